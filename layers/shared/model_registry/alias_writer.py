@@ -1,0 +1,227 @@
+"""Moving aliases: assign and roll back.
+
+An update is three single-object writes: the current revision's history entry, then the alias document by
+compare-and-swap (the one instant at which the alias moves), then the new revision's history entry. Cut off anywhere,
+it leaves the old state or the new; a missing last entry is written by the next update, so the history has no gap.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from model_registry import names
+from model_registry.alias import Alias, RoutingConfig, next_rollout
+from model_registry.errors import (
+    AliasConflictError,
+    AliasNotFoundError,
+    NoEarlierVersionError,
+    PreconditionFailedError,
+    VersionNotFoundError,
+)
+from model_registry.reader import AliasSnapshot, RegistryReader
+from model_registry.stores.base import ObjectStore
+
+_NO_ADDITIONAL = RoutingConfig()
+
+
+class AliasWriter:
+    """Aliases of one model, for writing.
+
+    Parameters
+    ----------
+    store : ObjectStore
+        The bucket.
+    model : str
+        The model's name.
+    clock : callable
+        Returns now, with a time zone.
+    who : str
+        Who is writing, for the history.
+    new_id : callable
+        Returns a string that was never returned before, to tell one update from another.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        model: str = names.DEFAULT_MODEL,
+        *,
+        clock: Callable[[], datetime],
+        who: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.reader = RegistryReader(store, model)
+        self.model = self.reader.model
+        self._store = store
+        self._clock = clock
+        self._who = who
+        self._new_id = new_id
+
+    def assign(
+        self,
+        alias: str,
+        version: int,
+        *,
+        routing_config: RoutingConfig = _NO_ADDITIONAL,
+        expected_revision: int | None = None,
+        reason: str = "",
+    ) -> Alias:
+        """Point an alias at a version, with a share for one further version if wanted.
+
+        Parameters
+        ----------
+        alias : str
+            The alias's name; it is made if it is new.
+        version : int
+            The version that gets the traffic.
+        routing_config : RoutingConfig
+            The share of an additional version.
+        expected_revision : int, optional
+            The revision that this update was decided on, 0 for a new alias; by default the one read now.
+        reason : str
+            Why, for the history.
+
+        Returns
+        -------
+        Alias
+            The new revision.
+
+        Raises
+        ------
+        AliasConflictError
+            If somebody else moved the alias first.
+        VersionNotFoundError
+            If a version does not exist.
+        InvalidAliasError
+            If the weights break the rules, or the alias document in the bucket can't be used.
+        """
+        names.check_alias_name(alias)
+        routing_config.check(version)
+        current = self._find_alias(alias)
+        revision = current.alias.revision if current else 0
+        if current and expected_revision is not None and expected_revision != revision:
+            raise AliasConflictError(alias, expected_revision, current.alias)
+        if not current and expected_revision:
+            raise AliasNotFoundError(self.model, alias)
+        update = self._update(alias, current, version, routing_config, reason)
+        self._require_published(update.versions)
+        if current:
+            self._write_history(current.alias)
+        self._swap(update, current)
+        self._write_history(update)
+        self._undo_if_deleted(update, current)
+        return update
+
+    def roll_back(self, alias: str, *, expected_revision: int | None = None, reason: str = "") -> Alias:
+        """Point an alias back at the version in charge before.
+
+        While two versions share the traffic, that is the main one alone. Else it is the main version of the latest
+        earlier revision that had another one which still exists; so a second roll-back undoes the first.
+
+        Raises
+        ------
+        NoEarlierVersionError
+            If there is none.
+        AliasConflictError, AliasNotFoundError
+            As ``assign``.
+        """
+        current = self.reader.get_alias(alias).alias
+        revision = current.revision if expected_revision is None else expected_revision
+        reason = reason or f"roll back from version {current.version}"
+        if len(current.versions) > 1:
+            return self.assign(alias, current.version, expected_revision=revision, reason=reason)
+        published = self.reader.list_versions()
+        for past in reversed(self.reader.history(alias)):
+            if past.version != current.version and past.version in published:
+                return self.assign(alias, past.version, expected_revision=revision, reason=reason)
+        raise NoEarlierVersionError(
+            f"Alias {alias!r} has not pointed at another version that still exists. Set it to one by number."
+        )
+
+    def _find_alias(self, alias: str) -> AliasSnapshot | None:
+        try:
+            return self.reader.get_alias(alias)
+        except AliasNotFoundError:
+            return None
+
+    def _update(
+        self,
+        alias: str,
+        current: AliasSnapshot | None,
+        version: int,
+        routing_config: RoutingConfig,
+        reason: str,
+    ) -> Alias:
+        before = current.alias if current else None
+        revision = before.revision + 1 if before else 1
+        versions = (version, *routing_config.additional_version_weights)
+        return Alias(
+            alias=alias,
+            revision=revision,
+            version=version,
+            routing_config=routing_config,
+            rollout=next_rollout(before, alias, revision, versions),
+            updated_at=self._now(),
+            updated_by=self._who,
+            reason=reason,
+            update_id=self._new_id(),
+        )
+
+    def _require_published(self, versions: tuple[int, ...]) -> None:
+        files = self._version_files()
+        for version in versions:
+            if not self._is_published(files.get(version, set())):
+                raise VersionNotFoundError(self.model, version)
+
+    def _swap(self, update: Alias, current: AliasSnapshot | None) -> None:
+        key = names.alias_key(self.model, update.alias)
+        try:
+            if current:
+                self._store.put(key, update.to_json(), if_match=current.etag)
+            else:
+                self._store.put(key, update.to_json(), if_absent=True)
+        except PreconditionFailedError:
+            winner = self.reader.get_alias(update.alias).alias
+            raise AliasConflictError(update.alias, update.revision - 1, winner) from None
+
+    def _write_history(self, alias: Alias) -> None:
+        key = names.history_key(self.model, alias.alias, alias.revision)
+        try:
+            self._store.put(key, alias.to_json(), if_absent=True)
+        except PreconditionFailedError:
+            # Only the one document that won this revision is ever written here: it is the same one.
+            return
+
+    def _undo_if_deleted(self, update: Alias, current: AliasSnapshot | None) -> None:
+        # A deletion may have looked at the aliases before this update and removes the version after it. Its tombstone
+        # was there by then; so look once more, and point back rather than leave the alias at nothing.
+        try:
+            self._require_published(update.versions)
+        except VersionNotFoundError as error:
+            if current:
+                before = current.alias
+                self.assign(
+                    update.alias,
+                    before.version,
+                    routing_config=before.routing_config,
+                    expected_revision=update.revision,
+                    reason=f"version {error.version} was deleted meanwhile",
+                )
+            raise
+
+    def _version_files(self) -> dict[int, set[str]]:
+        files: dict[int, set[str]] = defaultdict(set)
+        for key in self._store.list_keys(names.versions_prefix(self.model)):
+            parsed = names.parse_version_key(key)
+            if parsed:
+                files[parsed[0]].add(parsed[1])
+        return dict(files)
+
+    @staticmethod
+    def _is_published(files: set[str]) -> bool:
+        return "manifest.json" in files and "deleted.json" not in files
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,42 @@
+"""What is handed to ``publish``, and what an inspection of the pickle found out. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from model_registry.manifest import FieldSchema, Threshold
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pickled model with all that its training knows of it.
+
+    ``probe_records`` are a few records whose probabilities are written into the manifest, so that whoever loads the
+    model later can tell that it still computes the same.
+    """
+
+    pickle: bytes = field(repr=False)
+    input_schema: tuple[FieldSchema, ...]
+    threshold: Threshold
+    metrics: Mapping[str, Any]
+    data: Mapping[str, Any]
+    probe_records: tuple[Mapping[str, Any], ...]
+    git_commit: str | None
+    description: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What loading the pickle showed: library versions, class labels, a probability for each probe record."""
+
+    environment: Mapping[str, str]
+    classes: tuple[int, ...]
+    probe_probabilities: tuple[float, ...]
+
+
+class Inspector(Protocol):
+    """Loads a pickle where it can do no harm, and refuses it with ``CandidateRefusedError`` if it is no model."""
+
+    def __call__(self, pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection: ...

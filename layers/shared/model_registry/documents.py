@@ -1,0 +1,87 @@
+"""Reading fields out of JSON documents that somebody else may have written.
+
+Every function returns the value with its type or raises ``ValueError`` that names the field; callers turn that into
+their own error. Kept apart because manifests and aliases are read with the same care.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``; NaN, Infinity and anything but an object are refused."""
+    document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    if not isinstance(document, dict):
+        raise ValueError("it is not a JSON object")
+    return document
+
+
+def dump_object(document: Mapping[str, Any]) -> bytes:
+    """Return ``document`` as indented JSON with a stable order, for people and for hashes."""
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def check_format(document: Mapping[str, Any], newest: int) -> int:
+    """Return the document's format number; a format from the future is refused rather than guessed at."""
+    number = integer(document, "format", minimum=1)
+    if number > newest:
+        raise ValueError(f"its format is {number}, this code reads up to {newest}: update this software")
+    return number
+
+
+def text(document: Mapping[str, Any], name: str) -> str:
+    """Return a string field."""
+    value = document.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name!r} is not a string")
+    return value
+
+
+def optional_text(document: Mapping[str, Any], name: str) -> str | None:
+    """Return a string field, or None where it is null or absent."""
+    return None if document.get(name) is None else text(document, name)
+
+
+def integer(document: Mapping[str, Any], name: str, *, minimum: int) -> int:
+    """Return a whole-number field that is at least ``minimum``."""
+    value = document.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"{name!r} is not a whole number of at least {minimum}")
+    return value
+
+
+def number(document: Mapping[str, Any], name: str) -> float:
+    """Return a finite number field."""
+    value = document.get(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name!r} is not a finite number")
+    return float(value)
+
+
+def optional_number(document: Mapping[str, Any], name: str) -> float | None:
+    """Return a finite number field, or None where it is null or absent."""
+    return None if document.get(name) is None else number(document, name)
+
+
+def mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an object field."""
+    value = document.get(name)
+    if not isinstance(value, dict):
+        raise ValueError(f"{name!r} is not an object")
+    return value
+
+
+def array(document: Mapping[str, Any], name: str) -> list[Any]:
+    """Return an array field."""
+    value = document.get(name)
+    if not isinstance(value, list):
+        raise ValueError(f"{name!r} is not an array")
+    return value
+
+
+def _refuse_constant(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number")

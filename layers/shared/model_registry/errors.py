@@ -1,0 +1,123 @@
+"""Everything that can go wrong with the registry, one type each, under one base.
+
+The errors carry facts as attributes; their message says what, which value, and what to do. HTTP statuses and exit
+codes are not their business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model_registry.alias import Alias
+
+
+class RegistryError(Exception):
+    """Base of all errors of the registry."""
+
+
+class ObjectNotFoundError(RegistryError):
+    """The bucket has no object under this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The bucket has no object {key!r}.")
+        self.key = key
+
+
+class PreconditionFailedError(RegistryError):
+    """A conditional write lost: the object is there already, or is not the one that was read."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The object {key!r} was written by somebody else in between.")
+        self.key = key
+
+
+class StoreUnavailableError(RegistryError):
+    """The bucket did not do what it was asked, after bounded retries."""
+
+    def __init__(self, operation: str, key: str, reason: str) -> None:
+        super().__init__(f"The bucket failed to {operation} {key!r}: {reason}. Check that it runs and may be used.")
+        self.operation = operation
+        self.key = key
+        self.reason = reason
+
+
+class InvalidNameError(RegistryError):
+    """A model or alias name that is not allowed."""
+
+
+class InvalidManifestError(RegistryError):
+    """A manifest that can't be read, or whose format is newer than this code."""
+
+
+class InvalidAliasError(RegistryError):
+    """An alias document or a routing configuration that breaks the rules."""
+
+
+class VersionNotFoundError(RegistryError):
+    """There is no such version: it was never published, or it was deleted."""
+
+    def __init__(self, model: str, version: int) -> None:
+        super().__init__(f"Model {model!r} has no version {version}. List the versions to see which there are.")
+        self.model = model
+        self.version = version
+
+
+class AliasNotFoundError(RegistryError):
+    """The alias was never set."""
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(f"Model {model!r} has no alias {alias!r}. Set it to a version first.")
+        self.model = model
+        self.alias = alias
+
+
+class AliasConflictError(RegistryError):
+    """Somebody else moved the alias first; ``winner`` is where it points now."""
+
+    def __init__(self, alias: str, expected_revision: int, winner: Alias) -> None:
+        super().__init__(
+            f"Alias {alias!r} is at revision {winner.revision}, not {expected_revision}: {winner.updated_by} moved "
+            f"it to version {winner.version} at {winner.updated_at} ({winner.reason or 'no reason given'}). "
+            "Look at it again before you move it."
+        )
+        self.alias = alias
+        self.expected_revision = expected_revision
+        self.winner = winner
+
+
+class NoEarlierVersionError(RegistryError):
+    """There is nothing to roll back to."""
+
+
+class VersionInUseError(RegistryError):
+    """A version that an alias uses can't be deleted."""
+
+    def __init__(self, model: str, version: int, aliases: Sequence[str]) -> None:
+        super().__init__(
+            f"Version {version} of {model!r} is used by alias {', '.join(map(repr, aliases))}. "
+            "Move the alias away first."
+        )
+        self.model = model
+        self.version = version
+        self.aliases = tuple(aliases)
+
+
+class ArtifactMismatchError(RegistryError):
+    """The stored pickle is not the one that the manifest describes."""
+
+    def __init__(self, model: str, version: int, what: str, expected: object, actual: object) -> None:
+        super().__init__(
+            f"The pickle of {model!r} version {version} has {what} {actual}, its manifest says {expected}. "
+            "It was not unpickled. Publish the model again."
+        )
+        self.model = model
+        self.version = version
+        self.what = what
+        self.expected = expected
+        self.actual = actual
+
+
+class CandidateRefusedError(RegistryError):
+    """A pickle that is no model that could be served; nothing was published."""

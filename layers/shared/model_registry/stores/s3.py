@@ -1,0 +1,144 @@
+"""S3, and anything else that speaks S3: the one place that imports boto3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, StoreUnavailableError
+from model_registry.stores.base import StoredObject
+
+_BODY_ATTEMPTS = 3
+_CONFLICT_ATTEMPTS = 5
+
+
+def make_s3_client(
+    endpoint_url: str | None = None,
+    *,
+    region: str | None = None,
+    connect_timeout_s: float = 1.0,
+    read_timeout_s: float = 5.0,
+    max_attempts: int = 3,
+) -> Any:
+    """Return a boto3 S3 client with bounded time-outs and retries (exponential, with jitter: botocore's standard mode).
+
+    Parameters
+    ----------
+    endpoint_url : str, optional
+        Where the bucket is, if not on AWS: such a bucket is addressed by path, as local ones are.
+    region : str, optional
+        AWS region; by default the environment's.
+    connect_timeout_s, read_timeout_s : float
+        Seconds for a connection, and between two reads.
+    max_attempts : int
+        Tries a request, the first one included.
+    """
+    config = Config(
+        connect_timeout=connect_timeout_s,
+        read_timeout=read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": max_attempts},
+        s3={"addressing_style": "path"} if endpoint_url else None,
+    )
+    return boto3.client("s3", endpoint_url=endpoint_url or None, region_name=region, config=config)
+
+
+class S3Store:
+    """An ``ObjectStore`` on an S3 bucket.
+
+    Parameters
+    ----------
+    bucket : str
+        The bucket's name; the bucket must exist.
+    client : boto3 S3 client
+        See ``make_s3_client``.
+    """
+
+    def __init__(self, bucket: str, client: Any) -> None:
+        self.bucket = bucket
+        self._client = client
+
+    def get(self, key: str) -> StoredObject:
+        """See ``ObjectStore``."""
+        return self._get(key, {})
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        """See ``ObjectStore``."""
+        try:
+            return self._get(key, {"IfNoneMatch": etag})
+        except _NotModifiedError:
+            return None
+
+    def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
+        """See ``ObjectStore``."""
+        conditions = {"IfNoneMatch": "*"} if if_absent else {"IfMatch": if_match} if if_match else {}
+        for _ in range(_CONFLICT_ATTEMPTS):
+            try:
+                answer = self._client.put_object(Bucket=self.bucket, Key=key, Body=body, **conditions)
+                return str(answer["ETag"])
+            except ClientError as error:
+                # S3 answers 409 where two conditional writes meet, and asks the loser to try again.
+                if _code(error) == "ConditionalRequestConflict":
+                    continue
+                if conditions and _code(error) in ("PreconditionFailed", "412", "NoSuchKey"):
+                    return self._etag_if_ours(key, body, error)
+                raise self._unavailable("write", key, error) from error
+            except BotoCoreError as error:
+                raise self._unavailable("write", key, error) from error
+        raise PreconditionFailedError(key)
+
+    def list_keys(self, prefix: str) -> list[str]:
+        """See ``ObjectStore``."""
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("list", prefix, error) from error
+
+    def delete(self, key: str) -> None:
+        """See ``ObjectStore``."""
+        try:
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("delete", key, error) from error
+
+    def _get(self, key: str, conditions: dict[str, str]) -> StoredObject:
+        for attempt in range(1, _BODY_ATTEMPTS + 1):
+            try:
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **conditions)
+                return StoredObject(body=answer["Body"].read(), etag=str(answer["ETag"]))
+            except ClientError as error:
+                if _code(error) in ("304", "NotModified"):
+                    raise _NotModifiedError from None
+                if _code(error) in ("NoSuchKey", "404"):
+                    raise ObjectNotFoundError(key) from None
+                raise self._unavailable("read", key, error) from error
+            except HTTPClientError as error:
+                # botocore retries what happens before the body; a connection that ends within it is ours to retry.
+                if attempt == _BODY_ATTEMPTS:
+                    raise self._unavailable("read", key, error) from error
+            except BotoCoreError as error:
+                raise self._unavailable("read", key, error) from error
+        raise AssertionError("unreachable")
+
+    def _etag_if_ours(self, key: str, body: bytes, error: ClientError) -> str:
+        # A write that succeeded, but whose answer was lost, is sent again by botocore and then meets itself. Every
+        # document carries something unique, so finding exactly our bytes after a retry means that we wrote them.
+        if error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0):
+            stored = self.get(key)
+            if stored.body == body:
+                return stored.etag
+        raise PreconditionFailedError(key) from None
+
+    def _unavailable(self, operation: str, key: str, error: Exception) -> StoreUnavailableError:
+        return StoreUnavailableError(operation, f"s3://{self.bucket}/{key}", str(error))
+
+
+class _NotModifiedError(Exception):
+    """The object still has the entity tag that was asked about."""
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,159 @@
+"""Writing the registry: publish and delete versions, and move aliases. Never imported by the function.
+
+Every operation is a sequence of single-object writes in an order that leaves the old state or the new wherever it is
+cut off, and that converges when it is run again:
+
+- publish: the pickle claims the number, the manifest makes the version exist.
+- delete: a tombstone that keeps new aliases away, then the check of the old ones, then the manifest, then the pickle.
+- assign, roll back: see ``alias_writer``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from model_registry import names
+from model_registry.alias_writer import AliasWriter
+from model_registry.candidate import Candidate, Inspection, Inspector
+from model_registry.documents import dump_object
+from model_registry.errors import (
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    VersionInUseError,
+    VersionNotFoundError,
+)
+from model_registry.manifest import Artifact, Manifest, Probe
+from model_registry.stores.base import ObjectStore
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A published version; ``created`` is False where the newest version was this very model already."""
+
+    manifest: Manifest
+    created: bool
+
+
+class RegistryWriter(AliasWriter):
+    """Versions and aliases of one model, for writing.
+
+    Parameters
+    ----------
+    store, model, clock, who, new_id
+        As for ``AliasWriter``.
+    inspect : Inspector
+        Loads a candidate's pickle in a safe place.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        model: str = names.DEFAULT_MODEL,
+        *,
+        clock: Callable[[], datetime],
+        who: str,
+        new_id: Callable[[], str],
+        inspect: Inspector,
+    ) -> None:
+        super().__init__(store, model, clock=clock, who=who, new_id=new_id)
+        self._inspect = inspect
+
+    def publish(self, candidate: Candidate) -> Publication:
+        """Publish a candidate as the next version, or return the newest version if it is this very model.
+
+        Raises
+        ------
+        CandidateRefusedError
+            If the pickle is no model that could be served; nothing was written.
+        """
+        inspection = self._inspect(candidate.pickle, candidate.probe_records)
+        files = self._version_files()
+        published = [number for number in files if self._is_published(files[number])]
+        if published:
+            newest = self.reader.get_manifest(max(published))
+            if _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
+                return Publication(newest, created=False)
+        last = max(files, default=0)
+        # A number with a pickle alone is somebody's publish, cut off or under way; if it is ours, we end it.
+        first = last if files.get(last) == {"model.pkl"} else last + 1
+        for version in itertools.count(first):
+            if not self._claim(version, candidate.pickle):
+                continue
+            manifest = self._manifest(version, candidate, inspection)
+            try:
+                self._store.put(names.manifest_key(self.model, version), manifest.to_json(), if_absent=True)
+            except PreconditionFailedError:
+                winner = self.reader.get_manifest(version)
+                if _is_same_model(winner, manifest):
+                    return Publication(winner, created=False)
+                continue
+            return Publication(manifest, created=True)
+        raise AssertionError("unreachable")
+
+    def delete_version(self, version: int) -> None:
+        """Delete a version that no alias uses. Its number is never used again.
+
+        Raises
+        ------
+        VersionInUseError
+            If an alias uses it.
+        VersionNotFoundError
+            If there is no such version.
+        """
+        files = self._version_files().get(version, set())
+        if not files - {"deleted.json"}:
+            raise VersionNotFoundError(self.model, version)
+        tombstone = names.tombstone_key(self.model, version)
+        mark = {"format": 1, "version": version, "deleted_at": self._now(), "deleted_by": self._who}
+        self._store.put(tombstone, dump_object(mark))
+        using = [
+            alias for alias in self.reader.list_aliases() if version in self.reader.get_alias(alias).alias.versions
+        ]
+        if using:
+            self._store.delete(tombstone)
+            raise VersionInUseError(self.model, version, using)
+        self._store.delete(names.manifest_key(self.model, version))
+        self._store.delete(names.pickle_key(self.model, version))
+
+    def _claim(self, version: int, pickle: bytes) -> bool:
+        """Return whether this number holds our pickle, having written it if the number was free."""
+        key = names.pickle_key(self.model, version)
+        try:
+            self._store.put(key, pickle, if_absent=True)
+        except PreconditionFailedError:
+            try:
+                return self._store.get(key).body == pickle
+            except ObjectNotFoundError:
+                return False
+        return True
+
+    def _manifest(self, version: int, candidate: Candidate, inspection: Inspection) -> Manifest:
+        probes = zip(candidate.probe_records, inspection.probe_probabilities, strict=True)
+        return Manifest(
+            model=self.model,
+            version=version,
+            artifact=Artifact(len(candidate.pickle), hashlib.sha256(candidate.pickle).hexdigest()),
+            environment=inspection.environment,
+            input_schema=candidate.input_schema,
+            classes=inspection.classes,
+            threshold=candidate.threshold,
+            metrics=candidate.metrics,
+            data=candidate.data,
+            probes=tuple(Probe(record, probability) for record, probability in probes),
+            git_commit=candidate.git_commit,
+            description=candidate.description,
+            created_at=self._now(),
+            created_by=self._who,
+        )
+
+
+def _is_same_model(one: Manifest, other: Manifest) -> bool:
+    return (one.artifact, one.threshold, one.input_schema) == (
+        other.artifact,
+        other.threshold,
+        other.input_schema,
+    )
