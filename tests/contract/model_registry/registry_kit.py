@@ -1,0 +1,92 @@
+"""Makes writers for tests: a clock that counts, an inspector that believes, a store that is cut off."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from model_registry.candidate import Candidate, Inspection
+from model_registry.manifest import FieldSchema, Threshold
+from model_registry.stores.base import ObjectStore, StoredObject
+from model_registry.writer import RegistryWriter
+
+SCHEMA = (
+    FieldSchema("dti", "number", "percentage points", False, 0.0, 1000.0, 0.0, 40.0, None, "debt to income"),
+    FieldSchema("grade", "category", None, False, None, None, None, None, ("A", "B"), "the lender's grade"),
+)
+
+
+class CutOffError(BaseException):
+    """The process died here. Not an Exception, so that nothing in between can handle it."""
+
+
+class CutOffStore:
+    """A store that dies at its n-th write: before it takes effect, or after it but before the answer."""
+
+    def __init__(self, store: ObjectStore, die_at: int, *, die: Callable[[], None], effective: bool) -> None:
+        self._store = store
+        self._left = die_at
+        self._die = die
+        self._effective = effective
+
+    def get(self, key: str) -> StoredObject:
+        return self._store.get(key)
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        return self._store.get_if_changed(key, etag)
+
+    def list_keys(self, prefix: str) -> list[str]:
+        return self._store.list_keys(prefix)
+
+    def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
+        if self._left == 1 and not self._effective:
+            self._die()
+        etag = self._store.put(key, body, if_absent=if_absent, if_match=if_match)
+        self._count()
+        return etag
+
+    def delete(self, key: str) -> None:
+        if self._left == 1 and not self._effective:
+            self._die()
+        self._store.delete(key)
+        self._count()
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._die()
+
+
+def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+    """Inspect nothing: the registry's own rules are under test, not the pickles."""
+    return Inspection({"python": "3.13.0", "scikit-learn": "1.9.1"}, (0, 1), (0.25,) * len(probe_records))
+
+
+def make_writer(store: ObjectStore, who: str = "tester") -> RegistryWriter:
+    """Return a writer whose clock moves on a second a look."""
+    seconds = itertools.count()
+    numbers = itertools.count(1)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return RegistryWriter(
+        store,
+        clock=lambda: start + timedelta(seconds=next(seconds)),
+        who=who,
+        new_id=lambda: f"{who}-{next(numbers)}",
+        inspect=believe,
+    )
+
+
+def make_candidate(pickle: bytes = b"pickle 1", threshold: float = 0.05) -> Candidate:
+    """Return a candidate whose pickle is just bytes."""
+    return Candidate(
+        pickle=pickle,
+        input_schema=SCHEMA,
+        threshold=Threshold(threshold, "for a test"),
+        metrics={"roc_auc": 0.7},
+        data={"name": "test"},
+        probe_records=({"dti": 1.0, "grade": "A"},),
+        git_commit=None,
+        description="a test model",
+    )

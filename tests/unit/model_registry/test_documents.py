@@ -1,0 +1,67 @@
+"""Manifests and aliases: what is written is read back, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_registry.alias import Alias, RoutingConfig
+from model_registry.errors import InvalidManifestError
+from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Threshold
+
+MANIFEST = Manifest(
+    model="late-payer",
+    version=7,
+    artifact=Artifact(100, "ab" * 32),
+    environment={"python": "3.13.0", "scikit-learn": "1.9.1"},
+    input_schema=(FieldSchema("grade", "category", None, False, None, None, None, None, ("A", "B"), "grade"),),
+    classes=(0, 1),
+    threshold=Threshold(0.05, "the share that can be called"),
+    metrics={"test": {"roc_auc": 0.75}},
+    data={"train": {"rows": 10}},
+    probes=(Probe({"grade": "A", "revol_util": None}, 0.0123456789012345),),
+    git_commit=None,
+    description="test",
+    created_at="2026-01-01T00:00:00+00:00",
+    created_by="tester",
+)
+
+weights = st.one_of(st.just({}), st.builds(lambda weight: {9: weight}, st.floats(0, 1)))
+
+
+@given(st.integers(1), st.integers(1, 8), weights, st.text(), st.text())
+def test_an_alias_survives_its_own_format(
+    revision: int, version: int, share: dict[int, float], who: str, reason: str
+) -> None:
+    alias = Alias("live", revision, version, RoutingConfig(share), "live-1", "2026-01-01", who, reason, "id")
+    if any("\ud800" <= letter <= "\udfff" for letter in who + reason):
+        return
+    assert Alias.from_json(alias.to_json()) == alias
+
+
+def test_a_manifest_survives_its_own_format() -> None:
+    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"format": 2}, "format is 2"),
+        ({"version": 0}, "version"),
+        ({"version": True}, "version"),
+        ({"artifact": {"size_bytes": 1, "sha256": "zz"}}, "sha256"),
+        ({"threshold": {"value": 1.5, "how": ""}}, "1.5"),
+        ({"threshold": None}, "threshold"),
+        ({"input_schema": [{"name": "x", "type": "date"}]}, "date"),
+        ({"probes": [{"record": [], "late_probability": 0.1}]}, "record"),
+        ({"classes": ["no", "yes"]}, "invalid literal"),
+    ],
+)
+def test_a_manifest_that_is_wrong_says_where(change: dict[str, Any], named: str) -> None:
+    document = {**json.loads(MANIFEST.to_json()), **change}
+    with pytest.raises(InvalidManifestError, match=named):
+        Manifest.from_json(json.dumps(document).encode())
