@@ -1,0 +1,109 @@
+"""The ten columns of a loan record, said once. Imports neither NumPy nor pandas, so that anyone may read it.
+
+The meanings and units are those of PeerLoan's data dictionary. The hard bounds are not what a model has seen (that is
+``train_min`` and ``train_max`` in a version's manifest) but what a loan can be at all: beyond them a record has the
+wrong unit or is broken, and it is refused. They are inclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FieldType = Literal["number", "category"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+        As in the data and in the API.
+    type : {"number", "category"}
+        A number is a float64 to the model, a category a string.
+    unit : str or None
+        The unit of a number, None for a category.
+    nullable : bool
+        Whether a record may leave it open: only where the training data have gaps, which the pipeline fills.
+    hard_min, hard_max : float or None
+        Inclusive bounds of a number, None for a category.
+    description : str
+        What it means, for people.
+    whole : bool
+        Whether a number must be a whole one.
+    order : tuple of str
+        The labels of a category that has an order, lowest first; empty for one that has none.
+    """
+
+    name: str
+    type: FieldType
+    unit: str | None
+    nullable: bool
+    hard_min: float | None
+    hard_max: float | None
+    description: str
+    whole: bool = False
+    order: tuple[str, ...] = ()
+
+
+TARGET = "is_late"
+
+GRADES = ("A", "B", "C", "D", "E", "F", "G")
+EMP_LENGTHS = (
+    "< 1 year",
+    "1 year",
+    "2 years",
+    "3 years",
+    "4 years",
+    "5 years",
+    "6 years",
+    "7 years",
+    "8 years",
+    "9 years",
+    "10+ years",
+)
+
+FIELDS: tuple[Field, ...] = (
+    # A loan below one dollar is none; ten million is 250 times the largest that is given.
+    Field("loan_amnt", "number", "USD", False, 1.0, 10_000_000.0, "The amount of the loan applied for."),
+    # A fraction: 13.56 for 13.56 % is the mistake that this bound is there to catch. Below one basis point is no rate.
+    Field("int_rate", "number", "fraction per year", False, 0.0001, 1.0, "Interest rate: 0.1356 is 13.56 %."),
+    Field("purpose", "category", None, False, None, None, "What the borrower wants the loan for."),
+    Field("grade", "category", None, False, None, None, "The grade given to the loan, A to G.", order=GRADES),
+    # No income at all happens and is accepted; the largest seen is just under ten million.
+    Field("annual_inc", "number", "USD per year", False, 0.0, 1_000_000_000.0, "Income as the borrower states it."),
+    # More than the credit limit can be in use (1.24 was seen); ten times the limit can't.
+    Field("revol_util", "number", "fraction", True, 0.0, 10.0, "Share of the revolving credit in use; may exceed 1."),
+    Field(
+        "emp_length",
+        "category",
+        None,
+        True,
+        None,
+        None,
+        "Length of employment, '< 1 year' to '10+ years'.",
+        order=EMP_LENGTHS,
+    ),
+    # Percentage points, so that 14.46 is right. Beyond ten times the income it is a placeholder, not a ratio.
+    Field(
+        "dti", "number", "percentage points", False, 0.0, 1_000.0, "Monthly debt payments over monthly income, in %."
+    ),
+    # 23 was seen; a hundred is one new delinquency a week for two years.
+    Field(
+        "delinq_2yrs",
+        "number",
+        "count",
+        False,
+        0.0,
+        100.0,
+        "Delinquencies of 30 days and more in the last two years.",
+        whole=True,
+    ),
+    Field("home_ownership", "category", None, False, None, None, "RENT, OWN, MORTGAGE or ANY."),
+)
+
+FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)
+NUMERIC_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS if field.type == "number")
+CATEGORY_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS if field.type == "category")

@@ -1,0 +1,117 @@
+"""What a pipeline must be to serve, and the one way in which its probabilities are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_artifact.errors import NonFiniteOutputError, UnsuitableModelError
+from model_artifact.schema import FIELD_NAMES
+
+if TYPE_CHECKING:
+    import pandas
+
+LATE = 1
+ON_TIME = 0
+
+
+def check_pipeline(pipeline: Any) -> None:
+    """Make sure that a loaded object can serve.
+
+    Parameters
+    ----------
+    pipeline : object
+        Whatever the pickle held.
+
+    Raises
+    ------
+    UnsuitableModelError
+        If it is no fitted classifier with ``predict_proba``, has other classes than 0 and 1, or takes other columns
+        than the ten. The message names what is there and what is wanted.
+    """
+    kind = type(pipeline).__name__
+    if not hasattr(pipeline, "predict"):
+        raise UnsuitableModelError(
+            f"The pickle holds a {kind}, not a scikit-learn pipeline. Pickle the fitted pipeline."
+        )
+    if not callable(getattr(pipeline, "predict_proba", None)):
+        raise UnsuitableModelError(
+            f"The {kind} has no predict_proba: it is a regressor, or a classifier without probabilities. "
+            "Train a classifier that has them."
+        )
+    check_classes(pipeline)
+    check_columns(pipeline)
+
+
+def check_classes(pipeline: Any) -> None:
+    """Raise ``UnsuitableModelError`` unless the classes are the numbers 0 (on time) and 1 (late)."""
+    classes = getattr(pipeline, "classes_", None)
+    if classes is None:
+        raise UnsuitableModelError("The model is not fitted: it has no classes_. Fit it before pickling it.")
+    labels = np.asarray(classes)
+    if labels.ndim != 1 or labels.dtype.kind not in "biuf" or sorted(labels.tolist()) != [ON_TIME, LATE]:
+        raise UnsuitableModelError(
+            f"The model's classes are {labels.tolist()!r}, not the numbers 0 (on time) and 1 (late). "
+            "Train it on is_late as it is in the data."
+        )
+
+
+def check_columns(pipeline: Any) -> None:
+    """Raise ``UnsuitableModelError`` unless the model takes the ten columns by name, in any order."""
+    names = getattr(pipeline, "feature_names_in_", None)
+    if names is None:
+        raise UnsuitableModelError(
+            "The model does not know its columns by name. Fit the whole pipeline on a data frame with the ten columns."
+        )
+    found = [str(name) for name in names]
+    missing = [name for name in FIELD_NAMES if name not in found]
+    unknown = [name for name in found if name not in FIELD_NAMES]
+    if missing or unknown or len(found) != len(FIELD_NAMES):
+        raise UnsuitableModelError(
+            f"The model takes {len(found)} columns, the schema has {len(FIELD_NAMES)}"
+            + (f"; it lacks {', '.join(missing)}" if missing else "")
+            + (f"; the schema does not know {', '.join(unknown)}" if unknown else "")
+            + ". Train it on the ten columns."
+        )
+
+
+def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.float64]:
+    """Return P(is_late = 1) for each row.
+
+    Parameters
+    ----------
+    pipeline : object
+        A pipeline that ``check_pipeline`` accepted.
+    frame : pandas.DataFrame of shape (n_rows, 10)
+        From ``features.frame_from_records``; brought into the pipeline's own column order.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The column of ``predict_proba`` that ``classes_`` says is the late one.
+
+    Raises
+    ------
+    NonFiniteOutputError
+        If one of them is no probability.
+    """
+    order = [str(name) for name in pipeline.feature_names_in_]
+    if order != list(frame.columns):
+        frame = frame[order]
+    output = np.asarray(pipeline.predict_proba(frame))
+    if output.shape != (len(frame), 2):
+        raise UnsuitableModelError(
+            f"predict_proba gave an array of shape {output.shape} for {len(frame)} records, not ({len(frame)}, 2)."
+        )
+    late = output[:, _late_column(pipeline)].astype(np.float64)
+    # Not (0 <= p <= 1) is true for NaN too.
+    wrong = int(np.count_nonzero(~((late >= 0) & (late <= 1))))
+    if wrong:
+        raise NonFiniteOutputError(wrong, len(frame))
+    return late
+
+
+def _late_column(pipeline: Any) -> int:
+    return [int(label) for label in pipeline.classes_].index(LATE)

@@ -1,0 +1,186 @@
+"""Loading a pickle without running what it says: only what models are made of is resolved, built and called.
+
+The reader is Python's own pure one (joblib's is built on it too), with three changes: names go through an allow-list
+before anything is imported, arrays are rebuilt by ``numpy_pickles``, and state is set on instances alone, never on a
+class or a function. A served pickle's sha256 was checked before any of this; here is the second door.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import pickle
+import re
+import types
+import warnings
+from collections.abc import Iterator
+from typing import IO, Any, ClassVar
+
+import numpy as np
+
+from model_artifact import numpy_pickles, settling
+from model_artifact.allow_list import DEFAULT, AllowList
+from model_artifact.compression import open_stream
+from model_artifact.errors import ArtifactError, DisallowedNameError, LibraryMismatchError, UnreadablePickleError
+
+# The basic forest takes 82 MB unpacked.
+MAX_UNPACKED_BYTES = 1 << 30
+
+# Where scikit-learn's estimators keep the version that pickled them (sklearn/base.py, __getstate__): the key, its memo
+# opcode and the string's header, the version.
+_PICKLED_VERSION = re.compile(rb"_sklearn_version.{2,10}?(\d+\.\d+[\w.]*)", re.DOTALL)
+
+_STATELESS = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    np.ufunc,
+)
+
+
+def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT) -> Any:
+    """Load a model's pickle, as ``joblib.dump`` or ``pickle.dump`` wrote it.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, uncompressed or compressed by zlib, gzip, bz2, lzma or xz.
+    allow_list : AllowList
+        What the pickle may ask for.
+
+    Returns
+    -------
+    object
+        What the pickle held, with ``n_jobs`` 1 and ``verbose`` 0 throughout. ``scoring.check_pipeline`` says whether it
+        is a model.
+
+    Raises
+    ------
+    UnreadablePickleError
+        If the bytes are no complete pickle.
+    DisallowedNameError
+        If it asks for a name that is not allowed; nothing of it was imported or called.
+    LibraryMismatchError
+        If it was pickled with another version of scikit-learn.
+    """
+    if not data:
+        raise UnreadablePickleError("The pickle is empty (0 bytes). Copy the file again.")
+    try:
+        with _inconsistent_versions_as_errors():
+            stream = open_stream(data, MAX_UNPACKED_BYTES)
+            pipeline = _Unpickler(stream, allow_list).load()
+            _check_end(stream)
+            settling.settle(pipeline)
+    except DisallowedNameError as error:
+        # A name of scikit-learn's that is not known here may be of another version: then that is the better message.
+        if error.name.startswith("sklearn."):
+            _check_pickled_version(data)
+        raise
+    except LibraryMismatchError:
+        raise
+    except Exception as error:
+        _check_pickled_version(data)
+        if isinstance(error, ArtifactError):
+            raise
+        raise UnreadablePickleError(
+            f"The file is no complete pickle of a model{_looks_like(data)} ({type(error).__name__}: {error}). "
+            "Pickle the fitted pipeline with joblib.dump and copy the whole file."
+        ) from error
+    return pipeline
+
+
+class _Unpickler(pickle._Unpickler):  # pure Python: the one whose steps can be overridden
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    # What the base class keeps its half-built objects and its remembered ones in.
+    stack: list[Any]
+    memo: dict[int, Any]
+
+    def __init__(self, file: IO[bytes], allow_list: AllowList) -> None:
+        super().__init__(file)
+        self._file = file
+        self._allow_list = allow_list
+
+    def find_class(self, module: str, name: str) -> Any:
+        full_name = f"{module}.{name}"
+        if full_name in numpy_pickles.RESOLVED:
+            return numpy_pickles.RESOLVED[full_name]
+        return self._allow_list.resolve(module, name)
+
+    def persistent_load(self, _pid: Any) -> Any:
+        raise UnreadablePickleError("The pickle refers to objects outside itself.")
+
+    def load_build(self) -> None:
+        state, instance = self.stack[-1], self.stack[-2]
+        if instance is None or isinstance(instance, _STATELESS):
+            raise DisallowedNameError(f"state of {getattr(instance, '__qualname__', instance)!s}")
+        if isinstance(instance, np.dtype):
+            self._replace(instance, numpy_pickles.build_dtype(instance, state))
+        elif isinstance(instance, np.ndarray):
+            self._replace(instance, numpy_pickles.build_array(state))
+        else:
+            settling.check_state(instance, state)
+            pickle._Unpickler.dispatch[pickle.BUILD[0]](self)  # type: ignore[arg-type]
+            if isinstance(instance, numpy_pickles.ArrayHeader):
+                self.stack[-1] = self._read_array(instance)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def _replace(self, old: object, new: object) -> None:
+        """End a BUILD with another object than the one it began with, also where the pickle remembers that one."""
+        self.stack.pop()
+        self.stack[-1] = new
+        for key, remembered in self.memo.items():
+            if remembered is old:
+                self.memo[key] = new
+
+    def _read_array(self, header: numpy_pickles.ArrayHeader) -> object:
+        if header.has_objects():
+            return _Unpickler(self._file, self._allow_list).load()
+        return header.read(self._file)
+
+
+@contextlib.contextmanager
+def _inconsistent_versions_as_errors() -> Iterator[None]:
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InconsistentVersionWarning)
+        try:
+            yield
+        except InconsistentVersionWarning as warning:
+            raise LibraryMismatchError(
+                "scikit-learn", str(warning.original_sklearn_version), str(warning.current_sklearn_version)
+            ) from warning
+
+
+def _check_end(stream: io.BufferedReader) -> None:
+    if stream.read(1):
+        raise UnreadablePickleError("Other bytes follow the pickle. Copy the file again.")
+
+
+def _check_pickled_version(data: bytes) -> None:
+    """Raise ``LibraryMismatchError`` if the file names another scikit-learn: that explains whatever else went wrong."""
+    import sklearn
+
+    pickled_with = _find_pickled_version(data)
+    if pickled_with not in (None, sklearn.__version__):
+        raise LibraryMismatchError("scikit-learn", str(pickled_with), sklearn.__version__)
+
+
+def _find_pickled_version(data: bytes) -> str | None:
+    try:
+        unpacked = open_stream(data, MAX_UNPACKED_BYTES).read()
+    except Exception:  # the file is damaged in one of many ways, which is being reported already
+        return None
+    found = _PICKLED_VERSION.search(unpacked)
+    return found.group(1).decode() if found else None
+
+
+def _looks_like(data: bytes) -> str:
+    if data.lstrip()[:1] == b"<":
+        return "; it looks like a web page"
+    if data.startswith(b"PK\x03\x04"):
+        return "; it looks like a zip archive"
+    return ""
