@@ -1,0 +1,58 @@
+# Two commands: `make run` and `make test`. Everything else is listed by `make help`.
+.DEFAULT_GOAL := help
+.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-test bench lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 3000
+BUCKET_PORT ?= 9000
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C ends it
+	@$(BIN)/peerloan up --port $(PORT) --bucket-port $(BUCKET_PORT)
+
+test: setup-dev ## Run every test that needs no Docker
+	$(BIN)/pytest
+
+demo: setup ## A new model version goes live and back, ten times, under load
+	@$(BIN)/peerloan demo
+
+setup: $(VENV)/.installed
+setup-dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A file marks what is installed, and is written last: an installation that was cut off is done again.
+$(VENV)/.installed: env-setup/pip_requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: env-setup/pip_requirements_dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+lint: setup-dev ## Style, formatting and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: setup-dev ## Put the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: setup-dev ## Types, strictly
+	$(BIN)/mypy
+
+lock: setup-dev ## Pin all environments anew
+	$(BIN)/python -m pip install --quiet uv
+	env-setup/lock.sh $(BIN)/uv
+
+clean: ## Remove what the targets above made, but not the local bucket
+	rm -rf $(VENV) .sam-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis

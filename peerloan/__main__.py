@@ -1,0 +1,87 @@
+"""``peerloan``: the wiring of the command line. Clocks, random sources and the environment are made here."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from model_registry.names import DEFAULT_MODEL
+from peerloan import registry_commands
+from peerloan.demo_command import demo
+from peerloan.errors import exit_code
+from peerloan.output import complain
+from peerloan.predict_command import predict
+from peerloan.up_command import status, up
+from peerloan.workplace import Workplace
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(up)
+app.command()(registry_commands.train)
+app.command()(registry_commands.publish)
+app.command()(registry_commands.versions)
+app.command()(registry_commands.delete)
+app.add_typer(registry_commands.alias_app, name="alias")
+app.command()(predict)
+app.command()(status)
+app.command()(demo)
+
+
+@app.callback()
+def peerloan(
+    ctx: typer.Context,
+    bucket: Annotated[
+        str | None, typer.Option(help="The model bucket (MODEL_BUCKET). Named alone, it is on AWS.")
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="Where the bucket is, if not on AWS (AWS_ENDPOINT_URL_S3).")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model's name.")] = DEFAULT_MODEL,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="The local stack's folder (PEERLOAN_STATE_DIR); .peerloan by default.")
+    ] = None,
+) -> None:
+    """Serve, publish, shift and watch late-payer models. Without options it works on the local stack."""
+    workplace = Workplace(
+        environ=os.environ, clock=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex, who=_who()
+    )
+    ctx.obj = workplace.at(bucket=bucket, endpoint_url=endpoint_url, model=model, state_dir=state_dir)
+    if _is_local(ctx.obj.endpoint_url):
+        # A local bucket takes any credentials, but botocore wants to sign with some, and in some region.
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            os.environ.setdefault(name, "local")
+        os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+
+def main() -> None:
+    """Run the command line: exit 0 for done, 1 for not done, 2 for a command that can't be right."""
+    try:
+        app()
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        complain(error, as_json="--json" in sys.argv)
+        sys.exit(code)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _is_local(endpoint_url: str | None) -> bool:
+    return bool(endpoint_url) and urlsplit(endpoint_url or "").hostname in ("127.0.0.1", "localhost", "::1")
+
+
+if __name__ == "__main__":
+    main()

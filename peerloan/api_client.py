@@ -1,0 +1,74 @@
+"""The API as its users see it: over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+
+from peerloan.errors import ServiceError
+
+_TIMEOUT_S = (5.0, 35.0)
+
+
+class ApiClient:
+    """A connection to a deployed or local API.
+
+    Parameters
+    ----------
+    url : str
+        The API's address, without a path.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._session = requests.Session()
+
+    def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
+        """Send a request and return the JSON document of its answer.
+
+        Raises
+        ------
+        ServiceError
+            If the API can't be reached, or answers anything but 2xx: the message has the problem's details.
+        """
+        try:
+            answer = self._session.request(
+                method, self._url + path, data=body, headers=dict(headers or {}), timeout=_TIMEOUT_S
+            )
+        except requests.RequestException as error:
+            raise ServiceError(f"Nothing answers at {self._url} ({type(error).__name__}). Is it running?") from error
+        try:
+            document = answer.json()
+        except ValueError:
+            document = {"title": answer.text[:200]}
+        if not answer.ok:
+            raise ServiceError(_explain(answer.status_code, document))
+        return document
+
+    def predict(self, document: object) -> Any:
+        """POST a JSON document to /predict and return the answer."""
+        body = json_bytes(document)
+        return self.send("POST", "/predict", body, {"Content-Type": "application/json"})
+
+    def predict_records(self, records: Sequence[Mapping[str, object]]) -> Any:
+        """POST records as one batch and return the answer."""
+        return self.predict({"instances": list(records)})
+
+
+def json_bytes(document: object) -> bytes:
+    """Return compact JSON; NaN and Infinity are refused, since JSON has none."""
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("utf-8")
+
+
+def _explain(status: int, problem: Any) -> str:
+    if not isinstance(problem, dict):
+        return f"The API answered {status}."
+    words = [
+        f"The API answered {status}:",
+        str(problem.get("detail") or problem.get("title") or problem.get("message")),
+    ]
+    words += [f"\n  {error.get('pointer')}: {error.get('detail')}" for error in problem.get("errors", [])]
+    return " ".join(words)

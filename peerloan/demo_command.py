@@ -1,0 +1,105 @@
+"""The command ``demo``: a new model version goes live and back, ten times, under load, with no request lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from training.record import read_candidate
+
+from model_registry.names import DEFAULT_ALIAS
+from model_registry.writer import RegistryWriter
+from peerloan.api_client import ApiClient
+from peerloan.errors import CommandError
+from peerloan.load import Load
+from peerloan.output import note, say
+from peerloan.registry_commands import ensure_model
+from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
+from peerloan.stack import Stack
+from peerloan.workplace import DEFAULT_BUCKET, PROJECT, Workplace
+
+_CLIENTS = 8
+_PROPAGATION_ALLOWANCE_S = 0.25
+
+
+def demo(
+    ctx: typer.Context,
+    rounds: Annotated[int, typer.Option(min=1, help="How often to shift to the new version and back.")] = 10,
+    alias_ttl: Annotated[float, typer.Option(min=0.1, help="The function's alias TTL in seconds.")] = 1.0,
+) -> None:
+    """Start a stack of its own on free ports, and shift its alias to a new version and back under load.
+
+    Exits 1 if a request failed, if an answer came from a version that the alias did not point to, or if a shift took
+    longer than the TTL plus 250 ms.
+
+    Example: peerloan demo --rounds 3
+    """
+    workplace: Workplace = ctx.obj
+    with tempfile.TemporaryDirectory(prefix="peerloan-demo-") as folder:
+        state_dir = Path(folder)
+        with Stack(state_dir, DEFAULT_BUCKET, dict(workplace.environ)) as stack:
+            bucket_url = stack.start_bucket(0)
+            local = workplace.at(
+                bucket=DEFAULT_BUCKET, endpoint_url=bucket_url, model=workplace.model, state_dir=state_dir
+            )
+            first = ensure_model(local)
+            url = stack.start_api(0, bucket_url, alias_ttl_s=alias_ttl)
+            bodies = _request_bodies()
+            answer = ApiClient(url).predict(json.loads(bodies[0]))
+            note(f"Version {answer['model']['version']} answers: {answer['predictions'][0]}")
+            second = _publish_improved(local, state_dir)
+            note(f"Shifting {DEFAULT_ALIAS} {first} -> {second} -> {first}, {rounds} times, under {_CLIENTS} clients.")
+            load, shifts = asyncio.run(_shift_under_load(local.writer(), url, bodies, first, second, rounds, alias_ttl))
+    _report(load, shifts, alias_ttl)
+
+
+def _request_bodies() -> list[bytes]:
+    events = ("one-record.json", "late-payer.json", "on-time-payer.json")
+    return [json.loads((PROJECT / "events" / name).read_text(encoding="utf-8"))["body"].encode() for name in events]
+
+
+def _publish_improved(local: Workplace, state_dir: Path) -> int:
+    folder = state_dir / "improved"
+    note("Training the improved model.")
+    if subprocess.run([sys.executable, "-m", "training", "improved", "--out", str(folder)], check=False).returncode:
+        raise CommandError("Training failed; see above.")
+    return local.writer().publish(read_candidate(folder)).manifest.version
+
+
+async def _shift_under_load(
+    writer: RegistryWriter, url: str, bodies: list[bytes], first: int, second: int, rounds: int, ttl_s: float
+) -> tuple[Load, list[Shift]]:
+    shifts = [Shift(first, float("-inf"), float("-inf"))]
+    async with Load(f"{url}/predict", bodies, _CLIENTS) as load:
+        await asyncio.sleep(ttl_s)
+        for version in (second, first) * rounds:
+            asked = time.monotonic()
+            await asyncio.to_thread(writer.assign, DEFAULT_ALIAS, version, reason="demo")
+            shifts.append(Shift(version, asked, time.monotonic()))
+            await asyncio.sleep(ttl_s + 2 * _PROPAGATION_ALLOWANCE_S)
+    return load, shifts
+
+
+def _report(load: Load, shifts: list[Shift], ttl_s: float) -> None:
+    failed = failed_answers(load.answers)
+    untrue = untrue_answers(load.answers, shifts, ttl_s)
+    propagation = propagation_s(load.answers, shifts)
+    versions = sorted({answer.version for answer in load.answers if answer.version is not None})
+    for answer in failed[:5]:
+        note(f"failed: status {answer.status} {answer.problem}")
+    for answer in untrue[:5]:
+        note(f"untrue: version {answer.version}, which the alias did not point to")
+    note(f"alias TTL {ttl_s:g} s; bound {ttl_s * 1000 + _PROPAGATION_ALLOWANCE_S * 1000:.0f} ms")
+    say(
+        f"demo: requests={len(load.answers)} failed={len(failed)} versions={','.join(map(str, versions))} "
+        f"shifts={len(shifts) - 1} propagation_max_ms={propagation * 1000:.0f}"
+    )
+    if failed or untrue or propagation > ttl_s + _PROPAGATION_ALLOWANCE_S:
+        raise typer.Exit(1)

@@ -1,0 +1,53 @@
+"""What can go wrong on the command line, and the one table of exit codes."""
+
+from __future__ import annotations
+
+from training.errors import TrainingError
+
+from model_artifact.errors import ArtifactError
+from model_registry.errors import InvalidAliasError, InvalidNameError, RegistryError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class CommandError(Exception):
+    """Base of the command line's own errors; the message says what, and what to do."""
+
+
+class UsageError(CommandError):
+    """The command was called with words that can't be right."""
+
+
+class StackError(CommandError):
+    """A part of the local stack did not start, or ended by itself."""
+
+
+class PortTakenError(StackError):
+    """Somebody else listens on a port that the stack needs."""
+
+    def __init__(self, port: int, flag: str) -> None:
+        super().__init__(f"Port {port} is taken. Stop what listens there, or choose another port with {flag}.")
+        self.port = port
+        self.flag = flag
+
+
+class ServiceError(CommandError):
+    """The API refused a request or could not be reached."""
+
+
+# The first row that fits decides. What is in no row is a bug and keeps its trace.
+EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (UsageError, EXIT_USAGE),
+    (InvalidNameError, EXIT_USAGE),
+    (InvalidAliasError, EXIT_USAGE),
+    (CommandError, EXIT_FAILED),
+    (RegistryError, EXIT_FAILED),
+    (ArtifactError, EXIT_FAILED),
+    (TrainingError, EXIT_FAILED),
+)
+
+
+def exit_code(error: Exception) -> int | None:
+    """Return the exit code of an error that a user can do something about, or None for a bug."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), None)

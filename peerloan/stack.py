@@ -1,0 +1,151 @@
+"""The local stack: the bucket and the API as child processes, started, watched and ended together."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from peerloan.errors import PortTakenError, StackError
+from peerloan.workplace import PROJECT, running_file
+
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 10.0
+_LOOPBACK = "127.0.0.1"
+
+
+class Stack:
+    """The processes of one local stack; a context manager that ends whatever it started.
+
+    Parameters
+    ----------
+    state_dir : Path
+        Where the bucket's objects and the stack's notes are.
+    bucket : str
+        The bucket's name.
+    environ : mapping
+        The children's environment.
+    """
+
+    def __init__(self, state_dir: Path, bucket: str, environ: dict[str, str]) -> None:
+        self._state_dir = state_dir
+        self._bucket = bucket
+        self._environ = environ
+        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._notes: dict[str, Any] = {"pid": os.getpid()}
+
+    def __enter__(self) -> Stack:
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start_bucket(self, port: int, extra_hosts: Sequence[str] = ()) -> str:
+        """Start the bucket and return its URL on loopback."""
+        check_port(port, "--bucket-port")
+        hosts = [word for host in (_LOOPBACK, *extra_hosts) for word in ("--host", host)]
+        arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket"), "--bucket", self._bucket]
+        url = self._start("bucket", [*hosts, *arguments])
+        self._announce(bucket_url=url, bucket=self._bucket)
+        return url
+
+    def start_api(self, port: int, bucket_url: str, *, alias_ttl_s: float | None = None) -> str:
+        """Start the API that the template describes and return its URL."""
+        check_port(port, "--port")
+        variables = {"MODEL_BUCKET": self._bucket, "AWS_ENDPOINT_URL_S3": bucket_url}
+        if alias_ttl_s is not None:
+            variables["ALIAS_TTL_SECONDS"] = f"{alias_ttl_s:g}"
+        env_vars = self._state_dir / "function-env.json"
+        env_vars.write_text(json.dumps({"Parameters": variables}, indent=2))
+        template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
+        arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
+        url = self._start("start-api", arguments)
+        self._announce(api_url=url)
+        return url
+
+    def wait(self) -> None:
+        """Return never; raise ``StackError`` when a process has ended by itself."""
+        while True:
+            for name, child in self._children:
+                if child.poll() is not None:
+                    raise StackError(f"The process {name!r} ended by itself with code {child.returncode}; see above.")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End every process, the last one first, and wait until it has ended."""
+        if "bucket_url" in self._notes:
+            running_file(self._state_dir).unlink(missing_ok=True)
+        for _, child in reversed(self._children):
+            child.terminate()
+            try:
+                child.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self._children.clear()
+
+    def _start(self, command: str, arguments: Sequence[str]) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            ready_file = Path(folder) / "ready.json"
+            words = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", str(ready_file)]
+            # A process group of its own: Ctrl-C reaches this process alone, which then ends the others in order. The
+            # pipe on its standard input tells the child when this process is gone, however it went.
+            child = subprocess.Popen(
+                [*words, "--stop-on-stdin-eof"],
+                env=self._environ,
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+            self._children.append((command, child))
+            deadline = time.monotonic() + _START_LIMIT_S
+            while time.monotonic() < deadline:
+                if ready_file.exists():
+                    return str(json.loads(ready_file.read_text())["url"])
+                if child.poll() is not None:
+                    raise StackError(f"The process {command!r} did not start; see above.")
+                time.sleep(0.02)
+        raise StackError(f"The process {command!r} was not ready within {_START_LIMIT_S:.0f} s.")
+
+    def _announce(self, **notes: str) -> None:
+        self._notes.update(notes)
+        target = running_file(self._state_dir)
+        draft = target.with_suffix(".tmp")
+        draft.write_text(json.dumps(self._notes, indent=2))
+        draft.replace(target)
+
+
+def check_port(port: int, flag: str) -> None:
+    """Raise ``PortTakenError`` if somebody listens on a loopback port; port 0, any free one, never is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            raise PortTakenError(port, flag) from None
+
+
+def docker_bridge_address() -> str | None:
+    """Return the address at which containers reach this machine, or None where they reach loopback by themselves.
+
+    On Linux that is the address of Docker's bridge. Docker Desktop forwards ``host.docker.internal`` to loopback.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"Docker does not say where its bridge is ({error}). Is it running?") from error
+    return answer or None

@@ -1,0 +1,113 @@
+"""The commands ``up`` and ``status``: the whole stack on this machine, and how it is."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from model_registry.errors import RegistryError
+from model_registry.names import DEFAULT_ALIAS
+from peerloan.api_client import ApiClient
+from peerloan.errors import ServiceError
+from peerloan.output import JsonFlag, note, say, say_json
+from peerloan.registry_commands import ensure_model
+from peerloan.stack import Stack, check_port, docker_bridge_address
+from peerloan.workplace import DEFAULT_API_PORT, DEFAULT_BUCKET, DEFAULT_BUCKET_PORT, PROJECT, Workplace
+
+
+def up(
+    ctx: typer.Context,
+    port: Annotated[int, typer.Option(help="The API's port; 0 for any free one.")] = DEFAULT_API_PORT,
+    bucket_port: Annotated[int, typer.Option(help="The bucket's port; 0 for any free one.")] = DEFAULT_BUCKET_PORT,
+    api: Annotated[bool, typer.Option(help="Start the API, not the bucket alone.")] = True,
+    docker: Annotated[bool, typer.Option("--docker", help="Let containers (sam local) reach the bucket.")] = False,
+) -> None:
+    """Run the bucket and the API on this machine until Ctrl-C. An empty bucket gets the basic model, trained now.
+
+    Examples: peerloan up
+
+    peerloan up --no-api --docker
+    """
+    workplace: Workplace = ctx.obj
+    signal.signal(signal.SIGTERM, _interrupt)
+    check_port(bucket_port, "--bucket-port")
+    if api:
+        check_port(port, "--port")
+    try:
+        with Stack(workplace.state_dir, DEFAULT_BUCKET, dict(workplace.environ)) as stack:
+            address = docker_bridge_address() if docker else None
+            bucket_url = stack.start_bucket(bucket_port, [address] if address else [])
+            local = workplace.at(bucket=DEFAULT_BUCKET, endpoint_url=bucket_url, model=workplace.model, state_dir=None)
+            ensure_model(local)
+            note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
+            if api:
+                _show_first_answer(stack.start_api(port, bucket_url))
+            note("Ctrl-C ends it.")
+            stack.wait()
+    except KeyboardInterrupt:
+        note("Stopped.")
+
+
+def status(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(help="The API's address; the local stack's by default.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say whether the API and the bucket answer, and which version is live. Exits 1 if not all is well.
+
+    Example: peerloan status
+    """
+    workplace: Workplace = ctx.obj
+    client = ApiClient(url or workplace.api_url())
+    report = {
+        "api": _attempt(lambda: client.send("GET", "/readyz")),
+        "model": _attempt(lambda: client.send("GET", f"/models/{workplace.model}")),
+        "alias": _attempt(lambda: _alias_document(workplace)),
+        "versions": _attempt(workplace.reader().list_versions),
+    }
+    healthy = all("error" not in part for part in report.values())
+    if as_json:
+        say_json({"healthy": healthy, **{name: part.get("value", part) for name, part in report.items()}})
+    else:
+        for name, part in report.items():
+            say(f"{name:8} {part.get('error') or _brief(name, part['value'])}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _show_first_answer(url: str) -> None:
+    """Print a curl that can be pasted, and the answer that it gives, got from the API just now."""
+    event = json.loads((PROJECT / "events" / "one-record.json").read_text(encoding="utf-8"))
+    record = json.loads(event["body"])
+    started = time.perf_counter()
+    answer = ApiClient(url).predict(record)
+    elapsed_ms = (time.perf_counter() - started) * 1000
+    say(f"\nThe API answers at {url}. Try it:\n")
+    say(f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(record)}'\n")
+    say(f"{json.dumps(answer, indent=2)}\n\n(answered just now, in {elapsed_ms:.0f} ms with a cold start)")
+
+
+def _attempt(look: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return {"value": look()}
+    except (ServiceError, RegistryError) as error:
+        return {"error": str(error)}
+
+
+def _brief(name: str, value: Any) -> str:
+    if name == "api":
+        return "ready"
+    if name == "alias":
+        return f"{value['alias']} -> version {value['version']} (revision {value['revision']})"
+    if name == "versions":
+        return ", ".join(map(str, value)) or "none"
+    return f"{value.get('name', '')} {json.dumps(value.get('alias', {}))}"[:200]

@@ -1,0 +1,85 @@
+"""Where a command works: the project's folders, the bucket that it talks to, and who it says it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from model_artifact.inspection import inspect_in_child
+
+from model_registry.names import DEFAULT_MODEL
+from model_registry.reader import RegistryReader
+from model_registry.stores.s3 import S3Store, make_s3_client
+from model_registry.writer import RegistryWriter
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_BUCKET = "peerloan-models"
+DEFAULT_BUCKET_PORT = 9000
+DEFAULT_API_PORT = 3000
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What commands are given instead of looking around for themselves.
+
+    ``endpoint_url`` is where the bucket is, None for AWS. ``state_dir`` holds the local stack's bucket and notes.
+    """
+
+    environ: Mapping[str, str]
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    who: str
+    bucket: str = DEFAULT_BUCKET
+    endpoint_url: str | None = None
+    model: str = DEFAULT_MODEL
+    state_dir: Path = PROJECT / ".peerloan"
+
+    def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
+        """Return the workplace that a command's options and the environment ask for.
+
+        A bucket that is named and has no endpoint is on AWS. With neither it is the local stack's.
+        """
+        state_dir = state_dir or Path(self.environ.get("PEERLOAN_STATE_DIR") or self.state_dir)
+        bucket = bucket or self.environ.get("MODEL_BUCKET")
+        endpoint_url = endpoint_url or self.environ.get("AWS_ENDPOINT_URL_S3")
+        if not bucket and not endpoint_url:
+            running = read_running(state_dir)
+            endpoint_url = running.get("bucket_url") or f"http://127.0.0.1:{DEFAULT_BUCKET_PORT}"
+        return replace(
+            self, bucket=bucket or DEFAULT_BUCKET, endpoint_url=endpoint_url, model=model, state_dir=state_dir
+        )
+
+    def api_url(self) -> str:
+        """Return where the API answers: the running local stack's, else the default address."""
+        return read_running(self.state_dir).get("api_url") or f"http://127.0.0.1:{DEFAULT_API_PORT}"
+
+    def writer(self) -> RegistryWriter:
+        """Return a writer on the bucket."""
+        return RegistryWriter(
+            self._store(), self.model, clock=self.clock, who=self.who, new_id=self.new_id, inspect=inspect_in_child
+        )
+
+    def reader(self) -> RegistryReader:
+        """Return a reader on the bucket."""
+        return RegistryReader(self._store(), self.model)
+
+    def _store(self) -> S3Store:
+        return S3Store(self.bucket, make_s3_client(self.endpoint_url))
+
+
+def running_file(state_dir: Path) -> Path:
+    """Return the file that says where a running local stack listens."""
+    return state_dir / "running.json"
+
+
+def read_running(state_dir: Path) -> dict[str, Any]:
+    """Return where a running local stack listens; empty if none does, or its note can't be read."""
+    try:
+        document = json.loads(running_file(state_dir).read_text())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
