@@ -1,0 +1,38 @@
+"""The project's files that say how it is packaged and deployed, as values."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """``template.yaml`` with CloudFormation's short forms written out: ``!Ref X`` is ``{"Ref": "X"}``."""
+    return yaml_parse((ROOT / "template.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def check_package_size() -> ModuleType:
+    # env-setup is no package: its scripts are run, not imported, but for here.
+    path = ROOT / "env-setup" / "check_package_size.py"
+    spec = importlib.util.spec_from_file_location("check_package_size", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,50 @@
+"""Training and serving have the same libraries: a pickle is loaded by what it was made with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE))
+
+
+def test_the_function_ships_what_training_used(root: Path) -> None:
+    shipped = pins(root / "functions/predict/requirements.txt")
+    installed = pins(root / "env-setup/pip_requirements.txt")
+    assert {"scikit-learn", "numpy", "pandas", "joblib"} <= set(shipped)
+    assert {name: installed.get(name) for name in shipped if name in installed} == {
+        name: version for name, version in shipped.items() if name in installed
+    }
+
+
+def test_the_function_does_not_ship_what_lambdas_python_has(root: Path) -> None:
+    assert not {"boto3", "botocore", "s3transfer", "urllib3"} & set(pins(root / "functions/predict/requirements.txt"))
+
+
+@pytest.mark.parametrize("name", ["pip_requirements.txt", "pip_requirements_dev.txt", "pip_requirements_sam.txt"])
+def test_every_pinned_environment_is_hashed(root: Path, name: str) -> None:
+    requirements = (root / "env-setup" / name).read_text()
+    assert pins(root / "env-setup" / name)
+    for block in re.split(r"\n(?=[A-Za-z0-9])", requirements):
+        if not block.startswith("#"):
+            assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_the_conda_environment_has_lambdas_python_and_pips_pins(root: Path, template: dict[str, Any]) -> None:
+    environment = yaml.safe_load((root / "env-setup/conda_environment.yml").read_text())
+    runtime = template["Resources"]["PredictFunction"]["Properties"]["Runtime"]
+    assert runtime.replace("python", "python=") in environment["dependencies"]
+    assert "-r pip_requirements.txt" in environment["dependencies"][-1]["pip"]
+
+
+def test_the_base_image_takes_its_packages_from_the_pins(root: Path) -> None:
+    script = (root / "env-setup/lambda-base-image/build.sh").read_text()
+    match = re.search(r"readonly runtime_packages='([^']+)'", script)
+    assert match is not None
+    assert set(match[1].split("|")) <= set(pins(root / "env-setup/pip_requirements.txt"))
