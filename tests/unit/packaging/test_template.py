@@ -113,6 +113,20 @@ def test_alarms_watch_errors_throttles_latency_and_the_model(resources: dict[str
     assert len(own) == 2
 
 
+def test_the_functions_own_metrics_are_written_as_the_alarms_look_for_them(
+    root: Path, resources: dict[str, Any]
+) -> None:
+    """``telemetry`` names the metrics and their dimensions: service and stage, from these variables."""
+    source = (root / "functions/predict/predict_api/telemetry.py").read_text()
+    variables = resources["PredictFunction"]["Environment"]["Variables"]
+    for name in ("ModelLoadFailuresAlarm", "AliasStalenessAlarm"):
+        assert f'= "{resources[name]["MetricName"]}"\n' in source
+        assert resources[name]["Dimensions"] == [
+            {"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]},
+            {"Name": "stage", "Value": variables["STAGE"]},
+        ]
+
+
 @pytest.mark.parametrize(
     ("parameter", "check", "candidates"),
     [
