@@ -1,0 +1,173 @@
+"""Following the alias: which versions answer requests at the moment.
+
+What it promises, and tests/unit/predict_api/test_alias_follower.py holds:
+
+- A version in charge was the alias's at some instant within the TTL before the request, or during the request.
+- A version that the alias has left answers no request that began more than the TTL after that, while the bucket answers
+  and the new version can be loaded.
+- If one of the two does not hold, the versions last in charge stay in charge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model_registry.alias import Alias
+from model_registry.reader import AliasSnapshot, RegistryReader
+from model_registry.routing import resolve_version
+from predict_api.back_off import BackOff, Failures, after_failure
+from predict_api.clock import Clock, Instant, elapsed_s
+from predict_api.errors import NoVerifiedModelError
+from predict_api.model_cache import ModelCache, ModelObserver
+from predict_api.serving_model import ServingModel
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is in charge: one revision of the alias, and those of its versions that are loaded and verified.
+
+    Attributes
+    ----------
+    alias : Alias
+        The revision.
+    models : mapping of int to ServingModel
+        At least one version; the alias's main version first if it is there.
+    """
+
+    alias: Alias
+    models: Mapping[int, ServingModel]
+
+    def model_for(self, routing_key: str) -> ServingModel:
+        """Return the model that a routing key gets.
+
+        A version that could not be loaded is stood in for by the other one: a bad candidate must not lower the
+        availability of the version beside it.
+        """
+        model = self.models.get(resolve_version(self.alias, routing_key))
+        return next(iter(self.models.values())) if model is None else model
+
+    def weight_of(self, version: int) -> float:
+        """Return the share of requests that the alias gives to one of its versions."""
+        weights = self.alias.routing_config.additional_version_weights
+        return weights.get(version, 1 - sum(weights.values()))
+
+
+class AliasFollower:
+    """Looks the alias up, at most once in a TTL, and puts its versions in charge.
+
+    Parameters
+    ----------
+    reader : RegistryReader
+        Where the alias is.
+    alias : str
+        Its name.
+    cache : ModelCache
+        Where the versions are.
+    ttl_s : float
+        An alias that was read is taken for current for so long.
+    clock : Clock
+        The time.
+    back_off : BackOff
+        The waits after a look-up failed.
+    observer : ModelObserver
+        Told of each failure.
+    """
+
+    def __init__(
+        self,
+        reader: RegistryReader,
+        alias: str,
+        cache: ModelCache,
+        *,
+        ttl_s: float,
+        clock: Clock,
+        back_off: BackOff,
+        observer: ModelObserver,
+    ) -> None:
+        self._reader = reader
+        self._alias = alias
+        self._cache = cache
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._back_off = back_off
+        self._observer = observer
+        self._snapshot: AliasSnapshot | None = None
+        self._last_checked: Instant | None = None
+        self._is_stale = True
+        self._failures: Failures | None = None
+        self._deployment: Deployment | None = None
+
+    def follow(self) -> Deployment:
+        """Return what is in charge now, after looking the alias up if that is due.
+
+        Raises
+        ------
+        NoVerifiedModelError
+            If no version was ever loaded and verified.
+        """
+        now = self._clock.now()
+        if self._is_due(now):
+            self._look_up(now)
+        self._adopt()
+        if self._deployment is None:
+            raise NoVerifiedModelError(self._retry_in_s())
+        return self._deployment
+
+    def mark_stale(self) -> None:
+        """Have the next request look the alias up, whatever was known: a snapshot was restored."""
+        self._is_stale = True
+        self._failures = None
+        self._cache.forget_failures()
+
+    def staleness_s(self) -> float | None:
+        """Return how long ago the alias was last read with success; None if it never was."""
+        return None if self._last_checked is None else elapsed_s(self._last_checked, self._clock.now())
+
+    def _is_due(self, now: Instant) -> bool:
+        if self._failures is not None:
+            return self._failures.remaining_s(now) <= 0
+        if self._is_stale or self._last_checked is None:
+            return True
+        return elapsed_s(self._last_checked, now) >= self._ttl_s
+
+    def _look_up(self, started: Instant) -> None:
+        try:
+            if self._snapshot is None:
+                self._snapshot = self._reader.get_alias(self._alias)
+            else:
+                changed = self._reader.get_alias_if_changed(self._alias, self._snapshot.etag)
+                self._snapshot = changed or self._snapshot
+        # An alias that can't be read, for whatever reason, leaves in charge what is in charge.
+        except Exception as error:
+            self._failures = after_failure(self._failures, self._clock.now(), self._back_off)
+            self._observer.alias_look_up_failed(error, self._failures.count, self._failures.wait_s)
+            return
+        # Invariant: the moment before the look-up, not after it. What was read is at least as new as that.
+        self._last_checked = started
+        self._is_stale = False
+        self._failures = None
+
+    def _adopt(self) -> None:
+        """Put the alias's versions in charge, once at least one of them is loaded."""
+        if self._snapshot is None or self._is_adopted(self._snapshot.alias):
+            return
+        alias = self._snapshot.alias
+        in_charge = () if self._deployment is None else tuple(self._deployment.models)
+        found = {
+            version: self._cache.find(version, in_charge=(*in_charge, *alias.versions)) for version in alias.versions
+        }
+        models = {version: model for version, model in found.items() if model is not None}
+        if models:
+            self._deployment = Deployment(alias=alias, models=models)
+
+    def _is_adopted(self, alias: Alias) -> bool:
+        deployment = self._deployment
+        return deployment is not None and deployment.alias is alias and len(deployment.models) == len(alias.versions)
+
+    def _retry_in_s(self) -> float:
+        now = self._clock.now()
+        if self._failures is not None:
+            return self._failures.remaining_s(now)
+        versions = () if self._snapshot is None else self._snapshot.alias.versions
+        return min((self._cache.retry_in_s(version) for version in versions), default=0.0)

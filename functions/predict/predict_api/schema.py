@@ -1,0 +1,137 @@
+"""What a record must be: strict types and hard bounds, checked for all records of a request in one call.
+
+The columns come from ``model_artifact.schema``. They are checked by pydantic-core, the engine of Pydantic, without
+Pydantic's model classes: the same rules and speed, and a tenth of a second less for a cold start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails, SchemaValidator, ValidationError, core_schema
+
+from model_artifact.schema import FIELDS, Field
+from predict_api.envelopes import ENVELOPES
+from predict_api.errors import InvalidRequestError, Violation
+from predict_api.pointers import RecordPointers
+from predict_api.suggestions import MAX_NAME_LENGTH, describe_unknown
+
+LOAN_ID = "loan_id"
+MAX_TEXT_LENGTH = 100
+MAX_LOAN_ID_LENGTH = 128
+# A batch of a thousand bad records has ten thousand errors; nobody reads more than these, in the answer or in a log.
+MAX_VIOLATIONS = 100
+
+_CODES: Mapping[str, str] = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_field",
+    "finite_number": "not_finite",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "multiple_of": "not_whole",
+    "string_too_short": "wrong_length",
+    "string_too_long": "wrong_length",
+}
+
+
+class RecordSchema:
+    """The schema of one record, as a check of many.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        The columns.
+    """
+
+    def __init__(self, fields: Sequence[Field] = FIELDS) -> None:
+        self._fields = {field.name: field for field in fields}
+        self.names = (*self._fields, LOAN_ID)
+        self._validator = SchemaValidator(core_schema.list_schema(_record_schema(fields), strict=True))
+
+    def check(self, records: list[Any], pointers: RecordPointers) -> list[dict[str, Any]]:
+        """Return the records, their numbers as floats.
+
+        Parameters
+        ----------
+        records : list
+            What should be records.
+        pointers : RecordPointers
+            Where they are in the request's body.
+
+        Raises
+        ------
+        InvalidRequestError
+            If one of them has a field too few, a field too many, or a wrong value. The violations are in the order of
+            the records, at most 100 of them.
+        """
+        try:
+            checked: list[dict[str, Any]] = self._validator.validate_python(records)
+        except ValidationError as error:
+            raise self._refusal(error, records, pointers) from None
+        return checked
+
+    def _refusal(self, error: ValidationError, records: list[Any], pointers: RecordPointers) -> InvalidRequestError:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        violations = [self._violation(entry, records, pointers) for entry in details[:MAX_VIOLATIONS]]
+        wrong_records = len({entry["loc"][0] for entry in details})
+        summary = f"{_count(len(details), 'thing')} wrong in {wrong_records:,} of {_plural(len(records), 'record')}."
+        if len(details) > MAX_VIOLATIONS:
+            summary += f" The first {MAX_VIOLATIONS} are listed."
+        return InvalidRequestError(summary, violations)
+
+    def _violation(self, entry: ErrorDetails, records: list[Any], pointers: RecordPointers) -> Violation:
+        index = int(entry["loc"][0])
+        if len(entry["loc"]) == 1:
+            return Violation(pointers.record(index), "wrong_type", "A record must be an object.")
+        name = str(entry["loc"][1])
+        if entry["type"] == "extra_forbidden":
+            pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
+            is_bare = pointers.record(index) == ""
+            known = (*self.names, *ENVELOPES) if is_bare else self.names
+            return Violation(pointer, "unknown_field", describe_unknown("field", name, known))
+        code = _CODES.get(entry["type"], "wrong_type")
+        if code == "wrong_type" and records[index].get(name) is None:
+            code = "null_not_allowed"
+        return Violation(pointers.field(index, name), code, self._requirement(name))
+
+    def _requirement(self, name: str) -> str:
+        field = self._fields.get(name)
+        if field is None:
+            return f"Must be a text of 1 to {MAX_LOAN_ID_LENGTH} characters."
+        or_null = ", or null" if field.nullable else ""
+        if field.type == "category":
+            return f"Must be a text of 1 to {MAX_TEXT_LENGTH} characters{or_null}. {field.description}"
+        kind = "whole number" if field.whole else "number"
+        bounds = f"from {field.hard_min:.10g} to {field.hard_max:.10g}"
+        return f"Must be a {kind} {bounds} ({field.unit}){or_null}. {field.description}"
+
+
+def _record_schema(fields: Sequence[Field]) -> core_schema.CoreSchema:
+    members = {field.name: core_schema.typed_dict_field(_value_schema(field), required=True) for field in fields}
+    loan_id = core_schema.str_schema(min_length=1, max_length=MAX_LOAN_ID_LENGTH, strict=True)
+    members[LOAN_ID] = core_schema.typed_dict_field(core_schema.nullable_schema(loan_id), required=False)
+    return core_schema.typed_dict_schema(members, extra_behavior="forbid", strict=True)
+
+
+def _value_schema(field: Field) -> core_schema.CoreSchema:
+    value: core_schema.CoreSchema
+    if field.type == "number":
+        value = core_schema.float_schema(
+            ge=field.hard_min,
+            le=field.hard_max,
+            multiple_of=1.0 if field.whole else None,
+            allow_inf_nan=False,
+            strict=True,
+        )
+    else:
+        value = core_schema.str_schema(min_length=1, max_length=MAX_TEXT_LENGTH, strict=True)
+    return core_schema.nullable_schema(value) if field.nullable else value
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{_plural(number, noun)} {'is' if number == 1 else 'are'}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,189 @@
+"""From a request's JSON object to its predictions. Knows nothing of HTTP: every door leads through ``predict``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model_artifact.errors import ArtifactError
+from predict_api.alias_follower import AliasFollower, Deployment
+from predict_api.envelopes import open_envelope
+from predict_api.errors import (
+    DeadlineExceededError,
+    ExplanationUnavailableError,
+    NoVerifiedModelError,
+    UnknownModelError,
+)
+from predict_api.exchange import Exchange
+from predict_api.pointers import RecordPointers
+from predict_api.schema import LOAN_ID, RecordSchema
+from predict_api.serving_model import ServingModel
+
+# Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.
+LEAST_REMAINING_MS = 250
+_PROBE_RETRY_S = 5.0
+
+
+class PredictionService:
+    """What the API does.
+
+    Parameters
+    ----------
+    model : str
+        The model's name.
+    follower : AliasFollower
+        Says which version is in charge.
+    schema : RecordSchema
+        Says what a record is.
+    """
+
+    def __init__(self, model: str, follower: AliasFollower, schema: RecordSchema) -> None:
+        self._model = model
+        self._follower = follower
+        self._schema = schema
+
+    def predict(self, document: Mapping[str, Any], exchange: Exchange) -> dict[str, Any]:
+        """Score the records of a request.
+
+        Parameters
+        ----------
+        document : mapping
+            The request's body.
+        exchange : Exchange
+            The request; the model that scored and the number of records are noted in it.
+
+        Returns
+        -------
+        dict
+            The answer's body.
+
+        Raises
+        ------
+        RequestError
+            If the request is wrong, no model is there, or the time is used up.
+        NonFiniteOutputError
+            If the model gives something that is no probability.
+        """
+        with exchange.span("validate"):
+            envelope = open_envelope(document, self._schema.names)
+            records = self._schema.check(envelope.records, envelope.pointers)
+        if envelope.wants_reasons:
+            raise ExplanationUnavailableError("This model gives no reasons. Ask again without parameters.explain.")
+        with exchange.span("model"):
+            deployment = self._follower.follow()
+            model = deployment.model_for(routing_key(records, exchange.headers, exchange.request_id))
+        if exchange.remaining_ms() < LEAST_REMAINING_MS:
+            raise DeadlineExceededError("There is no time left to score the records. Send them again, or fewer.")
+        with exchange.span("score"):
+            probabilities = model.late_probabilities(records)
+        exchange.model, exchange.rows = model, len(records)
+        return {
+            "id": envelope.request_name or exchange.request_id,
+            "model": _describe_model(model, deployment),
+            "predictions": _predictions(model, records, probabilities, envelope.pointers),
+        }
+
+    def check_ready(self) -> dict[str, Any]:
+        """Return what is in charge, after scoring its probe records again.
+
+        Raises
+        ------
+        NoVerifiedModelError
+            If nothing is in charge, or a probe record gets another probability than when its version was published.
+        """
+        deployment = self._follower.follow()
+        try:
+            for model in deployment.models.values():
+                model.check_probes()
+        except ArtifactError as error:
+            raise NoVerifiedModelError(_PROBE_RETRY_S) from error
+        return {
+            "status": "ready",
+            "models": [_describe_model(model, deployment) for model in deployment.models.values()],
+        }
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return what there is to know about the model in charge.
+
+        Raises
+        ------
+        UnknownModelError
+            If it is another name than this function's model.
+        NoVerifiedModelError
+            If nothing is in charge.
+        """
+        if name != self._model:
+            raise UnknownModelError(f"There is no model of this name here. There is: {self._model}.")
+        deployment = self._follower.follow()
+        alias = deployment.alias
+        main = next(iter(deployment.models.values()))
+        return {
+            "name": self._model,
+            "alias": {"name": alias.alias, "revision": alias.revision, "updated_at": alias.updated_at},
+            "versions": [_describe_version(model, deployment) for model in deployment.models.values()],
+            "schema": [vars(field) for field in main.manifest.input_schema],
+        }
+
+
+def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str], request_id: str) -> str:
+    """Return what decides which version a request gets while two share the traffic.
+
+    A request is answered by one version, the one in its answer's ``model``: so a batch goes where its first loan goes.
+
+    Parameters
+    ----------
+    records : sequence of mappings
+        The checked records.
+    headers : mapping of str to str
+        The request's, names in lower case.
+    request_id : str
+        The last resort: then a repeated request may get the other version.
+    """
+    return records[0].get(LOAN_ID) or headers.get("idempotency-key") or request_id
+
+
+def _predictions(
+    model: ServingModel,
+    records: Sequence[Mapping[str, Any]],
+    probabilities: Sequence[float],
+    pointers: RecordPointers,
+) -> list[dict[str, Any]]:
+    threshold = model.manifest.threshold.value
+    predictions: list[dict[str, Any]] = []
+    for index, (record, probability) in enumerate(zip(records, probabilities, strict=True)):
+        prediction: dict[str, Any] = {"index": index}
+        if record.get(LOAN_ID) is not None:
+            prediction[LOAN_ID] = record[LOAN_ID]
+        prediction["late_probability"] = probability
+        prediction["is_late"] = probability >= threshold
+        prediction["threshold"] = threshold
+        prediction["warnings"] = model.training_range.warnings(index, record, pointers)
+        predictions.append(prediction)
+    return predictions
+
+
+def _describe_model(model: ServingModel, deployment: Deployment) -> dict[str, Any]:
+    manifest = model.manifest
+    return {
+        "name": manifest.model,
+        "version": manifest.version,
+        "alias": deployment.alias.alias,
+        "sha256": manifest.artifact.sha256,
+    }
+
+
+def _describe_version(model: ServingModel, deployment: Deployment) -> dict[str, Any]:
+    manifest = model.manifest
+    return {
+        "version": manifest.version,
+        "weight": deployment.weight_of(manifest.version),
+        "form": model.form,
+        "sha256": manifest.artifact.sha256,
+        "threshold": vars(manifest.threshold),
+        "classes": list(manifest.classes),
+        "metrics": manifest.metrics,
+        "environment": manifest.environment,
+        "git_commit": manifest.git_commit,
+        "created_at": manifest.created_at,
+        "description": manifest.description,
+    }

@@ -1,0 +1,160 @@
+"""What the function says about itself: one structured log line a request, and metrics in CloudWatch's embedded format.
+
+Invariant (tests/contract/predict_api/test_privacy.py): nothing that a client sent gets in here but its request id. So
+an unexpected error is logged by its type and its place in the code, not by its message, which may quote a record.
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import PurePath
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from predict_api.clock import Clock
+from predict_api.exchange import Exchange
+from predict_api.serving_model import ServingModel
+
+# The metrics' names: alarms and dashboards are built on them. Dimensions are service and stage, and again service and
+# stage with model_version.
+LATENCY = "Latency"
+ROWS = "Rows"
+COLD_START = "ColdStart"
+SERVER_ERRORS = "ServerErrors"
+MODEL_LOAD_TIME = "ModelLoadTime"
+MODEL_LOAD_FAILURES = "ModelLoadFailures"
+ALIAS_LOOK_UP_FAILURES = "AliasLookUpFailures"
+ALIAS_STALENESS = "AliasStaleness"
+
+_Metric = tuple[str, MetricUnit, float]
+
+
+class Telemetry:
+    """A ``ModelObserver``, and the end of each request.
+
+    Parameters
+    ----------
+    logger : Logger
+        Powertools' structured logger.
+    metrics : EphemeralMetrics
+        Powertools' metrics, with the default dimensions set.
+    clock : Clock
+        The time.
+    """
+
+    def __init__(self, logger: Logger, metrics: EphemeralMetrics, clock: Clock) -> None:
+        self._logger = logger
+        self._metrics = metrics
+        self._clock = clock
+        self._is_cold = True
+
+    def model_loaded(self, model: ServingModel, duration_s: float) -> None:
+        """See ``ModelObserver``."""
+        manifest = model.manifest
+        self._logger.info(
+            "model loaded",
+            extra={
+                "model_version": manifest.version,
+                "model_form": model.form,
+                "sha256": manifest.artifact.sha256,
+                "duration_ms": _milliseconds(duration_s),
+            },
+        )
+        self._emit([(MODEL_LOAD_TIME, MetricUnit.Milliseconds, duration_s * 1000)], manifest.version)
+
+    def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
+        """See ``ModelObserver``."""
+        # These errors are about the bucket's objects, which hold no borrower's values; an operator needs the message.
+        self._logger.error(
+            "model version not loaded; the versions in charge stay",
+            extra={
+                "model_version": version,
+                "error": type(error).__name__,
+                "reason": str(error),
+                "failures": failures,
+                "retry_in_s": round(retry_in_s, 3),
+            },
+        )
+        self._emit([(MODEL_LOAD_FAILURES, MetricUnit.Count, 1)], version)
+
+    def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
+        """See ``ModelObserver``."""
+        self._logger.error(
+            "alias not read; the versions in charge stay",
+            extra={
+                "error": type(error).__name__,
+                "reason": str(error),
+                "failures": failures,
+                "retry_in_s": round(retry_in_s, 3),
+            },
+        )
+        self._emit([(ALIAS_LOOK_UP_FAILURES, MetricUnit.Count, 1)], None)
+
+    def not_ready(self, error: Exception) -> None:
+        """The function starts without a model: requests will try again."""
+        self._logger.warning("no verified model at start", extra={"error": type(error).__name__})
+
+    def unexpected_error(self, error: Exception, exchange: Exchange) -> None:
+        """A bug, or a model that gives no probabilities."""
+        self._logger.error(
+            "unexpected error",
+            extra={"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _places(error)},
+        )
+
+    def request_finished(self, exchange: Exchange, status: int, staleness_s: float | None) -> None:
+        """Log a request and emit its metrics; health checks and documents are logged only."""
+        is_cold, self._is_cold = self._is_cold, False
+        duration_s = exchange.duration_s()
+        version = None if exchange.model is None else exchange.model.manifest.version
+        self._logger.info(
+            "request",
+            extra={
+                "request_id": exchange.request_id,
+                "invocation_id": exchange.invocation_id,
+                "method": exchange.method,
+                "route": exchange.route,
+                "status": status,
+                "problem": exchange.problem,
+                "violations": exchange.violations,
+                "model_version": version,
+                "model_form": None if exchange.model is None else exchange.model.form,
+                "rows": exchange.rows,
+                "latency_ms": _milliseconds(duration_s),
+                "spans_ms": {name: _milliseconds(seconds) for name, seconds in exchange.spans_s.items()},
+                "cold_start": is_cold,
+            },
+        )
+        measured: list[_Metric] = []
+        if exchange.route == "/predict":
+            measured.append((LATENCY, MetricUnit.Milliseconds, duration_s * 1000))
+            measured.append((ROWS, MetricUnit.Count, exchange.rows))
+            if staleness_s is not None:
+                measured.append((ALIAS_STALENESS, MetricUnit.Seconds, staleness_s))
+        if is_cold:
+            measured.append((COLD_START, MetricUnit.Count, 1))
+        if status >= 500:
+            measured.append((SERVER_ERRORS, MetricUnit.Count, 1))
+        self._emit(measured, version, request_id=exchange.request_id)
+
+    def _emit(self, measured: list[_Metric], version: int | None, request_id: str | None = None) -> None:
+        if not measured:
+            return
+        if version is not None:
+            self._metrics.add_dimensions(service=str(self._metrics.service), model_version=str(version))
+        for name, unit, value in measured:
+            self._metrics.add_metric(name=name, unit=unit, value=value)
+        if request_id is not None:
+            self._metrics.add_metadata(key="request_id", value=request_id)
+        self._metrics.flush_metrics()
+        # Powertools keeps what it does not print where metrics are switched off.
+        self._metrics.clear_metrics()
+
+
+def _places(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
