@@ -1,0 +1,96 @@
+"""``python -m emulator bucket``: serve a data folder until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.bucket.disk import Disk
+from emulator.bucket.durable_files import FolderLock, make_folder
+from emulator.bucket.errors import BucketError, DataFolderInUseError
+from emulator.service import PortTakenError, say, stop_on_signals, url_of, write_ready_file
+
+
+@dataclass(frozen=True, slots=True)
+class BucketOptions:
+    """What the command line says.
+
+    Parameters
+    ----------
+    hosts : sequence of str
+        Addresses to listen on, all with one port.
+    port : int
+        0 draws a free one.
+    port_flag : str
+        The option that moves the port, for messages.
+    data_dir : Path
+        The data folder.
+    buckets : sequence of str
+        Buckets to create if they are not there.
+    ready_file : Path or None
+        Where to write the URL once ready.
+    """
+
+    hosts: Sequence[str]
+    port: int
+    port_flag: str
+    data_dir: Path
+    buckets: Sequence[str] = ()
+    ready_file: Path | None = None
+
+
+async def serve_bucket(options: BucketOptions) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    BucketError
+        The folder is in use, or of an unknown format, or a bucket can't be created.
+    PortTakenError
+        The port is taken.
+    """
+    # moto takes 0.6 s to import: not before the command is known to be this one.
+    from emulator.bucket.moto_memory import MotoMemory
+    from emulator.bucket.server import BucketServer
+    from emulator.bucket.write_through import WriteThrough
+
+    # moto warns of each replaced object that Python, not moto, gave back to the system.
+    warnings.filterwarnings("ignore", "S3 key was not disposed of in time", ResourceWarning)
+    make_folder(options.data_dir)
+    with FolderLock(options.data_dir) as lock:
+        if not lock.acquire():
+            raise DataFolderInUseError(options.data_dir)
+        disk = Disk(options.data_dir)
+        disk.prepare()
+        store = WriteThrough(disk, MotoMemory())
+        store.load()
+        for error in disk.corrupt:
+            say(f"bucket: {error}; it is set aside in {disk.root / 'set-aside'} and not served")
+        for bucket in options.buckets:
+            answer = store.create_bucket(bucket)
+            if answer.status != 200:
+                raise BucketError(f"can't create the bucket {bucket!r}: {answer.body.decode(errors='replace')}")
+        server = BucketServer(store)
+        stopping = stop_on_signals(asyncio.get_running_loop())
+        try:
+            bound = await _listen(server, options)
+            for host, port in bound:
+                say(f"Bucket running on {url_of(host, port)} (data in {options.data_dir})")
+            write_ready_file(options.ready_file, url=url_of(*bound[0]), pid=os.getpid())
+            await stopping.wait()
+        finally:
+            await server.stop()
+
+
+async def _listen(server: object, options: BucketOptions) -> list[tuple[str, int]]:
+    from emulator.bucket.server import BucketServer
+
+    assert isinstance(server, BucketServer)
+    try:
+        return await server.start(options.hosts, options.port)
+    except OSError as error:
+        raise PortTakenError(", ".join(options.hosts), options.port, options.port_flag, error) from error

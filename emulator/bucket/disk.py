@@ -1,0 +1,171 @@
+"""The data folder: where each bucket, object version and unfinished upload lives, and how it is read back.
+
+::
+
+    format.json   lock
+    buckets/<name>/bucket                            the bucket's own settings
+    buckets/<name>/objects/<sha256 of key>.<version> one version of one object
+    buckets/<name>/uploads/<sha256 of id>/upload     an unfinished multipart upload
+    buckets/<name>/uploads/<sha256 of id>/part.<n>   …and its parts
+    set-aside/                                       files that were found corrupt
+
+A key is hashed into its file's name because a key may be 1,024 bytes long, hold slashes, dots or control
+characters, and differ from another in case alone; the key itself is among the facts in the file. A bucket
+without its ``bucket`` file does not exist. Knows files, not moto.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from emulator.bucket import durable_files
+from emulator.bucket.errors import CorruptRecordError, UnknownFormatError
+from emulator.bucket.records import Record, decode_record, encode_record
+
+FORMAT = 1
+
+
+class Disk:
+    """One data folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; `prepare` makes it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.corrupt: list[CorruptRecordError] = []
+
+    def prepare(self) -> None:
+        """Make the folder if needed and remove what a crash left half-written.
+
+        Raises
+        ------
+        UnknownFormatError
+            The folder was written by another version of this program.
+        """
+        durable_files.make_folder(self.root / "buckets")
+        marker = self.root / "format.json"
+        if not marker.exists():
+            durable_files.write_durably(marker, [json.dumps({"format": FORMAT}).encode() + b"\n"])
+        found = _format_of(marker)
+        if found != FORMAT:
+            raise UnknownFormatError(self.root, found, FORMAT)
+        for torn in self.root.rglob("*" + durable_files.TEMPORARY_SUFFIX):
+            torn.unlink()
+        for folder in (self.root / "buckets").iterdir():
+            if not (folder / "bucket").exists():
+                durable_files.remove_folder(folder)
+
+    def bucket_names(self) -> list[str]:
+        """Return the names of the buckets that exist."""
+        return sorted(path.parent.name for path in (self.root / "buckets").glob("*/bucket"))
+
+    def find_bucket(self, bucket: str) -> Record | None:
+        """Return a bucket's settings, or None where there is no such bucket."""
+        path = self._bucket(bucket) / "bucket"
+        return self._read(path) if path.exists() else None
+
+    def write_bucket(self, bucket: str, facts: dict[str, Any]) -> None:
+        """Create a bucket or replace its settings."""
+        durable_files.make_folder(self._bucket(bucket) / "objects")
+        durable_files.make_folder(self._bucket(bucket) / "uploads")
+        self._write(self._bucket(bucket) / "bucket", Record(facts, b""))
+
+    def remove_bucket(self, bucket: str) -> None:
+        """Remove a bucket; its settings go first, so that a crash leaves it whole or gone."""
+        durable_files.remove_durably([self._bucket(bucket) / "bucket"])
+        durable_files.remove_folder(self._bucket(bucket))
+
+    def write_version(self, bucket: str, key: str, version: str, record: Record) -> None:
+        """Write one version of an object over what was there under the same version id."""
+        self._write(self._version(bucket, key, version), record)
+
+    def remove_versions(self, bucket: str, versions: Iterable[tuple[str, str]]) -> None:
+        """Remove (key, version id) pairs."""
+        durable_files.remove_durably(self._version(bucket, key, version) for key, version in versions)
+
+    def read_versions(self, bucket: str, key: str) -> list[Record]:
+        """Return the versions of one object, in no particular order."""
+        return self._read_all((self._bucket(bucket) / "objects").glob(f"{_hashed(key)}.*"))
+
+    def read_objects(self, bucket: str) -> list[Record]:
+        """Return every version of every object of a bucket, in no particular order."""
+        return self._read_all((self._bucket(bucket) / "objects").iterdir())
+
+    def write_upload(self, bucket: str, upload_id: str, facts: dict[str, Any]) -> None:
+        """Note that a multipart upload has begun."""
+        durable_files.make_folder(self._upload(bucket, upload_id))
+        self._write(self._upload(bucket, upload_id) / "upload", Record(facts, b""))
+
+    def write_part(self, bucket: str, upload_id: str, number: int, body: bytes) -> None:
+        """Write one part of an unfinished upload."""
+        self._write(self._upload(bucket, upload_id) / f"part.{number}", Record({"number": number}, body))
+
+    def remove_upload(self, bucket: str, upload_id: str) -> None:
+        """Forget an upload that was completed or aborted; its parts cannot come back without its facts."""
+        durable_files.remove_durably([self._upload(bucket, upload_id) / "upload"])
+        durable_files.remove_folder(self._upload(bucket, upload_id))
+
+    def read_uploads(self, bucket: str) -> Iterator[tuple[Record, list[Record]]]:
+        """Yield each unfinished upload with its parts."""
+        for folder in sorted((self._bucket(bucket) / "uploads").iterdir()):
+            if not (folder / "upload").exists():
+                durable_files.remove_folder(folder)
+                continue
+            upload = self._read(folder / "upload")
+            if upload is not None:
+                yield upload, self._read_all(folder.glob("part.*"))
+
+    def _bucket(self, bucket: str) -> Path:
+        # Bucket names are checked by S3's own rules before anything is written; this is the second lock.
+        if not bucket or "/" in bucket or bucket in {".", ".."}:
+            raise ValueError(f"no bucket name: {bucket!r}")
+        return self.root / "buckets" / bucket
+
+    def _version(self, bucket: str, key: str, version: str) -> Path:
+        return self._bucket(bucket) / "objects" / f"{_hashed(key)}.{version}"
+
+    def _upload(self, bucket: str, upload_id: str) -> Path:
+        return self._bucket(bucket) / "uploads" / _hashed(upload_id)
+
+    def _write(self, path: Path, record: Record) -> None:
+        durable_files.write_durably(path, encode_record(record))
+
+    def _read_all(self, paths: Iterable[Path]) -> list[Record]:
+        found = (self._read(path) for path in sorted(paths) if path.suffix != durable_files.TEMPORARY_SUFFIX)
+        return [record for record in found if record is not None]
+
+    def _read(self, path: Path) -> Record | None:
+        try:
+            return decode_record(path, path.read_bytes())
+        except CorruptRecordError as error:
+            self._set_aside(path)
+            self.corrupt.append(error)
+            return None
+
+    def _set_aside(self, path: Path) -> None:
+        """Move a corrupt file out of the way, where a person can look at it."""
+        folder = self.root / "set-aside"
+        durable_files.make_folder(folder)
+        target = folder / "--".join(path.relative_to(self.root / "buckets").parts)
+        path.replace(target)
+        durable_files.sync_folder(path.parent)
+        durable_files.sync_folder(folder)
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _format_of(marker: Path) -> object:
+    try:
+        return json.loads(marker.read_bytes()).get("format")
+    except (ValueError, AttributeError):
+        return None

@@ -1,0 +1,38 @@
+"""What can go wrong in the bucket, one type each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class BucketError(Exception):
+    """Base of every error of the bucket."""
+
+
+class DataFolderInUseError(BucketError):
+    """Another process already serves this data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"the data folder {folder} is served by another process: stop that one, or choose another "
+            "folder with --data-dir"
+        )
+
+
+class UnknownFormatError(BucketError):
+    """The data folder was written by another version of the bucket."""
+
+    def __init__(self, folder: Path, found: object, known: int) -> None:
+        self.folder = folder
+        self.found = found
+        super().__init__(f"the data folder {folder} has format {found!r}; this program knows format {known}")
+
+
+class CorruptRecordError(BucketError):
+    """A file of the data folder does not hold what was written into it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} is corrupt: {reason}")

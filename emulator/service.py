@@ -1,0 +1,82 @@
+"""What every long-running command shares: ports, readiness, signals. Knows no command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class PortTakenError(Exception):
+    """An address cannot be listened on.
+
+    Parameters
+    ----------
+    host, port
+        The address.
+    flag : str
+        The option of the command line that moves it.
+    error : OSError
+        What the system said.
+    """
+
+    def __init__(self, host: str, port: int, flag: str, error: OSError) -> None:
+        self.host = host
+        self.port = port
+        self.flag = flag
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} on {host} is taken: stop what listens there, or choose another with {flag}"
+        elif error.errno == errno.EACCES:
+            message = f"port {port} on {host} is not allowed to this user: choose another with {flag}"
+        else:
+            message = f"can't listen on {host}:{port}: {error.strerror or error}"
+        super().__init__(message)
+
+
+@contextlib.contextmanager
+def naming_the_flag(host: str, port: int, flag: str) -> Iterator[None]:
+    """Turn a refused address into a `PortTakenError` that names the flag which moves it."""
+    try:
+        yield
+    except OSError as error:
+        raise PortTakenError(host, port, flag, error) from error
+
+
+def say(message: str) -> None:
+    """Say something to the person at the terminal; stdout is kept for answers."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def write_ready_file(path: Path | None, **facts: object) -> None:
+    """Write ``{"url": …, "pid": …}`` whole or not at all, so that a waiting script never reads half of it."""
+    if path is None:
+        return
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the URL of an address, IPv6 ones in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Return an event that SIGINT or SIGTERM sets. A second signal ends the process at once."""
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(130)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    return stopping

@@ -1,0 +1,85 @@
+"""Real processes of the emulator on free ports, ended after each test."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_LIMIT_S = 30
+
+
+@dataclass
+class Running:
+    """A command that said that it is ready."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log_path: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout=10)
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts ``python -m emulator …`` and waits for its ready file."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def _start(*arguments: str, file_size_limit: int | None = None, env: dict[str, str] | None = None) -> Running:
+        number = len(started)
+        ready, log = tmp_path / f"ready-{number}.json", tmp_path / f"log-{number}.txt"
+
+        def limit() -> None:
+            if file_size_limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, file_size_limit))
+
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "emulator", *arguments, "--ready-file", str(ready)],
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=limit,  # noqa: PLW1509 - the limit is for the child alone
+                env={**os.environ, **(env or {})},
+            )
+        started.append(process)
+        facts = _wait_for(ready, process, log)
+        return Running(process, facts["url"], log)
+
+    yield _start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def _wait_for(ready: Path, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if ready.exists():
+            return dict(json.loads(ready.read_text()))
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.02)
+    raise AssertionError("not ready: " + log.read_text())
