@@ -111,3 +111,7 @@ def _brief(name: str, value: Any) -> str:
     if name == "versions":
         return ", ".join(map(str, value)) or "none"
     return f"{value.get('name', '')} {json.dumps(value.get('alias', {}))}"[:200]
+
+
+def _alias_document(workplace: Workplace) -> dict[str, Any]:
+    return workplace.reader().get_alias(DEFAULT_ALIAS).alias.to_document()

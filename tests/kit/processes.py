@@ -1,0 +1,36 @@
+"""Processes for tests: started on free ports, awaited by their ready file, ended by whoever started them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+START_LIMIT_S = 60.0
+
+
+@contextmanager
+def emulator_process(folder: Path, command: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run ``python -m emulator COMMAND`` on a free port; yield the process and its URL."""
+    ready_file = folder / f"{command}-ready.json"
+    ready_file.unlink(missing_ok=True)
+    words: Sequence[str] = [sys.executable, "-m", "emulator", command, "--port", "0", "--ready-file", str(ready_file)]
+    process = subprocess.Popen([*words, *arguments])
+    try:
+        yield process, _wait_for_url(process, ready_file)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _wait_for_url(process: subprocess.Popen[bytes], ready_file: Path) -> str:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if ready_file.exists():
+            return str(json.loads(ready_file.read_text())["url"])
+        time.sleep(0.02)
+    raise AssertionError(f"the process did not start (exit code {process.poll()})")
