@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import socket
@@ -143,9 +144,11 @@ def docker_bridge_address() -> str | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
+    which = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
+    command = ["docker", "network", "inspect", "bridge", "--format", which]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.split()
     except (OSError, subprocess.SubprocessError) as error:
         raise StackError(f"Docker does not say where its bridge is ({error}). Is it running?") from error
-    return answer or None
+    # A daemon that chose the address itself names the subnet alone; the bridge has the subnet's first address.
+    return answer[1] if len(answer) > 1 else str(next(ipaddress.ip_network(answer[0]).hosts()))
