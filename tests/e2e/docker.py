@@ -1,0 +1,43 @@
+"""The few things that the tests ask Docker itself, by its command line."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import platform
+import subprocess
+
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def base_image() -> str:
+    """Return the image that SAM CLI runs Python 3.13 functions on."""
+    return f"public.ecr.aws/lambda/python:3.13-{_ARCHITECTURES[platform.machine().lower()]}"
+
+
+def is_base_image_our_own() -> bool:
+    """Return whether the base image is here and was built here, so that no registry can be asked about it."""
+    label = '{{index .Config.Labels "com.peerloan.lambda-base-image"}}'
+    answer = _docker("image", "inspect", "--format", label, base_image(), check=False)
+    return answer.strip() not in ("", "<no value>")
+
+
+def bridge_address() -> str:
+    """Return the address under which containers reach this machine: what ``host-gateway`` stands for."""
+    config = json.loads(_docker("network", "inspect", "bridge"))[0]["IPAM"]["Config"][0]
+    # A daemon that chose the address itself names the subnet alone; the bridge has the subnet's first address.
+    return str(config.get("Gateway") or next(ipaddress.ip_network(config["Subnet"]).hosts()))
+
+
+def container_ids() -> set[str]:
+    """Return the ids of all containers, running or not."""
+    return set(_docker("ps", "--all", "--quiet", "--no-trunc").split())
+
+
+def remove_container(container_id: str) -> None:
+    """Remove a container, running or not; one that is gone already is no error."""
+    _docker("rm", "--force", container_id, check=False)
+
+
+def _docker(*arguments: str, check: bool = True) -> str:
+    return subprocess.run(["docker", *arguments], check=check, capture_output=True, text=True).stdout
