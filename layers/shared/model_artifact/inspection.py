@@ -1,0 +1,257 @@
+"""Looking at a candidate's pickle in a child process before it is published.
+
+The allow-list keeps a pickle from running anything; the child is there for what is left: a pickle that never ends, eats
+the memory, or crashes an extension. The child gets no credentials, may not write, start programs or open connections
+(an audit hook, PEP 578), and has limits where the system knows them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model_artifact.allow_list import DEFAULT, EXACT_NAMES, AllowList
+from model_registry.candidate import Inspection
+from model_registry.errors import CandidateRefusedError
+
+TIMEOUT_S = 120.0
+MEMORY_LIMIT_BYTES = 4 << 30
+
+PICKLE_NAME = "candidate.pkl"
+REQUEST_NAME = "request.json"
+
+# Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
+_FORBIDDEN_EVENTS = (
+    "ctypes.",
+    "ftplib.",
+    "http.client.",
+    "os.chmod",
+    "os.exec",
+    "os.fork",
+    "os.kill",
+    "os.link",
+    "os.mkdir",
+    "os.posix_spawn",
+    "os.putenv",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.spawn",
+    "os.startfile",
+    "os.symlink",
+    "os.system",
+    "os.truncate",
+    "pty.spawn",
+    "shutil.",
+    "smtplib.",
+    "socket.",
+    "subprocess.Popen",
+    "urllib.Request",
+)
+
+
+def inspect_in_child(
+    pickle: bytes,
+    probe_records: Sequence[Mapping[str, Any]],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    allow_list: AllowList = DEFAULT,
+) -> Inspection:
+    """Load a candidate's pickle in a child process, check that it can serve, and score the probe records.
+
+    Parameters
+    ----------
+    pickle : bytes
+        The candidate.
+    probe_records : sequence of mappings
+        Records to score; they should hold gaps and an unseen label, as requests will.
+    timeout_s : float
+        How long the child may take, its start included.
+    allow_list : AllowList
+        What the pickle may ask for: the same list that the server will load it with.
+
+    Returns
+    -------
+    Inspection
+        The running libraries, the classes, and a probability for each probe record.
+
+    Raises
+    ------
+    CandidateRefusedError
+        If it could not be served; the message says why, and what to do.
+    """
+    answer = _ask_child(pickle, probe_records, timeout_s, allow_list)
+    return Inspection(
+        environment=answer["environment"],
+        classes=tuple(answer["classes"]),
+        probe_probabilities=tuple(answer["probe_probabilities"]),
+    )
+
+
+def find_categories_in_child(
+    pickle: bytes, *, timeout_s: float = TIMEOUT_S, allow_list: AllowList = DEFAULT
+) -> dict[str, tuple[str, ...]]:
+    """Return the labels that a pickle's encoders know, by column; raises as ``inspect_in_child`` does."""
+    answer = _ask_child(pickle, (), timeout_s, allow_list)
+    return {name: tuple(labels) for name, labels in answer["categories"].items()}
+
+
+def _ask_child(
+    pickle: bytes, probe_records: Sequence[Mapping[str, Any]], timeout_s: float, allow_list: AllowList
+) -> dict[str, Any]:
+    request = {
+        "probe_records": [dict(record) for record in probe_records],
+        "allowed_names": sorted(allow_list.exact - EXACT_NAMES),
+    }
+    with tempfile.TemporaryDirectory(prefix="model-inspection-") as folder:
+        Path(folder, PICKLE_NAME).write_bytes(pickle)
+        Path(folder, REQUEST_NAME).write_text(json.dumps(request), "utf-8")
+        output, errors, status = _run_child(folder, timeout_s)
+    try:
+        answer: dict[str, Any] = json.loads(output)
+    except ValueError:
+        last_line = (errors.strip().splitlines() or ["no message"])[-1]
+        raise CandidateRefusedError(
+            f"The pickle ended the process that looked at it ({_how_it_ended(status)}; {last_line[:200]}). "
+            "Load it in a fresh Python and score a record to see why."
+        ) from None
+    if "refused" in answer:
+        raise CandidateRefusedError(answer["refused"])
+    return answer
+
+
+def _run_child(folder: str, timeout_s: float) -> tuple[str, str, int]:
+    # -B: the child may not write, not even compiled modules. -P: nothing is imported from where the user stands.
+    command = [sys.executable, "-B", "-P", "-m", "model_artifact.inspection", folder]
+    child = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=_child_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, errors = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise CandidateRefusedError(
+            f"The pickle was not loaded and scored within {timeout_s:g} s. "
+            "Load it in a fresh Python and score a record to see what takes so long."
+        ) from None
+    finally:
+        _end(child)
+    return output, errors, child.returncode
+
+
+def _child_environment() -> dict[str, str]:
+    """Return what the child needs and nothing else: no credentials, no proxies."""
+    packages = [str(Path(__file__).parents[1]), *(path for path in sys.path if path)]
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "LD_LIBRARY_PATH") if name in os.environ}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**kept, **threads, "PYTHONPATH": os.pathsep.join(dict.fromkeys(packages)), "PYTHONUTF8": "1"}
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End the child and whatever it started; it leads a session of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        elif child.poll() is None:
+            child.kill()
+    # Reaps the child and closes its pipes.
+    child.communicate()
+
+
+def _how_it_ended(status: int) -> str:
+    if status >= 0:
+        return f"exit code {status}"
+    try:
+        return f"signal {signal.Signals(-status).name}"
+    except ValueError:
+        return f"signal {-status}"
+
+
+# From here on: the child.
+
+
+def main(folder: Path) -> int:
+    """Answer as one JSON object on what was standard output; anything printed meanwhile goes to standard error."""
+    answer_file = os.dup(1)
+    os.dup2(2, 1)
+    answer = _look(folder)
+    os.write(answer_file, json.dumps(answer).encode())
+    return 0
+
+
+def _look(folder: Path) -> dict[str, Any]:
+    from model_artifact.encoders import find_categories
+    from model_artifact.errors import ArtifactError
+    from model_artifact.features import frame_from_records
+    from model_artifact.scoring import check_pipeline, late_probabilities
+    from model_artifact.unpickling import load_pipeline
+    from model_artifact.verification import running_environment
+
+    request = json.loads((folder / REQUEST_NAME).read_text("utf-8"))
+    data = (folder / PICKLE_NAME).read_bytes()
+    probes = frame_from_records(request["probe_records"])
+    environment = running_environment()
+    _lock_down()
+    try:
+        pipeline = load_pipeline(data, DEFAULT.with_names(request["allowed_names"]))
+        check_pipeline(pipeline)
+        probabilities = late_probabilities(pipeline, probes).tolist() if len(probes) else []
+        categories = find_categories(pipeline)
+    except ArtifactError as error:
+        return {"refused": str(error)}
+    except Exception as error:  # whatever a foreign model does with a record
+        return {
+            "refused": f"The model can't score the probe records, some of which have gaps or an unseen label "
+            f"({type(error).__name__}: {error}). Let the pipeline impute what is missing and ignore unknown labels."
+        }
+    return {
+        "environment": environment,
+        "classes": [int(label) for label in pipeline.classes_],
+        "probe_probabilities": probabilities,
+        "categories": categories,
+    }
+
+
+def _lock_down() -> None:
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limits = (
+            (resource.RLIMIT_AS, MEMORY_LIMIT_BYTES),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, 0),
+        )
+        for limit, value in limits:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(limit, (value, value))
+    sys.addaudithook(_refuse_effects)
+
+
+def _refuse_effects(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open":
+        flags = arguments[2] if isinstance(arguments[2], int) else 0
+        is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    else:
+        is_forbidden = event.startswith(_FORBIDDEN_EVENTS)
+    if is_forbidden:
+        raise PermissionError(f"a model may not do this: {event}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,36 @@
+"""What can go wrong in training, one type each, under one base."""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """Base of all errors of the training."""
+
+
+class DataNotFoundError(TrainingError):
+    """There are no loan data where they were said to be."""
+
+
+class DataRefusedError(TrainingError):
+    """A data file that no model should be trained on.
+
+    Attributes
+    ----------
+    file : str
+        The file's name.
+    column : str or None
+        The column at fault.
+    row : int or None
+        The row at fault, counted from 1 without the header.
+    """
+
+    def __init__(self, file: str, what: str, column: str | None = None, row: int | None = None) -> None:
+        where = (f", column {column}" if column else "") + (f", row {row}" if row else "")
+        super().__init__(f"{file}{where}: {what}")
+        self.file = file
+        self.column = column
+        self.row = row
+
+
+class RecordRefusedError(TrainingError):
+    """A trained model's folder that can't be published: a file is missing, damaged, or of another training."""
