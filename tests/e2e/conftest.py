@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,12 @@ from tests.contract.predict_api.api_kit import Registry, pickled
 from tests.e2e import docker
 from tests.e2e.answers import Answer, from_event_answer
 from tests.e2e.limits import MARGIN_S, TTL_S
-from tests.e2e.processes import BackgroundCommand, free_port
+from tests.e2e.processes import BackgroundCommand, Bucket, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BUCKET_NAME = "peerloan-models"
 
 Invoke = Callable[[Path], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A local bucket, as this machine and as containers reach it."""
-
-    url: str
-    url_for_containers: str
 
 
 @pytest.fixture(scope="session")
@@ -157,24 +148,47 @@ def sam_api(
 
 
 @pytest.fixture(scope="session")
+def local_environ(plain_environ: Mapping[str, str]) -> dict[str, str]:
+    """What the project's own programs are run with: no account, and credentials that mean nothing."""
+    return {
+        **plain_environ,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in (".", "functions/predict", "layers/shared")),
+    }
+
+
+@pytest.fixture(scope="session")
+def emulator_api(
+    local_environ: Mapping[str, str],
+    registry: Registry,
+    variables: Mapping[str, str],
+    bucket: Bucket,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The address of the project's own emulator, serving the same template."""
+    folder = tmp_path_factory.mktemp("emulator")
+    env_vars = folder / "env.json"
+    env_vars.write_text(json.dumps({"PredictFunction": {**variables, "AWS_ENDPOINT_URL_S3": bucket.url}}))
+    port = free_port()
+    words = ["--template", "template.yaml", "--port", str(port), "--env-vars", str(env_vars)]
+    command = [sys.executable, "-m", "emulator", "start-api", *words]
+    with BackgroundCommand(command, environ=local_environ, cwd=ROOT, log=folder / "log") as process:
+        process.wait_until_answering(f"http://127.0.0.1:{port}/livez", timeout_s=60)
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
 def handle(
-    plain_environ: Mapping[str, str],
+    local_environ: Mapping[str, str],
     registry: Registry,
     variables: Mapping[str, str],
     bucket: Bucket,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[Sequence[Mapping[str, Any]]], list[Answer]]:
     """Return a function that answers events with the handler itself, in a fresh process of this Python."""
-    environ = {
-        **plain_environ,
-        **variables,
-        "AWS_ENDPOINT_URL_S3": bucket.url,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "functions/predict"), str(ROOT / "layers/shared")]),
-    }
+    environ = {**local_environ, **variables, "AWS_ENDPOINT_URL_S3": bucket.url, "OMP_NUM_THREADS": "1"}
     target = tmp_path_factory.mktemp("handler") / "answers.json"
 
     def answer_all(events: Sequence[Mapping[str, Any]]) -> list[Answer]:

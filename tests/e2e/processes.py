@@ -9,9 +9,18 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A running local bucket, as this machine and as containers reach it."""
+
+    url: str
+    url_for_containers: str
 
 
 class BackgroundCommand:

@@ -1,10 +1,12 @@
-"""A model version goes live in a running `sam local start-api` within the TTL, and nothing is restarted."""
+"""`peerloan alias set` is followed by a running `sam local start-api` within the TTL, and nothing is restarted."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.contract.predict_api.api_kit import Registry
 from tests.e2e import docker
 from tests.e2e.answers import send
 from tests.e2e.limits import MARGIN_S, TTL_S
+from tests.e2e.processes import Bucket
 
 pytestmark = [pytest.mark.sam, pytest.mark.usefixtures("live_version_1")]
 
@@ -28,14 +31,15 @@ def answers_until(url: str, deadline_s: float) -> Iterator[tuple[float, requests
 
 @pytest.mark.parametrize("version", [2, 1])
 def test_an_alias_update_is_followed_within_the_ttl_without_a_restart(
-    sam_api: str, registry: Registry, version: int
+    version: int, sam_api: str, registry: Registry, bucket: Bucket, local_environ: Mapping[str, str]
 ) -> None:
     registry.writer.assign("live", 3 - version, reason="the other one first")
     time.sleep(TTL_S + MARGIN_S)
     containers = docker.container_ids()
     assert send(sam_api, ONE_RECORD).headers["X-Model-Version"] == str(3 - version)
 
-    registry.writer.assign("live", version, reason="the test")
+    command = [sys.executable, "-m", "peerloan", "--endpoint-url", bucket.url, "alias", "set", "live"]
+    subprocess.run([*command, "--version", str(version)], env=local_environ, check=True, capture_output=True)
     updated_at_s = time.monotonic()
     answers = list(answers_until(sam_api, updated_at_s + TTL_S + 2 * MARGIN_S))
 
