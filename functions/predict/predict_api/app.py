@@ -32,7 +32,7 @@ from predict_api.http_api import HttpApi
 from predict_api.model_cache import ModelCache
 from predict_api.schema import RecordSchema
 from predict_api.service import PredictionService
-from predict_api.serving_model import make_loader
+from predict_api.serving_model import ModelLoader, make_loader
 from predict_api.settings import Settings
 from predict_api.telemetry import Telemetry
 
@@ -51,6 +51,7 @@ _REFUSAL_CAP_S = 300.0
 def build(
     settings: Settings,
     store: ObjectStore,
+    load: ModelLoader,
     *,
     clock: Clock,
     jitter: Callable[[], float],
@@ -66,6 +67,8 @@ def build(
         How.
     store : ObjectStore
         The bucket.
+    load : ModelLoader
+        Loads and verifies a version.
     clock : Clock
         The time.
     jitter : callable
@@ -80,7 +83,7 @@ def build(
     outage_back_off = BackOff(_OUTAGE_FIRST_S, outage_cap_s, jitter)
     cache = ModelCache(
         reader,
-        make_loader(settings.allowed_names),
+        load,
         clock=clock,
         outage_back_off=outage_back_off,
         refusal_back_off=BackOff(_REFUSAL_FIRST_S, _REFUSAL_CAP_S, jitter),
@@ -129,6 +132,7 @@ def _build_for_lambda() -> Handler:
     api, follower = build(
         settings,
         S3Store(settings.bucket, client),
+        make_loader(settings.allowed_names),
         clock=SystemClock(),
         jitter=random.SystemRandom().random,
         new_id=lambda: str(uuid.uuid4()),

@@ -1,0 +1,347 @@
+"""The function in one process: real models, a bucket in memory, a clock set by hand, events made by hand."""
+
+from __future__ import annotations
+
+import functools
+import io
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from model_artifact.features import frame_from_records
+from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
+from model_artifact.scoring import late_probabilities
+from model_artifact.verification import running_environment
+from model_registry.candidate import Candidate, Inspection, Inspector
+from model_registry.errors import StoreUnavailableError
+from model_registry.manifest import FieldSchema, Threshold
+from model_registry.stores.base import ObjectStore, StoredObject
+from model_registry.stores.memory import InMemoryStore
+from model_registry.writer import RegistryWriter
+from predict_api.app import build
+from predict_api.clock import Instant
+from predict_api.serving_model import ModelLoader, make_loader
+from predict_api.settings import Settings
+from training import basic_model, improved_model, sample_data
+
+TTL_S = 5.0
+RECORD: Mapping[str, Any] = {
+    "loan_amnt": 12000,
+    "int_rate": 0.1356,
+    "purpose": "credit_card",
+    "grade": "C",
+    "annual_inc": 65000,
+    "revol_util": 0.54,
+    "emp_length": "3 years",
+    "dti": 18.4,
+    "delinq_2yrs": 0,
+    "home_ownership": "RENT",
+}
+PROBES = (RECORD, {**RECORD, "grade": "A", "int_rate": 0.07, "emp_length": None}, {**RECORD, "revol_util": None})
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class HandClock:
+    """A clock that moves when it is told to, and a hair with each look, as real ones do."""
+
+    monotonic_s: float = 1000.0
+    wall_s: float = 1.7e9
+
+    def now(self) -> Instant:
+        """Return this moment."""
+        self.monotonic_s += 1e-6
+        self.wall_s += 1e-6
+        return Instant(self.monotonic_s, self.wall_s)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.monotonic_s += seconds
+        self.wall_s += seconds
+
+
+class WatchedStore:
+    """A store that counts its reads, and fails those that it is told to fail."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.reads: list[str] = []
+        self.fail: Callable[[str], Exception | None] = lambda key: None
+
+    def get(self, key: str) -> StoredObject:
+        self._note(key)
+        return self._store.get(key)
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        self._note(key)
+        return self._store.get_if_changed(key, etag)
+
+    def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
+        return self._store.put(key, body, if_absent=if_absent, if_match=if_match)
+
+    def list_keys(self, prefix: str) -> list[str]:
+        return self._store.list_keys(prefix)
+
+    def delete(self, key: str) -> None:
+        self._store.delete(key)
+
+    def reads_of(self, part: str) -> int:
+        """Return how many reads there were of keys with ``part`` in them."""
+        return sum(part in key for key in self.reads)
+
+    def break_down(self, part: str = "") -> None:
+        """Fail all reads of keys with ``part`` in them, as a bucket does that is out of reach."""
+        self.fail = lambda key: StoreUnavailableError("read", key, "it is out of reach") if part in key else None
+
+    def recover(self) -> None:
+        """Fail no more."""
+        self.fail = lambda key: None
+
+    def _note(self, key: str) -> None:
+        self.reads.append(key)
+        error = self.fail(key)
+        if error is not None:
+            raise error
+
+
+class Registry:
+    """A bucket with a writer beside it."""
+
+    def __init__(self, store: ObjectStore | None = None) -> None:
+        self.store = WatchedStore(store or InMemoryStore())
+        self.writer = self._make_writer(inspect_here)
+
+    def publish(self, model: bytes, threshold: float = 0.05, inspect: Inspector | None = None) -> int:
+        """Publish a pickle and return its version."""
+        writer = self.writer if inspect is None else self._make_writer(inspect)
+        return writer.publish(candidate(model, threshold)).manifest.version
+
+    def put(self, key: str, body: bytes) -> None:
+        """Overwrite an object behind the registry's back."""
+        self.store.put(f"late-payer/{key}", body)
+
+    def get(self, key: str) -> bytes:
+        """Return an object as it is stored."""
+        return self.store.get(f"late-payer/{key}").body
+
+    def _make_writer(self, inspect: Inspector) -> RegistryWriter:
+        return RegistryWriter(
+            self.store,
+            clock=lambda: datetime.now(UTC),
+            who="a test",
+            new_id=lambda: f"id-{next(_numbers)}",
+            inspect=inspect,
+        )
+
+
+def candidate(model: bytes, threshold: float = 0.05) -> Candidate:
+    """Return a pickle with all that publishing needs."""
+    return Candidate(
+        pickle=model,
+        input_schema=input_schema(),
+        threshold=Threshold(threshold, "set by a test"),
+        metrics={"auc": 0.6},
+        data={"name": "sample data"},
+        probe_records=PROBES,
+        git_commit=None,
+        description="a model of a test",
+    )
+
+
+def inspect_here(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+    """Inspect a pickle of our own in this process; what can't be scored is believed."""
+    try:
+        pipeline = joblib.load(io.BytesIO(pickle))
+        probabilities = late_probabilities(pipeline, frame_from_records(probe_records)).tolist()
+    except Exception:
+        return believe(pickle, probe_records)
+    return Inspection(running_environment(), (0, 1), tuple(probabilities))
+
+
+def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+    """Take a pickle for a model without looking, as a registry would that somebody wrote to by hand."""
+    return Inspection(running_environment(), (0, 1), (0.5,) * len(probe_records))
+
+
+@functools.lru_cache(maxsize=1)
+def loans() -> pd.DataFrame:
+    """Return some generated loans with their outcomes."""
+    return sample_data.generate()[0].head(30_000)
+
+
+@functools.lru_cache(maxsize=1)
+def input_schema() -> tuple[FieldSchema, ...]:
+    """Return the schema with the ranges of the generated loans."""
+    frame = loans()
+    fields = []
+    for field in FIELDS:
+        column = frame[field.name].dropna()
+        is_number = field.type == "number"
+        fields.append(
+            FieldSchema(
+                name=field.name,
+                type=field.type,
+                unit=field.unit,
+                nullable=field.nullable,
+                hard_min=field.hard_min,
+                hard_max=field.hard_max,
+                train_min=float(column.min()) if is_number else None,
+                train_max=float(column.max()) if is_number else None,
+                categories=None if is_number else tuple(sorted(column.unique())),
+                description=field.description,
+            )
+        )
+    return tuple(fields)
+
+
+@functools.lru_cache(maxsize=8)
+def pickled(kind: str = "forest", seed: int = 42) -> bytes:
+    """Return a small fitted pipeline as a compressed pickle: a forest, or boosted trees."""
+    is_forest = kind == "forest"
+    pipeline = basic_model.build_pipeline(8, seed=seed) if is_forest else improved_model.build_pipeline(60, seed=seed)
+    frame = loans().head(6000) if is_forest else loans()
+    pipeline.fit(as_features(frame), frame[TARGET].to_numpy())
+    buffer = io.BytesIO()
+    joblib.dump(pipeline, buffer, compress=1)
+    return buffer.getvalue()
+
+
+def as_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the ten columns as training makes them."""
+    return frame[list(FIELD_NAMES)].astype({field.name: "float64" for field in FIELDS if field.type == "number"})
+
+
+def settings(**changes: Any) -> Settings:
+    """Return settings of a service of its own: Powertools keeps one logger a service name."""
+    environ = {
+        "MODEL_BUCKET": "models",
+        "ALIAS_TTL_SECONDS": str(TTL_S),
+        "POWERTOOLS_SERVICE_NAME": f"test-{next(_numbers)}",
+    }
+    return replace(Settings.from_environ(environ), **changes)
+
+
+@dataclass
+class Answer:
+    """An answer of the handler."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+    @property
+    def version(self) -> int:
+        """The version that scored."""
+        return int(self.headers["X-Model-Version"])
+
+    @property
+    def pointers(self) -> list[str]:
+        """The pointers of a problem's errors."""
+        return [entry["pointer"] for entry in self.json.get("errors", [])]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of a problem's errors."""
+        return [entry["code"] for entry in self.json.get("errors", [])]
+
+
+@dataclass
+class Context:
+    """What Lambda passes beside the event, as far as it is used."""
+
+    aws_request_id: str
+    remaining_ms: int = 29_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is left of the invocation's time."""
+        return self.remaining_ms
+
+
+class Function:
+    """The function on a registry."""
+
+    def __init__(self, registry: Registry, load: ModelLoader | None = None, **changes: Any) -> None:
+        self.clock = HandClock()
+        self.handler, self.follower = build(
+            settings(**changes),
+            registry.store,
+            load or make_loader(),
+            clock=self.clock,
+            jitter=lambda: 0.0,
+            new_id=lambda: f"new-{next(_numbers)}",
+        )
+
+    def post(self, body: Any, *, remaining_ms: int = 29_000, **changes: Any) -> Answer:
+        """POST a body, as JSON unless it is a text already, to ``/predict``."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        return self.send(event("POST", "/predict", body=text, **changes), remaining_ms=remaining_ms)
+
+    def get(self, path: str) -> Answer:
+        """GET a path."""
+        return self.send(event("GET", path))
+
+    def send(self, sent: Any, *, remaining_ms: int = 29_000) -> Answer:
+        """Hand an event to the handler."""
+        answer = self.handler(sent, Context(f"invocation-{next(_numbers)}", remaining_ms))
+        json.dumps(answer)
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+def event(
+    method: str,
+    path: str,
+    *,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    is_base64: bool = False,
+) -> dict[str, Any]:
+    """Return an event in payload format 2.0, as API Gateway makes it."""
+    made: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "local",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "test",
+            },
+            "requestId": "request-1",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "12/Mar/2026:19:03:58 +0000",
+            "timeEpoch": 1773342238000,
+        },
+        "isBase64Encoded": is_base64,
+    }
+    return made if body is None else {**made, "body": body}
+
+
+def logs(text: str, message: str) -> list[dict[str, Any]]:
+    """Return the structured log lines with this message from captured output."""
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [line for line in lines if line.get("message") == message]
+
+
+def metrics(text: str, name: str) -> list[dict[str, Any]]:
+    """Return the embedded-format lines that carry this metric from captured output."""
+    lines = [json.loads(line) for line in text.splitlines() if '"_aws"' in line]
+    return [line for line in lines if name in line]

@@ -1,0 +1,28 @@
+"""A function with one published model, shared where a test changes nothing about it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# As the template sets it, and before scikit-learn is imported: on more threads a single row takes many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from tests.contract.predict_api.api_kit import Function, Registry, pickled
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """A registry with one version, which the alias points to."""
+    made = Registry()
+    made.writer.assign("live", made.publish(pickled()))
+    return made
+
+
+@pytest.fixture(scope="module")
+def function() -> Function:
+    """A function on a registry that no test changes."""
+    made = Registry()
+    made.writer.assign("live", made.publish(pickled()))
+    return Function(made)

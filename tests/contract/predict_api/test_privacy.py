@@ -1,0 +1,128 @@
+"""Nothing that a client sends gets into a log, a metric or a problem, but its request id."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from model_registry.manifest import Manifest
+from model_registry.reader import RegistryReader
+from predict_api.training_range import TrainingRange
+from tests.contract.predict_api.api_kit import RECORD, Function, Registry, event, logs, metrics
+
+CANARY = "canary-7f3a9c"
+NUMBER = 31337.125
+
+
+class CarelessModel:
+    """A model whose errors quote the records, as those of pandas and NumPy do."""
+
+    form = "pickle"
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.training_range = TrainingRange(manifest.input_schema)
+
+    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
+        raise ValueError(f"could not convert {records!r}")
+
+    def check_probes(self) -> None:
+        return None
+
+
+def load_careless(reader: RegistryReader, version: int) -> CarelessModel:
+    return CarelessModel(reader.get_manifest(version))
+
+
+SECRET = {**RECORD, "loan_id": f"loan-{CANARY}", "purpose": CANARY, "annual_inc": NUMBER}
+BODIES: dict[str, Any] = {
+    "answered": SECRET,
+    "batch": {"id": CANARY, "instances": [SECRET, SECRET]},
+    "wrong type": {**SECRET, "dti": CANARY, "grade": NUMBER, "loan_amnt": f"{NUMBER}"},
+    "out of range": {**SECRET, "int_rate": NUMBER},
+    "too long": {**SECRET, "purpose": CANARY * 20},
+    "no JSON": json.dumps(SECRET)[:-3],
+    "duplicate key": json.dumps(SECRET)[:-1] + f', "dti": "{CANARY}", "dti": 1}}',
+    "rows": {"instances": [[CANARY, NUMBER]]},
+    "no record": {"instances": [CANARY]},
+    "bad id": {"id": [CANARY], "instances": [SECRET]},
+    "bad parameters": {"parameters": {"explain": CANARY}, "instances": [SECRET]},
+    "bad split": {"dataframe_split": {"columns": list(RECORD), "data": [[CANARY]]}},
+    "reasons": {"parameters": {"explain": True}, "instances": [SECRET]},
+}
+
+
+def assert_no_canary(text: str) -> None:
+    assert CANARY not in text
+    assert base64.b64encode(CANARY.encode()).decode()[:12] not in text
+    assert str(NUMBER) not in text
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_no_value_gets_into_logs_or_problems(kind: str, capfd: pytest.CaptureFixture[str], registry: Registry) -> None:
+    function = Function(registry, log_level="DEBUG")
+    answer = function.post(BODIES[kind], headers={"authorization": CANARY, "idempotency-key": CANARY})
+    if answer.status != 200:
+        assert_no_canary(answer.body)
+    assert_no_canary(json.dumps(dict(answer.headers)))
+    captured = capfd.readouterr()
+    assert logs(captured.out, "request")
+    assert_no_canary(captured.out + captured.err)
+
+
+def test_no_value_gets_into_logs_when_scoring_fails(registry: Registry, capfd: pytest.CaptureFixture[str]) -> None:
+    function = Function(registry, load_careless)
+    answer = function.post(SECRET)
+    assert answer.status == 500
+    assert_no_canary(answer.body)
+    captured = capfd.readouterr()
+    assert_no_canary(captured.out + captured.err)
+    [error] = logs(captured.out, "unexpected error")
+    assert error["error"] == "ValueError"
+    assert "late_probabilities" in error["raised_at"][-1]
+    assert error["request_id"] == answer.json["instance"]
+
+
+def test_path_is_logged_as_its_pattern(function: Function, capfd: pytest.CaptureFixture[str]) -> None:
+    for method, path in (("GET", f"/models/{CANARY}"), ("GET", f"/{CANARY}"), ("POST", f"/models/{CANARY}")):
+        answer = function.send({**event(method, path), "rawQueryString": f"loan={CANARY}"})
+        assert_no_canary(answer.body)
+    captured = capfd.readouterr()
+    assert_no_canary(captured.out + captured.err)
+
+
+def test_request_is_logged_with_its_figures(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    function = Function(registry)
+    function.post({"instances": [dict(RECORD)] * 3}, headers={"x-request-id": "mine-1"})
+    function.post({"instances": [{}]})
+    first, second = logs(capsys.readouterr().out, "request")
+    assert first["request_id"] == "mine-1"
+    assert (first["route"], first["method"], first["status"]) == ("/predict", "POST", 200)
+    assert (first["rows"], first["model_version"], first["model_form"]) == (3, 1, "pickle")
+    assert first["latency_ms"] > 0
+    assert set(first["spans_ms"]) == {"parse", "validate", "model", "score"}
+    assert (first["cold_start"], second["cold_start"]) == (True, False)
+    assert (second["problem"], second["violations"]) == ("invalid-request", 10)
+
+
+def test_request_emits_its_metrics(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    function = Function(registry)
+    started = capsys.readouterr().out
+    assert metrics(started, "ModelLoadTime")[0]["model_version"] == "1"
+    function.post({"instances": [dict(RECORD)] * 3})
+    function.get("/livez")
+    [line] = metrics(capsys.readouterr().out, "Latency")
+    assert (line["Rows"], line["ColdStart"]) == ([3.0], [1.0])
+    assert line["AliasStaleness"][0] >= 0
+    [described] = line["_aws"]["CloudWatchMetrics"]
+    assert described["Namespace"] == "PeerLoan"
+    assert [set(names) for names in described["Dimensions"]] == [
+        {"service", "stage"},
+        {"service", "stage", "model_version"},
+    ]
+    function.post(RECORD)
+    assert not metrics(capsys.readouterr().out, "ColdStart")

@@ -1,0 +1,506 @@
+"""What clients may throw at the API: faults 1 to 10."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+
+from model_artifact.schema import FIELD_NAMES, FIELDS, NUMERIC_NAMES
+from predict_api.request_body import MAX_BODY_BYTES
+from tests.contract.predict_api.api_kit import RECORD, Answer, Function, event
+
+NOT_NULLABLE = [field.name for field in FIELDS if not field.nullable]
+CATEGORIES = [name for name in FIELD_NAMES if name not in NUMERIC_NAMES]
+
+
+def without(*names: str) -> dict[str, Any]:
+    return {name: value for name, value in RECORD.items() if name not in names}
+
+
+def split(columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    return {"dataframe_split": {"columns": columns, "data": rows}}
+
+
+def assert_problem(answer: Answer, status: int) -> None:
+    assert answer.status == status, answer.body
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["status"] == status
+    assert answer.json["type"].startswith("urn:peerloan:problem:")
+    assert "Traceback" not in answer.body
+    assert ".py" not in answer.body
+
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "   ",
+        "null",
+        "[]",
+        "[1]",
+        '"late"',
+        "1",
+        "true",
+        '{"dti": 1',
+        '{"dti": }',
+        "{'dti': 1}",
+        "{} {}",
+        "[" * 50_000,
+    ],
+    ids=lambda body: body[:12] or "empty",
+)
+def test_fault_01_what_is_no_json_object_is_refused(function: Function, body: str) -> None:
+    assert_problem(function.post(body), 400)
+
+
+@pytest.mark.fault(1)
+def test_fault_01_missing_body_is_refused(function: Function) -> None:
+    assert_problem(function.send(event("POST", "/predict")), 400)
+
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize("raw", [b'{"purpose": "caf\xe9"}', b"\xff\xfe{\x00}\x00", b"\x80"])
+def test_fault_01_invalid_utf_8_is_refused(function: Function, raw: bytes) -> None:
+    assert_problem(function.post(base64.b64encode(raw).decode(), is_base64=True), 400)
+
+
+@pytest.mark.fault(1)
+def test_fault_01_lone_surrogates_are_refused(function: Function) -> None:
+    assert_problem(function.post('{"dti": "\ud800"}'), 400)
+    answer = function.post(json.dumps({"instances": [{**RECORD, "loan_id": "\ud800"}]}))
+    assert_problem(answer, 422)
+    assert answer.pointers == ["/instances/0/loan_id"]
+
+
+@pytest.mark.fault(2)
+def test_fault_02_base64_body_is_decoded(function: Function) -> None:
+    encoded = base64.b64encode(json.dumps(RECORD).encode()).decode()
+    assert function.post(encoded, is_base64=True).json["predictions"] == function.post(RECORD).json["predictions"]
+
+
+@pytest.mark.fault(2)
+@pytest.mark.parametrize("body", [json.dumps(RECORD), "a", "e30=e30=", "é", "e30\n=="])
+def test_fault_02_body_flagged_as_base64_that_is_not_is_refused(function: Function, body: str) -> None:
+    assert_problem(function.post(body, is_base64=True), 400)
+
+
+@pytest.mark.fault(3)
+@pytest.mark.parametrize("name", FIELD_NAMES)
+def test_fault_03_missing_field_is_pointed_at(function: Function, name: str) -> None:
+    bare = function.post(without(name))
+    assert_problem(bare, 422)
+    assert (bare.pointers, bare.codes) == ([f"/{name}"], ["missing"])
+    listed = function.post({"instances": [dict(RECORD), without(name)]})
+    assert listed.pointers == [f"/instances/1/{name}"]
+
+
+@pytest.mark.fault(3)
+def test_fault_03_all_fields_missing_is_a_pointer_each(function: Function) -> None:
+    answer = function.post({})
+    assert_problem(answer, 422)
+    assert answer.pointers == [f"/{name}" for name in FIELD_NAMES]
+
+
+@pytest.mark.fault(4)
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("DTI", "dti"), ("anual_inc", "annual_inc"), ("homeOwnership", "home_ownership"), ("emp-length", "emp_length")],
+)
+def test_fault_04_misspelt_field_gets_a_suggestion(function: Function, wrong: str, meant: str) -> None:
+    answer = function.post({"instances": [{**without(meant), wrong: RECORD[meant]}]})
+    assert_problem(answer, 422)
+    details = {entry["pointer"]: entry for entry in answer.json["errors"]}
+    assert details[f"/instances/0/{wrong}"]["code"] == "unknown_field"
+    assert f"Did you mean {meant!r}?" in details[f"/instances/0/{wrong}"]["detail"]
+    assert details[f"/instances/0/{meant}"]["code"] == "missing"
+
+
+@pytest.mark.fault(4)
+def test_fault_04_unlike_any_field_is_answered_with_the_known_ones(function: Function) -> None:
+    answer = function.post({**RECORD, "zzz": 1})
+    assert answer.pointers == ["/zzz"]
+    assert "loan_amnt" in answer.json["errors"][0]["detail"]
+    endless = function.post({**RECORD, "z" * 100_000: 1})
+    assert endless.pointers == [""]
+    assert len(endless.body) < 2000
+
+
+@pytest.mark.fault(4)
+def test_fault_04_unknown_members_of_the_envelope_get_a_suggestion(function: Function) -> None:
+    misspelt = function.post({"instances": [dict(RECORD)], "parameter": {}})
+    assert (misspelt.status, misspelt.pointers) == (422, ["/parameter"])
+    assert "'parameters'" in misspelt.json["errors"][0]["detail"]
+    unknown = function.post({"instances": [dict(RECORD)], "parameters": {"explian": True}})
+    assert (unknown.status, unknown.pointers) == (422, ["/parameters/explian"])
+    instance = function.post({"instance": [dict(RECORD)]})
+    assert "'instances'" in instance.body
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity"])
+def test_fault_05_tokens_that_json_does_not_have_are_refused(function: Function, token: str) -> None:
+    assert_problem(function.post(json.dumps(dict(RECORD)).replace("18.4", token)), 400)
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("value", ["12000", True, False, [1], {}, ""])
+@pytest.mark.parametrize("name", NUMERIC_NAMES)
+def test_fault_05_what_is_no_number_is_refused(function: Function, name: str, value: object) -> None:
+    answer = function.post({"instances": [{**RECORD, name: value}]})
+    assert_problem(answer, 422)
+    assert (answer.pointers, answer.codes) == ([f"/instances/0/{name}"], ["wrong_type"])
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("token", ["1e999", "-1e999", "1" + "0" * 400])
+def test_fault_05_numbers_beyond_a_double_are_refused(function: Function, token: str) -> None:
+    assert_problem(function.post(json.dumps(dict(RECORD)).replace("18.4", token)), 422)
+
+
+@pytest.mark.fault(5)
+def test_fault_05_number_of_thousands_of_digits_is_refused(function: Function) -> None:
+    assert_problem(function.post(json.dumps(dict(RECORD)).replace("18.4", "1" * 5000)), 400)
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("value", [3, 1.5, True, ["A"], {}])
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_fault_05_what_is_no_text_is_refused(function: Function, name: str, value: object) -> None:
+    answer = function.post({**RECORD, name: value})
+    assert_problem(answer, 422)
+    assert answer.pointers == [f"/{name}"]
+
+
+@pytest.mark.fault(6)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("loan_amnt", -5),
+        ("loan_amnt", 0),
+        ("int_rate", 13.56),
+        ("int_rate", -0.01),
+        ("annual_inc", -1),
+        ("revol_util", 54),
+        ("dti", -0.1),
+        ("dti", 100_000),
+        ("delinq_2yrs", -1),
+    ],
+)
+def test_fault_06_out_of_hard_bounds_is_refused(function: Function, name: str, value: float) -> None:
+    answer = function.post({**RECORD, name: value})
+    assert_problem(answer, 422)
+    assert (answer.pointers, answer.codes) == ([f"/{name}"], ["out_of_range"])
+    assert str(value) not in answer.json["errors"][0]["detail"].split("from")[0]
+
+
+@pytest.mark.fault(6)
+def test_fault_06_part_of_a_delinquency_is_refused(function: Function) -> None:
+    answer = function.post({**RECORD, "delinq_2yrs": 1.5})
+    assert (answer.status, answer.codes) == (422, ["not_whole"])
+    assert function.post({**RECORD, "delinq_2yrs": 1.0}).status == 200
+
+
+@pytest.mark.fault(6)
+@pytest.mark.parametrize(("name", "value"), [("annual_inc", 250_000_000), ("dti", 90.5), ("revol_util", 3.0)])
+def test_fault_06_out_of_the_training_range_is_answered_with_a_warning(
+    function: Function, name: str, value: float
+) -> None:
+    prediction = function.post({"instances": [{**RECORD, name: value}]}).json["predictions"][0]
+    assert prediction["warnings"] == [{"code": "out_of_training_range", "pointer": f"/instances/0/{name}"}]
+    assert 0 <= prediction["late_probability"] <= 1
+
+
+@pytest.mark.fault(7)
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_fault_07_unseen_category_is_answered_with_a_warning(function: Function, name: str) -> None:
+    prediction = function.post({**RECORD, name: "never seen"}).json["predictions"][0]
+    assert prediction["warnings"] == [{"code": "unseen_category", "pointer": f"/{name}"}]
+    assert 0 <= prediction["late_probability"] <= 1
+
+
+@pytest.mark.fault(7)
+@pytest.mark.parametrize("name", NOT_NULLABLE)
+def test_fault_07_null_where_nothing_is_imputed_is_refused(function: Function, name: str) -> None:
+    answer = function.post({"dataframe_records": [{**RECORD, name: None}]})
+    assert_problem(answer, 422)
+    assert (answer.pointers, answer.codes) == ([f"/dataframe_records/0/{name}"], ["null_not_allowed"])
+
+
+@pytest.mark.fault(7)
+def test_fault_07_null_where_gaps_are_filled_is_answered(function: Function) -> None:
+    answer = function.post({**RECORD, "revol_util": None, "emp_length": None})
+    assert answer.status == 200
+    assert answer.json["predictions"][0]["warnings"] == []
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize(("rows", "status"), [(0, 422), (1, 200), (1000, 200), (1001, 413)])
+@pytest.mark.parametrize("envelope", ["instances", "dataframe_records", "dataframe_split"])
+def test_fault_08_number_of_records(function: Function, envelope: str, rows: int, status: int) -> None:
+    names = list(RECORD)
+    body: dict[str, Any] = {envelope: [dict(RECORD)] * rows}
+    if envelope == "dataframe_split":
+        body = split(names, [[RECORD[name] for name in names]] * rows)
+    answer = function.post(body)
+    assert answer.status == status
+    if status == 200:
+        assert [entry["index"] for entry in answer.json["predictions"]] == list(range(rows))
+    else:
+        assert_problem(answer, status)
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("is_base64", [False, True])
+@pytest.mark.parametrize(("extra", "status"), [(-1, 200), (0, 200), (1, 413)])
+def test_fault_08_body_of_one_mebibyte(function: Function, extra: int, status: int, is_base64: bool) -> None:
+    body = json.dumps(dict(RECORD)).ljust(MAX_BODY_BYTES + extra)
+    sent = base64.b64encode(body.encode()).decode() if is_base64 else body
+    assert function.post(sent, is_base64=is_base64).status == status
+
+
+@pytest.mark.fault(8)
+def test_fault_08_bytes_are_counted_and_not_characters(function: Function) -> None:
+    body = json.dumps({**RECORD, "purpose": "é" * 10}, ensure_ascii=False)
+    padded = body + " " * (MAX_BODY_BYTES - len(body.encode()))
+    assert function.post(padded).status == 200
+    assert function.post(padded + " ").status == 413
+
+
+@pytest.mark.fault(8)
+def test_fault_08_one_bad_record_refuses_a_thousand_and_is_pointed_at(function: Function) -> None:
+    records = [dict(RECORD) for _ in range(1000)]
+    records[17]["dti"] = -1
+    answer = function.post({"instances": records})
+    assert_problem(answer, 422)
+    assert answer.pointers == ["/instances/17/dti"]
+
+
+@pytest.mark.fault(8)
+def test_fault_08_a_thousand_bad_records_are_answered_quickly_and_briefly(function: Function) -> None:
+    records = [{f"field_{number}": number for number in range(10)}] * 1000
+    started = time.perf_counter()
+    answer = function.post({"instances": records})
+    assert time.perf_counter() - started < 1
+    assert_problem(answer, 422)
+    assert len(answer.json["errors"]) == 100
+    assert "20,000 things are wrong in 1,000 of 1,000 records" in answer.json["detail"]
+    assert len(answer.body) < 50_000
+
+
+@pytest.mark.fault(9)
+def test_fault_09_order_of_the_columns_changes_nothing(function: Function) -> None:
+    names = list(RECORD)
+    expected = function.post(RECORD).json["predictions"][0]["late_probability"]
+    for order in (names[::-1], sorted(names)):
+        shuffled = {name: RECORD[name] for name in order}
+        for body in (shuffled, {"instances": [shuffled]}, split(order, [list(shuffled.values())])):
+            assert function.post(body).json["predictions"][0]["late_probability"] == expected
+
+
+@pytest.mark.fault(9)
+def test_fault_09_duplicate_column_is_refused(function: Function) -> None:
+    names = [*RECORD, "dti"]
+    answer = function.post(split(names, [[*RECORD.values(), 18.4]]))
+    assert_problem(answer, 422)
+    assert (answer.pointers, answer.codes) == (["/dataframe_split/columns/10"], ["duplicate_column"])
+
+
+@pytest.mark.fault(9)
+def test_fault_09_missing_column_is_refused(function: Function) -> None:
+    record = without("dti", "grade")
+    answer = function.post(split(list(record), [list(record.values())]))
+    assert_problem(answer, 422)
+    assert answer.codes == ["missing", "missing"]
+    assert "'dti'" in answer.body
+    assert "'grade'" in answer.body
+
+
+@pytest.mark.fault(9)
+def test_fault_09_cells_and_rows_of_a_split_are_pointed_at(function: Function) -> None:
+    names = list(RECORD)
+    row = list(RECORD.values())
+    wrong = [*row[:7], "18.4", *row[8:]]
+    assert names[7] == "dti"
+    assert function.post(split(names, [row, row, row, wrong])).pointers == ["/dataframe_split/data/3/7"]
+    short = function.post(split(names, [row, row[:-1]]))
+    assert (short.status, short.pointers) == (422, ["/dataframe_split/data/1"])
+
+
+@pytest.mark.fault(9)
+def test_fault_09_rows_without_column_names_are_refused(function: Function) -> None:
+    assert_problem(function.post({"instances": [list(RECORD.values())]}), 400)
+    assert_problem(function.post({"dataframe_split": {"data": [list(RECORD.values())]}}), 400)
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "get"])
+def test_fault_10_wrong_method_on_predict(function: Function, method: str) -> None:
+    answer = function.send(event(method, "/predict"))
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/models/late-payer", "/models/x", "/openapi.json", "/docs"])
+def test_fault_10_wrong_method_elsewhere(function: Function, path: str) -> None:
+    answer = function.send(event("POST", path, body="{}"))
+    assert_problem(answer, 405)
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/predict/", "/Predict", "/predict/x", "//predict", "/models", "/models/", "/models/a/b", "/é", "/%00"],
+)
+def test_fault_10_wrong_path(function: Function, path: str) -> None:
+    for method in ("GET", "POST"):
+        assert_problem(function.send(event(method, path, body="{}")), 404)
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "text/json"},
+        {"content-type": ""},
+        {"content-type": "application/json; charset=latin-1"},
+        {"content-encoding": "gzip"},
+    ],
+)
+def test_fault_10_what_is_declared_as_no_json_is_refused(function: Function, headers: dict[str, str]) -> None:
+    assert_problem(function.post(RECORD, headers=headers), 415)
+
+
+@pytest.mark.fault(10)
+def test_fault_10_missing_content_type_is_refused(function: Function) -> None:
+    sent = event("POST", "/predict", body=json.dumps(dict(RECORD)))
+    del sent["headers"]
+    assert_problem(function.send(sent), 415)
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'APPLICATION/JSON;charset="utf-8"'])
+def test_json_may_name_its_charset_and_the_header_any_case(function: Function, content_type: str) -> None:
+    sent = event("POST", "/predict", body=json.dumps(dict(RECORD)))
+    sent["headers"] = {"Content-Type": content_type}
+    assert function.send(sent).status == 200
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(
+    "sent", [{}, None, [], "x", {"rawPath": "/predict"}, {"httpMethod": "GET", "path": "/livez"}, {"Records": []}]
+)
+def test_fault_10_what_is_no_event_of_an_http_api_is_a_problem_too(function: Function, sent: object) -> None:
+    assert_problem(function.send(sent), 400)
+
+
+def test_byte_order_mark_is_ignored(function: Function) -> None:
+    assert function.post("\ufeff" + json.dumps(dict(RECORD))).status == 200
+
+
+def test_duplicate_key_is_refused_at_any_depth(function: Function) -> None:
+    record = json.dumps(dict(RECORD))
+    twice = record[:-1] + ', "dti": 18.4}'
+    for body in (twice, f'{{"instances": [{twice}]}}', f'{{"instances": [{record}], "instances": []}}'):
+        answer = function.post(body)
+        assert_problem(answer, 400)
+        assert "twice" in answer.json["detail"]
+
+
+def test_two_envelopes_at_once_are_refused(function: Function) -> None:
+    assert_problem(function.post({"instances": [dict(RECORD)], "dataframe_records": [dict(RECORD)]}), 400)
+    assert_problem(function.post({"instances": [dict(RECORD)], **RECORD}), 400)
+
+
+@pytest.mark.parametrize("rows", [None, {}, "x", 3])
+def test_envelope_that_holds_no_array_is_refused(function: Function, rows: object) -> None:
+    for name in ("instances", "dataframe_records", "dataframe_split"):
+        assert function.post({name: rows}).status in (400, 422)
+
+
+@pytest.mark.parametrize("record", [None, 3, "x", True])
+def test_record_that_is_no_object_is_pointed_at(function: Function, record: object) -> None:
+    answer = function.post({"instances": [dict(RECORD), record]})
+    assert (answer.status, answer.pointers) == (422, ["/instances/1"])
+
+
+@pytest.mark.parametrize("name", [None, 3, "", "x" * 129, "\ud800", ["a"]])
+def test_id_must_be_a_sane_text(function: Function, name: object) -> None:
+    answer = function.post({"id": name, "instances": [dict(RECORD)]})
+    assert (answer.status, answer.pointers) == (422, ["/id"])
+
+
+def test_every_envelope_gives_the_same_prediction(function: Function) -> None:
+    loan = {"loan_id": "A-123", **RECORD}
+    bodies = [
+        loan,
+        {"id": "mine", **loan},
+        {"instances": [loan]},
+        {"dataframe_records": [loan], "parameters": {}},
+        {**split(list(loan), [list(loan.values())]), "parameters": {"explain": False}},
+        {"dataframe_split": {"index": [7], "columns": list(loan), "data": [list(loan.values())]}},
+    ]
+    answers = [function.post(body) for body in bodies]
+    assert {answer.status for answer in answers} == {200}
+    assert len({json.dumps(answer.json["predictions"]) for answer in answers}) == 1
+    assert answers[1].json["id"] == "mine"
+    assert answers[0].json["id"] == answers[0].headers["X-Request-Id"]
+    assert answers[0].json["predictions"][0]["loan_id"] == "A-123"
+
+
+def test_answer_has_what_the_api_promises(function: Function) -> None:
+    answer = function.post(RECORD)
+    assert list(answer.json) == ["id", "model", "predictions"]
+    assert list(answer.json["model"]) == ["name", "version", "alias", "sha256"]
+    prediction = answer.json["predictions"][0]
+    assert list(prediction) == ["index", "late_probability", "is_late", "threshold", "warnings"]
+    assert prediction["is_late"] == (prediction["late_probability"] >= prediction["threshold"])
+    assert answer.headers["X-Model-Version"] == "1"
+    assert answer.headers["X-Model-Form"] == "pickle"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Server-Timing"].startswith("parse;dur=")
+
+
+@pytest.mark.parametrize("offered", ["abc-123", "Root=1-67891233-abcdef012345678912345678", "x" * 128])
+def test_sane_request_id_is_echoed(function: Function, offered: str) -> None:
+    answer = function.post(RECORD, headers={"x-request-id": offered})
+    assert answer.headers["X-Request-Id"] == offered
+    assert function.post("", headers={"x-request-id": offered}).json["instance"] == offered
+
+
+@pytest.mark.parametrize("offered", ["", "two words", "x" * 129, "a\nb", "é", '"quoted"', "{}"])
+def test_other_request_ids_are_replaced(function: Function, offered: str) -> None:
+    assert function.post(RECORD, headers={"x-request-id": offered}).headers["X-Request-Id"].startswith("invocation-")
+
+
+def test_head_is_answered_as_get_without_a_body(function: Function) -> None:
+    for path in ("/livez", "/readyz", "/models/late-payer", "/openapi.json", "/docs"):
+        answer = function.send(event("HEAD", path))
+        assert (answer.status, answer.body) == (200, "")
+        assert answer.headers["Content-Type"] == function.get(path).headers["Content-Type"]
+
+
+def test_unknown_model_is_not_found(function: Function) -> None:
+    assert_problem(function.get("/models/early-payer"), 404)
+
+
+def test_reasons_are_not_there_yet(function: Function) -> None:
+    assert_problem(function.post({"instances": [dict(RECORD)], "parameters": {"explain": True}}), 501)
+
+
+@pytest.mark.parametrize("explain", [1, "true", None])
+def test_explain_must_be_true_or_false(function: Function, explain: object) -> None:
+    answer = function.post({"instances": [dict(RECORD)], "parameters": {"explain": explain}})
+    assert (answer.status, answer.pointers) == (422, ["/parameters/explain"])
+
+
+def test_time_that_is_nearly_used_up_is_a_problem_and_not_a_killed_environment(function: Function) -> None:
+    assert_problem(function.post(RECORD, remaining_ms=100), 504)
+    assert function.post(RECORD).status == 200

@@ -1,0 +1,88 @@
+"""The function as Lambda starts it: a fresh process, its settings in the environment, the bucket behind boto3."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = """
+import json, sys
+from moto import mock_aws
+with mock_aws():
+    import boto3
+    boto3.client("s3").create_bucket(Bucket="models")
+    from predict_api import app
+    assert "handler" not in vars(app), "importing must not build"
+    import awslambdaric.bootstrap
+    handler = awslambdaric.bootstrap._get_handler("predict_api.app.handler")
+    assert app.handler is handler
+    import snapshot_restore_py
+    print(json.dumps({
+        "answer": handler(json.load(open("events/one-record.json")), None),
+        "livez": handler(json.load(open("events/livez.json")), None),
+        "imported": [name for name in ("numpy", "pandas", "sklearn", "pydantic", "aws_xray_sdk") if name in sys.modules],
+        "hooks": len(snapshot_restore_py.get_before_snapshot()) + len(snapshot_restore_py.get_after_restore()),
+    }), file=sys.stderr)
+    for hook, arguments, named in snapshot_restore_py.get_after_restore():
+        hook(*arguments, **named)
+    assert handler(json.load(open("events/livez.json")), None)["statusCode"] == 200
+"""
+
+
+def run(script: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("layers/shared", "functions/predict")),
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **environ,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def started() -> Any:
+    """What a function on an empty bucket answered and imported."""
+    result = run(SCRIPT, MODEL_BUCKET="models")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stderr.splitlines()[-1])
+
+
+def test_handler_is_built_when_it_is_looked_up(started: Any) -> None:
+    assert started["livez"]["statusCode"] == 200
+
+
+@pytest.mark.fault(16)
+def test_fault_16_empty_bucket_is_a_503_and_no_crash(started: Any) -> None:
+    assert started["answer"]["statusCode"] == 503
+    assert started["answer"]["headers"]["Retry-After"] == "1"
+
+
+def test_nothing_is_imported_that_no_request_needed(started: Any) -> None:
+    # moto, which is only here in this test, imports pydantic by itself.
+    assert set(started["imported"]) <= {"pydantic"}
+
+
+def test_snapshot_hooks_are_registered(started: Any) -> None:
+    assert started["hooks"] == 3
+
+
+def test_missing_bucket_name_fails_the_start_and_names_the_variable() -> None:
+    result = run("from predict_api.app import handler")
+    assert result.returncode != 0
+    assert "MODEL_BUCKET" in result.stderr
