@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import json, sys
+NAMES = ("numpy", "pandas", "sklearn", "pydantic", "aws_xray_sdk")
 from moto import mock_aws
 with mock_aws():
     import boto3
@@ -27,7 +28,7 @@ with mock_aws():
     print(json.dumps({
         "answer": handler(json.load(open("events/one-record.json")), None),
         "livez": handler(json.load(open("events/livez.json")), None),
-        "imported": [name for name in ("numpy", "pandas", "sklearn", "pydantic", "aws_xray_sdk") if name in sys.modules],
+        "imported": [name for name in NAMES if name in sys.modules],
         "hooks": len(snapshot_restore_py.get_before_snapshot()) + len(snapshot_restore_py.get_after_restore()),
     }), file=sys.stderr)
     for hook, arguments, named in snapshot_restore_py.get_after_restore():

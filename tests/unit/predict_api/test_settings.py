@@ -1,0 +1,88 @@
+"""Settings come from the environment that is passed in, and a bad one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from predict_api.settings import Settings, SettingsError
+
+LEAST = {"MODEL_BUCKET": "models"}
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    settings = Settings.from_environ(LEAST)
+    assert settings == Settings(
+        bucket="models",
+        model="late-payer",
+        alias="live",
+        alias_ttl_s=5.0,
+        s3_endpoint_url=None,
+        allowed_names=(),
+        service="late-payer-api",
+        metrics_namespace="PeerLoan",
+        log_level="INFO",
+        stage="local",
+        is_traced=False,
+    )
+
+
+def test_everything_can_be_set() -> None:
+    environ = {
+        "MODEL_BUCKET": "other",
+        "MODEL_NAME": "early-payer",
+        "MODEL_ALIAS": "next",
+        "ALIAS_TTL_SECONDS": "0.5",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000",
+        "PICKLE_ALLOWED_NAMES": "a.B, c.d.E",
+        "POWERTOOLS_SERVICE_NAME": "service",
+        "POWERTOOLS_METRICS_NAMESPACE": "Space",
+        "POWERTOOLS_LOG_LEVEL": "debug",
+        "STAGE": "prod",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+    }
+    settings = Settings.from_environ(environ)
+    assert settings == Settings(
+        bucket="other",
+        model="early-payer",
+        alias="next",
+        alias_ttl_s=0.5,
+        s3_endpoint_url="http://127.0.0.1:9000",
+        allowed_names=("a.B", "c.d.E"),
+        service="service",
+        metrics_namespace="Space",
+        log_level="DEBUG",
+        stage="prod",
+        is_traced=True,
+    )
+
+
+def test_empty_counts_as_absent() -> None:
+    names = ("MODEL_NAME", "MODEL_ALIAS", "ALIAS_TTL_SECONDS", "AWS_ENDPOINT_URL_S3", "PICKLE_ALLOWED_NAMES", "STAGE")
+    assert Settings.from_environ({**LEAST, **dict.fromkeys(names, "")}) == Settings.from_environ(LEAST)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MODEL_BUCKET", " "),
+        ("MODEL_NAME", "Late Payer"),
+        ("MODEL_ALIAS", "latest"),
+        ("ALIAS_TTL_SECONDS", "soon"),
+        ("ALIAS_TTL_SECONDS", "-1"),
+        ("ALIAS_TTL_SECONDS", "nan"),
+        ("ALIAS_TTL_SECONDS", "3601"),
+        ("AWS_ENDPOINT_URL_S3", "localhost:9000"),
+        ("PICKLE_ALLOWED_NAMES", "MyClass"),
+        ("POWERTOOLS_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_unusable_variable_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"variable {variable} ") as caught:
+        Settings.from_environ({**LEAST, variable: value})
+    assert caught.value.variable == variable
+
+
+@pytest.mark.parametrize("variable", ["POWERTOOLS_TRACE_DISABLED", "AWS_SAM_LOCAL"])
+def test_no_traces_where_they_are_switched_off_or_go_nowhere(variable: str) -> None:
+    environ = {**LEAST, "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000", variable: "true"}
+    assert not Settings.from_environ(environ).is_traced
