@@ -19,7 +19,7 @@ from predict_api.suggestions import MAX_NAME_LENGTH, describe_unknown
 MAX_RECORDS = 1000
 MAX_ID_LENGTH = 128
 ENVELOPES = ("instances", "dataframe_records", "dataframe_split")
-_COMPANIONS = ("id", "parameters")
+COMPANIONS = ("id", "parameters")
 _PARAMETERS = ("explain",)
 # pandas writes an index too (DataFrame.to_dict("split")); it means nothing here.
 _SPLIT_MEMBERS = ("columns", "data", "index")
@@ -70,7 +70,7 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     if len(found) > 1:
         raise MalformedRequestError(f"The body holds {' and '.join(found)} at once. Send one of them.")
     if not found:
-        record = {name: value for name, value in document.items() if name not in _COMPANIONS}
+        record = {name: value for name, value in document.items() if name not in COMPANIONS}
         return _envelope(document, [record], BareRecordPointers())
     _check_companions(document, found[0], columns)
     if found[0] == "dataframe_split":
@@ -111,11 +111,11 @@ def _read_explain(document: Mapping[str, Any]) -> bool:
 
 
 def _check_companions(document: Mapping[str, Any], envelope: str, columns: Sequence[str]) -> None:
-    others = [name for name in document if name != envelope and name not in _COMPANIONS]
+    others = [name for name in document if name != envelope and name not in COMPANIONS]
     if any(name in columns for name in others):
         raise MalformedRequestError(f"The body holds {envelope} and a record's own fields at once. Send one of them.")
     if others:
-        raise _invalid(*(_unknown("", "member", name, (envelope, *_COMPANIONS)) for name in others[:10]))
+        raise _invalid(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in others[:10]))
 
 
 def _check_rows(rows: object, pointer: str) -> list[Any]:

@@ -20,6 +20,8 @@ from predict_api.telemetry import Telemetry
 
 JSON = "application/json"
 _READ_METHODS = ("GET", "HEAD")
+# JSON has no NaN or Infinity: better an error here than in the client's parser.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _NO_EVENT = "This is no event of an API Gateway HTTP API (payload format 2.0). See the examples in events/."
 
 
@@ -203,9 +205,7 @@ def _model_headers(exchange: Exchange) -> dict[str, str]:
 def _json(
     status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None, content_type: str = JSON
 ) -> Response[str]:
-    # JSON has no NaN or Infinity: better an error here than in the client's parser.
-    body = json.dumps(document, separators=(",", ":"), allow_nan=False)
-    return Response(status, content_type, body, dict(headers or {}))
+    return Response(status, content_type, _ENCODER.encode(document), dict(headers or {}))
 
 
 def _as_event_answer(response: Response[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import ErrorDetails, SchemaValidator, ValidationError, core_schema
 
 from model_artifact.schema import FIELDS, Field
-from predict_api.envelopes import ENVELOPES
+from predict_api.envelopes import COMPANIONS, ENVELOPES
 from predict_api.errors import InvalidRequestError, Violation
 from predict_api.pointers import RecordPointers
 from predict_api.suggestions import MAX_NAME_LENGTH, describe_unknown
@@ -88,7 +88,7 @@ class RecordSchema:
         if entry["type"] == "extra_forbidden":
             pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
             is_bare = pointers.record(index) == ""
-            known = (*self.names, *ENVELOPES) if is_bare else self.names
+            known = (*self.names, *ENVELOPES, *COMPANIONS) if is_bare else self.names
             return Violation(pointer, "unknown_field", describe_unknown("field", name, known))
         code = _CODES.get(entry["type"], "wrong_type")
         if code == "wrong_type" and records[index].get(name) is None:

@@ -111,7 +111,7 @@ def _log_level(environ: Mapping[str, str], variable: str) -> str:
 
 def _is_traced(environ: Mapping[str, str]) -> bool:
     # Lambda sets the daemon's address; neither SAM CLI nor the local emulator has a daemon. Asking for the address
-    # keeps the X-Ray SDK (a tenth of a second to import) out of every process that could not send a trace anyway.
+    # keeps the X-Ray SDK (a fifth of a second to import) out of every process that could not send a trace anyway.
     is_disabled = environ.get("POWERTOOLS_TRACE_DISABLED", "").strip().lower() in _TRUE_WORDS
     is_sam_local = environ.get("AWS_SAM_LOCAL", "").strip().lower() in _TRUE_WORDS
     return bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")) and not is_disabled and not is_sam_local

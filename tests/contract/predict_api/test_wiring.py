@@ -83,6 +83,32 @@ def test_snapshot_hooks_are_registered(started: Any) -> None:
     assert started["hooks"] == 3
 
 
+def test_traces_hold_no_answer_and_no_error() -> None:
+    script = """
+import json
+from moto import mock_aws
+with mock_aws():
+    import boto3
+    boto3.client("s3").create_bucket(Bucket="models")
+    from aws_xray_sdk.core import xray_recorder
+    sent = []
+    xray_recorder.emitter.send_entity = lambda entity: sent.append(entity.serialize())
+    from predict_api.app import handler
+    assert handler(json.load(open("events/one-record.json")), None)["statusCode"] == 503
+    assert any("## handler" in segment for segment in sent), sent
+    assert not any("A-1001" in segment or "problem" in segment for segment in sent), sent
+"""
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    result = run(
+        script,
+        MODEL_BUCKET="models",
+        AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000",
+        LAMBDA_TASK_ROOT="/var/task",
+        _X_AMZN_TRACE_ID=trace,
+    )
+    assert result.returncode == 0, result.stderr
+
+
 def test_missing_bucket_name_fails_the_start_and_names_the_variable() -> None:
     result = run("from predict_api.app import handler")
     assert result.returncode != 0
