@@ -22,7 +22,7 @@ from peerloan.predict_command import predict
 from peerloan.up_command import status, up
 from peerloan.workplace import Workplace
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(up)
 app.command()(registry_commands.train)
 app.command()(registry_commands.publish)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from training.record import read_candidate
 
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.writer import RegistryWriter
@@ -20,7 +19,7 @@ from peerloan.api_client import ApiClient
 from peerloan.errors import CommandError
 from peerloan.load import Load
 from peerloan.output import note, say
-from peerloan.registry_commands import ensure_model
+from peerloan.registry_commands import ensure_model, publish_folder
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 from peerloan.stack import Stack
 from peerloan.workplace import DEFAULT_BUCKET, PROJECT, Workplace
@@ -70,7 +69,7 @@ def _publish_improved(local: Workplace, state_dir: Path) -> int:
     note("Training the improved model.")
     if subprocess.run([sys.executable, "-m", "training", "improved", "--out", str(folder)], check=False).returncode:
         raise CommandError("Training failed; see above.")
-    return local.writer().publish(read_candidate(folder)).manifest.version
+    return publish_folder(local, folder).manifest.version
 
 
 async def _shift_under_load(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from training.errors import TrainingError
-
 from model_artifact.errors import ArtifactError
 from model_registry.errors import InvalidAliasError, InvalidNameError, RegistryError
+from training.errors import TrainingError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

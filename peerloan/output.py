@@ -15,7 +15,8 @@ from rich.table import Table
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 notes = Console(stderr=True, highlight=False)
-_results = Console(highlight=False)
+# Without a terminal nothing is wrapped: what reads it takes lines.
+_results = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
 
 
 def say(text: str = "") -> None:
@@ -31,7 +32,7 @@ def say_json(document: Any) -> None:
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a result as a table."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     _results.print(table, soft_wrap=True)

@@ -95,7 +95,12 @@ def _predict_csv(client: ApiClient, source: Path, out: Path | None, *, as_json: 
                 ) from error
             version = answer["model"]["version"]
             scored += [
-                {**row, "late_probability": one["late_probability"], "is_late": one["is_late"], "version": version}
+                {
+                    **row,
+                    "late_probability": one["late_probability"],
+                    "predicted_is_late": int(one["is_late"]),
+                    "model_version": version,
+                }
                 for row, one in zip(batch, answer["predictions"], strict=True)
             ]
             progress.advance(task, len(batch))

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from training.record import read_candidate
 
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.errors import AliasNotFoundError
 from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
+from model_registry.writer import Publication
 from peerloan.errors import CommandError, UsageError
 from peerloan.output import JsonFlag, note, say, say_json, say_table
 from peerloan.workplace import PROJECT, Workplace
@@ -55,7 +55,7 @@ def publish(
     Example: peerloan publish models/improved
     """
     workplace: Workplace = ctx.obj
-    publication = workplace.writer().publish(read_candidate(source))
+    publication = publish_folder(workplace, source)
     manifest = publication.manifest
     if as_json:
         say_json({"created": publication.created, **_summary(manifest)})
@@ -171,6 +171,14 @@ def alias_rollback(
     _say_alias(ctx.obj.writer().roll_back(name, expected_revision=revision, reason=reason), as_json=as_json)
 
 
+def publish_folder(workplace: Workplace, source: Path) -> Publication:
+    """Publish what ``train`` wrote, or a bare pickle."""
+    # Imported here: it brings pandas, which takes longer than most commands.
+    from training.record import read_candidate
+
+    return workplace.writer().publish(read_candidate(source))
+
+
 def ensure_model(workplace: Workplace) -> int:
     """Return the version that the default alias points at, having trained and published the basic model if needed."""
     writer = workplace.writer()
@@ -185,7 +193,7 @@ def ensure_model(workplace: Workplace) -> int:
         folder = workplace.state_dir / "basic"
         if subprocess.run([sys.executable, "-m", "training", "basic", "--out", str(folder)], check=False).returncode:
             raise CommandError("Training failed; see above.")
-        version = writer.publish(read_candidate(folder)).manifest.version
+        version = publish_folder(workplace, folder).manifest.version
     writer.assign(DEFAULT_ALIAS, version, reason="first model")
     note(f"Alias {DEFAULT_ALIAS} points at version {version}.")
     return version

@@ -80,7 +80,9 @@ class Stack:
         while True:
             for name, child in self._children:
                 if child.poll() is not None:
-                    raise StackError(f"The process {name!r} ended by itself with code {child.returncode}; see above.")
+                    raise StackError(
+                        f"The process {name!r} ended by itself with code {child.returncode}:\n{self._last_words(name)}"
+                    )
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -102,22 +104,34 @@ class Stack:
             words = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", str(ready_file)]
             # A process group of its own: Ctrl-C reaches this process alone, which then ends the others in order. The
             # pipe on its standard input tells the child when this process is gone, however it went.
+            log = self.log_file(command).open("wb")
             child = subprocess.Popen(
-                [*words, "--stop-on-stdin-eof"],
+                [*words, "--life-fd", "0"],
                 env=self._environ,
                 cwd=PROJECT,
                 stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
+            log.close()
             self._children.append((command, child))
             deadline = time.monotonic() + _START_LIMIT_S
             while time.monotonic() < deadline:
                 if ready_file.exists():
                     return str(json.loads(ready_file.read_text())["url"])
                 if child.poll() is not None:
-                    raise StackError(f"The process {command!r} did not start; see above.")
+                    raise StackError(f"The process {command!r} did not start:\n{self._last_words(command)}")
                 time.sleep(0.02)
         raise StackError(f"The process {command!r} was not ready within {_START_LIMIT_S:.0f} s.")
+
+    def log_file(self, command: str) -> Path:
+        """Return the file that a child's output goes to: a function logs some lines for each request."""
+        return self._state_dir / f"{command}.log"
+
+    def _last_words(self, command: str) -> str:
+        lines = self.log_file(command).read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-10:])
 
     def _announce(self, **notes: str) -> None:
         self._notes.update(notes)

@@ -34,7 +34,8 @@ def up(
     peerloan up --no-api --docker
     """
     workplace: Workplace = ctx.obj
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     check_port(bucket_port, "--bucket-port")
     if api:
         check_port(port, "--port")
@@ -47,6 +48,7 @@ def up(
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
             if api:
                 _show_first_answer(stack.start_api(port, bucket_url))
+                note(f"The function's log: {stack.log_file('start-api')}")
             note("Ctrl-C ends it.")
             stack.wait()
     except KeyboardInterrupt:
@@ -88,12 +90,18 @@ def _show_first_answer(url: str) -> None:
     """Print a curl that can be pasted, and the answer that it gives, got from the API just now."""
     event = json.loads((PROJECT / "events" / "one-record.json").read_text(encoding="utf-8"))
     record = json.loads(event["body"])
-    started = time.perf_counter()
-    answer = ApiClient(url).predict(record)
-    elapsed_ms = (time.perf_counter() - started) * 1000
+    client = ApiClient(url)
+    answer, cold_ms = _timed(client, record)
+    _, warm_ms = _timed(client, record)
     say(f"\nThe API answers at {url}. Try it:\n")
     say(f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(record)}'\n")
-    say(f"{json.dumps(answer, indent=2)}\n\n(answered just now, in {elapsed_ms:.0f} ms with a cold start)")
+    say(f"{json.dumps(answer, indent=2)}\n\n(answered just now; {cold_ms:.0f} ms cold, {warm_ms:.1f} ms warm)")
+
+
+def _timed(client: ApiClient, record: Any) -> tuple[Any, float]:
+    started = time.perf_counter()
+    answer = client.predict(record)
+    return answer, (time.perf_counter() - started) * 1000
 
 
 def _attempt(look: Callable[[], Any]) -> dict[str, Any]:

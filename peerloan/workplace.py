@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from model_artifact.inspection import inspect_in_child
-
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader
-from model_registry.stores.s3 import S3Store, make_s3_client
+from model_registry.stores.base import ObjectStore
 from model_registry.writer import RegistryWriter
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -67,7 +66,10 @@ class Workplace:
         """Return a reader on the bucket."""
         return RegistryReader(self._store(), self.model)
 
-    def _store(self) -> S3Store:
+    def _store(self) -> ObjectStore:
+        # Imported here: boto3 takes longer than what most commands do, and some need no bucket.
+        from model_registry.stores.s3 import S3Store, make_s3_client
+
         return S3Store(self.bucket, make_s3_client(self.endpoint_url))
 
 
