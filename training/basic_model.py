@@ -6,6 +6,8 @@ encoded columns are a dense array (four times faster to train on), it is pickled
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
@@ -90,12 +92,16 @@ def fit(
     features = pipeline[:-1].fit_transform(quarter.features)
     forest: RandomForestClassifier = pipeline[-1]
     forest.set_params(warm_start=True, n_jobs=n_jobs)
-    for grown in [*range(_TREES_A_STEP, n_estimators, _TREES_A_STEP), n_estimators]:
-        # The out-of-bag vote is taken once, over all the trees.
-        forest.set_params(n_estimators=grown, oob_score=_out_of_bag_score if grown == n_estimators else False)
-        forest.fit(features, quarter.target)
-        progress(grown, n_estimators)
-    out_of_bag: NDArray[np.float64] = forest.oob_decision_function_[:, 1]
+    with warnings.catch_warnings():
+        # The rows that every tree saw are NaN below, and whoever uses them leaves them out.
+        warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
+        for grown in [*range(_TREES_A_STEP, n_estimators, _TREES_A_STEP), n_estimators]:
+            # The out-of-bag vote is taken once, over all the trees.
+            forest.set_params(n_estimators=grown, oob_score=_out_of_bag_score if grown == n_estimators else False)
+            forest.fit(features, quarter.target)
+            progress(grown, n_estimators)
+    votes: NDArray[np.float64] = forest.oob_decision_function_
+    out_of_bag = np.where(votes.sum(axis=1) > 0, votes[:, 1], np.nan)
     # They are as long as the training file and of no use to a prediction.
     del forest.oob_decision_function_, forest.oob_score_
     forest.set_params(warm_start=False, oob_score=False, n_jobs=1)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from model_artifact.schema import FIELD_NAMES, GRADES, TARGET
 
-DEFAULT_SEED = 1
+# One whose test quarter is about as hard to predict as the real one: 86 late loans leave much to chance.
+DEFAULT_SEED = 9
 
 Split = Literal["train", "test"]
 Floats = NDArray[np.float64]

@@ -44,7 +44,10 @@ ESTIMATOR_FAMILIES = frozenset(
 
 EXACT_NAMES = frozenset(
     {
-        *(f"builtins.{name}" for name in ("bool", "float", "frozenset", "int", "object", "set", "slice", "str")),
+        *(
+            f"builtins.{name}"
+            for name in ("bool", "bytes", "float", "frozenset", "int", "object", "set", "slice", "str")
+        ),
         "collections.OrderedDict",
         "collections.defaultdict",
         *(f"numpy.{name}" for name in ("bool", "bool_", "object_", "str_")),
@@ -61,6 +64,10 @@ EXACT_NAMES = frozenset(
         # Parts of fitted estimators.
         "sklearn._loss._loss.CyHalfBinomialLoss",
         "sklearn._loss._loss.CyExponentialLoss",
+        # No classifier's: a regressor is to be refused for what it is, not for its loss.
+        "sklearn._loss._loss.CyHalfSquaredError",
+        "sklearn._loss.link.IdentityLink",
+        "sklearn._loss.loss.HalfSquaredError",
         "sklearn._loss.link.Interval",
         "sklearn._loss.link.LogitLink",
         "sklearn._loss.link.HalfLogitLink",

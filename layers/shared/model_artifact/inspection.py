@@ -1,8 +1,8 @@
 """Looking at a candidate's pickle in a child process before it is published.
 
 The allow-list keeps a pickle from running anything; the child is there for what is left: a pickle that never ends, eats
-the memory, or crashes an extension. The child gets no credentials, may not write, start programs or open connections
-(an audit hook, PEP 578), and has limits where the system knows them.
+the memory, or crashes an extension. It gets no credentials and is ended with all that it started. What it does is in
+``inspection_child``.
 """
 
 from __future__ import annotations
@@ -19,43 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from model_artifact.allow_list import DEFAULT, EXACT_NAMES, AllowList
+from model_artifact.inspection_child import PICKLE_NAME, REQUEST_NAME
 from model_registry.candidate import Inspection
 from model_registry.errors import CandidateRefusedError
 
 TIMEOUT_S = 120.0
-MEMORY_LIMIT_BYTES = 4 << 30
-
-PICKLE_NAME = "candidate.pkl"
-REQUEST_NAME = "request.json"
-
-# Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
-_FORBIDDEN_EVENTS = (
-    "ctypes.",
-    "ftplib.",
-    "http.client.",
-    "os.chmod",
-    "os.exec",
-    "os.fork",
-    "os.kill",
-    "os.link",
-    "os.mkdir",
-    "os.posix_spawn",
-    "os.putenv",
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.spawn",
-    "os.startfile",
-    "os.symlink",
-    "os.system",
-    "os.truncate",
-    "pty.spawn",
-    "shutil.",
-    "smtplib.",
-    "socket.",
-    "subprocess.Popen",
-    "urllib.Request",
-)
 
 
 def inspect_in_child(
@@ -130,7 +98,7 @@ def _ask_child(
 
 def _run_child(folder: str, timeout_s: float) -> tuple[str, str, int]:
     # -B: the child may not write, not even compiled modules. -P: nothing is imported from where the user stands.
-    command = [sys.executable, "-B", "-P", "-m", "model_artifact.inspection", folder]
+    command = [sys.executable, "-B", "-P", "-m", "model_artifact.inspection_child", folder]
     child = subprocess.Popen(
         command,
         cwd=folder,
@@ -181,77 +149,3 @@ def _how_it_ended(status: int) -> str:
         return f"signal {signal.Signals(-status).name}"
     except ValueError:
         return f"signal {-status}"
-
-
-# From here on: the child.
-
-
-def main(folder: Path) -> int:
-    """Answer as one JSON object on what was standard output; anything printed meanwhile goes to standard error."""
-    answer_file = os.dup(1)
-    os.dup2(2, 1)
-    answer = _look(folder)
-    os.write(answer_file, json.dumps(answer).encode())
-    return 0
-
-
-def _look(folder: Path) -> dict[str, Any]:
-    from model_artifact.encoders import find_categories
-    from model_artifact.errors import ArtifactError
-    from model_artifact.features import frame_from_records
-    from model_artifact.scoring import check_pipeline, late_probabilities
-    from model_artifact.unpickling import load_pipeline
-    from model_artifact.verification import running_environment
-
-    request = json.loads((folder / REQUEST_NAME).read_text("utf-8"))
-    data = (folder / PICKLE_NAME).read_bytes()
-    probes = frame_from_records(request["probe_records"])
-    environment = running_environment()
-    _lock_down()
-    try:
-        pipeline = load_pipeline(data, DEFAULT.with_names(request["allowed_names"]))
-        check_pipeline(pipeline)
-        probabilities = late_probabilities(pipeline, probes).tolist() if len(probes) else []
-        categories = find_categories(pipeline)
-    except ArtifactError as error:
-        return {"refused": str(error)}
-    except Exception as error:  # whatever a foreign model does with a record
-        return {
-            "refused": f"The model can't score the probe records, some of which have gaps or an unseen label "
-            f"({type(error).__name__}: {error}). Let the pipeline impute what is missing and ignore unknown labels."
-        }
-    return {
-        "environment": environment,
-        "classes": [int(label) for label in pipeline.classes_],
-        "probe_probabilities": probabilities,
-        "categories": categories,
-    }
-
-
-def _lock_down() -> None:
-    with contextlib.suppress(ImportError):
-        import resource
-
-        limits = (
-            (resource.RLIMIT_AS, MEMORY_LIMIT_BYTES),
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_FSIZE, 0),
-        )
-        for limit, value in limits:
-            with contextlib.suppress(ValueError, OSError):
-                resource.setrlimit(limit, (value, value))
-    sys.addaudithook(_refuse_effects)
-
-
-def _refuse_effects(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open":
-        flags = arguments[2] if isinstance(arguments[2], int) else 0
-        is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    else:
-        is_forbidden = event.startswith(_FORBIDDEN_EVENTS)
-    if is_forbidden:
-        raise PermissionError(f"a model may not do this: {event}")
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

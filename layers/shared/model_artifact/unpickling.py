@@ -40,7 +40,7 @@ _STATELESS = (
 )
 
 
-def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT) -> Any:
+def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT, *, max_unpacked_bytes: int = MAX_UNPACKED_BYTES) -> Any:
     """Load a model's pickle, as ``joblib.dump`` or ``pickle.dump`` wrote it.
 
     Parameters
@@ -49,6 +49,8 @@ def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT) -> Any:
         The file, uncompressed or compressed by zlib, gzip, bz2, lzma or xz.
     allow_list : AllowList
         What the pickle may ask for.
+    max_unpacked_bytes : int
+        How many bytes it may have when it is decompressed.
 
     Returns
     -------
@@ -69,7 +71,9 @@ def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT) -> Any:
         raise UnreadablePickleError("The pickle is empty (0 bytes). Copy the file again.")
     try:
         with _inconsistent_versions_as_errors():
-            stream = open_stream(data, MAX_UNPACKED_BYTES)
+            stream = open_stream(data, max_unpacked_bytes)
+            if stream.peek(1)[:1] != pickle.PROTO:
+                raise pickle.UnpicklingError("it does not begin as a pickle of protocol 2 or later")
             pipeline = _Unpickler(stream, allow_list).load()
             _check_end(stream)
             settling.settle(pipeline)
@@ -103,6 +107,8 @@ class _Unpickler(pickle._Unpickler):  # pure Python: the one whose steps can be 
         self._allow_list = allow_list
 
     def find_class(self, module: str, name: str) -> Any:
+        if module == "__builtin__":  # as protocol 2 writes it
+            module = "builtins"
         full_name = f"{module}.{name}"
         if full_name in numpy_pickles.RESOLVED:
             return numpy_pickles.RESOLVED[full_name]

@@ -1,0 +1,119 @@
+"""The child process that looks at a candidate's pickle: ``python -m model_artifact.inspection_child <folder>``.
+
+Loads it through the allow-list, checks that it can serve, scores the probe records, answers as JSON. Meanwhile it may
+not write, start programs or open connections (an audit hook, PEP 578), and has limits where the system knows them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+PICKLE_NAME = "candidate.pkl"
+REQUEST_NAME = "request.json"
+
+MEMORY_LIMIT_BYTES = 4 << 30
+
+# Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
+_FORBIDDEN_EVENTS = (
+    "ctypes.",
+    "ftplib.",
+    "http.client.",
+    "os.chmod",
+    "os.exec",
+    "os.fork",
+    "os.kill",
+    "os.link",
+    "os.mkdir",
+    "os.posix_spawn",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.spawn",
+    "os.startfile",
+    "os.symlink",
+    "os.system",
+    "os.truncate",
+    "pty.spawn",
+    "shutil.",
+    "smtplib.",
+    "socket.",
+    "subprocess.Popen",
+    "urllib.Request",
+)
+
+
+def main(folder: Path) -> int:
+    """Answer as one JSON object on what was standard output; anything printed meanwhile goes to standard error."""
+    answer_file = os.dup(1)
+    os.dup2(2, 1)
+    answer = _look(folder)
+    os.write(answer_file, json.dumps(answer).encode())
+    return 0
+
+
+def _look(folder: Path) -> dict[str, Any]:
+    from model_artifact.allow_list import DEFAULT
+    from model_artifact.encoders import find_categories
+    from model_artifact.errors import ArtifactError
+    from model_artifact.features import frame_from_records
+    from model_artifact.scoring import check_pipeline, late_probabilities
+    from model_artifact.unpickling import load_pipeline
+    from model_artifact.verification import running_environment
+
+    request = json.loads((folder / REQUEST_NAME).read_text("utf-8"))
+    data = (folder / PICKLE_NAME).read_bytes()
+    probes = frame_from_records(request["probe_records"])
+    environment = running_environment()
+    _lock_down()
+    try:
+        pipeline = load_pipeline(data, DEFAULT.with_names(request["allowed_names"]))
+        check_pipeline(pipeline)
+        probabilities = late_probabilities(pipeline, probes).tolist() if len(probes) else []
+        categories = find_categories(pipeline)
+    except ArtifactError as error:
+        return {"refused": str(error)}
+    except Exception as error:  # whatever a foreign model does with a record
+        return {
+            "refused": f"The model can't score the probe records, some of which have gaps or an unseen label "
+            f"({type(error).__name__}: {error}). Let the pipeline impute what is missing and ignore unknown labels."
+        }
+    return {
+        "environment": environment,
+        "classes": [int(label) for label in pipeline.classes_],
+        "probe_probabilities": probabilities,
+        "categories": categories,
+    }
+
+
+def _lock_down() -> None:
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limits = (
+            (resource.RLIMIT_AS, MEMORY_LIMIT_BYTES),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, 0),
+        )
+        for limit, value in limits:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(limit, (value, value))
+    sys.addaudithook(_refuse_effects)
+
+
+def _refuse_effects(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open":
+        flags = arguments[2] if isinstance(arguments[2], int) else 0
+        is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    else:
+        is_forbidden = event.startswith(_FORBIDDEN_EVENTS)
+    if is_forbidden:
+        raise PermissionError(f"a model may not do this: {event}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

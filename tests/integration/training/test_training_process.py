@@ -1,0 +1,67 @@
+"""The training as a process of its own: its two names give the same model, and a bare pickle can be published."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_artifact.unpickling import load_pipeline
+from model_kit import dumped, small_forest, small_quarter
+from model_registry.errors import CandidateRefusedError
+from training import record
+
+PROJECT = Path(__file__).resolve().parents[3]
+SCRIPT = PROJECT / "training" / "predict-late-payers-basic-model.py"
+
+
+@pytest.fixture(scope="module")
+def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loans")
+    for name in ("train.csv", "test.csv"):
+        small_quarter().frame.to_csv(folder / name, index=False)
+    return folder
+
+
+def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "layers" / "shared")))}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_script_under_its_known_name_trains_the_same_as_the_module(loans: Path, tmp_path: Path) -> None:
+    options = ("--data", str(loans), "--estimators", "5")
+    by_script = _run(tmp_path, str(SCRIPT), *options, "--out", "a")
+    by_module = _run(tmp_path, "-m", "training", "basic", *options)
+    assert (by_script.returncode, by_module.returncode) == (0, 0), by_script.stderr + by_module.stderr
+    script_pickle = (tmp_path / "a" / "model.pkl").read_bytes()
+    assert script_pickle == (tmp_path / "models" / "basic" / "model.pkl").read_bytes()
+    load_pipeline(script_pickle)
+
+
+def test_refused_data_end_with_exit_code_1_and_one_line(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "test.csv").write_text("a,b\n1,2\n")
+    done = _run(tmp_path, "-m", "training", "basic", "--data", ".")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: train.csv, column loan_amnt: The column is missing; there are a, b."]
+
+
+def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> None:
+    (tmp_path / "theirs.pkl").write_bytes(dumped(small_forest()))
+    candidate = record.read_candidate(tmp_path / "theirs.pkl")
+    categories = {field.name: field.categories for field in candidate.input_schema if field.type == "category"}
+    assert categories["grade"][0] == "A"
+    assert categories["emp_length"][:2] == ("< 1 year", "1 year")
+    assert candidate.threshold.value == 0.5
+    assert "without a training record" in candidate.threshold.how
+
+
+def test_a_bare_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs.pkl").write_bytes(b"<html>")
+    with pytest.raises(CandidateRefusedError, match="web page"):
+        record.read_candidate(tmp_path / "theirs.pkl")

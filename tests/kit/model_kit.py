@@ -1,0 +1,156 @@
+"""Small fitted models on generated loans, and pickles that mean harm, for tests of every kind."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from threadpoolctl import threadpool_limits
+
+from training import basic_model, improved_model, sample_data
+from training.data import Quarter, read_quarter
+
+# As the function does: on two cores, OpenMP's threads make a single row cost up to 25 times as much.
+threadpool_limits(limits=1, user_api="openmp")
+
+
+@functools.cache
+def small_quarter(rows: int = 3000) -> Quarter:
+    """The first rows of the generated training data."""
+    train, _ = sample_data.generate()
+    return read_quarter("small.csv", train.head(rows).to_csv(index=False).encode())
+
+
+@functools.cache
+def small_forest() -> Pipeline:
+    """The basic pipeline with five trees."""
+    return basic_model.fit(small_quarter(), 5, n_jobs=1)[0]
+
+
+@functools.cache
+def small_boosted() -> Pipeline:
+    """The improved pipeline with five trees."""
+    quarter = small_quarter()
+    return improved_model.build_pipeline(5).fit(quarter.features, quarter.target)
+
+
+def dumped(model: object, compress: Any = 3) -> bytes:
+    """The bytes that ``joblib.dump`` writes."""
+    file = io.BytesIO()
+    joblib.dump(model, file, compress=compress)
+    return file.getvalue()
+
+
+class Calls:
+    """Unpickles as a call of ``function``."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self._call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self._call
+
+
+def harmful_pickles(canary: Path) -> dict[str, bytes]:
+    """Pickles that make the file ``canary`` (or worse) if what they say is done, by what they try."""
+    command = f"touch '{canary}'"
+    touches = Calls(os.system, command)
+    in_a_model = Pipeline([("trees", small_boosted()), ("model", "placeholder")])
+    in_a_model.steps[1] = ("model", touches)
+    code = f"open({str(canary)!r}, 'w').close()"
+    plain = {
+        "os.system": touches,
+        "nested in a model": in_a_model,
+        "nested in a dictionary's keys": {(touches,): 1},
+        "in an array of objects": np.array([touches, None], dtype=object),
+        "eval": Calls(eval, code.replace("open", "__builtins__['open']")),
+        "exec": Calls(exec, code),
+        "open": Calls(open, str(canary), "w"),
+        "foreign function in a FunctionTransformer": FunctionTransformer(os.system),
+        "numpy's own runner of code": Calls(_named("numpy.testing._private.utils", "runstring"), code, {}),
+    }
+    by_name: dict[str, tuple[str, str]] = {
+        "dotted walk from scikit-learn": ("sklearn.ensemble._forest", "np.os.system"),
+        "dotted walk from the utilities": ("sklearn.utils._joblib", "joblib.os.system"),
+        "dotted walk from an allowed class": ("sklearn.pipeline", "Pipeline.__init__.__globals__"),
+        "a module that scikit-learn imported": ("sklearn.ensemble._forest", "threading"),
+        "a function of scikit-learn": ("sklearn.datasets", "fetch_openml"),
+        "a function of an allowed module": ("sklearn.pipeline", "make_pipeline"),
+        "getattr": ("builtins", "getattr"),
+        "import": ("builtins", "__import__"),
+        "ctypes": ("ctypes", "CDLL"),
+        "numpy's ctypes": ("numpy.ctypeslib", "load_library"),
+        "numpy's reconstruction of any type": ("numpy", "ndarray.__reduce__"),
+        "joblib's reading of other files": ("joblib.numpy_pickle_compat", "ZNDArrayWrapper"),
+        "pickle in pickle": ("pickle", "loads"),
+        "partial": ("functools", "partial"),
+        "attribute getter": ("operator", "attrgetter"),
+        "code objects": ("types", "CodeType"),
+        "a re-exported class": ("sklearn.ensemble", "RandomForestClassifier"),
+        "a class of the tests": ("sklearn.ensemble.tests.test_base", "BaseEstimator"),
+    }
+    return {
+        **{name: dumped(value, compress) for compress in (3,) for name, value in plain.items()},
+        **{name: _call_by_name(module, attribute, command) for name, (module, attribute) in by_name.items()},
+        "protocol 0": b"(S" + repr(command).encode() + b"\nios\nsystem\n.",
+        "state set on a class": _state_on_a_class(),
+        "object from outside": b"\x80\x04\x8c\x01xQ.",
+        "extension code": b"\x80\x04\x82\x01.",
+        "raw bytes as object pointers": _forged_object_array(),
+        "raw bytes as an object": _forged_object_scalar(),
+    }
+
+
+def _named(module: str, name: str) -> Callable[..., object]:
+    import importlib
+
+    return getattr(importlib.import_module(module), name)
+
+
+def _string(text: str) -> bytes:
+    content = text.encode()
+    return pickle.BINUNICODE + struct.pack("<I", len(content)) + content
+
+
+def _call_by_name(module: str, name: str, argument: str) -> bytes:
+    resolved = _string(module) + _string(name) + pickle.STACK_GLOBAL
+    return b"\x80\x04" + resolved + _string(argument) + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP
+
+
+def _state_on_a_class() -> bytes:
+    """Would replace a method of a class for everybody in the process."""
+    forest = _string("sklearn.ensemble._forest") + _string("RandomForestClassifier") + pickle.STACK_GLOBAL
+    replacement = _string("builtins") + _string("str") + pickle.STACK_GLOBAL
+    attributes = pickle.EMPTY_DICT + _string("predict_proba") + replacement + pickle.SETITEM
+    return b"\x80\x04" + forest + pickle.NONE + attributes + pickle.TUPLE2 + pickle.BUILD + pickle.STOP
+
+
+def _forged_object_type() -> bytes:
+    """A type of object pointers whose flags say that there are no objects."""
+    made = _string("numpy") + _string("dtype") + pickle.STACK_GLOBAL
+    arguments = _string("O8") + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3
+    state = pickle.MARK + b"K\x03" + _string("|") + pickle.NONE * 3 + b"K\x08K\x08K\x00" + pickle.TUPLE
+    return made + arguments + pickle.REDUCE + state + pickle.BUILD
+
+
+def _forged_object_array() -> bytes:
+    made = _string("numpy._core.numeric") + _string("_frombuffer") + pickle.STACK_GLOBAL
+    raw = pickle.SHORT_BINBYTES + b"\x08" + b"A" * 8
+    arguments = pickle.MARK + raw + _forged_object_type() + b"K\x01" + pickle.TUPLE1 + _string("C") + pickle.TUPLE
+    return b"\x80\x04" + made + arguments + pickle.REDUCE + pickle.STOP
+
+
+def _forged_object_scalar() -> bytes:
+    made = _string("numpy._core.multiarray") + _string("scalar") + pickle.STACK_GLOBAL
+    arguments = _forged_object_type() + pickle.SHORT_BINBYTES + b"\x08" + b"A" * 8 + pickle.TUPLE2
+    return b"\x80\x04" + made + arguments + pickle.REDUCE + pickle.STOP

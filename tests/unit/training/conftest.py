@@ -1,0 +1,14 @@
+"""What the tests of the training share."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_kit import small_quarter
+from training.data import Quarters
+
+
+@pytest.fixture(scope="session")
+def quarters() -> Quarters:
+    """A few thousand generated loans: the newest to train on, and as a test the first of them."""
+    return Quarters(train=small_quarter(3000), test=small_quarter(1500), source="a test", is_sample=True)

@@ -1,0 +1,149 @@
+"""The loan data are found where they are said to be, and refused with the column and the row at fault."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
+from model_kit import small_quarter
+from training.data import DATA_VARIABLE, load, read_quarter
+from training.errors import DataNotFoundError, DataRefusedError
+
+CSV = small_quarter(300).frame.to_csv(index=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "peerTraining.csv").write_text(CSV)
+    (tmp_path / "peerTest.csv").write_text(CSV)
+    (tmp_path / "dictionary.csv").write_text("loan_amnt,the amount")
+    return tmp_path
+
+
+@pytest.fixture
+def archive(folder: Path) -> Path:
+    path = folder / "loans.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("peerTraining.csv", "peerTest.csv", "dictionary.csv"):
+            file.write(folder / name, f"data/{name}")
+            file.writestr(f"__MACOSX/data/._{name}", b"\0")
+    return path
+
+
+def test_a_zip_a_folder_and_two_files_hold_the_same_loans(folder: Path, archive: Path) -> None:
+    files = [folder / "peerTraining.csv", folder / "peerTest.csv"]
+    from_zip, from_folder, from_files = (load(source, {}) for source in (archive, folder, files))
+    assert from_zip.train.fingerprint == from_folder.train.fingerprint == from_files.train.fingerprint
+    assert from_zip.train.fingerprint.rows == 300
+    assert not from_zip.is_sample
+    assert str(archive) in from_zip.source
+
+
+def test_the_variable_names_the_data_and_the_option_wins_over_it(folder: Path, archive: Path) -> None:
+    assert DATA_VARIABLE in load(None, {DATA_VARIABLE: str(archive)}).source
+    both = f"{folder / 'peerTraining.csv'}:{folder / 'peerTest.csv'}"
+    assert load(None, {DATA_VARIABLE: both}).train.fingerprint.name == "peerTraining.csv"
+    assert "--data" in load(folder, {DATA_VARIABLE: "/nowhere"}).source
+
+
+def test_without_any_data_there_are_sample_data_and_it_is_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    quarters = load(None, {})
+    assert quarters.is_sample
+    assert "sample data" in quarters.source
+    assert DATA_VARIABLE in quarters.source
+
+
+def test_the_default_place_is_below_the_current_folder(archive: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    archive.rename("data/peerLoanData.zip")
+    assert "peerLoanData.zip" in load(None, {}).source
+
+
+@pytest.mark.parametrize(("source", "said"), [("/no/such/file", "/no/such/file"), (None, "nowhere")])
+def test_data_that_are_not_there_are_no_reason_to_take_others(source: str | None, said: str) -> None:
+    with pytest.raises(DataNotFoundError, match=said):
+        load(Path(source) if source else None, {DATA_VARIABLE: "/nowhere"})
+
+
+def test_a_folder_with_none_or_two_training_files_is_refused(folder: Path) -> None:
+    (folder / "train2.csv").write_text(CSV)
+    with pytest.raises(DataNotFoundError, match="one CSV file with 'train'"):
+        load(folder, {})
+
+
+def test_one_csv_file_is_not_enough(folder: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="two"):
+        load(folder / "peerTraining.csv", {})
+
+
+def test_numbers_are_floats_and_labels_are_objects_with_nan_where_missing() -> None:
+    frame = read_quarter("loans.csv", CSV.encode()).frame
+    assert frame.dtypes[list(NUMERIC_NAMES)].eq(np.float64).all()
+    assert frame.dtypes[list(CATEGORY_NAMES)].eq(object).all()
+    assert frame["emp_length"].isna().any()
+
+
+def _with(column: str, row: int, value: str) -> bytes:
+    lines = CSV.splitlines()
+    cells = lines[row].split(",")
+    cells[[*FIELD_NAMES, "is_late"].index(column)] = value
+    lines[row] = ",".join(cells)
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("loan_amnt", "a lot", "not a number"),
+        ("int_rate", "13.56", "another unit"),
+        ("int_rate", "13.56%", "not a number"),
+        ("dti", "True", "not a number"),
+        ("annual_inc", "inf", "between"),
+        ("loan_amnt", "-5", "between"),
+        ("delinq_2yrs", "0.5", "whole"),
+        ("grade", "3", "a label belongs"),
+        ("is_late", "2", "neither 0"),
+        ("is_late", "", "neither 0"),
+        ("is_late", "late", "not a number"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_column_and_row(column: str, value: str, what: str) -> None:
+    with pytest.raises(DataRefusedError, match=what) as caught:
+        read_quarter("loans.csv", _with(column, 17, value))
+    assert (caught.value.file, caught.value.column, caught.value.row) == ("loans.csv", column, 17)
+    assert f"column {column}, row 17" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", [*FIELD_NAMES, "is_late"])
+def test_a_missing_column_is_named(column: str) -> None:
+    frame = small_quarter(300).frame.drop(columns=column)
+    with pytest.raises(DataRefusedError, match="missing") as caught:
+        read_quarter("loans.csv", frame.to_csv(index=False).encode())
+    assert caught.value.column == column
+
+
+@pytest.mark.parametrize(("label", "meaning"), [(0, "late"), (1, "on time")])
+def test_a_file_with_loans_of_one_kind_is_refused(label: int, meaning: str) -> None:
+    frame = small_quarter(300).frame.assign(is_late=label)
+    with pytest.raises(DataRefusedError, match=f"No loan is {meaning}"):
+        read_quarter("loans.csv", frame.to_csv(index=False).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2,3\n4", b"<html></html>", CSV.encode()[:60]])
+def test_what_is_no_loan_file_is_refused(content: bytes) -> None:
+    with pytest.raises(DataRefusedError):
+        read_quarter("loans.csv", content)
+
+
+def test_a_column_without_any_value_keeps_its_type() -> None:
+    frame = small_quarter(300).frame.assign(emp_length=None, revol_util=None)
+    read = read_quarter("loans.csv", frame.to_csv(index=False).encode()).frame
+    assert read["emp_length"].dtype == object
+    assert read["revol_util"].dtype == np.float64
+    assert read[["emp_length", "revol_util"]].isna().all().all()

@@ -1,0 +1,87 @@
+"""A training gives the same bytes twice, and all that a manifest wants to know."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from model_artifact.features import frame_from_records
+from model_artifact.schema import FIELD_NAMES
+from model_artifact.scoring import check_pipeline, late_probabilities
+from model_artifact.unpickling import load_pipeline
+from training.__main__ import main
+from training.data import Quarters
+from training.probes import PROBE_RECORDS
+from training.run import RECIPES, train
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_training_twice_gives_the_same_bytes(name: str, quarters: Quarters) -> None:
+    first, second = (train(name, quarters, n_estimators=6) for _ in range(2))
+    assert first.candidate == second.candidate
+    assert first.candidate != train(name, quarters, n_estimators=6, seed=1).candidate
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_was_trained_is_what_is_loaded(name: str, quarters: Quarters) -> None:
+    result = train(name, quarters, n_estimators=6)
+    loaded = load_pipeline(result.candidate.pickle)
+    check_pipeline(loaded)
+    features = quarters.test.features
+    assert np.array_equal(loaded.predict_proba(features), result.pipeline.predict_proba(features))
+    assert np.isfinite(late_probabilities(loaded, frame_from_records(PROBE_RECORDS))).all()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_candidate_knows_its_columns_data_and_figures(name: str, quarters: Quarters) -> None:
+    candidate = train(name, quarters, n_estimators=6, git_commit="abc").candidate
+    schema = {field.name: field for field in candidate.input_schema}
+    assert tuple(schema) == FIELD_NAMES
+    rates = quarters.train.features["int_rate"]
+    assert (schema["int_rate"].train_min, schema["int_rate"].train_max) == (rates.min(), rates.max())
+    assert schema["emp_length"].categories[0] == "< 1 year"
+    assert schema["emp_length"].categories[-1] == "10+ years"
+    assert schema["purpose"].categories == tuple(sorted(quarters.train.features["purpose"].unique()))
+    assert candidate.metrics["test"]["data"]["sha256"] == quarters.test.fingerprint.sha256
+    assert candidate.data["train"]["rows"] == 3000
+    assert candidate.git_commit == "abc"
+    json.dumps([candidate.metrics, candidate.data, list(candidate.probe_records)], allow_nan=False)
+
+
+def test_progress_is_reported_by_stage_and_ends_full(quarters: Quarters) -> None:
+    reports = []
+    train("improved", quarters, n_estimators=6, progress=lambda *report: reports.append(report))
+    last = {stage: (done, total) for stage, done, total in reports}
+    assert last == {"training": (6, 6), "evaluating": (1, 1)}
+
+
+def test_the_command_writes_a_folder_and_says_what_is_in_it(quarters: Quarters, tmp_path) -> None:
+    for name, quarter in (("train.csv", quarters.train), ("test.csv", quarters.test)):
+        quarter.frame.to_csv(tmp_path / name, index=False)
+    arguments = ["improved", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--estimators", "6"]
+    stdout, stderr = io.StringIO(), io.StringIO()
+    assert main(arguments, {}, stdout, stderr) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.pkl", "training.json"]
+    assert "ROC-AUC" in stdout.getvalue()
+    assert f"Data: {tmp_path}" in stderr.getvalue()
+
+    stdout = io.StringIO()
+    assert main([*arguments, "--json"], {}, stdout, stderr) == 0
+    assert json.loads(stdout.getvalue())["data"]["train"]["rows"] == 3000
+
+
+def test_the_command_refuses_bad_data_with_exit_code_1(tmp_path) -> None:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    assert main(["basic", "--data", str(tmp_path / "none.zip")], {}, stdout, stderr) == 1
+    assert "none.zip" in stderr.getvalue()
+    assert stdout.getvalue() == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["best"], ["basic", "--estimators", "0"], ["basic", "--estimators", "x"]])
+def test_wrong_arguments_end_with_exit_code_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments, {}, io.StringIO(), io.StringIO())
+    assert caught.value.code == 2
