@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from model_registry.stores.s3 import S3Store, make_s3_client
+from peerloan.stack import docker_bridge_address
 from tests.contract.predict_api.api_kit import Registry, pickled
 from tests.e2e import docker
 from tests.e2e.answers import Answer, from_event_answer
@@ -63,7 +64,8 @@ def built(sam_environ: Mapping[str, str]) -> Path:
 def bucket(plain_environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     """The project's own local bucket, on loopback and on Docker's bridge."""
     folder = tmp_path_factory.mktemp("bucket")
-    hosts = ["127.0.0.1", docker.bridge_address()]
+    bridge = docker_bridge_address()
+    hosts = ["127.0.0.1", *([bridge] if bridge else [])]
     port = free_port(hosts)
     listen = [word for host in hosts for word in ("--host", host)]
     words = [*listen, "--port", str(port), "--data-dir", str(folder / "data"), "--bucket", BUCKET_NAME]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import platform
 import subprocess
 
@@ -20,13 +18,6 @@ def is_base_image_our_own() -> bool:
     label = '{{index .Config.Labels "com.peerloan.lambda-base-image"}}'
     answer = _docker("image", "inspect", "--format", label, base_image(), check=False)
     return answer.strip() not in ("", "<no value>")
-
-
-def bridge_address() -> str:
-    """Return the address under which containers reach this machine: what ``host-gateway`` stands for."""
-    config = json.loads(_docker("network", "inspect", "bridge"))[0]["IPAM"]["Config"][0]
-    # A daemon that chose the address itself names the subnet alone; the bridge has the subnet's first address.
-    return str(config.get("Gateway") or next(ipaddress.ip_network(config["Subnet"]).hosts()))
 
 
 def container_ids() -> set[str]:
