@@ -15,6 +15,9 @@ import pytest
 
 from processes import emulator_process
 
+# As the template has it for the function. Read when a model library is first imported, and by every child process.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fault-report", type=Path, help="write the outcomes of the fault tests to this JSON file")

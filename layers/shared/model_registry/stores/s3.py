@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, StoreUnavailableError
 from model_registry.stores.base import StoredObject
@@ -105,23 +105,27 @@ class S3Store:
             raise self._unavailable("delete", key, error) from error
 
     def _get(self, key: str, conditions: dict[str, str]) -> StoredObject:
+        # botocore retries whatever happens before the body. A connection that ends within it is ours to retry.
         for attempt in range(1, _BODY_ATTEMPTS + 1):
+            answer = self._open(key, conditions)
             try:
-                answer = self._client.get_object(Bucket=self.bucket, Key=key, **conditions)
                 return StoredObject(body=answer["Body"].read(), etag=str(answer["ETag"]))
-            except ClientError as error:
-                if _code(error) in ("304", "NotModified"):
-                    raise _NotModifiedError from None
-                if _code(error) in ("NoSuchKey", "404"):
-                    raise ObjectNotFoundError(key) from None
-                raise self._unavailable("read", key, error) from error
-            except HTTPClientError as error:
-                # botocore retries what happens before the body; a connection that ends within it is ours to retry.
+            except (BotoCoreError, OSError) as error:
                 if attempt == _BODY_ATTEMPTS:
                     raise self._unavailable("read", key, error) from error
-            except BotoCoreError as error:
-                raise self._unavailable("read", key, error) from error
         raise AssertionError("unreachable")
+
+    def _open(self, key: str, conditions: dict[str, str]) -> Any:
+        try:
+            return self._client.get_object(Bucket=self.bucket, Key=key, **conditions)
+        except ClientError as error:
+            if _code(error) in ("304", "NotModified"):
+                raise _NotModifiedError from None
+            if _code(error) in ("NoSuchKey", "404"):
+                raise ObjectNotFoundError(key) from None
+            raise self._unavailable("read", key, error) from error
+        except BotoCoreError as error:
+            raise self._unavailable("read", key, error) from error
 
     def _etag_if_ours(self, key: str, body: bytes, error: ClientError) -> str:
         # A write that succeeded, but whose answer was lost, is sent again by botocore and then meets itself. Every

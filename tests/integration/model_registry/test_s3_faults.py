@@ -1,0 +1,99 @@
+"""The S3 store against a server that misbehaves on a real socket: resets, silence, lost answers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from model_registry.errors import PreconditionFailedError, StoreUnavailableError
+from model_registry.stores.s3 import S3Store, make_s3_client
+
+OK_HEAD = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: "e"\r\n\r\n'
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket, int], None]) -> Iterator[tuple[S3Store, list[int]]]:
+    """Run a server whose n-th connection is handled by ``answer``; yield a store on it and the connections so far."""
+    calls: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    calls.append(len(calls) + 1)
+                    connection.settimeout(5)
+                    request = b""
+                    while b"\r\n\r\n" not in request:
+                        request += connection.recv(65536)
+                    answer(connection, calls[-1])
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        client = make_s3_client(
+            f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout_s=0.2, read_timeout_s=0.3, max_attempts=2
+        )
+        try:
+            yield S3Store("models", client), calls
+        finally:
+            client.close()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.fault(15)
+def test_fault_15_a_connection_that_ends_within_the_body_is_tried_again() -> None:
+    def answer(connection: socket.socket, call: int) -> None:
+        connection.sendall(OK_HEAD + (b"0123456789" if call == 3 else b"0123"))
+
+    with server(answer) as (store, calls):
+        assert store.get("a").body == b"0123456789"
+        assert len(calls) == 3
+
+
+@pytest.mark.fault(15)
+def test_fault_15_a_bucket_that_never_answers_is_given_up_after_botocores_attempts() -> None:
+    with server(lambda connection, call: time.sleep(0.6)) as (store, calls):
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailableError, match="models/a"):
+            store.get("a")
+        assert time.monotonic() - started < 5
+        assert len(calls) <= 2
+
+
+@pytest.mark.fault(17)
+def test_fault_17_a_write_whose_answer_was_lost_recognises_itself() -> None:
+    """The first PUT took effect, its answer was lost; botocore sends it again and meets its own object."""
+    body = b'{"update_id": "unique"}'
+
+    def answer(connection: socket.socket, call: int) -> None:
+        if call == 2:
+            connection.sendall(
+                b"HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/xml\r\nContent-Length: 58\r\n\r\n"
+                b"<Error><Code>PreconditionFailed</Code><Message/></Error>  "
+            )
+        elif call == 3:
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: "e"\r\n\r\n%s' % (len(body), body))
+
+    with server(answer) as (store, calls):
+        assert store.put("a", body, if_match='"before"') == '"e"'
+        assert len(calls) == 3
+
+
+def test_a_write_that_met_somebody_elses_object_has_lost() -> None:
+    def answer(connection: socket.socket, call: int) -> None:
+        connection.sendall(
+            b"HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/xml\r\nContent-Length: 58\r\n\r\n"
+            b"<Error><Code>PreconditionFailed</Code><Message/></Error>  "
+        )
+
+    with server(answer) as (store, calls), pytest.raises(PreconditionFailedError):
+        store.put("a", b"mine", if_absent=True)
+    assert len(calls) == 1

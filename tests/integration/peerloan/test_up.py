@@ -1,0 +1,213 @@
+"""The local stack as a user runs it: one command up, the printed request, a second start, kills, taken ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import requests
+
+from training import sample_data
+
+START_LIMIT_S = 90
+STOP_LIMIT_S = 15
+
+
+class Peerloan:
+    """The command line in a folder of its own, on few loans, so that training takes a second."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[subprocess.Popen[str]] = []
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "peerloan", "--state-dir", str(self.folder / "state"), *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words), env=self.environ(), capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def answer(self, *words: str) -> object:
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def up(self, *words: str) -> tuple[subprocess.Popen[str], str]:
+        """Start the stack; return its process and what it printed until it was ready."""
+        process = subprocess.Popen(
+            self.command("up", "--port", "0", "--bucket-port", "0", *words),
+            env=self.environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.running.append(process)
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C"):
+                return process, "".join(lines)
+        raise AssertionError("it ended: " + "".join(lines))
+
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "PEERLOAN_DATA": str(self.folder / "data"), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "data"
+    folder.mkdir()
+    train, test = sample_data.generate()
+    train.head(4000).to_csv(folder / "peerLoanTraining.csv", index=False)
+    test.head(1200).to_csv(folder / "peerLoanTest.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def peerloan(tmp_path: Path, small_data: Path) -> Iterator[Peerloan]:
+    (tmp_path / "data").symlink_to(small_data)
+    one = Peerloan(tmp_path)
+    yield one
+    for process in one.running:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def printed_curl(output: str) -> Sequence[str]:
+    return shlex.split(next(line for line in output.splitlines() if line.startswith("curl ")))
+
+
+def urls(peerloan: Peerloan) -> dict[str, str]:
+    notes: dict[str, str] = json.loads((peerloan.folder / "state" / "running.json").read_text())
+    return notes
+
+
+def is_free(url: str) -> bool:
+    host, port = re.fullmatch(r"http://(.*):(\d+)", url).groups()  # type: ignore[union-attr]
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) != 0
+
+
+def wait_until_free(notes: dict[str, str]) -> bool:
+    deadline = time.monotonic() + STOP_LIMIT_S
+    while time.monotonic() < deadline:
+        if is_free(notes["api_url"]) and is_free(notes["bucket_url"]):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_up_from_nothing_the_printed_curl_answers_and_a_second_start_finds_the_same_versions(
+    peerloan: Peerloan,
+) -> None:
+    process, output = peerloan.up()
+    assert "training the basic model" in output
+    curl = printed_curl(output)
+    answered = json.loads(subprocess.run(curl, capture_output=True, check=True, timeout=30).stdout)
+    shown = json.loads(output[output.index("\n{\n") : output.index("\n}\n") + 3])
+    assert answered["predictions"] == shown["predictions"]
+    assert answered["model"]["version"] == 1
+    before = peerloan.answer("versions")
+    notes = urls(peerloan)
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(STOP_LIMIT_S) == 0
+    assert is_free(notes["api_url"])
+    assert is_free(notes["bucket_url"])
+
+    _, output = peerloan.up()
+    assert "training" not in output
+    assert peerloan.answer("versions") == before
+
+
+@pytest.mark.fault(17)
+def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: Peerloan) -> None:
+    process, _ = peerloan.up()
+    before, notes = peerloan.answer("versions"), urls(peerloan)
+    process.kill()
+    process.wait()
+    assert wait_until_free(notes), "a process outlived the command that started it"
+    peerloan.up()
+    assert peerloan.answer("versions") == before
+
+
+def test_a_taken_port_is_named_with_the_flag_that_moves_it(peerloan: Peerloan) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for flag in ("--port", "--bucket-port"):
+            done = peerloan.run("up", flag, port)
+            assert done.returncode == 1
+            assert f"Port {port} is taken" in done.stderr
+            assert flag in done.stderr
+
+
+def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan: Peerloan, small_data: Path) -> None:
+    peerloan.up()
+    url = urls(peerloan)["api_url"]
+    assert peerloan.run("train", "improved", "--out", str(peerloan.folder / "improved")).returncode == 0
+    published = peerloan.answer("publish", str(peerloan.folder / "improved"))
+    assert (published["version"], published["created"]) == (2, True)  # type: ignore[index]
+    assert peerloan.answer("publish", str(peerloan.folder / "improved"))["created"] is False  # type: ignore[index]
+    assert peerloan.answer("alias", "set", "live", "--version", "2", "--revision", "1")["revision"] == 2  # type: ignore[index]
+    conflict = peerloan.run("alias", "set", "live", "--version", "1", "--revision", "1", "--json")
+    assert conflict.returncode == 1
+    assert json.loads(conflict.stderr)["error"]["type"] == "AliasConflictError"
+
+    deadline = time.monotonic() + 10
+    while requests.get(f"{url}/models/late-payer", timeout=10).json()["alias"]["revision"] != 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    out = peerloan.folder / "scored.csv"
+    assert peerloan.run("predict", str(small_data / "peerLoanTest.csv"), "--out", str(out)).returncode == 0
+    rows = out.read_text().splitlines()
+    assert len(rows) == 1 + 1200
+    assert rows[0].endswith("is_late,late_probability,predicted_is_late,model_version")
+    assert rows[1].endswith(",2")
+
+    assert peerloan.answer("alias", "rollback", "live")["version"] == 1  # type: ignore[index]
+    assert [one["version"] for one in peerloan.answer("alias", "history", "live")] == [1, 2, 1]  # type: ignore[attr-defined]
+    status = peerloan.answer("status")
+    assert (status["healthy"], status["versions"]) == (True, [1, 2])  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["alias", "set", "live"], 2, "--version"),
+        (["alias", "set", "latest", "--version", "1"], 2, "no alias name"),
+        (["alias", "set", "live", "--version", "1", "--weight", "2"], 2, "8=0.1"),
+        (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
+        (["predict", "{"], 2, "not JSON"),
+        (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
+        (["status", "--url", "http://127.0.0.1:9"], 1, ""),
+        (["publish", "/no/such/folder"], 1, "/no/such/folder"),
+    ],
+)
+def test_what_goes_wrong_says_so_and_has_its_exit_code(
+    peerloan: Peerloan, words: list[str], code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [*peerloan.command()[:-2], "--endpoint-url", "http://127.0.0.1:9", *words],
+        env={**peerloan.environ(), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
