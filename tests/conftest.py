@@ -7,6 +7,7 @@ collects their outcomes, so that docs/reliability.md can say which test holds wh
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
