@@ -1,0 +1,170 @@
+"""An HTTP request as the event that API Gateway hands to a function, payload format 2.0. Pure.
+
+Source: API Gateway developer guide, "Working with AWS Lambda proxy integrations for HTTP APIs", and recorded
+events; docs/emulator-fidelity.md lists what is known and what is assumed.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from emulator.routing import RouteMatch
+
+# AWS's load balancers take these away before API Gateway sees them.
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"})
+_TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request as it came off the wire.
+
+    Parameters
+    ----------
+    method : str
+        In capitals.
+    raw_path : str
+        Percent-encoded, without the query.
+    raw_query : str
+        Percent-encoded, without the question mark.
+    headers : iterable of (str, str)
+        In the order of the wire, duplicates included.
+    body : bytes
+        Empty where there is none.
+    source_ip, port, protocol
+        The client's address, the port that it came to, ``HTTP/1.1``.
+    """
+
+    method: str
+    raw_path: str
+    raw_query: str
+    headers: Iterable[tuple[str, str]]
+    body: bytes
+    source_ip: str
+    port: int
+    protocol: str = "HTTP/1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestIdentity:
+    """What API Gateway makes up for each request; passed in, so that events can be compared.
+
+    Parameters
+    ----------
+    request_id : str
+        For the event and the ``Apigw-Requestid`` header.
+    trace_id : str
+        The X-Ray header, for a request that brings none.
+    time : datetime
+        When the request came, in UTC.
+    """
+
+    request_id: str
+    trace_id: str
+    time: dt.datetime
+
+
+def build_event(
+    request: HttpRequest,
+    match: RouteMatch,
+    identity: RequestIdentity,
+    *,
+    api_id: str,
+    account_id: str,
+    stage: str,
+    stage_variables: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the event for a matched request. Keys that AWS leaves out are left out."""
+    headers, cookies = _headers(request, identity)
+    path = unquote(request.raw_path, errors="replace")
+    domain = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": match.route.key,
+        "rawPath": path,
+        "rawQueryString": request.raw_query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": account_id,
+            "apiId": api_id,
+            "domainName": domain,
+            "domainPrefix": domain.partition(".")[0],
+            "http": {
+                "method": request.method,
+                "path": path,
+                "protocol": request.protocol,
+                "sourceIp": request.source_ip,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": identity.request_id,
+            "routeKey": match.route.key,
+            "stage": stage,
+            "time": _clf_time(identity.time),
+            "timeEpoch": int(identity.time.timestamp() * 1000),
+        },
+        "isBase64Encoded": False,
+    }
+    if cookies:
+        event["cookies"] = cookies
+    if request.raw_query:
+        event["queryStringParameters"] = _query(request.raw_query)
+    if match.path_parameters:
+        event["pathParameters"] = match.path_parameters
+    if stage_variables:
+        event["stageVariables"] = dict(stage_variables)
+    if request.body:
+        event["body"], event["isBase64Encoded"] = encode_body(request.body, headers.get("content-type", ""))
+    return event
+
+
+def encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+    """Return a body as the event carries it, and whether that is base64.
+
+    Text goes as text; every other type, forms among them, goes as base64, and so do bytes that call
+    themselves text and are not UTF-8.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    is_text = not kind or kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))
+    if is_text:
+        try:
+            return body.decode("utf-8"), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode("ascii"), True
+
+
+def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str, str], list[str]]:
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name, value in request.headers:
+        lower = name.lower()
+        if lower == "cookie":
+            cookies += [one.strip() for one in value.split(";") if one.strip()]
+        elif lower in headers:
+            headers[lower] += f",{value}"
+        elif lower not in _HOP_BY_HOP:
+            headers[lower] = value
+    earlier = headers.get("x-forwarded-for")
+    headers["x-forwarded-for"] = f"{earlier}, {request.source_ip}" if earlier else request.source_ip
+    headers["x-forwarded-port"] = str(request.port)
+    headers["x-forwarded-proto"] = "http"
+    headers.setdefault("x-amzn-trace-id", identity.trace_id)
+    return headers, cookies
+
+
+def _query(raw_query: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(raw_query, keep_blank_values=True):
+        values[name] = f"{values[name]},{value}" if name in values else value
+    return values
+
+
+def _clf_time(time: dt.datetime) -> str:
+    # Not strftime: %b speaks the machine's language.
+    return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{time:%H:%M:%S} +0000"

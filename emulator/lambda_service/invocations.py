@@ -1,0 +1,121 @@
+"""One call of a function and how it ended. Pure; the shapes are those of Lambda's Invoke.
+
+Source: recorded answers of the service; see docs/emulator-fidelity.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MAX_EVENT_BYTES = 6_291_456
+MAX_ANSWER_BYTES = 6_291_556
+UNHANDLED = "Unhandled"
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """How an invocation ended.
+
+    Parameters
+    ----------
+    payload : bytes
+        What the function returned, or the error, as JSON.
+    function_error : str or None
+        `UNHANDLED`, or None for success.
+    version : str
+        The version that ran.
+    """
+
+    payload: bytes
+    function_error: str | None
+    version: str
+
+
+@dataclass(slots=True, eq=False)
+class Invocation:
+    """A call on its way.
+
+    Parameters
+    ----------
+    request_id : str
+        A UUID.
+    payload : bytes
+        The event as JSON.
+    arn : str
+        The ARN with the qualifier that the caller used.
+    trace_id : str
+        The X-Ray header.
+    result : Future of InvocationResult
+        Set exactly once.
+    """
+
+    request_id: str
+    payload: bytes
+    arn: str
+    trace_id: str
+    result: asyncio.Future[InvocationResult] = field(repr=False)
+
+
+class TooManyRequestsError(Exception):
+    """Every environment that the function may have is busy: Lambda's 429."""
+
+    def __init__(self, function: str, limit: int) -> None:
+        self.function = function
+        self.limit = limit
+        super().__init__(f"{function} has {limit} environments, all busy, and may not have more")
+
+
+class FunctionNotFoundError(Exception):
+    """No function of that name, or no such version or alias of it."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(f"there is no function {name!r}; there are: {', '.join(known) or 'none'}")
+
+
+def error_payload(error_type: str, message: str) -> bytes:
+    """Return an error of the platform's own."""
+    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def timed_out(request_id: str, timeout_s: float) -> bytes:
+    """Return what Lambda answers when a function took longer than it may."""
+    return error_payload(
+        "Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
+    )
+
+
+def exited(request_id: str, status: int | None) -> bytes:
+    """Return what Lambda answers when the process ended amid an invocation.
+
+    Parameters
+    ----------
+    status : int or None
+        As ``subprocess`` has it: negative for a signal; None where it is not known.
+    """
+    if not status:
+        how = "Runtime exited without providing a reason"
+    elif status > 0:
+        how = f"Runtime exited with error: exit status {status}"
+    else:
+        how = f"Runtime exited with error: signal: {_SIGNAL_WORDS.get(-status, -status)}"
+    return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: {how}")
+
+
+def too_large(size_bytes: int) -> bytes:
+    """Return what Lambda answers when a function's answer is over its limit."""
+    return error_payload(
+        "Function.ResponseSizeTooLarge",
+        f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes).",
+    )
+
+
+# As Go's runtime, in which Lambda's supervisor is written, says them.
+_SIGNAL_WORDS = {
+    2: "interrupt", 4: "illegal instruction", 6: "aborted", 7: "bus error", 8: "floating point exception",
+    9: "killed", 11: "segmentation fault", 15: "terminated",
+}  # fmt: skip

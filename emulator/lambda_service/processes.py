@@ -1,0 +1,141 @@
+"""Processes of functions: started with pipes for their output and their life, watched, killed as a group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from emulator.lambda_service.logs import LogPipe, LogSink
+
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+
+
+class EnvironmentProcess(Protocol):
+    """A process that runs one environment."""
+
+    pid: int
+    output: LogPipe
+    ended: asyncio.Future[int | None]
+    """Done when the process is gone: its exit status, negative for a signal, None where not known."""
+
+    def kill(self) -> None:
+        """End the process and all that it started, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """What to start.
+
+    Parameters
+    ----------
+    settings : mapping
+        The JSON argument of `bootstrap`, without descriptors.
+    environment : mapping
+        All the variables.
+    folder : Path
+        The working folder.
+    """
+
+    settings: Mapping[str, Any]
+    environment: Mapping[str, str]
+    folder: Path
+
+
+class Launcher(Protocol):
+    """A way to get an environment's process."""
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Start a process with these variables; it initialises by itself from here on."""
+
+
+class SpawnedProcess:
+    """A process of its own, started from scratch."""
+
+    def __init__(self, plan: ProcessPlan, sink: LogSink, *, inherit: Sequence[int] = ()) -> None:
+        life_read, self._life = os.pipe2(os.O_CLOEXEC)
+        self.output = LogPipe(sink)
+        settings = {**plan.settings, "life_fd": life_read}
+        try:
+            # -P: the folder of bootstrap.py is nothing of the function's.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(_BOOTSTRAP), json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=self.output.write_fd,
+                stderr=self.output.write_fd,
+                cwd=plan.folder,
+                env=dict(plan.environment),
+                pass_fds=(life_read, *inherit),
+                start_new_session=True,
+            )
+        finally:
+            os.close(life_read)
+            self.output.close_write_end()
+        self.pid = self._process.pid
+        self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        watch_exit(self.pid, self._reap)
+
+    def kill(self) -> None:
+        """End the process group at once."""
+        if not self.ended.done():
+            kill_group(self.pid)
+
+    def _reap(self) -> None:
+        status = self._process.wait()
+        # What the process started and left behind ends with it, as it does with Lambda's sandbox.
+        kill_group(self.pid)
+        os.close(self._life)
+        self.output.finish()
+        if not self.ended.done():
+            self.ended.set_result(status)
+
+
+class SpawnLauncher:
+    """Starts each environment from scratch; it imports the function's modules by itself."""
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path, sink: LogSink) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._sink = sink
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Start a process."""
+        plan = ProcessPlan({**self._settings, "role": "environment"}, environment, self._folder)
+        return SpawnedProcess(plan, self._sink)
+
+
+def kill_group(pid: int) -> None:
+    """Send SIGKILL to a process group; one that is gone is fine."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def watch_exit(pid: int, ended: Any) -> None:
+    """Call `ended` on the event loop, once, when a process has ended."""
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        threading.Thread(target=_wait_in_thread, args=(pid, loop, ended), daemon=True).start()
+        return
+
+    def readable() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        ended()
+
+    loop.add_reader(descriptor, readable)
+
+
+def _wait_in_thread(pid: int, loop: asyncio.AbstractEventLoop, ended: Any) -> None:
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    loop.call_soon_threadsafe(ended)
