@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-test bench lock clean
+.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C e
 	@$(BIN)/peerloan up --port $(PORT) --bucket-port $(BUCKET_PORT)
 
 test: setup-dev ## Run every test that needs no Docker
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 
 demo: setup ## A new model version goes live and back, ten times, under load
 	@$(BIN)/peerloan demo
@@ -49,6 +49,31 @@ format: setup-dev ## Put the code into form
 
 type: setup-dev ## Types, strictly
 	$(BIN)/mypy
+
+SAM_ENV := PATH="$(CURDIR)/.sam-venv/bin:$$PATH" SAM_CLI_TELEMETRY=0
+
+sam-setup: .sam-venv/.installed ## Install SAM CLI in an environment of its own
+
+.sam-venv/bin/python:
+	$(PYTHON) -m venv .sam-venv
+
+# --no-deps: the lock is complete, and pip cannot match the extras that SAM CLI asks for with hashed pins.
+.sam-venv/.installed: env-setup/pip_requirements_sam.txt | .sam-venv/bin/python
+	.sam-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+sam-validate: sam-setup ## Check template.yaml; needs no AWS account
+	$(SAM_ENV) sam validate --lint
+
+sam-build: sam-setup ## Build the function and its layer as Lambda gets them, and measure them
+	$(SAM_ENV) sam build
+	$(PYTHON) env-setup/check_package_size.py
+
+sam-base-image: setup ## Build SAM's base image from Debian packages, where AWS's can't be pulled
+	PYTHON=$(CURDIR)/$(BIN)/python env-setup/lambda-base-image/build.sh
+
+sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
+	$(SAM_ENV) $(BIN)/pytest -m sam tests/e2e
 
 lock: setup-dev ## Pin all environments anew
 	$(BIN)/python -m pip install --quiet uv
