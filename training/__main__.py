@@ -47,7 +47,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
     Returns
     -------
     int
-        0, or 1 if the data were refused. Wrong arguments end in exit code 2.
+        0, or 1 if the data were refused or a file can't be read or written. Wrong arguments end in exit code 2.
     """
     arguments = _parser().parse_args(argv)
     console = Console(file=stderr, highlight=False)
@@ -65,7 +65,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
             )
         folder = arguments.out or Path("models") / arguments.model
         record.write(folder, result.candidate)
-    except TrainingError as error:
+    except (TrainingError, OSError) as error:  # OSError: the folder can't be written, a file can't be read
         console.print(f"error: {error}", markup=False, soft_wrap=True)
         return EXIT_REFUSED
     text = json.dumps(summary(result, folder), indent=2) if arguments.json else describe(result, folder)

@@ -25,6 +25,9 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
 
     @property
+    def needs_input(self) -> bool: ...
+
+    @property
     def unused_data(self) -> bytes: ...
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
@@ -89,9 +92,11 @@ def _chunks(data: bytes) -> Iterator[bytes]:
 def _decompressed(data: bytes, decompressor: _Decompressor) -> Iterator[bytes]:
     pending = memoryview(data)
     while not decompressor.eof:
-        block, pending = bytes(pending[:CHUNK_BYTES]), pending[CHUNK_BYTES:]
+        block = b""
+        if decompressor.needs_input:
+            block, pending = bytes(pending[:CHUNK_BYTES]), pending[CHUNK_BYTES:]
         chunk = decompressor.decompress(block, CHUNK_BYTES)
-        if not chunk and not block and not decompressor.eof:
+        if not (chunk or block or decompressor.eof):
             raise UnreadablePickleError("The compressed pickle is cut off. Copy the whole file.")
         if chunk:
             yield chunk
@@ -108,6 +113,10 @@ class _Inflate:
     @property
     def eof(self) -> bool:
         return self._inflate.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflate.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:

@@ -12,7 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from model_artifact.allow_list import DEFAULT, AllowList
-from model_artifact.errors import LibraryMismatchError, ProbeMismatchError
+from model_artifact.errors import ArtifactError, LibraryMismatchError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
 from model_artifact.scoring import check_pipeline, late_probabilities
 from model_artifact.unpickling import load_pipeline
@@ -89,8 +89,15 @@ def load_verified(data: bytes, manifest: Manifest, allow_list: AllowList = DEFAU
     """
     check_environment(manifest.environment)
     pipeline = load_pipeline(data, allow_list)
-    check_pipeline(pipeline)
-    check_probes(pipeline, manifest.probes)
+    try:
+        check_pipeline(pipeline)
+        check_probes(pipeline, manifest.probes)
+    except ArtifactError:
+        raise
+    except Exception as error:  # whatever a foreign or damaged model does with a record
+        raise UnsuitableModelError(
+            f"The model can't score the probe records ({type(error).__name__}: {error}). Publish another version."
+        ) from error
     return pipeline
 
 

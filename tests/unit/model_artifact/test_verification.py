@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -91,3 +92,11 @@ def test_fault_13_malicious_pickle_is_refused_at_load(tmp_path) -> None:
     with pytest.raises(DisallowedNameError):
         load_verified(harmful_pickles(canary)["nested in a model"], _manifest())
     assert not canary.exists()
+
+
+@pytest.mark.fault(12)
+def test_fault_12_a_damaged_model_that_fails_on_a_record_is_an_artifact_error() -> None:
+    damaged = copy.deepcopy(small_boosted())
+    del damaged[-1].__dict__["_baseline_prediction"]
+    with pytest.raises(UnsuitableModelError, match="can't score"):
+        load_verified(dumped(damaged), _manifest())

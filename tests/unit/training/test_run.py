@@ -80,6 +80,16 @@ def test_the_command_refuses_bad_data_with_exit_code_1(tmp_path) -> None:
     assert stdout.getvalue() == ""
 
 
+def test_a_folder_that_can_not_be_written_ends_with_exit_code_1(quarters: Quarters, tmp_path) -> None:
+    for name in ("train.csv", "test.csv"):
+        quarters.test.frame.to_csv(tmp_path / name, index=False)
+    stderr = io.StringIO()
+    out = tmp_path / "train.csv" / "out"
+    arguments = ["improved", "--data", str(tmp_path), "--estimators", "2", "--out", str(out)]
+    assert main(arguments, {}, io.StringIO(), stderr) == 1
+    assert "error: " in stderr.getvalue()
+
+
 @pytest.mark.parametrize("arguments", [[], ["best"], ["basic", "--estimators", "0"], ["basic", "--estimators", "x"]])
 def test_wrong_arguments_end_with_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
