@@ -125,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     start = commands.add_parser("start", help="the bucket and the API together (the default)")
     _add_project_options(start)
     _add_api_options(start)
+    _add_life_option(start)
     start.add_argument("--bucket-host", action="append", help="address of the bucket; may be repeated")
     start.add_argument("--bucket-port", type=int, default=9000, help="port of the bucket (9000)")
     start.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where the bucket keeps its objects")
@@ -161,8 +162,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_life_option(parser: argparse.ArgumentParser) -> None:
-    # For whoever starts this as a part of something larger: a pipe whose end, however it comes, ends this too.
-    parser.add_argument("--life-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
 
 
 def _add_api_options(parser: argparse.ArgumentParser) -> None:

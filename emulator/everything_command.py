@@ -56,7 +56,7 @@ async def _bucket_process(options: BucketProcessOptions, buckets: tuple[str, ...
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
         command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
-        command += ["--port-flag", "--bucket-port", "--data-dir", str(options.data_dir), "--ready-file", str(ready)]
+        command += ["--port-flag=--bucket-port", "--data-dir", str(options.data_dir), "--ready-file", str(ready)]
         command += ["--life-fd", str(life_read)]
         command += [word for host in options.hosts for word in ("--host", host)]
         command += [word for bucket in buckets for word in ("--bucket", bucket)]

@@ -54,15 +54,16 @@ def set_up_path(folders: list[str], site_first: bool) -> None:
 
 
 def die_with_emulator(life_fd: int) -> None:
-    """Make sure that this process and its children end when the emulator does.
+    """Make sure that this process ends when the emulator does, and its children if it leads their group.
 
     Parameters
     ----------
     life_fd : int
         The read end of a pipe whose only write end the emulator holds.
     """
+    leads_group = os.getpgrp() == os.getpid()
     try:
-        fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(life_fd, fcntl.F_SETOWN, -os.getpgrp() if leads_group else os.getpid())
         fcntl.fcntl(life_fd, _F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC)
     except (OSError, AttributeError):
@@ -82,7 +83,8 @@ def _wait_for_the_end(life_fd: int) -> None:
 
 
 def _end() -> NoReturn:
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
 
 

@@ -44,6 +44,7 @@ class EnvironmentPool:
         self._idle: list[ExecutionEnvironment] = []
         # Invariant: at least as many environments are starting as invocations wait.
         self._waiting: deque[Invocation] = deque()
+        self._starting: set[ExecutionEnvironment] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -65,10 +66,12 @@ class EnvironmentPool:
             if environment.state is State.IDLE:
                 environment.invoke(invocation)
                 return
-        if len(self._environments) >= self._limit:
-            raise TooManyRequestsError(self._name, self._limit)
+        # One that starts for a request that another environment has served meanwhile is as good as a new one.
+        if len(self._starting) <= len(self._waiting):
+            if len(self._environments) >= self._limit:
+                raise TooManyRequestsError(self._name, self._limit)
+            self._start_one()
         self._waiting.append(invocation)
-        self._start_one()
 
     def reap(self, idle_for_s: float) -> int:
         """Stop the environments that nobody has needed for so long; return how many."""
@@ -92,6 +95,7 @@ class EnvironmentPool:
 
     def environment_is_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
+        self._starting.discard(environment)
         if self._waiting:
             environment.invoke(self._waiting.popleft())
         elif environment.state is State.IDLE:
@@ -108,21 +112,22 @@ class EnvironmentPool:
     def environment_failed_to_start(self, environment: ExecutionEnvironment, payload: bytes) -> None:
         """See `EnvironmentOwner`."""
         self._forget(environment)
-        starting = sum(one.state is State.STARTING for one in self._environments)
         # A failed start costs the request that it was for. Where that one has been served by another
         # environment meanwhile, it costs nobody.
-        if len(self._waiting) > starting:
+        if len(self._waiting) > len(self._starting):
             self._fail(self._waiting.popleft(), payload)
 
     def _start_one(self) -> None:
         environment = self._make(self)
         self._environments.add(environment)
+        self._starting.add(environment)
         task = asyncio.get_running_loop().create_task(environment.start())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _forget(self, environment: ExecutionEnvironment) -> None:
         self._environments.discard(environment)
+        self._starting.discard(environment)
         if environment in self._idle:
             self._idle.remove(environment)
 
