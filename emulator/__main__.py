@@ -110,7 +110,7 @@ def _project_options(options: argparse.Namespace) -> Any:
         parameters=parse_parameter_overrides(options.parameter_overrides),
         env_vars=read_env_vars(options.env_vars),
         s3_endpoint=options.s3_endpoint,
-        limits=Limits(concurrency=options.concurrency, idle_s=options.idle_timeout),
+        limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
     )
 
 
@@ -159,6 +159,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
     parser.add_argument("--concurrency", type=int, default=100, help="environments of one function at once (100)")
     parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
+    parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
 
 
 def _add_life_option(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import resource
@@ -20,6 +22,23 @@ START_LIMIT_S = 30
 
 
 @dataclass
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        found = [value for key, value in self.headers if key.lower() == name.lower()]
+        return found[0] if found else None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
 class Running:
     """A command that said that it is ready."""
 
@@ -35,6 +54,28 @@ class Running:
         self.process.kill()
         self.process.wait()
 
+    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
+        """Send one request over a connection of its own."""
+        host, port = self.url.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=40)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): one for name, one in headers.items()})
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+    def descendants(self) -> set[int]:
+        """Return the processes that this one started, and those that they started."""
+        parents = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        found = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found - {self.process.pid}
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout=10)
@@ -46,11 +87,27 @@ Start = Callable[..., Running]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts ``python -m emulator …`` and waits for its ready file."""
+    yield from _starter(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Return the same, for processes that live as long as a module's tests."""
+    yield from _starter(tmp_path_factory.mktemp("emulator"))
+
+
+@pytest.fixture(scope="session")
+def functions() -> Path:
+    """The folder of tiny SAM projects."""
+    return Path(__file__).parent / "functions"
+
+
+def _starter(folder: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
     def _start(*arguments: str, file_size_limit: int | None = None, env: dict[str, str] | None = None) -> Running:
         number = len(started)
-        ready, log = tmp_path / f"ready-{number}.json", tmp_path / f"log-{number}.txt"
+        ready, log = folder / f"ready-{number}.json", folder / f"log-{number}.txt"
 
         def limit() -> None:
             if file_size_limit is not None:

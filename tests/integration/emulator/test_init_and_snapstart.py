@@ -1,0 +1,143 @@
+"""Initialising: what happens when it fails or takes long, and SnapStart's forks. Real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INTERNAL_SERVER_ERROR = b'{"message":"Internal Server Error"}'
+
+
+@pytest.fixture(scope="module")
+def failing(start_for_module: Callable[..., Any], functions: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    template = str(functions / "failing" / "template.yaml")
+    folder = tmp_path_factory.mktemp("marker")
+    return start_for_module(
+        "start-api", "-p", "0", "-t", template, "--init-limit", "1", env={"TMPDIR": str(folder)}
+    )  # fmt: skip
+
+
+@pytest.fixture
+def snapstart(start: Callable[..., Any], functions: Path) -> Any:
+    return start("start-api", "-p", "0", "-t", str(functions / "snapstart" / "template.yaml"))
+
+
+def wait_for_log(running: Any, text: str, limit_s: float = 3.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while text not in running.log:
+        assert time.monotonic() < deadline, running.log
+        time.sleep(0.01)
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/raises", "[ERROR] ValueError: at init"),
+        ("/exits", "Phase: init"),
+        ("/missing", "Runtime.ImportModuleError: Unable to import module 'nowhere'"),
+    ],
+)
+def test_fault_24_failing_init_is_500_and_tried_again_by_the_next_request(failing: Any, path: str, said: str) -> None:
+    for _ in range(2):
+        failed = failing.get(path)
+        assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
+    wait_for_log(failing, said)
+
+
+@pytest.mark.fault(24)
+def test_fault_24_init_that_fails_once_costs_one_request(failing: Any) -> None:
+    assert failing.get("/once").status == 500
+    assert failing.get("/once").body == b"now it works"
+
+
+@pytest.mark.fault(24)
+def test_fault_24_init_over_its_limit_runs_again_under_the_functions_timeout(failing: Any) -> None:
+    began = time.monotonic()
+    assert failing.get("/slow").body == b"slow, but there"
+    assert 2.4 < time.monotonic() - began < 6
+    wait_for_log(failing, "Phase: init\tStatus: timeout")
+    stuck = failing.get("/stuck")
+    assert (stuck.status, stuck.body) == (500, INTERNAL_SERVER_ERROR)
+    wait_for_log(failing, "Phase: invoke\tStatus: timeout")
+
+
+def test_environments_are_forks_of_one_initialised_process(snapstart: Any) -> None:
+    assert snapstart.get("/hooked").status == 200
+    with ThreadPoolExecutor(4) as clients:
+        began = time.monotonic()
+        facts = [one.json for one in clients.map(lambda _: snapstart.get("/hooked?s=0.4"), range(4))]
+        took = time.monotonic() - began
+    assert took < 1.0, "initialising takes 0.7 s, which no environment should have to do"
+    assert len({one["pid"] for one in facts}) == 4
+    assert len({one["parent"] for one in facts}) == 1
+    assert len({one["random"] for one in facts}) == 4
+    assert len({one["uuid"] for one in facts}) == 4
+    for one in facts:
+        assert one["pid"] != one["parent"]
+        assert one["ran"] == [["before 2", True], ["before 1", True], ["after 1", False], ["after 2", False]]
+        assert (one["type"], one["version"], one["own_stream"]) == ("snap-start", "1", True)
+        assert one["arn"].endswith(":Hooked:live")
+    for one in facts:
+        wait_for_log(snapstart, f"END RequestId: {one['request_id']}")
+    assert snapstart.log.count("in the handler") == 5, "logging is set up once, whatever the snapshot holds"
+
+
+def test_a_forked_environment_that_ends_costs_its_own_request(snapstart: Any) -> None:
+    parent = snapstart.get("/hooked").json["parent"]
+    assert snapstart.get("/hooked?exit=1").status == 500
+    again = snapstart.get("/hooked").json
+    assert again["parent"] == parent
+    os.kill(again["pid"], signal.SIGKILL)
+    assert snapstart.get("/hooked").status == 200
+    timed_out = snapstart.get("/hooked?s=9")
+    assert timed_out.status == 500
+    assert snapstart.get("/hooked").json["parent"] == parent
+
+
+def test_a_killed_template_process_is_made_again_and_its_environments_live_on(snapstart: Any) -> None:
+    first = snapstart.get("/hooked").json
+    with ThreadPoolExecutor(2) as clients:
+        busy = clients.submit(snapstart.get, "/hooked?s=0.5")
+        time.sleep(0.1)
+        os.kill(first["parent"], signal.SIGKILL)
+        time.sleep(0.1)
+        other = clients.submit(snapstart.get, "/hooked")
+    assert busy.result().json["pid"] == first["pid"]
+    assert other.result().status == 200
+    # The end of an environment whose template is gone is noticed as well.
+    os.kill(first["pid"], signal.SIGKILL)
+    time.sleep(0.05)
+    with ThreadPoolExecutor(2) as clients:
+        statuses = [one.status for one in clients.map(lambda _: snapstart.get("/hooked?s=0.2"), range(2))]
+    assert statuses == [200, 200]
+    new = {snapstart.get("/hooked").json["parent"] for _ in range(3)}
+    assert first["parent"] not in new
+
+
+def test_threads_alive_at_the_snapshot_are_reported_and_nothing_hangs(snapstart: Any) -> None:
+    for _ in range(2):
+        answer = snapstart.get("/threaded")
+        assert (answer.status, answer.body) == (200, b"42 snap-start")
+    wait_for_log(snapstart, "threads are alive after initialisation (MainThread, needed)")
+
+
+@pytest.mark.fault(24)
+def test_fault_24_failing_snapshot_and_failing_restore_are_500(snapstart: Any) -> None:
+    for path, said in (("/broken", "ValueError: no snapshot of this"), ("/restore", "OSError: can't be restored")):
+        for _ in range(2):
+            failed = snapstart.get(path)
+            assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
+        wait_for_log(snapstart, said)
+    assert snapstart.get("/hooked").status == 200
+    processes = snapstart.descendants()
+    assert snapstart.stop() == 0
+    time.sleep(0.1)
+    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]

@@ -1,0 +1,360 @@
+"""The HTTP API and Lambda together: real processes and sockets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+INTERNAL_SERVER_ERROR = b'{"message":"Internal Server Error"}'
+SERVICE_UNAVAILABLE = b'{"message":"Service Unavailable"}'
+
+
+@pytest.fixture(scope="module")
+def api(start_for_module: Callable[..., Any], functions: Path) -> Any:
+    return start_for_module("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = 3.0) -> bool:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_function_finds_lambdas_surroundings(start: Callable[..., Any], functions: Path) -> None:
+    api = start(
+        "start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"),
+        "--parameter-overrides", 'Greeting="good day"',
+        env={"AWS_REGION": "eu-west-3", "SECRET_OF_THE_SHELL": "1", "AWS_ACCESS_KEY_ID": "", "PYTHONSTARTUP": "x"},
+    )  # fmt: skip
+    first, second = api.get("/do").json, api.get("/do").json
+    environ = first["environ"]
+    assert environ["GREETING"] == "good day"
+    assert environ["BUCKET"] == "basic-store"
+    assert environ["AWS_LAMBDA_FUNCTION_NAME"] == "Basic"
+    assert environ["AWS_LAMBDA_FUNCTION_VERSION"] == "$LATEST"
+    assert environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+    assert environ["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert environ["AWS_LAMBDA_LOG_GROUP_NAME"] == "/aws/lambda/Basic"
+    assert "[$LATEST]" in environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+    assert environ["AWS_REGION"] == environ["AWS_DEFAULT_REGION"] == "eu-west-3"
+    assert environ["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
+    assert environ["TZ"] == ":UTC"
+    assert environ["AWS_ACCESS_KEY_ID"]
+    assert environ["_X_AMZN_TRACE_ID"].startswith("Root=1-")
+    assert "SECRET_OF_THE_SHELL" not in environ
+    assert "PYTHONSTARTUP" not in environ
+    code = str((functions / "basic" / "code").resolve())
+    assert first["cwd"] == environ["LAMBDA_TASK_ROOT"] == first["path"][0] == code
+    assert first["layer"] == "from the layer"
+    assert first["arn"].endswith(":function:Basic")
+    assert 0 < first["remaining_ms"] <= 2000
+    assert first["emulator_loaded"] == []
+    assert first["threads"] == 1
+    assert (first["pid"], first["calls"] + 1) == (second["pid"], second["calls"])
+    assert first["request_id"] != second["request_id"]
+
+
+def test_events_and_routes(api: Any) -> None:
+    body = json.dumps({"ä": 1})
+    answer = api.get(
+        "/files/a%20b/%C3%BC?act=echo&x=1&x=2&empty=", "PUT", body.encode(),
+        Content_Type="application/json", Cookie="a=1; b=2", X_Custom="v", Expect="100-continue",
+    )  # fmt: skip
+    event = answer.json
+    assert event["routeKey"] == "ANY /files/{proxy+}"
+    assert event["rawPath"] == "/files/a b/ü"
+    assert event["pathParameters"] == {"proxy": "a b/ü"}
+    assert event["queryStringParameters"] == {"act": "echo", "x": "1,2", "empty": ""}
+    assert event["cookies"] == ["a=1", "b=2"]
+    assert (event["body"], event["isBase64Encoded"]) == (body, False)
+    assert event["headers"]["x-custom"] == "v"
+    assert "cookie" not in event["headers"]
+    assert event["requestContext"]["requestId"] == answer.header("Apigw-Requestid")
+    assert event["requestContext"]["http"]["sourceIp"] == "127.0.0.1"
+    binary = api.get("/do?act=echo", "POST", b"\xff\x00", Content_Type="application/octet-stream").json
+    assert (binary["body"], binary["isBase64Encoded"]) == (base64.b64encode(b"\xff\x00").decode(), True)
+    assert "body" not in api.get("/do?act=echo").json
+    assert api.get("/items/7?act=echo").json["pathParameters"] == {"id": "7"}
+    for path, method in (("/items/7", "POST"), ("/items/", "GET"), ("/nothing", "GET"), ("/files/", "GET")):
+        missing = api.get(path, method)
+        assert (missing.status, missing.body) == (404, b'{"message":"Not Found"}')
+        assert missing.header("Apigw-Requestid")
+
+
+def test_answers(api: Any) -> None:
+    def answer(value: Any, method: str = "GET") -> Any:
+        return api.get(f"/do?act=answer&json={quote(json.dumps(value))}", method)
+
+    full = answer(
+        {
+            "statusCode": 201,
+            "headers": {"X-One": "1", "Content-Length": "999"},
+            "cookies": ["a=1", "b=2"],
+            "body": base64.b64encode(b"\x00\xff").decode(),
+            "isBase64Encoded": True,
+        }
+    )
+    assert (full.status, full.body, full.header("X-One")) == (201, b"\x00\xff", "1")
+    assert full.header("Content-Type") == "text/plain; charset=utf-8"
+    assert [value for name, value in full.headers if name.lower() == "set-cookie"] == ["a=1", "b=2"]
+    plain = answer("just text")
+    assert (plain.status, plain.body, plain.header("Content-Type")) == (200, b"just text", "application/json")
+    assert answer({"a": [1]}).body == b'{"a": [1]}'
+    assert answer({"statusCode": 204}).body == b""
+    head = answer({"statusCode": 200, "body": "four"}, "HEAD")
+    assert (head.status, head.body, head.header("Content-Length")) == (200, b"", "4")
+
+
+@pytest.mark.fault(26)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "act=raise",
+        "act=unserialisable",
+        "act=big&size=6300000",
+        *(
+            f"act=answer&json={quote(json.dumps(unusable))}"
+            for unusable in (
+                {"statusCode": "no"},
+                {"statusCode": 99},
+                {"statusCode": 200, "body": {}},
+                {"statusCode": 200, "headers": {"a b": "1"}},
+                {"statusCode": 200, "headers": {"a": "x\r\nb: 1"}},
+                {"statusCode": 200, "body": "no base64!", "isBase64Encoded": True},
+            )
+        ),
+    ],
+)
+def test_fault_26_unusable_answer_is_500_and_the_next_request_is_clean(api: Any, query: str) -> None:
+    failed = api.get(f"/do?{query}")
+    assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
+    assert api.get("/do").status == 200
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("query", ["act=exit&status=7", "act=exit&status=0", "act=kill", "act=sleep&s=9"])
+def test_fault_24_exit_crash_and_timeout_cost_one_request(api: Any, query: str) -> None:
+    before = api.get("/do").json["pid"]
+    failed = api.get(f"/do?{query}")
+    assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
+    after = api.get("/do")
+    assert after.status == 200
+    assert after.json["pid"] != before
+    assert wait_until(lambda: not is_running(before))
+
+
+def test_environment_that_ends_while_idle_costs_nothing(api: Any) -> None:
+    for _ in range(3):
+        assert api.get("/do?act=exit_after").status == 200
+        time.sleep(0.06)
+        assert api.get("/do").status == 200
+
+
+@pytest.mark.fault(25)
+def test_fault_25_two_requests_at_once_get_two_environments(api: Any) -> None:
+    api.get("/do")
+    with ThreadPoolExecutor(4) as clients:
+        began = time.monotonic()
+        answers = list(clients.map(lambda _: api.get("/do?act=sleep&s=0.5"), range(4)))
+        took = time.monotonic() - began
+    assert [one.status for one in answers] == [200] * 4
+    assert len({one.json["pid"] for one in answers}) == 4
+    assert took < 1.6
+
+
+@pytest.mark.fault(25)
+def test_fault_25_beyond_the_limit_is_refused_and_counted_again_when_free(api: Any) -> None:
+    api.get("/single")
+    with ThreadPoolExecutor(3) as clients:
+        answers = list(clients.map(lambda _: api.get("/single?act=sleep&s=0.4"), range(3)))
+    assert sorted(one.status for one in answers) == [200, 503, 503]
+    assert all(one.body == SERVICE_UNAVAILABLE for one in answers if one.status == 503)
+    assert api.get("/single").status == 200
+
+
+@pytest.mark.fault(27)
+def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(api: Any) -> None:
+    stop = threading.Event()
+    statuses: list[int] = []
+
+    def load() -> None:
+        while not stop.is_set():
+            statuses.append(api.get("/do?act=sleep&s=0.02").status)
+
+    clients = [threading.Thread(target=load) for _ in range(4)]
+    for client in clients:
+        client.start()
+    killed = 0
+    for _ in range(6):
+        time.sleep(0.15)
+        victim = api.get("/do").json["pid"]
+        os.kill(victim, signal.SIGKILL)
+        killed += 1
+    stop.set()
+    for client in clients:
+        client.join()
+    assert len(statuses) > 40
+    assert statuses.count(500) <= killed
+    assert statuses.count(200) + statuses.count(500) == len(statuses)
+
+
+def test_limits_on_the_request(api: Any) -> None:
+    too_large = b'{"message":"Request Entity Too Large"}'
+    event_over_6_mb = api.get("/do?act=echo", "POST", b"x" * 6_300_000, Content_Type="text/plain")
+    assert (event_over_6_mb.status, event_over_6_mb.body) == (413, too_large)
+    body_over_10_mb = api.get("/do?act=echo", "POST", b"x" * 10_600_000, Content_Type="text/plain")
+    assert (body_over_10_mb.status, body_over_10_mb.body) == (413, too_large)
+    nearly = api.get("/do", "POST", b"x" * 6_000_000, Content_Type="text/plain")
+    assert nearly.status == 200
+
+
+def test_chunked_bodies_and_kept_connections(api: Any) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        for _ in range(3):
+            connection.sendall(
+                b"POST /do?act=echo HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n"
+                b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+            )
+            received = b""
+            while b'"body": "abcde"' not in received:
+                received += connection.recv(65_536)
+        assert b"transfer-encoding" not in received
+
+
+def test_a_client_that_leaves_does_not_disturb_the_next(api: Any) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    for _ in range(3):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET /do?act=sleep&s=0.2 HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert api.get("/do").status == 200
+
+
+def test_logs_are_lambdas(api: Any) -> None:
+    request_id = api.get("/do?act=print&text=gr%C3%BC%C3%9Fe").json["request_id"]
+    assert wait_until(lambda: f"REPORT RequestId: {request_id}" in api.log)
+    lines = api.log.splitlines()
+    start, end = (
+        lines.index(f"START RequestId: {request_id} Version: $LATEST"),
+        lines.index(f"END RequestId: {request_id}"),
+    )
+    assert {"grüße", "an error line"} <= set(lines[start:end])
+    api.get("/do?act=raise")
+    assert wait_until(lambda: "[ERROR] ValueError: as asked" in api.log)
+
+
+def test_what_a_handler_starts_ends_with_its_environment(api: Any) -> None:
+    pid, child = api.get("/do?act=child").json
+    assert is_running(child)
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: not is_running(child))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_leaves_no_process_and_no_port(start: Callable[..., Any], functions: Path, number: int) -> None:
+    api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+    child = api.get("/do?act=child").json[1]
+    waiting = ThreadPoolExecutor(1).submit(lambda: api.get("/do?act=sleep&s=1.5").status)
+    time.sleep(0.2)
+    processes = api.descendants()
+    assert child in processes
+    began = time.monotonic()
+    assert api.stop(number) == 0
+    assert time.monotonic() - began < 2
+    assert wait_until(lambda: not any(map(is_running, processes | {child})), 1)
+    with pytest.raises(ConnectionError):
+        api.get("/do")
+    waiting.exception()
+
+
+def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
+    api = start(
+        "-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"),
+        "-t", str(functions / "basic" / "template.yaml"),
+    )  # fmt: skip
+    child = api.get("/do?act=child").json[1]
+    busy = ThreadPoolExecutor(2)
+    waiting = [busy.submit(lambda: api.get("/do?act=sleep&s=1.5")) for _ in range(2)]
+    time.sleep(0.4)
+    processes = api.descendants()
+    assert child in processes
+    api.kill()
+    assert wait_until(lambda: not any(map(is_running, processes)), 2)
+    for one in waiting:
+        assert isinstance(one.exception(), OSError)
+
+
+def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
+    arguments = ["-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data")]
+    both = start(*arguments, "-t", str(functions / "basic" / "template.yaml"))
+    stored = both.get("/do?act=store")
+    assert (stored.status, stored.body) == (200, b"from the function"), both.log
+    began = time.monotonic()
+    assert both.stop(signal.SIGINT) == 0
+    assert time.monotonic() - began < 2.5
+
+
+def test_taken_port_is_named_with_its_flag(api: Any, functions: Path, tmp_path: Path) -> None:
+    port = api.url.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "emulator", "-t", str(functions / "basic" / "template.yaml")]
+    command += ["--data-dir", str(tmp_path / "data")]
+    taken = subprocess.run([*command, "--bucket-port", "0", "-p", port], capture_output=True, text=True, check=False)
+    assert taken.returncode == 1
+    assert f"port {port} on 127.0.0.1 is taken" in taken.stderr
+    assert "with -p" in taken.stderr
+    bucket = subprocess.run([*command, "--bucket-port", port], capture_output=True, text=True, check=False)
+    assert bucket.returncode == 1
+    assert "with --bucket-port" in bucket.stderr
+
+
+def test_idle_environments_are_reaped(start: Callable[..., Any], functions: Path) -> None:
+    api = start("start-api", "-p", "0", "--idle-timeout", "0.4", "-t", str(functions / "basic" / "template.yaml"))
+    pid = api.get("/do").json["pid"]
+    assert wait_until(lambda: not is_running(pid))
+    assert api.get("/do").json["pid"] != pid
+
+
+def test_invoke_prints_the_answer_on_stdout_and_the_log_on_stderr(functions: Path, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"act": "print", "text": "a line"}))
+    variables = tmp_path / "env.json"
+    variables.write_text(json.dumps({"Basic": {"GREETING": "hi", "UNDECLARED": "1"}}))
+    command = [sys.executable, "-m", "emulator", "invoke", "Basic", "-t", str(functions / "basic" / "template.yaml")]
+    done = subprocess.run(
+        [*command, "-e", str(event), "--env-vars", str(variables)], capture_output=True, text=True, check=True
+    )
+    facts = json.loads(json.loads(done.stdout)["body"])
+    assert facts["environ"]["GREETING"] == "hi"
+    assert "UNDECLARED" not in facts["environ"]
+    assert "a line\n" in done.stderr
+    assert "REPORT RequestId" in done.stderr
+    failed = subprocess.run([*command, "-e", "-"], input='{"act": "raise"}', capture_output=True, text=True, check=True)
+    assert json.loads(failed.stdout)["errorType"] == "ValueError"
+    unknown = subprocess.run([*command[:4], "Nope", *command[5:]], capture_output=True, text=True, check=False)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "Basic, Single" in unknown.stderr
