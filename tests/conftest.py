@@ -62,6 +62,7 @@ class FaultReport:
                 self._outcomes[int(str(number))][report.nodeid] = report.outcome
 
     def pytest_sessionfinish(self) -> None:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
         self._target.write_text(json.dumps(self._outcomes, indent=1, sort_keys=True))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from model_registry.candidate import Candidate, Inspection
+from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.manifest import FieldSchema, Threshold
 from model_registry.stores.base import ObjectStore, StoredObject
 from model_registry.writer import RegistryWriter
@@ -64,7 +64,7 @@ def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspec
     return Inspection({"python": "3.13.0", "scikit-learn": "1.9.1"}, (0, 1), (0.25,) * len(probe_records))
 
 
-def make_writer(store: ObjectStore, who: str = "tester") -> RegistryWriter:
+def make_writer(store: ObjectStore, who: str = "tester", inspect: Inspector = believe) -> RegistryWriter:
     """Return a writer whose clock moves on a second a look."""
     seconds = itertools.count()
     numbers = itertools.count(1)
@@ -74,7 +74,7 @@ def make_writer(store: ObjectStore, who: str = "tester") -> RegistryWriter:
         clock=lambda: start + timedelta(seconds=next(seconds)),
         who=who,
         new_id=lambda: f"{who}-{next(numbers)}",
-        inspect=believe,
+        inspect=inspect,
     )
 
 
