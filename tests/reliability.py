@@ -44,7 +44,8 @@ FAULTS = {
 
 HEAD = """# Reliability
 
-Which faults are thrown at the project, and which tests do it. `make reliability` runs them and writes this page; a row without a test is not claimed.
+Which faults are thrown at the project, and which tests do it. `make reliability` runs them and writes this page; a row
+without a test is not claimed.
 
 | row | fault | result | tests |
 |---:|---|---|---|
