@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "start")
     options = _parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    # The transform counts what it does for a service that is not there, and says so when it is done.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     try:
         command: Callable[[argparse.Namespace], Coroutine[Any, Any, None]] = options.run
         if getattr(options, "life_fd", None) is not None:

@@ -169,7 +169,8 @@ class TemplateReader:
     def _route(
         self, api: str, path: str, verb: str, operation: Mapping[str, Any], functions: Mapping[str, FunctionSpec]
     ) -> HttpRoute:
-        where = f"Body, {verb.upper()} {path}"
+        method = ANY_METHOD if verb.startswith("x-") else verb.upper()
+        where = f"Body, {method} {path}"
         if operation.get("security"):
             raise Unsupported(api, where, "authorizers are not imitated yet")
         integration = operation.get("x-amazon-apigateway-integration") or {}
@@ -182,7 +183,7 @@ class TemplateReader:
         if not is_default and _ROUTE_PATH.fullmatch(path) is None:
             raise Unsupported(api, where, "the path has a parameter that is not a whole segment")
         return HttpRoute(
-            method=ANY_METHOD if verb.startswith("x-") else verb.upper(),
+            method=method,
             path=DEFAULT_ROUTE if is_default else path,
             function=functions[match[1]].logical_id,
             qualifier=match[2],
@@ -198,8 +199,7 @@ class TemplateReader:
             raise IntrinsicError(f"Ref {name!r} names no parameter and no resource")
         match resource["Type"]:
             case "AWS::Lambda::Alias" | "AWS::Lambda::Version":
-                arn = self._attribute(self._get(name, "FunctionName"), "Arn")
-                return f"{arn}:{self._get(name, 'Name', FIRST_VERSION)}"
+                return f"{self._function_arn(self._get(name, 'FunctionName'))}:{self._get(name, 'Name', FIRST_VERSION)}"
             case "AWS::Lambda::LayerVersion":
                 return f"arn:aws:lambda:{self._region}:{ACCOUNT_ID}:layer:{name}:1"
             case "AWS::Lambda::Function":
@@ -209,6 +209,9 @@ class TemplateReader:
             case _:
                 return name
 
+    def _function_arn(self, name: str) -> str:
+        return f"arn:aws:lambda:{self._region}:{ACCOUNT_ID}:function:{name}"
+
     def _attribute(self, logical_id: str, attribute: str) -> Any:
         """Return what ``Fn::GetAtt`` gives."""
         resource = self._resources.get(logical_id)
@@ -216,7 +219,7 @@ class TemplateReader:
             raise IntrinsicError(f"Fn::GetAtt {logical_id}.{attribute} names no resource")
         name = self._name(logical_id)
         known = {
-            ("AWS::Lambda::Function", "Arn"): f"arn:aws:lambda:{self._region}:{ACCOUNT_ID}:function:{name}",
+            ("AWS::Lambda::Function", "Arn"): self._function_arn(name),
             ("AWS::Lambda::Version", "Version"): FIRST_VERSION,
             ("AWS::S3::Bucket", "Arn"): f"arn:aws:s3:::{name}",
             ("AWS::S3::Bucket", "DomainName"): f"{name}.s3.amazonaws.com",

@@ -130,7 +130,8 @@ class ExecutionEnvironment:
         self._began = time.perf_counter()
         timeout_s = self._function.spec.timeout_s
         self._timer = asyncio.get_running_loop().call_later(timeout_s, self._time_out)
-        if self._runtime.is_polled:
+        # A process that has just died takes nothing: its end, once noticed, sends the invocation elsewhere.
+        if self._runtime.is_polled and self._process is not None and self._process.is_alive():
             self._deliver()
 
     def stop(self) -> None:

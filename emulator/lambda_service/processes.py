@@ -28,6 +28,9 @@ class EnvironmentProcess(Protocol):
     ended: asyncio.Future[int | None]
     """Done when the process is gone: its exit status, negative for a signal, None where not known."""
 
+    def is_alive(self) -> bool:
+        """Whether it still runs, as far as can be said: `ended` comes a moment later than the end."""
+
     def kill(self) -> None:
         """End the process and all that it started, at once."""
 
@@ -84,6 +87,12 @@ class SpawnedProcess:
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         watch_exit(self.pid, self._reap)
 
+    def is_alive(self) -> bool:
+        """See `EnvironmentProcess`."""
+        if self.ended.done():
+            return False
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
     def kill(self) -> None:
         """End the process group at once."""
         if not self.ended.done():
@@ -115,6 +124,8 @@ class SpawnLauncher:
 
 def kill_group(pid: int) -> None:
     """Send SIGKILL to a process group; one that is gone is fine."""
+    if pid <= 1:  # Group 0 would be the emulator's own.
+        return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 

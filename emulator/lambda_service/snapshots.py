@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -60,6 +61,22 @@ class ForkedProcess:
         self.output = output
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._life: int | None = life_fd
+        self._pidfd: int | None = None
+
+    def was_born(self, pid: int) -> None:
+        """Note the process's id."""
+        self.pid = pid
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._pidfd = os.pidfd_open(pid)
+
+    def is_alive(self) -> bool:
+        """See `EnvironmentProcess`."""
+        if self.ended.done() or self._pidfd is None:
+            return not self.ended.done()
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return not poll.poll(0)
 
     def kill(self) -> None:
         """End the process group at once."""
@@ -73,6 +90,9 @@ class ForkedProcess:
             return
         kill_group(self.pid)
         self._let_go()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
         self.output.finish()
         self.ended.set_result(status)
 
@@ -211,7 +231,7 @@ class TemplateProcess:
             return
         if "pid" in message and self._newborn is not None:
             # Noted here and not where the answer is awaited: its end may be the next message.
-            self._newborn.pid = message["pid"]
+            self._newborn.was_born(message["pid"])
             self._forks[message["pid"]] = self._newborn
         if not self._answer.done():
             self._answer.set_result(message)
