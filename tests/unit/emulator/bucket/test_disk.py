@@ -1,0 +1,97 @@
+"""The data folder: records that notice every flipped bit, writes that are whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.bucket.disk import Disk
+from emulator.bucket.durable_files import FolderLock, remove_durably, write_durably
+from emulator.bucket.errors import CorruptRecordError, UnknownFormatError
+from emulator.bucket.moto_memory import bucket_and_key
+from emulator.bucket.records import Record, decode_record, encode_record
+
+json_facts = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()))
+
+
+@given(json_facts, st.binary())
+def test_a_record_comes_back(facts: dict[str, object], body: bytes) -> None:
+    content = b"".join(encode_record(Record(facts, body)))
+    assert decode_record(Path("x"), content) == Record(facts, body)
+
+
+@given(json_facts, st.binary(max_size=50), st.data())
+def test_any_changed_or_missing_byte_is_noticed(facts: dict[str, object], body: bytes, data: st.DataObject) -> None:
+    content = b"".join(encode_record(Record(facts, body)))
+    position = data.draw(st.integers(0, len(content) - 1))
+    bit = 1 << data.draw(st.integers(0, 7))
+    flipped = content[:position] + bytes([content[position] ^ bit]) + content[position + 1 :]
+    for damaged in (flipped, content[:position]):
+        # Some flips are harmless to JSON: they change a letter's case in an escape, and nothing that it says.
+        with contextlib.suppress(CorruptRecordError):
+            assert decode_record(Path("x"), damaged) == Record(facts, body)
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_scrap(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_durably(path, [b"old"])
+
+    def chunks():  # type: ignore[no-untyped-def]
+        yield b"new"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_durably(path, chunks())
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    remove_durably([path, path])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_locked_once(tmp_path: Path) -> None:
+    with FolderLock(tmp_path) as first:
+        assert first.acquire()
+        assert not FolderLock(tmp_path).acquire()
+    with FolderLock(tmp_path) as again:
+        assert again.acquire()
+
+
+def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.prepare()
+    disk.write_bucket("whole", {})
+    disk.write_version("whole", "k", "null", Record({"key": "k"}, b"1"))
+    (tmp_path / "buckets" / "half" / "objects").mkdir(parents=True)
+    (tmp_path / "buckets" / "whole" / "objects" / "x.tmp").write_bytes(b"torn")
+    (tmp_path / "buckets" / "whole" / "uploads" / "x").mkdir()
+    (tmp_path / "buckets" / "whole" / "uploads" / "x" / "part.1").write_bytes(b"torn")
+    disk = Disk(tmp_path)
+    disk.prepare()
+    assert disk.bucket_names() == ["whole"]
+    assert [one.body for one in disk.read_objects("whole")] == [b"1"]
+    assert list(disk.read_uploads("whole")) == []
+    assert not (tmp_path / "buckets" / "half").exists()
+    (tmp_path / "format.json").write_text('{"format": 99}')
+    with pytest.raises(UnknownFormatError, match="99"):
+        Disk(tmp_path).prepare()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_no_bucket_reaches_outside_of_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="no bucket name"):
+        Disk(tmp_path).write_bucket(name, {})
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/", ("", "")), ("/b", ("b", "")), ("/b?versioning", ("b", "")), ("/b/", ("b", "")), ("/b/k", ("b", "k")),
+        ("/b/a%2Fb%3F?uploadId=1", ("b", "a/b?")), ("/b//k", ("b", "/k")), ("/b/%25", ("b", "%")),
+    ],
+)  # fmt: skip
+def test_what_a_request_names(target: str, expected: tuple[str, str]) -> None:
+    assert bucket_and_key(target) == expected

@@ -1,0 +1,150 @@
+"""What is durable when, with a disk that can be told to fail. moto is real and in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.s3.models import s3_backends
+
+from emulator.bucket.disk import Disk
+from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request
+from emulator.bucket.records import Record
+from emulator.bucket.write_through import WriteThrough
+
+pytestmark = pytest.mark.filterwarnings("ignore:S3 key was not disposed of in time:ResourceWarning")
+UPLOAD_ID = b"<UploadId>"
+
+
+class FailingDisk(Disk):
+    """A disk that is full, or slow, when told."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.is_full = False
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.is_writing = threading.Event()
+
+    def _write(self, path: Path, record: Record) -> None:
+        self.is_writing.set()
+        assert self.may_write.wait(5)
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        super()._write(path, record)
+
+
+class Bucket:
+    """A store over a folder, asked as over HTTP."""
+
+    def __init__(self, folder: Path) -> None:
+        # moto's memory is this process's: a second bucket over a folder is the first one, started again.
+        s3_backends["123456789012"]["aws"].reset()
+        self.disk = FailingDisk(folder)
+        self.disk.prepare()
+        self.store = WriteThrough(self.disk, MotoMemory())
+        self.store.load()
+
+    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> S3Answer:
+        sent = {"Content-Length": str(len(body)), "Authorization": "AWS4-HMAC-SHA256 Credential=a/b/us-east-1/s3/c"}
+        return self.store.answer(S3Request(method, target, sent | headers, body))
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[Bucket]:
+    made = Bucket(tmp_path)
+    made.store.create_bucket("bkt")
+    yield made
+    s3_backends["123456789012"]["aws"].reset()
+
+
+@pytest.mark.fault(17)
+def test_fault_17_refused_write_undoes_every_kind_of_change(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.ask("PUT", "/bkt?versioning", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+    bucket.ask("PUT", "/bkt/k", b"old")
+    upload = bucket.ask("POST", "/bkt/big?uploads").body.split(UPLOAD_ID)[1].split(b"<")[0].decode()
+    tagging = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+    part = f"/bkt/big?partNumber=1&uploadId={upload}"
+    etag = bucket.ask("PUT", part, b"part").headers["ETag"].strip('"')
+    complete = (
+        f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    ).encode()
+    changes: list[tuple[str, str, bytes]] = [
+        ("PUT", "/bkt/k", b"new"),
+        ("PUT", "/bkt/other", b"new"),
+        ("PUT", "/bkt/k?tagging", tagging),
+        ("DELETE", "/bkt/k", b""),
+        ("POST", "/bkt?delete", b"<Delete><Object><Key>k</Key></Object></Delete>"),
+        ("POST", "/bkt/more?uploads", b""),
+        ("PUT", part, b"changed"),
+        ("POST", f"/bkt/big?uploadId={upload}", complete),
+        ("PUT", "/ccc", b""),
+        ("PUT", "/bkt?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"),
+    ]
+    before = look(bucket, upload)
+    bucket.disk.is_full = True
+    for change in changes:
+        answer = bucket.ask(*change)
+        assert answer.status == 500, change
+        assert b"<Code>InternalError</Code>" in answer.body
+        assert look(bucket, upload) == before, change
+    bucket.disk.is_full = False
+    again = Bucket(tmp_path)
+    assert look(again, upload) == before
+    for change in changes:
+        assert again.ask(*change).status in {200, 204}, change
+
+
+def look(bucket: Bucket, upload: str) -> list[Any]:
+    targets = [
+        "/",
+        "/bkt?versioning",
+        "/bkt?versions",
+        "/bkt?uploads",
+        "/bkt/k",
+        "/bkt/k?tagging",
+        f"/bkt/big?uploadId={upload}",
+    ]
+    answers = [bucket.ask("GET", target) for target in targets]
+    return [(answer.status, answer.body) for answer in answers]
+
+
+def test_readers_wait_for_what_is_not_on_disk_yet_and_for_nothing_else(bucket: Bucket) -> None:
+    bucket.ask("PUT", "/bkt/k", b"old")
+    bucket.ask("PUT", "/bkt/other", b"other")
+    bucket.disk.is_writing.clear()
+    bucket.disk.may_write.clear()
+    writer = threading.Thread(target=bucket.ask, args=("PUT", "/bkt/k", b"new"))
+    writer.start()
+    assert bucket.disk.is_writing.wait(5)
+    assert bucket.ask("GET", "/bkt/other").body == b"other"
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(bucket.ask("GET", "/bkt/k").body))
+    reader.start()
+    reader.join(0.05)
+    assert read == []
+    bucket.disk.may_write.set()
+    reader.join()
+    writer.join()
+    assert read == [b"new"]
+
+
+def test_a_request_that_moto_refuses_half_way_changes_nothing(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.ask("PUT", "/bkt/k", b"old")
+    # moto stores the object first and finds the tags to be bad afterwards.
+    refused = bucket.ask("PUT", "/bkt/k", b"new", **{"x-amz-tagging": "&".join(f"k{n}=v" for n in range(60))})
+    if refused.status >= 400:
+        assert bucket.ask("GET", "/bkt/k").body == b"old"
+    held = bucket.ask("GET", "/bkt/k").body
+    assert Bucket(tmp_path).ask("GET", "/bkt/k").body == held
+
+
+def test_unknown_uploads_and_broken_requests_are_s3_errors(bucket: Bucket) -> None:
+    unknown = bucket.ask("PUT", "/bkt/k?partNumber=1&uploadId=nope", b"x")
+    assert (unknown.status, b"NoSuchUpload" in unknown.body) == (404, True)
+    assert bucket.ask("POST", "/bkt?delete", b"<no xml").status >= 400
+    assert bucket.ask("PUT", "/nobucket/k", b"x").status == 404
+    assert bucket.ask("GET", "/bkt?list-type=2").status == 200

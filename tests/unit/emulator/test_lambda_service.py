@@ -1,0 +1,297 @@
+"""The parts of the Lambda service that need no process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.lambda_service import invocations
+from emulator.lambda_service.environments import State
+from emulator.lambda_service.functions import (
+    FunctionVersion,
+    environment_variables,
+    import_folders,
+    is_built_for_another_python,
+)
+from emulator.lambda_service.invocations import Invocation, InvocationResult, TooManyRequestsError
+from emulator.lambda_service.pool import EnvironmentPool
+from emulator.lambda_service.runtime_api import RuntimeApi, _Connection
+from emulator.project import FunctionSpec
+
+
+class FakeEnvironment:
+    """An environment whose life the test decides."""
+
+    def __init__(self, pool: EnvironmentPool) -> None:
+        self.pool = pool
+        self.state = State.STARTING
+        self.idle_since = 0.0
+        self.current: Invocation | None = None
+
+    async def start(self) -> None:
+        """Nothing: the test makes it ready."""
+
+    async def wait_stopped(self) -> None:
+        """It has no process."""
+
+    def invoke(self, invocation: Invocation) -> None:
+        assert self.state is State.IDLE
+        assert self.current is None, "interleaved"
+        self.state, self.current = State.BUSY, invocation
+
+    def become_free(self) -> None:
+        self.state, self.current = State.IDLE, None
+        self.pool.environment_is_free(self)  # type: ignore[arg-type]
+
+    def answer(self) -> None:
+        assert self.current is not None
+        self.current.result.set_result(InvocationResult(b"ok", None, "1"))
+        self.become_free()
+
+    def die(self) -> None:
+        current, self.state = self.current, State.STOPPED
+        if current is not None:
+            current.result.set_result(InvocationResult(b"dead", "Unhandled", "1"))
+        self.pool.environment_stopped(self, None)  # type: ignore[arg-type]
+
+    def fail_to_start(self) -> None:
+        self.state = State.STOPPED
+        self.pool.environment_failed_to_start(self, b"failed")  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        self.state = State.STOPPED
+
+
+class Rig:
+    """A pool of fakes."""
+
+    def __init__(self, limit: int = 10) -> None:
+        self.made: list[FakeEnvironment] = []
+        self.pool = EnvironmentPool("f", "1", self._make, limit)
+
+    def _make(self, pool: EnvironmentPool) -> Any:
+        self.made.append(FakeEnvironment(pool))
+        return self.made[-1]
+
+    def submit(self) -> Invocation:
+        result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
+        invocation = Invocation(str(len(self.made)), b"{}", "arn", "", result)
+        self.pool.submit(invocation)
+        return invocation
+
+
+def test_the_first_free_environment_takes_the_oldest_request() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        first, second = rig.submit(), rig.submit()
+        assert len(rig.made) == 2
+        rig.made[1].become_free()
+        assert rig.made[1].current is first
+        rig.made[1].answer()
+        assert rig.made[1].current is second
+        third = rig.submit()
+        assert len(rig.made) == 2, "the one that is still starting will do"
+        rig.made[0].become_free()
+        assert rig.made[0].current is third
+        rig.made[0].answer()
+        rig.made[1].answer()
+        assert rig.pool.reap(-1) == 2
+        assert rig.pool.size == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_failed_start_costs_one_waiting_request_at_most() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        first, second = rig.submit(), rig.submit()
+        rig.made[0].fail_to_start()
+        assert first.result.done()
+        assert not second.result.done()
+        rig.made[1].become_free()
+        third = rig.submit()
+        rig.made[1].answer()
+        assert rig.made[1].current is third
+        rig.made[2].fail_to_start()
+        assert not third.result.done()
+
+    asyncio.run(scenario())
+
+
+def test_an_undelivered_invocation_goes_to_a_new_environment_even_at_the_limit() -> None:
+    async def scenario() -> None:
+        rig = Rig(limit=1)
+        invocation = rig.submit()
+        with pytest.raises(TooManyRequestsError, match="1 environments"):
+            rig.submit()
+        rig.made[0].become_free()
+        rig.made[0].state = State.STOPPED
+        rig.pool.environment_stopped(rig.made[0], invocation)  # type: ignore[arg-type]
+        rig.made[1].become_free()
+        assert rig.made[1].current is invocation
+        await rig.pool.close()
+
+    asyncio.run(scenario())
+
+
+@given(st.lists(st.integers(0, 5), max_size=80), st.integers(1, 5))
+def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list[int], limit: int) -> None:
+    async def scenario() -> None:
+        rig = Rig(limit)
+        submitted: list[Invocation] = []
+        for step in steps:
+            living = [one for one in rig.made if one.state is not State.STOPPED]
+            starting = [one for one in living if one.state is State.STARTING]
+            busy = [one for one in living if one.state is State.BUSY]
+            if step <= 1:
+                try:
+                    submitted.append(rig.submit())
+                except TooManyRequestsError:
+                    assert len(living) == limit
+            elif step == 2 and starting:
+                starting[0].become_free()
+            elif step == 3 and busy:
+                busy[-1].answer()
+            elif step == 4 and busy:
+                busy[0].die()
+            elif step == 5 and starting:
+                starting[-1].fail_to_start()
+            assert rig.pool.size <= limit
+        while not all(one.result.done() for one in submitted):
+            for one in rig.made:
+                if one.state is State.STARTING:
+                    one.become_free()
+                elif one.state is State.BUSY:
+                    one.answer()
+        await rig.pool.close()
+
+    asyncio.run(scenario())
+
+
+class Told:
+    """Notes what a runtime said."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Any, ...]] = []
+
+    def runtime_asks_for_next(self) -> None:
+        self.said.append(("next",))
+
+    def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
+        self.said.append(("answer", request_id, payload, size_bytes))
+
+    def runtime_failed(self, request_id: str, payload: bytes) -> None:
+        self.said.append(("error", request_id, payload))
+
+    def runtime_failed_to_initialise(self, payload: bytes) -> None:
+        self.said.append(("init", payload))
+
+
+class FakeTransport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def post(path: str, body: bytes) -> bytes:
+    return f"POST /2018-06-01/runtime{path} HTTP/1.1\r\nHost: h\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+STREAM = (
+    b"GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: h\r\n\r\n"
+    + b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: h\r\n\r\n"
+    + post("/invocation/1/response", b'{"a": "\r\n\r\n"}')
+    + post("/invocation/2/error", b"{}")
+    + post("/invocation/3/response", b"")
+    + post("/init/error", b"x" * 300)
+    + b"GET /nothing HTTP/1.1\r\n\r\n"
+)
+
+
+@given(st.lists(st.integers(1, 60), max_size=40))
+def test_the_runtime_api_reads_requests_however_they_are_cut(cuts: list[int]) -> None:
+    told, transport = Told(), FakeTransport()
+    connection = _Connection(RuntimeApi(told))
+    connection.connection_made(transport)
+    rest = STREAM
+    for cut in cuts:
+        connection.data_received(rest[:cut])
+        rest = rest[cut:]
+    connection.data_received(rest)
+    assert told.said == [
+        ("next",),
+        ("answer", "1", b'{"a": "\r\n\r\n"}', 13),
+        ("error", "2", b"{}"),
+        ("answer", "3", b"", 0),
+        ("init", b"x" * 300),
+    ]
+    assert transport.written.count(b"HTTP/1.1 202") == 4
+    assert transport.written.count(b"Content-Type: application/json") == 6, "an answer without one kills the client"
+    assert b"HTTP/1.1 404" in transport.written
+
+
+def test_an_answer_over_the_limit_is_counted_and_not_kept() -> None:
+    told, transport = Told(), FakeTransport()
+    connection = _Connection(RuntimeApi(told))
+    connection.connection_made(transport)
+    data = post("/invocation/1/response", b"x" * (invocations.MAX_ANSWER_BYTES + 1))
+    for start in range(0, len(data), 1 << 20):
+        connection.data_received(data[start : start + (1 << 20)])
+    assert told.said == [("answer", "1", b"", invocations.MAX_ANSWER_BYTES + 1)]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (7, "Runtime exited with error: exit status 7"),
+        (0, "Runtime exited without providing a reason"),
+        (None, "Runtime exited without providing a reason"),
+        (-9, "Runtime exited with error: signal: killed"),
+        (-11, "Runtime exited with error: signal: segmentation fault"),
+    ],
+)
+def test_how_a_process_ended_is_said_as_lambda_does(status: int | None, words: str) -> None:
+    payload = json.loads(invocations.exited("id", status))
+    assert payload == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: id Error: {words}"}
+
+
+def test_variables_of_a_function(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    (layer / "python").mkdir(parents=True)
+    spec = FunctionSpec(
+        "F", "f", tmp_path, "a.b", "python3.13", (layer,), {"A": "1", "TZ": "UTC"}, snap_start=True, alias="live"
+    )
+    machine = {"PATH": "/bin", "EVIL": "1", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+
+    def variables(version: str, machine: dict[str, str]) -> dict[str, str]:
+        function = FunctionVersion(spec, version, "arn")
+        return environment_variables(function, machine, region="r", log_stream="s", runtime_api="h:1")
+
+    published = variables("1", machine)
+    assert published["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
+    assert (published["AWS_ACCESS_KEY_ID"], published["A"], published["TZ"]) == ("k", "1", "UTC")
+    assert "EVIL" not in published
+    assert "AWS_SESSION_TOKEN" not in published
+    latest = variables("$LATEST", {})
+    assert latest["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert latest["AWS_ACCESS_KEY_ID"]
+    assert import_folders(spec) == [str(tmp_path), str(layer / "python"), str(layer)]
+
+
+def test_code_that_was_compiled_for_another_python_is_noticed(tmp_path: Path) -> None:
+    spec = FunctionSpec("F", "f", tmp_path, "a.b", "python3.13")
+    assert not is_built_for_another_python(spec)
+    (tmp_path / "x.cpython-399-x86_64-linux-gnu.so").touch()
+    assert is_built_for_another_python(spec)
