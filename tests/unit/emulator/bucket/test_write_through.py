@@ -79,7 +79,7 @@ def test_fault_17_refused_write_undoes_every_kind_of_change(bucket: Bucket, tmp_
         ("DELETE", "/bkt/k", b""),
         ("POST", "/bkt?delete", b"<Delete><Object><Key>k</Key></Object></Delete>"),
         ("POST", "/bkt/more?uploads", b""),
-        ("PUT", part, b"changed"),
+        ("PUT", part, b"part"),
         ("POST", f"/bkt/big?uploadId={upload}", complete),
         ("PUT", "/ccc", b""),
         ("PUT", "/bkt?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"),
