@@ -104,9 +104,9 @@ class Disk:
         durable_files.make_folder(self._upload(bucket, upload_id))
         self._write(self._upload(bucket, upload_id) / "upload", Record(facts, b""))
 
-    def write_part(self, bucket: str, upload_id: str, number: int, body: bytes) -> None:
-        """Write one part of an unfinished upload."""
-        self._write(self._upload(bucket, upload_id) / f"part.{number}", Record({"number": number}, body))
+    def write_part(self, bucket: str, upload_id: str, record: Record) -> None:
+        """Write one part of an unfinished upload; its facts hold its number."""
+        self._write(self._upload(bucket, upload_id) / f"part.{record.facts['number']}", record)
 
     def remove_upload(self, bucket: str, upload_id: str) -> None:
         """Forget an upload that was completed or aborted; its parts cannot come back without its facts."""

@@ -201,7 +201,8 @@ class MotoMemory:
             )
             made.id = facts["upload_id"]
             for part in parts:
-                made.set_part(part.facts["number"], part.body)
+                put = made.set_part(part.facts["number"], part.body)
+                put.last_modified = dt.datetime.fromisoformat(part.facts["last_modified"])
             held.multiparts[made.id] = made
 
     def _make_key(self, bucket: str, key: str, record: Record) -> FakeKey:

@@ -196,7 +196,8 @@ class WriteThrough:
                 written[upload_id] = {}
             for number, part in upload.parts.items():
                 if written[upload_id].get(number) is not part:
-                    self._disk.write_part(bucket, upload_id, number, part.value)
+                    facts = {"number": number, "last_modified": part.last_modified.isoformat()}
+                    self._disk.write_part(bucket, upload_id, Record(facts, part.value))
                     written[upload_id][number] = part
         for upload_id in set(written) - set(held):
             self._disk.remove_upload(bucket, upload_id)
