@@ -167,4 +167,5 @@ def _query(raw_query: str) -> dict[str, str]:
 
 def _clf_time(time: dt.datetime) -> str:
     # Not strftime: %b speaks the machine's language.
-    return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{time:%H:%M:%S} +0000"
+    clock = f"{time.hour:02}:{time.minute:02}:{time.second:02}"
+    return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{clock} +0000"

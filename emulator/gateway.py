@@ -11,6 +11,7 @@ import os
 import time
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from emulator.events import HttpRequest, RequestIdentity, build_event
 from emulator.lambda_service.invocations import MAX_EVENT_BYTES, FunctionNotFoundError, TooManyRequestsError
@@ -28,6 +29,7 @@ from emulator.routing import RouteTable
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _log = logging.getLogger(__name__)
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 class Gateway:
@@ -115,7 +117,7 @@ class Gateway:
             stage=self._api.stage,
             stage_variables=self._api.stage_variables,
         )
-        payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        payload = _encode(event).encode("utf-8", "replace")
         if len(payload) > MAX_EVENT_BYTES:
             return TOO_LARGE
         return await self._invoke(match.route, payload, event["headers"]["x-amzn-trace-id"])
@@ -158,12 +160,9 @@ def _identity(request_id: str) -> RequestIdentity:
 
 
 def _to_web(method: str, response: HttpResponse, request_id: str) -> web.StreamResponse:
-    answer = web.Response(status=response.status, body=response.body if method != "HEAD" else None)
-    # aiohttp names a type of its own where a body has none; the answer has one, always.
-    answer.headers.popall("Content-Type", None)
-    for name, value in response.headers:
-        answer.headers.add(name, value)
-    answer.headers["Apigw-Requestid"] = request_id
+    headers = CIMultiDict(response.headers)
+    headers["Apigw-Requestid"] = request_id
     if method == "HEAD":
-        answer.headers["Content-Length"] = str(len(response.body))
-    return answer
+        headers["Content-Length"] = str(len(response.body))
+        return web.Response(status=response.status, headers=headers)
+    return web.Response(status=response.status, headers=headers, body=response.body)
