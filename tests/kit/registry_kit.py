@@ -61,7 +61,8 @@ class CutOffStore:
 
 def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
     """Inspect nothing: the registry's own rules are under test, not the pickles."""
-    return Inspection({"python": "3.13.0", "scikit-learn": "1.9.1"}, (0, 1), (0.25,) * len(probe_records))
+    environment = {"python": "3.13.0", "scikit-learn": "1.9.1"}
+    return Inspection(environment, (0, 1), (0.25,) * len(probe_records), serving_form=b"form of " + pickle)
 
 
 def make_writer(store: ObjectStore, who: str = "tester", inspect: Inspector = believe) -> RegistryWriter:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from model_registry.manifest import FieldSchema, Threshold
+from model_registry.manifest import FieldSchema, Reasons, Threshold
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,22 @@ class Candidate:
     probe_records: tuple[Mapping[str, Any], ...]
     git_commit: str | None
     description: str
+    reasons: Reasons | None = None
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What loading the pickle showed: library versions, class labels, a probability for each probe record."""
+    """What loading the pickle showed: library versions, class labels, a probability for each probe record.
+
+    ``serving_form`` is a file that gives the same probabilities in the pickle's place and was proven to, None where
+    there is none; ``why_no_serving_form`` then says why.
+    """
 
     environment: Mapping[str, str]
     classes: tuple[int, ...]
     probe_probabilities: tuple[float, ...]
+    serving_form: bytes | None = field(default=None, repr=False)
+    why_no_serving_form: str | None = None
 
 
 class Inspector(Protocol):

@@ -75,6 +75,11 @@ def mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
+def optional_mapping(document: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """Return an object field, or None where it is null or absent."""
+    return None if document.get(name) is None else mapping(document, name)
+
+
 def array(document: Mapping[str, Any], name: str) -> list[Any]:
     """Return an array field."""
     value = document.get(name)

@@ -105,11 +105,11 @@ class VersionInUseError(RegistryError):
 
 
 class ArtifactMismatchError(RegistryError):
-    """The stored pickle is not the one that the manifest describes."""
+    """A version's stored file is not the one that the manifest describes."""
 
     def __init__(self, model: str, version: int, what: str, expected: object, actual: object) -> None:
         super().__init__(
-            f"The pickle of {model!r} version {version} has {what} {actual}, its manifest says {expected}. "
+            f"A file of {model!r} version {version} has {what} {actual}, its manifest says {expected}. "
             "It was not unpickled. Publish the model again."
         )
         self.model = model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,10 +18,15 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Artifact:
-    """The pickle's size in bytes and its sha256 in lower-case hex."""
+    """A stored file's size in bytes and its sha256 in lower-case hex."""
 
     size_bytes: int
     sha256: str
+
+    @classmethod
+    def of(cls, body: bytes) -> Artifact:
+        """Describe a file's bytes."""
+        return cls(len(body), hashlib.sha256(body).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Reasons:
+    """What reasons are given with: the version of the table of codes, and the typical on-time loan compared with."""
+
+    codes_version: int
+    reference: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """A version's description. ``environment`` maps a library's name to the version that the model was pickled with."""
+    """A version's description.
+
+    ``environment`` maps a library's name to the version that the model was pickled with. ``serving_form`` describes the
+    file that serves in the pickle's place, None where there is none; ``reasons`` is None where none can be given.
+    """
 
     model: str
     version: int
@@ -77,6 +95,8 @@ class Manifest:
     description: str
     created_at: str
     created_by: str
+    serving_form: Artifact | None = None
+    reasons: Reasons | None = None
     format: int = MANIFEST_FORMAT
 
     def to_json(self) -> bytes:
@@ -127,16 +147,29 @@ def parse_threshold(document: Mapping[str, Any]) -> Threshold:
     return Threshold(value=value, how=documents.text(document, "how"))
 
 
-def _parse(document: Mapping[str, Any]) -> Manifest:
-    artifact = documents.mapping(document, "artifact")
-    sha256 = documents.text(artifact, "sha256")
+def parse_reasons(document: Mapping[str, Any]) -> Reasons:
+    """Read what reasons are given with; raises ``ValueError`` where it is incomplete."""
+    return Reasons(
+        codes_version=documents.integer(document, "codes_version", minimum=1),
+        reference=documents.mapping(document, "reference"),
+    )
+
+
+def _parse_artifact(document: Mapping[str, Any]) -> Artifact:
+    sha256 = documents.text(document, "sha256")
     if not _SHA256.fullmatch(sha256):
         raise ValueError("'sha256' is not 64 hex digits")
+    return Artifact(size_bytes=documents.integer(document, "size_bytes", minimum=1), sha256=sha256)
+
+
+def _parse(document: Mapping[str, Any]) -> Manifest:
+    serving_form = documents.optional_mapping(document, "serving_form")
+    reasons = documents.optional_mapping(document, "reasons")
     return Manifest(
         format=documents.check_format(document, MANIFEST_FORMAT),
         model=documents.text(document, "model"),
         version=documents.integer(document, "version", minimum=1),
-        artifact=Artifact(size_bytes=documents.integer(artifact, "size_bytes", minimum=1), sha256=sha256),
+        artifact=_parse_artifact(documents.mapping(document, "artifact")),
         environment={
             name: documents.text(documents.mapping(document, "environment"), name)
             for name in documents.mapping(document, "environment")
@@ -157,4 +190,6 @@ def _parse(document: Mapping[str, Any]) -> Manifest:
         description=documents.text(document, "description"),
         created_at=documents.text(document, "created_at"),
         created_by=documents.text(document, "created_by"),
+        serving_form=None if serving_form is None else _parse_artifact(serving_form),
+        reasons=None if reasons is None else parse_reasons(reasons),
     )

@@ -3,6 +3,7 @@
 ::
 
     late-payer/versions/7/model.pkl
+    late-payer/versions/7/serving-form.npz          the same model as arrays, if it can be had as such
     late-payer/versions/7/manifest.json             written last: a version without it does not exist
     late-payer/versions/7/deleted.json              a mark: this number is not to be used (again)
     late-payer/aliases/live.json
@@ -51,6 +52,11 @@ def versions_prefix(model: str) -> str:
 def pickle_key(model: str, version: int) -> str:
     """Return the key of a version's pickle."""
     return f"{versions_prefix(model)}{version}/model.pkl"
+
+
+def serving_form_key(model: str, version: int) -> str:
+    """Return the key of a version's serving form."""
+    return f"{versions_prefix(model)}{version}/serving-form.npz"
 
 
 def manifest_key(model: str, version: int) -> str:

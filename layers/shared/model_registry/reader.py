@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from model_registry import names
@@ -14,7 +13,7 @@ from model_registry.errors import (
     ObjectNotFoundError,
     VersionNotFoundError,
 )
-from model_registry.manifest import Manifest
+from model_registry.manifest import Artifact, Manifest
 from model_registry.stores.base import ObjectStore, StoredObject
 
 
@@ -71,17 +70,14 @@ class RegistryReader:
         VersionNotFoundError
             If there is no pickle.
         """
-        try:
-            body = self._store.get(names.pickle_key(self.model, manifest.version)).body
-        except ObjectNotFoundError:
-            raise VersionNotFoundError(self.model, manifest.version) from None
-        expected = manifest.artifact
-        if len(body) != expected.size_bytes:
-            raise ArtifactMismatchError(self.model, manifest.version, "size in bytes", expected.size_bytes, len(body))
-        sha256 = hashlib.sha256(body).hexdigest()
-        if sha256 != expected.sha256:
-            raise ArtifactMismatchError(self.model, manifest.version, "sha256", expected.sha256, sha256)
-        return body
+        return self._get_file(manifest.version, names.pickle_key(self.model, manifest.version), manifest.artifact)
+
+    def get_serving_form(self, manifest: Manifest) -> bytes:
+        """Return a version's serving form, which its manifest must have, checked like the pickle; raises likewise."""
+        if manifest.serving_form is None:
+            raise VersionNotFoundError(self.model, manifest.version)
+        key = names.serving_form_key(self.model, manifest.version)
+        return self._get_file(manifest.version, key, manifest.serving_form)
 
     def list_aliases(self) -> list[str]:
         """Return the names of all aliases."""
@@ -119,6 +115,18 @@ class RegistryReader:
         # The alias document is the truth and its revision's history entry follows it: see RegistryWriter.assign.
         past = [revision for revision in revisions if revision.revision < current.revision]
         return [*sorted(past, key=lambda revision: revision.revision), current]
+
+    def _get_file(self, version: int, key: str, expected: Artifact) -> bytes:
+        try:
+            body = self._store.get(key).body
+        except ObjectNotFoundError:
+            raise VersionNotFoundError(self.model, version) from None
+        actual = Artifact.of(body)
+        if actual.size_bytes != expected.size_bytes:
+            raise ArtifactMismatchError(self.model, version, "size in bytes", expected.size_bytes, actual.size_bytes)
+        if actual.sha256 != expected.sha256:
+            raise ArtifactMismatchError(self.model, version, "sha256", expected.sha256, actual.sha256)
+        return body
 
     def _alias_key(self, alias: str) -> str:
         return names.alias_key(self.model, names.check_alias_name(alias))

@@ -3,14 +3,13 @@
 Every operation is a sequence of single-object writes in an order that leaves the old state or the new wherever it is
 cut off, and that converges when it is run again:
 
-- publish: the pickle claims the number, the manifest makes the version exist.
-- delete: a tombstone that keeps new aliases away, then the check of the old ones, then the manifest, then the pickle.
+- publish: the pickle claims the number, its serving form follows, the manifest makes the version exist.
+- delete: a tombstone that keeps new aliases away, then the check of the old ones, then the manifest, then the rest.
 - assign, roll back: see ``alias_writer``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,10 +77,10 @@ class RegistryWriter(AliasWriter):
             if _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
                 return Publication(newest, created=False)
         last = max(files, default=0)
-        # A number with a pickle alone is somebody's publish, cut off or under way; if it is ours, we end it.
-        first = last if files.get(last) == {"model.pkl"} else last + 1
-        for version in itertools.count(first):
-            if not self._claim(version, candidate.pickle):
+        # A number without a manifest is somebody's publish, cut off or under way; if it is ours, we end it.
+        is_open = last in files and not files[last] & {"manifest.json", "deleted.json"}
+        for version in itertools.count(last if is_open else last + 1):
+            if not self._claim(version, candidate.pickle, inspection.serving_form):
                 continue
             manifest = self._manifest(version, candidate, inspection)
             try:
@@ -117,16 +116,21 @@ class RegistryWriter(AliasWriter):
             self._store.delete(tombstone)
             raise VersionInUseError(self.model, version, using)
         self._store.delete(names.manifest_key(self.model, version))
+        self._store.delete(names.serving_form_key(self.model, version))
         self._store.delete(names.pickle_key(self.model, version))
 
-    def _claim(self, version: int, pickle: bytes) -> bool:
-        """Return whether this number holds our pickle, having written it if the number was free."""
-        key = names.pickle_key(self.model, version)
+    def _claim(self, version: int, pickle: bytes, serving_form: bytes | None) -> bool:
+        """Return whether this number holds our files, having written them if the number was free."""
+        if not self._put_or_find(names.pickle_key(self.model, version), pickle):
+            return False
+        return serving_form is None or self._put_or_find(names.serving_form_key(self.model, version), serving_form)
+
+    def _put_or_find(self, key: str, body: bytes) -> bool:
         try:
-            self._store.put(key, pickle, if_absent=True)
+            self._store.put(key, body, if_absent=True)
         except PreconditionFailedError:
             try:
-                return self._store.get(key).body == pickle
+                return self._store.get(key).body == body
             except ObjectNotFoundError:
                 return False
         return True
@@ -136,7 +140,7 @@ class RegistryWriter(AliasWriter):
         return Manifest(
             model=self.model,
             version=version,
-            artifact=Artifact(len(candidate.pickle), hashlib.sha256(candidate.pickle).hexdigest()),
+            artifact=Artifact.of(candidate.pickle),
             environment=inspection.environment,
             input_schema=candidate.input_schema,
             classes=inspection.classes,
@@ -148,12 +152,15 @@ class RegistryWriter(AliasWriter):
             description=candidate.description,
             created_at=self._now(),
             created_by=self._who,
+            serving_form=Artifact.of(inspection.serving_form) if inspection.serving_form else None,
+            reasons=candidate.reasons,
         )
 
 
 def _is_same_model(one: Manifest, other: Manifest) -> bool:
-    return (one.artifact, one.threshold, one.input_schema) == (
-        other.artifact,
-        other.threshold,
-        other.input_schema,
-    )
+    return _identity(one) == _identity(other)
+
+
+def _identity(manifest: Manifest) -> tuple[object, ...]:
+    """Return what makes two versions answer differently: not who published them, nor how good they are said to be."""
+    return manifest.artifact, manifest.serving_form, manifest.threshold, manifest.input_schema, manifest.reasons

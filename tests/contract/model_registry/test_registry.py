@@ -40,7 +40,9 @@ def test_versions_count_up_and_carry_their_manifest(store: ObjectStore) -> None:
     assert store.list_keys("late-payer/versions/2/") == [
         "late-payer/versions/2/manifest.json",
         "late-payer/versions/2/model.pkl",
+        "late-payer/versions/2/serving-form.npz",
     ]
+    assert reader.get_serving_form(manifest) == b"form of pickle 2"
 
 
 def test_publishing_the_newest_model_again_gives_its_version(store: ObjectStore) -> None:
@@ -71,8 +73,11 @@ def test_fault_12_a_pickle_that_is_not_the_manifests_is_never_returned(store: Ob
     publish_two(store)
     store.put("late-payer/versions/1/model.pkl", body)
     reader = RegistryReader(store)
+    store.put("late-payer/versions/1/serving-form.npz", body)
     with pytest.raises(ArtifactMismatchError, match="was not unpickled"):
         reader.get_artifact(reader.get_manifest(1))
+    with pytest.raises(ArtifactMismatchError, match="was not unpickled"):
+        reader.get_serving_form(reader.get_manifest(1))
 
 
 def test_an_alias_is_set_moved_and_rolled_back_with_a_history_without_gaps(store: ObjectStore) -> None:
@@ -236,7 +241,7 @@ def test_fault_17_a_publish_cut_off_at_any_write_leaves_old_or_new_and_rerun_con
 ) -> None:
     make_writer(store).publish(make_candidate(b"pickle 1"))
     reader = RegistryReader(store)
-    for step in (1, 2):
+    for step in (1, 2, 3):
         before = reader.list_versions()
         candidate = make_candidate(f"candidate {step}".encode())
         with pytest.raises(CutOffError):
@@ -272,7 +277,7 @@ def test_fault_17_an_alias_update_cut_off_at_any_write_leaves_old_or_new_and_no_
 
 @pytest.mark.fault(17)
 @pytest.mark.parametrize("effective", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
 def test_fault_17_a_delete_cut_off_at_any_write_can_be_run_again(
     store: ObjectStore, step: int, effective: bool
 ) -> None:
@@ -283,7 +288,7 @@ def test_fault_17_a_delete_cut_off_at_any_write_can_be_run_again(
     try:
         make_writer(store).delete_version(1)
     except VersionNotFoundError:
-        assert (step, effective) == (3, True)
+        assert (step, effective) == (4, True)
     assert RegistryReader(store).list_versions() == [2]
     assert store.list_keys("late-payer/versions/1/") == ["late-payer/versions/1/deleted.json"]
 

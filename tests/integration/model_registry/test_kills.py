@@ -51,7 +51,7 @@ def run_killed(operation: str, url: str, bucket: str, step: int, moment: str) ->
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     ("operation", "step"),
-    [("publish", 1), ("publish", 2), ("assign", 1), ("assign", 2), ("rollback", 1), ("rollback", 2)],
+    [("publish", 1), ("publish", 2), ("publish", 3), ("assign", 1), ("assign", 2), ("rollback", 1), ("rollback", 2)],
 )
 def test_fault_17_a_writer_killed_at_any_write_leaves_old_or_new_and_rerun_converges(
     local_bucket_url: str, operation: str, step: int, moment: str

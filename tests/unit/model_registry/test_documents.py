@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.errors import InvalidManifestError
-from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Threshold
+from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold
 
 MANIFEST = Manifest(
     model="late-payer",
@@ -28,6 +28,8 @@ MANIFEST = Manifest(
     description="test",
     created_at="2026-01-01T00:00:00+00:00",
     created_by="tester",
+    serving_form=Artifact(200, "cd" * 32),
+    reasons=Reasons(1, {"grade": "A"}),
 )
 
 weights = st.one_of(st.just({}), st.builds(lambda weight: {9: weight}, st.floats(0, 1)))
@@ -58,6 +60,8 @@ def test_a_manifest_survives_its_own_format() -> None:
         ({"threshold": None}, "threshold"),
         ({"input_schema": [{"name": "x", "type": "date"}]}, "date"),
         ({"probes": [{"record": [], "late_probability": 0.1}]}, "record"),
+        ({"serving_form": {"size_bytes": 0, "sha256": "ab" * 32}}, "size_bytes"),
+        ({"reasons": {"codes_version": 1}}, "reference"),
         ({"classes": ["no", "yes"]}, "invalid literal"),
     ],
 )
