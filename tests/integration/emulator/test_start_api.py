@@ -357,4 +357,13 @@ def test_invoke_prints_the_answer_on_stdout_and_the_log_on_stderr(functions: Pat
     assert json.loads(failed.stdout)["errorType"] == "ValueError"
     unknown = subprocess.run([*command[:4], "Nope", *command[5:]], capture_output=True, text=True, check=False)
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert "Basic, Single" in unknown.stderr
+    assert "Basic, Single, Hurried" in unknown.stderr
+
+
+def test_an_api_gives_up_before_its_function_does(api: Any) -> None:
+    began = time.monotonic()
+    answer = api.get("/hurried?act=sleep&s=1")
+    assert (answer.status, answer.body) == (503, SERVICE_UNAVAILABLE)
+    assert 0.3 <= time.monotonic() - began < 0.9
+    time.sleep(0.7)
+    assert api.get("/hurried").json["calls"] == 2, "the function was left to finish"
