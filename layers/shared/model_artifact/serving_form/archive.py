@@ -17,9 +17,9 @@ from collections.abc import Mapping
 
 from model_artifact.serving_form.errors import InvalidServingFormError
 
-# Arrays of one member, unpacked. The basic forest has a million nodes: 14 MB.
-MAX_UNPACKED_BYTES = 256 << 20
-MAX_PACKED_BYTES = 128 << 20
+# All members, unpacked. The basic forest has a million nodes: 14 MB.
+MAX_UNPACKED_BYTES = 128 << 20
+MAX_PACKED_BYTES = MAX_UNPACKED_BYTES
 
 # array's type code → NumPy's. array('i') and array('h') have these sizes on every platform that CPython runs on.
 _DTYPES = {"B": "|u1", "b": "|i1", "h": "<i2", "i": "<i4", "d": "<f8"}

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 # Far more than any model's leaf or weight, and far from where a sum of them could overflow.
 MAX_LOG_ODDS = 1e6
-# A column's number must fit int16. The tables of small trees grow with fields times trees.
+# A column's number must fit int16.
 MAX_COLUMNS = 32_000
 MAX_TREES = 100_000
 MAX_LABELS = 10_000
-MAX_TABLE = 10_000_000
+MAX_TABLE = 2_000_000
 
 _CATEGORIES = frozenset(FIELD_NAMES.index(name) for name in CATEGORY_NAMES)
 _NUMBERS = frozenset(FIELD_NAMES.index(name) for name in NUMERIC_NAMES)

@@ -24,7 +24,8 @@ def expit(log_odds: float) -> float:
     Both are the C library's ``exp``; NumPy's own differs from it in the last bit of one number in a hundred, and one
     record must get the same probability by itself and among others.
     """
-    return 1.0 / (1.0 + exp(-log_odds)) if log_odds > _LEAST_LOG_ODDS else 0.0
+    # Asked this way round so that NaN stays NaN.
+    return 0.0 if log_odds < _LEAST_LOG_ODDS else 1.0 / (1.0 + exp(-log_odds))
 
 
 def check_probability(probability: float) -> float:

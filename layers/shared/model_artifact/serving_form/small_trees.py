@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_QUESTIONS = 8
+# An answer has a byte a tree, and there is one for each threshold and label: 5 MB for 1,000 trees of 6 leaves.
+MAX_ANSWER_BYTES = 32 << 20
+MAX_LEAVES = 1 << 20
 
 # Below this a loop over single records is faster than NumPy's first step.
 _FEW_RECORDS = 12
@@ -31,10 +34,13 @@ _ROWS_A_STEP = 256
 
 
 def is_small(form: TreesForm) -> bool:
-    """Say whether no tree of the form asks more than eight questions."""
+    """Say whether no tree of the form asks more than eight questions, and the tables fit into memory."""
     # A tree with n questions has 2n + 1 nodes.
-    ends = [*form.roots, len(form.node_column)]
-    return all(end - root <= 2 * MAX_QUESTIONS + 1 for root, end in pairwise(ends))
+    questions = [(end - root) // 2 for root, end in pairwise([*form.roots, len(form.node_column)])]
+    if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES:
+        return False
+    n_answers = sum(questions) + len(FIELDS) * form.n_codes
+    return n_answers * len(questions) <= MAX_ANSWER_BYTES
 
 
 class SmallTrees:
