@@ -70,12 +70,16 @@ class SmallTreeGame:
         of_sets = np.bincount(self._flat_places, sums.ravel(), 1 << self._n_players)
         # Summing over all subsets, one half of the players after the other.
         totals = self._high @ of_sets.reshape(len(self._high), len(self._low)) @ self._low.T
-        game: Floats = totals.ravel() + scorer.form.base
-        if scorer.form.output == "mean":
-            return np.asarray(game / scorer.n_trees)
-        # Leaves are bounded so that this can't overflow to anything but a probability of 0.
-        with np.errstate(over="ignore"):
-            return np.asarray(1.0 / (1.0 + np.exp(-game)))
+        game: Floats = np.add(totals.ravel(), scorer.form.base, dtype=np.float64)
+        result: Floats = game / scorer.n_trees if scorer.form.output == "mean" else _expit(game)
+        return result
+
+
+def _expit(log_odds: Floats) -> Floats:
+    # Leaves are bounded, so that an overflow is a probability of 0 and nothing else.
+    with np.errstate(over="ignore"):
+        probabilities: Floats = 1.0 / (1.0 + np.exp(-log_odds))
+    return probabilities
 
 
 def _asked_players(scorer: SmallTrees, players: Players) -> list[list[int]]:

@@ -85,8 +85,6 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
 
 def _number_questions(trees: RawTrees, number: int, column: Column, *, is_float32: bool) -> _Questions:
     nodes = np.flatnonzero(trees.column == number)
-    if any(int(node) in trees.left_codes for node in nodes):
-        raise NotCompilableError(f"a classifier that takes the number {column.name} for a category")
 
     def seen(x: NDArray[np.float64]) -> NDArray[np.float64]:
         y = (x - column.shift) / column.scale if column.is_scaled else x

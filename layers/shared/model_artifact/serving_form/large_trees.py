@@ -70,7 +70,7 @@ class LargeTrees:
                 of_part += self._leaves(root, part)
         if self.form.output == "mean":
             return encoding.check_probabilities(totals / len(self.form.roots))
-        return encoding.check_probabilities(np.array(list(map(encoding.expit, totals.tolist())), dtype=np.float64))
+        return encoding.check_probabilities(encoding.expit_of_many(totals))
 
     def _leaves(self, root: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the leaf's value of each row of ``x``, of shape (n_columns, n_rows), in one tree."""

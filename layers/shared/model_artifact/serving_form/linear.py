@@ -66,7 +66,7 @@ class Linear:
         total = np.full(n_rows, self.form.intercept)
         for contribution in found.values():
             total += contribution
-        return encoding.check_probabilities(np.array(list(map(encoding.expit, total.tolist())), dtype=np.float64))
+        return encoding.check_probabilities(encoding.expit_of_many(total))
 
     def _contributions_of(self, number: int, name: str) -> tuple[str, dict[Any, float], float, float]:
         labels = self.form.labels[name]

@@ -29,8 +29,8 @@ MAX_LEAVES = 1 << 20
 
 # Below this a loop over single records is faster than NumPy's first step.
 _FEW_RECORDS = 12
-# Tables of bytes and leaves for so many rows stay in the processor's cache.
-_ROWS_A_STEP = 256
+# What is computed of so many rows at once stays in the processor's cache.
+_ROWS_A_STEP = 512
 
 
 def is_small(form: TreesForm) -> bool:
@@ -111,26 +111,35 @@ class SmallTrees:
         rows = self._table_rows(columns)
         n_rows = len(rows[0][1])
         totals = np.empty(n_rows)
-        for start in range(0, n_rows, _ROWS_A_STEP):
-            step = slice(start, min(start + _ROWS_A_STEP, n_rows))
-            totals[step] = self._totals([(table, of_field[step]) for table, of_field in rows])
+        # Reused from step to step: fresh memory for each would cost as much as what is done with it.
+        width = max(2, min(n_rows, _ROWS_A_STEP))
+        index = np.zeros((self.n_trees, width), dtype=np.intp)
+        leaves = np.empty(index.shape)
+        flat, first = self._flat_leaves
+        for start in range(0, n_rows, width):
+            answers = self._step_answers(rows, slice(start, start + width))
+            n_step = len(answers)
+            np.add(np.ascontiguousarray(answers.T), first, out=index[:, :n_step])
+            # What is left over from the step before is in range too; "clip" is the way without a copy.
+            flat.take(index, out=leaves, mode="clip")
+            # One tree after the other, base first, as for a single record: NumPy adds pairwise only along the axis that
+            # is fast in memory (numpy.sum, notes), which this one would be if it were one row wide.
+            totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
         if self.form.output == "mean":
             return encoding.check_probabilities(totals / self.n_trees)
-        return encoding.check_probabilities(np.array(list(map(encoding.expit, totals.tolist())), dtype=np.float64))
+        return encoding.check_probabilities(encoding.expit_of_many(totals))
 
-    def _totals(self, rows: Sequence[tuple[NDArray[np.uint64], NDArray[np.intp]]]) -> NDArray[np.float64]:
+    def _step_answers(
+        self, rows: Sequence[tuple[NDArray[np.uint64], NDArray[np.intp]]], step: slice
+    ) -> NDArray[np.uint8]:
+        """Return the answers of a step's records, a byte a tree: of shape (n_records, n_trees)."""
         import numpy as np
 
         table, of_field = rows[0]
-        words = table.take(of_field, axis=0)
+        words = table.take(of_field[step], axis=0)
         for table, of_field in rows[1:]:
-            words |= table.take(of_field, axis=0)
-        answers = words.view(np.uint8)[:, : self.n_trees]
-        flat, first = self._flat_leaves
-        # Trees along the first axis: NumPy adds its rows one after the other, base first.
-        leaves = flat.take(np.ascontiguousarray(answers.T) + first)
-        totals: NDArray[np.float64] = np.add.reduce(leaves, axis=0, initial=self.form.base)
-        return totals
+            words |= table.take(of_field[step], axis=0)
+        return words.view(np.uint8)[:, : self.n_trees]
 
     def _table_rows(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
         """Return for each field the table of its answers, and which row of it each record has."""
