@@ -114,4 +114,5 @@ def _table(leaves: list[float], reference: int, of_bit: list[int]) -> tuple[Floa
 def _subset_matrix(n_players: int) -> Floats:
     """Return the matrix that is 1 where the column's set is a subset of the row's."""
     sets = np.arange(1 << n_players)
-    return ((sets[:, np.newaxis] & sets) == sets).astype(np.float64)
+    matrix: Floats = np.equal(sets[:, np.newaxis] & sets, sets).astype(np.float64)
+    return matrix
