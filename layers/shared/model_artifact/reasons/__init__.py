@@ -1,0 +1,5 @@
+"""Why a loan is likely to be late: exact Shapley values of the late probability, and the reasons made of them.
+
+The probability of a record is compared with that of a reference, a typical on-time loan that the version's manifest
+keeps. Needs the standard library and NumPy, and a scorer of ``serving_form``.
+"""

@@ -1,0 +1,105 @@
+"""The reasons of a record: which of its values raise its late probability above a typical on-time loan's, and how far.
+
+As for the reasons that lenders give with an adverse action, only what speaks against the loan is named, at most four,
+the weightiest first. An effect is the exact Shapley value of the late probability itself (not of the log-odds) for the
+nine players of ``players``; all nine add up to the record's probability less the reference's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_artifact.reasons.coalitions import make_game
+from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
+from model_artifact.reasons.players import PLAYERS, PRICING
+from model_artifact.reasons.shapley import shapley_values
+from model_artifact.serving_form.scoring import Scorer
+
+MAX_REASONS = 4
+
+# Less than one in a million is rounding and no reason.
+LEAST_EFFECT = 1e-6
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a probability is as high as it is.
+
+    Attributes
+    ----------
+    code : str
+        A key of ``codes.TEXTS``.
+    feature : str
+        The field; ``int_rate+grade`` for the two together.
+    effect : float
+        By how much it raises the late probability, above ``LEAST_EFFECT``.
+    text : str
+        For people.
+    is_lender_pricing : bool
+        Whether this is the lender's own judgement of the loan and no fact about the borrower.
+    """
+
+    code: str
+    feature: str
+    effect: float
+    text: str
+    is_lender_pricing: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a record's probability differs from the reference's.
+
+    ``effects`` are those of all players, by name, whatever their sign; they add up to ``late_probability -
+    reference_probability`` to within 1e-9.
+    """
+
+    late_probability: float
+    reference_probability: float
+    effects: Mapping[str, float]
+    reasons: tuple[Reason, ...]
+
+
+class Explainer:
+    """Explains one version's probabilities.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The version's.
+    reference : mapping
+        A typical on-time loan, from the version's manifest.
+    codes_version : int
+        The version of the table of codes that the manifest names.
+
+    Raises
+    ------
+    ValueError
+        If this code does not know that table.
+    """
+
+    def __init__(self, scorer: Scorer, reference: Mapping[str, Any], *, codes_version: int = CODES_VERSION) -> None:
+        if codes_version != CODES_VERSION:
+            raise ValueError(f"The table of reasons has version {CODES_VERSION} here, not {codes_version}.")
+        self._reference = dict(reference)
+        self._game = make_game(scorer, reference, PLAYERS)
+
+    def explain(self, record: Mapping[str, Any]) -> Explanation:
+        """Explain one checked record; the same record always gets the same explanation."""
+        game = self._game(record)
+        values = shapley_values(game).tolist()
+        effects = {player: value for (player, _), value in zip(PLAYERS, values, strict=True)}
+        # Rounded, so that the order of equal effects does not hang on a processor's last bit.
+        against = sorted((-round(effect, 12), player) for player, effect in effects.items() if effect > LEAST_EFFECT)
+        return Explanation(
+            late_probability=float(game[-1]),
+            reference_probability=float(game[0]),
+            effects=effects,
+            reasons=tuple(self._reason(player, effects[player], record) for _, player in against[:MAX_REASONS]),
+        )
+
+    def _reason(self, player: str, effect: float, record: Mapping[str, Any]) -> Reason:
+        code = find_code(player, record, self._reference)
+        return Reason(code, player, effect, TEXTS[code], is_lender_pricing=player == PRICING)

@@ -1,0 +1,118 @@
+"""The game of small trees, in tens of microseconds.
+
+Against one reference a small tree has a table: for each of its bytes (the answers that a record gives to its questions)
+the values that the coalitions of the few players whom it asks would get. What is kept is the Möbius transform of these
+values: what a set of players adds beyond what its subsets add. So the trees' tables add up in one sum over all sets of
+players, and one transform back gives all 512 coalitions' sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_artifact.reasons.players import Players
+from model_artifact.schema import FIELD_NAMES
+from model_artifact.serving_form.small_trees import SmallTrees
+
+Floats = NDArray[np.float64]
+
+# 120 trees of five questions about five players: one megabyte.
+MAX_TABLE_BYTES = 16 << 20
+_FLOAT_BYTES = 8
+
+
+def fits_small_tree_game(scorer: SmallTrees, players: Players) -> bool:
+    """Say whether the tables are small enough to be kept."""
+    n_bits, n_asked = _widths(_asked_players(scorer, players))
+    return scorer.n_trees * _FLOAT_BYTES << (n_bits + n_asked) <= MAX_TABLE_BYTES
+
+
+class SmallTreeGame:
+    """See ``coalitions.Game``.
+
+    Parameters
+    ----------
+    scorer : SmallTrees
+        One that ``fits_small_tree_game``.
+    reference : mapping
+        The record that every record is compared with.
+    players : Players
+        Bit i of a coalition's index stands for the i-th of them.
+    """
+
+    def __init__(self, scorer: SmallTrees, reference: Mapping[str, Any], players: Players) -> None:
+        self._scorer = scorer
+        self._n_players = len(players)
+        asked = _asked_players(scorer, players)
+        n_bits, n_asked = _widths(asked)
+        self._sums = np.zeros((scorer.n_trees, 1 << n_bits, 1 << n_asked))
+        self._places = np.zeros((scorer.n_trees, 1 << n_asked), dtype=np.intp)
+        reference_bytes = scorer.answers(reference).to_bytes(scorer.n_trees, "little")
+        for tree, of_bit in enumerate(asked):
+            sums, places = _table(scorer.leaves[tree], reference_bytes[tree], of_bit)
+            self._sums[tree, : sums.shape[0], : sums.shape[1]] = sums
+            self._places[tree, : len(places)] = places
+        self._rows = self._sums.reshape(-1, 1 << n_asked)
+        self._first_row = np.arange(scorer.n_trees) << n_bits
+        self._flat_places = self._places.ravel()
+        self._high = _subset_matrix(self._n_players // 2)
+        self._low = _subset_matrix(self._n_players - self._n_players // 2)
+
+    def __call__(self, record: Mapping[str, Any]) -> Floats:
+        """Return the probability of each coalition, of shape (2**n_players,)."""
+        scorer = self._scorer
+        answers = np.frombuffer(scorer.answers(record).to_bytes(scorer.n_trees, "little"), dtype=np.uint8)
+        sums = self._rows.take(self._first_row + answers, axis=0)
+        of_sets = np.bincount(self._flat_places, sums.ravel(), 1 << self._n_players)
+        # Summing over all subsets, one half of the players after the other.
+        totals = self._high @ of_sets.reshape(len(self._high), len(self._low)) @ self._low.T
+        game: Floats = np.add(totals.ravel(), scorer.form.base, dtype=np.float64)
+        result: Floats = game / scorer.n_trees if scorer.form.output == "mean" else _expit(game)
+        return result
+
+
+def _expit(log_odds: Floats) -> Floats:
+    # Leaves are bounded, so that an overflow is a probability of 0 and nothing else.
+    with np.errstate(over="ignore"):
+        probabilities: Floats = 1.0 / (1.0 + np.exp(-log_odds))
+    return probabilities
+
+
+def _asked_players(scorer: SmallTrees, players: Players) -> list[list[int]]:
+    """Return for each tree the player that each of its questions is about."""
+    of_field = {FIELD_NAMES.index(name): player for player, (_, fields) in enumerate(players) for name in fields}
+    return [[of_field[field] for field in fields] for fields in scorer.question_fields]
+
+
+def _widths(asked: list[list[int]]) -> tuple[int, int]:
+    """Return the most questions and the most players of a tree."""
+    return max(map(len, asked)), max(len(set(of_bit)) for of_bit in asked)
+
+
+def _table(leaves: list[float], reference: int, of_bit: list[int]) -> tuple[Floats, NDArray[np.intp]]:
+    """Return one tree's table, of shape (bytes, sets of its players), and each set's index among all sets."""
+    own_players = sorted(set(of_bit))
+    bits_of = [sum(1 << bit for bit, player in enumerate(of_bit) if player == own) for own in own_players]
+    # A set's players give the record's answers, the others the reference's.
+    masks, places = np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp)
+    for bits, player in zip(bits_of, own_players, strict=True):
+        masks = np.concatenate([masks, masks | bits])
+        places = np.concatenate([places, places | 1 << player])
+    of_record = np.arange(len(leaves))[:, np.newaxis]
+    sums = np.asarray(leaves).take((of_record & masks) | (reference & ~masks))
+    for number in range(len(own_players)):
+        # Möbius transform: with the player less without it.
+        pairs = sums.reshape(len(leaves), -1, 2, 1 << number)
+        pairs[:, :, 1, :] -= pairs[:, :, 0, :]
+    return sums, places
+
+
+def _subset_matrix(n_players: int) -> Floats:
+    """Return the matrix that is 1 where the column's set is a subset of the row's."""
+    sets = np.arange(1 << n_players)
+    matrix: Floats = np.equal(sets[:, np.newaxis] & sets, sets).astype(np.float64)
+    return matrix

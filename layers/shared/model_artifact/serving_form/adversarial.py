@@ -1,0 +1,193 @@
+"""Made-up records where two ways of computing one model would differ if they could: its edges.
+
+Deterministic: the same form gives the same records. Every number is within the schema's hard bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, cycle, islice, pairwise
+from math import inf, nextafter
+from random import Random
+from typing import Any
+
+from model_artifact.schema import CATEGORY_NAMES, FIELDS
+from model_artifact.serving_form.form import LinearForm, ServingForm, TreesForm
+
+MAX_NODES = 5_000
+MAX_BASES = 50
+MIXED_RECORDS = 1_000
+
+_SEED = 20_240
+_UNSEEN = ("", " ", "nan", "None", "missing", "a label that no one knows", "\U0001f4b8")
+
+Record = dict[str, Any]
+
+
+def adversarial_records(form: ServingForm, records: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
+    """Return an iterator over the records.
+
+    Parameters
+    ----------
+    form : ServingForm
+        Its thresholds and labels are the edges.
+    records : sequence of mappings
+        Usual records, whose other fields are kept; at least one.
+
+    Yields
+    ------
+    dict
+        In this order: one field after the other missing, extreme or unseen; all of these mixed; every threshold and
+        its two neighbouring floats; for each node (5,000 at most, spread evenly) records that reach it and stand on
+        its edge.
+    """
+    bases = [{one.name: record.get(one.name) for one in FIELDS} for record in records[:MAX_BASES]]
+    pools = _pools(form)
+    yield from _one_by_one(bases[0], pools)
+    yield from _mixed(bases, pools)
+    if isinstance(form, LinearForm):
+        return
+    yield from _all_thresholds(form, bases)
+    yield from _every_node(form, bases)
+
+
+def _pools(form: ServingForm) -> dict[str, list[Any]]:
+    """Return each field's special values."""
+    pools: dict[str, list[Any]] = {}
+    for one in FIELDS:
+        if one.type == "number":
+            low, high = one.hard_min or 0.0, one.hard_max or 0.0
+            pools[one.name] = [
+                None,
+                low,
+                high,
+                nextafter(low, inf),
+                nextafter(high, -inf),
+                (low + high) / 3,
+                1 / 3 + low,
+            ]
+        else:
+            labels = form.labels[one.name]
+            altered = [label.upper() for label in labels] + [f" {label}" for label in labels]
+            pools[one.name] = [None, *labels, *_UNSEEN, *altered]
+    return pools
+
+
+def _one_by_one(base: Record, pools: Mapping[str, Sequence[Any]]) -> Iterator[Record]:
+    yield dict(base)
+    for name, values in pools.items():
+        for value in values:
+            yield {**base, name: value}
+    yield dict.fromkeys(base)
+
+
+def _mixed(bases: Sequence[Record], pools: Mapping[str, Sequence[Any]]) -> Iterator[Record]:
+    random = Random(_SEED)  # noqa: S311
+    for base in islice(cycle(bases), MIXED_RECORDS):
+        yield {name: random.choice(values) if random.random() < 0.5 else base[name] for name, values in pools.items()}
+
+
+def _all_thresholds(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
+    """Yield records of which each has all its numbers on an edge, until every edge had its turn."""
+    thresholds: list[set[float]] = [set() for _ in FIELDS]
+    for column, value in zip(form.node_column, form.node_value, strict=True):
+        if column >= 0:
+            thresholds[form.column_field[column]].add(value)
+    edges = {
+        one.name: list(chain.from_iterable(_neighbours(number, value) for value in sorted(of_field)))
+        for number, (one, of_field) in enumerate(zip(FIELDS, thresholds, strict=True))
+        if one.type == "number"
+    }
+    for row, base in enumerate(islice(cycle(bases), max(map(len, edges.values())))):
+        yield {**base, **{name: values[row % len(values)] for name, values in edges.items() if values}}
+
+
+def _every_node(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
+    ends = [*form.roots, len(form.node_column)]
+    asking = [(root, node) for root, end in pairwise(ends) for node in range(root, end) if form.node_column[node] >= 0]
+    step = max(1, len(asking) // MAX_NODES)
+    for (root, node), base in zip(asking[::step], cycle(bases), strict=False):
+        path = _path(form, root, node)
+        if path is not None:
+            yield from _on_the_edge(form, node, path, base)
+
+
+@dataclass
+class _Path:
+    """What a record must be to reach a node: numbers above ``low`` and at most ``high``, codes in a set."""
+
+    low: dict[int, float] = field(default_factory=dict)
+    high: dict[int, float] = field(default_factory=dict)
+    codes: dict[int, set[int]] = field(default_factory=dict)
+
+    def admits(self, number: int, value: float) -> bool:
+        """Say whether the field may have this value."""
+        return self.low.get(number, -inf) < value <= self.high.get(number, inf)
+
+
+def _path(form: TreesForm, root: int, target: int) -> _Path | None:
+    """Return the way to a node, or None where no record can take it."""
+    path, node = _Path(), root
+    while node != target:
+        is_left = target < form.node_right[node]
+        number = form.column_field[form.node_column[node]]
+        if FIELDS[number].type == "category":
+            side = 0 if is_left else 1
+            allowed = {code for code, of in enumerate(_sides(form, node)) if of == side}
+            path.codes[number] = path.codes.get(number, allowed) & allowed
+            if not path.codes[number]:
+                return None
+        elif is_left:
+            path.high[number] = min(path.high.get(number, inf), form.node_value[node])
+        else:
+            path.low[number] = max(path.low.get(number, -inf), form.node_value[node])
+        node = node + 1 if is_left else form.node_right[node]
+    return path
+
+
+def _on_the_edge(form: TreesForm, node: int, path: _Path, base: Record) -> Iterator[Record]:
+    record = dict(base)
+    for number in {*path.low, *path.high}:
+        name = FIELDS[number].name
+        if record[name] is None or not path.admits(number, record[name]):
+            candidates = (path.high.get(number, inf), nextafter(path.low.get(number, -inf), inf))
+            fitting = [x for x in candidates if path.admits(number, x) and _is_possible(number, x)]
+            if not fitting:
+                return
+            record[name] = fitting[0]
+    for number, codes in path.codes.items():
+        record[FIELDS[number].name] = _label(form, FIELDS[number].name, min(codes))
+    number = form.column_field[form.node_column[node]]
+    name = FIELDS[number].name
+    if FIELDS[number].type == "category":
+        for code in sorted(path.codes.get(number, range(len(form.labels[name]) + 2))):
+            yield {**record, name: _label(form, name, code)}
+        return
+    for value in _neighbours(number, form.node_value[node]):
+        if path.admits(number, value):
+            yield {**record, name: value}
+    yield {**record, name: None}
+
+
+def _sides(form: TreesForm, node: int) -> Sequence[int]:
+    first = form.node_column[node] * form.n_codes
+    name = FIELDS[form.column_field[form.node_column[node]]].name
+    return form.category_sides[first : first + len(form.labels[name]) + 2]
+
+
+def _label(form: TreesForm, name: str, code: int) -> str | None:
+    """Return what has this code."""
+    assert name in CATEGORY_NAMES
+    labels = form.labels[name]
+    return (*labels, None, "".join(labels) + "?")[code]
+
+
+def _neighbours(number: int, threshold: float) -> list[float]:
+    around = (nextafter(threshold, -inf), threshold, nextafter(threshold, inf))
+    return [value for value in around if _is_possible(number, value)]
+
+
+def _is_possible(number: int, value: float) -> bool:
+    low, high = FIELDS[number].hard_min, FIELDS[number].hard_max
+    return low is not None and high is not None and low <= value <= high

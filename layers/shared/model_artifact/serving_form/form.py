@@ -1,0 +1,207 @@
+"""The serving form as values: what it is made of, and how it is stored. Computes nothing.
+
+Two kinds. ``TreesForm``: every node asks one question about one raw field of the record, so that no encoder, imputer
+or scaler is left. ``LinearForm``: every field adds its contribution to the log-odds.
+
+Changing the format: raise ``FORM_FORMAT``, keep reading the old one as long as a version with it may serve, and add a
+case to tests/unit/model_artifact/test_form.py.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
+from model_artifact.serving_form import archive
+from model_artifact.serving_form.checks import check_labels, check_linear, check_trees
+from model_artifact.serving_form.errors import InvalidServingFormError
+
+FORM_FORMAT = 1
+
+Output = Literal["log_odds", "mean"]
+Labels = Mapping[str, tuple[str, ...]]
+
+_META = "meta"
+_TREE_MEMBERS = {
+    "roots": "i",
+    "node_column": "h",
+    "node_value": "d",
+    "node_right": "i",
+    "column_field": "b",
+    "column_missing_left": "B",
+    "category_sides": "B",
+}
+_LINEAR_MEMBERS = {
+    "term_field": "b",
+    "term_shift": "d",
+    "term_scale": "d",
+    "term_weight": "d",
+    "term_missing": "d",
+    "category_contributions": "d",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TreesForm:
+    """Trees whose nodes are in preorder: a node's left child follows it, its right child comes later.
+
+    Attributes
+    ----------
+    output : {"log_odds", "mean"}
+        Whether the late probability is ``expit(base + sum of the leaves)`` or ``(base + sum of the leaves) / n_trees``.
+    base : float
+        What the sum begins with.
+    labels : mapping of str to tuple of str
+        For each category field its labels. A label's code is its index; then come the code of a missing value and the
+        code of a label that is not among them.
+    roots : array of int32, length n_trees
+        Each tree's first node, ascending.
+    node_column, node_value, node_right : arrays of length n_nodes
+        The column that is asked, −1 at a leaf; the threshold (left if ``x <= threshold``), or the leaf's value; the
+        right child, 0 at a leaf.
+    column_field, column_missing_left : arrays of length n_columns
+        Which field of ``schema.FIELD_NAMES`` a column is about, ascending; for a number, 1 if a missing one goes left.
+    category_sides : array of uint8, length n_columns * n_codes
+        For a category's column and a code 0 (left) or 1 (right); its threshold is ½. Zero for numbers.
+    """
+
+    output: Output
+    base: float
+    labels: Labels
+    roots: array[int]
+    node_column: array[int]
+    node_value: array[float]
+    node_right: array[int]
+    column_field: array[int]
+    column_missing_left: array[int]
+    category_sides: array[int]
+
+    @property
+    def n_codes(self) -> int:
+        """The length of a row of ``category_sides``."""
+        return n_codes(self.labels)
+
+    def to_bytes(self) -> bytes:
+        """Return the ``.npz`` archive; equal forms give equal bytes."""
+        return _to_bytes(self, "trees", _TREE_MEMBERS, {"output": self.output, "base": self.base})
+
+
+@dataclass(frozen=True, eq=False)
+class LinearForm:
+    """Log-odds that are a sum: ``intercept + Σ weight · (x − shift) / scale + Σ contribution of the category's code``.
+
+    Attributes
+    ----------
+    intercept : float
+        The log-odds of nothing.
+    labels : mapping of str to tuple of str
+        As in ``TreesForm``.
+    term_field, term_shift, term_scale, term_weight, term_missing : arrays of length n_terms
+        The numbers' terms; ``term_missing`` is what a missing one contributes.
+    category_contributions : array of float64, length n_categories * n_codes
+        In the order of ``schema.CATEGORY_NAMES``.
+    """
+
+    intercept: float
+    labels: Labels
+    term_field: array[int]
+    term_shift: array[float]
+    term_scale: array[float]
+    term_weight: array[float]
+    term_missing: array[float]
+    category_contributions: array[float]
+
+    @property
+    def n_codes(self) -> int:
+        """The length of a row of ``category_contributions``."""
+        return n_codes(self.labels)
+
+    def to_bytes(self) -> bytes:
+        """Return the ``.npz`` archive; equal forms give equal bytes."""
+        return _to_bytes(self, "linear", _LINEAR_MEMBERS, {"intercept": self.intercept})
+
+
+ServingForm = TreesForm | LinearForm
+
+
+def n_codes(labels: Labels) -> int:
+    """Return how many codes the category with the most labels has, missing and unseen included."""
+    return 2 + max(map(len, labels.values()), default=0)
+
+
+def form_from_bytes(data: bytes) -> ServingForm:
+    """Read a stored form.
+
+    Parameters
+    ----------
+    data : bytes
+        An ``.npz`` archive; checked throughout, so that scoring can neither read out of bounds nor fail to end.
+
+    Raises
+    ------
+    InvalidServingFormError
+        If it is none that can be used; the message says what is wrong.
+    """
+    members = archive.unpack(data)
+    if _META not in members or members[_META].typecode != "B":
+        raise InvalidServingFormError("it does not say what it is")
+    try:
+        meta = json.loads(members.pop(_META).tobytes())
+    except (ValueError, RecursionError) as error:
+        raise InvalidServingFormError("what it says of itself is no JSON") from error
+    if not isinstance(meta, dict) or meta.get("format") != FORM_FORMAT:
+        raise InvalidServingFormError(f"it is not of format {FORM_FORMAT}")
+    if meta.get("fields") != list(FIELD_NAMES):
+        raise InvalidServingFormError("it is about other fields than the schema's")
+    labels = check_labels(meta.get("labels"))
+    if meta.get("kind") == "trees":
+        return _trees(meta, labels, members)
+    if meta.get("kind") == "linear":
+        return _linear(meta, labels, members)
+    raise InvalidServingFormError("it is of no known kind")
+
+
+def _to_bytes(form: Any, kind: str, names: Mapping[str, str], facts: Mapping[str, Any]) -> bytes:
+    meta = {
+        "format": FORM_FORMAT,
+        "kind": kind,
+        "fields": FIELD_NAMES,
+        "labels": {name: form.labels[name] for name in CATEGORY_NAMES},
+        **facts,
+    }
+    text = json.dumps(meta, allow_nan=False).encode("utf-8")
+    return archive.pack({_META: array("B", text), **{name: getattr(form, name) for name in names}})
+
+
+def _trees(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> TreesForm:
+    _check_members(members, _TREE_MEMBERS)
+    output = meta.get("output")
+    if output not in ("log_odds", "mean"):
+        raise InvalidServingFormError("it does not say what the sum of its trees is")
+    form = TreesForm(output=output, base=_number(meta, "base"), labels=labels, **members)
+    check_trees(form)
+    return form
+
+
+def _linear(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> LinearForm:
+    _check_members(members, _LINEAR_MEMBERS)
+    form = LinearForm(intercept=_number(meta, "intercept"), labels=labels, **members)
+    check_linear(form)
+    return form
+
+
+def _check_members(members: Mapping[str, Any], expected: Mapping[str, str]) -> None:
+    if {name: values.typecode for name, values in members.items()} != expected:
+        raise InvalidServingFormError("it has other arrays than its kind has")
+
+
+def _number(meta: Mapping[str, Any], name: str) -> float:
+    value = meta.get(name)
+    # A bool is an int to Python.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e6:
+        raise InvalidServingFormError(f"its {name} is no number that a log-odds could be")
+    return float(value)

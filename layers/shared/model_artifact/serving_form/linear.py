@@ -1,0 +1,76 @@
+"""Logistic regression: each field's contribution to the log-odds, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
+from model_artifact.serving_form import encoding
+from model_artifact.serving_form.form import LinearForm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Linear:
+    """Scores a ``LinearForm``."""
+
+    def __init__(self, form: LinearForm) -> None:
+        self.form = form
+        names = [FIELD_NAMES[field] for field in form.term_field]
+        self._terms = list(
+            zip(names, form.term_shift, form.term_scale, form.term_weight, form.term_missing, strict=True)
+        )
+        self._categories = [self._contributions_of(number, name) for number, name in enumerate(CATEGORY_NAMES)]
+
+    def contributions(self, record: Mapping[str, Any]) -> dict[str, float]:
+        """Return what each field adds to the log-odds."""
+        found = dict.fromkeys(FIELD_NAMES, 0.0)
+        for name, shift, scale, weight, missing in self._terms:
+            value = record.get(name)
+            found[name] += missing if value is None or isnan(value) else (value - shift) / scale * weight
+        for name, by_label, missing, unseen in self._categories:
+            value = record.get(name)
+            # A label that is a float is NaN.
+            found[name] = by_label.get(value, missing if isinstance(value, float) else unseen)
+        return found
+
+    def late_probability(self, record: Mapping[str, Any]) -> float:
+        """See ``scoring.RecordScorer``."""
+        total = self.form.intercept
+        for contribution in self.contributions(record).values():
+            total += contribution
+        return encoding.check_probability(encoding.expit(total))
+
+    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
+        """See ``scoring.RecordScorer``."""
+        return list(map(self.late_probability, records))
+
+    def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+        """See ``scoring.RecordScorer``."""
+        import numpy as np
+
+        numbers = encoding.numbers(columns)
+        n_rows = len(next(iter(numbers.values())))
+        found = {name: np.zeros(n_rows) for name in FIELD_NAMES}
+        for name, shift, scale, weight, missing in self._terms:
+            value = numbers[name]
+            found[name] += np.where(np.isnan(value), missing, (value - shift) / scale * weight)
+        for name, by_label, missing, unseen in self._categories:
+            labels = {label: code for code, label in enumerate(self.form.labels[name])}
+            table = np.array([*map(by_label.__getitem__, labels), missing, unseen])
+            found[name] = table.take(encoding.codes(columns[name], labels))
+        total = np.full(n_rows, self.form.intercept)
+        for contribution in found.values():
+            total += contribution
+        return encoding.check_probabilities(encoding.expit_of_many(total))
+
+    def _contributions_of(self, number: int, name: str) -> tuple[str, dict[Any, float], float, float]:
+        labels = self.form.labels[name]
+        first = number * self.form.n_codes
+        by_code = self.form.category_contributions[first : first + len(labels) + 2].tolist()
+        missing, unseen = by_code[-2:]
+        return name, {**dict(zip(labels, by_code, strict=False)), None: missing}, missing, unseen

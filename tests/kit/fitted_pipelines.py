@@ -1,0 +1,161 @@
+"""Small pipelines of every kind that has a serving form, fitted once a run on made-up loans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from model_artifact.schema import CATEGORY_NAMES, EMP_LENGTHS, FIELD_NAMES, FIELDS, GRADES, NUMERIC_NAMES
+from model_artifact.serving_form.compile import compile_pipeline
+from model_artifact.serving_form.form import ServingForm
+
+Record = dict[str, Any]
+
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "purpose": ("car", "credit_card", "debt_consolidation", "small_business", "wedding"),
+    "grade": GRADES,
+    "emp_length": EMP_LENGTHS,
+    "home_ownership": ("MORTGAGE", "OWN", "RENT"),
+}
+ROWS = 1500
+
+
+@cache
+def loans(seed: int = 7) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return ten columns and whether each loan is late, a third of them."""
+    random = np.random.default_rng(seed)
+    grade = random.integers(0, 7, ROWS)
+    columns: dict[str, Any] = {
+        "loan_amnt": random.integers(1, 40, ROWS) * 1000.0,
+        "int_rate": np.round(0.05 + 0.03 * grade + random.uniform(0, 0.03, ROWS), 4),
+        "annual_inc": np.round(np.exp(random.normal(11, 0.6, ROWS)), 2),
+        "revol_util": np.where(random.random(ROWS) < 0.1, np.nan, np.round(random.uniform(0, 1.2, ROWS), 3)),
+        "dti": np.round(random.uniform(0, 40, ROWS), 2),
+        "delinq_2yrs": random.poisson(0.4, ROWS).astype(float),
+        "grade": np.array(GRADES, dtype=object)[grade],
+    }
+    for name in ("purpose", "emp_length", "home_ownership"):
+        columns[name] = np.array(LABELS[name], dtype=object)[random.integers(0, len(LABELS[name]), ROWS)]
+    columns["emp_length"][random.random(ROWS) < 0.1] = np.nan
+    logit = 0.5 * grade - 2 + 0.05 * columns["dti"] - 0.8 * (columns["purpose"] == "car") + columns["delinq_2yrs"]
+    late = (random.random(ROWS) < 1 / (1 + np.exp(1.5 - logit))).astype(np.int64)
+    return pd.DataFrame(columns)[list(FIELD_NAMES)], late
+
+
+@cache
+def records() -> tuple[Record, ...]:
+    """Return the loans as JSON records."""
+    rows = loans()[0].to_dict("records")
+    return tuple({name: None if value != value else value for name, value in row.items()} for row in rows)
+
+
+def one_hot(**options: Any) -> Pipeline:
+    imputer = SimpleImputer(strategy="constant", fill_value="missing")
+    return Pipeline([("impute", imputer), ("encode", OneHotEncoder(handle_unknown="ignore", **options))])
+
+
+def ordinal(**options: Any) -> OrdinalEncoder:
+    return OrdinalEncoder(**{"handle_unknown": "use_encoded_value", "unknown_value": np.nan, **options})
+
+
+def columns(numbers: Any, categories: Any) -> ColumnTransformer:
+    parts = [("numbers", numbers, list(NUMERIC_NAMES)), ("categories", categories, list(CATEGORY_NAMES))]
+    return ColumnTransformer(parts)
+
+
+def pipeline(transformer: Any, classifier: Any, *between: Any) -> Pipeline:
+    steps = [("columns", transformer), *((f"between{n}", step) for n, step in enumerate(between))]
+    return Pipeline([*steps, ("classifier", classifier)])
+
+
+def scaled() -> Pipeline:
+    return Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
+
+
+def boosting(**options: Any) -> HistGradientBoostingClassifier:
+    settings = {"max_iter": 25, "max_leaf_nodes": 6, "min_samples_leaf": 20, "random_state": 3, **options}
+    return HistGradientBoostingClassifier(early_stopping=False, **settings)
+
+
+_MEDIAN = SimpleImputer(strategy="median")
+
+# The name says what is particular. "small" ones have at most eight questions a tree.
+KINDS: dict[str, Callable[[], Pipeline]] = {
+    "forest": lambda: pipeline(
+        columns(_MEDIAN, one_hot(sparse_output=False)), RandomForestClassifier(12, random_state=1)
+    ),
+    "forest-sparse": lambda: pipeline(columns(_MEDIAN, one_hot()), RandomForestClassifier(5, random_state=1)),
+    "forest-missing-values": lambda: pipeline(
+        columns("passthrough", ordinal()), RandomForestClassifier(8, max_leaf_nodes=60, random_state=2)
+    ),
+    "forest-scaled": lambda: pipeline(columns(scaled(), ordinal()), RandomForestClassifier(6, random_state=4)),
+    "forest-small": lambda: pipeline(
+        columns(_MEDIAN, one_hot(sparse_output=False)), RandomForestClassifier(30, max_depth=3, random_state=1)
+    ),
+    "extra-trees": lambda: pipeline(
+        columns(_MEDIAN, one_hot(sparse_output=False)), ExtraTreesClassifier(6, random_state=5)
+    ),
+    "boosting-small": lambda: pipeline(
+        ColumnTransformer(
+            [
+                ("numbers", "passthrough", list(NUMERIC_NAMES)),
+                ("ordered", ordinal(categories=[list(GRADES), list(EMP_LENGTHS)]), ["grade", "emp_length"]),
+                ("unordered", ordinal(), ["purpose", "home_ownership"]),
+            ]
+        ),
+        boosting(max_features=0.4),
+    ),
+    "boosting-large": lambda: pipeline(columns("passthrough", ordinal()), boosting(max_leaf_nodes=31)),
+    "boosting-small-native-categories": lambda: pipeline(
+        columns("passthrough", ordinal()), boosting(categorical_features=[6, 7, 8, 9])
+    ),
+    "boosting-large-native-categories": lambda: pipeline(
+        columns("passthrough", ordinal(encoded_missing_value=-1)),
+        boosting(max_leaf_nodes=25, categorical_features=[6, 8]),
+    ),
+    "boosting-unknown-minus-one": lambda: pipeline(
+        columns(_MEDIAN, ordinal(unknown_value=-1, encoded_missing_value=-2)), boosting()
+    ),
+    "boosting-small-scaled": lambda: pipeline(columns(scaled(), one_hot(sparse_output=False)), boosting()),
+    "logistic": lambda: pipeline(columns(scaled(), one_hot()), LogisticRegression(max_iter=2000)),
+    "logistic-scaled-after": lambda: pipeline(
+        columns(_MEDIAN, one_hot(sparse_output=False)), LogisticRegression(max_iter=2000), StandardScaler()
+    ),
+}
+TREES = tuple(name for name in KINDS if not name.startswith("logistic"))
+
+
+@cache
+def fitted(kind: str) -> Pipeline:
+    """Return a fitted pipeline of a kind."""
+    return KINDS[kind]().fit(*loans())
+
+
+@cache
+def form(kind: str) -> ServingForm:
+    """Return the serving form of ``fitted(kind)``."""
+    return compile_pipeline(fitted(kind))
+
+
+def any_record() -> st.SearchStrategy[Record]:
+    """Return records with anything in them that the hard bounds allow, each field often as in the loans."""
+    usual = records()
+    fields: dict[str, st.SearchStrategy[Any]] = {}
+    for field in FIELDS:
+        values = st.sampled_from([record[field.name] for record in usual[:100]])
+        other: st.SearchStrategy[Any] = st.text(max_size=12)
+        if field.type == "number":
+            other = st.floats(field.hard_min, field.hard_max)
+        fields[field.name] = st.one_of(values, other, st.none())
+    return st.fixed_dictionaries(fields)

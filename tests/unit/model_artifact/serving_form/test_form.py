@@ -1,0 +1,276 @@
+"""Stored forms: read back as they were, readable by NumPy, and refused where they would do harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from array import array
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fitted_pipelines import form, records
+from model_artifact.errors import ArtifactError
+from model_artifact.schema import CATEGORY_NAMES
+from model_artifact.serving_form import archive
+from model_artifact.serving_form.errors import InvalidServingFormError
+from model_artifact.serving_form.form import form_from_bytes
+from model_artifact.serving_form.scoring import make_scorer
+
+KINDS = ["boosting-small", "boosting-large", "logistic"]
+
+
+@cache
+def stored(kind: str) -> bytes:
+    return form(kind).to_bytes()
+
+
+def members_of(kind: str) -> dict[str, Any]:
+    return archive.unpack(stored(kind))
+
+
+def with_meta(of_kind: str, changes: dict[str, Any]) -> bytes:
+    members = members_of(of_kind)
+    meta = {**json.loads(members["meta"].tobytes()), **changes}
+    return archive.pack({**members, "meta": array("B", json.dumps(meta).encode())})
+
+
+def npz(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archived:
+        for name, body in members.items():
+            archived.writestr(name, body)
+    return file.getvalue()
+
+
+def npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_form_is_read_back_as_it_was(kind: str) -> None:
+    assert vars(form_from_bytes(stored(kind))) == vars(form(kind))
+    assert form_from_bytes(stored(kind)).to_bytes() == stored(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numpy_reads_what_is_stored_and_the_other_way_round(kind: str) -> None:
+    with np.load(io.BytesIO(stored(kind)), allow_pickle=False) as loaded:
+        arrays = dict(loaded)
+    for name, values in arrays.items():
+        if name != "meta":
+            assert values.tolist() == getattr(form(kind), name).tolist()
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, **arrays)
+        assert vars(form_from_bytes(file.getvalue())) == vars(form(kind))
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_form_are_refused(data: bytes) -> None:
+    with pytest.raises(InvalidServingFormError):
+        form_from_bytes(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_truncation_is_refused(kind: str) -> None:
+    data = stored(kind)
+    for length in range(0, len(data), max(1, len(data) // 50)):
+        with pytest.raises(InvalidServingFormError):
+            form_from_bytes(data[:length])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_flipped_bits_are_refused_or_change_nothing_that_counts(kind: str, data: st.DataObject) -> None:
+    body = bytearray(stored(kind))
+    body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        read = form_from_bytes(bytes(body))
+    except InvalidServingFormError:
+        return
+    # Dates, attributes and the like: the arrays have checksums.
+    assert vars(read) == vars(form(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_figures_are_refused_or_can_be_scored(kind: str, data: st.DataObject) -> None:
+    members = members_of(kind)
+    for _ in range(data.draw(st.integers(1, 3))):
+        values = members[data.draw(st.sampled_from(sorted(members)))]
+        if values.typecode == "d":
+            change = data.draw(st.floats(allow_nan=True))
+        else:
+            bits = 8 * values.itemsize
+            is_signed = values.typecode.islower()
+            low = -(1 << bits - 1) if is_signed else 0
+            change = data.draw(st.integers(low, low + (1 << bits) - 1))
+        if len(values):
+            values[data.draw(st.integers(0, len(values) - 1))] = change
+    try:
+        scorer = make_scorer(form_from_bytes(archive.pack(members)))
+    except InvalidServingFormError:
+        return
+    try:
+        assert all(0 <= probability <= 1 for probability in scorer.late_probabilities(records()[:30]))
+        assert 0 <= scorer.late_probability(records()[0]) <= 1
+    except ArtifactError:
+        # The sum of a linear form's terms may overflow; that is noticed.
+        assert kind == "logistic"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "says"),
+    [
+        ("logistic", {"format": 2}, "format 1"),
+        ("logistic", {"kind": "neural"}, "kind"),
+        ("logistic", {"kind": "trees"}, "arrays"),
+        ("logistic", {"fields": ["a"]}, "fields"),
+        ("logistic", {"intercept": "0"}, "intercept"),
+        ("logistic", {"intercept": 1e300}, "intercept"),
+        ("boosting-small", {"base": None}, "base"),
+        ("boosting-small", {"base": True}, "base"),
+        ("boosting-small", {"output": "mean"}, "zero|leaf"),
+        ("boosting-small", {"output": "product"}, "sum"),
+        ("boosting-small", {"labels": {}}, "labels"),
+        ("boosting-small", {"labels": {name: ["A", "A"] for name in CATEGORY_NAMES}}, "twice"),
+        ("boosting-small", {"labels": {name: [1] for name in CATEGORY_NAMES}}, "texts"),
+        ("boosting-small", {"labels": {name: [] for name in CATEGORY_NAMES}}, "sizes"),
+    ],
+)
+def test_form_that_says_wrong_things_of_itself_is_refused(kind: str, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidServingFormError, match=says):
+        form_from_bytes(with_meta(kind, changes))
+
+
+@pytest.mark.parametrize("meta", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
+def test_form_that_says_nothing_of_itself_is_refused(meta: bytes) -> None:
+    with pytest.raises(InvalidServingFormError):
+        form_from_bytes(archive.pack({**members_of("logistic"), "meta": array("B", meta)}))
+
+
+# Changes to the first tree: root 0 asks, its left child is 1.
+@pytest.mark.parametrize(
+    ("name", "index", "value", "says"),
+    [
+        ("node_right", 0, 0, "right child"),
+        ("node_right", 0, 1, "right child"),
+        ("node_right", 0, -1, "right child"),
+        ("node_right", 0, 2**31 - 1, "right child"),
+        ("node_column", 0, 32_767, "column that is not there"),
+        ("node_column", 0, -2, "column that is not there"),
+        ("node_column", 0, -1, "after its last leaf|leaf is outside"),
+        ("node_value", 0, float("nan"), "no number"),
+        ("roots", 0, 1, "follow"),
+        ("roots", 1, 0, "follow"),
+        ("roots", 1, 10**6, "follow|last leaf"),
+        ("column_field", 0, -1, "field"),
+        ("column_field", -1, 10, "field"),
+        ("category_sides", 0, 2, "side"),
+        ("column_missing_left", 0, 2, "side"),
+    ],
+)
+def test_trees_that_would_lead_astray_are_refused(name: str, index: int, value: float, says: str) -> None:
+    members = members_of("boosting-small")
+    members[name][index] = value
+    with pytest.raises(InvalidServingFormError, match=says):
+        form_from_bytes(archive.pack(members))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrays_of_other_lengths_or_types_are_refused(kind: str) -> None:
+    for name in members_of(kind):
+        for change in ("shorter", "longer", "empty", "type", "left out"):
+            members = members_of(kind)
+            if change == "shorter":
+                members[name].pop()
+            elif change == "longer":
+                members[name].append(members[name][-1])
+            elif change == "empty":
+                members[name] = array(members[name].typecode)
+            elif change == "type":
+                members[name] = array("i" if members[name].typecode != "i" else "h", [0])
+            else:
+                del members[name]
+            with pytest.raises(InvalidServingFormError):
+                form_from_bytes(archive.pack(members))
+
+
+def test_bomb_is_refused_before_it_goes_off() -> None:
+    bomb = npz({"meta.npy": bytes(64 << 20)})
+    assert len(bomb) < 100_000
+    with pytest.raises(InvalidServingFormError, match="unpacks to more"):
+        archive.unpack(bomb, max_unpacked_bytes=1 << 20)
+
+
+def test_bomb_that_lies_about_its_size_is_cut_off() -> None:
+    body = npy(np.zeros(1000, dtype=np.uint8))
+    bomb = bytearray(npz({"meta.npy": body}))
+    # The size in the central directory, 24 bytes after its signature (APPNOTE.TXT, 4.3.12).
+    place = bomb.index(b"PK\x01\x02") + 24
+    bomb[place : place + 4] = (200).to_bytes(4, "little")
+    with pytest.raises(InvalidServingFormError):
+        archive.unpack(bytes(bomb), max_unpacked_bytes=500)
+
+
+def test_header_that_promises_more_than_there_is_allocates_nothing() -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999,), }\n"
+    body = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(80)
+    with pytest.raises(InvalidServingFormError, match="length"):
+        archive.unpack(npz({"meta.npy": body}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.zeros((2, 2)), np.float64(1), np.zeros(2, dtype=">f8"), np.array(["a"]), np.zeros(2, dtype=np.complex128)],
+)
+def test_other_arrays_of_numpy_are_refused(values: np.ndarray) -> None:
+    with pytest.raises(InvalidServingFormError):
+        archive.unpack(npz({"meta.npy": npy(values)}))
+
+
+def test_pickled_objects_are_never_unpickled() -> None:
+    file = io.BytesIO()
+    np.save(file, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(InvalidServingFormError):
+        archive.unpack(npz({"meta.npy": file.getvalue()}))
+
+
+def test_odd_archives_are_refused() -> None:
+    body = npy(np.zeros(3, dtype=np.uint8))
+    for data in (
+        npz({"meta.txt": body}),
+        npz({"meta": body}),
+        npz({"meta.npy": b""}),
+        npz({"meta.npy": body[:20]}),
+        npz({"meta.npy": body}, zipfile.ZIP_BZIP2),
+        npz({"meta.npy": body}, zipfile.ZIP_LZMA),
+        npz({}),
+    ):
+        with pytest.raises(InvalidServingFormError):
+            form_from_bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archived:
+        for _ in range(2):
+            archived.writestr("meta.npy", npy(np.zeros(3, dtype=np.uint8)))
+    with pytest.raises(InvalidServingFormError, match="different names"):
+        archive.unpack(file.getvalue())
+
+
+def test_errors_say_what_to_do() -> None:
+    with pytest.raises(InvalidServingFormError, match="Publish the model again"):
+        form_from_bytes(b"PK")
