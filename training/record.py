@@ -21,7 +21,7 @@ import pandas as pd
 from model_artifact.inspection import find_categories_in_child
 from model_artifact.schema import FIELDS
 from model_registry.candidate import Candidate
-from model_registry.manifest import FieldSchema, Threshold, parse_field, parse_threshold
+from model_registry.manifest import FieldSchema, Threshold, parse_field, parse_reasons, parse_threshold
 from training.errors import RecordRefusedError
 
 RECORD_FORMAT = 1
@@ -82,6 +82,7 @@ def write(folder: Path, candidate: Candidate) -> None:
         "probe_records": candidate.probe_records,
         "git_commit": candidate.git_commit,
         "description": candidate.description,
+        "reasons": asdict(candidate.reasons) if candidate.reasons else None,
     }
     folder.mkdir(parents=True, exist_ok=True)
     _write_atomically(folder / PICKLE_NAME, candidate.pickle)
@@ -137,6 +138,7 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
         probe_records=tuple(document["probe_records"]),
         git_commit=document["git_commit"],
         description=document["description"],
+        reasons=parse_reasons(document["reasons"]) if document.get("reasons") else None,
     )
 
 

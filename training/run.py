@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.reasons.reference import typical_record
 from model_artifact.scoring import late_probabilities
 from model_registry.candidate import Candidate
-from model_registry.manifest import Threshold
+from model_registry.manifest import Reasons, Threshold
 from training import basic_model, improved_model
 from training.data import Quarter, Quarters
 from training.evaluate import evaluate
@@ -135,6 +137,7 @@ def train(
         probe_records=PROBE_RECORDS,
         git_commit=git_commit,
         description=f"{recipe.description} {n_estimators} trees, seed {seed}.",
+        reasons=Reasons(CODES_VERSION, _typical_on_time_loan(quarters.train)),
     )
     return TrainingResult(name, pipeline, candidate, quarters.source)
 
@@ -144,6 +147,11 @@ def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: Th
     known = np.isfinite(probabilities)
     figures = evaluate(quarter.target[known], probabilities[known], threshold.value)
     return {**figures, "rows": int(known.sum()), "data": quarter.fingerprint.to_dict()}
+
+
+def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
+    on_time = quarter.features[quarter.target == 0]
+    return typical_record({name: on_time[name].tolist() for name in on_time})
 
 
 def _pickled(pipeline: Pipeline) -> bytes:

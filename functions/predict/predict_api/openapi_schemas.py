@@ -102,12 +102,25 @@ def _answer_schemas() -> dict[str, Any]:
         "late_probability": {"type": "number", "minimum": 0, "maximum": 1},
         "is_late": {"type": "boolean", "description": "Whether the probability reaches the threshold."},
         "threshold": {"type": "number", "minimum": 0, "maximum": 1},
+        "reasons": {
+            "type": "array",
+            "maxItems": 4,
+            "description": "Only where parameters.explain is true: what raises the probability, the weightiest first.",
+            "items": {"$ref": "#/components/schemas/Reason"},
+        },
         "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
     }
     response = {
         "id": _TEXT,
         "model": {"$ref": "#/components/schemas/Model"},
         "predictions": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Prediction"}},
+    }
+    reason = {
+        "code": _TEXT,
+        "feature": _TEXT,
+        "effect": {"type": "number", "description": "By how much it raises the probability."},
+        "text": _TEXT,
+        "is_lender_pricing": {"type": "boolean", "description": "Whether it is the lender's own rate and grade."},
     }
     violation = {"pointer": _TEXT, "code": _TEXT, "detail": _TEXT}
     problem = {
@@ -121,7 +134,10 @@ def _answer_schemas() -> dict[str, Any]:
     return {
         "PredictResponse": _object(response),
         "Model": _object(model),
-        "Prediction": _object(prediction, required=[name for name in prediction if name != schema.LOAN_ID]),
+        "Prediction": _object(
+            prediction, required=[name for name in prediction if name not in (schema.LOAN_ID, "reasons")]
+        ),
+        "Reason": _object(reason),
         "Warning": _object(warning),
         "Problem": _object(problem, required=[name for name in problem if name != "errors"]),
     }

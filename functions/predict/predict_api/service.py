@@ -8,12 +8,7 @@ from typing import Any
 from model_artifact.errors import ArtifactError
 from predict_api.alias_follower import AliasFollower, Deployment
 from predict_api.envelopes import open_envelope
-from predict_api.errors import (
-    DeadlineExceededError,
-    ExplanationUnavailableError,
-    NoVerifiedModelError,
-    UnknownModelError,
-)
+from predict_api.errors import DeadlineExceededError, NoVerifiedModelError, UnknownModelError
 from predict_api.exchange import Exchange
 from predict_api.pointers import RecordPointers
 from predict_api.schema import LOAN_ID, RecordSchema
@@ -67,8 +62,6 @@ class PredictionService:
         with exchange.span("validate"):
             envelope = open_envelope(document, self._schema.names)
             records = self._schema.check(envelope.records, envelope.pointers)
-        if envelope.wants_reasons:
-            raise ExplanationUnavailableError("This model gives no reasons. Ask again without parameters.explain.")
         with exchange.span("model"):
             deployment = self._follower.follow()
             model = deployment.model_for(routing_key(records, exchange.headers, exchange.request_id))
@@ -76,11 +69,15 @@ class PredictionService:
             raise DeadlineExceededError("There is no time left to score the records. Send them again, or fewer.")
         with exchange.span("score"):
             probabilities = model.late_probabilities(records)
+        reasons = None
+        if envelope.wants_reasons:
+            with exchange.span("explain"):
+                reasons = [model.explain(record) for record in records]
         exchange.model, exchange.rows = model, len(records)
         return {
             "id": envelope.request_name or exchange.request_id,
             "model": _describe_model(model, deployment),
-            "predictions": _predictions(model, records, probabilities, envelope.pointers),
+            "predictions": _predictions(model, records, probabilities, reasons, envelope.pointers),
         }
 
     def check_ready(self) -> dict[str, Any]:
@@ -146,6 +143,7 @@ def _predictions(
     model: ServingModel,
     records: Sequence[Mapping[str, Any]],
     probabilities: Sequence[float],
+    reasons: Sequence[list[dict[str, Any]]] | None,
     pointers: RecordPointers,
 ) -> list[dict[str, Any]]:
     threshold = model.manifest.threshold.value
@@ -157,6 +155,8 @@ def _predictions(
         prediction["late_probability"] = probability
         prediction["is_late"] = probability >= threshold
         prediction["threshold"] = threshold
+        if reasons is not None:
+            prediction["reasons"] = reasons[index]
         prediction["warnings"] = model.training_range.warnings(index, record, pointers)
         predictions.append(prediction)
     return predictions

@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from model_artifact.errors import NonFiniteOutputError
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
+from predict_api.errors import ExplanationUnavailableError
 from predict_api.training_range import TrainingRange
 
 if TYPE_CHECKING:
     from model_artifact.allow_list import AllowList
+    from model_artifact.reasons.explain import Explainer
 
 PICKLE = "pickle"
+ARRAYS = "arrays"
+
+_NO_REASONS = "This version of the model gives no reasons. Ask again without parameters.explain."
 
 
 class ServingModel(Protocol):
@@ -40,6 +46,10 @@ class ServingModel(Protocol):
 
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         """Return P(is_late = 1) of each checked record; ``NonFiniteOutputError`` if one is no probability."""
+        ...
+
+    def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the reasons of one checked record; ``ExplanationUnavailableError`` if the version has none to give."""
         ...
 
     def check_probes(self) -> None:
@@ -68,11 +78,58 @@ class PickledModel:
         probabilities: list[float] = late_probabilities(self._pipeline, frame_from_records(records)).tolist()
         return probabilities
 
+    def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002
+        """See ``ServingModel``: 512 coalitions through a pipeline would take longer than the answer is worth."""
+        raise ExplanationUnavailableError(_NO_REASONS)
+
     def check_probes(self) -> None:
         """See ``ServingModel``."""
         from model_artifact.verification import check_probes
 
         check_probes(self._pipeline, self.manifest.probes)
+
+
+class CompiledModel:
+    """A model that serves as flat arrays, proven equal to its pickle when it was published. Nothing is unpickled."""
+
+    form = ARRAYS
+
+    def __init__(self, manifest: Manifest, serving_form: bytes) -> None:
+        from model_artifact.serving_form.scoring import load_scorer
+
+        self.manifest = manifest
+        self.training_range = TrainingRange(manifest.input_schema)
+        self._scorer = load_scorer(serving_form)
+        self._explainer: Explainer | None = None
+
+    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
+        """See ``ServingModel``."""
+        if len(records) == 1:
+            probabilities = [self._scorer.late_probability(records[0])]
+        else:
+            probabilities = self._scorer.late_probabilities(records)
+        # Not (0 <= p <= 1) is true for NaN too.
+        if wrong := sum(not 0 <= probability <= 1 for probability in probabilities):
+            raise NonFiniteOutputError(wrong, len(records))
+        return probabilities
+
+    def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See ``ServingModel``."""
+        if self.manifest.reasons is None:
+            raise ExplanationUnavailableError(_NO_REASONS)
+        if self._explainer is None:
+            from model_artifact.reasons.explain import Explainer
+
+            reasons = self.manifest.reasons
+            self._explainer = Explainer(self._scorer, reasons.reference, codes_version=reasons.codes_version)
+        return [vars(reason) for reason in self._explainer.explain(record).reasons]
+
+    def check_probes(self) -> None:
+        """See ``ServingModel``."""
+        from model_artifact.probes import compare_probes
+
+        probes = self.manifest.probes
+        compare_probes(probes, self.late_probabilities([probe.record for probe in probes]))
 
 
 def make_loader(allowed_names: Sequence[str] = ()) -> ModelLoader:
@@ -92,7 +149,11 @@ def make_loader(allowed_names: Sequence[str] = ()) -> ModelLoader:
                 f"The manifest of {reader.model!r} version {version} is that of {manifest.model!r} version "
                 f"{manifest.version}. Publish the model again."
             )
-        # Invariant: the bytes are the manifest's, by size and sha256, before any of them is unpickled.
+        # Invariant: the bytes are the manifest's, by size and sha256, before any of them is read as a model.
+        if manifest.serving_form is not None:
+            compiled = CompiledModel(manifest, reader.get_serving_form(manifest))
+            compiled.check_probes()
+            return compiled
         data = reader.get_artifact(manifest)
         return PickledModel(manifest, _verify(data, manifest, allowed_names))
 

@@ -7,6 +7,7 @@ the memory, or crashes an extension. It gets no credentials and is ended with al
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -49,7 +50,7 @@ def inspect_in_child(
     Returns
     -------
     Inspection
-        The running libraries, the classes, and a probability for each probe record.
+        The running libraries, the classes, a probability for each probe record, and a serving form if there is one.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def inspect_in_child(
         environment=answer["environment"],
         classes=tuple(answer["classes"]),
         probe_probabilities=tuple(answer["probe_probabilities"]),
+        serving_form=base64.b64decode(answer["serving_form"]) if answer["serving_form"] else None,
+        why_no_serving_form=answer["why_no_serving_form"],
     )
 
 

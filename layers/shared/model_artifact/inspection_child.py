@@ -1,11 +1,13 @@
 """The child process that looks at a candidate's pickle: ``python -m model_artifact.inspection_child <folder>``.
 
-Loads it through the allow-list, checks that it can serve, scores the probe records, answers as JSON. Meanwhile it may
+Loads it through the allow-list, checks that it can serve, scores the probe records, compiles a serving form and proves
+it equal, answers as JSON. Meanwhile it may
 not write, start programs or open connections (an audit hook, PEP 578), and has limits where the system knows them.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -52,7 +54,8 @@ def main(folder: Path) -> int:
     answer_file = os.dup(1)
     os.dup2(2, 1)
     answer = _look(folder)
-    os.write(answer_file, json.dumps(answer).encode())
+    with os.fdopen(answer_file, "wb") as output:
+        output.write(json.dumps(answer).encode())
     return 0
 
 
@@ -62,6 +65,7 @@ def _look(folder: Path) -> dict[str, Any]:
     from model_artifact.errors import ArtifactError
     from model_artifact.features import frame_from_records
     from model_artifact.scoring import check_pipeline, late_probabilities
+    from model_artifact.serving_form.parity import compile_verified
     from model_artifact.unpickling import load_pipeline
     from model_artifact.verification import running_environment
 
@@ -75,6 +79,7 @@ def _look(folder: Path) -> dict[str, Any]:
         check_pipeline(pipeline)
         probabilities = late_probabilities(pipeline, probes).tolist() if len(probes) else []
         categories = find_categories(pipeline)
+        form = compile_verified(pipeline, request["probe_records"]) if len(probes) else None
     except ArtifactError as error:
         return {"refused": str(error)}
     except Exception as error:  # whatever a foreign model does with a record
@@ -87,6 +92,8 @@ def _look(folder: Path) -> dict[str, Any]:
         "classes": [int(label) for label in pipeline.classes_],
         "probe_probabilities": probabilities,
         "categories": categories,
+        "serving_form": base64.b64encode(form.body).decode() if form and form.body else None,
+        "why_no_serving_form": form.why_not if form else None,
     }
 
 

@@ -12,14 +12,12 @@ from importlib import metadata
 from typing import Any
 
 from model_artifact.allow_list import DEFAULT, AllowList
-from model_artifact.errors import ArtifactError, LibraryMismatchError, ProbeMismatchError, UnsuitableModelError
+from model_artifact.errors import ArtifactError, LibraryMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
+from model_artifact.probes import PROBE_TOLERANCE, compare_probes
 from model_artifact.scoring import check_pipeline, late_probabilities
 from model_artifact.unpickling import load_pipeline
 from model_registry.manifest import Manifest, Probe
-
-# Sums of a hundred trees differ in the last bits between processors; no change of a model is as small.
-PROBE_TOLERANCE = 1e-9
 
 # How many parts of a version must agree: scikit-learn promises nothing between any two versions, NumPy and joblib keep
 # their formats within a minor one. Python is recorded only: training and serving need not run the same.
@@ -59,9 +57,7 @@ def check_probes(pipeline: Any, probes: Sequence[Probe], tolerance: float = PROB
     if not probes:
         return
     actual = late_probabilities(pipeline, frame_from_records([probe.record for probe in probes]))
-    for number, (probe, probability) in enumerate(zip(probes, actual.tolist(), strict=True)):
-        if not abs(probability - probe.late_probability) <= tolerance:
-            raise ProbeMismatchError(number, probe.late_probability, probability)
+    compare_probes(probes, actual.tolist(), tolerance)
 
 
 def load_verified(data: bytes, manifest: Manifest, allow_list: AllowList = DEFAULT) -> Any:

@@ -15,12 +15,14 @@ import joblib
 import pandas as pd
 
 from model_artifact.features import frame_from_records
+from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
 from model_artifact.scoring import late_probabilities
+from model_artifact.serving_form.parity import compile_verified
 from model_artifact.verification import running_environment
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
-from model_registry.manifest import FieldSchema, Threshold
+from model_registry.manifest import FieldSchema, Reasons, Threshold
 from model_registry.stores.base import ObjectStore, StoredObject
 from model_registry.stores.memory import InMemoryStore
 from model_registry.writer import RegistryWriter
@@ -114,9 +116,9 @@ class WatchedStore:
 class Registry:
     """A bucket with a writer beside it."""
 
-    def __init__(self, store: ObjectStore | None = None) -> None:
+    def __init__(self, store: ObjectStore | None = None, inspector: Inspector | None = None) -> None:
         self.store = WatchedStore(store or InMemoryStore())
-        self.writer = self._make_writer(inspect_here)
+        self.writer = self._make_writer(inspector or inspect_here)
 
     def publish(self, model: bytes, threshold: float = 0.05, inspect: Inspector | None = None) -> int:
         """Publish a pickle and return its version."""
@@ -152,6 +154,7 @@ def candidate(model: bytes, threshold: float = 0.05) -> Candidate:
         probe_records=PROBES,
         git_commit=None,
         description="a model of a test",
+        reasons=Reasons(CODES_VERSION, {**RECORD, "grade": "A", "int_rate": 0.08, "home_ownership": "MORTGAGE"}),
     )
 
 
@@ -163,6 +166,13 @@ def inspect_here(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> I
     except Exception:
         return believe(pickle, probe_records)
     return Inspection(running_environment(), (0, 1), tuple(probabilities))
+
+
+def inspect_and_compile(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+    """Inspect a pickle of our own in this process, and compile it as publishing does."""
+    form = compile_verified(joblib.load(io.BytesIO(pickle)), probe_records)
+    assert form.body is not None, form.why_not
+    return replace(inspect_here(pickle, probe_records), serving_form=form.body)
 
 
 def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:

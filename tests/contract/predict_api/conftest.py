@@ -9,7 +9,7 @@ import pytest
 # As the template sets it, and before scikit-learn is imported: on more threads a single row takes many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.contract.predict_api.api_kit import Function, Registry, pickled
+from tests.contract.predict_api.api_kit import Function, Registry, inspect_and_compile, inspect_here, pickled
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def registry() -> Registry:
     return made
 
 
-@pytest.fixture(scope="module")
-def function() -> Function:
-    """A function on a registry that no test changes."""
-    made = Registry()
+@pytest.fixture(scope="module", params=["pickle", "arrays"])
+def function(request: pytest.FixtureRequest) -> Function:
+    """A function on a registry that no test changes: with a model that serves as its pickle, and as arrays."""
+    made = Registry(inspector=inspect_and_compile if request.param == "arrays" else inspect_here)
     made.writer.assign("live", made.publish(pickled()))
     return Function(made)
