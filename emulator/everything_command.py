@@ -52,7 +52,7 @@ async def serve_everything(options: ProjectOptions, api: ApiOptions, bucket: Buc
 @contextlib.asynccontextmanager
 async def _bucket_process(options: BucketProcessOptions, buckets: tuple[str, ...]) -> AsyncIterator[str]:
     """Run the bucket; it ends with this process, whatever happens to that."""
-    life_read, life_write = os.pipe2(os.O_CLOEXEC)
+    life_read, life_write = os.pipe()
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
         command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]

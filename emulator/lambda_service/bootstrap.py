@@ -158,7 +158,9 @@ def _thread_names() -> list[str]:
 
 def _fork_on_request(control: socket.socket, handler: Any, bootstrap: ModuleType, client: ModuleType) -> None:
     """Fork until the control socket is closed; report each fork's end over it."""
-    wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_read, False)
+    os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _ignore)
     children: set[int] = set()

@@ -79,7 +79,7 @@ class LogPipe:
 
     def __init__(self, sink: LogSink) -> None:
         self._sink = sink
-        self._read, self.write_fd = os.pipe2(os.O_CLOEXEC)
+        self._read, self.write_fd = os.pipe()
         os.set_blocking(self._read, False)
         self._rest = b""
         self._open = True

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,7 +65,7 @@ class SpawnedProcess:
     """A process of its own, started from scratch."""
 
     def __init__(self, plan: ProcessPlan, sink: LogSink, *, inherit: Sequence[int] = ()) -> None:
-        life_read, self._life = os.pipe2(os.O_CLOEXEC)
+        life_read, self._life = os.pipe()
         self.output = LogPipe(sink)
         settings = {**plan.settings, "life_fd": life_read}
         try:
@@ -85,13 +85,11 @@ class SpawnedProcess:
             self.output.close_write_end()
         self.pid = self._process.pid
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        watch_exit(self.pid, self._reap)
+        watch_exit(self.pid, self._reap, otherwise=self._process.wait)
 
     def is_alive(self) -> bool:
         """See `EnvironmentProcess`."""
-        if self.ended.done():
-            return False
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End the process group at once."""
@@ -130,13 +128,26 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def watch_exit(pid: int, ended: Any) -> None:
-    """Call `ended` on the event loop, once, when a process has ended."""
+def watch_exit(pid: int, ended: Callable[[], None], otherwise: Callable[[], object] | None = None) -> None:
+    """Call `ended` on the event loop, once, when a process has ended.
+
+    Parameters
+    ----------
+    pid : int
+        Any process, not only one of ours, where the system has pidfds.
+    ended : callable
+        What to call.
+    otherwise : callable, optional
+        Returns when the process has ended; run in a thread where the system has no pidfds.
+    """
     loop = asyncio.get_running_loop()
     try:
         descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):
-        threading.Thread(target=_wait_in_thread, args=(pid, loop, ended), daemon=True).start()
+        if otherwise is not None:
+            threading.Thread(target=_wait_in_thread, args=(otherwise, loop, ended), daemon=True).start()
+        else:
+            loop.call_soon(ended)
         return
 
     def readable() -> None:
@@ -147,6 +158,7 @@ def watch_exit(pid: int, ended: Any) -> None:
     loop.add_reader(descriptor, readable)
 
 
-def _wait_in_thread(pid: int, loop: asyncio.AbstractEventLoop, ended: Any) -> None:
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    loop.call_soon_threadsafe(ended)
+def _wait_in_thread(wait: Callable[[], object], loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+    wait()
+    with contextlib.suppress(RuntimeError):  # The loop is closed: the emulator has ended.
+        loop.call_soon_threadsafe(ended)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import select
@@ -174,7 +175,7 @@ class TemplateProcess:
         async with self._forking:
             if not self.is_alive:
                 raise TemplateGoneError
-            life_read, life_write = os.pipe2(os.O_CLOEXEC)
+            life_read, life_write = os.pipe()
             output = LogPipe(self._sink)
             self._newborn = ForkedProcess(output, life_write)
             self._answer = self._loop.create_future()
@@ -244,7 +245,7 @@ class TemplateProcess:
             self._answer.exception()
         for pid, fork in self._forks.items():
             if hasattr(os, "pidfd_open"):
-                watch_exit(pid, lambda fork=fork: fork.set_ended(None))
+                watch_exit(pid, functools.partial(fork.set_ended, None))
             else:
                 fork.kill()
                 fork.set_ended(None)
