@@ -54,8 +54,10 @@ def main(folder: Path) -> int:
     answer_file = os.dup(1)
     os.dup2(2, 1)
     answer = _look(folder)
-    with os.fdopen(answer_file, "wb") as output:
-        output.write(json.dumps(answer).encode())
+    # No file object: opening one to write is among what is forbidden by now.
+    left = memoryview(json.dumps(answer).encode())
+    while left:
+        left = left[os.write(answer_file, left) :]
     return 0
 
 
