@@ -17,6 +17,7 @@ from model_artifact.serving_form.form import LinearForm, ServingForm, TreesForm
 
 MAX_NODES = 5_000
 MAX_BASES = 50
+BASES_A_NODE = 20
 MIXED_RECORDS = 1_000
 
 _SEED = 20_240
@@ -107,10 +108,19 @@ def _every_node(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
     ends = [*form.roots, len(form.node_column)]
     asking = [(root, node) for root, end in pairwise(ends) for node in range(root, end) if form.node_column[node] >= 0]
     step = max(1, len(asking) // MAX_NODES)
-    for (root, node), base in zip(asking[::step], cycle(bases), strict=False):
+    for number, (root, node) in enumerate(asking[::step]):
         path = _path(form, root, node)
-        if path is not None:
-            yield from _on_the_edge(form, node, path, base)
+        if path is None:
+            continue
+        found = None
+        # Where both sides end in leaves of one value, a wrong threshold would not be seen: another base may do better.
+        for base in islice(cycle(bases), number % len(bases), number % len(bases) + BASES_A_NODE):
+            record = _reaching(form, path, base)
+            found = record or found
+            if record is not None and _tells_apart(form, node, record):
+                break
+        if found is not None:
+            yield from _on_the_edge(form, node, path, found)
 
 
 @dataclass
@@ -146,7 +156,8 @@ def _path(form: TreesForm, root: int, target: int) -> _Path | None:
     return path
 
 
-def _on_the_edge(form: TreesForm, node: int, path: _Path, base: Record) -> Iterator[Record]:
+def _reaching(form: TreesForm, path: _Path, base: Record) -> Record | None:
+    """Return a record that takes the path and is the base otherwise, or None where the hard bounds forbid it."""
     record = dict(base)
     for number in {*path.low, *path.high}:
         name = FIELDS[number].name
@@ -154,10 +165,14 @@ def _on_the_edge(form: TreesForm, node: int, path: _Path, base: Record) -> Itera
             candidates = (path.high.get(number, inf), nextafter(path.low.get(number, -inf), inf))
             fitting = [x for x in candidates if path.admits(number, x) and _is_possible(number, x)]
             if not fitting:
-                return
+                return None
             record[name] = fitting[0]
     for number, codes in path.codes.items():
         record[FIELDS[number].name] = _label(form, FIELDS[number].name, min(codes))
+    return record
+
+
+def _on_the_edge(form: TreesForm, node: int, path: _Path, record: Record) -> Iterator[Record]:
     number = form.column_field[form.node_column[node]]
     name = FIELDS[number].name
     if FIELDS[number].type == "category":
@@ -168,6 +183,32 @@ def _on_the_edge(form: TreesForm, node: int, path: _Path, base: Record) -> Itera
         if path.admits(number, value):
             yield {**record, name: value}
     yield {**record, name: None}
+
+
+def _tells_apart(form: TreesForm, node: int, record: Record) -> bool:
+    """Say whether the node's two sides give a record that stands on its edge different leaves."""
+    number = form.column_field[form.node_column[node]]
+    left = right = record
+    if FIELDS[number].type == "number":
+        threshold = form.node_value[node]
+        left = {**record, FIELDS[number].name: threshold}
+        right = {**record, FIELDS[number].name: nextafter(threshold, inf)}
+    return _leaf(form, node + 1, left) != _leaf(form, form.node_right[node], right)
+
+
+def _leaf(form: TreesForm, node: int, record: Record) -> float:
+    while form.node_column[node] >= 0:
+        column = form.node_column[node]
+        one = FIELDS[form.column_field[column]]
+        value = record[one.name]
+        if one.type == "category":
+            labels = form.labels[one.name]
+            code = labels.index(value) if value in labels else len(labels) + (value is not None)
+            is_left = not _sides(form, node)[code]
+        else:
+            is_left = bool(form.column_missing_left[column]) if value is None else value <= form.node_value[node]
+        node = node + 1 if is_left else form.node_right[node]
+    return form.node_value[node]
 
 
 def _sides(form: TreesForm, node: int) -> Sequence[int]:
