@@ -148,8 +148,8 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
 def test_a_taken_port_is_named_with_the_flag_that_moves_it(peerloan: Peerloan) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for flag in ("--port", "--bucket-port"):
-            done = peerloan.run("up", flag, port)
+        for flag, other in (("--port", "--bucket-port"), ("--bucket-port", "--port")):
+            done = peerloan.run("up", flag, port, other, "0")
             assert done.returncode == 1
             assert f"Port {port} is taken" in done.stderr
             assert flag in done.stderr
