@@ -91,7 +91,7 @@ class Alias:
         """
         try:
             return _parse(documents.parse_object(body))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidAliasError(f"This alias document can't be used: {error}.") from error
 
 

@@ -7,7 +7,6 @@ it leaves the old state or the new; a missing last entry is written by the next 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,11 +15,13 @@ from model_registry.alias import Alias, RoutingConfig, next_rollout
 from model_registry.errors import (
     AliasConflictError,
     AliasNotFoundError,
+    InvalidAliasError,
     NoEarlierVersionError,
+    ObjectNotFoundError,
     PreconditionFailedError,
     VersionNotFoundError,
 )
-from model_registry.reader import AliasSnapshot, RegistryReader
+from model_registry.reader import AliasSnapshot, RegistryReader, is_published
 from model_registry.stores.base import ObjectStore
 
 _NO_ADDITIONAL = RoutingConfig()
@@ -94,6 +95,8 @@ class AliasWriter:
             If somebody else moved the alias first.
         VersionNotFoundError
             If a version does not exist.
+        ArtifactMismatchError
+            If a version that is new to the alias is damaged.
         InvalidAliasError
             If the weights break the rules, or the alias document in the bucket can't be used.
         """
@@ -107,6 +110,7 @@ class AliasWriter:
             raise AliasNotFoundError(self.model, alias)
         update = self._update(alias, current, version, routing_config, reason)
         self._require_published(update.versions)
+        self._require_whole(set(update.versions) - set(current.alias.versions if current else ()))
         if current:
             self._write_history(current.alias)
         self._swap(update, current)
@@ -133,8 +137,10 @@ class AliasWriter:
         if len(current.versions) > 1:
             return self.assign(alias, current.version, expected_revision=revision, reason=reason)
         published = self.reader.list_versions()
-        for past in reversed(self.reader.history(alias)):
-            if past.version != current.version and past.version in published:
+        # Newest first, and no more than needed: this is the moment when it has to be quick.
+        for number in reversed(self.reader.list_revisions(alias)):
+            past = self._find_revision(alias, number)
+            if past and past.version != current.version and past.version in published:
                 return self.assign(alias, past.version, expected_revision=revision, reason=reason)
         raise NoEarlierVersionError(
             f"Alias {alias!r} has not pointed at another version that still exists. Set it to one by number."
@@ -155,7 +161,9 @@ class AliasWriter:
         reason: str,
     ) -> Alias:
         before = current.alias if current else None
-        revision = before.revision + 1 if before else 1
+        # An alias whose document was lost goes on where its history ends: a revision's number is never used twice.
+        last = before.revision if before else max(self.reader.list_revisions(alias), default=0)
+        revision = last + 1
         versions = (version, *routing_config.additional_version_weights)
         return Alias(
             alias=alias,
@@ -170,10 +178,18 @@ class AliasWriter:
         )
 
     def _require_published(self, versions: tuple[int, ...]) -> None:
-        files = self._version_files()
+        files = self.reader.list_version_files()
         for version in versions:
-            if not self._is_published(files.get(version, set())):
+            if not is_published(files.get(version, set())):
                 raise VersionNotFoundError(self.model, version)
+
+    def _require_whole(self, versions: set[int]) -> None:
+        # A new environment has no last good version to fall back on: so no damaged one may be put in charge.
+        for version in versions:
+            manifest = self.reader.get_manifest(version)
+            self.reader.get_artifact(manifest)
+            if manifest.serving_form:
+                self.reader.get_serving_form(manifest)
 
     def _swap(self, update: Alias, current: AliasSnapshot | None) -> None:
         key = names.alias_key(self.model, update.alias)
@@ -191,8 +207,11 @@ class AliasWriter:
         try:
             self._store.put(key, alias.to_json(), if_absent=True)
         except PreconditionFailedError:
-            # Only the one document that won this revision is ever written here: it is the same one.
-            return
+            if self.reader.get_revision(alias.alias, alias.revision).update_id != alias.update_id:
+                raise InvalidAliasError(
+                    f"Revision {alias.revision} of alias {alias.alias!r} stands in the history as another update. "
+                    "Somebody wrote to the bucket by hand: compare the alias document with its history."
+                ) from None
 
     def _undo_if_deleted(self, update: Alias, current: AliasSnapshot | None) -> None:
         # A deletion may have looked at the aliases before this update and removes the version after it. Its tombstone
@@ -200,7 +219,9 @@ class AliasWriter:
         try:
             self._require_published(update.versions)
         except VersionNotFoundError as error:
-            if current:
+            if not current:
+                self._remove_new(update)
+            else:
                 before = current.alias
                 self.assign(
                     update.alias,
@@ -211,17 +232,15 @@ class AliasWriter:
                 )
             raise
 
-    def _version_files(self) -> dict[int, set[str]]:
-        files: dict[int, set[str]] = defaultdict(set)
-        for key in self._store.list_keys(names.versions_prefix(self.model)):
-            parsed = names.parse_version_key(key)
-            if parsed:
-                files[parsed[0]].add(parsed[1])
-        return dict(files)
+    def _find_revision(self, alias: str, revision: int) -> Alias | None:
+        try:
+            return self.reader.get_revision(alias, revision)
+        except (InvalidAliasError, ObjectNotFoundError):
+            return None
 
-    @staticmethod
-    def _is_published(files: set[str]) -> bool:
-        return "manifest.json" in files and "deleted.json" not in files
+    def _remove_new(self, update: Alias) -> None:
+        if self.reader.get_alias(update.alias).alias.update_id == update.update_id:
+            self._store.delete(names.alias_key(self.model, update.alias))
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="microseconds")

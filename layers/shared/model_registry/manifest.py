@@ -115,7 +115,7 @@ class Manifest:
         """
         try:
             return _parse(documents.parse_object(body))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidManifestError(f"This manifest can't be used: {error}.") from error
 
 

@@ -25,6 +25,7 @@ _ALIAS_NAME = re.compile(r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}")
 # Names that read as a version would let one mistake an alias for one.
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 _VERSION_KEY = re.compile(r"[^/]+/versions/([1-9][0-9]*)/([^/]+)")
+_HISTORY_KEY = re.compile(r"[^/]+/aliases/[^/]+/history/([0-9]{8,})\.json")
 _ALIAS_KEY = re.compile(r"[^/]+/aliases/([^/]+)\.json")
 
 
@@ -82,6 +83,12 @@ def alias_key(model: str, alias: str) -> str:
 def history_prefix(model: str, alias: str) -> str:
     """Return the prefix under which an alias's revisions are."""
     return f"{aliases_prefix(model)}{alias}/history/"
+
+
+def parse_history_key(key: str) -> int | None:
+    """Return the revision's number, or None for a key that is not a revision's."""
+    match = _HISTORY_KEY.fullmatch(key)
+    return int(match[1]) if match else None
 
 
 def history_key(model: str, alias: str, revision: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Set
 from dataclasses import dataclass
 
 from model_registry import names
@@ -25,6 +27,11 @@ class AliasSnapshot:
     etag: str
 
 
+def is_published(files: Set[str]) -> bool:
+    """Return whether a version with these files exists: it has a manifest, and no mark that it is deleted."""
+    return "manifest.json" in files and "deleted.json" not in files
+
+
 class RegistryReader:
     """Versions and aliases of one model.
 
@@ -41,9 +48,18 @@ class RegistryReader:
         self.model = names.check_model_name(model)
 
     def list_versions(self) -> list[int]:
-        """Return the numbers of all published versions, ascending."""
-        parsed = map(names.parse_version_key, self._store.list_keys(names.versions_prefix(self.model)))
-        return sorted({entry[0] for entry in parsed if entry is not None and entry[1] == "manifest.json"})
+        """Return the numbers of all published versions, ascending; not those that are deleted, or about to be."""
+        files = self.list_version_files()
+        return sorted(version for version, names_there in files.items() if is_published(names_there))
+
+    def list_version_files(self) -> dict[int, set[str]]:
+        """Return the names of the files that each version's number has, published or not."""
+        files: dict[int, set[str]] = defaultdict(set)
+        for key in self._store.list_keys(names.versions_prefix(self.model)):
+            parsed = names.parse_version_key(key)
+            if parsed:
+                files[parsed[0]].add(parsed[1])
+        return dict(files)
 
     def get_manifest(self, version: int) -> Manifest:
         """Return a version's manifest.
@@ -110,11 +126,18 @@ class RegistryReader:
     def history(self, alias: str) -> list[Alias]:
         """Return every revision of an alias, oldest first; the last one is where it points now."""
         current = self.get_alias(alias).alias
-        prefix = names.history_prefix(self.model, alias)
-        revisions = [Alias.from_json(self._store.get(key).body) for key in self._store.list_keys(prefix)]
-        # The alias document is the truth and its revision's history entry follows it: see RegistryWriter.assign.
-        past = [revision for revision in revisions if revision.revision < current.revision]
-        return [*sorted(past, key=lambda revision: revision.revision), current]
+        # The alias document is the truth and its revision's history entry follows it: see AliasWriter.assign.
+        past = [revision for revision in self.list_revisions(alias) if revision < current.revision]
+        return [*(self.get_revision(alias, revision) for revision in past), current]
+
+    def list_revisions(self, alias: str) -> list[int]:
+        """Return the numbers of the revisions that have a history entry, ascending."""
+        parsed = map(names.parse_history_key, self._store.list_keys(names.history_prefix(self.model, alias)))
+        return sorted(revision for revision in parsed if revision is not None)
+
+    def get_revision(self, alias: str, revision: int) -> Alias:
+        """Return one entry of an alias's history; ``InvalidAliasError`` if it can't be used."""
+        return Alias.from_json(self._store.get(names.history_key(self.model, alias, revision)).body)
 
     def _get_file(self, version: int, key: str, expected: Artifact) -> bytes:
         try:

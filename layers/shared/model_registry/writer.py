@@ -13,20 +13,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from model_registry import names
 from model_registry.alias_writer import AliasWriter
 from model_registry.candidate import Candidate, Inspection, Inspector
-from model_registry.documents import dump_object
+from model_registry.documents import dump_object, parse_object, text
 from model_registry.errors import (
+    InvalidManifestError,
     ObjectNotFoundError,
     PreconditionFailedError,
     VersionInUseError,
     VersionNotFoundError,
 )
 from model_registry.manifest import Artifact, Manifest, Probe
+from model_registry.reader import is_published
 from model_registry.stores.base import ObjectStore
+
+# No deletion takes as long: its mark was left there by one that was cut off.
+_ABANDONED_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,11 @@ class RegistryWriter(AliasWriter):
             If the pickle is no model that could be served; nothing was written.
         """
         inspection = self._inspect(candidate.pickle, candidate.probe_records)
-        files = self._version_files()
-        published = [number for number in files if self._is_published(files[number])]
-        if published:
-            newest = self.reader.get_manifest(max(published))
-            if _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
-                return Publication(newest, created=False)
+        files = self.reader.list_version_files()
+        published = [number for number in files if is_published(files[number])]
+        newest = self._find_manifest(max(published)) if published else None
+        if newest and _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
+            return Publication(newest, created=False)
         last = max(files, default=0)
         # A number without a manifest is somebody's publish, cut off or under way; if it is ours, we end it.
         is_open = last in files and not files[last] & {"manifest.json", "deleted.json"}
@@ -103,21 +107,54 @@ class RegistryWriter(AliasWriter):
         VersionNotFoundError
             If there is no such version.
         """
-        files = self._version_files().get(version, set())
+        files = self.reader.list_version_files().get(version, set())
         if not files - {"deleted.json"}:
             raise VersionNotFoundError(self.model, version)
-        tombstone = names.tombstone_key(self.model, version)
-        mark = {"format": 1, "version": version, "deleted_at": self._now(), "deleted_by": self._who}
-        self._store.put(tombstone, dump_object(mark))
-        using = [
-            alias for alias in self.reader.list_aliases() if version in self.reader.get_alias(alias).alias.versions
-        ]
-        if using:
-            self._store.delete(tombstone)
-            raise VersionInUseError(self.model, version, using)
+        is_ours = False
+        try:
+            self._require_unused(version)
+            is_ours = self._mark(version)
+            # Once more: an alias may have been moved here before it could see the mark.
+            self._require_unused(version)
+        except BaseException:
+            # A mark of another deletion under way is what keeps aliases away from it: it is not ours to take.
+            if is_ours or self._has_abandoned_mark(version):
+                self._store.delete(names.tombstone_key(self.model, version))
+            raise
         self._store.delete(names.manifest_key(self.model, version))
         self._store.delete(names.serving_form_key(self.model, version))
         self._store.delete(names.pickle_key(self.model, version))
+
+    def _require_unused(self, version: int) -> None:
+        aliases = self.reader.list_aliases()
+        using = [name for name in aliases if version in self.reader.get_alias(name).alias.versions]
+        if using:
+            raise VersionInUseError(self.model, version, using)
+
+    def _mark(self, version: int) -> bool:
+        """Write the tombstone; return False if there is one, of a deletion under way or cut off."""
+        mark = {"format": 1, "version": version, "deleted_at": self._now(), "deleted_by": self._who}
+        try:
+            self._store.put(names.tombstone_key(self.model, version), dump_object(mark), if_absent=True)
+        except PreconditionFailedError:
+            return False
+        return True
+
+    def _has_abandoned_mark(self, version: int) -> bool:
+        try:
+            mark = parse_object(self._store.get(names.tombstone_key(self.model, version)).body)
+            return self._clock() - datetime.fromisoformat(text(mark, "deleted_at")) > _ABANDONED_AFTER
+        except ObjectNotFoundError:
+            return False
+        except (ValueError, TypeError):
+            return True
+
+    def _find_manifest(self, version: int) -> Manifest | None:
+        """Return a manifest, or None for one that can't be read: it must not keep others from being published."""
+        try:
+            return self.reader.get_manifest(version)
+        except (InvalidManifestError, VersionNotFoundError):
+            return None
 
     def _claim(self, version: int, pickle: bytes, serving_form: bytes | None) -> bool:
         """Return whether this number holds our files, having written them if the number was free."""

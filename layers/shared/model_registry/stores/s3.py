@@ -87,7 +87,7 @@ class S3Store:
                 raise self._unavailable("write", key, error) from error
             except BotoCoreError as error:
                 raise self._unavailable("write", key, error) from error
-        raise PreconditionFailedError(key)
+        raise StoreUnavailableError("write", f"s3://{self.bucket}/{key}", "other writes kept meeting it")
 
     def list_keys(self, prefix: str) -> list[str]:
         """See ``ObjectStore``."""
