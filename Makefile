@@ -30,6 +30,7 @@ $(VENV)/bin/python:
 
 # A file marks what is installed, and is written last: an installation that was cut off is done again.
 $(VENV)/.installed: env-setup/pip_requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the environment into $(VENV): a minute or two."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@

@@ -133,9 +133,13 @@ class AliasWriter:
         """
         current = self.reader.get_alias(alias).alias
         revision = current.revision if expected_revision is None else expected_revision
-        reason = reason or f"roll back from version {current.version}"
-        if len(current.versions) > 1:
+        sharing = [
+            version for version, weight in current.routing_config.additional_version_weights.items() if weight > 0
+        ]
+        if sharing:
+            reason = reason or f"take version {sharing[0]} back"
             return self.assign(alias, current.version, expected_revision=revision, reason=reason)
+        reason = reason or f"roll back from version {current.version}"
         published = self.reader.list_versions()
         # Newest first, and no more than needed: this is the moment when it has to be quick.
         for number in reversed(self.reader.list_revisions(alias)):

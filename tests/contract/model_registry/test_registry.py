@@ -129,6 +129,16 @@ def test_there_may_be_nothing_to_roll_back_to(store: ObjectStore) -> None:
         writer.roll_back("live")
 
 
+def test_a_version_that_gets_no_traffic_is_no_canary_to_roll_back(store: ObjectStore) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    writer.assign("live", 1)
+    canary = writer.assign("live", 1, routing_config=RoutingConfig({2: 0.5}))
+    assert writer.roll_back("live", expected_revision=canary.revision).reason == "take version 2 back"
+    writer.assign("live", 2, routing_config=RoutingConfig({1: 0.0}))
+    assert writer.roll_back("live").version == 1
+
+
 @pytest.mark.parametrize("name", ["latest", "v7", "12", "", "a/b", "a.b", "é"])
 def test_names_that_could_be_taken_for_versions_or_paths_are_refused(store: ObjectStore, name: str) -> None:
     with pytest.raises(InvalidNameError):
