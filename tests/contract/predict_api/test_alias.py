@@ -14,6 +14,7 @@ from moto import mock_aws
 from model_registry.alias import RoutingConfig
 from model_registry.errors import ObjectNotFoundError
 from model_registry.routing import resolve_version
+from model_registry.stores.deadline import remaining_s
 from model_registry.stores.memory import InMemoryStore
 from model_registry.stores.s3 import S3Store
 from tests.contract.predict_api.api_kit import (
@@ -82,6 +83,33 @@ def test_restored_snapshot_looks_up_at_once(registry: Registry, second: int) -> 
     assert function.post(RECORD).version == 1
     function.follower.mark_stale()
     assert function.post(RECORD).version == second
+
+
+def test_restored_environment_is_not_ready_until_it_has_read_the_alias(registry: Registry, second: int) -> None:
+    function = Function(registry)
+    assert function.get("/readyz").status == 200
+    registry.writer.assign("live", second)
+    registry.store.break_down()
+    function.follower.restore()
+    answer = function.get("/readyz")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert function.post(RECORD).version == 1
+    registry.store.recover()
+    function.clock.advance(1)
+    assert function.get("/readyz").status == 200
+    assert function.post(RECORD).version == second
+
+
+def test_staleness_is_a_number_when_the_wall_clock_is_set_back(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = Function(registry)
+    registry.store.break_down()
+    function.clock.advance(TTL_S + 1)
+    function.clock.wall_s -= 20
+    function.post(RECORD)
+    staleness_s = metrics(capsys.readouterr().out, "AliasStaleness")[-1]["AliasStaleness"][0]
+    assert TTL_S + 1 <= staleness_s < TTL_S + 2
 
 
 # ---------------------------------------------------------------- canaries and rollbacks
@@ -275,6 +303,31 @@ def test_fault_15_model_that_can_not_be_fetched_is_fetched_when_the_bucket_is_ba
     assert 10 <= len(metrics(capsys.readouterr().out, "ModelLoadFailures")) <= 18
     registry.store.recover()
     function.clock.advance(TTL_S)
+    assert function.post(RECORD).version == second
+
+
+@pytest.mark.fault(15)
+def test_fault_15_bucket_gets_no_more_time_than_the_request_can_spare(registry: Registry, second: int) -> None:
+    function = Function(registry)
+    registry.writer.assign("live", second)
+    function.clock.advance(TTL_S)
+    budgets_s: list[float] = []
+    registry.store.fail = lambda key: budgets_s.append(remaining_s())
+    assert function.post(RECORD, remaining_ms=2000).version == second
+    assert budgets_s
+    assert max(budgets_s) <= 1.0
+
+
+@pytest.mark.fault(15)
+def test_fault_15_back_off_is_no_longer_than_a_short_ttl(registry: Registry, second: int) -> None:
+    function = Function(registry, alias_ttl_s=0.1)
+    registry.writer.assign("live", second)
+    registry.store.break_down()
+    for _ in range(10):
+        function.clock.advance(0.1)
+        assert function.post(RECORD).version == 1
+    registry.store.recover()
+    function.clock.advance(0.1)
     assert function.post(RECORD).version == second
 
 
