@@ -74,6 +74,18 @@ def test_fault_01_lone_surrogates_are_refused(function: Function) -> None:
     answer = function.post(json.dumps({"instances": [{**RECORD, "loan_id": "\ud800"}]}))
     assert_problem(answer, 422)
     assert answer.pointers == ["/instances/0/loan_id"]
+    for body, pointer in (
+        ({"\ud800": 1}, "/\ud800"),
+        ({"instances": [{**RECORD, "a\udfff/": 1}]}, "/instances/0/a\udfff~1"),
+    ):
+        named = function.post(json.dumps(body))
+        assert_problem(named, 422)
+        assert (named.pointers, named.codes) == ([pointer], ["unknown_field"])
+
+
+@pytest.mark.fault(1)
+def test_fault_01_endless_name_with_a_lone_surrogate_is_not_repeated(function: Function) -> None:
+    assert function.post(json.dumps({"\ud800" * 10_000: 1})).pointers == [""]
 
 
 @pytest.mark.fault(2)
@@ -199,8 +211,9 @@ def test_fault_06_out_of_hard_bounds_is_refused(function: Function, name: str, v
 
 @pytest.mark.fault(6)
 def test_fault_06_part_of_a_delinquency_is_refused(function: Function) -> None:
-    answer = function.post({**RECORD, "delinq_2yrs": 1.5})
-    assert (answer.status, answer.codes) == (422, ["not_whole"])
+    for value in (1.5, 2.0000000001, 1e-300):
+        answer = function.post({**RECORD, "delinq_2yrs": value})
+        assert (answer.status, answer.codes) == (422, ["not_whole"])
     assert function.post({**RECORD, "delinq_2yrs": 1.0}).status == 200
 
 
@@ -251,6 +264,19 @@ def test_fault_08_number_of_records(function: Function, envelope: str, rows: int
         assert [entry["index"] for entry in answer.json["predictions"]] == list(range(rows))
     else:
         assert_problem(answer, status)
+
+
+@pytest.mark.fault(8)
+def test_fault_08_too_many_records_is_said_before_what_is_wrong_with_them(function: Function) -> None:
+    rows = [[1]] * 1001
+    for body in (
+        split(["nothing"], rows),
+        {"dataframe_split": {"data": rows}},
+        {"dataframe_split": {"columns": ["dti"], "data": rows, "indexes": []}},
+        {"instances": rows, "unknown": 1},
+        {"dataframe_records": rows},
+    ):
+        assert_problem(function.post(body), 413)
 
 
 @pytest.mark.fault(8)
@@ -329,6 +355,16 @@ def test_fault_09_cells_and_rows_of_a_split_are_pointed_at(function: Function) -
 
 
 @pytest.mark.fault(9)
+@pytest.mark.parametrize("index", [None, 7, "x", {}])
+def test_fault_09_index_of_a_split_must_be_an_array(function: Function, index: object) -> None:
+    body = split(list(RECORD), [list(RECORD.values())])
+    body["dataframe_split"]["index"] = index
+    answer = function.post(body)
+    assert_problem(answer, 422)
+    assert (answer.pointers, answer.codes) == (["/dataframe_split/index"], ["wrong_type"])
+
+
+@pytest.mark.fault(9)
 def test_fault_09_rows_without_column_names_are_refused(function: Function) -> None:
     assert_problem(function.post({"instances": [list(RECORD.values())]}), 400)
     assert_problem(function.post({"dataframe_split": {"data": [list(RECORD.values())]}}), 400)
@@ -358,6 +394,14 @@ def test_fault_10_wrong_method_elsewhere(function: Function, path: str) -> None:
 def test_fault_10_wrong_path(function: Function, path: str) -> None:
     for method in ("GET", "POST"):
         assert_problem(function.send(event(method, path, body="{}")), 404)
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("path", ['/models/a"b', "/models/a#b", "/models/a%23b", "/models/a\\b"])
+def test_fault_10_strange_name_of_a_model_is_not_found(function: Function, path: str) -> None:
+    for method in ("GET", "HEAD"):
+        assert function.send(event(method, path)).status == 404
+    assert function.send(event("POST", path, body="{}")).status == 405
 
 
 @pytest.mark.fault(10)
