@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_registry.alias import Alias, RoutingConfig
@@ -379,6 +379,7 @@ def test_restored_snapshot_forgets_its_failures() -> None:
     assert versions(world.serve()) == [1]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.5, TTL_S]))
 def test_promises_hold_in_any_history(seed: int, ttl_s: float) -> None:
     """Promises 1 and 2 of the design, in histories of updates, outages, slow look-ups and slow loads.
