@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -182,17 +184,18 @@ def test_answer_describes_the_version_that_scored(registry: Registry, second: in
 
 
 class FailingClient:
-    """A boto3 client whose every GET fails in one way, once it is told to."""
+    """A boto3 client whose every GET of some keys fails in one way, once it is told to."""
 
-    def __init__(self, error: Callable[[], Any]) -> None:
+    def __init__(self, error: Callable[[], Any], part: str = "") -> None:
         self.memory = InMemoryStore()
         self.is_failing = False
         self.calls = 0
         self._error = error
+        self._part = part
 
     def get_object(self, **request: str) -> Any:
         self.calls += 1
-        if self.is_failing:
+        if self.is_failing and self._part in request["Key"]:
             return self._error()
         try:
             stored = self.memory.get(request["Key"])
@@ -316,6 +319,37 @@ def test_fault_15_bucket_gets_no_more_time_than_the_request_can_spare(registry: 
     assert function.post(RECORD, remaining_ms=2000).version == second
     assert budgets_s
     assert max(budgets_s) <= 1.0
+
+
+class HangingBody:
+    """A body that does not come before it is told to."""
+
+    def __init__(self, end: threading.Event) -> None:
+        self._end = end
+
+    def read(self) -> bytes:
+        self._end.wait(30)
+        return b""
+
+    def set_socket_timeout(self, timeout_s: float) -> None:
+        self._end.set()
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize("part", ["aliases/", "manifest.json", "model.pkl"])
+def test_fault_15_bucket_that_hangs_does_not_hang_a_request(part: str) -> None:
+    end = threading.Event()
+    client = FailingClient(lambda: {"Body": HangingBody(end), "ETag": '"x"'}, part)
+    registry = Registry(FailingStore(client))
+    registry.writer.assign("live", registry.publish(pickled()))
+    function = Function(registry)
+    registry.writer.assign("live", registry.publish(pickled(seed=2)))
+    function.clock.advance(TTL_S)
+    client.is_failing = True
+    started_s = time.monotonic()
+    assert function.post(RECORD, remaining_ms=1650).version == 1
+    assert 0.3 < time.monotonic() - started_s < 1.4
+    assert end.is_set()
 
 
 @pytest.mark.fault(15)
