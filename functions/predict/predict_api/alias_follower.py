@@ -6,21 +6,32 @@ What it promises, and tests/unit/predict_api/test_alias_follower.py holds:
 - A version that the alias has left answers no request that began more than the TTL after that, while the bucket answers
   and the new version can be loaded.
 - If one of the two does not hold, the versions last in charge stay in charge.
+- While something is in charge, no request waits for the bucket longer than ``TOTAL_S``; and never longer than it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from model_registry.alias import Alias
 from model_registry.reader import AliasSnapshot, RegistryReader
 from model_registry.routing import resolve_version
+from model_registry.stores.deadline import Deadline, reads_until
 from predict_api.back_off import BackOff, Failures, after_failure
-from predict_api.clock import Clock, Instant, elapsed_s
+from predict_api.clock import Clock, Instant, elapsed_s, known_elapsed_s
 from predict_api.errors import NoVerifiedModelError
 from predict_api.model_cache import ModelCache, ModelObserver
 from predict_api.serving_model import ServingModel
+
+# What the bucket may take of a request that could be answered without it: for the look-up, and with all downloads.
+LOOK_UP_S = 1.5
+TOTAL_S = 3.0
+# And where there is nothing to answer with yet. Lambda's limit for an init phase is 10 seconds.
+FIRST_LOOK_UP_S = 4.0
+FIRST_TOTAL_S = 9.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Deployment:
     alias : Alias
         The revision.
     models : mapping of int to ServingModel
-        At least one version; the alias's main version first if it is there.
+        At least one version; the alias's main version first if it is there, as it is but at an environment's start.
     """
 
     alias: Alias
@@ -98,8 +109,13 @@ class AliasFollower:
         self._failures: Failures | None = None
         self._deployment: Deployment | None = None
 
-    def follow(self) -> Deployment:
+    def follow(self, remaining_s: float = math.inf) -> Deployment:
         """Return what is in charge now, after looking the alias up if that is due.
+
+        Parameters
+        ----------
+        remaining_s : float
+            The seconds that whoever asks has. When the bucket has used them up, the versions last in charge stay.
 
         Raises
         ------
@@ -107,11 +123,14 @@ class AliasFollower:
             If no version was ever loaded and verified.
         """
         now = self._clock.now()
-        if self._is_due(now):
-            self._look_up(now)
-        self._adopt()
+        look_up_s, total_s = (FIRST_LOOK_UP_S, FIRST_TOTAL_S) if self._deployment is None else (LOOK_UP_S, TOTAL_S)
+        with self._reads_within(now, min(total_s, remaining_s)):
+            if self._is_due(now):
+                with self._reads_within(now, look_up_s):
+                    self._look_up(now)
+            self._adopt()
         if self._deployment is None:
-            raise NoVerifiedModelError(self._retry_in_s())
+            raise NoVerifiedModelError(self.retry_in_s())
         return self._deployment
 
     def mark_stale(self) -> None:
@@ -120,9 +139,33 @@ class AliasFollower:
         self._failures = None
         self._cache.forget_failures()
 
+    def restore(self) -> None:
+        """Do what a restored environment has to before its first request: look the alias up, if the bucket answers."""
+        self.mark_stale()
+        with suppress(NoVerifiedModelError):
+            self.follow()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the alias was not read since the environment started, or since it was restored from a snapshot."""
+        return self._is_stale
+
+    def retry_in_s(self) -> float:
+        """Return the seconds until the next try, where something could not be read or loaded."""
+        now = self._clock.now()
+        if self._failures is not None:
+            return self._failures.remaining_s(now)
+        versions = () if self._snapshot is None else self._snapshot.alias.versions
+        return min((self._cache.retry_in_s(version) for version in versions), default=0.0)
+
     def staleness_s(self) -> float | None:
         """Return how long ago the alias was last read with success; None if it never was."""
-        return None if self._last_checked is None else elapsed_s(self._last_checked, self._clock.now())
+        return None if self._last_checked is None else known_elapsed_s(self._last_checked, self._clock.now())
+
+    @contextmanager
+    def _reads_within(self, since: Instant, seconds: float) -> Iterator[None]:
+        with reads_until(Deadline(since.monotonic_s + seconds, lambda: self._clock.now().monotonic_s)):
+            yield
 
     def _is_due(self, now: Instant) -> bool:
         if self._failures is not None:
@@ -149,7 +192,11 @@ class AliasFollower:
         self._failures = None
 
     def _adopt(self) -> None:
-        """Put the alias's versions in charge, once at least one of them is loaded."""
+        """Put the alias's versions in charge, once the main one is loaded.
+
+        Where nothing is in charge yet, the other one will do. Otherwise it must not: a canary of 1 % (or 0) would get
+        all requests because the main version beside it is bad, while versions that were good for them are loaded.
+        """
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return
         alias = self._snapshot.alias
@@ -158,16 +205,9 @@ class AliasFollower:
             version: self._cache.find(version, in_charge=(*in_charge, *alias.versions)) for version in alias.versions
         }
         models = {version: model for version, model in found.items() if model is not None}
-        if models:
+        if alias.version in models or (models and self._deployment is None):
             self._deployment = Deployment(alias=alias, models=models)
 
     def _is_adopted(self, alias: Alias) -> bool:
         deployment = self._deployment
         return deployment is not None and deployment.alias is alias and len(deployment.models) == len(alias.versions)
-
-    def _retry_in_s(self) -> float:
-        now = self._clock.now()
-        if self._failures is not None:
-            return self._failures.remaining_s(now)
-        versions = () if self._snapshot is None else self._snapshot.alias.versions
-        return min((self._cache.retry_in_s(version) for version in versions), default=0.0)

@@ -79,7 +79,7 @@ def build(
     telemetry = _make_telemetry(settings, clock)
     reader = RegistryReader(store, settings.model)
     # Never longer than the TTL: once the bucket answers again, the TTL's promise holds again.
-    outage_cap_s = min(_OUTAGE_CAP_S, max(settings.alias_ttl_s, _OUTAGE_FIRST_S))
+    outage_cap_s = min(_OUTAGE_CAP_S, settings.alias_ttl_s)
     outage_back_off = BackOff(_OUTAGE_FIRST_S, outage_cap_s, jitter)
     cache = ModelCache(
         reader,
@@ -153,7 +153,7 @@ def _register_snapshot_hooks(client: Any, follower: AliasFollower) -> None:
         return
     register_before_snapshot(client.close)
     register_after_restore(client.close)
-    register_after_restore(follower.mark_stale)
+    register_after_restore(follower.restore)
 
 
 def _traced(api: HttpApi, settings: Settings) -> Handler:

@@ -51,4 +51,15 @@ def elapsed_s(since: Instant, now: Instant) -> float:
     """
     if now.wall_s < since.wall_s:
         return math.inf
-    return max(now.monotonic_s - since.monotonic_s, now.wall_s - since.wall_s)
+    return known_elapsed_s(since, now)
+
+
+def known_elapsed_s(since: Instant, now: Instant) -> float:
+    """Return how long ago ``since`` was at least, always finite: what may be measured, and what an alarm can compare.
+
+    Parameters
+    ----------
+    since, now : Instant
+        Two moments, the earlier one first.
+    """
+    return max(now.monotonic_s - since.monotonic_s, now.wall_s - since.wall_s, 0.0)

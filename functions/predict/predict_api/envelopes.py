@@ -72,6 +72,7 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     if not found:
         record = {name: value for name, value in document.items() if name not in COMPANIONS}
         return _envelope(document, [record], BareRecordPointers())
+    _check_number(document[found[0]])
     _check_companions(document, found[0], columns)
     if found[0] == "dataframe_split":
         records, pointers = _open_split(document[found[0]], columns)
@@ -85,6 +86,11 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     return _envelope(document, rows, ListedRecordPointers(found[0]))
 
 
+def has_surrogate(text: str) -> bool:
+    """Return whether a text holds a lone surrogate, which can stand in JSON, but in no UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
     request_name = document.get("id")
     if "id" in document and not (isinstance(request_name, str) and _is_sane_text(request_name)):
@@ -93,8 +99,7 @@ def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordP
 
 
 def _is_sane_text(text: str) -> bool:
-    # A lone surrogate can stand in JSON, but in no UTF-8.
-    return 1 <= len(text) <= MAX_ID_LENGTH and not any("\ud800" <= character <= "\udfff" for character in text)
+    return 1 <= len(text) <= MAX_ID_LENGTH and not has_surrogate(text)
 
 
 def _read_explain(document: Mapping[str, Any]) -> bool:
@@ -118,11 +123,16 @@ def _check_companions(document: Mapping[str, Any], envelope: str, columns: Seque
         raise _invalid(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in others[:10]))
 
 
+def _check_number(content: object) -> None:
+    # First of all: what is wrong with the records of a request that is too large will be seen again in its parts.
+    rows = content.get("data") if isinstance(content, dict) else content
+    if isinstance(rows, list) and len(rows) > MAX_RECORDS:
+        raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
+
+
 def _check_rows(rows: object, pointer: str) -> list[Any]:
     if not isinstance(rows, list):
         raise _invalid(Violation(pointer, "wrong_type", "Must be an array."))
-    if len(rows) > MAX_RECORDS:
-        raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
     if not rows:
         raise _invalid(Violation(pointer, "empty", "There is no record. Send at least one."))
     return rows
@@ -138,6 +148,8 @@ def _open_split(split: object, known: Sequence[str]) -> tuple[list[Any], RecordP
     unknown = [name for name in split if name not in _SPLIT_MEMBERS]
     if unknown:
         raise _invalid(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
+    if not isinstance(split.get("index", []), list):
+        raise _invalid(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
     columns = _check_columns(split["columns"], known)
     rows = _check_rows(split["data"], "/dataframe_split/data")
     wrong = [

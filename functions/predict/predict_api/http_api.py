@@ -113,12 +113,12 @@ class HttpApi:
         return _json(200, {"status": "alive"})
 
     def _readyz(self) -> Response[str]:
-        self._exchange("/readyz")
-        return _json(200, self._service.check_ready())
+        exchange = self._exchange("/readyz")
+        return _json(200, self._service.check_ready(exchange))
 
     def _model(self, name: str) -> Response[str]:
-        self._exchange("/models/{name}")
-        return _json(200, self._service.describe(name))
+        exchange = self._exchange("/models/{name}")
+        return _json(200, self._service.describe(name, exchange))
 
     def _openapi(self) -> Response[str]:
         # Imported here, as docs_page is below: no prediction needs them.
@@ -136,7 +136,8 @@ class HttpApi:
 
     def _unmatched(self, _: NotFoundError) -> Response[str]:
         allowed = self._allowed_methods(self._resolver.current_event.path)
-        if allowed:
+        # Where the method is right, the name in the path is one that the resolver takes for none: nothing is there.
+        if allowed and self._resolver.context["exchange"].method not in allowed:
             return self._problem(MethodNotAllowedError(allowed))
         return self._problem(UnknownRouteError("Nothing is at this path. See /docs for what there is."))
 

@@ -93,7 +93,6 @@ class ModelCache:
             return self._models[version]
         if self.retry_in_s(version) > 0:
             return None
-        self._make_room({*in_charge, version})
         started = self._clock.now()
         try:
             model = self._load(self._reader, version)
@@ -103,6 +102,8 @@ class ModelCache:
             return None
         self._failures.pop(version, None)
         self._models[version] = model
+        # Only now: had the load failed, the version to roll back to would be gone for nothing.
+        self._make_room({*in_charge, version})
         self._observer.model_loaded(model, self._clock.now().monotonic_s - started.monotonic_s)
         return model
 
@@ -124,7 +125,7 @@ class ModelCache:
 
     def _make_room(self, kept: Collection[int]) -> None:
         for version in list(self._models):
-            if len(self._models) < self._capacity:
+            if len(self._models) <= self._capacity:
                 return
             if version not in kept:
                 del self._models[version]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic_core import ErrorDetails, SchemaValidator, ValidationError, core_schema
+from pydantic_core import ErrorDetails, PydanticKnownError, SchemaValidator, ValidationError, core_schema
 
 from model_artifact.schema import FIELDS, Field
-from predict_api.envelopes import COMPANIONS, ENVELOPES
+from predict_api.envelopes import COMPANIONS, ENVELOPES, has_surrogate
 from predict_api.errors import InvalidRequestError, Violation
 from predict_api.pointers import RecordPointers
 from predict_api.suggestions import MAX_NAME_LENGTH, describe_unknown
@@ -82,18 +82,24 @@ class RecordSchema:
 
     def _violation(self, entry: ErrorDetails, records: list[Any], pointers: RecordPointers) -> Violation:
         index = int(entry["loc"][0])
+        if entry["type"] == "string_unicode" and len(entry["loc"]) == 1:
+            # A name with a lone surrogate, which can stand in JSON; pydantic-core does not say which one it is.
+            return self._unknown_field(index, next(filter(has_surrogate, records[index])), pointers)
         if len(entry["loc"]) == 1:
             return Violation(pointers.record(index), "wrong_type", "A record must be an object.")
         name = str(entry["loc"][1])
         if entry["type"] == "extra_forbidden":
-            pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
-            is_bare = pointers.record(index) == ""
-            known = (*self.names, *ENVELOPES, *COMPANIONS) if is_bare else self.names
-            return Violation(pointer, "unknown_field", describe_unknown("field", name, known))
+            return self._unknown_field(index, name, pointers)
         code = _CODES.get(entry["type"], "wrong_type")
         if code == "wrong_type" and records[index].get(name) is None:
             code = "null_not_allowed"
         return Violation(pointers.field(index, name), code, self._requirement(name))
+
+    def _unknown_field(self, index: int, name: str, pointers: RecordPointers) -> Violation:
+        pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
+        is_bare = pointers.record(index) == ""
+        known = (*self.names, *ENVELOPES, *COMPANIONS) if is_bare else self.names
+        return Violation(pointer, "unknown_field", describe_unknown("field", name, known))
 
     def _requirement(self, name: str) -> str:
         field = self._fields.get(name)
@@ -117,16 +123,19 @@ def _record_schema(fields: Sequence[Field]) -> core_schema.CoreSchema:
 def _value_schema(field: Field) -> core_schema.CoreSchema:
     value: core_schema.CoreSchema
     if field.type == "number":
-        value = core_schema.float_schema(
-            ge=field.hard_min,
-            le=field.hard_max,
-            multiple_of=1.0 if field.whole else None,
-            allow_inf_nan=False,
-            strict=True,
-        )
+        value = core_schema.float_schema(ge=field.hard_min, le=field.hard_max, allow_inf_nan=False, strict=True)
+        if field.whole:
+            # Not multiple_of, which takes 2.0000000001 for 2.
+            value = core_schema.no_info_after_validator_function(_check_whole, value)
     else:
         value = core_schema.str_schema(min_length=1, max_length=MAX_TEXT_LENGTH, strict=True)
     return core_schema.nullable_schema(value) if field.nullable else value
+
+
+def _check_whole(value: float) -> float:
+    if not value.is_integer():
+        raise PydanticKnownError("multiple_of", {"multiple_of": 1.0})
+    return value
 
 
 def _count(number: int, noun: str) -> str:

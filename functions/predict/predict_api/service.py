@@ -17,6 +17,8 @@ from predict_api.serving_model import ServingModel
 # Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.
 LEAST_REMAINING_MS = 250
 _PROBE_RETRY_S = 5.0
+# What scoring and explaining a large batch may take besides.
+_ANSWERING_MS = 1000
 
 
 class PredictionService:
@@ -63,7 +65,7 @@ class PredictionService:
             envelope = open_envelope(document, self._schema.names)
             records = self._schema.check(envelope.records, envelope.pointers)
         with exchange.span("model"):
-            deployment = self._follower.follow()
+            deployment = self._follower.follow(_spare_s(exchange))
             model = deployment.model_for(routing_key(records, exchange.headers, exchange.request_id))
         if exchange.remaining_ms() < LEAST_REMAINING_MS:
             raise DeadlineExceededError("There is no time left to score the records. Send them again, or fewer.")
@@ -80,15 +82,18 @@ class PredictionService:
             "predictions": _predictions(model, records, probabilities, reasons, envelope.pointers),
         }
 
-    def check_ready(self) -> dict[str, Any]:
+    def check_ready(self, exchange: Exchange) -> dict[str, Any]:
         """Return what is in charge, after scoring its probe records again.
 
         Raises
         ------
         NoVerifiedModelError
-            If nothing is in charge, or a probe record gets another probability than when its version was published.
+            If nothing is in charge, a probe record gets another probability than when its version was published, or
+            the alias was not read since a snapshot was restored, which may hold a version that was left long ago.
         """
-        deployment = self._follower.follow()
+        deployment = self._follower.follow(_spare_s(exchange))
+        if self._follower.is_stale:
+            raise NoVerifiedModelError(self._follower.retry_in_s())
         try:
             for model in deployment.models.values():
                 model.check_probes()
@@ -99,7 +104,7 @@ class PredictionService:
             "models": [_describe_model(model, deployment) for model in deployment.models.values()],
         }
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str, exchange: Exchange) -> dict[str, Any]:
         """Return what there is to know about the model in charge.
 
         Raises
@@ -111,7 +116,7 @@ class PredictionService:
         """
         if name != self._model:
             raise UnknownModelError(f"There is no model of this name here. There is: {self._model}.")
-        deployment = self._follower.follow()
+        deployment = self._follower.follow(_spare_s(exchange))
         alias = deployment.alias
         main = next(iter(deployment.models.values()))
         return {
@@ -137,6 +142,11 @@ def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str]
         The last resort: then a repeated request may get the other version.
     """
     return records[0].get(LOAN_ID) or headers.get("idempotency-key") or request_id
+
+
+def _spare_s(exchange: Exchange) -> float:
+    """Return the seconds that the bucket may have of a request, so that there is time to score afterwards."""
+    return (exchange.remaining_ms() - LEAST_REMAINING_MS - _ANSWERING_MS) / 1000
 
 
 def _predictions(

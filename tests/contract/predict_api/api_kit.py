@@ -348,6 +348,21 @@ def event(
     return made if body is None else {**made, "body": body}
 
 
+def split(columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    """Return a body in the form of ``DataFrame.to_dict("split")``."""
+    return {"dataframe_split": {"columns": columns, "data": rows}}
+
+
+def assert_problem(answer: Answer, status: int) -> None:
+    """Check that an answer is a problem of this status that tells nothing of the code."""
+    assert answer.status == status, answer.body
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["status"] == status
+    assert answer.json["type"].startswith("urn:peerloan:problem:")
+    assert "Traceback" not in answer.body
+    assert ".py" not in answer.body
+
+
 def logs(text: str, message: str) -> list[dict[str, Any]]:
     """Return the structured log lines with this message from captured output."""
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from moto import mock_aws
 from model_registry.alias import RoutingConfig
 from model_registry.errors import ObjectNotFoundError
 from model_registry.routing import resolve_version
+from model_registry.stores.deadline import remaining_s
 from model_registry.stores.memory import InMemoryStore
 from model_registry.stores.s3 import S3Store
 from tests.contract.predict_api.api_kit import (
@@ -82,6 +85,33 @@ def test_restored_snapshot_looks_up_at_once(registry: Registry, second: int) -> 
     assert function.post(RECORD).version == 1
     function.follower.mark_stale()
     assert function.post(RECORD).version == second
+
+
+def test_restored_environment_is_not_ready_until_it_has_read_the_alias(registry: Registry, second: int) -> None:
+    function = Function(registry)
+    assert function.get("/readyz").status == 200
+    registry.writer.assign("live", second)
+    registry.store.break_down()
+    function.follower.restore()
+    answer = function.get("/readyz")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert function.post(RECORD).version == 1
+    registry.store.recover()
+    function.clock.advance(1)
+    assert function.get("/readyz").status == 200
+    assert function.post(RECORD).version == second
+
+
+def test_staleness_is_a_number_when_the_wall_clock_is_set_back(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = Function(registry)
+    registry.store.break_down()
+    function.clock.advance(TTL_S + 1)
+    function.clock.wall_s -= 20
+    function.post(RECORD)
+    staleness_s = metrics(capsys.readouterr().out, "AliasStaleness")[-1]["AliasStaleness"][0]
+    assert TTL_S + 1 <= staleness_s < TTL_S + 2
 
 
 # ---------------------------------------------------------------- canaries and rollbacks
@@ -154,17 +184,18 @@ def test_answer_describes_the_version_that_scored(registry: Registry, second: in
 
 
 class FailingClient:
-    """A boto3 client whose every GET fails in one way, once it is told to."""
+    """A boto3 client whose every GET of some keys fails in one way, once it is told to."""
 
-    def __init__(self, error: Callable[[], Any]) -> None:
+    def __init__(self, error: Callable[[], Any], part: str = "") -> None:
         self.memory = InMemoryStore()
         self.is_failing = False
         self.calls = 0
         self._error = error
+        self._part = part
 
     def get_object(self, **request: str) -> Any:
         self.calls += 1
-        if self.is_failing:
+        if self.is_failing and self._part in request["Key"]:
             return self._error()
         try:
             stored = self.memory.get(request["Key"])
@@ -275,6 +306,62 @@ def test_fault_15_model_that_can_not_be_fetched_is_fetched_when_the_bucket_is_ba
     assert 10 <= len(metrics(capsys.readouterr().out, "ModelLoadFailures")) <= 18
     registry.store.recover()
     function.clock.advance(TTL_S)
+    assert function.post(RECORD).version == second
+
+
+@pytest.mark.fault(15)
+def test_fault_15_bucket_gets_no_more_time_than_the_request_can_spare(registry: Registry, second: int) -> None:
+    function = Function(registry)
+    registry.writer.assign("live", second)
+    function.clock.advance(TTL_S)
+    budgets_s: list[float] = []
+    registry.store.fail = lambda key: budgets_s.append(remaining_s())
+    assert function.post(RECORD, remaining_ms=2000).version == second
+    assert budgets_s
+    assert max(budgets_s) <= 1.0
+
+
+class HangingBody:
+    """A body that does not come before it is told to."""
+
+    def __init__(self, end: threading.Event) -> None:
+        self._end = end
+
+    def read(self) -> bytes:
+        self._end.wait(30)
+        return b""
+
+    def set_socket_timeout(self, timeout_s: float) -> None:
+        self._end.set()
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize("part", ["aliases/", "manifest.json", "model.pkl"])
+def test_fault_15_bucket_that_hangs_does_not_hang_a_request(part: str) -> None:
+    end = threading.Event()
+    client = FailingClient(lambda: {"Body": HangingBody(end), "ETag": '"x"'}, part)
+    registry = Registry(FailingStore(client))
+    registry.writer.assign("live", registry.publish(pickled()))
+    function = Function(registry)
+    registry.writer.assign("live", registry.publish(pickled(seed=2)))
+    function.clock.advance(TTL_S)
+    client.is_failing = True
+    started_s = time.monotonic()
+    assert function.post(RECORD, remaining_ms=1650).version == 1
+    assert 0.3 < time.monotonic() - started_s < 1.4
+    assert end.is_set()
+
+
+@pytest.mark.fault(15)
+def test_fault_15_back_off_is_no_longer_than_a_short_ttl(registry: Registry, second: int) -> None:
+    function = Function(registry, alias_ttl_s=0.1)
+    registry.writer.assign("live", second)
+    registry.store.break_down()
+    for _ in range(10):
+        function.clock.advance(0.1)
+        assert function.post(RECORD).version == 1
+    registry.store.recover()
+    function.clock.advance(0.1)
     assert function.post(RECORD).version == second
 
 

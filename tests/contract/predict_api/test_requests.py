@@ -1,4 +1,4 @@
-"""What clients may throw at the API: faults 1 to 10."""
+"""What clients may throw at the API as a whole, and what it answers: faults 1, 2, 8 and 10."""
 
 from __future__ import annotations
 
@@ -8,29 +8,8 @@ from typing import Any
 
 import pytest
 
-from model_artifact.schema import FIELD_NAMES, FIELDS, NUMERIC_NAMES
 from predict_api.request_body import MAX_BODY_BYTES
-from tests.contract.predict_api.api_kit import RECORD, Answer, Function, event
-
-NOT_NULLABLE = [field.name for field in FIELDS if not field.nullable]
-CATEGORIES = [name for name in FIELD_NAMES if name not in NUMERIC_NAMES]
-
-
-def without(*names: str) -> dict[str, Any]:
-    return {name: value for name, value in RECORD.items() if name not in names}
-
-
-def split(columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
-    return {"dataframe_split": {"columns": columns, "data": rows}}
-
-
-def assert_problem(answer: Answer, status: int) -> None:
-    assert answer.status == status, answer.body
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json["status"] == status
-    assert answer.json["type"].startswith("urn:peerloan:problem:")
-    assert "Traceback" not in answer.body
-    assert ".py" not in answer.body
+from tests.contract.predict_api.api_kit import RECORD, Function, assert_problem, event, split
 
 
 @pytest.mark.fault(1)
@@ -74,6 +53,18 @@ def test_fault_01_lone_surrogates_are_refused(function: Function) -> None:
     answer = function.post(json.dumps({"instances": [{**RECORD, "loan_id": "\ud800"}]}))
     assert_problem(answer, 422)
     assert answer.pointers == ["/instances/0/loan_id"]
+    for body, pointer in (
+        ({"\ud800": 1}, "/\ud800"),
+        ({"instances": [{**RECORD, "a\udfff/": 1}]}, "/instances/0/a\udfff~1"),
+    ):
+        named = function.post(json.dumps(body))
+        assert_problem(named, 422)
+        assert (named.pointers, named.codes) == ([pointer], ["unknown_field"])
+
+
+@pytest.mark.fault(1)
+def test_fault_01_endless_name_with_a_lone_surrogate_is_not_repeated(function: Function) -> None:
+    assert function.post(json.dumps({"\ud800" * 10_000: 1})).pointers == [""]
 
 
 @pytest.mark.fault(2)
@@ -86,155 +77,6 @@ def test_fault_02_base64_body_is_decoded(function: Function) -> None:
 @pytest.mark.parametrize("body", [json.dumps(RECORD), "a", "e30=e30=", "é", "e30\n=="])
 def test_fault_02_body_flagged_as_base64_that_is_not_is_refused(function: Function, body: str) -> None:
     assert_problem(function.post(body, is_base64=True), 400)
-
-
-@pytest.mark.fault(3)
-@pytest.mark.parametrize("name", FIELD_NAMES)
-def test_fault_03_missing_field_is_pointed_at(function: Function, name: str) -> None:
-    bare = function.post(without(name))
-    assert_problem(bare, 422)
-    assert (bare.pointers, bare.codes) == ([f"/{name}"], ["missing"])
-    listed = function.post({"instances": [dict(RECORD), without(name)]})
-    assert listed.pointers == [f"/instances/1/{name}"]
-
-
-@pytest.mark.fault(3)
-def test_fault_03_all_fields_missing_is_a_pointer_each(function: Function) -> None:
-    answer = function.post({})
-    assert_problem(answer, 422)
-    assert answer.pointers == [f"/{name}" for name in FIELD_NAMES]
-
-
-@pytest.mark.fault(4)
-@pytest.mark.parametrize(
-    ("wrong", "meant"),
-    [("DTI", "dti"), ("anual_inc", "annual_inc"), ("homeOwnership", "home_ownership"), ("emp-length", "emp_length")],
-)
-def test_fault_04_misspelt_field_gets_a_suggestion(function: Function, wrong: str, meant: str) -> None:
-    answer = function.post({"instances": [{**without(meant), wrong: RECORD[meant]}]})
-    assert_problem(answer, 422)
-    details = {entry["pointer"]: entry for entry in answer.json["errors"]}
-    assert details[f"/instances/0/{wrong}"]["code"] == "unknown_field"
-    assert f"Did you mean {meant!r}?" in details[f"/instances/0/{wrong}"]["detail"]
-    assert details[f"/instances/0/{meant}"]["code"] == "missing"
-
-
-@pytest.mark.fault(4)
-def test_fault_04_unlike_any_field_is_answered_with_the_known_ones(function: Function) -> None:
-    answer = function.post({**RECORD, "zzz": 1})
-    assert answer.pointers == ["/zzz"]
-    assert "loan_amnt" in answer.json["errors"][0]["detail"]
-    endless = function.post({**RECORD, "z" * 100_000: 1})
-    assert endless.pointers == [""]
-    assert len(endless.body) < 2000
-
-
-@pytest.mark.fault(4)
-def test_fault_04_unknown_members_of_the_envelope_get_a_suggestion(function: Function) -> None:
-    misspelt = function.post({"instances": [dict(RECORD)], "parameter": {}})
-    assert (misspelt.status, misspelt.pointers) == (422, ["/parameter"])
-    assert "'parameters'" in misspelt.json["errors"][0]["detail"]
-    unknown = function.post({"instances": [dict(RECORD)], "parameters": {"explian": True}})
-    assert (unknown.status, unknown.pointers) == (422, ["/parameters/explian"])
-    instance = function.post({"instance": [dict(RECORD)]})
-    assert "'instances'" in instance.body
-
-
-@pytest.mark.fault(5)
-@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity"])
-def test_fault_05_tokens_that_json_does_not_have_are_refused(function: Function, token: str) -> None:
-    assert_problem(function.post(json.dumps(dict(RECORD)).replace("18.4", token)), 400)
-
-
-@pytest.mark.fault(5)
-@pytest.mark.parametrize("value", ["12000", True, False, [1], {}, ""])
-@pytest.mark.parametrize("name", NUMERIC_NAMES)
-def test_fault_05_what_is_no_number_is_refused(function: Function, name: str, value: object) -> None:
-    answer = function.post({"instances": [{**RECORD, name: value}]})
-    assert_problem(answer, 422)
-    assert (answer.pointers, answer.codes) == ([f"/instances/0/{name}"], ["wrong_type"])
-
-
-@pytest.mark.fault(5)
-@pytest.mark.parametrize("token", ["1e999", "-1e999", "1" + "0" * 400])
-def test_fault_05_numbers_beyond_a_double_are_refused(function: Function, token: str) -> None:
-    assert_problem(function.post(json.dumps(dict(RECORD)).replace("18.4", token)), 422)
-
-
-@pytest.mark.fault(5)
-def test_fault_05_number_of_thousands_of_digits_is_refused(function: Function) -> None:
-    assert_problem(function.post(json.dumps(dict(RECORD)).replace("18.4", "1" * 5000)), 400)
-
-
-@pytest.mark.fault(5)
-@pytest.mark.parametrize("value", [3, 1.5, True, ["A"], {}])
-@pytest.mark.parametrize("name", CATEGORIES)
-def test_fault_05_what_is_no_text_is_refused(function: Function, name: str, value: object) -> None:
-    answer = function.post({**RECORD, name: value})
-    assert_problem(answer, 422)
-    assert answer.pointers == [f"/{name}"]
-
-
-@pytest.mark.fault(6)
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("loan_amnt", -5),
-        ("loan_amnt", 0),
-        ("int_rate", 13.56),
-        ("int_rate", -0.01),
-        ("annual_inc", -1),
-        ("revol_util", 54),
-        ("dti", -0.1),
-        ("dti", 100_000),
-        ("delinq_2yrs", -1),
-    ],
-)
-def test_fault_06_out_of_hard_bounds_is_refused(function: Function, name: str, value: float) -> None:
-    answer = function.post({**RECORD, name: value})
-    assert_problem(answer, 422)
-    assert (answer.pointers, answer.codes) == ([f"/{name}"], ["out_of_range"])
-    assert str(value) not in answer.json["errors"][0]["detail"].split("from")[0]
-
-
-@pytest.mark.fault(6)
-def test_fault_06_part_of_a_delinquency_is_refused(function: Function) -> None:
-    answer = function.post({**RECORD, "delinq_2yrs": 1.5})
-    assert (answer.status, answer.codes) == (422, ["not_whole"])
-    assert function.post({**RECORD, "delinq_2yrs": 1.0}).status == 200
-
-
-@pytest.mark.fault(6)
-@pytest.mark.parametrize(("name", "value"), [("annual_inc", 250_000_000), ("dti", 90.5), ("revol_util", 3.0)])
-def test_fault_06_out_of_the_training_range_is_answered_with_a_warning(
-    function: Function, name: str, value: float
-) -> None:
-    prediction = function.post({"instances": [{**RECORD, name: value}]}).json["predictions"][0]
-    assert prediction["warnings"] == [{"code": "out_of_training_range", "pointer": f"/instances/0/{name}"}]
-    assert 0 <= prediction["late_probability"] <= 1
-
-
-@pytest.mark.fault(7)
-@pytest.mark.parametrize("name", CATEGORIES)
-def test_fault_07_unseen_category_is_answered_with_a_warning(function: Function, name: str) -> None:
-    prediction = function.post({**RECORD, name: "never seen"}).json["predictions"][0]
-    assert prediction["warnings"] == [{"code": "unseen_category", "pointer": f"/{name}"}]
-    assert 0 <= prediction["late_probability"] <= 1
-
-
-@pytest.mark.fault(7)
-@pytest.mark.parametrize("name", NOT_NULLABLE)
-def test_fault_07_null_where_nothing_is_imputed_is_refused(function: Function, name: str) -> None:
-    answer = function.post({"dataframe_records": [{**RECORD, name: None}]})
-    assert_problem(answer, 422)
-    assert (answer.pointers, answer.codes) == ([f"/dataframe_records/0/{name}"], ["null_not_allowed"])
-
-
-@pytest.mark.fault(7)
-def test_fault_07_null_where_gaps_are_filled_is_answered(function: Function) -> None:
-    answer = function.post({**RECORD, "revol_util": None, "emp_length": None})
-    assert answer.status == 200
-    assert answer.json["predictions"][0]["warnings"] == []
 
 
 @pytest.mark.fault(8)
@@ -251,6 +93,19 @@ def test_fault_08_number_of_records(function: Function, envelope: str, rows: int
         assert [entry["index"] for entry in answer.json["predictions"]] == list(range(rows))
     else:
         assert_problem(answer, status)
+
+
+@pytest.mark.fault(8)
+def test_fault_08_too_many_records_is_said_before_what_is_wrong_with_them(function: Function) -> None:
+    rows = [[1]] * 1001
+    for body in (
+        split(["nothing"], rows),
+        {"dataframe_split": {"data": rows}},
+        {"dataframe_split": {"columns": ["dti"], "data": rows, "indexes": []}},
+        {"instances": rows, "unknown": 1},
+        {"dataframe_records": rows},
+    ):
+        assert_problem(function.post(body), 413)
 
 
 @pytest.mark.fault(8)
@@ -289,51 +144,6 @@ def test_fault_08_a_thousand_bad_records_are_answered_briefly(function: Function
     assert len(answer.body) < 50_000
 
 
-@pytest.mark.fault(9)
-def test_fault_09_order_of_the_columns_changes_nothing(function: Function) -> None:
-    names = list(RECORD)
-    expected = function.post(RECORD).json["predictions"][0]["late_probability"]
-    for order in (names[::-1], sorted(names)):
-        shuffled = {name: RECORD[name] for name in order}
-        for body in (shuffled, {"instances": [shuffled]}, split(order, [list(shuffled.values())])):
-            assert function.post(body).json["predictions"][0]["late_probability"] == expected
-
-
-@pytest.mark.fault(9)
-def test_fault_09_duplicate_column_is_refused(function: Function) -> None:
-    names = [*RECORD, "dti"]
-    answer = function.post(split(names, [[*RECORD.values(), 18.4]]))
-    assert_problem(answer, 422)
-    assert (answer.pointers, answer.codes) == (["/dataframe_split/columns/10"], ["duplicate_column"])
-
-
-@pytest.mark.fault(9)
-def test_fault_09_missing_column_is_refused(function: Function) -> None:
-    record = without("dti", "grade")
-    answer = function.post(split(list(record), [list(record.values())]))
-    assert_problem(answer, 422)
-    assert answer.codes == ["missing", "missing"]
-    assert "'dti'" in answer.body
-    assert "'grade'" in answer.body
-
-
-@pytest.mark.fault(9)
-def test_fault_09_cells_and_rows_of_a_split_are_pointed_at(function: Function) -> None:
-    names = list(RECORD)
-    row = list(RECORD.values())
-    wrong = [*row[:7], "18.4", *row[8:]]
-    assert names[7] == "dti"
-    assert function.post(split(names, [row, row, row, wrong])).pointers == ["/dataframe_split/data/3/7"]
-    short = function.post(split(names, [row, row[:-1]]))
-    assert (short.status, short.pointers) == (422, ["/dataframe_split/data/1"])
-
-
-@pytest.mark.fault(9)
-def test_fault_09_rows_without_column_names_are_refused(function: Function) -> None:
-    assert_problem(function.post({"instances": [list(RECORD.values())]}), 400)
-    assert_problem(function.post({"dataframe_split": {"data": [list(RECORD.values())]}}), 400)
-
-
 @pytest.mark.fault(10)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "get"])
 def test_fault_10_wrong_method_on_predict(function: Function, method: str) -> None:
@@ -358,6 +168,14 @@ def test_fault_10_wrong_method_elsewhere(function: Function, path: str) -> None:
 def test_fault_10_wrong_path(function: Function, path: str) -> None:
     for method in ("GET", "POST"):
         assert_problem(function.send(event(method, path, body="{}")), 404)
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("path", ['/models/a"b', "/models/a#b", "/models/a%23b", "/models/a\\b"])
+def test_fault_10_strange_name_of_a_model_is_not_found(function: Function, path: str) -> None:
+    for method in ("GET", "HEAD"):
+        assert function.send(event(method, path)).status == 404
+    assert function.send(event("POST", path, body="{}")).status == 405
 
 
 @pytest.mark.fault(10)

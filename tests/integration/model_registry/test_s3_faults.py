@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -11,13 +12,14 @@ from contextlib import contextmanager
 import pytest
 
 from model_registry.errors import PreconditionFailedError, StoreUnavailableError
+from model_registry.stores.deadline import Deadline, reads_until
 from model_registry.stores.s3 import S3Store, make_s3_client
 
 OK_HEAD = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: "e"\r\n\r\n'
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket, int], None]) -> Iterator[tuple[S3Store, list[int]]]:
+def server(answer: Callable[[socket.socket, int], None], **options: float) -> Iterator[tuple[S3Store, list[int]]]:
     """Run a server whose n-th connection is handled by ``answer``; yield a store on it and the connections so far."""
     calls: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -42,7 +44,7 @@ def server(answer: Callable[[socket.socket, int], None]) -> Iterator[tuple[S3Sto
             f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout_s=0.2, read_timeout_s=0.3, max_attempts=2
         )
         try:
-            yield S3Store("models", client), calls
+            yield S3Store("models", client, **options), calls
         finally:
             client.close()
             listener.shutdown(socket.SHUT_RDWR)
@@ -66,6 +68,69 @@ def test_fault_15_a_bucket_that_never_answers_is_given_up_after_botocores_attemp
             store.get("a")
         assert time.monotonic() - started < 5
         assert len(calls) <= 2
+
+
+def drip(connection: socket.socket, what: bytes) -> None:
+    """Send a byte now and then, for ever: no wait for one is ever too long."""
+    with contextlib.suppress(OSError):
+        for _ in range(100):
+            connection.sendall(what)
+            time.sleep(0.1)
+
+
+def _drip_body(connection: socket.socket, call: int) -> None:
+    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nETag: "e"\r\n\r\n')
+    drip(connection, b"a")
+
+
+def _drip_head(connection: socket.socket, call: int) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+    drip(connection, b"a")
+
+
+def _say_nothing(connection: socket.socket, call: int) -> None:
+    time.sleep(0.6)
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize("answer", [_drip_body, _drip_head, _say_nothing])
+def test_fault_15_a_bucket_that_is_slow_beyond_the_deadline_is_given_up(
+    answer: Callable[[socket.socket, int], None],
+) -> None:
+    with server(answer) as (store, _):
+        started = time.monotonic()
+        with (
+            reads_until(Deadline(started + 0.4, time.monotonic)),
+            pytest.raises(StoreUnavailableError, match="models/a"),
+        ):
+            store.get_if_changed("a", '"e"')
+        assert 0.3 < time.monotonic() - started < 2
+
+
+@pytest.mark.fault(15)
+def test_fault_15_a_read_that_was_given_up_ends() -> None:
+    before = set(threading.enumerate())
+    with server(_drip_body) as (store, calls):
+        with reads_until(Deadline(time.monotonic() + 0.3, time.monotonic)), pytest.raises(StoreUnavailableError):
+            store.get("a")
+        [reading] = [thread for thread in threading.enumerate() if thread not in before and "read of" in thread.name]
+        reading.join(5)
+        assert not reading.is_alive()
+        assert len(calls) == 1
+
+
+@pytest.mark.fault(15)
+def test_fault_15_a_store_has_a_limit_of_its_own() -> None:
+    with server(_drip_body, total_timeout_s=0.3) as (store, _), pytest.raises(StoreUnavailableError):
+        store.get("a")
+
+
+@pytest.mark.fault(15)
+def test_fault_15_past_the_deadline_the_bucket_is_not_asked() -> None:
+    with server(_drip_body) as (store, calls):
+        with reads_until(Deadline(time.monotonic(), time.monotonic)), pytest.raises(StoreUnavailableError):
+            store.get("a")
+        assert not calls
 
 
 @pytest.mark.fault(17)

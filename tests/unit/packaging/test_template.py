@@ -68,12 +68,25 @@ def test_the_function_may_read_its_model_and_write_its_log_and_nothing_else(reso
     assert {statement["Effect"] for statement in statements} == {"Allow"}
 
 
+def test_the_function_may_list_no_more_than_its_model(resources: dict[str, Any]) -> None:
+    """With ``…IfExists`` a request without a prefix, for the whole bucket, would pass too."""
+    statements = [
+        statement
+        for policy in resources["PredictRole"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    (listing,) = [statement for statement in statements if statement["Action"] == "s3:ListBucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": {"Fn::Sub": "${ModelName}/*"}}}
+
+
 def test_the_bucket_is_versioned_encrypted_private_and_outlives_the_stack(template: dict[str, Any]) -> None:
     bucket = template["Resources"]["ModelBucket"]
     assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
     properties = bucket["Properties"]
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"] == [
+        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    ]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(properties["PublicAccessBlockConfiguration"]) == 4
 
@@ -127,6 +140,16 @@ def test_the_functions_own_metrics_are_written_as_the_alarms_look_for_them(
         ]
 
 
+def test_the_alarms_fit_the_ttl_and_the_back_off(
+    root: Path, template: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    """An alias that is read once in a TTL is not stale, and a version that is tried every five minutes is still bad."""
+    longest_ttl_s = template["Parameters"]["AliasTtlSeconds"]["MaxValue"]
+    assert 2 * longest_ttl_s <= resources["AliasStalenessAlarm"]["Threshold"]
+    assert resources["ModelLoadFailuresAlarm"]["Period"] >= 2 * 300
+    assert "\n_REFUSAL_CAP_S = 300.0\n" in (root / "functions/predict/predict_api/app.py").read_text()
+
+
 @pytest.mark.parametrize(
     ("parameter", "check", "candidates"),
     [
@@ -138,7 +161,10 @@ def test_the_functions_own_metrics_are_written_as_the_alarms_look_for_them(
         (
             "ModelAlias",
             names.check_alias_name,
-            ("live", "canary_2", "Live", "7", "7a", "", "a b", "x" * 128, "x" * 129),
+            (
+                *("live", "canary_2", "Live", "7", "7a", "", "a b", "x" * 128, "x" * 129),
+                *("latest", "LATEST", "Latest", "latest-2", "latest_", "v1", "V12", "v", "v1a", "v1-x", "lates"),
+            ),
         ),
     ],
 )

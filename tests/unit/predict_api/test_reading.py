@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model_artifact.schema import FIELDS, Field
@@ -21,6 +21,9 @@ from predict_api.suggestions import describe_unknown, find_similar
 
 SCHEMA = RecordSchema()
 JSON_HEADERS = {"content-type": "application/json"}
+
+# A loaded machine is slow at times; what is read, or how often, does not depend on it.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 anything = st.recursive(
@@ -48,8 +51,8 @@ def values(field: Field) -> st.SearchStrategy[Any]:
 records = st.fixed_dictionaries({field.name: values(field) for field in FIELDS})
 
 
-def read(text: str) -> list[dict[str, Any]]:
-    document = read_json_object(text, is_base64=False, headers=JSON_HEADERS)
+def read(text: str, *, is_base64: bool = False) -> list[dict[str, Any]]:
+    document = read_json_object(text, is_base64=is_base64, headers=JSON_HEADERS)
     envelope = open_envelope(document, SCHEMA.names)
     return SCHEMA.check(envelope.records, envelope.pointers)
 
@@ -65,18 +68,26 @@ def point_at(document: Any, pointer: str) -> Any:
     return document
 
 
+@unhurried
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(RequestError):
         read(text)
 
 
+@unhurried
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     with pytest.raises(RequestError):
-        read_json_object(base64.b64encode(raw).decode(), is_base64=True, headers=JSON_HEADERS)
+        read(base64.b64encode(raw).decode(), is_base64=True)
 
 
+def test_empty_object_in_base64_is_read_and_its_record_refused() -> None:
+    with pytest.raises(InvalidRequestError):
+        read(base64.b64encode(b"{}").decode(), is_base64=True)
+
+
+@unhurried
 @given(st.dictionaries(names | st.text(), anything | st.lists(st.dictionaries(names, anything)), max_size=6))
 def test_any_object_is_refused_with_pointers_that_lead_somewhere(document: dict[str, Any]) -> None:
     with pytest.raises(RequestError) as caught:
@@ -87,17 +98,20 @@ def test_any_object_is_refused_with_pointers_that_lead_somewhere(document: dict[
         assert violation.detail
 
 
+@unhurried
 @given(st.lists(records, min_size=1, max_size=5), st.sampled_from(["instances", "dataframe_records"]))
 def test_every_valid_record_is_read_as_it_is(sent: list[dict[str, Any]], envelope: str) -> None:
     assert read(json.dumps({envelope: sent})) == sent
 
 
+@unhurried
 @given(st.lists(records, min_size=1, max_size=5), st.permutations([field.name for field in FIELDS]))
 def test_split_is_read_in_any_order_of_columns(sent: list[dict[str, Any]], columns: list[str]) -> None:
     data = [[record[name] for name in columns] for record in sent]
     assert read(json.dumps({"dataframe_split": {"columns": columns, "data": data}})) == sent
 
 
+@unhurried
 @given(records, st.sampled_from(FIELDS), anything)
 def test_any_value_is_right_or_pointed_at(record: dict[str, Any], field: Field, value: Any) -> None:
     document = {"instances": [{**record, field.name: value}]}

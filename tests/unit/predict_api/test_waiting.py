@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predict_api.back_off import BackOff, after_failure
-from predict_api.clock import Instant, SystemClock, elapsed_s
+from predict_api.clock import Instant, SystemClock, elapsed_s, known_elapsed_s
 
 seconds = st.floats(min_value=0, max_value=1e6)
 
@@ -21,6 +21,12 @@ def test_elapsed_is_what_the_faster_clock_says(monotonic_s: float, wall_s: float
 
 def test_wall_clock_that_went_back_says_that_nothing_is_known() -> None:
     assert elapsed_s(Instant(0, 100), Instant(1, 99)) == math.inf
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_known_time_is_finite_and_not_negative_however_the_clocks_are_set(monotonic_s: float, wall_s: float) -> None:
+    known = known_elapsed_s(Instant(0, 0), Instant(monotonic_s, wall_s))
+    assert known == max(monotonic_s, wall_s, 0)
 
 
 def test_system_clock_moves_forward() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -10,9 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, StoreUnavailableError
 from model_registry.stores.base import StoredObject
+from model_registry.stores.deadline import remaining_s
 
+# For a person at a slow line and a large model. What answers requests sets deadlines of its own.
+TOTAL_TIMEOUT_S = 300.0
 _BODY_ATTEMPTS = 3
 _CONFLICT_ATTEMPTS = 5
+_ABANDONED_TIMEOUT_S = 0.001
 
 
 def make_s3_client(
@@ -54,11 +61,14 @@ class S3Store:
         The bucket's name; the bucket must exist.
     client : boto3 S3 client
         See ``make_s3_client``.
+    total_timeout_s : float
+        Seconds for a whole read, retries included, where no deadline (see ``stores.deadline``) ends it earlier.
     """
 
-    def __init__(self, bucket: str, client: Any) -> None:
+    def __init__(self, bucket: str, client: Any, *, total_timeout_s: float = TOTAL_TIMEOUT_S) -> None:
         self.bucket = bucket
         self._client = client
+        self._total_timeout_s = total_timeout_s
 
     def get(self, key: str) -> StoredObject:
         """See ``ObjectStore``."""
@@ -105,13 +115,45 @@ class S3Store:
             raise self._unavailable("delete", key, error) from error
 
     def _get(self, key: str, conditions: dict[str, str]) -> StoredObject:
+        limit_s = min(self._total_timeout_s, remaining_s())
+        if limit_s == math.inf:
+            return self._read(key, conditions, _Reading())
+        if limit_s <= 0:
+            raise self._unavailable("read", key, TimeoutError("there is no time left for it"))
+        return self._get_within(limit_s, key, conditions)
+
+    def _get_within(self, limit_s: float, key: str, conditions: dict[str, str]) -> StoredObject:
+        # On a thread of its own, since a look-up of the host's name, a handshake, a header and a body may each come as
+        # slowly as they like without any of the client's time-outs noticing. Rejected: reading the body piece by piece,
+        # which bounds nothing but the body.
+        reading = _Reading()
+        outcome: list[StoredObject | Exception] = []
+
+        def read() -> None:
+            try:
+                outcome.append(self._read(key, conditions, reading))
+            except Exception as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=read, name=f"read of {key}", daemon=True)
+        thread.start()
+        thread.join(limit_s)
+        if not outcome:
+            reading.abandon()
+            raise self._unavailable("read", key, TimeoutError(f"it took longer than {limit_s:.3g} s"))
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    def _read(self, key: str, conditions: dict[str, str], reading: _Reading) -> StoredObject:
         # botocore retries whatever happens before the body. A connection that ends within it is ours to retry.
         for attempt in range(1, _BODY_ATTEMPTS + 1):
             answer = self._open(key, conditions)
+            reading.begin(answer["Body"])
             try:
                 return StoredObject(body=answer["Body"].read(), etag=str(answer["ETag"]))
             except (BotoCoreError, OSError) as error:
-                if attempt == _BODY_ATTEMPTS:
+                if attempt == _BODY_ATTEMPTS or reading.is_abandoned:
                     raise self._unavailable("read", key, error) from error
         raise AssertionError("unreachable")
 
@@ -138,6 +180,30 @@ class S3Store:
 
     def _unavailable(self, operation: str, key: str, error: Exception) -> StoreUnavailableError:
         return StoreUnavailableError(operation, f"s3://{self.bucket}/{key}", str(error))
+
+
+class _Reading:
+    """A read under way, which may be given up from another thread."""
+
+    def __init__(self) -> None:
+        self.is_abandoned = False
+        self._body: Any = None
+
+    def begin(self, body: Any) -> None:
+        """Note the body that is being read now."""
+        self._body = body
+        if self.is_abandoned:
+            self._hurry()
+
+    def abandon(self) -> None:
+        """Have the read fail at its next wait, so that its thread and its connection are not kept for long."""
+        self.is_abandoned = True
+        self._hurry()
+
+    def _hurry(self) -> None:
+        # A body that was read to its end has no socket any more.
+        with suppress(AttributeError, OSError):
+            self._body.set_socket_timeout(_ABANDONED_TIMEOUT_S)
 
 
 class _NotModifiedError(Exception):
