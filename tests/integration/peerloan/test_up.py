@@ -141,6 +141,9 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
     process.kill()
     process.wait()
     assert wait_until_free(notes), "a process outlived the command that started it"
+    assert urls(peerloan) == notes, "the note that nobody was left to remove"
+    misdirected = peerloan.run("status")
+    assert notes["api_url"] not in misdirected.stderr + misdirected.stdout
     peerloan.up()
     assert peerloan.answer("versions") == before
 
@@ -193,6 +196,9 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
         (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
         (["predict", "{"], 2, "not JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
+        (["predict", "{}", "--url", "not-a-url"], 2, "'not-a-url' (--url) is no address"),
+        (["predict", "{}", "--out", "scored.csv"], 2, "--out goes with a CSV file"),
+        (["--endpoint-url", "not-a-url", "versions"], 2, "'not-a-url' (--endpoint-url"),
         (["status", "--url", "http://127.0.0.1:9"], 1, ""),
         (["publish", "/no/such/folder"], 1, "/no/such/folder"),
     ],
