@@ -115,8 +115,8 @@ def load(
         )
         raise DataRefusedError(test.fingerprint.name, what)
     names = f"{train.fingerprint.name} and {test.fingerprint.name}"
-    source = f"{', '.join(map(str, paths))} ({said_by}): {names}{_odd_gaps(train)}{_odd_gaps(test)}"
-    return Quarters(train, test, source, is_sample=False)
+    said = f"{', '.join(map(str, paths))} ({said_by}): {names}{_odd_gaps(train)}{_odd_gaps(test)}"
+    return Quarters(train, test, said, is_sample=False)
 
 
 def read_quarter(name: str, content: bytes) -> Quarter:
