@@ -69,7 +69,8 @@ def _predict() -> dict[str, Any]:
             **_problem_answers(400, 413, 415, 422, 501, 503, 504),
             **{
                 # What the gateway sends along is its own affair, so no header is promised.
-                str(status): {"description": text} for status, text in _GATEWAY_PROBLEMS.items()
+                str(status): {"description": text}
+                for status, text in _GATEWAY_PROBLEMS.items()
             },
         },
     }
