@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,10 +15,9 @@ import typer
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.writer import RegistryWriter
 from peerloan.api_client import ApiClient
-from peerloan.errors import CommandError
 from peerloan.load import Answer, Load
 from peerloan.output import JsonFlag, note, say, say_json
-from peerloan.registry_commands import ensure_model, publish_folder
+from peerloan.registry_commands import ensure_model, publish_folder, train_into
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 from peerloan.stack import Stack
 from peerloan.workplace import DEFAULT_BUCKET, PROJECT, Workplace
@@ -105,8 +102,7 @@ def _request_bodies() -> list[bytes]:
 def _publish_improved(local: Workplace, state_dir: Path) -> int:
     folder = state_dir / "improved"
     note("Training the improved model.")
-    if subprocess.run([sys.executable, "-m", "training", "improved", "--out", str(folder)], check=False).returncode:
-        raise CommandError("Training failed; see above.")
+    train_into(folder, "improved")
     return publish_folder(local, folder).manifest.version
 
 

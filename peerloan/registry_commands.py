@@ -202,12 +202,18 @@ def ensure_model(workplace: Workplace) -> int:
     if version is None:
         note("The bucket is empty: training the basic model.")
         folder = workplace.state_dir / "basic"
-        if subprocess.run([sys.executable, "-m", "training", "basic", "--out", str(folder)], check=False).returncode:
-            raise CommandError("Training failed; see above.")
+        train_into(folder, "basic")
         version = publish_folder(workplace, folder).manifest.version
     writer.assign(DEFAULT_ALIAS, version, reason="first model")
     note(f"Alias {DEFAULT_ALIAS} points at version {version}.")
     return version
+
+
+def train_into(folder: Path, name: str) -> None:
+    """Train a model as a step of something else: its summary is no result, so it goes to stderr."""
+    command = [sys.executable, "-m", "training", name, "--out", str(folder)]
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+        raise CommandError("Training failed; see above.")
 
 
 def find_only_version(reader: RegistryReader) -> int | None:

@@ -187,6 +187,13 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
     assert (status["healthy"], status["versions"]) == (True, [1, 2])  # type: ignore[index]
 
 
+def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan: Peerloan) -> None:
+    done = peerloan.run("demo", "--rounds", "1", "--json")
+    figures = json.loads(done.stdout)
+    assert (figures["failed"], figures["untrue"], figures["versions"], figures["shifts"]) == (0, 0, [1, 2], 2)
+    assert done.returncode == (0 if figures["passed"] else 1)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
