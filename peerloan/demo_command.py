@@ -15,9 +15,9 @@ import typer
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.writer import RegistryWriter
 from peerloan.api_client import ApiClient
+from peerloan.first_model import ensure_model, publish_folder, train_into
 from peerloan.load import Answer, Load
 from peerloan.output import JsonFlag, note, say, say_json
-from peerloan.registry_commands import ensure_model, publish_folder, train_into
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 from peerloan.stack import Stack
 from peerloan.workplace import DEFAULT_BUCKET, PROJECT, Workplace

@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from model_registry.alias import Alias, RoutingConfig
-from model_registry.errors import AliasNotFoundError
 from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
-from model_registry.writer import Publication
-from peerloan.errors import CommandError, NoLiveVersionError, UsageError
-from peerloan.output import JsonFlag, note, say, say_json, say_table
+from peerloan.errors import UsageError
+from peerloan.first_model import publish_folder
+from peerloan.output import JsonFlag, say, say_json, say_table
 from peerloan.workplace import PROJECT, Workplace
 
 AliasName = Annotated[str, typer.Argument(help="The alias's name.")]
@@ -175,61 +174,6 @@ def alias_rollback(
     Example: peerloan alias rollback live --reason "too many false alarms"
     """
     _say_alias(ctx.obj.writer().roll_back(name, expected_revision=revision, reason=reason), as_json=as_json)
-
-
-def publish_folder(workplace: Workplace, source: Path) -> Publication:
-    """Publish what ``train`` wrote, or a bare pickle."""
-    # Imported here: it brings pandas, which takes longer than most commands.
-    from training.record import read_candidate
-
-    return workplace.writer().publish(read_candidate(source))
-
-
-def ensure_model(workplace: Workplace) -> int:
-    """Return the version that the default alias points at, having trained and published the basic model if needed.
-
-    Raises
-    ------
-    NoLiveVersionError
-        As ``find_only_version`` says.
-    """
-    writer = workplace.writer()
-    try:
-        return writer.reader.get_alias(DEFAULT_ALIAS).alias.version
-    except AliasNotFoundError:
-        pass
-    version = find_only_version(writer.reader)
-    if version is None:
-        note("The bucket is empty: training the basic model.")
-        folder = workplace.state_dir / "basic"
-        train_into(folder, "basic")
-        version = publish_folder(workplace, folder).manifest.version
-    writer.assign(DEFAULT_ALIAS, version, reason="first model")
-    note(f"Alias {DEFAULT_ALIAS} points at version {version}.")
-    return version
-
-
-def train_into(folder: Path, name: str) -> None:
-    """Train a model as a step of something else: its summary is no result, so it goes to stderr."""
-    command = [sys.executable, "-m", "training", name, "--out", str(folder)]
-    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-        raise CommandError("Training failed; see above.")
-
-
-def find_only_version(reader: RegistryReader) -> int | None:
-    """Return the version to begin with where the default alias is not set, or None where none was ever published.
-
-    Exactly one is what a start that was cut off between publishing and pointing leaves, and is taken.
-
-    Raises
-    ------
-    NoLiveVersionError
-        If there are several: which one is to serve is for a person to say.
-    """
-    published = reader.list_versions()
-    if len(published) > 1:
-        raise NoLiveVersionError(DEFAULT_ALIAS, published)
-    return published[0] if published else None
 
 
 def parse_weights(words: Sequence[str]) -> dict[int, float]:

@@ -14,8 +14,8 @@ from model_registry.errors import RegistryError
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.api_client import ApiClient
 from peerloan.errors import NoLiveVersionError, ServiceError
+from peerloan.first_model import ensure_model
 from peerloan.output import JsonFlag, note, say, say_json
-from peerloan.registry_commands import ensure_model
 from peerloan.stack import Stack, check_port, docker_bridge_address
 from peerloan.workplace import DEFAULT_API_PORT, DEFAULT_BUCKET, DEFAULT_BUCKET_PORT, PROJECT, Workplace, check_url
 

@@ -162,14 +162,9 @@ def _sample(seed: int) -> Quarters:
 
 def _odd_gaps(quarter: Quarter) -> str:
     """Say which gaps the pipeline fills in training although the API refuses a record that has them."""
-    counts = [
-        f"{field.name} {quarter.fingerprint.gaps[field.name]:,}"
-        for field in FIELDS
-        if not field.nullable and field.name in quarter.fingerprint.gaps
-    ]
-    if not counts:
-        return ""
-    return f"; {quarter.fingerprint.name} has gaps that the API would refuse, filled in training: {', '.join(counts)}"
+    name, gaps = quarter.fingerprint.name, quarter.fingerprint.gaps
+    counts = [f"{field.name} {gaps[field.name]:,}" for field in FIELDS if not field.nullable and field.name in gaps]
+    return f"; {name} has gaps that the API would refuse, filled in training: {', '.join(counts)}" if counts else ""
 
 
 def _checked_column(file: str, column: pd.Series, field: Field) -> pd.Series:

@@ -7,7 +7,8 @@ import pytest
 from model_registry.errors import AliasNotFoundError
 from model_registry.stores.memory import InMemoryStore
 from peerloan.errors import EXIT_FAILED, NoLiveVersionError, UsageError, exit_code
-from peerloan.registry_commands import find_only_version, parse_weights
+from peerloan.first_model import find_only_version
+from peerloan.registry_commands import parse_weights
 from registry_kit import make_candidate, make_writer
 
 
