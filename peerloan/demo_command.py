@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.writer import RegistryWriter
 from peerloan.api_client import ApiClient
-from peerloan.errors import CommandError
-from peerloan.load import Load
-from peerloan.output import note, say
-from peerloan.registry_commands import ensure_model, publish_folder
+from peerloan.first_model import ensure_model, publish_folder, train_into
+from peerloan.load import Answer, Load
+from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 from peerloan.stack import Stack
 from peerloan.workplace import DEFAULT_BUCKET, PROJECT, Workplace
@@ -32,6 +30,7 @@ def demo(
     ctx: typer.Context,
     rounds: Annotated[int, typer.Option(min=1, help="How often to shift to the new version and back.")] = 10,
     alias_ttl: Annotated[float, typer.Option(min=0.1, help="The function's alias TTL in seconds.")] = 1.0,
+    as_json: JsonFlag = False,
 ) -> None:
     """Start a stack of its own on free ports, and shift its alias to a new version and back under load.
 
@@ -56,7 +55,43 @@ def demo(
             second = _publish_improved(local, state_dir)
             note(f"Shifting {DEFAULT_ALIAS} {first} -> {second} -> {first}, {rounds} times, under {_CLIENTS} clients.")
             load, shifts = asyncio.run(_shift_under_load(local.writer(), url, bodies, first, second, rounds, alias_ttl))
-    _report(load, shifts, alias_ttl)
+    figures = demo_figures(load.answers, shifts, alias_ttl)
+    _say_examples(load.answers, shifts, alias_ttl)
+    note(f"alias TTL {alias_ttl:g} s; bound {figures['propagation_bound_ms']} ms")
+    if as_json:
+        say_json(figures)
+    else:
+        shown = {name: ",".join(map(str, value)) if name == "versions" else value for name, value in figures.items()}
+        names = ("requests", "failed", "versions", "shifts", "propagation_max_ms")
+        say("demo: " + " ".join(f"{name}={shown[name]}" for name in names))
+    if not figures["passed"]:
+        raise typer.Exit(1)
+
+
+def demo_figures(answers: Sequence[Answer], shifts: Sequence[Shift], ttl_s: float) -> dict[str, Any]:
+    """Return what the demonstration found, and whether it passed.
+
+    Parameters
+    ----------
+    answers, shifts
+        As in ``peerloan.shifts``; the first shift is the state at the start.
+    ttl_s : float
+        The function's alias TTL.
+    """
+    failed = len(failed_answers(answers))
+    untrue = len(untrue_answers(answers, shifts, ttl_s))
+    propagation = propagation_s(answers, shifts[1:])
+    bound = ttl_s + _PROPAGATION_ALLOWANCE_S
+    return {
+        "passed": not failed and not untrue and propagation <= bound,
+        "requests": len(answers),
+        "failed": failed,
+        "untrue": untrue,
+        "versions": sorted({answer.version for answer in answers if answer.version is not None}),
+        "shifts": len(shifts) - 1,
+        "propagation_max_ms": round(propagation * 1000),
+        "propagation_bound_ms": round(bound * 1000),
+    }
 
 
 def _request_bodies() -> list[bytes]:
@@ -67,8 +102,7 @@ def _request_bodies() -> list[bytes]:
 def _publish_improved(local: Workplace, state_dir: Path) -> int:
     folder = state_dir / "improved"
     note("Training the improved model.")
-    if subprocess.run([sys.executable, "-m", "training", "improved", "--out", str(folder)], check=False).returncode:
-        raise CommandError("Training failed; see above.")
+    train_into(folder, "improved")
     return publish_folder(local, folder).manifest.version
 
 
@@ -86,19 +120,8 @@ async def _shift_under_load(
     return load, shifts
 
 
-def _report(load: Load, shifts: list[Shift], ttl_s: float) -> None:
-    failed = failed_answers(load.answers)
-    untrue = untrue_answers(load.answers, shifts, ttl_s)
-    propagation = propagation_s(load.answers, shifts)
-    versions = sorted({answer.version for answer in load.answers if answer.version is not None})
-    for answer in failed[:5]:
+def _say_examples(answers: Sequence[Answer], shifts: Sequence[Shift], ttl_s: float) -> None:
+    for answer in failed_answers(answers)[:5]:
         note(f"failed: status {answer.status} {answer.problem}")
-    for answer in untrue[:5]:
+    for answer in untrue_answers(answers, shifts, ttl_s)[:5]:
         note(f"untrue: version {answer.version}, which the alias did not point to")
-    note(f"alias TTL {ttl_s:g} s; bound {ttl_s * 1000 + _PROPAGATION_ALLOWANCE_S * 1000:.0f} ms")
-    say(
-        f"demo: requests={len(load.answers)} failed={len(failed)} versions={','.join(map(str, versions))} "
-        f"shifts={len(shifts) - 1} propagation_max_ms={propagation * 1000:.0f}"
-    )
-    if failed or untrue or propagation > ttl_s + _PROPAGATION_ALLOWANCE_S:
-        raise typer.Exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from model_artifact.errors import ArtifactError
 from model_registry.errors import InvalidAliasError, InvalidNameError, RegistryError
 from training.errors import TrainingError
@@ -29,6 +31,18 @@ class PortTakenError(StackError):
         super().__init__(f"Port {port} is taken. Stop what listens there, or choose another port with {flag}.")
         self.port = port
         self.flag = flag
+
+
+class NoLiveVersionError(CommandError):
+    """Versions are published, and no alias says which of them serves."""
+
+    def __init__(self, alias: str, versions: Sequence[int]) -> None:
+        super().__init__(
+            f"Alias {alias!r} is not set, and there are versions {', '.join(map(str, versions))}: which one is to "
+            f"serve? Run 'peerloan up --no-api', and beside it 'peerloan alias set {alias} --version NUMBER'."
+        )
+        self.alias = alias
+        self.versions = tuple(versions)
 
 
 class ServiceError(CommandError):

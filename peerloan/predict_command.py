@@ -2,159 +2,156 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import json
+import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
 
-from model_artifact.schema import FIELDS
 from peerloan.api_client import ApiClient
 from peerloan.errors import ServiceError, UsageError
+from peerloan.event_file import read_event
+from peerloan.loan_file import Loan, read_loans, write_rows, written_whole
 from peerloan.output import JsonFlag, note, progress_bar, say, say_json
+from peerloan.workplace import check_url
 
 _BATCH_ROWS = 500
-_NUMBERS = {field.name for field in FIELDS if field.type == "number"}
-_COLUMNS = {field.name for field in FIELDS}
+
+
+class BatchClient(Protocol):
+    """What scores a CSV file; ``ApiClient`` is one."""
+
+    def predict_records(self, records: Sequence[Mapping[str, object]], /) -> Any:
+        """Return the API's answer to a batch."""
 
 
 def predict(
     ctx: typer.Context,
-    source: Annotated[str, typer.Argument(help="JSON, a JSON or CSV file, an event file, or - for standard input.")],
+    source: Annotated[str, typer.Argument(help="JSON, a JSON or CSV file, an event file, or - for JSON on stdin.")],
     url: Annotated[str | None, typer.Option(help="The API's address; the local stack's by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="For a CSV file: where to write the answers, as CSV.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask the API for predictions.
+    """Ask the API for predictions. A CSV file is checked as a whole before the first request, and held in memory.
 
     Examples: peerloan predict events/late-payer.json
 
     peerloan predict loans.csv --out scored.csv
     """
-    client = ApiClient(url or ctx.obj.api_url())
-    if source.endswith(".csv"):
-        _predict_csv(client, Path(source), out, as_json=as_json)
+    client = ApiClient(check_url(url, "--url") if url is not None else ctx.obj.api_url())
+    if source.lower().endswith(".csv"):
+        score_csv(client, Path(source), out, as_json=as_json)
         return
-    document = _read_json(source)
+    if out:
+        raise UsageError("--out goes with a CSV file; redirect the output of anything else.")
+    document = read_document(source)
     if isinstance(document, dict) and "requestContext" in document:
-        answer = _send_event(client, document)
+        request = read_event(document)
+        answer = client.send(request.method, request.path, request.body, request.headers)
     else:
         answer = client.predict(document)
-    if as_json or "predictions" not in answer:
+    if as_json or not isinstance(answer, dict) or "predictions" not in answer:
         say_json(answer)
         return
     for prediction in answer["predictions"]:
         say(_sentence(prediction, answer["model"]))
 
 
-def _read_json(source: str) -> Any:
-    if source.lstrip().startswith(("{", "[")):
-        text = source
-    elif source == "-":
-        text = sys.stdin.read()
-    else:
-        try:
-            text = Path(source).read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{source!r} is neither JSON nor a file that can be read ({error.strerror}).") from error
+def read_document(source: str) -> Any:
+    """Return the JSON document that an argument is, that it names a file with, or (``-``) that stdin has.
+
+    Raises
+    ------
+    UsageError
+        If it is no JSON in UTF-8, or has a number that JSON can't say.
+    """
     try:
-        return json.loads(text)
+        text = source if source.lstrip().startswith(("{", "[")) else _read_text(source)
+        return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{source!r} is not in UTF-8 ({error.reason}). Save it in UTF-8.") from error
     except ValueError as error:
         raise UsageError(f"This is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise UsageError("This JSON is nested too deeply.") from error
 
 
-def _send_event(client: ApiClient, event: Mapping[str, Any]) -> Any:
-    body = str(event.get("body") or "")
-    data = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8")
-    http = event["requestContext"].get("http", {})
-    # The client makes its own host and length; what the event's request said of itself goes along.
-    headers = {name: value for name, value in event.get("headers", {}).items() if name.lower() in _SENT_HEADERS}
-    return client.send(http.get("method", "POST"), str(event.get("rawPath", "/predict")), data or None, headers)
+def score_csv(client: BatchClient, source: Path, out: Path | None, *, as_json: bool) -> None:
+    """Score a CSV file, batch by batch, and write its rows with their answers to ``out`` or to stdout.
 
-
-_SENT_HEADERS = ("content-type", "accept", "idempotency-key", "x-request-id")
-
-
-def _predict_csv(client: ApiClient, source: Path, out: Path | None, *, as_json: bool) -> None:
-    rows = list(_read_csv(source))
-    scored: list[dict[str, Any]] = []
-    with progress_bar() as progress:
-        task = progress.add_task(source.name, total=len(rows))
-        for start in range(0, len(rows), _BATCH_ROWS):
-            batch = rows[start : start + _BATCH_ROWS]
-            try:
-                answer = client.predict_records([_record(row) for row in batch])
-            except ServiceError as error:
-                first, last = start + 2, start + len(batch) + 1
-                raise ServiceError(
-                    f"Lines {first} to {last} of {source.name}, the first at /instances/0: {error}"
-                ) from error
-            version = answer["model"]["version"]
-            scored += [
-                {
-                    **row,
-                    "late_probability": one["late_probability"],
-                    "predicted_is_late": int(one["is_late"]),
-                    "model_version": version,
-                }
-                for row, one in zip(batch, answer["predictions"], strict=True)
-            ]
-            progress.advance(task, len(batch))
+    Raises
+    ------
+    UsageError
+        If the file or ``out`` can't be used; nothing was asked then.
+    ServiceError
+        If the API refuses a batch; ``out`` is as it was.
+    """
+    loans = read_loans(source)
+    with written_whole(out) if out else nullcontext(sys.stdout) as stream:
+        scored = _score(client, source.name, loans)
+        if as_json and not out:
+            say_json(scored)
+        else:
+            write_rows(stream, scored)
     if out:
-        _write_csv(out, scored)
         note(f"Wrote {len(scored):,} rows to {out}.")
-    elif as_json:
-        say_json(scored)
-    else:
-        _write_rows(sys.stdout, scored)
 
 
-def _read_csv(source: Path) -> Iterator[dict[str, str]]:
+def _read_text(source: str) -> str:
+    if source == "-":
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     try:
-        with source.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            if missing := [field.name for field in FIELDS if field.name not in (reader.fieldnames or ())]:
-                raise UsageError(f"{source} lacks the column {', '.join(missing)}.")
-            yield from reader
-    except OSError as error:
-        raise UsageError(f"{source} can't be read ({error.strerror}).") from error
+        content = Path(source).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no path has a NUL
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{source[:200]!r} is neither JSON nor a file that can be read ({why}).") from error
+    return content.decode("utf-8-sig")
 
 
-def _record(row: Mapping[str, str]) -> dict[str, object]:
-    """Return the record of a CSV row: the ten columns (and ``loan_id``), an empty cell as null."""
-    record: dict[str, object] = {name: _cell(name, row[name]) for name in row if name in _COLUMNS}
-    if row.get("loan_id"):
-        record["loan_id"] = row["loan_id"]
-    return record
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number that JSON has")
 
 
-def _cell(name: str, cell: str) -> object:
-    if not cell:
-        return None
-    if name not in _NUMBERS:
-        return cell
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _score(client: BatchClient, name: str, loans: Sequence[Loan]) -> list[dict[str, object]]:
+    scored: list[dict[str, object]] = []
+    with progress_bar() as progress:
+        task = progress.add_task(name, total=len(loans))
+        for start in range(0, len(loans), _BATCH_ROWS):
+            batch = loans[start : start + _BATCH_ROWS]
+            try:
+                scored += _score_batch(client, batch)
+            except ServiceError as error:
+                raise ServiceError(
+                    f"Lines {batch[0].line} to {batch[-1].line} of {name}, the first at /instances/0: {error}"
+                ) from error
+            progress.advance(task, len(batch))
+    return scored
+
+
+def _score_batch(client: BatchClient, batch: Sequence[Loan]) -> list[dict[str, object]]:
+    answer = client.predict_records([loan.record for loan in batch])
     try:
-        number = float(cell)
-    except ValueError:
-        return cell  # Left as it is: the API says where and why it is no number.
-    return int(number) if number.is_integer() else number
-
-
-def _write_csv(out: Path, rows: list[dict[str, Any]]) -> None:
-    draft = out.with_name(out.name + ".part")
-    with draft.open("w", newline="", encoding="utf-8") as stream:
-        _write_rows(stream, rows)
-    draft.replace(out)
-
-
-def _write_rows(stream: Any, rows: list[dict[str, Any]]) -> None:
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [])
-    writer.writeheader()
-    writer.writerows(rows)
+        version = answer["model"]["version"]
+        return [
+            {
+                **loan.cells,
+                "late_probability": one["late_probability"],
+                "predicted_is_late": int(one["is_late"]),
+                "model_version": version,
+            }
+            for loan, one in zip(batch, answer["predictions"], strict=True)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServiceError("The answer is not this API's. Check the address.") from error
 
 
 def _sentence(prediction: Mapping[str, Any], model: Mapping[str, Any]) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from model_registry.alias import Alias, RoutingConfig
-from model_registry.errors import AliasNotFoundError
 from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
-from model_registry.writer import Publication
-from peerloan.errors import CommandError, UsageError
-from peerloan.output import JsonFlag, note, say, say_json, say_table
+from peerloan.errors import UsageError
+from peerloan.first_model import publish_folder
+from peerloan.output import JsonFlag, say, say_json, say_table
 from peerloan.workplace import PROJECT, Workplace
 
 AliasName = Annotated[str, typer.Argument(help="The alias's name.")]
@@ -28,17 +28,22 @@ alias_app = typer.Typer(no_args_is_help=True, help="Where an alias points, and m
 
 def train(
     name: Annotated[str, typer.Argument(help="basic or improved.")],
-    data: Annotated[Path | None, typer.Option(help="A zip, a folder or a CSV file.")] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="A zip or a folder; or twice, two CSV files: training data, then test data."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write; models/NAME by default.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a model and save it as a folder that `publish` takes.
 
-    Example: peerloan train improved --data data/peerLoanData.zip
+    Examples: peerloan train improved --data data/peerLoanData.zip
+
+    peerloan train improved --data q3.csv --data q4.csv
     """
     folder = out or PROJECT / "models" / name
     command = [sys.executable, "-m", "training", name, "--out", str(folder)]
-    command += ["--data", str(data)] if data else []
+    command += ["--data", *map(str, data)] if data else []
     command += ["--json"] if as_json else []
     # A process of its own: what training imports and allocates is gone when it ends.
     if code := subprocess.run(command, check=False).returncode:
@@ -130,7 +135,7 @@ def alias_set(
 
     peerloan alias set live --version 1 --weight 2=0.1 --reason "canary"
     """
-    routing_config = RoutingConfig(dict(map(_parse_weight, weight or [])))
+    routing_config = RoutingConfig(parse_weights(weight or []))
     update = ctx.obj.writer().assign(
         name, version, routing_config=routing_config, expected_revision=revision, reason=reason
     )
@@ -171,40 +176,25 @@ def alias_rollback(
     _say_alias(ctx.obj.writer().roll_back(name, expected_revision=revision, reason=reason), as_json=as_json)
 
 
-def publish_folder(workplace: Workplace, source: Path) -> Publication:
-    """Publish what ``train`` wrote, or a bare pickle."""
-    # Imported here: it brings pandas, which takes longer than most commands.
-    from training.record import read_candidate
+def parse_weights(words: Sequence[str]) -> dict[int, float]:
+    """Return the shares of more versions, each said as ``8=0.1``.
 
-    return workplace.writer().publish(read_candidate(source))
-
-
-def ensure_model(workplace: Workplace) -> int:
-    """Return the version that the default alias points at, having trained and published the basic model if needed."""
-    writer = workplace.writer()
-    try:
-        return writer.reader.get_alias(DEFAULT_ALIAS).alias.version
-    except AliasNotFoundError:
-        pass
-    if published := writer.reader.list_versions():
-        version = published[-1]
-    else:
-        note("The bucket is empty: training the basic model.")
-        folder = workplace.state_dir / "basic"
-        if subprocess.run([sys.executable, "-m", "training", "basic", "--out", str(folder)], check=False).returncode:
-            raise CommandError("Training failed; see above.")
-        version = publish_folder(workplace, folder).manifest.version
-    writer.assign(DEFAULT_ALIAS, version, reason="first model")
-    note(f"Alias {DEFAULT_ALIAS} points at version {version}.")
-    return version
-
-
-def _parse_weight(text: str) -> tuple[int, float]:
-    version, _, weight = text.partition("=")
-    try:
-        return int(version), float(weight)
-    except ValueError:
-        raise UsageError(f"{text!r} is no weight: write the version and its share, as 8=0.1.") from None
+    Raises
+    ------
+    UsageError
+        If one is written otherwise, or a version has two.
+    """
+    weights: dict[int, float] = {}
+    for text in words:
+        name, _, share = text.partition("=")
+        try:
+            version, weight = int(name), float(share)
+        except ValueError:
+            raise UsageError(f"{text!r} is no weight: write the version and its share, as 8=0.1.") from None
+        if version in weights:
+            raise UsageError(f"Version {version} has two weights; give it one.")
+        weights[version] = weight
+    return weights
 
 
 def _aliases_by_version(reader: RegistryReader) -> dict[int, list[str]]:

@@ -13,11 +13,11 @@ import typer
 from model_registry.errors import RegistryError
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.api_client import ApiClient
-from peerloan.errors import ServiceError
+from peerloan.errors import NoLiveVersionError, ServiceError
+from peerloan.first_model import ensure_model
 from peerloan.output import JsonFlag, note, say, say_json
-from peerloan.registry_commands import ensure_model
 from peerloan.stack import Stack, check_port, docker_bridge_address
-from peerloan.workplace import DEFAULT_API_PORT, DEFAULT_BUCKET, DEFAULT_BUCKET_PORT, PROJECT, Workplace
+from peerloan.workplace import DEFAULT_API_PORT, DEFAULT_BUCKET, DEFAULT_BUCKET_PORT, PROJECT, Workplace, check_url
 
 
 def up(
@@ -44,7 +44,12 @@ def up(
             address = docker_bridge_address() if docker else None
             bucket_url = stack.start_bucket(bucket_port, [address] if address else [])
             local = workplace.at(bucket=DEFAULT_BUCKET, endpoint_url=bucket_url, model=workplace.model, state_dir=None)
-            ensure_model(local)
+            try:
+                ensure_model(local)
+            except NoLiveVersionError as error:
+                if api:
+                    raise
+                note(str(error))  # The bucket alone needs no model, and the alias can only be set while it runs.
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
             if api:
                 _show_first_answer(stack.start_api(port, bucket_url))
@@ -65,7 +70,7 @@ def status(
     Example: peerloan status
     """
     workplace: Workplace = ctx.obj
-    client = ApiClient(url or workplace.api_url())
+    client = ApiClient(check_url(url, "--url") if url is not None else workplace.api_url())
     report = {
         "api": _attempt(lambda: client.send("GET", "/readyz")),
         "model": _attempt(lambda: client.send("GET", f"/models/{workplace.model}")),

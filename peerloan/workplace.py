@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from model_artifact.inspection import inspect_in_child
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from model_registry.writer import RegistryWriter
+from peerloan.errors import UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
@@ -41,10 +44,17 @@ class Workplace:
         """Return the workplace that a command's options and the environment ask for.
 
         A bucket that is named and has no endpoint is on AWS. With neither it is the local stack's.
+
+        Raises
+        ------
+        UsageError
+            If the endpoint is no address.
         """
         state_dir = state_dir or Path(self.environ.get("PEERLOAN_STATE_DIR") or self.state_dir)
         bucket = bucket or self.environ.get("MODEL_BUCKET")
         endpoint_url = endpoint_url or self.environ.get("AWS_ENDPOINT_URL_S3")
+        if endpoint_url:
+            check_url(endpoint_url, "--endpoint-url or AWS_ENDPOINT_URL_S3")
         if not bucket and not endpoint_url:
             running = read_running(state_dir)
             endpoint_url = running.get("bucket_url") or f"http://127.0.0.1:{DEFAULT_BUCKET_PORT}"
@@ -73,15 +83,43 @@ class Workplace:
         return S3Store(self.bucket, make_s3_client(self.endpoint_url))
 
 
+def check_url(url: str, said_by: str) -> str:
+    """Return an address of HTTP as it is; raise ``UsageError`` if it is none."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise UsageError(f"{url!r} ({said_by}) is no address; write it as http://HOST:PORT.")
+    return url
+
+
 def running_file(state_dir: Path) -> Path:
     """Return the file that says where a running local stack listens."""
     return state_dir / "running.json"
 
 
 def read_running(state_dir: Path) -> dict[str, Any]:
-    """Return where a running local stack listens; empty if none does, or its note can't be read."""
+    """Return where a running local stack listens; empty if none does, or its note can't be read.
+
+    A stack that was killed leaves its note behind: one whose process is gone does not count.
+    """
     try:
-        document = json.loads(running_file(state_dir).read_text())
+        document = json.loads(running_file(state_dir).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) else {}
+    return document if isinstance(document, dict) and _is_alive(document.get("pid")) else {}
+
+
+def _is_alive(pid: object) -> bool:
+    if not isinstance(pid, int) or isinstance(pid, bool) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)  # Sends nothing; asks whether there is somebody to send it to.
+    except PermissionError:  # Somebody else's process is one, too.
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, nargs="+", metavar="PATH", help="a zip archive, a folder, or two CSV files: training, test"
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write to (default: models/<model>)")
-    parser.add_argument("--seed", type=int, help="the model's random seed (default: 42)")
+    parser.add_argument("--seed", type=_seed, help="the model's random seed (default: 42)")
     parser.add_argument("--estimators", type=_positive, metavar="N", help="how many trees (default: the model's own)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
@@ -151,6 +151,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError("must be from 0 to 4294967295")
     return number
 
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,18 +25,24 @@ from training.errors import DataNotFoundError, DataRefusedError
 
 DATA_VARIABLE = "PEERLOAN_DATA"
 DEFAULT_PATH = Path("data/peerLoanData.zip")
+# Of each kind in each file. Fewer do not reach into each of five folds, and say nothing of a next quarter.
+MINIMUM_LOANS = 10
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells one data file from another. ``sha256`` is that of the CSV file, unzipped."""
+    """What tells one data file from another.
+
+    ``sha256`` is that of the CSV file, unzipped. ``gaps`` counts the empty cells of the columns that have any.
+    """
 
     name: str
     rows: int
     late: int
     sha256: str
+    gaps: Mapping[str, int]
 
-    def to_dict(self) -> dict[str, str | int]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as it is kept in a training record."""
         return asdict(self)
 
@@ -86,7 +95,8 @@ def load(
     DataNotFoundError
         If there is nothing where the data were said to be, or not exactly one training and one test file.
     DataRefusedError
-        If a file lacks a column, has a value of the wrong type or beyond the hard bounds, or no late loan.
+        If a file lacks a column or any value of it, has a value of the wrong type or beyond the hard bounds, or fewer
+        than ``MINIMUM_LOANS`` loans that are late or on time; or if both files are the same.
     """
     paths = [source] if isinstance(source, Path) else list(source or ())
     said_by = "--data"
@@ -98,13 +108,15 @@ def load(
         said_by = "found here"
     if not paths:
         return _sample(seed)
-    train, test = _find_files(paths)
-    return Quarters(
-        train=read_quarter(*train),
-        test=read_quarter(*test),
-        source=f"{', '.join(map(str, paths))} ({said_by}): {train[0]} and {test[0]}",
-        is_sample=False,
-    )
+    train, test = (read_quarter(*file) for file in _find_files(paths))
+    if train.fingerprint.sha256 == test.fingerprint.sha256:
+        what = (
+            f"It is the same file as {train.fingerprint.name}: a model is tested on loans that it was not trained on."
+        )
+        raise DataRefusedError(test.fingerprint.name, what)
+    names = f"{train.fingerprint.name} and {test.fingerprint.name}"
+    said = f"{', '.join(map(str, paths))} ({said_by}): {names}{_odd_gaps(train)}{_odd_gaps(test)}"
+    return Quarters(train, test, said, is_sample=False)
 
 
 def read_quarter(name: str, content: bytes) -> Quarter:
@@ -133,7 +145,8 @@ def read_quarter(name: str, content: bytes) -> Quarter:
     columns = {field.name: _checked_column(name, frame[field.name], field) for field in FIELDS}
     columns[TARGET] = _checked_target(name, frame[TARGET])
     late = int(columns[TARGET].sum())
-    fingerprint = Fingerprint(name, len(frame), late, hashlib.sha256(content).hexdigest())
+    gaps = {column: int(values.isna().sum()) for column, values in columns.items() if values.isna().any()}
+    fingerprint = Fingerprint(name, len(frame), late, hashlib.sha256(content).hexdigest(), gaps)
     return Quarter(pd.DataFrame(columns), fingerprint)
 
 
@@ -147,7 +160,16 @@ def _sample(seed: int) -> Quarters:
     )
 
 
+def _odd_gaps(quarter: Quarter) -> str:
+    """Say which gaps the pipeline fills in training although the API refuses a record that has them."""
+    name, gaps = quarter.fingerprint.name, quarter.fingerprint.gaps
+    counts = [f"{field.name} {gaps[field.name]:,}" for field in FIELDS if not field.nullable and field.name in gaps]
+    return f"; {name} has gaps that the API would refuse, filled in training: {', '.join(counts)}" if counts else ""
+
+
 def _checked_column(file: str, column: pd.Series, field: Field) -> pd.Series:
+    if len(column) and column.isna().all():
+        raise DataRefusedError(file, "The column has no value in any row.", field.name)
     if field.type == "category":
         numbers = pd.to_numeric(column, errors="coerce").notna()
         if numbers.any():
@@ -170,8 +192,11 @@ def _checked_target(file: str, column: pd.Series) -> pd.Series:
     if wrong.any():
         raise DataRefusedError(file, "The value is neither 0 (on time) nor 1 (late).", TARGET, _first(wrong))
     for label, meaning in ((1, "late"), (0, "on time")):
-        if not (numbers == label).any():
-            raise DataRefusedError(file, f"No loan is {meaning}, so there is nothing to learn or to test.", TARGET)
+        if (count := int((numbers == label).sum())) < MINIMUM_LOANS:
+            what = (
+                f"{count or 'No'} loan{'s are' if count > 1 else ' is'} {meaning}; at least {MINIMUM_LOANS} are needed."
+            )
+            raise DataRefusedError(file, what, TARGET)
     return numbers.astype(np.int64)
 
 
@@ -206,9 +231,13 @@ def _csv_files(path: Path) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in sorted(path.glob("*.csv"))}
     if not zipfile.is_zipfile(path):
         raise DataNotFoundError(f"{path} is no zip archive and no folder. For CSV files name two: training, then test.")
-    with zipfile.ZipFile(path) as archive:
-        members = [member for member in archive.namelist() if member.lower().endswith(".csv")]
-        return {PurePosixPath(m).name: archive.read(m) for m in members if not m.startswith("__MACOSX/")}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.namelist() if member.lower().endswith(".csv")]
+            return {PurePosixPath(m).name: archive.read(m) for m in members if not m.startswith("__MACOSX/")}
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+        # RuntimeError: a password is wanted, or a compression that is not known here.
+        raise DataRefusedError(path.name, f"The archive can't be unpacked ({error}). Fetch it again.") from error
 
 
 def _only(path: Path, files: Mapping[str, bytes], role: str) -> tuple[str, bytes]:

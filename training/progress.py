@@ -11,5 +11,11 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, /) -> None: ...
 
 
-def silent(_done: int, _total: int) -> None:
+class StageProgress(Protocol):
+    """Takes a stage's name, how many parts of it are done and how many there are."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None: ...
+
+
+def silent(*_report: object) -> None:
     """Listen to nothing."""

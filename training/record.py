@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from model_artifact.inspection import find_categories_in_child
-from model_artifact.schema import FIELDS
+from model_artifact.schema import FIELDS, Field
 from model_registry.candidate import Candidate
 from model_registry.manifest import FieldSchema, Threshold, parse_field, parse_reasons, parse_threshold
 from training.errors import RecordRefusedError
@@ -43,22 +43,10 @@ def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
     fields = []
     for field in FIELDS:
         column = features[field.name].dropna()
-        is_number = field.type == "number"
-        categories = None if is_number else _in_order(set(column), field.order)
-        fields.append(
-            FieldSchema(
-                name=field.name,
-                type=field.type,
-                unit=field.unit,
-                nullable=field.nullable,
-                hard_min=field.hard_min,
-                hard_max=field.hard_max,
-                train_min=float(column.min()) if is_number else None,
-                train_max=float(column.max()) if is_number else None,
-                categories=categories,
-                description=field.description,
-            )
-        )
+        if field.type == "number":
+            fields.append(_described(field, float(column.min()), float(column.max())))
+        else:
+            fields.append(_described(field, labels=set(column)))
     return tuple(fields)
 
 
@@ -147,21 +135,7 @@ def _bare(pickle: bytes) -> Candidate:
     from training.probes import PROBE_RECORDS
 
     known = find_categories_in_child(pickle)
-    schema = tuple(
-        FieldSchema(
-            name=field.name,
-            type=field.type,
-            unit=field.unit,
-            nullable=field.nullable,
-            hard_min=field.hard_min,
-            hard_max=field.hard_max,
-            train_min=None,
-            train_max=None,
-            categories=_in_order(set(known[field.name]), field.order) if field.name in known else None,
-            description=field.description,
-        )
-        for field in FIELDS
-    )
+    schema = tuple(_described(field, labels=known.get(field.name)) for field in FIELDS)
     return Candidate(
         pickle=pickle,
         input_schema=schema,
@@ -171,6 +145,24 @@ def _bare(pickle: bytes) -> Candidate:
         probe_records=PROBE_RECORDS,
         git_commit=None,
         description="A pickle without a training record.",
+    )
+
+
+def _described(
+    field: Field, low: float | None = None, high: float | None = None, labels: Collection[str] | None = None
+) -> FieldSchema:
+    """Return what the registry keeps of a column: what it is at all, and what a training has seen of it."""
+    return FieldSchema(
+        name=field.name,
+        type=field.type,
+        unit=field.unit,
+        nullable=field.nullable,
+        hard_min=field.hard_min,
+        hard_max=field.hard_max,
+        train_min=low,
+        train_max=high,
+        categories=None if labels is None else _in_order(set(labels), field.order),
+        description=field.description,
     )
 
 

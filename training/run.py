@@ -22,13 +22,11 @@ from training import basic_model, improved_model
 from training.data import Quarter, Quarters
 from training.evaluate import evaluate
 from training.probes import PROBE_RECORDS
-from training.progress import Progress
+from training.progress import Progress, StageProgress, silent
 from training.record import input_schema
 
 # zlib level 3: the forest's 82 MB become 16, and unpacking them takes less time than reading them would.
 COMPRESSION = 3
-
-StageProgress = Callable[[str, int, int], None]
 
 
 class _Fit(Protocol):
@@ -85,7 +83,7 @@ def train(
     n_estimators: int | None = None,
     seed: int | None = None,
     git_commit: str | None = None,
-    progress: StageProgress = lambda _stage, _done, _total: None,
+    progress: StageProgress = silent,
 ) -> TrainingResult:
     """Train a model.
 

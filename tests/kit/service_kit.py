@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from model_registry.writer import RegistryWriter
 
 PROJECT = Path(__file__).resolve().parents[2]
-ALIAS_TTL_S = 0.5
+ALIAS_TTL_S = 1.0
 
 
 @dataclass(frozen=True)

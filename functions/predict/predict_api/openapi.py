@@ -68,7 +68,8 @@ def _predict() -> dict[str, Any]:
             "200": _json_answer("The predictions, in the order of the records", "PredictResponse", _MODEL_HEADERS),
             **_problem_answers(400, 413, 415, 422, 501, 503, 504),
             **{
-                str(status): {"description": text, "headers": {"Retry-After": {"schema": {"type": "string"}}}}
+                # What the gateway sends along is its own affair, so no header is promised.
+                str(status): {"description": text}
                 for status, text in _GATEWAY_PROBLEMS.items()
             },
         },

@@ -141,6 +141,9 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
     process.kill()
     process.wait()
     assert wait_until_free(notes), "a process outlived the command that started it"
+    assert urls(peerloan) == notes, "the note that nobody was left to remove"
+    misdirected = peerloan.run("status")
+    assert notes["api_url"] not in misdirected.stderr + misdirected.stdout
     peerloan.up()
     assert peerloan.answer("versions") == before
 
@@ -184,6 +187,13 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
     assert (status["healthy"], status["versions"]) == (True, [1, 2])  # type: ignore[index]
 
 
+def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan: Peerloan) -> None:
+    done = peerloan.run("demo", "--rounds", "1", "--json")
+    figures = json.loads(done.stdout)
+    assert (figures["failed"], figures["untrue"], figures["versions"], figures["shifts"]) == (0, 0, [1, 2], 2)
+    assert done.returncode == (0 if figures["passed"] else 1)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -193,6 +203,9 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
         (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
         (["predict", "{"], 2, "not JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
+        (["predict", "{}", "--url", "not-a-url"], 2, "'not-a-url' (--url) is no address"),
+        (["predict", "{}", "--out", "scored.csv"], 2, "--out goes with a CSV file"),
+        (["--endpoint-url", "not-a-url", "versions"], 2, "'not-a-url' (--endpoint-url"),
         (["status", "--url", "http://127.0.0.1:9"], 1, ""),
         (["publish", "/no/such/folder"], 1, "/no/such/folder"),
     ],

@@ -23,6 +23,10 @@ from training.data import Quarters
 # No request over HTTP is made into an event with a broken base64 body.
 EVENTS = sorted({path.stem for path in (PROJECT / "events").glob("*.json")} - {"invalid-400-not-base64"})
 BATCH_ROWS = 1000
+# Half a second for a busy machine. The pause between shifts is longer: an answer later than the bound is seen, not
+# taken for one of the next shift.
+PROPAGATION_BOUND_S = ALIAS_TTL_S + 0.5
+PAUSE_S = PROPAGATION_BOUND_S + 0.5
 
 
 def event(name: str) -> dict[str, Any]:
@@ -111,12 +115,12 @@ def test_shifts_under_load_lose_no_request_and_keep_both_promises(service: Servi
                 asked = time.monotonic()
                 await asyncio.to_thread(service.writer.assign, "live", version)
                 shifts.append(Shift(version, asked, time.monotonic()))
-                await asyncio.sleep(2 * ALIAS_TTL_S)
+                await asyncio.sleep(PAUSE_S)
         return load, shifts
 
     load, shifts = asyncio.run(shift_under_load())
     assert len(load.answers) > 50
     assert failed_answers(load.answers) == []
     assert untrue_answers(load.answers, shifts, ALIAS_TTL_S) == []
-    assert propagation_s(load.answers, shifts) < 2 * ALIAS_TTL_S
+    assert propagation_s(load.answers, shifts) <= PROPAGATION_BOUND_S
     assert {answer.version for answer in load.answers} == {1, 2}

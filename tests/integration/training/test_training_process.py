@@ -21,8 +21,8 @@ SCRIPT = PROJECT / "training" / "predict-late-payers-basic-model.py"
 @pytest.fixture(scope="module")
 def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("loans")
-    for name in ("train.csv", "test.csv"):
-        small_quarter().frame.to_csv(folder / name, index=False)
+    for name, rows in (("train.csv", 3000), ("test.csv", 1500)):
+        small_quarter(rows).frame.to_csv(folder / name, index=False)
     return folder
 
 

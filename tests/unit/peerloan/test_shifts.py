@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from peerloan.demo_command import demo_figures
 from peerloan.load import Answer
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 
@@ -29,3 +30,22 @@ def test_an_answer_may_only_name_a_version_of_its_time() -> None:
 def test_only_a_200_is_no_failure() -> None:
     answers = [ok(1, 2, 1), Answer(1, 2, 503, None), Answer(1, 2, 0, None)]
     assert failed_answers(answers) == answers[1:]
+
+
+def test_the_demonstration_passes_on_its_figures() -> None:
+    good = [ok(9.0, 9.1, 1), ok(11.1, 11.2, 1), ok(11.3, 11.4, 2)]
+    figures = demo_figures(good, SHIFTS, 1.0)
+    assert figures == {
+        "passed": True,
+        "requests": 3,
+        "failed": 0,
+        "untrue": 0,
+        "versions": [1, 2],
+        "shifts": 2,
+        "propagation_max_ms": 1100,
+        "propagation_bound_ms": 1250,
+    }
+    late = [*good, ok(11.05, 11.4, 1)]
+    assert not demo_figures(late, SHIFTS, 1.0)["passed"]
+    assert not demo_figures([*good, Answer(12.0, 12.1, 503, None)], SHIFTS, 1.0)["passed"]
+    assert not demo_figures([*good, ok(9.0, 9.5, 2)], SHIFTS, 1.0)["passed"]

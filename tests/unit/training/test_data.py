@@ -10,16 +10,17 @@ import pytest
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
 from model_kit import small_quarter
-from training.data import DATA_VARIABLE, load, read_quarter
+from training.data import DATA_VARIABLE, MINIMUM_LOANS, load, read_quarter
 from training.errors import DataNotFoundError, DataRefusedError
 
-CSV = small_quarter(300).frame.to_csv(index=False)
+CSV = small_quarter(1000).frame.to_csv(index=False)
+OTHER_CSV = small_quarter(1200).frame.to_csv(index=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "peerTraining.csv").write_text(CSV)
-    (tmp_path / "peerTest.csv").write_text(CSV)
+    (tmp_path / "peerTest.csv").write_text(OTHER_CSV)
     (tmp_path / "dictionary.csv").write_text("loan_amnt,the amount")
     return tmp_path
 
@@ -38,7 +39,7 @@ def test_a_zip_a_folder_and_two_files_hold_the_same_loans(folder: Path, archive:
     files = [folder / "peerTraining.csv", folder / "peerTest.csv"]
     from_zip, from_folder, from_files = (load(source, {}) for source in (archive, folder, files))
     assert from_zip.train.fingerprint == from_folder.train.fingerprint == from_files.train.fingerprint
-    assert from_zip.train.fingerprint.rows == 300
+    assert from_zip.train.fingerprint.rows == 1000
     assert not from_zip.is_sample
     assert str(archive) in from_zip.source
 
@@ -122,17 +123,63 @@ def test_a_wrong_value_is_refused_with_its_column_and_row(column: str, value: st
 
 @pytest.mark.parametrize("column", [*FIELD_NAMES, "is_late"])
 def test_a_missing_column_is_named(column: str) -> None:
-    frame = small_quarter(300).frame.drop(columns=column)
+    frame = small_quarter(1000).frame.drop(columns=column)
     with pytest.raises(DataRefusedError, match="missing") as caught:
         read_quarter("loans.csv", frame.to_csv(index=False).encode())
     assert caught.value.column == column
 
 
-@pytest.mark.parametrize(("label", "meaning"), [(0, "late"), (1, "on time")])
-def test_a_file_with_loans_of_one_kind_is_refused(label: int, meaning: str) -> None:
-    frame = small_quarter(300).frame.assign(is_late=label)
-    with pytest.raises(DataRefusedError, match=f"No loan is {meaning}"):
-        read_quarter("loans.csv", frame.to_csv(index=False).encode())
+@pytest.mark.parametrize(
+    ("count", "label", "said"),
+    [
+        (0, 1, "No loan is late; at least 10"),
+        (1, 1, "1 loan is late; at least 10"),
+        (MINIMUM_LOANS - 1, 1, "9 loans are late; at least 10"),
+        (0, 0, "No loan is on time"),
+        (MINIMUM_LOANS - 1, 0, "9 loans are on time"),
+    ],
+)
+def test_a_file_with_too_few_loans_of_one_kind_is_refused_with_the_count(count: int, label: int, said: str) -> None:
+    with pytest.raises(DataRefusedError, match=said) as caught:
+        read_quarter("loans.csv", _with_labels(count, label))
+    assert caught.value.column == "is_late"
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_file_with_the_fewest_loans_of_one_kind_is_taken(label: int) -> None:
+    target = read_quarter("loans.csv", _with_labels(MINIMUM_LOANS, label)).target
+    assert int((target == label).sum()) == MINIMUM_LOANS
+
+
+def _with_labels(count: int, label: int) -> bytes:
+    frame = small_quarter(1000).frame.assign(is_late=1 - label)
+    frame.loc[: count - 1, "is_late"] = label
+    return frame.to_csv(index=False).encode()
+
+
+def test_one_file_is_not_trained_and_tested_on(folder: Path) -> None:
+    (folder / "peerTest.csv").write_text(CSV)
+    with pytest.raises(DataRefusedError, match=r"peerTest\.csv: It is the same file as peerTraining\.csv"):
+        load(folder, {})
+    with pytest.raises(DataRefusedError, match="same file"):
+        load([folder / "peerTraining.csv"] * 2, {})
+
+
+def test_gaps_that_the_api_refuses_are_filled_and_counted(folder: Path) -> None:
+    (folder / "peerTraining.csv").write_bytes(_with("dti", 17, ""))
+    quarters = load(folder, {})
+    assert quarters.train.fingerprint.to_dict()["gaps"]["dti"] == 1
+    assert "dti" not in quarters.test.fingerprint.gaps
+    assert "peerTraining.csv has gaps that the API would refuse, filled in training: dti 1" in quarters.source
+    assert "emp_length" not in quarters.source
+
+
+def test_a_damaged_archive_is_refused(archive: Path) -> None:
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"credit_card")] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(DataRefusedError, match=r"loans\.zip: The archive can't be unpacked"):
+        load(archive, {})
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2,3\n4", b"<html></html>", CSV.encode()[:60]])
@@ -141,9 +188,9 @@ def test_what_is_no_loan_file_is_refused(content: bytes) -> None:
         read_quarter("loans.csv", content)
 
 
-def test_a_column_without_any_value_keeps_its_type() -> None:
-    frame = small_quarter(300).frame.assign(emp_length=None, revol_util=None)
-    read = read_quarter("loans.csv", frame.to_csv(index=False).encode()).frame
-    assert read["emp_length"].dtype == object
-    assert read["revol_util"].dtype == np.float64
-    assert read[["emp_length", "revol_util"]].isna().all().all()
+@pytest.mark.parametrize("column", FIELD_NAMES)
+def test_a_column_without_any_value_is_refused(column: str) -> None:
+    frame = small_quarter(1000).frame.assign(**{column: None})
+    with pytest.raises(DataRefusedError, match="no value in any row") as caught:
+        read_quarter("loans.csv", frame.to_csv(index=False).encode())
+    assert caught.value.column == column

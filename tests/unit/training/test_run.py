@@ -81,8 +81,8 @@ def test_the_command_refuses_bad_data_with_exit_code_1(tmp_path) -> None:
 
 
 def test_a_folder_that_can_not_be_written_ends_with_exit_code_1(quarters: Quarters, tmp_path) -> None:
-    for name in ("train.csv", "test.csv"):
-        quarters.test.frame.to_csv(tmp_path / name, index=False)
+    for name, quarter in (("train.csv", quarters.train), ("test.csv", quarters.test)):
+        quarter.frame.to_csv(tmp_path / name, index=False)
     stderr = io.StringIO()
     out = tmp_path / "train.csv" / "out"
     arguments = ["improved", "--data", str(tmp_path), "--estimators", "2", "--out", str(out)]
@@ -90,7 +90,17 @@ def test_a_folder_that_can_not_be_written_ends_with_exit_code_1(quarters: Quarte
     assert "error: " in stderr.getvalue()
 
 
-@pytest.mark.parametrize("arguments", [[], ["best"], ["basic", "--estimators", "0"], ["basic", "--estimators", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["best"],
+        ["basic", "--estimators", "0"],
+        ["basic", "--estimators", "x"],
+        ["basic", "--seed", "-1"],
+        ["basic", "--seed", str(2**32)],
+    ],
+)
 def test_wrong_arguments_end_with_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments, {}, io.StringIO(), io.StringIO())

@@ -1,0 +1,62 @@
+"""Addresses are checked where they are said; a note of a stack that is gone misdirects nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from peerloan.errors import UsageError
+from peerloan.workplace import DEFAULT_BUCKET, Workplace, check_url, read_running
+
+# Beyond what any system gives to a process.
+DEAD_PID = 2**31 - 1
+
+
+def workplace(environ: dict[str, str], state_dir: Path) -> Workplace:
+    start = Workplace(environ=environ, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC), new_id=lambda: "1", who="tester")
+    return start.at(bucket=None, endpoint_url=None, model="late-payer", state_dir=state_dir)
+
+
+def leave_note(state_dir: Path, pid: object) -> None:
+    notes = {"pid": pid, "bucket_url": "http://127.0.0.1:19000", "api_url": "http://127.0.0.1:13000"}
+    (state_dir / "running.json").write_text(json.dumps(notes))
+
+
+def test_commands_go_to_the_stack_that_runs(tmp_path: Path) -> None:
+    leave_note(tmp_path, os.getpid())
+    local = workplace({}, tmp_path)
+    assert (local.endpoint_url, local.api_url()) == ("http://127.0.0.1:19000", "http://127.0.0.1:13000")
+    assert local.bucket == DEFAULT_BUCKET
+
+
+@pytest.mark.parametrize("pid", [DEAD_PID, 2**80, 0, -1, None, "12", True])
+def test_the_note_of_a_stack_that_is_gone_does_not_count(tmp_path: Path, pid: object) -> None:
+    leave_note(tmp_path, pid)
+    assert read_running(tmp_path) == {}
+    local = workplace({}, tmp_path)
+    assert (local.endpoint_url, local.api_url()) == ("http://127.0.0.1:9000", "http://127.0.0.1:3000")
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{"])
+def test_a_note_that_can_not_be_read_does_not_count(tmp_path: Path, note: str) -> None:
+    (tmp_path / "running.json").write_text(note)
+    assert read_running(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "url", ["not-a-url", "127.0.0.1:9000", "ftp://host", "http://", "http://[1", "http://host:99999", "http://h:x"]
+)
+def test_what_is_no_address_is_refused_with_where_it_was_said(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match=r"--url.*http://HOST:PORT"):
+        check_url(url, "--url")
+    with pytest.raises(UsageError, match="AWS_ENDPOINT_URL_S3"):
+        workplace({"AWS_ENDPOINT_URL_S3": url}, tmp_path)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "https://s3.example.org/path", "http://[::1]:9000"])
+def test_an_address_is_taken_as_it_is(url: str) -> None:
+    assert check_url(url, "--url") == url
