@@ -224,6 +224,7 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan
         (["alias", "set", "live"], 2, "--version"),
         (["alias", "set", "latest", "--version", "1"], 2, "no alias name"),
         (["alias", "set", "live", "--version", "1", "--weight", "2"], 2, "8=0.1"),
+        (["alias", "set", "live", "--version", "1", "--weight", "2=.1", "--weight", "2=.2"], 2, "two weights"),
         (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
         (["predict", "{"], 2, "not JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
