@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from model_registry.stores.s3 import S3Store, make_s3_client
+from peerloan.workplace import DEFAULT_BUCKET
 from training import sample_data
 
 START_LIMIT_S = 90
@@ -187,6 +189,28 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
     assert (status["healthy"], status["versions"]) == (True, [1, 2])  # type: ignore[index]
 
 
+def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerloan: Peerloan) -> None:
+    process, _ = peerloan.up("--no-api")
+    assert peerloan.run("train", "improved", "--out", str(peerloan.folder / "improved")).returncode == 0
+    assert peerloan.answer("publish", str(peerloan.folder / "improved"))["version"] == 2  # type: ignore[index]
+    client = make_s3_client(urls(peerloan)["bucket_url"])
+    store = S3Store(DEFAULT_BUCKET, client)
+    for key in store.list_keys(""):
+        if "/aliases/" in key:
+            store.delete(key)
+    client.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(STOP_LIMIT_S) == 0
+
+    refused = peerloan.run("up", "--port", "0", "--bucket-port", "0")
+    assert refused.returncode == 1
+    assert "versions 1, 2" in refused.stderr
+    assert "peerloan up --no-api" in refused.stderr
+    _, output = peerloan.up("--no-api")
+    assert "versions 1, 2" in output
+    assert peerloan.answer("alias", "set", "live", "--version", "2")["version"] == 2  # type: ignore[index]
+
+
 def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan: Peerloan) -> None:
     done = peerloan.run("demo", "--rounds", "1", "--json")
     figures = json.loads(done.stdout)
@@ -200,6 +224,7 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan
         (["alias", "set", "live"], 2, "--version"),
         (["alias", "set", "latest", "--version", "1"], 2, "no alias name"),
         (["alias", "set", "live", "--version", "1", "--weight", "2"], 2, "8=0.1"),
+        (["alias", "set", "live", "--version", "1", "--weight", "2=.1", "--weight", "2=.2"], 2, "two weights"),
         (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
         (["predict", "{"], 2, "not JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
