@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_artifact.allow_list import DEFAULT, EXACT_NAMES, AllowList
+from model_artifact.allow_list import DEFAULT, AllowList
 from model_artifact.inspection_child import PICKLE_NAME, REQUEST_NAME
 from model_registry.candidate import Inspection
 from model_registry.errors import CandidateRefusedError
@@ -80,7 +80,7 @@ def _ask_child(
 ) -> dict[str, Any]:
     request = {
         "probe_records": [dict(record) for record in probe_records],
-        "allowed_names": sorted(allow_list.exact - EXACT_NAMES),
+        "allowed_names": sorted(allow_list.added),
     }
     with tempfile.TemporaryDirectory(prefix="model-inspection-") as folder:
         Path(folder, PICKLE_NAME).write_bytes(pickle)

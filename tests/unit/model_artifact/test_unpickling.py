@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from model_artifact.allow_list import DEFAULT
 from model_artifact.errors import ArtifactError, DisallowedNameError, LibraryMismatchError, UnreadablePickleError
+from model_artifact.features import frame_from_records
+from model_artifact.scoring import late_probabilities
 from model_artifact.unpickling import load_pipeline
-from model_kit import dumped, harmful_pickles, small_boosted, small_forest, small_quarter
+from model_kit import dumped, harmful_pickles, scoring_pickles, small_boosted, small_forest, small_quarter
+from training.probes import PROBE_RECORDS
 
 
 def _fitted_kinds() -> dict[str, object]:
@@ -34,14 +36,13 @@ def _fitted_kinds() -> dict[str, object]:
             [*columns.steps, ("scale", StandardScaler().fit(encoded)), ("model", model.fit(encoded, target))]
         )
 
-    frozen = FrozenEstimator(small_boosted())
     return {
         "forest": small_forest(),
         "boosted": small_boosted(),
         "logistic": with_columns(LogisticRegression(max_iter=2000, C=0.01, solver="liblinear")),
         "gradient boosting": with_columns(GradientBoostingClassifier(n_estimators=3)),
-        "isotonic": CalibratedClassifierCV(frozen, method="isotonic").fit(features, target),
-        "sigmoid": CalibratedClassifierCV(frozen, method="sigmoid").fit(features, target),
+        "isotonic": CalibratedClassifierCV(small_boosted(), method="isotonic", cv=2).fit(features, target),
+        "sigmoid": CalibratedClassifierCV(small_boosted(), method="sigmoid", cv=2).fit(features, target),
     }
 
 
@@ -147,6 +148,42 @@ def test_fault_13_malicious_pickles_are_refused_before_any_side_effect(tmp_path:
 
 
 @pytest.mark.fault(13)
+def test_fault_13_a_pickle_of_estimators_that_run_a_command_when_they_score_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MODEL_BUCKET", "models")
+    canary = tmp_path / "canary"
+    for name, data in scoring_pickles(canary).items():
+        with pytest.raises(DisallowedNameError):
+            late_probabilities(load_pipeline(data), frame_from_records(PROBE_RECORDS))
+        assert not canary.exists(), name
+
+
+@pytest.mark.fault(13)
+def test_fault_13_the_command_would_run_if_the_pickle_were_loaded_and_scored_as_usual(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MODEL_BUCKET", "models")
+    canary = tmp_path / "canary"
+    pipeline = joblib.load(io.BytesIO(scoring_pickles(canary)["expression by stacking"]))
+    pipeline.predict_proba(frame_from_records(PROBE_RECORDS))
+    assert canary.exists()
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("name", ["predict_proba", "n_jobs_", "_in_fit", "__class__", "__dict__", "named_steps"])
+def test_fault_13_an_attribute_that_the_class_does_not_have_is_refused(name: str) -> None:
+    estimator = _string("sklearn.pipeline") + _string("Pipeline") + pickle.STACK_GLOBAL
+    state = pickle.EMPTY_DICT + _string(name) + pickle.NONE + pickle.SETITEM
+    with pytest.raises(DisallowedNameError, match=name):
+        load_pipeline(b"\x80\x04" + estimator + pickle.EMPTY_TUPLE + pickle.NEWOBJ + state + pickle.BUILD + pickle.STOP)
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("ending", [pickle.EMPTY_TUPLE + pickle.REDUCE, pickle.NONE + pickle.TUPLE1 + pickle.NEWOBJ])
+def test_fault_13_an_estimator_is_neither_called_nor_given_arguments(ending: bytes) -> None:
+    estimator = _string("sklearn.pipeline") + _string("Pipeline") + pickle.STACK_GLOBAL
+    with pytest.raises(DisallowedNameError, match="Pipeline"):
+        load_pipeline(b"\x80\x04" + estimator + ending + pickle.STOP)
+
+
+@pytest.mark.fault(13)
 def test_fault_13_the_canary_would_appear_if_the_pickle_were_loaded_as_usual(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     joblib.load(io.BytesIO(harmful_pickles(canary)["os.system"]))
@@ -198,6 +235,10 @@ def test_fault_14_a_name_of_another_scikit_learn_is_reported_as_its_version() ->
     )
     with pytest.raises(LibraryMismatchError, match=r"0\.8\.7"):
         load_pipeline(data)
+
+
+def _string(text: str) -> bytes:
+    return b"\x8c" + bytes([len(text)]) + text.encode()
 
 
 def _with_nodes(field: str, value: int) -> bytes:
