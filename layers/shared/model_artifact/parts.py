@@ -127,7 +127,7 @@ PARTS: Mapping[str, Part] = {
         for name in ("RandomForest", "ExtraTrees")
     },
     "sklearn.ensemble._forest.RandomForestRegressor": _part(
-        f"{_FOREST} oob_prediction_",
+        f"{_FOREST} class_weight oob_prediction_",
         estimator=_REGRESSION_TREES,
         estimator_=_REGRESSION_TREES,
         estimators_=_REGRESSION_TREES,

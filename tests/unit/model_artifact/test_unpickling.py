@@ -6,6 +6,7 @@ import io
 import pickle
 import random
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree._tree import Tree
 
 from model_artifact.allow_list import DEFAULT
 from model_artifact.errors import ArtifactError, DisallowedNameError, LibraryMismatchError, UnreadablePickleError
@@ -239,6 +241,68 @@ def test_fault_14_a_name_of_another_scikit_learn_is_reported_as_its_version() ->
 
 def _string(text: str) -> bytes:
     return b"\x8c" + bytes([len(text)]) + text.encode()
+
+
+def _wider_tree(forest: Any, feature: int) -> Tree:
+    """A forest's first tree with a forged deep node: it splits by a column that only the tree itself says there is."""
+    state = forest.estimators_[0].tree_.__getstate__()
+    nodes = state["nodes"].copy()
+    nodes["feature"][np.flatnonzero(nodes["left_child"] != -1)[-1]] = feature
+    tree = Tree(1 << 18, np.array([2], dtype=np.intp), 1)
+    tree.__setstate__({**state, "nodes": nodes})
+    return tree
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("says_so_too", ["nothing", "the tree's estimator", "the forest"])
+def test_fault_13_a_rare_branch_by_a_column_that_no_row_has_is_refused(says_so_too: str) -> None:
+    model = pickle.loads(pickle.dumps(small_forest()))
+    forest = model[-1]
+    forest.estimators_[0].tree_ = _wider_tree(forest, 200_000)
+    if says_so_too != "nothing":
+        forest.estimators_[0].n_features_in_ = 1 << 18
+    if says_so_too == "the forest":
+        for tree in forest.estimators_[1:]:
+            tree.tree_, tree.n_features_in_ = forest.estimators_[0].tree_, 1 << 18
+        forest.n_features_in_ = 1 << 18
+        # Then scikit-learn itself refuses each row, of which it compares the width with the forest's.
+        with pytest.raises(ValueError, match="expecting 262144 features"):
+            load_pipeline(dumped(model)).predict_proba(small_quarter().features)
+    else:
+        with pytest.raises(UnreadablePickleError, match="damaged"):
+            load_pipeline(dumped(model))
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("where", ["categories", "bins", "columns", "no columns"])
+def test_fault_13_boosted_model_that_would_read_outside_its_rows_or_bitsets_is_refused(where: str) -> None:
+    model = pickle.loads(pickle.dumps(small_boosted()))
+    trees = model[-1]
+    if where == "categories":
+        trees._predictors[0][0].nodes["is_categorical"][0] = 1
+    elif where == "bins":
+        trees._bin_mapper.is_categorical_ = np.ones(10, dtype=bool)
+    elif where == "columns":
+        trees._bin_mapper.is_categorical_ = np.zeros(3, dtype=bool)
+    else:
+        del trees.n_features_in_
+    with pytest.raises(UnreadablePickleError, match="damaged"):
+        load_pipeline(dumped(model))
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("attribute", ["_n_features_outs", "categories_", "_drop_idx_after_grouping"])
+def test_fault_13_one_hot_columns_that_are_not_those_of_the_labels_are_refused(attribute: str) -> None:
+    model = pickle.loads(pickle.dumps(small_forest()))
+    encoder = model[0].transformers_[1][1][-1]
+    forged = {
+        "_n_features_outs": [1, *encoder._n_features_outs[1:]],
+        "categories_": [encoder.categories_[0][:-1], *encoder.categories_[1:]],
+        "_drop_idx_after_grouping": np.array([99, None, None, None], dtype=object),
+    }
+    setattr(encoder, attribute, forged[attribute])
+    with pytest.raises(UnreadablePickleError, match="encoder"):
+        load_pipeline(dumped(model))
 
 
 def _with_nodes(field: str, value: int) -> bytes:
