@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import re
 import time
 from pathlib import Path
 
@@ -165,6 +166,19 @@ def test_fault_13_a_pickle_that_eats_the_memory_is_refused() -> None:
     assert "MemoryError" in _refusal(
         dumped(Calls(bytearray, 64 << 30)), allow_list=DEFAULT.with_names(["builtins.bytearray"])
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process's peak is not told elsewhere")
+def test_a_model_that_takes_more_memory_than_the_function_has_is_refused_with_both_figures() -> None:
+    refusal = _refusal(dumped(small_boosted()), peak_limit_mib=20)
+    assert re.search(r"took \d+ MiB of memory at its peak, more than the 20 MiB", refusal)
+
+
+@pytest.mark.fault(11)
+def test_fault_11_a_pickle_that_unpacks_to_more_than_the_function_holds_is_refused_with_the_limit() -> None:
+    ballast = pickle.loads(pickle.dumps(small_boosted()))
+    ballast[-1].train_score_ = np.zeros((257 << 20) // 8)
+    assert "more than 268,435,456" in _refusal(dumped(ballast))
 
 
 def test_the_child_gets_no_credentials(monkeypatch) -> None:
