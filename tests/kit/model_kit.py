@@ -13,10 +13,13 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
+from model_artifact.schema import FIELD_NAMES
 from training import basic_model, improved_model, sample_data
 from training.data import Quarter, read_quarter
 
@@ -109,6 +112,71 @@ def harmful_pickles(canary: Path) -> dict[str, bytes]:
         "raw bytes as object pointers": _forged_object_array(),
         "raw bytes as an object": _forged_object_scalar(),
     }
+
+
+def scoring_pickles(canary: Path) -> dict[str, bytes]:
+    """Pickles of estimators alone that run ``touch canary`` when a record is scored where MODEL_BUCKET is set."""
+    code = (
+        f"__import__('os').environ.get('MODEL_BUCKET') and __import__('os').system('touch {canary}'), "
+        "__import__('numpy').tile([0.98, 0.02], (5, 1))"
+    )
+    expression = f'@np._core.numeric.builtins.eval("({code})[1]")'
+    evaluates = _evaluating_pipeline(expression)
+    with_methods = pickle.loads(pickle.dumps(small_boosted()))
+    with_methods[0].transform = np.float64
+    in_a_column = pickle.loads(pickle.dumps(small_boosted()))
+    name, _, columns = in_a_column[0].transformers_[0]
+    in_a_column[0].transformers_[0] = (name, FunctionTransformer(str), columns)
+    by_format = pickle.loads(pickle.dumps(small_boosted()))
+    by_format[0].verbose_feature_names_out = "{feature_name:>9999999999}"
+    by_callable = pickle.loads(pickle.dumps(small_forest()))
+    by_callable[0].transformers_[1][1][1].feature_name_combiner = str
+    cached = pickle.loads(pickle.dumps(small_boosted()))
+    cached.memory = str(canary)
+    return {
+        "expression by stacking": dumped(evaluates),
+        "expression by stacking, uncompressed": dumped(evaluates, 0),
+        "expression by stacking, protocol 2": pickle.dumps(evaluates, 2),
+        "expression in a step of a model": dumped(Pipeline([("first", evaluates), *small_boosted().steps])),
+        "class in a method's place": dumped(with_methods),
+        "class as a column's function": dumped(in_a_column),
+        "column names by a format": dumped(by_format),
+        "class that names columns": dumped(by_callable),
+        "folder to cache in": dumped(cached),
+        "voting": dumped(Pipeline([("columns", small_boosted()[0]), ("vote", VotingClassifier([("a", "drop")]))])),
+    }
+
+
+def _evaluating_pipeline(expression: str) -> Pipeline:
+    """A pipeline that spells an expression letter by letter and has the data frame evaluate it."""
+    nothing = FrozenEstimator(None)
+
+    def calling(method: str) -> StackingClassifier:
+        stacking = StackingClassifier([], None)
+        vars(stacking).update(
+            estimators_=[nothing], stack_method_=[method], passthrough=False, classes_=np.array([0, 1])
+        )
+        return stacking
+
+    first = calling("__init__")
+    vars(first).update(
+        _concatenate_predictions=FunctionTransformer, feature_names_in_=np.array(FIELD_NAMES, dtype=object)
+    )
+    letters = expression.encode()
+    ones = [Pipeline([("a", FunctionTransformer(set)), ("b", FunctionTransformer(bool))]) for _ in letters[1:]]
+    spelling = FeatureUnion(
+        [
+            (f"t{place}", each)
+            for place, each in enumerate([Pipeline([("a", first), ("b", FunctionTransformer(bool))]), *ones])
+        ],
+        n_jobs=1,
+        transformer_weights={f"t{place}": letter for place, letter in enumerate(letters)},
+    )
+    spelling._hstack = bytes
+    last = FunctionTransformer()
+    vars(last).update(classes_=np.array([0, 1]), predict_proba=np.float64, predict=FunctionTransformer)
+    as_text = FunctionTransformer(str, kw_args={"encoding": "ascii"})
+    return Pipeline([("spell", spelling), ("text", as_text), ("evaluate", calling("eval")), ("last", last)])
 
 
 def _named(module: str, name: str) -> Callable[..., object]:

@@ -49,6 +49,7 @@ class BoundedStream(io.RawIOBase):
         super().__init__()
         self._chunks = _chunks(data)
         self._pending = b""
+        self._limit_bytes = limit_bytes
         self._left_bytes = limit_bytes
 
     def readable(self) -> bool:
@@ -63,7 +64,10 @@ class BoundedStream(io.RawIOBase):
         self._pending = self._pending[count:]
         self._left_bytes -= count
         if self._left_bytes < 0:
-            raise UnreadablePickleError("The pickle unpacks to more bytes than a model may have.")
+            raise UnreadablePickleError(
+                f"The pickle unpacks to more bytes than a model may have: more than {self._limit_bytes:,} of them. "
+                "Train a smaller model."
+            )
         return count
 
 

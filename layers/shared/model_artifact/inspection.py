@@ -19,12 +19,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_artifact.allow_list import DEFAULT, EXACT_NAMES, AllowList
+from model_artifact.allow_list import DEFAULT, AllowList
 from model_artifact.inspection_child import PICKLE_NAME, REQUEST_NAME
 from model_registry.candidate import Inspection
 from model_registry.errors import CandidateRefusedError
 
 TIMEOUT_S = 120.0
+
+# The function has 1,769 MiB, and holds the model in charge while it loads the next one.
+PEAK_LIMIT_MIB = 1000
 
 
 def inspect_in_child(
@@ -33,6 +36,7 @@ def inspect_in_child(
     *,
     timeout_s: float = TIMEOUT_S,
     allow_list: AllowList = DEFAULT,
+    peak_limit_mib: int = PEAK_LIMIT_MIB,
 ) -> Inspection:
     """Load a candidate's pickle in a child process, check that it can serve, and score the probe records.
 
@@ -46,6 +50,8 @@ def inspect_in_child(
         How long the child may take, its start included.
     allow_list : AllowList
         What the pickle may ask for: the same list that the server will load it with.
+    peak_limit_mib : int
+        How much memory a process may have taken at its peak when it has loaded the model and scored the records.
 
     Returns
     -------
@@ -57,7 +63,7 @@ def inspect_in_child(
     CandidateRefusedError
         If it could not be served; the message says why, and what to do.
     """
-    answer = _ask_child(pickle, probe_records, timeout_s, allow_list)
+    answer = _ask_child(pickle, probe_records, timeout_s, allow_list, peak_limit_mib)
     return Inspection(
         environment=answer["environment"],
         classes=tuple(answer["classes"]),
@@ -76,11 +82,16 @@ def find_categories_in_child(
 
 
 def _ask_child(
-    pickle: bytes, probe_records: Sequence[Mapping[str, Any]], timeout_s: float, allow_list: AllowList
+    pickle: bytes,
+    probe_records: Sequence[Mapping[str, Any]],
+    timeout_s: float,
+    allow_list: AllowList,
+    peak_limit_mib: int = PEAK_LIMIT_MIB,
 ) -> dict[str, Any]:
     request = {
         "probe_records": [dict(record) for record in probe_records],
-        "allowed_names": sorted(allow_list.exact - EXACT_NAMES),
+        "allowed_names": sorted(allow_list.added),
+        "peak_limit_mib": peak_limit_mib,
     }
     with tempfile.TemporaryDirectory(prefix="model-inspection-") as folder:
         Path(folder, PICKLE_NAME).write_bytes(pickle)

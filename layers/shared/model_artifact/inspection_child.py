@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,14 @@ def _look(folder: Path) -> dict[str, Any]:
     environment = running_environment()
     _lock_down()
     try:
+        started = time.perf_counter()
         pipeline = load_pipeline(data, DEFAULT.with_names(request["allowed_names"]))
         check_pipeline(pipeline)
         probabilities = late_probabilities(pipeline, probes).tolist() if len(probes) else []
+        load_and_score_s = time.perf_counter() - started
+        peak_mib = _peak_mib()
+        if peak_mib > request["peak_limit_mib"]:
+            return {"refused": _too_large(peak_mib, request["peak_limit_mib"])}
         categories = find_categories(pipeline)
         form = compile_verified(pipeline, request["probe_records"]) if len(probes) else None
     except ArtifactError as error:
@@ -94,9 +100,32 @@ def _look(folder: Path) -> dict[str, Any]:
         "classes": [int(label) for label in pipeline.classes_],
         "probe_probabilities": probabilities,
         "categories": categories,
+        "peak_mib": peak_mib,
+        "load_and_score_s": round(load_and_score_s, 3),
         "serving_form": base64.b64encode(form.body).decode() if form and form.body else None,
         "why_no_serving_form": form.why_not if form else None,
     }
+
+
+def _too_large(peak_mib: int, limit_mib: int) -> str:
+    return (
+        f"Loading the model and scoring the probe records took {peak_mib:,} MiB of memory at its peak, "
+        f"more than the {limit_mib:,} MiB that the function has for it. Train a smaller model."
+    )
+
+
+def _peak_mib() -> int:
+    """Return the most memory that this process has had, 0 where the system does not tell."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        # Not getrusage where this is: there a process starts with the peak of the one that started it.
+        lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) >> 10
+    with contextlib.suppress(ImportError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(peak >> 20 if sys.platform == "darwin" else peak >> 10)
+    return 0
 
 
 def _lock_down() -> None:

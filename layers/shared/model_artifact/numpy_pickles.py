@@ -125,6 +125,25 @@ def encode_latin1(text: object, encoding: object) -> bytes:
     return text.encode("latin1")
 
 
+class LeftBehind:
+    """Stands in for a random generator, which a fit keeps and no prediction draws from; its state is not read."""
+
+    def __setstate__(self, _state: object) -> None:
+        pass
+
+
+def leave_behind(*_description: object) -> LeftBehind:
+    """Stand in for the functions that make random generators."""
+    return LeftBehind()
+
+
+def no_bytes(*arguments: object) -> bytes:
+    """Stand in for ``bytes``, which pickles of protocol 2 call for empty ones; a number would make as many zeros."""
+    if arguments:
+        raise UnreadablePickleError("Bytes in the pickle are damaged.")
+    return b""
+
+
 def _checked_shape(shape: object) -> tuple[int, ...]:
     if not isinstance(shape, tuple) or not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
         raise UnreadablePickleError("An array in the pickle has an impossible shape.")
@@ -145,9 +164,17 @@ def _read_exactly(file: IO[bytes], count: int) -> bytearray:
 RESOLVED: Mapping[str, object] = {
     "joblib.numpy_pickle.NumpyArrayWrapper": ArrayHeader,
     "_codecs.encode": encode_latin1,
+    "builtins.bytes": no_bytes,
     "numpy.dtype": make_dtype,
-    # Only ever an argument of the functions here, which ignore it.
+    # Only ever arguments of the functions here, which ignore them.
     "numpy.ndarray": None,
+    "numpy.random._mt19937.MT19937": None,
+    "numpy.random._pcg64.PCG64": None,
+    "numpy.random.bit_generator.SeedSequence": None,
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence": leave_behind,
+    "numpy.random._pickle.__bit_generator_ctor": leave_behind,
+    "numpy.random._pickle.__generator_ctor": leave_behind,
+    "numpy.random._pickle.__randomstate_ctor": leave_behind,
     "numpy._core.multiarray._reconstruct": new_array,
     "numpy._core.multiarray.scalar": make_scalar,
     "numpy._core.numeric._frombuffer": from_buffer,

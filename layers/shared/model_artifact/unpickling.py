@@ -1,8 +1,9 @@
 """Loading a pickle without running what it says: only what models are made of is resolved, built and called.
 
 The reader is Python's own pure one (joblib's is built on it too), with three changes: names go through an allow-list
-before anything is imported, arrays are rebuilt by ``numpy_pickles``, and state is set on instances alone, never on a
-class or a function. A served pickle's sha256 was checked before any of this; here is the second door.
+before anything is imported, arrays are rebuilt by ``numpy_pickles``, and a pickle may call and set only what ``parts``
+knows: no class of an estimator with arguments, no attribute that it does not have. ``settling`` then looks at what the
+attributes hold. A served pickle's sha256 was checked before any of this; here is the second door.
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ import pickle
 import re
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from model_artifact import numpy_pickles, settling
+from model_artifact import numpy_pickles, parts, settling, states, trees
 from model_artifact.allow_list import DEFAULT, AllowList
 from model_artifact.compression import open_stream
 from model_artifact.errors import ArtifactError, DisallowedNameError, LibraryMismatchError, UnreadablePickleError
 
-# The basic forest takes 82 MB unpacked.
-MAX_UNPACKED_BYTES = 1 << 30
+# The basic forest takes 82 MB unpacked; the function has 1,769 MiB for this and everything else.
+MAX_UNPACKED_BYTES = 256 << 20
 
 # Where scikit-learn's estimators keep the version that pickled them (sklearn/base.py, __getstate__): the key, its memo
 # opcode and the string's header, the version.
-_PICKLED_VERSION = re.compile(rb"_sklearn_version.{2,10}?(\d+\.\d+[\w.]*)", re.DOTALL)
+_PICKLED_VERSION = re.compile(
+    rb"_sklearn_version.{2,10}?(\d+\.\d+(?:\.\d+)?(?:(?:a|b|rc|\.dev|\.post)\d+)?)", re.DOTALL
+)
 
 _STATELESS = (
     type,
@@ -37,6 +40,24 @@ _STATELESS = (
     types.MethodType,
     types.ModuleType,
     np.ufunc,
+)
+
+# What the pickle's own functions and classes are replaced by.
+_STAND_INS: Mapping[str, object] = {**numpy_pickles.RESOLVED, parts.TREE: trees.make_tree}
+_CALLED = (*(value for value in _STAND_INS.values() if isinstance(value, types.FunctionType)), set, frozenset, slice)
+
+# Opcodes that no estimator's pickle has: they build by other ways, or reach outside the file.
+_UNUSED_OPCODES = (
+    pickle.INST,
+    pickle.OBJ,
+    pickle.NEWOBJ_EX,
+    pickle.EXT1,
+    pickle.EXT2,
+    pickle.EXT4,
+    pickle.PERSID,
+    pickle.BINPERSID,
+    pickle.NEXT_BUFFER,
+    pickle.READONLY_BUFFER,
 )
 
 
@@ -74,9 +95,10 @@ def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT, *, max_unpacked_
             stream = open_stream(data, max_unpacked_bytes)
             if stream.peek(1)[:1] != pickle.PROTO:
                 raise pickle.UnpicklingError("it does not begin as a pickle of protocol 2 or later")
-            pipeline = _Unpickler(stream, allow_list).load()
+            added = _Added(allow_list.added)
+            pipeline = _Unpickler(stream, allow_list, added).load()
             _check_end(stream)
-            settling.settle(pipeline)
+            settling.settle(pipeline, added.objects)
     except DisallowedNameError as error:
         # A name of scikit-learn's that is not known here may be of another version: then that is the better message.
         if error.name.startswith("sklearn."):
@@ -95,27 +117,61 @@ def load_pipeline(data: bytes, allow_list: AllowList = DEFAULT, *, max_unpacked_
     return pipeline
 
 
+class _Added:
+    """What the pickle asked for by a name that the operator added."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self.objects: list[object] = []
+
+    def remember(self, name: str, found: object) -> object:
+        if name in self._names:
+            self.objects.append(found)
+        return found
+
+    def has(self, found: object) -> bool:
+        return any(found is added for added in self.objects)
+
+
 class _Unpickler(pickle._Unpickler):  # pure Python: the one whose steps can be overridden
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     # What the base class keeps its half-built objects and its remembered ones in.
     stack: list[Any]
     memo: dict[int, Any]
+    metastack: list[list[Any]]
 
-    def __init__(self, file: IO[bytes], allow_list: AllowList) -> None:
+    def __init__(self, file: IO[bytes], allow_list: AllowList, added: _Added) -> None:
         super().__init__(file)
         self._file = file
         self._allow_list = allow_list
+        self._added = added
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "__builtin__":  # as protocol 2 writes it
             module = "builtins"
         full_name = f"{module}.{name}"
-        if full_name in numpy_pickles.RESOLVED:
-            return numpy_pickles.RESOLVED[full_name]
-        return self._allow_list.resolve(module, name)
+        if full_name in _STAND_INS:
+            return _STAND_INS[full_name]
+        return self._added.remember(full_name, self._allow_list.resolve(module, name))
 
-    def persistent_load(self, _pid: Any) -> Any:
-        raise UnreadablePickleError("The pickle refers to objects outside itself.")
+    def load_reduce(self) -> None:
+        function = self.stack[-2]
+        is_known = any(function is known for known in _CALLED) or _is_listed(function, parts.COMPILED)
+        if not is_known and not self._added.has(function):
+            raise DisallowedNameError(f"a call of {_name(function)}")
+        pickle._Unpickler.dispatch[pickle.REDUCE[0]](self)  # type: ignore[arg-type]
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+
+    def load_newobj(self) -> None:
+        arguments, kind = self.stack[-1], self.stack[-2]
+        if not self._added.has(kind):
+            is_known = kind is numpy_pickles.ArrayHeader or _is_listed(kind, parts.PARTS)
+            if not is_known or type(arguments) is not tuple or arguments:
+                raise DisallowedNameError(f"a new {_name(kind)}")
+        pickle._Unpickler.dispatch[pickle.NEWOBJ[0]](self)  # type: ignore[arg-type]
+
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
 
     def load_build(self) -> None:
         state, instance = self.stack[-1], self.stack[-2]
@@ -126,7 +182,10 @@ class _Unpickler(pickle._Unpickler):  # pure Python: the one whose steps can be 
         elif isinstance(instance, np.ndarray):
             self._replace(instance, numpy_pickles.build_array(state))
         else:
-            settling.check_state(instance, state)
+            if not self._added.has(type(instance)):
+                states.check_state(instance, state)
+            elif isinstance(state, dict):
+                states.check_keys(type(instance), state)
             pickle._Unpickler.dispatch[pickle.BUILD[0]](self)  # type: ignore[arg-type]
             if isinstance(instance, numpy_pickles.ArrayHeader):
                 self.stack[-1] = self._read_array(instance)
@@ -143,8 +202,44 @@ class _Unpickler(pickle._Unpickler):  # pure Python: the one whose steps can be 
 
     def _read_array(self, header: numpy_pickles.ArrayHeader) -> object:
         if header.has_objects():
-            return _Unpickler(self._file, self._allow_list).load()
+            return _Unpickler(self._file, self._allow_list, self._added).load()
         return header.read(self._file)
+
+
+def _refuse_opcode(_unpickler: _Unpickler) -> None:
+    raise UnreadablePickleError("The pickle is built in a way that no estimator's is, or refers to what is outside it.")
+
+
+def _is_listed(found: object, names: Container[str]) -> bool:
+    return isinstance(found, type) and parts.name_of(found) in names
+
+
+def _name(found: object) -> str:
+    return str(getattr(found, "__qualname__", found))[:200]
+
+
+def _only_on(kind: type, opcode: bytes, depth: int | None) -> Any:
+    """Return an opcode's action that takes nothing but a plain container: another object could have such a method."""
+    act = pickle._Unpickler.dispatch[opcode[0]]
+
+    def load(unpickler: _Unpickler) -> None:
+        target = unpickler.stack[-depth] if depth else unpickler.metastack[-1][-1]
+        if type(target) is not kind:
+            raise DisallowedNameError(f"items of {_name(type(target))}")
+        act(unpickler)  # type: ignore[arg-type]
+
+    return load
+
+
+_Unpickler.dispatch |= {
+    pickle.APPEND[0]: _only_on(list, pickle.APPEND, 2),
+    pickle.APPENDS[0]: _only_on(list, pickle.APPENDS, None),
+    pickle.SETITEM[0]: _only_on(dict, pickle.SETITEM, 3),
+    pickle.SETITEMS[0]: _only_on(dict, pickle.SETITEMS, None),
+    pickle.ADDITEMS[0]: _only_on(set, pickle.ADDITEMS, None),
+}
+for _opcode in _UNUSED_OPCODES:
+    _Unpickler.dispatch[_opcode[0]] = _refuse_opcode
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import re
 import time
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from model_artifact.inspection import find_categories_in_child, inspect_in_child
 from model_artifact.schema import FIELD_NAMES, GRADES
 from model_artifact.scoring import late_probabilities
 from model_artifact.verification import running_environment
-from model_kit import Calls, dumped, harmful_pickles, small_boosted, small_forest, small_quarter
+from model_kit import Calls, dumped, harmful_pickles, scoring_pickles, small_boosted, small_forest, small_quarter
 from model_registry.errors import CandidateRefusedError
 from training.probes import PROBE_RECORDS
 
@@ -78,6 +79,17 @@ def test_fault_13_even_what_the_operator_allowed_can_do_nothing_in_the_child(tmp
     for call in (Calls(os.system, f"touch '{canary}'"), Calls(open, str(canary), "w")):
         assert "may not do this" in _refusal(dumped(call), allow_list=allowed)
         assert not canary.exists()
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("name", ["expression by stacking", "class in a method's place"])
+def test_fault_13_a_pickle_of_estimators_that_run_a_command_when_they_score_is_refused_at_publish(
+    name: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("MODEL_BUCKET", "models")
+    canary = tmp_path / "canary"
+    assert "not among the names" in _refusal(scoring_pickles(canary)[name])
+    assert not canary.exists()
 
 
 def _with_model(model: object, target: object = None) -> bytes:
@@ -151,7 +163,22 @@ def test_fault_13_a_pickle_that_crashes_the_child_is_refused_with_how_it_ended()
 @pytest.mark.fault(13)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="address space limits are POSIX")
 def test_fault_13_a_pickle_that_eats_the_memory_is_refused() -> None:
-    assert "MemoryError" in _refusal(dumped(Calls(bytes, 64 << 30)))
+    assert "MemoryError" in _refusal(
+        dumped(Calls(bytearray, 64 << 30)), allow_list=DEFAULT.with_names(["builtins.bytearray"])
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process's peak is not told elsewhere")
+def test_a_model_that_takes_more_memory_than_the_function_has_is_refused_with_both_figures() -> None:
+    refusal = _refusal(dumped(small_boosted()), peak_limit_mib=20)
+    assert re.search(r"took \d+ MiB of memory at its peak, more than the 20 MiB", refusal)
+
+
+@pytest.mark.fault(11)
+def test_fault_11_a_pickle_that_unpacks_to_more_than_the_function_holds_is_refused_with_the_limit() -> None:
+    ballast = pickle.loads(pickle.dumps(small_boosted()))
+    ballast[-1].train_score_ = np.zeros((257 << 20) // 8)
+    assert "more than 268,435,456" in _refusal(dumped(ballast))
 
 
 def test_the_child_gets_no_credentials(monkeypatch) -> None:

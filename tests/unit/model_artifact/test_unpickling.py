@@ -6,21 +6,25 @@ import io
 import pickle
 import random
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree._tree import Tree
 
 from model_artifact.allow_list import DEFAULT
 from model_artifact.errors import ArtifactError, DisallowedNameError, LibraryMismatchError, UnreadablePickleError
+from model_artifact.features import frame_from_records
+from model_artifact.scoring import late_probabilities
 from model_artifact.unpickling import load_pipeline
-from model_kit import dumped, harmful_pickles, small_boosted, small_forest, small_quarter
+from model_kit import dumped, harmful_pickles, scoring_pickles, small_boosted, small_forest, small_quarter
+from training.probes import PROBE_RECORDS
 
 
 def _fitted_kinds() -> dict[str, object]:
@@ -34,14 +38,13 @@ def _fitted_kinds() -> dict[str, object]:
             [*columns.steps, ("scale", StandardScaler().fit(encoded)), ("model", model.fit(encoded, target))]
         )
 
-    frozen = FrozenEstimator(small_boosted())
     return {
         "forest": small_forest(),
         "boosted": small_boosted(),
         "logistic": with_columns(LogisticRegression(max_iter=2000, C=0.01, solver="liblinear")),
         "gradient boosting": with_columns(GradientBoostingClassifier(n_estimators=3)),
-        "isotonic": CalibratedClassifierCV(frozen, method="isotonic").fit(features, target),
-        "sigmoid": CalibratedClassifierCV(frozen, method="sigmoid").fit(features, target),
+        "isotonic": CalibratedClassifierCV(small_boosted(), method="isotonic", cv=2).fit(features, target),
+        "sigmoid": CalibratedClassifierCV(small_boosted(), method="sigmoid", cv=2).fit(features, target),
     }
 
 
@@ -147,6 +150,42 @@ def test_fault_13_malicious_pickles_are_refused_before_any_side_effect(tmp_path:
 
 
 @pytest.mark.fault(13)
+def test_fault_13_a_pickle_of_estimators_that_run_a_command_when_they_score_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MODEL_BUCKET", "models")
+    canary = tmp_path / "canary"
+    for name, data in scoring_pickles(canary).items():
+        with pytest.raises(DisallowedNameError):
+            late_probabilities(load_pipeline(data), frame_from_records(PROBE_RECORDS))
+        assert not canary.exists(), name
+
+
+@pytest.mark.fault(13)
+def test_fault_13_the_command_would_run_if_the_pickle_were_loaded_and_scored_as_usual(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MODEL_BUCKET", "models")
+    canary = tmp_path / "canary"
+    pipeline = joblib.load(io.BytesIO(scoring_pickles(canary)["expression by stacking"]))
+    pipeline.predict_proba(frame_from_records(PROBE_RECORDS))
+    assert canary.exists()
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("name", ["predict_proba", "n_jobs_", "_in_fit", "__class__", "__dict__", "named_steps"])
+def test_fault_13_an_attribute_that_the_class_does_not_have_is_refused(name: str) -> None:
+    estimator = _string("sklearn.pipeline") + _string("Pipeline") + pickle.STACK_GLOBAL
+    state = pickle.EMPTY_DICT + _string(name) + pickle.NONE + pickle.SETITEM
+    with pytest.raises(DisallowedNameError, match=name):
+        load_pipeline(b"\x80\x04" + estimator + pickle.EMPTY_TUPLE + pickle.NEWOBJ + state + pickle.BUILD + pickle.STOP)
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("ending", [pickle.EMPTY_TUPLE + pickle.REDUCE, pickle.NONE + pickle.TUPLE1 + pickle.NEWOBJ])
+def test_fault_13_an_estimator_is_neither_called_nor_given_arguments(ending: bytes) -> None:
+    estimator = _string("sklearn.pipeline") + _string("Pipeline") + pickle.STACK_GLOBAL
+    with pytest.raises(DisallowedNameError, match="Pipeline"):
+        load_pipeline(b"\x80\x04" + estimator + ending + pickle.STOP)
+
+
+@pytest.mark.fault(13)
 def test_fault_13_the_canary_would_appear_if_the_pickle_were_loaded_as_usual(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     joblib.load(io.BytesIO(harmful_pickles(canary)["os.system"]))
@@ -198,6 +237,72 @@ def test_fault_14_a_name_of_another_scikit_learn_is_reported_as_its_version() ->
     )
     with pytest.raises(LibraryMismatchError, match=r"0\.8\.7"):
         load_pipeline(data)
+
+
+def _string(text: str) -> bytes:
+    return b"\x8c" + bytes([len(text)]) + text.encode()
+
+
+def _wider_tree(forest: Any, feature: int) -> Tree:
+    """A forest's first tree with a forged deep node: it splits by a column that only the tree itself says there is."""
+    state = forest.estimators_[0].tree_.__getstate__()
+    nodes = state["nodes"].copy()
+    nodes["feature"][np.flatnonzero(nodes["left_child"] != -1)[-1]] = feature
+    tree = Tree(1 << 18, np.array([2], dtype=np.intp), 1)
+    tree.__setstate__({**state, "nodes": nodes})
+    return tree
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("says_so_too", ["nothing", "the tree's estimator", "the forest"])
+def test_fault_13_a_rare_branch_by_a_column_that_no_row_has_is_refused(says_so_too: str) -> None:
+    model = pickle.loads(pickle.dumps(small_forest()))
+    forest = model[-1]
+    forest.estimators_[0].tree_ = _wider_tree(forest, 200_000)
+    if says_so_too != "nothing":
+        forest.estimators_[0].n_features_in_ = 1 << 18
+    if says_so_too == "the forest":
+        for tree in forest.estimators_[1:]:
+            tree.tree_, tree.n_features_in_ = forest.estimators_[0].tree_, 1 << 18
+        forest.n_features_in_ = 1 << 18
+        # Then scikit-learn itself refuses each row, of which it compares the width with the forest's.
+        with pytest.raises(ValueError, match="expecting 262144 features"):
+            load_pipeline(dumped(model)).predict_proba(small_quarter().features)
+    else:
+        with pytest.raises(UnreadablePickleError, match="damaged"):
+            load_pipeline(dumped(model))
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("where", ["categories", "bins", "columns", "no columns"])
+def test_fault_13_boosted_model_that_would_read_outside_its_rows_or_bitsets_is_refused(where: str) -> None:
+    model = pickle.loads(pickle.dumps(small_boosted()))
+    trees = model[-1]
+    if where == "categories":
+        trees._predictors[0][0].nodes["is_categorical"][0] = 1
+    elif where == "bins":
+        trees._bin_mapper.is_categorical_ = np.ones(10, dtype=bool)
+    elif where == "columns":
+        trees._bin_mapper.is_categorical_ = np.zeros(3, dtype=bool)
+    else:
+        del trees.n_features_in_
+    with pytest.raises(UnreadablePickleError, match="damaged"):
+        load_pipeline(dumped(model))
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("attribute", ["_n_features_outs", "categories_", "_drop_idx_after_grouping"])
+def test_fault_13_one_hot_columns_that_are_not_those_of_the_labels_are_refused(attribute: str) -> None:
+    model = pickle.loads(pickle.dumps(small_forest()))
+    encoder = model[0].transformers_[1][1][-1]
+    forged = {
+        "_n_features_outs": [1, *encoder._n_features_outs[1:]],
+        "categories_": [encoder.categories_[0][:-1], *encoder.categories_[1:]],
+        "_drop_idx_after_grouping": np.array([99, None, None, None], dtype=object),
+    }
+    setattr(encoder, attribute, forged[attribute])
+    with pytest.raises(UnreadablePickleError, match="encoder"):
+        load_pipeline(dumped(model))
 
 
 def _with_nodes(field: str, value: int) -> bytes:

@@ -97,6 +97,6 @@ def test_fault_13_malicious_pickle_is_refused_at_load(tmp_path) -> None:
 @pytest.mark.fault(12)
 def test_fault_12_a_damaged_model_that_fails_on_a_record_is_an_artifact_error() -> None:
     damaged = copy.deepcopy(small_boosted())
-    del damaged[-1].__dict__["_baseline_prediction"]
+    del damaged[-1].__dict__["_loss"]
     with pytest.raises(UnsuitableModelError, match="can't score"):
         load_verified(dumped(damaged), _manifest())
