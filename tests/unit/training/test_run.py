@@ -13,6 +13,7 @@ from model_artifact.schema import FIELD_NAMES
 from model_artifact.scoring import check_pipeline, late_probabilities
 from model_artifact.unpickling import load_pipeline
 from training.__main__ import main
+from training.contenders import CONTENDERS
 from training.data import Quarters
 from training.probes import PROBE_RECORDS
 from training.run import RECIPES, train
@@ -55,7 +56,7 @@ def test_progress_is_reported_by_stage_and_ends_full(quarters: Quarters) -> None
     reports = []
     train("improved", quarters, n_estimators=6, progress=lambda *report: reports.append(report))
     last = {stage: (done, total) for stage, done, total in reports}
-    assert last == {"training": (6, 6), "evaluating": (1, 1)}
+    assert last == {"training": (41, 41), "baseline": (100, 100), "evaluating": (1, 1)}
 
 
 def test_the_command_writes_a_folder_and_says_what_is_in_it(quarters: Quarters, tmp_path) -> None:
@@ -80,7 +81,44 @@ def test_the_command_refuses_bad_data_with_exit_code_1(tmp_path) -> None:
     assert stdout.getvalue() == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["best"], ["basic", "--estimators", "0"], ["basic", "--estimators", "x"]])
+def test_the_threshold_follows_from_the_options(quarters: Quarters, tmp_path) -> None:
+    for name, quarter in (("train.csv", quarters.train), ("test.csv", quarters.test)):
+        quarter.frame.to_csv(tmp_path / name, index=False)
+    arguments = ["basic", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--estimators", "2", "--json"]
+    for options, rule in (
+        (["--flag-share", "0.2"], {"flag_share": 0.2}),
+        (["--cost-missed-late", "900", "--cost-call", "9"], {"cost_missed_late": 900.0, "cost_call": 9.0}),
+    ):
+        stdout = io.StringIO()
+        assert main([*arguments, *options], {}, stdout, io.StringIO()) == 0
+        summary = json.loads(stdout.getvalue())
+        assert summary["metrics"]["threshold"] == rule
+    assert summary["threshold"]["value"] == 0.01
+
+
+def test_the_improved_model_comes_with_its_evidence(quarters: Quarters) -> None:
+    metrics = train("improved", quarters, n_estimators=6).candidate.metrics
+    assert [one["name"] for one in metrics["selection"]["contenders"]] == [one.name for one in CONTENDERS]
+    assert metrics["comparison"]["against"].startswith("basic model")
+    assert metrics["comparison"]["loans"] == 1500
+    assert set(metrics["monotonicity"]) == {"int_rate", "grade", "annual_inc", "delinq_2yrs"}
+    assert sum(metrics["score_bins"]["loans"]) == 3000
+    assert metrics["calibration"]["newest_loans"] == 3000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["best"],
+        ["basic", "--estimators", "0"],
+        ["basic", "--estimators", "x"],
+        ["basic", "--flag-share", "1.5"],
+        ["basic", "--cost-call", "1"],
+        ["basic", "--cost-call", "2", "--cost-missed-late", "1"],
+        ["basic", "--cost-call", "1", "--cost-missed-late", "2", "--flag-share", "0.1"],
+    ],
+)
 def test_wrong_arguments_end_with_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments, {}, io.StringIO(), io.StringIO())
