@@ -39,9 +39,9 @@ def test_a_model_without_an_intercept_has_none_set() -> None:
 
 
 def test_the_intercept_makes_the_unseen_mean_the_observed_rate_of_the_newest_rows() -> None:
-    out_of_fold = improved_model.fit(small_quarter(6000), 10).unseen
+    out_of_fold = improved_model.fit(small_quarter(2000), 10).unseen
     newest = slice(NEWEST_ROWS)
-    assert out_of_fold[newest].mean() == pytest.approx(small_quarter(6000).target[newest].mean(), abs=1e-9)
+    assert out_of_fold[newest].mean() == pytest.approx(small_quarter(2000).target[newest].mean(), abs=1e-9)
 
 
 @pytest.mark.parametrize("target", [np.zeros(4, dtype=int), np.ones(4, dtype=int)])
