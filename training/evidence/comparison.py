@@ -53,7 +53,7 @@ def compare(
     """
     random = np.random.default_rng(seed)
     n_rows = len(target)
-    sides = [_Side(target, probabilities) for probabilities in (first, second)]
+    sides = [Side(target, probabilities) for probabilities in (first, second)]
     loss = _loss(target, first) - _loss(target, second)
     auc_draws, loss_draws = np.full(rounds, np.nan), np.empty(rounds)
     for number in range(rounds):
@@ -72,14 +72,20 @@ def compare(
     )
 
 
-class _Side:
-    """One model's loans, each with the cell that it is counted in."""
+class Side:
+    """One model's loans, each with the cell that it is counted in, so that draws of rows are counted fast.
+
+    Parameters
+    ----------
+    target, probabilities : ndarray of shape (n_rows,)
+    """
 
     def __init__(self, target: Labels, probabilities: Floats) -> None:
         self._probabilities, group = np.unique(probabilities, return_inverse=True)
         self._cell = group + len(self._probabilities) * target
 
     def draw(self, rows: NDArray[np.int64]) -> Tally:
+        """Count these rows, which may be named more than once."""
         n_groups = len(self._probabilities)
         counts = np.bincount(self._cell[rows], minlength=2 * n_groups).astype(np.float64)
         return Tally(self._probabilities, counts[n_groups:], counts[:n_groups])
