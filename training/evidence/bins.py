@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from training.evidence.intervals import Interval, wilson
 from training.evidence.tally import Floats, Labels
 
 BINS = 10
@@ -73,17 +74,17 @@ class Decile:
         From 1.
     loans, late : float
         Ties on a border are shared out, so that they need be no whole numbers.
-    lift : float
-        Its late rate over that of all loans.
-    capture : float
+    lift : Interval
+        Its late rate over that of all loans, whose own chance is left aside.
+    capture : Interval
         The share of all late loans in this decile and those above it.
     """
 
     number: int
     loans: float
     late: float
-    lift: float
-    capture: float
+    lift: Interval
+    capture: Interval
 
 
 def deciles(target: Labels, probabilities: Floats, bins: int = BINS) -> tuple[Decile, ...]:
@@ -97,14 +98,12 @@ def deciles(target: Labels, probabilities: Floats, bins: int = BINS) -> tuple[De
     late = np.bincount(group, weights=target, minlength=len(values)).cumsum()
     borders = np.linspace(0, len(target), bins + 1)
     captured = np.interp(borders, np.concatenate(([0], loans)), np.concatenate(([0.0], late)))
-    rate = late[-1] / loans[-1]
-    return tuple(
-        Decile(
-            number=number + 1,
-            loans=float(borders[number + 1] - borders[number]),
-            late=float(captured[number + 1] - captured[number]),
-            lift=float((captured[number + 1] - captured[number]) / (borders[number + 1] - borders[number]) / rate),
-            capture=float(captured[number + 1] / late[-1]),
-        )
-        for number in range(bins)
-    )
+    rate = float(late[-1] / loans[-1])
+    size = float(borders[1])
+    found = []
+    for number in range(bins):
+        of_decile = float(captured[number + 1] - captured[number])
+        share = wilson(of_decile, size)
+        lift = Interval(share.value / rate, share.low / rate, share.high / rate)
+        found.append(Decile(number + 1, size, of_decile, lift, wilson(float(captured[number + 1]), float(late[-1]))))
+    return tuple(found)

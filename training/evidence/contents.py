@@ -165,6 +165,8 @@ def _implementation(evidence: Evidence) -> Section:
         ("Published", f"{manifest.created_at} by {manifest.created_by}"),
         ("Code", manifest.git_commit or "unknown"),
         ("Pickle", f"{manifest.artifact.size_bytes:,} bytes, sha256 {manifest.artifact.sha256}"),
+        ("Training data", f"{evidence.train.name}, sha256 {evidence.train.sha256}"),
+        ("Test data", f"{evidence.test.name}, sha256 {evidence.test.sha256}"),
         ("Threshold", f"{manifest.threshold.value:.6g}. {manifest.threshold.how}"),
         *((name, version) for name, version in manifest.environment.items()),
         ("Reproduction", reproduced),
@@ -183,10 +185,10 @@ def _implementation(evidence: Evidence) -> Section:
 def _data(evidence: Evidence) -> Table:
     def row(role: str, fingerprint: Fingerprint) -> tuple[str, ...]:
         rate = f"{fingerprint.late / fingerprint.rows:.2%}"
-        return role, fingerprint.name, f"{fingerprint.rows:,}", f"{fingerprint.late:,}", rate, fingerprint.sha256
+        return role, fingerprint.name, f"{fingerprint.rows:,}", f"{fingerprint.late:,}", rate, fingerprint.sha256[:12]
 
     return Table(
-        ("Role", "File", "Loans", "Late", "Late rate", "sha256"),
+        ("Role", "File", "Loans", "Late", "Late rate", "sha256 begins"),
         (row("Training", evidence.train), row("Next quarter, held out", evidence.test)),
         f"Source: {'generated' if evidence.is_sample else 'files'}. The training file runs newest loans first.",
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.evidence.intervals import Interval, wilson
 from training.evidence.tally import Floats, Labels
@@ -30,7 +31,7 @@ class ThresholdRow:
         The share of the loans.
     recall, precision : Interval
         The share of the late loans that are flagged, and of the flagged ones that are late.
-    costs : tuple of float
+    costs : tuple of Interval
         For each ratio: calls made and late payers missed, in calls for every thousand loans.
     """
 
@@ -39,7 +40,7 @@ class ThresholdRow:
     flagged: Interval
     recall: Interval
     precision: Interval
-    costs: tuple[float, ...]
+    costs: tuple[Interval, ...]
 
 
 def threshold_rows(
@@ -62,10 +63,14 @@ def threshold_rows(
     )
 
 
-def cost_per_thousand(target: Labels, flagged: np.ndarray, ratio: float) -> float:
-    """Return calls made and late payers missed, in calls for every thousand loans."""
-    missed = float(np.sum(target[~flagged]))
-    return (float(flagged.sum()) + ratio * missed) * 1000 / len(target)
+def cost_per_thousand(target: Labels, flagged: NDArray[np.bool_], ratio: float) -> Interval:
+    """Return calls made and late payers missed, in calls for every thousand loans.
+
+    The interval is that of the share of loans that are missed: how many are flagged is known.
+    """
+    missed = wilson(int(target[~flagged].sum()), len(target))
+    calls = float(np.mean(flagged))
+    return Interval(*((calls + ratio * share) * 1000 for share in (missed.value, missed.low, missed.high)))
 
 
 def _row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from training.evidence.drawing import (
     BLUE,
@@ -21,6 +22,7 @@ from training.evidence.drawing import (
 from training.evidence.gathering import Evidence
 from training.evidence.influence import PRICING, Dependence
 from training.evidence.segments import SEGMENT_COLUMNS
+from training.evidence.stability import SMALL_SHIFT, Stability
 
 
 def importance(evidence: Evidence) -> Plot:
@@ -39,14 +41,12 @@ def importance(evidence: Evidence) -> Plot:
 def dependence(evidence: Evidence) -> Plot:
     """Partial dependence on the ten columns."""
     with style():
-        figure, axes = new_figure(4, 3, height=9.2)
+        figure, axes = new_figure(5, 2, height=10.5)
         top = max(float(one.high.max()) for one in evidence.dependence) * 1.08
-        for place, one in zip(axes, evidence.dependence, strict=False):
+        for place, one in zip(axes, evidence.dependence, strict=True):
             _dependence(place, one)
             place.set(title=one.column, ylim=(0, top))
-            in_percent(place, y=True)
-        for unused in axes[len(evidence.dependence) :]:
-            unused.set_visible(False)
+            in_percent(place, y=True, decimals=0)
         return finish(
             figure, "Mean probability of 500 loans as one column changes; band: tenth to ninetieth percentile"
         )
@@ -59,7 +59,7 @@ def stability(evidence: Evidence) -> Plot:
         figure, (axes,) = new_figure(height=0.6 + 0.24 * len(found))
         places = np.arange(len(found))[::-1]
         for place, one in zip(places, found, strict=True):
-            axes.plot(max(one.psi, 1e-5), place, "o", color=BLUE if one.psi <= one.limit else RED, markersize=5)
+            axes.plot(max(one.psi, 1e-5), place, "o", color=_shift_color(one), markersize=5)
             axes.plot([one.limit] * 2, [place - 0.32, place + 0.32], color=INK, linewidth=1.4)
         for customary in (0.10, 0.25):
             axes.axvline(customary, color=FAINT, linewidth=1, linestyle="--")
@@ -97,10 +97,16 @@ def file_rates(evidence: Evidence) -> Plot:
         axes.set_xticks(range(len(names)), names)
         axes.set(title="Late rate along the training file", xlabel="Tenth of the file, oldest loans first", ylim=0)
         axes.grid(visible=False, axis="x")
-        in_percent(axes, y=True)
+        in_percent(axes, y=True, decimals=1)
         return finish(
             figure, "Late rate of each tenth of the training file and of the next quarter, with 95% intervals"
         )
+
+
+def _shift_color(one: Stability) -> str:
+    if one.psi <= one.limit:
+        return FAINT
+    return BLUE if one.psi < SMALL_SHIFT else RED
 
 
 def _dependence(axes: Axes, one: Dependence) -> None:
@@ -109,10 +115,12 @@ def _dependence(axes: Axes, one: Dependence) -> None:
         axes.plot(one.values, one.mean, color=BLUE)
         for tick in one.ticks:
             axes.axvline(tick, ymax=0.03, color=INK, linewidth=0.7)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         return
     names = ["missing" if isinstance(value, float) else str(value).replace("_", " ") for value in one.values]
     places = np.arange(len(names))
     axes.vlines(places, one.low, one.high, color=PALE_BLUE, linewidth=4)
     axes.plot(places, one.mean, "o", color=BLUE, markersize=4)
-    axes.set_xticks(places, names, rotation=90 if len(names) > 7 else 0, fontsize=6.5)
+    axes.set_xticks(places, names, rotation=90 if len(names) > 7 else 0, fontsize=7)
     axes.grid(visible=False, axis="x")

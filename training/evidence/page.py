@@ -24,7 +24,7 @@ ul { padding-left: 1.2rem; } li { margin: .35rem 0; }
 a { color: var(--blue); text-decoration: none; } a:hover { text-decoration: underline; }
 .lead { color: var(--faint); margin: 0 0 1.2rem; }
 nav { margin: 1.6rem 0 0; font-size: .87rem; line-height: 1.9; }
-nav a { margin-right: 1.1rem; white-space: nowrap; }
+nav a { margin-right: 1.1rem; display: inline-block; }
 .headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem; margin: 1.6rem 0; }
 .headline div { background: var(--pale); padding: .8rem 1rem; border-radius: 4px; }
 .headline dt { font-size: .78rem; color: var(--faint); min-height: 2.4em; line-height: 1.3; }
@@ -33,11 +33,11 @@ nav a { margin-right: 1.1rem; white-space: nowrap; }
 .warning { border-left: 4px solid var(--red); background: #fbf1ee; padding: .6rem 1rem; margin: .8rem 0; }
 .scroll { overflow-x: auto; margin: .9rem 0 .3rem; }
 table { border-collapse: collapse; width: 100%; font-size: .84rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .32rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: right; padding: .32rem .55rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:first-child, td:first-child, .words th, .words td { text-align: left; }
 thead th { font-weight: 600; color: var(--faint); border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 tbody th { font-weight: 400; } tr.marked th, tr.marked td { background: var(--pale); font-weight: 600; }
-.words td { overflow-wrap: anywhere; }
+td { white-space: nowrap; } .words td { white-space: normal; overflow-wrap: anywhere; }
 .note { font-size: .8rem; color: var(--faint); margin: .3rem 0 1.2rem; max-width: 50rem; }
 figure { margin: 1rem 0; } figure img { width: 100%; height: auto; display: block; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--faint);
@@ -76,7 +76,7 @@ def render_page(evidence: Evidence) -> str:
             *(f"<p class='warning'>{escape(text)}</p>" for text in statements.warnings(evidence)),
             _headline(evidence),
             f"<p class='note'>{escape(headline_note(evidence))}</p>",
-            "<nav>" + "".join(f'<a href="#{one.name}">{escape(one.title)}</a>' for one in parts) + "</nav></header>",
+            "<nav>" + " ".join(f'<a href="#{one.name}">{escape(one.title)}</a>' for one in parts) + "</nav></header>",
             *map(_section, parts),
             f"<footer>{escape(statements.NOT_COMPLIANCE)}</footer></main></body></html>",
             "",

@@ -63,7 +63,10 @@ def calibration(evidence: Evidence) -> Plot:
         ratio.axvline(1, color=FAINT, linewidth=1, linestyle="--")
         whiskers(ratio, ratios, names)
         ratio.set(
-            title="Observed over expected", xlabel="Late loans over sum of probabilities", ylabel="Tenth", xlim=(0, 4)
+            title="Observed over expected",
+            xlabel="Late loans over sum of probabilities",
+            ylabel="Tenth, 10 the highest",
+            xlim=(0, 4),
         )
         return finish(figure, "Late rate against mean probability by tenths, with 95% intervals; dashed: perfect")
 
@@ -93,19 +96,16 @@ def scores(evidence: Evidence) -> Plot:
 
 def lift(evidence: Evidence) -> Plot:
     """Lift by decile with intervals, and the share of late loans captured."""
-    rate = float(np.mean(evidence.target))
     with style():
         figure, (bars, capture) = new_figure(1, 2, height=3.0)
         numbers = [one.number for one in evidence.deciles]
-        bars.bar(numbers, [one.lift for one in evidence.deciles], color=PALE_BLUE, width=0.75)
+        bars.bar(numbers, [one.lift.value for one in evidence.deciles], color=PALE_BLUE, width=0.75)
         for one in evidence.deciles:
-            interval = wilson(one.late, one.loans)
-            bars.plot([one.number] * 2, [interval.low / rate, interval.high / rate], color=BLUE, linewidth=1.2)
+            bars.plot([one.number] * 2, [one.lift.low, one.lift.high], color=BLUE, linewidth=1.2)
         bars.axhline(1, color=FAINT, linewidth=1, linestyle="--")
         bars.set(title="Lift by decile", xlabel="Decile, highest probability first", ylabel="Late rate over mean")
         _every_decile(bars)
-        n_late = float(evidence.target.sum())
-        shares = [wilson(one.capture * n_late, n_late) for one in evidence.deciles]
+        shares = [one.capture for one in evidence.deciles]
         capture.plot([0, 10], [0, 1], color=FAINT, linewidth=1, linestyle="--")
         capture.fill_between(
             [0, *numbers],
@@ -114,9 +114,7 @@ def lift(evidence: Evidence) -> Plot:
             color=PALE_BLUE,
             alpha=0.5,
         )
-        capture.plot(
-            [0, *numbers], [0, *(one.capture for one in evidence.deciles)], color=BLUE, marker="o", markersize=3
-        )
+        capture.plot([0, *numbers], [0, *(one.value for one in shares)], color=BLUE, marker="o", markersize=3)
         capture.set(title="Late loans captured", xlabel="Deciles flagged", ylabel="Late loans flagged", ylim=(0, 1.02))
         in_percent(capture, y=True)
         _every_decile(capture)

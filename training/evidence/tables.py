@@ -113,28 +113,28 @@ def deciles(evidence: Evidence) -> Table:
             str(one.number),
             f"{one.loans:,.0f}",
             f"{one.late:.1f}".removesuffix(".0"),
-            f"{one.lift:.2f}",
-            f"{one.capture:.0%}",
+            number(one.lift),
+            number(one.capture, 0, percent=True),
         )
         for one in evidence.deciles
     )
     return Table(
         ("Decile, highest probability first", "Loans", "Late", "Lift", "Late loans captured so far"),
         rows,
-        "Loans of equal probability on a border are shared out. The plot has the intervals.",
+        "Loans of equal probability on a border are shared out.",
     )
 
 
 def thresholds(evidence: Evidence) -> Table:
     """Whom thresholds flag, whom they find, and what that costs."""
-    ratios = [f"Cost at {ratio:g} : 1" for ratio in evidence.cost_ratios]
+    ratios = [f"Cost at {ratio:g}:1" for ratio in evidence.cost_ratios]
     rows = tuple(
         (
             f"{row.threshold:.4f}",
             f"{row.flagged.value:.1%}",
             number(row.recall, 0, percent=True),
             number(row.precision, 1, percent=True),
-            *(f"{cost:,.0f}" for cost in row.costs),
+            *(number(cost, 0) for cost in row.costs),
         )
         for row in evidence.thresholds
     )

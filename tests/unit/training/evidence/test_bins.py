@@ -39,13 +39,13 @@ def test_without_ties_bins_are_equal() -> None:
 def test_deciles_of_a_perfect_order() -> None:
     target = np.array([1] * 10 + [0] * 90)
     first, *others = deciles(target, np.linspace(1, 0, 100))
-    assert (first.late, first.lift, first.capture) == (10, pytest.approx(10), 1.0)
-    assert all(decile.late == 0 and decile.capture == 1.0 for decile in others)
+    assert (first.late, first.lift.value, first.capture.value) == (10, pytest.approx(10), 1.0)
+    assert all(decile.late == 0 and decile.capture.value == 1.0 for decile in others)
 
 
 def test_loans_without_order_have_no_lift() -> None:
     target = np.array([1] * 10 + [0] * 90)
-    assert all(decile.lift == pytest.approx(1) for decile in deciles(target, np.full(100, 0.3)))
+    assert all(decile.lift.value == pytest.approx(1) for decile in deciles(target, np.full(100, 0.3)))
 
 
 @given(loans.filter(lambda rows: any(late for late, _ in rows)))
@@ -53,5 +53,5 @@ def test_deciles_hold_all_loans_and_all_late_ones(rows: list[tuple[int, float]])
     found = deciles(np.array([late for late, _ in rows]), np.array([p for _, p in rows]))
     assert sum(decile.loans for decile in found) == pytest.approx(len(rows))
     assert sum(decile.late for decile in found) == pytest.approx(sum(late for late, _ in rows))
-    assert found[-1].capture == pytest.approx(1)
-    assert all(one.capture <= other.capture + 1e-12 for one, other in itertools.pairwise(found))
+    assert found[-1].capture.value == pytest.approx(1)
+    assert all(one.capture.value <= other.capture.value + 1e-12 for one, other in itertools.pairwise(found))
