@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from model_registry.alias import Alias, RoutingConfig
+from model_registry.candidate import Candidate
 from model_registry.errors import AliasNotFoundError
 from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
 from model_registry.writer import Publication
 from peerloan.errors import CommandError, UsageError
+from peerloan.gating import passed_gates
 from peerloan.output import JsonFlag, note, say, say_json, say_table
 from peerloan.workplace import PROJECT, Workplace
 
@@ -48,14 +52,28 @@ def train(
 def publish(
     ctx: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a pickle file.")],
+    require: Annotated[
+        str | None, typer.Option(help="Publish only what is better-than=ALIAS, or no-worse-than=ALIAS.")
+    ] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="The loans to judge on, as for `train`.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish what --require refuses; takes --reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Check a model in a process of its own and publish it as the next version. No alias moves.
 
-    Example: peerloan publish models/improved
+    Examples: peerloan publish models/improved
+
+    peerloan publish models/improved --require better-than=live
     """
     workplace: Workplace = ctx.obj
-    publication = publish_folder(workplace, source)
+    if force and not (require and reason.strip()):
+        raise UsageError("--force goes with --require and with --reason TEXT, which is recorded.")
+    gates = None
+    if require:
+        forced = reason if force else None
+        gates = partial(passed_gates, workplace, require=require, data=data or (), force_reason=forced)
+    publication = publish_folder(workplace, source, gates)
     manifest = publication.manifest
     if as_json:
         say_json({"created": publication.created, **_summary(manifest)})
@@ -171,12 +189,15 @@ def alias_rollback(
     _say_alias(ctx.obj.writer().roll_back(name, expected_revision=revision, reason=reason), as_json=as_json)
 
 
-def publish_folder(workplace: Workplace, source: Path) -> Publication:
-    """Publish what ``train`` wrote, or a bare pickle."""
+def publish_folder(
+    workplace: Workplace, source: Path, gates: Callable[[Candidate], Candidate] | None = None
+) -> Publication:
+    """Publish what ``train`` wrote, or a bare pickle; ``gates`` may refuse it, or write down that they did not."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.record import read_candidate
 
-    return workplace.writer().publish(read_candidate(source))
+    candidate = read_candidate(source)
+    return workplace.writer().publish(gates(candidate) if gates else candidate)
 
 
 def ensure_model(workplace: Workplace) -> int:

@@ -41,8 +41,9 @@ class ScoreBins:
 
 
 def quantile_edges(values: Floats, bins: int = BINS) -> Floats:
-    """Return the edges that cut values into bins of equal size, as nearly as ties allow; no edge twice."""
-    return np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    """Return the edges that cut values into bins of equal size, as nearly as ties allow; no bin is empty."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    return np.asarray(edges[edges > values.min()], dtype=np.float64)
 
 
 def count_bins(target: Labels, probabilities: Floats, edges: Floats) -> ScoreBins:

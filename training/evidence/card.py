@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from training.evidence import statements
-from training.evidence.contents import Block, Bullets, Section, headline, headline_note, sections
+from training.evidence.contents import Block, Bullets, Contents, Section
 from training.evidence.drawing import Plot
-from training.evidence.gathering import Evidence
 from training.evidence.tables import Table
 
 
-def render_card(evidence: Evidence) -> str:
+def render_card(contents: Contents) -> str:
     """Return the model card.
 
     Parameters
     ----------
-    evidence : Evidence
-        What is known of the version.
+    contents : Contents
+        What it says.
     """
-    manifest = evidence.manifest
     lines = [
-        f"# Model card: {manifest.model} version {manifest.version}",
-        manifest.description,
-        *(f"> **Note.** {text}" for text in statements.warnings(evidence)),
-        "\n".join(f"- {name}: **{figure}**" for name, figure in headline(evidence).items()),
-        headline_note(evidence),
+        f"# Model card: {contents.model}",
+        contents.description,
+        *(f"> **Note.** {text}" for text in contents.warnings),
+        "\n".join(f"- {name}: **{figure}**" for name, figure in contents.headline.items()),
+        contents.headline_note,
     ]
-    for section in sections(evidence):
+    for section in contents.sections:
         lines += _section(section)
     return "\n\n".join(lines) + "\n"
 

@@ -40,22 +40,53 @@ class Section:
     parts: tuple[Part, ...]
 
 
-def sections(evidence: Evidence) -> tuple[Section, ...]:
-    """Return the report's sections, plots drawn."""
-    return (
-        _use(),
-        _development(evidence),
-        _soundness(evidence),
-        _outcomes(evidence),
-        _segments(evidence),
-        _monitoring(evidence),
-        _limits(),
-        _implementation(evidence),
+@dataclass(frozen=True)
+class Contents:
+    """All that a reader is told.
+
+    Attributes
+    ----------
+    model, description : str
+        Which version of which model, and what it is.
+    warnings : tuple of str
+        What must be known before anything else.
+    headline : mapping
+        The few figures that stand first, with their intervals, and in ``headline_note`` what they rest on.
+    sections : tuple of Section
+        The rest.
+    """
+
+    model: str
+    description: str
+    warnings: tuple[str, ...]
+    headline: Mapping[str, str]
+    headline_note: str
+    sections: tuple[Section, ...]
+
+
+def contents(evidence: Evidence) -> Contents:
+    """Return the report's contents, plots drawn."""
+    manifest = evidence.manifest
+    return Contents(
+        model=f"{manifest.model} version {manifest.version}",
+        description=manifest.description,
+        warnings=statements.warnings(evidence),
+        headline=_headline(evidence),
+        headline_note=_headline_note(evidence),
+        sections=(
+            _use(),
+            _development(evidence),
+            _soundness(evidence),
+            _outcomes(evidence),
+            _segments(evidence),
+            _monitoring(evidence),
+            _limits(),
+            _implementation(evidence),
+        ),
     )
 
 
-def headline(evidence: Evidence) -> Mapping[str, str]:
-    """Return the few figures that stand first, with their intervals."""
+def _headline(evidence: Evidence) -> Mapping[str, str]:
     metrics = evidence.metrics
     recall = tables.number(metrics["recall"], 0, percent=True)
     return {
@@ -66,8 +97,7 @@ def headline(evidence: Evidence) -> Mapping[str, str]:
     }
 
 
-def headline_note(evidence: Evidence) -> str:
-    """Return what the first figures rest on."""
+def _headline_note(evidence: Evidence) -> str:
     part = "which played no part in training or selection" if evidence.is_own_data else "as far as is known held out"
     return (
         f"On {evidence.test.rows:,} loans of the next quarter, {evidence.test.late:,} of them late, {part}. "

@@ -5,9 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from training.evidence import statements
-from training.evidence.contents import Block, Bullets, Part, Section, headline, headline_note, sections
+from training.evidence.contents import Block, Bullets, Contents, Part, Section
 from training.evidence.drawing import Plot
-from training.evidence.gathering import Evidence
 from training.evidence.tables import Table
 
 _STYLE = """
@@ -50,43 +49,43 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
 _LONG_CELL = 40
 
 
-def render_page(evidence: Evidence) -> str:
+def render_page(contents: Contents) -> str:
     """Return the page.
 
     Parameters
     ----------
-    evidence : Evidence
-        What is known of the version.
+    contents : Contents
+        What it says.
 
     Returns
     -------
     str
-        An HTML document; the same evidence gives the same text.
+        An HTML document; the same contents give the same text.
     """
-    manifest = evidence.manifest
-    title = f"{manifest.model} version {manifest.version}: model report"
-    parts = sections(evidence)
+    title = f"{contents.model}: model report"
     return "\n".join(
         (
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>",
-            f"<header><h1>{escape(title)}</h1><p class='lead'>{escape(manifest.description)}</p>",
-            *(f"<p class='warning'>{escape(text)}</p>" for text in statements.warnings(evidence)),
-            _headline(evidence),
-            f"<p class='note'>{escape(headline_note(evidence))}</p>",
-            "<nav>" + " ".join(f'<a href="#{one.name}">{escape(one.title)}</a>' for one in parts) + "</nav></header>",
-            *map(_section, parts),
+            f"<header><h1>{escape(title)}</h1><p class='lead'>{escape(contents.description)}</p>",
+            *(f"<p class='warning'>{escape(text)}</p>" for text in contents.warnings),
+            _headline(contents),
+            f"<p class='note'>{escape(contents.headline_note)}</p>",
+            "<nav>"
+            + " ".join(f'<a href="#{one.name}">{escape(one.title)}</a>' for one in contents.sections)
+            + "</nav></header>",
+            *map(_section, contents.sections),
             f"<footer>{escape(statements.NOT_COMPLIANCE)}</footer></main></body></html>",
             "",
         )
     )
 
 
-def _headline(evidence: Evidence) -> str:
+def _headline(contents: Contents) -> str:
     cells = []
-    for name, figure in headline(evidence).items():
+    for name, figure in contents.headline.items():
         value, _, interval = figure.partition(" ")
         cells.append(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(interval)}</small></dd></div>")
     return f"<dl class='headline'>{''.join(cells)}</dl>"

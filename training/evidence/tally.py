@@ -13,7 +13,8 @@ Labels = NDArray[np.int64]
 # A forest says 0 and 1, whose log-odds are infinite: no loan is taken to be beyond one in a million.
 SMALLEST_PROBABILITY = 1e-6
 
-_NEWTON_STEPS = 30
+_NEWTON_STEPS = 50
+_LARGEST_STEP = 1.0
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,15 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
         (0, 1) is perfect; a slope below 1 says that the probabilities are too far apart. NaN if nothing can be fitted.
     """
     p = np.clip(counts.probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-    x, loans = np.log(p / (1 - p)), counts.loans
+    loans = counts.loans
+    log_odds = np.log(p / (1 - p))
+    # Around their mean, intercept and slope hardly depend on each other, and Newton's steps go straight.
+    mean = float(np.dot(loans, log_odds) / loans.sum())
+    x = log_odds - mean
     rate = counts.late.sum() / loans.sum()
-    line = np.array(start or (np.log(rate / (1 - rate)), 0.0))
+    level, slope = (start[0] + start[1] * mean, start[1]) if start else (float(np.log(rate / (1 - rate))), 0.0)
     for _ in range(_NEWTON_STEPS):
-        fitted = 1 / (1 + np.exp(-np.clip(line[0] + line[1] * x, -30, 30)))
+        fitted = 1 / (1 + np.exp(-np.clip(level + slope * x, -30, 30)))
         residual = counts.late - loans * fitted
         weight = loans * fitted * (1 - fitted)
         wx = weight * x
@@ -131,7 +136,9 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
             return float("nan"), float("nan")
         gradient = residual.sum(), np.dot(residual, x)
         step = np.array([c * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]]) / determinant
-        line = line + np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-9:
-            return float(line[0]), float(line[1])
+        largest = np.abs(step).max()
+        step *= min(1.0, _LARGEST_STEP / largest) if largest else 1.0
+        level, slope = level + float(step[0]), slope + float(step[1])
+        if largest < 1e-9:
+            return level - slope * mean, slope
     return float("nan"), float("nan")
