@@ -62,10 +62,10 @@ def each_segment(features: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.
             yield column, str(label), (labels == label).to_numpy()
 
 
-def has_enough(target: Labels) -> bool:
-    """Whether a segment with these outcomes is large enough to be judged."""
+def has_enough(target: Labels, least_late: int = LEAST_LATE) -> bool:
+    """Whether a segment with these outcomes is large enough for a ranking to be measured."""
     late = int(target.sum())
-    return len(target) >= LEAST_LOANS and late >= LEAST_LATE and late < len(target)
+    return len(target) >= LEAST_LOANS and late >= least_late and late < len(target)
 
 
 def segment_results(
