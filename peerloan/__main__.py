@@ -19,6 +19,7 @@ from peerloan.demo_command import demo
 from peerloan.errors import exit_code
 from peerloan.output import complain
 from peerloan.predict_command import predict
+from peerloan.report_command import report
 from peerloan.up_command import status, up
 from peerloan.workplace import Workplace
 
@@ -27,6 +28,7 @@ app.command()(up)
 app.command()(registry_commands.train)
 app.command()(registry_commands.publish)
 app.command()(registry_commands.versions)
+app.command()(report)
 app.command()(registry_commands.delete)
 app.add_typer(registry_commands.alias_app, name="alias")
 app.command()(predict)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from model_registry.candidate import Candidate
 from model_registry.errors import AliasNotFoundError
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
@@ -15,12 +17,15 @@ from peerloan.output import note
 from peerloan.workplace import Workplace
 
 
-def publish_folder(workplace: Workplace, source: Path) -> Publication:
-    """Publish what ``train`` wrote, or a bare pickle."""
+def publish_folder(
+    workplace: Workplace, source: Path, gates: Callable[[Candidate], Candidate] | None = None
+) -> Publication:
+    """Publish what ``train`` wrote, or a bare pickle; ``gates`` may refuse it, or write down that they did not."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.record import read_candidate
 
-    return workplace.writer().publish(read_candidate(source))
+    candidate = read_candidate(source)
+    return workplace.writer().publish(gates(candidate) if gates else candidate)
 
 
 def ensure_model(workplace: Workplace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
 from peerloan.errors import UsageError
 from peerloan.first_model import publish_folder
+from peerloan.gating import passed_gates
 from peerloan.output import JsonFlag, say, say_json, say_table
 from peerloan.workplace import PROJECT, Workplace
 
@@ -53,14 +55,28 @@ def train(
 def publish(
     ctx: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a pickle file.")],
+    require: Annotated[
+        str | None, typer.Option(help="Publish only what is better-than=ALIAS, or no-worse-than=ALIAS.")
+    ] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="The loans to judge on, as for `train`.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish what --require refuses; takes --reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Check a model in a process of its own and publish it as the next version. No alias moves.
 
-    Example: peerloan publish models/improved
+    Examples: peerloan publish models/improved
+
+    peerloan publish models/improved --require better-than=live
     """
     workplace: Workplace = ctx.obj
-    publication = publish_folder(workplace, source)
+    if force and not (require and reason.strip()):
+        raise UsageError("--force goes with --require and with --reason TEXT, which is recorded.")
+    gates = None
+    if require:
+        forced = reason if force else None
+        gates = partial(passed_gates, workplace, require=require, data=data or (), force_reason=forced)
+    publication = publish_folder(workplace, source, gates)
     manifest = publication.manifest
     if as_json:
         say_json({"created": publication.created, **_summary(manifest)})

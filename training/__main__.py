@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from training import data, record
 from training.errors import TrainingError
 from training.run import RECIPES, TrainingResult, train
+from training.thresholds import Costs, FlagShare, ThresholdRule
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
@@ -27,6 +28,8 @@ examples:
   python -m training improved --data loans.zip      on these
   python -m training improved --data q3.csv q4.csv  on these two: train on the first, test on the second
   python -m training basic --estimators 10 --json   a quick one, its figures as JSON
+  python -m training improved --flag-share 0.05     the team can call one loan in twenty
+  python -m training improved --cost-missed-late 900 --cost-call 12
 
 The data are --data, else PEERLOAN_DATA, else data/peerLoanData.zip, else generated sample data.
 """
@@ -49,7 +52,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
     int
         0, or 1 if the data were refused or a file can't be read or written. Wrong arguments end in exit code 2.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        rule = _threshold_rule(arguments)
+    except ValueError as error:
+        parser.error(str(error))
     console = Console(file=stderr, highlight=False)
     try:
         quarters = data.load(arguments.data, environ)
@@ -60,6 +68,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
                 quarters,
                 n_estimators=arguments.estimators,
                 seed=arguments.seed,
+                threshold_rule=rule,
                 git_commit=_find_git_commit(),
                 progress=_StageBars(bar),
             )
@@ -93,21 +102,34 @@ def describe(result: TrainingResult, folder: Path) -> str:
     """Return the summary for people."""
     candidate = result.candidate
     test = candidate.metrics["test"]
-    auc = test["roc_auc"]
     quarter = test["data"]
     return "\n".join(
         (
             candidate.description,
-            f"  next quarter   ROC-AUC {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}], "
-            f"PR-AUC {test['pr_auc']:.3f}, "
-            f"Brier {test['brier']:.4f}, log loss {test['log_loss']:.3f}, "
-            f"observed/expected {test['observed_over_expected']:.2f}",
+            f"  next quarter   ROC-AUC {_with_interval(test['roc_auc'])}, PR-AUC {_with_interval(test['pr_auc'])}",
+            f"                 observed/expected {_with_interval(test['observed_over_expected'], 2)}, "
+            f"calibration slope {_with_interval(test['calibration_slope'], 2)}",
             f"                 on {quarter['name']}: {quarter['rows']:,} loans, {quarter['late']} of them late",
-            f"  threshold      {candidate.threshold.value:.4f} flags {test['flagged_share']:.1%} of its loans and "
-            f"finds {test['recall']:.0%} of the late ones",
+            *_comparison_lines(candidate.metrics),
+            f"  threshold      {candidate.threshold.value:.4f} flags {test['flagged_share']['value']:.1%} of them; "
+            f"recall {_with_interval(test['recall'], 2)}, precision {_with_interval(test['precision'], 3)}",
             f"  written to     {folder} ({len(candidate.pickle) / 1e6:.2f} MB)",
         )
     )
+
+
+def _comparison_lines(metrics: Mapping[str, Any]) -> list[str]:
+    if "comparison" not in metrics:
+        return []
+    comparison = metrics["comparison"]
+    return [f"  ROC-AUC gain   {_with_interval(comparison['roc_auc'])} over the {comparison['against']}"]
+
+
+def _with_interval(figure: Mapping[str, float | None], digits: int = 3) -> str:
+    value, low, high = (
+        "unknown" if figure[name] is None else f"{figure[name]:.{digits}f}" for name in ("value", "low", "high")
+    )
+    return f"{value} [{low}, {high}]"
 
 
 class _StageBars:
@@ -143,8 +165,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write to (default: models/<model>)")
     parser.add_argument("--seed", type=_seed, help="the model's random seed (default: 42)")
     parser.add_argument("--estimators", type=_positive, metavar="N", help="how many trees (default: the model's own)")
+    parser.add_argument("--flag-share", type=float, metavar="SHARE", help="flag this share of the loans (default: 0.1)")
+    parser.add_argument("--cost-missed-late", type=float, metavar="COST", help="what an uncalled late payer costs")
+    parser.add_argument("--cost-call", type=float, metavar="COST", help="what a call costs")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
+
+
+def _threshold_rule(arguments: argparse.Namespace) -> ThresholdRule:
+    """Return the rule that the options state; raises ``ValueError`` if they contradict each other or make no sense."""
+    costs = (arguments.cost_missed_late, arguments.cost_call)
+    if costs == (None, None):
+        return FlagShare() if arguments.flag_share is None else FlagShare(arguments.flag_share)
+    if None in costs:
+        raise ValueError("--cost-missed-late and --cost-call go together: the threshold follows from their ratio")
+    if arguments.flag_share is not None:
+        raise ValueError("state costs or --flag-share, not both: each gives a threshold of its own")
+    return Costs(missed_late=arguments.cost_missed_late, call=arguments.cost_call)
 
 
 def _positive(text: str) -> int:

@@ -16,10 +16,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from model_registry.manifest import Threshold
 from training.data import Quarter
 from training.progress import Progress, silent
-from training.thresholds import FLAGGED_SHARE, threshold_for_share
+from training.recipe import Fit
 
 NAME = "basic"
 DESCRIPTION = "Random forest on imputed and one-hot encoded columns: the basic model."
@@ -67,7 +66,7 @@ def fit(
     seed: int = DEFAULT_SEED,
     n_jobs: int = -1,
     progress: Progress = silent,
-) -> tuple[Pipeline, NDArray[np.float64]]:
+) -> Fit:
     """Fit the pipeline, reporting after every few trees.
 
     Parameters
@@ -83,10 +82,9 @@ def fit(
 
     Returns
     -------
-    pipeline : Pipeline
-        Equal to ``build_pipeline(…).fit(…)``, bit for bit.
-    out_of_bag : ndarray of shape (n_rows,)
-        For each training row the probability of being late from the trees that did not see it; NaN where all did.
+    Fit
+        The pipeline is equal to ``build_pipeline(…).fit(…)``, bit for bit; ``unseen`` are the probabilities from the
+        trees that did not see the row, NaN where all did.
     """
     pipeline = build_pipeline(n_estimators, seed=seed)
     features = pipeline[:-1].fit_transform(quarter.features)
@@ -105,16 +103,7 @@ def fit(
     # They are as long as the training file and of no use to a prediction.
     del forest.oob_decision_function_, forest.oob_score_
     forest.set_params(warm_start=False, oob_score=False, n_jobs=1)
-    return pipeline, out_of_bag
-
-
-def choose_threshold(out_of_bag: NDArray[np.float64]) -> Threshold:
-    """Return the threshold that flags the stated share of the training loans by their out-of-bag probability."""
-    known = out_of_bag[np.isfinite(out_of_bag)]
-    return Threshold(
-        threshold_for_share(known),
-        f"The {FLAGGED_SHARE:.0%} of the training loans with the highest out-of-bag probability are at or above it.",
-    )
+    return Fit(pipeline, out_of_bag, DESCRIPTION, evidence={})
 
 
 def _out_of_bag_score(_target: NDArray[np.int64], _decisions: NDArray[np.float64]) -> float:

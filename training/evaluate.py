@@ -1,4 +1,4 @@
-"""How good a model's probabilities are, with an interval for what rests on few late loans.
+"""How good a model's probabilities are: each figure with its interval, since they rest on few late loans.
 
 Accuracy is left out on purpose: with 98.6 % on time, "always on time" scores as well as any model.
 """
@@ -8,15 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-BOOTSTRAP_ROUNDS = 1000
-BOOTSTRAP_SEED = 0
-INTERVAL_LEVEL = 0.95
-
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
+from training.evidence import tally
+from training.evidence.intervals import LEVEL, bootstrap, rounds_for
+from training.evidence.tally import Floats, Labels, Tally
 
 
 def evaluate(target: Labels, probabilities: Floats, threshold: float) -> dict[str, Any]:
@@ -34,56 +29,37 @@ def evaluate(target: Labels, probabilities: Floats, threshold: float) -> dict[st
     Returns
     -------
     dict
-        ``roc_auc`` with its bootstrap interval; ``pr_auc``, ``brier``, ``log_loss``; ``observed_over_expected``, the
-        late loans over the sum of the probabilities; ``flagged_share``, ``recall`` and ``precision`` at the threshold.
+        ``{"value", "low", "high"}`` for each of ``roc_auc``, ``gini``, ``ks``, ``pr_auc``, ``brier``, ``log_loss``,
+        ``calibration_slope``, ``observed_over_expected`` (the late loans over the sum of the probabilities), and
+        ``flagged_share``, ``recall`` and ``precision`` at the threshold; ``interval`` says what low and high are. A
+        figure that these loans don't give is None.
     """
-    low, high = bootstrap_roc_auc(target, probabilities)
-    flagged = probabilities >= threshold
-    hits = float(np.sum(target[flagged]))
+    line = tally.calibration_line(tally.tally(target, probabilities))
+    # A draw's line is near that of all loans: from there it takes two steps to it.
+    start = line if np.isfinite(line[1]) else None
+
+    def figures(counts: Tally) -> dict[str, float]:
+        return _figures(counts, threshold, start)
+
+    intervals = bootstrap(target, probabilities, figures)
+    how = f"{LEVEL:.0%} percentile bootstrap, {rounds_for(len(target))} rounds"
+    return {**{name: interval.to_dict() for name, interval in intervals.items()}, "interval": how}
+
+
+def _figures(counts: Tally, threshold: float, start: tuple[float, float] | None) -> dict[str, float]:
+    auc = tally.roc_auc(counts)
+    flagged = counts.probabilities >= threshold
+    n_flagged, hits = float(counts.loans[flagged].sum()), float(counts.late[flagged].sum())
     return {
-        "roc_auc": {"value": float(roc_auc_score(target, probabilities)), "low": low, "high": high},
-        "interval": f"{INTERVAL_LEVEL:.0%} percentile bootstrap, {BOOTSTRAP_ROUNDS} rounds",
-        "pr_auc": float(average_precision_score(target, probabilities)),
-        "brier": float(brier_score_loss(target, probabilities)),
-        # A forest says 0 of loans that are late all the same; scikit-learn clips, so that the loss stays finite.
-        "log_loss": float(log_loss(target, probabilities)),
-        "observed_over_expected": float(np.sum(target) / np.sum(probabilities)),
-        "flagged_share": float(np.mean(flagged)),
-        "recall": hits / float(np.sum(target)),
-        "precision": hits / float(np.sum(flagged)) if flagged.any() else None,
+        "roc_auc": auc,
+        "gini": 2 * auc - 1,
+        "ks": tally.kolmogorov_smirnov(counts),
+        "pr_auc": tally.average_precision(counts),
+        "brier": tally.brier(counts),
+        "log_loss": tally.log_loss(counts),
+        "calibration_slope": tally.calibration_line(counts, start)[1],
+        "observed_over_expected": tally.observed_over_expected(counts),
+        "flagged_share": n_flagged / float(counts.loans.sum()),
+        "recall": hits / float(counts.late.sum()),
+        "precision": hits / n_flagged if n_flagged else float("nan"),
     }
-
-
-def bootstrap_roc_auc(target: Labels, probabilities: Floats, *, seed: int = BOOTSTRAP_SEED) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the ROC-AUC, drawing whole rows.
-
-    Parameters
-    ----------
-    target, probabilities
-        As in ``evaluate``.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    low, high : float
-    """
-    random = np.random.default_rng(seed)
-    _, tie_group = np.unique(probabilities, return_inverse=True)
-    n_groups, n_rows = int(tie_group.max()) + 1, len(target)
-    late_group, on_time_group = tie_group[target == 1], tie_group[target == 0]
-    n_late, n_on_time = len(late_group), len(on_time_group)
-    aucs = []
-    for n_late_drawn in random.binomial(n_rows, n_late / n_rows, BOOTSTRAP_ROUNDS):
-        # Drawing rows is drawing how many are late, then which: without a late one there is no AUC.
-        if not 0 < n_late_drawn < n_rows:
-            continue
-        late = np.bincount(late_group[random.integers(n_late, size=n_late_drawn)], minlength=n_groups)
-        drawn = random.integers(n_on_time, size=n_rows - n_late_drawn)
-        on_time = np.bincount(on_time_group[drawn], minlength=n_groups)
-        # Mann-Whitney: an on-time loan below a late one counts 1, beside it 1/2.
-        below = np.cumsum(on_time) - on_time / 2
-        aucs.append(float(np.dot(late, below)) / (n_late_drawn * (n_rows - n_late_drawn)))
-    tail = (1 - INTERVAL_LEVEL) / 2
-    low, high = np.quantile(aucs, [tail, 1 - tail])
-    return float(low), float(high)

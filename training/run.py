@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import joblib
 import numpy as np
@@ -17,52 +16,38 @@ from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.reasons.reference import typical_record
 from model_artifact.scoring import late_probabilities
 from model_registry.candidate import Candidate
-from model_registry.manifest import Reasons, Threshold
+from model_registry.manifest import Reasons
 from training import basic_model, improved_model
 from training.data import Quarter, Quarters
 from training.evaluate import evaluate
+from training.evidence.bins import count_bins, quantile_edges
+from training.evidence.comparison import compare
+from training.evidence.sweeps import sweep_all
 from training.probes import PROBE_RECORDS
-from training.progress import Progress, StageProgress, silent
+from training.progress import StageProgress, silent
+from training.recipe import Fit, Recipe
 from training.record import input_schema
+from training.thresholds import FlagShare, ThresholdRule
 
 # zlib level 3: the forest's 82 MB become 16, and unpacking them takes less time than reading them would.
 COMPRESSION = 3
 
-
-class _Fit(Protocol):
-    def __call__(
-        self, quarter: Quarter, n_estimators: int, *, seed: int, progress: Progress
-    ) -> tuple[Pipeline, NDArray[np.float64]]: ...
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One of the models that can be trained.
-
-    ``fit`` returns the pipeline and the training rows' probabilities from fits that did not see them; ``unseen`` says
-    in the metrics what kind of fits these are.
-    """
-
-    name: str
-    description: str
-    default_trees: int
-    default_seed: int
-    unseen: str
-    fit: _Fit
-    choose_threshold: Callable[[NDArray[np.float64]], Threshold]
-
+# What every other model is compared with.
+BASELINE = basic_model.NAME
 
 RECIPES: dict[str, Recipe] = {
     module.NAME: Recipe(
         name=module.NAME,
-        description=module.DESCRIPTION,
         default_trees=module.DEFAULT_TREES,
         default_seed=module.DEFAULT_SEED,
         unseen=unseen,
+        unseen_in_words=in_words,
         fit=module.fit,
-        choose_threshold=module.choose_threshold,
     )
-    for module, unseen in ((basic_model, "out_of_bag"), (improved_model, "cross_validation"))
+    for module, unseen, in_words in (
+        (basic_model, "out_of_bag", "out-of-bag probability"),
+        (improved_model, "cross_validation", "probability from cross-validation"),
+    )
 }
 
 
@@ -82,6 +67,7 @@ def train(
     *,
     n_estimators: int | None = None,
     seed: int | None = None,
+    threshold_rule: ThresholdRule | None = None,
     git_commit: str | None = None,
     progress: StageProgress = silent,
 ) -> TrainingResult:
@@ -95,6 +81,8 @@ def train(
         The data.
     n_estimators, seed : int, optional
         The recipe's own by default.
+    threshold_rule : ThresholdRule, optional
+        How the decision threshold is chosen; by default a stated share of the loans is flagged.
     git_commit : str, optional
         The code's commit, for the record.
     progress : callable
@@ -108,22 +96,30 @@ def train(
     recipe = RECIPES[name]
     n_estimators = n_estimators or recipe.default_trees
     seed = recipe.default_seed if seed is None else seed
+    rule = threshold_rule or FlagShare()
     # Boosted trees remember how many threads they had: with one, the pickle is the same on every machine. On a busy
     # machine it is faster too, since OpenMP's threads wait for each other by spinning.
-    with threadpool_limits(limits=1, user_api="openmp"):
-        pipeline, unseen = recipe.fit(
-            quarters.train, n_estimators, seed=seed, progress=lambda done, total: progress("training", done, total)
-        )
+    with threadpool_limits(limits=1):
+        fit = _fit(recipe, quarters, n_estimators, seed, progress, "training")
+        on_test = late_probabilities(fit.pipeline, quarters.test.features)
+        baseline = None if name == BASELINE else _baseline_on_test(quarters, progress)
         progress("evaluating", 0, 1)
-        on_test = late_probabilities(pipeline, quarters.test.features)
-    threshold = recipe.choose_threshold(unseen)
-    metrics = {
-        recipe.unseen: _metrics(quarters.train, unseen, threshold),
-        "test": _metrics(quarters.test, on_test, threshold),
-    }
-    progress("evaluating", 1, 1)
+        known = fit.unseen[np.isfinite(fit.unseen)]
+        threshold = rule.threshold(known, recipe.unseen_in_words)
+        metrics = {
+            **fit.evidence,
+            recipe.unseen: _metrics(quarters.train, fit.unseen, threshold.value),
+            "test": _metrics(quarters.test, on_test, threshold.value),
+            "threshold": rule.to_dict(),
+            "score_bins": _score_bins(quarters.train, fit.unseen),
+            "monotonicity": {one.column: one.to_dict() for one in sweep_all(fit.pipeline, quarters.test.features)},
+        }
+        if baseline is not None:
+            comparison = compare(quarters.test.target, on_test, baseline)
+            metrics["comparison"] = {"against": f"{BASELINE} model, trained on the same loans", **comparison.to_dict()}
+        progress("evaluating", 1, 1)
     candidate = Candidate(
-        pickle=_pickled(pipeline),
+        pickle=_pickled(fit.pipeline),
         input_schema=input_schema(quarters.train.features),
         threshold=threshold,
         metrics=metrics,
@@ -134,22 +130,41 @@ def train(
         },
         probe_records=PROBE_RECORDS,
         git_commit=git_commit,
-        description=f"{recipe.description} {n_estimators} trees, seed {seed}.",
+        description=f"{fit.description} {n_estimators} trees, seed {seed}.",
         reasons=Reasons(CODES_VERSION, _typical_on_time_loan(quarters.train)),
     )
-    return TrainingResult(name, pipeline, candidate, quarters.source)
+    return TrainingResult(name, fit.pipeline, candidate, quarters.source)
 
 
-def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: Threshold) -> dict[str, Any]:
+def _fit(recipe: Recipe, quarters: Quarters, n_estimators: int, seed: int, progress: StageProgress, stage: str) -> Fit:
+    return recipe.fit(
+        quarters.train, n_estimators, seed=seed, progress=lambda done, total: progress(stage, done, total)
+    )
+
+
+def _baseline_on_test(quarters: Quarters, progress: StageProgress) -> NDArray[np.float64]:
+    """Return what the baseline, with its own defaults, says of the test quarter."""
+    recipe = RECIPES[BASELINE]
+    fit = _fit(recipe, quarters, recipe.default_trees, recipe.default_seed, progress, "baseline")
+    return late_probabilities(fit.pipeline, quarters.test.features)
+
+
+def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: float) -> dict[str, Any]:
     # Out of bag, a row that every tree saw has no probability: that happens to forests of a few trees.
     known = np.isfinite(probabilities)
-    figures = evaluate(quarter.target[known], probabilities[known], threshold.value)
+    figures = evaluate(quarter.target[known], probabilities[known], threshold)
     return {**figures, "rows": int(known.sum()), "data": quarter.fingerprint.to_dict()}
 
 
 def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
     on_time = quarter.features[quarter.target == 0]
     return typical_record({name: on_time[name].tolist() for name in on_time})
+
+
+def _score_bins(quarter: Quarter, unseen: NDArray[np.float64]) -> dict[str, Any]:
+    """Count the training loans by what fits that did not see them said: the reference for later quarters' scores."""
+    known = np.isfinite(unseen)
+    return count_bins(quarter.target[known], unseen[known], quantile_edges(unseen[known])).to_dict()
 
 
 def _pickled(pipeline: Pipeline) -> bytes:

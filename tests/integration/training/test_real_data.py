@@ -46,11 +46,11 @@ def test_the_improved_model_is_at_the_ceiling(improved: TrainingResult) -> None:
 
 
 def test_the_improved_model_is_calibrated_for_the_next_quarter(improved: TrainingResult) -> None:
-    assert 0.8 < improved.candidate.metrics["test"]["observed_over_expected"] < 1.25
+    assert 0.8 < improved.candidate.metrics["test"]["observed_over_expected"]["value"] < 1.25
 
 
 def test_the_improved_model_flags_about_the_stated_share(improved: TrainingResult) -> None:
-    assert improved.candidate.metrics["test"]["flagged_share"] == pytest.approx(0.10, abs=0.03)
+    assert improved.candidate.metrics["test"]["flagged_share"]["value"] == pytest.approx(0.10, abs=0.03)
 
 
 def test_the_improved_model_is_small_and_loads_as_it_was(improved: TrainingResult, quarters: data.Quarters) -> None:

@@ -23,4 +23,4 @@ def test_the_boosted_trees_are_at_it(quarters: data.Quarters) -> None:
     metrics = train("improved", quarters).candidate.metrics
     assert 0.715 < metrics["test"]["roc_auc"]["value"] < 0.755
     assert 0.70 < metrics["cross_validation"]["roc_auc"]["value"] < 0.73
-    assert 0.8 < metrics["test"]["observed_over_expected"] < 1.25
+    assert 0.8 < metrics["test"]["observed_over_expected"]["value"] < 1.25

@@ -6,9 +6,16 @@ import pytest
 
 from model_kit import small_quarter
 from training.data import Quarters
+from training.run import RECIPES, TrainingResult, train
 
 
 @pytest.fixture(scope="session")
 def quarters() -> Quarters:
     """A few thousand generated loans: the newest to train on, and as a test the first of them."""
     return Quarters(train=small_quarter(3000), test=small_quarter(1500), source="a test", is_sample=True)
+
+
+@pytest.fixture(scope="session")
+def trained(quarters: Quarters) -> dict[str, TrainingResult]:
+    """Each model on them, with few trees. Not to be changed."""
+    return {name: train(name, quarters, n_estimators=6, git_commit="abc") for name in RECIPES}

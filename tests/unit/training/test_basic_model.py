@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from model_kit import small_quarter
@@ -13,7 +12,7 @@ from training import basic_model
 def test_growing_in_steps_gives_the_forest_that_a_plain_fit_gives() -> None:
     quarter = small_quarter()
     reports = []
-    stepwise, _ = basic_model.fit(quarter, 25, n_jobs=2, progress=lambda *report: reports.append(report))
+    stepwise = basic_model.fit(quarter, 25, n_jobs=2, progress=lambda *report: reports.append(report)).pipeline
     plain = basic_model.build_pipeline(25).fit(quarter.features, quarter.target)
     assert np.array_equal(stepwise.predict_proba(quarter.features), plain.predict_proba(quarter.features))
     assert stepwise.get_params().keys() == plain.get_params().keys()
@@ -33,24 +32,15 @@ def test_the_definition_is_the_one_that_was_given() -> None:
 
 def test_what_is_pickled_runs_in_one_thread_and_keeps_nothing_of_the_training_rows() -> None:
     quarter = small_quarter()
-    pipeline, out_of_bag = basic_model.fit(quarter, 5)
-    forest = pipeline[-1]
+    fit = basic_model.fit(quarter, 5)
+    forest = fit.pipeline[-1]
     assert forest.n_jobs == 1
     assert not forest.warm_start
     assert not any(name.startswith("oob_") and name.endswith("_") for name in vars(forest))
-    assert len(out_of_bag) == len(quarter.target)
+    assert len(fit.unseen) == len(quarter.target)
 
 
 def test_a_row_that_every_tree_saw_has_no_out_of_bag_probability() -> None:
-    _, out_of_bag = basic_model.fit(small_quarter(), 2)
+    out_of_bag = basic_model.fit(small_quarter(), 2).unseen
     seen = np.isnan(out_of_bag)
     assert 0 < seen.sum() < len(out_of_bag)
-    assert 0 <= basic_model.choose_threshold(out_of_bag).value <= 1
-
-
-def test_the_threshold_says_how_it_was_chosen_and_flags_the_stated_share() -> None:
-    probabilities = np.linspace(0, 1, 1001)
-    threshold = basic_model.choose_threshold(probabilities)
-    assert np.mean(probabilities >= threshold.value) == pytest.approx(0.10, abs=0.001)
-    assert "10%" in threshold.how
-    assert "out-of-bag" in threshold.how

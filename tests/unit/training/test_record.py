@@ -9,14 +9,13 @@ import pytest
 
 from model_registry.candidate import Candidate
 from training import record
-from training.data import Quarters
 from training.errors import RecordRefusedError
-from training.run import train
+from training.run import TrainingResult
 
 
 @pytest.fixture(scope="module")
-def candidate(quarters: Quarters) -> Candidate:
-    return train("improved", quarters, n_estimators=4, git_commit="abc").candidate
+def candidate(trained: dict[str, TrainingResult]) -> Candidate:
+    return trained["improved"].candidate
 
 
 def test_what_was_written_is_read_back(candidate: Candidate, tmp_path: Path) -> None:

@@ -13,21 +13,40 @@ from model_artifact.schema import FIELD_NAMES
 from model_artifact.scoring import check_pipeline, late_probabilities
 from model_artifact.unpickling import load_pipeline
 from training.__main__ import main
+from training.contenders import CONTENDERS
 from training.data import Quarters
 from training.probes import PROBE_RECORDS
-from training.run import RECIPES, train
+from training.progress import silent
+from training.run import BASELINE, RECIPES, TrainingResult, train
+
+Trained = dict[str, TrainingResult]
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_same_training_twice_gives_the_same_bytes(name: str, quarters: Quarters) -> None:
-    first, second = (train(name, quarters, n_estimators=6) for _ in range(2))
-    assert first.candidate == second.candidate
-    assert first.candidate != train(name, quarters, n_estimators=6, seed=1).candidate
+def test_the_same_training_twice_gives_the_same_bytes(name: str, quarters: Quarters, trained: Trained) -> None:
+    reports: dict[str, tuple[int, int]] = {}
+    second = train(
+        name,
+        quarters,
+        n_estimators=6,
+        git_commit="abc",
+        progress=lambda stage, done, total: reports.update({stage: (done, total)}),
+    )
+    assert trained[name].candidate == second.candidate
+    assert all(done == total for done, total in reports.values())
+    assert list(reports) == ["training", *(["baseline"] if name != BASELINE else []), "evaluating"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_what_was_trained_is_what_is_loaded(name: str, quarters: Quarters) -> None:
-    result = train(name, quarters, n_estimators=6)
+def test_another_seed_gives_another_model(name: str, quarters: Quarters, trained: Trained) -> None:
+    seeded = RECIPES[name].fit(quarters.train, 6, seed=1, progress=silent)
+    features = quarters.test.features
+    assert not np.array_equal(seeded.pipeline.predict_proba(features), trained[name].pipeline.predict_proba(features))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_was_trained_is_what_is_loaded(name: str, quarters: Quarters, trained: Trained) -> None:
+    result = trained[name]
     loaded = load_pipeline(result.candidate.pickle)
     check_pipeline(loaded)
     features = quarters.test.features
@@ -36,8 +55,8 @@ def test_what_was_trained_is_what_is_loaded(name: str, quarters: Quarters) -> No
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_candidate_knows_its_columns_data_and_figures(name: str, quarters: Quarters) -> None:
-    candidate = train(name, quarters, n_estimators=6, git_commit="abc").candidate
+def test_the_candidate_knows_its_columns_data_and_figures(name: str, quarters: Quarters, trained: Trained) -> None:
+    candidate = trained[name].candidate
     schema = {field.name: field for field in candidate.input_schema}
     assert tuple(schema) == FIELD_NAMES
     rates = quarters.train.features["int_rate"]
@@ -51,17 +70,10 @@ def test_the_candidate_knows_its_columns_data_and_figures(name: str, quarters: Q
     json.dumps([candidate.metrics, candidate.data, list(candidate.probe_records)], allow_nan=False)
 
 
-def test_progress_is_reported_by_stage_and_ends_full(quarters: Quarters) -> None:
-    reports = []
-    train("improved", quarters, n_estimators=6, progress=lambda *report: reports.append(report))
-    last = {stage: (done, total) for stage, done, total in reports}
-    assert last == {"training": (6, 6), "evaluating": (1, 1)}
-
-
 def test_the_command_writes_a_folder_and_says_what_is_in_it(quarters: Quarters, tmp_path) -> None:
     for name, quarter in (("train.csv", quarters.train), ("test.csv", quarters.test)):
         quarter.frame.to_csv(tmp_path / name, index=False)
-    arguments = ["improved", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--estimators", "6"]
+    arguments = ["basic", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--estimators", "2"]
     stdout, stderr = io.StringIO(), io.StringIO()
     assert main(arguments, {}, stdout, stderr) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.pkl", "training.json"]
@@ -90,6 +102,31 @@ def test_a_folder_that_can_not_be_written_ends_with_exit_code_1(quarters: Quarte
     assert "error: " in stderr.getvalue()
 
 
+def test_the_threshold_follows_from_the_options(quarters: Quarters, tmp_path) -> None:
+    for name, quarter in (("train.csv", quarters.train), ("test.csv", quarters.test)):
+        quarter.frame.to_csv(tmp_path / name, index=False)
+    arguments = ["basic", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--estimators", "2", "--json"]
+    for options, rule in (
+        (["--flag-share", "0.2"], {"flag_share": 0.2}),
+        (["--cost-missed-late", "900", "--cost-call", "9"], {"cost_missed_late": 900.0, "cost_call": 9.0}),
+    ):
+        stdout = io.StringIO()
+        assert main([*arguments, *options], {}, stdout, io.StringIO()) == 0
+        summary = json.loads(stdout.getvalue())
+        assert summary["metrics"]["threshold"] == rule
+    assert summary["threshold"]["value"] == 0.01
+
+
+def test_the_improved_model_comes_with_its_evidence(trained: Trained) -> None:
+    metrics = trained["improved"].candidate.metrics
+    assert [one["name"] for one in metrics["selection"]["contenders"]] == [one.name for one in CONTENDERS]
+    assert metrics["comparison"]["against"].startswith("basic model")
+    assert metrics["comparison"]["loans"] == 1500
+    assert set(metrics["monotonicity"]) == {"int_rate", "grade", "annual_inc", "delinq_2yrs"}
+    assert sum(metrics["score_bins"]["loans"]) == 3000
+    assert metrics["calibration"]["newest_loans"] == 3000
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -99,6 +136,10 @@ def test_a_folder_that_can_not_be_written_ends_with_exit_code_1(quarters: Quarte
         ["basic", "--estimators", "x"],
         ["basic", "--seed", "-1"],
         ["basic", "--seed", str(2**32)],
+        ["basic", "--flag-share", "1.5"],
+        ["basic", "--cost-call", "1"],
+        ["basic", "--cost-call", "2", "--cost-missed-late", "1"],
+        ["basic", "--cost-call", "1", "--cost-missed-late", "2", "--flag-share", "0.1"],
     ],
 )
 def test_wrong_arguments_end_with_exit_code_2(arguments: list[str]) -> None:

@@ -1,0 +1,147 @@
+"""Publishing with gates, and the report, as commands on a bucket of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model_kit import dumped
+from model_registry.candidate import Candidate
+from processes import emulator_process
+from training import record, sample_data
+from training.calibration import intercept_shift, shift_intercept
+from training.contenders import monotone_trees
+from training.data import Quarters, load
+from training.run import train
+
+BUCKET = "gated-models"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gates")
+
+
+@pytest.fixture(scope="module")
+def quarters(folder: Path) -> Quarters:
+    first, second = sample_data.generate()
+    (folder / "data").mkdir()
+    first.head(40_000).to_csv(folder / "data" / "peerLoanTraining.csv", index=False)
+    second.to_csv(folder / "data" / "peerLoanTest.csv", index=False)
+    return load(folder / "data", {})
+
+
+@pytest.fixture(scope="module")
+def worse(quarters: Quarters, folder: Path) -> Path:
+    """A forest of five trees: it ranks badly, is not calibrated and not monotone."""
+    record.write(folder / "worse", train("basic", quarters, n_estimators=5).candidate)
+    return folder / "worse"
+
+
+@pytest.fixture(scope="module")
+def better(quarters: Quarters, worse: Path, folder: Path) -> Path:
+    """Small boosted trees, whose intercept is set on the test quarter: as good as can be had in a second."""
+    pipeline = monotone_trees(120, 0).fit(quarters.train.features, quarters.train.target)
+    said = pipeline.predict_proba(quarters.test.features)[:, 1]
+    shift_intercept(pipeline, intercept_shift(said, quarters.test.target))
+    candidate: Candidate = replace(record.read_candidate(worse), pickle=dumped(pipeline), description="better")
+    record.write(folder / "better", candidate)
+    return folder / "better"
+
+
+class Bucket:
+    """The command line on one bucket."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url = url
+        self._folder = folder
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "peerloan", "--endpoint-url", self._url, "--bucket", BUCKET, *words]
+        environ = {**os.environ, "PEERLOAN_DATA": str(self._folder / "data"), "COLUMNS": "200"}
+        return subprocess.run(
+            command, env=environ, cwd=self._folder, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def answer(self, *words: str) -> dict:
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def bucket(folder: Path) -> Iterator[Bucket]:
+    with emulator_process(folder, "bucket", "--data-dir", str(folder / "bucket"), "--bucket", BUCKET) as (_, url):
+        yield Bucket(url, folder)
+
+
+def test_gates_let_the_better_model_pass_and_refuse_the_worse_one(bucket: Bucket, worse: Path, better: Path) -> None:
+    nothing_live = bucket.run("publish", str(worse), "--require", "better-than=live")
+    assert nothing_live.returncode == 1
+    assert "live" in nothing_live.stderr
+    assert bucket.answer("publish", str(worse))["version"] == 1
+    bucket.answer("alias", "set", "live", "--version", "1")
+
+    # Its pickle is the one in charge: running it again converges.
+    again = bucket.run("publish", str(worse), "--require", "better-than=live")
+    assert again.returncode == 0
+    assert "nothing to judge" in again.stderr
+
+    published = bucket.answer("publish", str(better), "--require", "better-than=live")
+    gates = published["metrics"]["gates"]
+    assert (published["version"], gates["against_version"], gates["forced"]) == (2, 1, None)
+    assert all(verdict["passed"] for verdict in gates["verdicts"])
+    bucket.answer("alias", "set", "live", "--version", "2")
+
+    refused = bucket.run("publish", str(worse), "--require", "better-than=live")
+    assert refused.returncode == 1
+    for words in (
+        "better-than: ROC-AUC gained -0.",
+        "calibration-slope: ",
+        "monotonicity: as int_rate rises",
+        "--force",
+    ):
+        assert words in refused.stderr
+    assert bucket.run("versions", "--json").stdout.count('"version"') == 2
+
+    forced = bucket.answer("publish", str(worse), "--require", "no-worse-than=live", "--force", "--reason", "a drill")
+    assert forced["version"] == 3
+    assert forced["metrics"]["gates"]["forced"]["reason"] == "a drill"
+    assert not all(verdict["passed"] for verdict in forced["metrics"]["gates"]["verdicts"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--require", "best"), ("--force",), ("--require", "better-than=live", "--force"), ("--reason", "x", "--force")],
+)
+def test_options_that_make_no_sense_end_with_exit_code_2(bucket: Bucket, worse: Path, words: tuple[str, ...]) -> None:
+    assert bucket.run("publish", str(worse), *words).returncode == 2
+
+
+def test_the_report_writes_a_page_and_a_card_of_the_live_version(
+    bucket: Bucket, worse: Path, better: Path, folder: Path
+) -> None:
+    for number, source in enumerate((worse, better), start=1):
+        bucket.answer("publish", str(source))
+        bucket.answer("alias", "set", "live", "--version", str(number))
+    answer = bucket.answer("report", "--out", str(folder / "out"))
+    assert (answer["version"], 0.5 < answer["metrics"]["roc_auc"]["value"] < 0.9) == (2, True)
+    page = Path(answer["report"]).read_text()
+    card = Path(answer["model_card"]).read_text()
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["model-card-2.md", "report-2.html"]
+    assert page.startswith("<!doctype html>")
+    assert "# Model card: late-payer version 2" in card
+
+    of_first = bucket.run("report", "1", "--out", str(folder / "out"), "--cost-missed-late", "40", "--cost-call", "1")
+    assert of_first.returncode == 0, of_first.stderr
+    assert "version 2, which live points at" in (folder / "out" / "model-card-1.md").read_text()
+    assert "Cost at 40:1" in (folder / "out" / "model-card-1.md").read_text()
+    assert bucket.run("report", "9").returncode == 1
+    assert bucket.run("report", "--cost-call", "1").returncode == 2

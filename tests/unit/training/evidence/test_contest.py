@@ -1,0 +1,38 @@
+"""What a contest measures is what the gates need, on the loans of one quarter."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_kit import small_boosted, small_forest, small_quarter
+from training.data import Quarter
+from training.evidence.contest import hold
+from training.gates import Requirement, failures, judge
+
+
+@pytest.fixture(scope="module")
+def quarter() -> Quarter:
+    return small_quarter(6000)
+
+
+def test_a_model_against_itself_gains_nothing(quarter: Quarter) -> None:
+    contest = hold(small_boosted(), small_boosted(), quarter, {"train": {"sha256": "another"}})
+    assert (contest.whole.roc_auc.value, contest.whole.roc_auc.high) == (0.0, 0.0)
+    assert all(one.comparison.roc_auc.value == 0 for one in contest.segments)
+    assert contest.segments
+    assert all(one.comparison.loans >= 200 and one.comparison.late >= 20 for one in contest.segments)
+
+
+def test_a_forest_is_not_monotone(quarter: Quarter) -> None:
+    contest = hold(small_forest(), small_boosted(), quarter, {"train": {"sha256": "another"}})
+    assert "monotonicity" in [verdict.rule for verdict in failures(judge(Requirement.NO_WORSE_THAN, contest))]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [({}, None), ({"train": {"sha256": "another"}}, True), ({"train": {"sha256": "same"}}, False)],
+)
+def test_whether_the_loans_were_held_out_is_what_the_record_says(quarter: Quarter, data, expected) -> None:
+    if expected is False:
+        data = {"train": {"sha256": quarter.fingerprint.sha256}}
+    assert hold(small_boosted(), small_boosted(), quarter, data).is_held_out is expected

@@ -1,0 +1,76 @@
+"""Segments hold every loan once and claim nothing of few; thresholds cost what counting says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from model_kit import small_boosted, small_quarter
+from training.evidence.costs import SHARES, cost_per_thousand, threshold_rows
+from training.evidence.segments import LEAST_LATE, LEAST_LOANS, each_segment, has_enough, segment_results
+
+
+@pytest.fixture(scope="module")
+def scored():
+    quarter = small_quarter(3000)
+    return quarter.features, quarter.target, small_boosted().predict_proba(quarter.features)[:, 1]
+
+
+def test_every_loan_is_in_one_segment_of_each_column(scored) -> None:
+    features, target, said = scored
+    segments = segment_results(features, target, said, 0.02)
+    for column in ("grade", "purpose", "home_ownership"):
+        of_column = [one for one in segments if one.column == column]
+        assert sum(one.loans for one in of_column) == len(target)
+        assert sum(one.late for one in of_column) == target.sum()
+        assert sum(one.expected for one in of_column) == pytest.approx(said.sum())
+        assert sum(one.flagged for one in of_column) == np.sum(said >= 0.02)
+
+
+def test_a_large_segment_has_the_auc_of_its_loans_and_a_small_one_none(scored) -> None:
+    features, target, said = scored
+    for one in segment_results(features, target, said, 0.02):
+        rows = (features[one.column] == one.label).to_numpy()
+        if one.loans >= LEAST_LOANS and one.late >= LEAST_LATE:
+            assert one.roc_auc is not None
+            assert one.roc_auc.value == pytest.approx(roc_auc_score(target[rows], said[rows]))
+            assert one.roc_auc.low <= one.roc_auc.value <= one.roc_auc.high
+        else:
+            assert one.roc_auc is None
+
+
+def test_a_missing_label_is_a_segment(scored) -> None:
+    features, _, _ = scored
+    changed = features.assign(purpose=features["purpose"].where(features.index >= 100))
+    sizes = {(column, label): int(rows.sum()) for column, label, rows in each_segment(changed)}
+    assert sizes["purpose", "missing"] == 100
+
+
+@pytest.mark.parametrize(
+    ("loans", "late", "enough"), [(200, 10, True), (199, 10, False), (200, 9, False), (200, 200, False)]
+)
+def test_enough_is_enough_loans_and_enough_of_both_outcomes(loans: int, late: int, enough: bool) -> None:
+    assert has_enough(np.array([1] * late + [0] * (loans - late))) is enough
+
+
+def test_costs_are_calls_and_missed_late_payers() -> None:
+    target = np.array([1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+    flagged = np.array([True, False, True, *[False] * 7])
+    cost = cost_per_thousand(target, flagged, 50)
+    assert cost.value == 1000 * (2 + 50 * 1) / 10
+    assert cost.low < cost.value < cost.high
+
+
+def test_the_rows_hold_the_chosen_threshold_and_round_shares(scored) -> None:
+    _, target, said = scored
+    chosen = float(np.median(said))
+    rows = threshold_rows(target, said, chosen, ratios=(20.0,))
+    assert [row.threshold for row in rows if row.is_chosen] == [chosen]
+    assert [row.threshold for row in rows] == sorted((row.threshold for row in rows), reverse=True)
+    assert len(rows) <= len(SHARES) + 1
+    for row in rows:
+        flagged = said >= row.threshold
+        assert row.flagged.value == np.mean(flagged)
+        assert row.recall.value == target[flagged].sum() / target.sum()
+        assert row.precision.value == target[flagged].mean()

@@ -1,0 +1,115 @@
+"""How the report's plots look, and how a drawing becomes an image that is a part of the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from training.evidence.intervals import Interval
+
+INK = "#22303c"
+FAINT = "#8a97a3"
+GRID = "#e4e8ec"
+BLUE = "#1f5fa8"
+PALE_BLUE = "#bcd2ea"
+RED = "#bf4b32"
+
+WIDTH_INCHES = 8.6
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    # Letters as shapes: the page looks the same on every machine. A salt of its own: the same names in the file twice.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "peerloan",
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A finished drawing: an SVG document, and what it shows, for those who can't see it."""
+
+    svg: str
+    alt: str
+
+    @property
+    def data_uri(self) -> str:
+        """The drawing as an address that holds it."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the report's style, and leave the settings of the process as they were."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.0) -> tuple[Figure, list[Axes]]:
+    """Return a figure of the page's width and its axes, row by row."""
+    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.ravel())
+
+
+def finish(figure: Figure, alt: str) -> Plot:
+    """Return the figure as a plot; the same figure gives the same bytes."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    return Plot(text[text.index("<svg") :], alt)
+
+
+def whiskers(
+    axes: Axes, intervals: Sequence[Interval], names: Sequence[str], *, colors: str | Sequence[str] = BLUE
+) -> None:
+    """Draw a dot with its interval for each name, from top to bottom."""
+    places = np.arange(len(names))[::-1]
+    colors = [colors] * len(names) if isinstance(colors, str) else colors
+    for place, interval, color in zip(places, intervals, colors, strict=True):
+        axes.plot([interval.low, interval.high], [place, place], color=color, linewidth=1.4, solid_capstyle="butt")
+        axes.plot(interval.value, place, "o", color=color, markersize=4.5)
+    axes.set_yticks(places, names)
+    axes.set_ylim(-0.7, len(names) - 0.3)
+    axes.grid(visible=False, axis="y")
+
+
+def in_percent(axes: Axes, *, x: bool = False, y: bool = False, decimals: int | None = None) -> None:
+    """Label an axis of shares in percent."""
+    if x:
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+    if y:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))

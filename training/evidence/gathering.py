@@ -1,0 +1,183 @@
+"""All that the report and the model card say of a version, measured on the loans that are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from model_artifact.scoring import late_probabilities
+from model_registry.manifest import Manifest
+from training.data import Fingerprint, Quarter, Quarters
+from training.evaluate import evaluate
+from training.evidence.bins import Decile, ScoreBins, count_bins, deciles, quantile_edges
+from training.evidence.comparison import Comparison, compare
+from training.evidence.costs import RATIOS, ThresholdRow, threshold_rows
+from training.evidence.influence import Dependence, Importance, partial_dependence, permutation_importance
+from training.evidence.intervals import Interval, wilson
+from training.evidence.segments import Segment, segment_results
+from training.evidence.stability import Stability, column_stability, score_stability
+from training.evidence.sweeps import Sweep, sweep_all
+from training.evidence.tally import Floats, Labels
+
+# Parts of the training file whose late rates are shown, oldest first.
+_FILE_PARTS = 10
+
+# What was written down and what is measured again may differ in the last bits between machines.
+_SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another model that the version is compared with."""
+
+    name: str
+    pipeline: Any
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a version.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        Its description, with what was recorded at its training.
+    source : str
+        Which data this was measured on.
+    is_sample : bool
+        Whether they are generated.
+    train, test : Fingerprint
+        Of the two quarters.
+    is_own_data : bool
+        Whether they are the files that the version was trained and tested on.
+    is_reproduced : bool or None
+        Whether the recorded ROC-AUC was measured again; None where nothing comparable was recorded.
+    metrics : mapping
+        As ``evaluate`` gives them, for the test quarter.
+    target, probabilities : ndarray of shape (n_rows,)
+        The test quarter's outcomes and what the version says.
+    calibration : ScoreBins
+        The test quarter by tenths of its own probabilities.
+    file_rates : tuple of Interval
+        The late rate of each tenth of the training file, oldest first, and of the test quarter.
+    score : Stability or None
+        None where the training recorded no reference.
+    """
+
+    manifest: Manifest
+    source: str
+    is_sample: bool
+    train: Fingerprint
+    test: Fingerprint
+    is_own_data: bool
+    is_reproduced: bool | None
+    metrics: Mapping[str, Any]
+    target: Labels
+    probabilities: Floats
+    deciles: tuple[Decile, ...]
+    calibration: ScoreBins
+    thresholds: tuple[ThresholdRow, ...]
+    cost_ratios: tuple[float, ...]
+    comparisons: tuple[tuple[str, Comparison], ...]
+    importance: tuple[Importance, ...]
+    dependence: tuple[Dependence, ...]
+    sweeps: tuple[Sweep, ...]
+    columns: tuple[Stability, ...]
+    score: Stability | None
+    segments: tuple[Segment, ...]
+    file_rates: tuple[Interval, ...]
+
+
+def gather(
+    pipeline: Any,
+    manifest: Manifest,
+    quarters: Quarters,
+    rivals: Sequence[Rival] = (),
+    cost_ratios: Sequence[float] | None = None,
+) -> Evidence:
+    """Measure a version.
+
+    Parameters
+    ----------
+    pipeline : object
+        The version's model, verified.
+    manifest : Manifest
+        Its description.
+    quarters : Quarters
+        The loans.
+    rivals : sequence of Rival
+        Models to compare it with.
+    cost_ratios : sequence of float, optional
+        Costs of a missed late payer in calls; by default those that its threshold was chosen by, else a range.
+    """
+    test = quarters.test
+    features, target = test.features, test.target
+    ratios = tuple(cost_ratios or _stated_ratios(manifest) or RATIOS)
+    # As in training: more threads cost time on a busy machine.
+    with threadpool_limits(limits=1):
+        said = late_probabilities(pipeline, features)
+        metrics = evaluate(target, said, manifest.threshold.value)
+        return Evidence(
+            manifest=manifest,
+            source=quarters.source,
+            is_sample=quarters.is_sample,
+            train=quarters.train.fingerprint,
+            test=test.fingerprint,
+            is_own_data=_is_own(manifest, quarters),
+            is_reproduced=_is_reproduced(manifest, test.fingerprint, metrics),
+            metrics=metrics,
+            target=target,
+            probabilities=said,
+            deciles=deciles(target, said),
+            calibration=count_bins(target, said, quantile_edges(said)),
+            thresholds=threshold_rows(target, said, manifest.threshold.value, ratios),
+            cost_ratios=ratios,
+            comparisons=tuple(
+                (rival.name, compare(target, said, late_probabilities(rival.pipeline, features))) for rival in rivals
+            ),
+            importance=permutation_importance(pipeline, features, target),
+            dependence=partial_dependence(pipeline, features),
+            sweeps=sweep_all(pipeline, features),
+            columns=column_stability(quarters.train.features, features),
+            score=_score_stability(manifest, said),
+            segments=segment_results(features, target, said, manifest.threshold.value),
+            file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
+        )
+
+
+def _stated_ratios(manifest: Manifest) -> tuple[float, ...]:
+    rule = manifest.metrics.get("threshold")
+    if not isinstance(rule, Mapping) or "cost_call" not in rule:
+        return ()
+    return (float(rule["cost_missed_late"]) / float(rule["cost_call"]),)
+
+
+def _is_own(manifest: Manifest, quarters: Quarters) -> bool:
+    recorded = [manifest.data.get(name, {}) for name in ("train", "test")]
+    here = [quarters.train.fingerprint, quarters.test.fingerprint]
+    return [one.get("sha256") for one in recorded] == [one.sha256 for one in here]
+
+
+def _is_reproduced(manifest: Manifest, test: Fingerprint, metrics: Mapping[str, Any]) -> bool | None:
+    recorded = manifest.metrics.get("test")
+    if not isinstance(recorded, Mapping) or recorded.get("data", {}).get("sha256") != test.sha256:
+        return None
+    return bool(abs(recorded["roc_auc"]["value"] - metrics["roc_auc"]["value"]) <= _SAME)
+
+
+def _score_stability(manifest: Manifest, said: Floats) -> Stability | None:
+    recorded = manifest.metrics.get("score_bins")
+    if not isinstance(recorded, Mapping):
+        return None
+    before = np.array(recorded["loans"], dtype=np.float64)
+    return score_stability(np.array(recorded["edges"], dtype=np.float64), before, said)
+
+
+def _file_rates(train: Quarter) -> list[Interval]:
+    """Return the late rates along the training file, which runs newest first, from its end to its beginning."""
+    parts = np.array_split(train.target[::-1], _FILE_PARTS)
+    return [wilson(int(part.sum()), len(part)) for part in parts]

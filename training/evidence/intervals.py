@@ -1,0 +1,111 @@
+"""Intervals: by drawing loans again (bootstrap) for metrics, by formula for shares and for late over expected loans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.stats import chi2, norm
+
+from training.evidence.tally import Floats, Labels, Tally, tally
+
+LEVEL = 0.95
+ROUNDS = 1000
+SEED = 0
+
+# With this many loans an interval's ends are steady with fewer draws.
+_MANY_LOANS = 50_000
+_ROUNDS_FOR_MANY = 200
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with the ends of its interval; NaN where it can't be computed."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return it as JSON takes it: None for NaN."""
+        return {name: number if np.isfinite(number) else None for name, number in asdict(self).items()}
+
+
+def rounds_for(n_rows: int) -> int:
+    """Return how many draws a bootstrap of so many loans takes."""
+    return ROUNDS if n_rows < _MANY_LOANS else _ROUNDS_FOR_MANY
+
+
+def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> Interval:
+    """Return a percentile bootstrap interval; draws that are NaN (no late loan was drawn) are left out."""
+    known = draws[np.isfinite(draws)]
+    if not len(known):
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
+
+
+def bootstrap(
+    target: Labels,
+    probabilities: Floats,
+    figures: Callable[[Tally], Mapping[str, float]],
+    *,
+    rounds: int | None = None,
+    seed: int = SEED,
+) -> dict[str, Interval]:
+    """Compute figures and their intervals, drawing whole loans with replacement.
+
+    Parameters
+    ----------
+    target, probabilities : ndarray of shape (n_rows,)
+        As ``tally`` takes them.
+    figures : callable
+        From counts to figures by name. Draws without a late or an on-time loan are left out.
+    rounds : int, optional
+        Draws; by default 1000, 200 where loans are many.
+    seed : int
+        Of the draws.
+    """
+    counts = tally(target, probabilities)
+    values = figures(counts)
+    drawn = [figures(draw) for draw in _draws(target, probabilities, counts, rounds or rounds_for(len(target)), seed)]
+    return {
+        name: percentile_interval(value, np.array([one[name] for one in drawn], dtype=np.float64))
+        for name, value in values.items()
+    }
+
+
+def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
+    """Return a share with its score interval (Wilson 1927), which holds for rare events too."""
+    if not trials:
+        return Interval(float("nan"), 0.0, 1.0)
+    z = float(norm.ppf((1 + level) / 2))
+    share = successes / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    # At none and at all the end is exact; rounding would put it beside the share.
+    low = 0.0 if successes == 0 else float(middle - half)
+    return Interval(share, low, 1.0 if successes == trials else float(middle + half))
+
+
+def over_expected(late: float, expected: float, level: float = LEVEL) -> Interval:
+    """Return late over expected loans with the exact interval of a Poisson count (Garwood 1936)."""
+    if not expected:
+        return Interval(float("nan"), 0.0, float("nan"))
+    low = float(chi2.ppf((1 - level) / 2, 2 * late)) / 2 if late else 0.0
+    high = float(chi2.ppf((1 + level) / 2, 2 * (late + 1))) / 2
+    return Interval(late / expected, low / expected, high / expected)
+
+
+def _draws(target: Labels, probabilities: Floats, counts: Tally, rounds: int, seed: int) -> Iterator[Tally]:
+    random = np.random.default_rng(seed)
+    n_groups, n_rows = len(counts.probabilities), len(target)
+    group = np.searchsorted(counts.probabilities, probabilities)
+    # Late loans are counted in the second half.
+    cell = group + n_groups * np.asarray(target, dtype=np.int64)
+    for _ in range(rounds):
+        drawn = np.bincount(cell[random.integers(n_rows, size=n_rows)], minlength=2 * n_groups).astype(np.float64)
+        draw = Tally(counts.probabilities, drawn[n_groups:], drawn[:n_groups])
+        if draw.has_both:
+            yield draw

@@ -1,0 +1,104 @@
+"""Results by segment of the loans: grade, purpose, home ownership. Where loans are few, nothing is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from training.evidence.intervals import Interval, bootstrap, over_expected, wilson
+from training.evidence.tally import Floats, Labels, roc_auc
+
+SEGMENT_COLUMNS = ("grade", "purpose", "home_ownership")
+
+# With fewer, an interval of the AUC is wider than any difference that one would act on.
+LEAST_LOANS = 200
+LEAST_LATE = 10
+
+_ROUNDS = 500
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment.
+
+    Attributes
+    ----------
+    column, label : str
+        Which loans.
+    loans, late : int
+        How many.
+    rate : Interval
+        The share that is late.
+    expected : float
+        The sum of the probabilities.
+    over_expected : Interval
+        Late over expected loans.
+    roc_auc : Interval or None
+        None where the loans are too few.
+    flagged : int
+        How many of them are at or above the threshold.
+    """
+
+    column: str
+    label: str
+    loans: int
+    late: int
+    rate: Interval
+    expected: float
+    over_expected: Interval
+    roc_auc: Interval | None
+    flagged: int
+
+
+def each_segment(features: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Yield each segment's column, label and mask of shape (n_rows,)."""
+    for column in SEGMENT_COLUMNS:
+        labels = features[column].astype(object).where(features[column].notna(), "missing")
+        for label in sorted(labels.unique(), key=str):
+            yield column, str(label), (labels == label).to_numpy()
+
+
+def has_enough(target: Labels, least_late: int = LEAST_LATE) -> bool:
+    """Whether a segment with these outcomes is large enough for a ranking to be measured."""
+    late = int(target.sum())
+    return len(target) >= LEAST_LOANS and late >= least_late and late < len(target)
+
+
+def segment_results(
+    features: pd.DataFrame, target: Labels, probabilities: Floats, threshold: float
+) -> tuple[Segment, ...]:
+    """Return the results of all segments.
+
+    Parameters
+    ----------
+    features : pandas.DataFrame of shape (n_rows, 10)
+    target, probabilities : ndarray of shape (n_rows,)
+    threshold : float
+        A loan is called late from this probability on.
+    """
+    found = []
+    for column, label, rows in each_segment(features):
+        outcomes, said = target[rows], probabilities[rows]
+        expected = float(said.sum())
+        found.append(
+            Segment(
+                column=column,
+                label=label,
+                loans=len(outcomes),
+                late=int(outcomes.sum()),
+                rate=wilson(int(outcomes.sum()), len(outcomes)),
+                expected=expected,
+                over_expected=over_expected(int(outcomes.sum()), expected),
+                roc_auc=_auc(outcomes, said) if has_enough(outcomes) else None,
+                flagged=int(np.sum(said >= threshold)),
+            )
+        )
+    return tuple(found)
+
+
+def _auc(target: Labels, probabilities: Floats) -> Interval:
+    return bootstrap(target, probabilities, lambda counts: {"auc": roc_auc(counts)}, rounds=_ROUNDS)["auc"]

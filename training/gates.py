@@ -1,0 +1,138 @@
+"""The rules that a candidate must pass to take the place of a version: values in, verdicts out.
+
+Each rule looks at an interval, not at a figure: what the loans at hand can't tell is not held against a candidate,
+except by ``better-than``, which asks for a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from training.evidence.comparison import Comparison
+from training.evidence.contest import Contest
+from training.evidence.intervals import Interval
+
+SLOPE_BAND = (0.9, 1.2)
+OVER_EXPECTED_BAND = (0.8, 1.25)
+
+# How much ROC-AUC a candidate may cost at the most under ``no-worse-than``.
+MARGIN = 0.01
+
+
+class Requirement(Enum):
+    """What is asked of a candidate's ROC-AUC; the other rules are the same for all."""
+
+    BETTER_THAN = "better-than"
+    """The whole interval of the gain is above zero."""
+
+    NO_WORSE_THAN = "no-worse-than"
+    """The whole interval of the gain is above -.01."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says, and the figures that it says so by."""
+
+    rule: str
+    passed: bool
+    figures: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a manifest keeps it."""
+        return {"rule": self.rule, "passed": self.passed, "figures": self.figures}
+
+
+def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:
+    """Apply every rule.
+
+    Parameters
+    ----------
+    requirement : Requirement
+        What is asked of the ranking.
+    contest : Contest
+        What the candidate and the version in charge did on the same loans.
+
+    Returns
+    -------
+    tuple of Verdict
+        One for each rule, passed or not.
+    """
+    return (
+        _holdout(contest.is_held_out),
+        _ranking(requirement, contest.whole),
+        _band("calibration-slope", "calibration slope", contest.slope, SLOPE_BAND),
+        _band("observed-over-expected", "late loans over expected ones", contest.over_expected, OVER_EXPECTED_BAND),
+        _monotonicity(contest),
+        _segments(contest),
+    )
+
+
+def failures(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Return the verdicts of the rules that were not passed."""
+    return tuple(verdict for verdict in verdicts if not verdict.passed)
+
+
+def _holdout(is_held_out: bool | None) -> Verdict:
+    said = {
+        True: "by its record it was trained on other loans than these",
+        False: "by its record it was trained on these very loans",
+        None: "there is no record of the loans that it was trained on",
+    }
+    return Verdict("held-out-loans", is_held_out is True, said[is_held_out])
+
+
+def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
+    gain = whole.roc_auc
+    least = 0.0 if requirement is Requirement.BETTER_THAN else -MARGIN
+    return Verdict(
+        requirement.value,
+        bool(gain.low > least),
+        f"ROC-AUC gained {_written(gain, 3)} on {whole.loans:,} loans, {whole.late:,} of them late; asked for: all of "
+        f"the interval above {least:g}",
+    )
+
+
+def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -> Verdict:
+    low, high = band
+    is_known = np.isfinite([interval.low, interval.high]).all()
+    return Verdict(
+        rule,
+        bool(is_known and interval.low <= high and interval.high >= low),
+        f"{name} {_written(interval, 2)}; asked for: {low:g} to {high:g}, within the interval's reach",
+    )
+
+
+def _monotonicity(contest: Contest) -> Verdict:
+    against = [sweep for sweep in contest.sweeps if not sweep.is_monotone]
+    if not against:
+        return Verdict("monotonicity", True, f"{', '.join(sweep.column for sweep in contest.sweeps)} are monotone")
+    return Verdict(
+        "monotonicity",
+        False,
+        "; ".join(
+            f"as {sweep.column} rises the probability {'falls' if sweep.direction > 0 else 'rises'} for "
+            f"{sweep.loans_against} of {sweep.loans} loans, by up to {sweep.largest_step_against:.4f}"
+            for sweep in against
+        ),
+    )
+
+
+def _segments(contest: Contest) -> Verdict:
+    lost = [
+        f"{segment.column} {segment.label} ({comparison.loans:,} loans, {comparison.late} late): ROC-AUC gained "
+        f"{_written(comparison.roc_auc, 3)}, log loss added {_written(comparison.log_loss, 4)}"
+        for segment, comparison in ((one, one.comparison) for one in contest.segments)
+        if comparison.roc_auc.high < 0 or comparison.log_loss.low > 0
+    ]
+    if lost:
+        return Verdict("segments", False, "; ".join(lost))
+    return Verdict("segments", True, f"none of {len(contest.segments)} segments with enough loans is worse")
+
+
+def _written(interval: Interval, digits: int) -> str:
+    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"

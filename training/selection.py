@@ -1,0 +1,141 @@
+"""Choosing a model by repeated cross-validation on the training file alone. The test quarter plays no part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import RepeatedStratifiedKFold
+
+from model_artifact.scoring import late_probabilities
+from training.contenders import Contender
+from training.data import Quarter
+from training.errors import DataRefusedError
+from training.progress import Progress, silent
+
+FOLDS = 5
+REPEATS = 2
+
+RULE = (
+    "The simplest model whose mean ROC-AUC over the folds is less than one standard error of the difference below the "
+    "best one's. Differences are taken fold by fold; their standard error is corrected for the rows that the training "
+    "sets of the folds share (Nadeau and Bengio 2003). The models are listed simplest first."
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a contender did in each fold."""
+
+    contender: Contender
+    roc_auc: tuple[float, ...]
+    log_loss: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """All scores, which one was chosen, and what the chosen one said of each training row when it had not seen it."""
+
+    scores: tuple[Score, ...]
+    chosen: int
+    out_of_fold: NDArray[np.float64]
+
+    @property
+    def contender(self) -> Contender:
+        """The chosen one."""
+        return self.scores[self.chosen].contender
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a training record keeps it."""
+        best = best_of(self.scores)
+        return {
+            "folds": f"{REPEATS} times {FOLDS} stratified folds of the training file",
+            "rule": RULE,
+            "chosen": self.contender.name,
+            "contenders": [
+                {
+                    "name": score.contender.name,
+                    "description": score.contender.description,
+                    "roc_auc": float(np.mean(score.roc_auc)),
+                    "log_loss": float(np.mean(score.log_loss)),
+                    "below_best": _below_best(self.scores, number, best)[0],
+                    "standard_error": _below_best(self.scores, number, best)[1],
+                    "roc_auc_by_fold": [round(value, 6) for value in score.roc_auc],
+                }
+                for number, score in enumerate(self.scores)
+            ],
+        }
+
+
+def select(
+    quarter: Quarter, contenders: Sequence[Contender], rounds: int, *, seed: int, progress: Progress = silent
+) -> Selection:
+    """Score the contenders on the same folds and choose one.
+
+    Parameters
+    ----------
+    quarter : Quarter
+        The training data.
+    contenders : sequence of Contender
+        The simplest first.
+    rounds : int
+        Of boosting, for those that take it.
+    seed : int
+        Of the folds and of the models.
+    progress : Progress
+        Told of the fits done and the fits wanted.
+
+    Raises
+    ------
+    DataRefusedError
+        If there are fewer late loans than folds.
+    """
+    features, target = quarter.features, quarter.target
+    if min(target.sum(), (1 - target).sum()) < FOLDS:
+        what = f"There are {target.sum()} late loans of {len(target)}: {FOLDS} folds need one each of late and on time."
+        raise DataRefusedError(quarter.fingerprint.name, what)
+    splits = list(RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed).split(features, target))
+    # The first repeat holds each row out once.
+    held_out = np.empty((len(contenders), len(target)))
+    scores = []
+    for place, contender in enumerate(contenders):
+        aucs, losses = [], []
+        for number, (seen, unseen) in enumerate(splits):
+            fold = contender.build(rounds, seed).fit(features.iloc[seen], target[seen])
+            probabilities = late_probabilities(fold, features.iloc[unseen])
+            aucs.append(float(roc_auc_score(target[unseen], probabilities)))
+            losses.append(float(log_loss(target[unseen], probabilities)))
+            if number < FOLDS:
+                held_out[place, unseen] = probabilities
+            progress(place * len(splits) + number + 1, len(contenders) * len(splits))
+        scores.append(Score(contender, tuple(aucs), tuple(losses)))
+    chosen = choose(scores)
+    return Selection(tuple(scores), chosen, held_out[chosen])
+
+
+def choose(scores: Sequence[Score]) -> int:
+    """Return the number of the one that ``RULE`` chooses; the scores are in order of simplicity."""
+    best = best_of(scores)
+    for number in range(len(scores)):
+        below, standard_error = _below_best(scores, number, best)
+        if number == best or below < standard_error:
+            return number
+    raise AssertionError("unreachable")
+
+
+def best_of(scores: Sequence[Score]) -> int:
+    """Return the number of the one with the highest mean ROC-AUC, the simplest of equals."""
+    return int(np.argmax([np.mean(score.roc_auc) for score in scores]))
+
+
+def _below_best(scores: Sequence[Score], number: int, best: int) -> tuple[float, float]:
+    """Return how far a score is below the best one, and the standard error of that."""
+    difference = np.array(scores[best].roc_auc) - np.array(scores[number].roc_auc)
+    if number == best or len(difference) < 2:
+        return 0.0, 0.0
+    correction = 1 / len(difference) + 1 / (FOLDS - 1)
+    return float(difference.mean()), float(difference.std(ddof=1) * np.sqrt(correction))
