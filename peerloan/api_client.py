@@ -39,7 +39,10 @@ class ApiClient:
                 method, self._url + path, data=body, headers=dict(headers or {}), timeout=_TIMEOUT_S
             )
         except requests.RequestException as error:
-            raise ServiceError(f"Nothing answers at {self._url} ({type(error).__name__}). Is it running?") from error
+            raise ServiceError(
+                f"Nothing answers at {self._url} ({type(error).__name__}). Is it running? "
+                "The local stack starts with: make run"
+            ) from error
         try:
             document = answer.json()
         except ValueError:

@@ -28,7 +28,10 @@ class PortTakenError(StackError):
     """Somebody else listens on a port that the stack needs."""
 
     def __init__(self, port: int, flag: str) -> None:
-        super().__init__(f"Port {port} is taken. Stop what listens there, or choose another port with {flag}.")
+        super().__init__(
+            f"Port {port} is taken. Stop what listens there, or choose another port with {flag} "
+            f"(make run {flag.lstrip('-').upper().replace('-', '_')}=...)."
+        )
         self.port = port
         self.flag = flag
 
@@ -43,6 +46,18 @@ class NoLiveVersionError(CommandError):
         )
         self.alias = alias
         self.versions = tuple(versions)
+
+
+class StackRunsError(StackError):
+    """A stack of the same folder runs already."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        super().__init__(
+            f"A stack of this folder runs already, at {url} (process {pid}). Use it, stop it, or choose another folder "
+            "with peerloan --state-dir."
+        )
+        self.url = url
+        self.pid = pid
 
 
 class ServiceError(CommandError):

@@ -13,11 +13,19 @@ import typer
 from model_registry.errors import RegistryError
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.api_client import ApiClient
-from peerloan.errors import NoLiveVersionError, ServiceError
+from peerloan.errors import NoLiveVersionError, ServiceError, StackRunsError
 from peerloan.first_model import ensure_model
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.stack import Stack, check_port, docker_bridge_address
-from peerloan.workplace import DEFAULT_API_PORT, DEFAULT_BUCKET, DEFAULT_BUCKET_PORT, PROJECT, Workplace, check_url
+from peerloan.workplace import (
+    DEFAULT_API_PORT,
+    DEFAULT_BUCKET,
+    DEFAULT_BUCKET_PORT,
+    PROJECT,
+    Workplace,
+    check_url,
+    read_running,
+)
 
 
 def up(
@@ -34,6 +42,8 @@ def up(
     peerloan up --no-api --docker
     """
     workplace: Workplace = ctx.obj
+    if running := read_running(workplace.state_dir):
+        raise StackRunsError(running.get("api_url") or running["bucket_url"], running["pid"])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     check_port(bucket_port, "--bucket-port")
@@ -53,6 +63,7 @@ def up(
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
             if api:
                 _show_first_answer(stack.start_api(port, bucket_url))
+                _say_what_serves(local)
                 note(f"The function's log: {stack.log_file('start-api')}")
             note("Ctrl-C ends it.")
             stack.wait()
@@ -103,6 +114,16 @@ def _show_first_answer(url: str) -> None:
     say(f"{json.dumps(answer, indent=2)}\n\n(answered just now; {cold_ms:.0f} ms cold, {warm_ms:.1f} ms warm)")
 
 
+def _say_what_serves(workplace: Workplace) -> None:
+    """Say which data the version in charge was trained on, and that other data were named in vain."""
+    manifest = workplace.reader().get_manifest(workplace.reader().get_alias(DEFAULT_ALIAS).alias.version)
+    train = manifest.data.get("train", {})
+    kind = "generated sample data" if manifest.data.get("is_sample") else str(train.get("name", "unknown data"))
+    note(f"Version {manifest.version} was trained on {kind}.")
+    if manifest.data.get("is_sample") and workplace.environ.get("PEERLOAN_DATA"):
+        note("PEERLOAN_DATA is not used by it. Train on them: peerloan train basic; then publish and set the alias.")
+
+
 def _timed(client: ApiClient, record: Any) -> tuple[Any, float]:
     started = time.perf_counter()
     answer = client.predict(record)
@@ -120,10 +141,13 @@ def _brief(name: str, value: Any) -> str:
     if name == "api":
         return "ready"
     if name == "alias":
-        return f"{value['alias']} -> version {value['version']} (revision {value['revision']})"
+        shares = value["routing_config"]["additional_version_weights"].items()
+        more = "".join(f", of which {weight:.1%} to version {version}" for version, weight in shares)
+        return f"{value['alias']} -> version {value['version']}{more} (revision {value['revision']})"
     if name == "versions":
         return ", ".join(map(str, value)) or "none"
-    return f"{value.get('name', '')} {json.dumps(value.get('alias', {}))}"[:200]
+    served = ", ".join(f"version {one['version']} ({one['weight']:.1%}, as {one['form']})" for one in value["versions"])
+    return f"{value['name']} {value['alias']['name']}, revision {value['alias']['revision']}: serves {served}"
 
 
 def _alias_document(workplace: Workplace) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Workplace:
         UsageError
             If the endpoint is no address.
         """
-        state_dir = state_dir or Path(self.environ.get("PEERLOAN_STATE_DIR") or self.state_dir)
+        state_dir = Path(state_dir or self.environ.get("PEERLOAN_STATE_DIR") or self.state_dir).resolve()
         bucket = bucket or self.environ.get("MODEL_BUCKET")
         endpoint_url = endpoint_url or self.environ.get("AWS_ENDPOINT_URL_S3")
         if endpoint_url:

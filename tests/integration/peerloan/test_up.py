@@ -249,3 +249,28 @@ def test_what_goes_wrong_says_so_and_has_its_exit_code(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(peerloan: Peerloan) -> None:
+    peerloan.up()
+    done = peerloan.run("up", "--port", "0", "--bucket-port", "0")
+    assert done.returncode == 1
+    assert f"runs already, at {urls(peerloan)['api_url']}" in done.stderr
+
+
+def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None:
+    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up", "--port", "0", "--bucket-port", "0"]
+    process = subprocess.Popen(
+        command,
+        cwd=peerloan.folder,
+        env=peerloan.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peerloan.running.append(process)
+    assert process.stdout is not None
+    assert any(line.startswith("Ctrl-C") for line in process.stdout)
+    assert (peerloan.folder / "here" / "bucket").is_dir()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(STOP_LIMIT_S) == 0
