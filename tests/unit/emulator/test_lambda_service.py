@@ -242,6 +242,16 @@ def test_the_runtime_api_reads_requests_however_they_are_cut(cuts: list[int]) ->
     assert b"HTTP/1.1 404" in transport.written
 
 
+def test_an_invocation_is_sent_whatever_its_trace_id_holds() -> None:
+    transport, api = FakeTransport(), RuntimeApi(Told())
+    connection = _Connection(api)
+    connection.connection_made(transport)
+    connection.data_received(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n")
+    api.send_invocation("id", b"{}", 1, "arn", "Root=€\udcff")
+    assert not api.is_polled
+    assert transport.written.endswith(b"Lambda-Runtime-Trace-Id: Root=??\r\n\r\n{}")
+
+
 def test_an_answer_over_the_limit_is_counted_and_not_kept() -> None:
     told, transport = Told(), FakeTransport()
     connection = _Connection(RuntimeApi(told))
