@@ -129,6 +129,25 @@ def test_connections_of_the_snapshot_are_cut_in_each_environment(
     assert len({one.json["pid"] for one in answers}) == 3
 
 
+@pytest.mark.parametrize("requests", [0, 2])
+def test_stopping_while_a_snapshot_is_made_takes_no_time(
+    start: Callable[..., Any], functions: Path, requests: int
+) -> None:
+    template = str(functions / "snapstart" / "template.yaml")
+    api = start("start-api", "-p", "0", "-t", template, "--parameter-overrides", "HookedInitSeconds=20")
+    with ThreadPoolExecutor(2) as clients:
+        waiting = [clients.submit(api.get, "/hooked") for _ in range(requests)]
+        time.sleep(0.5)
+        processes = api.descendants()
+        began = time.monotonic()
+        assert api.stop() == 0
+        assert time.monotonic() - began < 2.5
+        for one in waiting:
+            one.exception()
+    time.sleep(0.1)
+    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+
+
 def test_a_forked_environment_that_ends_costs_its_own_request(snapstart: Any) -> None:
     parent = snapstart.get("/hooked").json["parent"]
     assert snapstart.get("/hooked?exit=1").status == 500
