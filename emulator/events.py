@@ -121,19 +121,21 @@ def build_event(
     if stage_variables:
         event["stageVariables"] = dict(stage_variables)
     if request.body:
-        event["body"], event["isBase64Encoded"] = encode_body(request.body, headers.get("content-type", ""))
+        event["body"], event["isBase64Encoded"] = encode_body(
+            request.body, headers.get("content-type", ""), headers.get("content-encoding", "")
+        )
     return event
 
 
-def encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+def encode_body(body: bytes, content_type: str, content_encoding: str = "") -> tuple[str, bool]:
     """Return a body as the event carries it, and whether that is base64.
 
-    Text goes as text; every other type, forms among them, goes as base64, and so do bytes that call
-    themselves text and are not UTF-8.
+    Text goes as text; every other type, forms among them, goes as base64, and so do compressed text and bytes
+    that call themselves text and are not UTF-8.
     """
     kind = content_type.partition(";")[0].strip().lower()
     is_text = not kind or kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))
-    if is_text:
+    if is_text and content_encoding.strip().lower() in {"", "identity"}:
         try:
             return body.decode("utf-8"), False
         except UnicodeDecodeError:

@@ -64,7 +64,12 @@ class Gateway:
         OSError
             The address is taken or not this machine's.
         """
-        server = web.Server(self._answer, access_log=None, keepalive_timeout=75)
+        server = web.Server(
+            self._answer,
+            access_log=None,
+            keepalive_timeout=75,
+            auto_decompress=False,  # API Gateway hands on what came.
+        )
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, shutdown_timeout=0.1, backlog=1024).start()

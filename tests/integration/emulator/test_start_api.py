@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 import signal
@@ -103,6 +104,16 @@ def test_events_and_routes(api: Any) -> None:
         missing = api.get(path, method)
         assert (missing.status, missing.body) == (404, b'{"message":"Not Found"}')
         assert missing.header("Apigw-Requestid")
+
+
+def test_a_compressed_body_reaches_the_handler_as_it_came(api: Any) -> None:
+    body = gzip.compress(b'{"a": 1}')
+    event = api.get(
+        "/do?act=echo", "POST", body, Content_Type="application/json", Content_Encoding="gzip"
+    ).json  # fmt: skip
+    assert (base64.b64decode(event["body"]), event["isBase64Encoded"]) == (body, True)
+    assert event["headers"]["content-encoding"] == "gzip"
+    assert event["headers"]["content-length"] == str(len(body))
 
 
 def test_answers(api: Any) -> None:

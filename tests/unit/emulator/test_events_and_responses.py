@@ -109,6 +109,11 @@ def test_text_goes_as_text(content_type: str, is_text: bool) -> None:
     assert encode_body(b"abc", content_type) == (("abc", False) if is_text else ("YWJj", True))
 
 
+def test_compressed_text_is_no_text() -> None:
+    assert encode_body(b"abc", "text/plain", "br") == ("YWJj", True)
+    assert encode_body(b"abc", "text/plain", "identity") == ("abc", False)
+
+
 @given(st.binary(), st.sampled_from(["application/json", "text/plain", "image/png", ""]))
 def test_every_body_comes_back(body: bytes, content_type: str) -> None:
     text, is_base64 = encode_body(body, content_type)
