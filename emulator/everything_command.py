@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import subprocess
@@ -45,7 +44,7 @@ async def serve_everything(options: ProjectOptions, api: ApiOptions, bucket: Buc
     project = read_project(options)
     async with _bucket_process(bucket, project.buckets) as url:
         if options.s3_endpoint is None:
-            project = with_variables(dataclasses.replace(project, notes=()), {}, url)
+            project = with_variables(project, {}, url)
         await serve_api(project, options, api)
 
 

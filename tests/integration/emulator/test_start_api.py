@@ -322,7 +322,10 @@ def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], fun
 
 def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
     arguments = ["-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data")]
-    both = start(*arguments, "-t", str(functions / "basic" / "template.yaml"))
+    variables = tmp_path / "env.json"
+    variables.write_text(json.dumps({"Basic": {"UNDECLARED": "1"}}))
+    both = start(*arguments, "-t", str(functions / "basic" / "template.yaml"), "--env-vars", str(variables))
+    assert both.log.count("--env-vars sets UNDECLARED") == 1
     stored = both.get("/do?act=store")
     assert (stored.status, stored.body) == (200, b"from the function"), both.log
     began = time.monotonic()
