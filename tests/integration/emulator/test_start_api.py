@@ -333,6 +333,27 @@ def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp
     assert time.monotonic() - began < 2.5
 
 
+def test_a_bucket_that_ends_by_itself_ends_everything(
+    start: Callable[..., Any], functions: Path, tmp_path: Path
+) -> None:
+    template = str(functions / "basic" / "template.yaml")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    both = start(
+        "-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"), "-t", template,
+        env={"TMPDIR": str(temporary)},
+    )  # fmt: skip
+    assert list(temporary.iterdir()) == [], "what kill -9 would leave behind"
+    child = both.get("/do?act=child").json[1]
+    (bucket,) = [
+        pid for pid in both.descendants() if b"--life-fd" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]  # fmt: skip
+    os.kill(bucket, signal.SIGKILL)
+    assert both.process.wait(timeout=5) == 1
+    assert "the bucket's process has ended by itself" in both.log
+    assert wait_until(lambda: not is_running(child))
+
+
 def test_taken_port_is_named_with_its_flag(api: Any, functions: Path, tmp_path: Path) -> None:
     port = api.url.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "emulator", "-t", str(functions / "basic" / "template.yaml")]
