@@ -243,6 +243,26 @@ def test_limits_on_the_request(api: Any) -> None:
     assert nearly.status == 200
 
 
+def test_a_long_header_and_a_whole_url_in_the_request_line(api: Any) -> None:
+    long = "x" * 9_000
+    assert api.get("/do?act=echo", X_Long=long).json["headers"]["x-long"] == long
+    event = api.get(f"{api.url}/files/a?act=echo").json
+    assert (event["rawPath"], event["rawQueryString"]) == ("/files/a", "act=echo")
+
+
+def test_a_client_that_leaves_amid_its_body_is_no_news(start: Callable[..., Any], functions: Path) -> None:
+    api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+    host, port = api.url.removeprefix("http://").split(":")
+    head = b"POST /do HTTP/1.1\r\nHost: h\r\n"
+    for rest in (b"Content-Length: 100\r\n\r\n0123", b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head + rest)
+            time.sleep(0.1)
+    assert api.get("/do").status == 200
+    time.sleep(0.1)
+    assert "Traceback" not in api.log
+
+
 def test_chunked_bodies_and_kept_connections(api: Any) -> None:
     host, port = api.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:

@@ -134,6 +134,10 @@ def test_an_answer_without_a_status_is_the_body(value: Any, body: bytes) -> None
     assert response.headers == (("Content-Type", "application/json"),)
 
 
+def test_a_status_that_is_a_whole_number_is_one_however_json_says_it() -> None:
+    assert respond({"statusCode": 201.0}).status == 201
+
+
 def test_a_full_answer() -> None:
     response = respond(
         {
@@ -158,6 +162,7 @@ def test_a_full_answer() -> None:
     "value",
     [
         {"statusCode": None}, {"statusCode": True}, {"statusCode": "x"}, {"statusCode": 99}, {"statusCode": 600},
+        {"statusCode": " 2_0_0 "}, {"statusCode": "٢٠٠"}, {"statusCode": 1e999},
         {"statusCode": 200.5}, {"statusCode": 200, "headers": [1]}, {"statusCode": 200, "headers": {"a": {}}},
         {"statusCode": 200, "headers": {"a": None}}, {"statusCode": 200, "headers": {"": "x"}},
         {"statusCode": 200, "body": 1}, {"statusCode": 200, "cookies": "a=1"}, {"statusCode": 200, "cookies": [{}]},
