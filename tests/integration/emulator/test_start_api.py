@@ -415,6 +415,21 @@ def test_invoke_prints_the_answer_on_stdout_and_the_log_on_stderr(functions: Pat
     assert "Basic, Single, Hurried" in unknown.stderr
 
 
+def test_an_interrupted_invoke_ends_quietly(functions: Path) -> None:
+    command = [sys.executable, "-m", "emulator", "invoke", "Basic", "-t", str(functions / "basic" / "template.yaml")]
+    process = subprocess.Popen([*command, "-e", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write('{"act": "sleep", "s": 1.5}')
+    process.stdin.close()
+    said = process.stderr.readline()
+    assert said.startswith("START")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == 130
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
 def test_an_api_gives_up_before_its_function_does(api: Any) -> None:
     began = time.monotonic()
     answer = api.get("/hurried?act=sleep&s=1")
