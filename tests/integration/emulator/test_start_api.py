@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -208,29 +207,27 @@ def test_fault_25_beyond_the_limit_is_refused_and_counted_again_when_free(api: A
 
 
 @pytest.mark.fault(27)
-def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(api: Any) -> None:
-    stop = threading.Event()
-    statuses: list[int] = []
-
-    def load() -> None:
-        while not stop.is_set():
-            statuses.append(api.get("/do?act=sleep&s=0.02").status)
-
-    clients = [threading.Thread(target=load) for _ in range(4)]
-    for client in clients:
-        client.start()
-    killed = 0
-    for _ in range(6):
-        time.sleep(0.15)
-        victim = api.get("/do").json["pid"]
-        os.kill(victim, signal.SIGKILL)
-        killed += 1
-    stop.set()
-    for client in clients:
-        client.join()
-    assert len(statuses) > 40
-    assert statuses.count(500) <= killed
-    assert statuses.count(200) + statuses.count(500) == len(statuses)
+def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
+    start: Callable[..., Any], functions: Path
+) -> None:
+    api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+    at_once = 4
+    victim = None
+    with ThreadPoolExecutor(at_once) as clients:
+        for _ in range(5):
+            begun = api.log.count("START ") + at_once
+            under_way = [clients.submit(api.get, "/do?act=sleep&s=0.8") for _ in range(at_once)]
+            # Each environment has one request now, the victim among them.
+            while api.log.count("START ") < begun:
+                time.sleep(0.01)
+            if victim is not None:
+                os.kill(victim, signal.SIGKILL)
+            answers = [one.result() for one in under_way]
+            assert sorted(one.status for one in answers) == [200] * (at_once - 1) + [200 if victim is None else 500]
+            pids = {one.json["pid"] for one in answers if one.status == 200}
+            assert len(pids) == at_once - (victim is not None)
+            assert victim not in pids
+            victim = pids.pop()
 
 
 def test_limits_on_the_request(api: Any) -> None:
