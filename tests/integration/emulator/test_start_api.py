@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -213,13 +214,16 @@ def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
     api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
     at_once = 4
     victim = None
+
+    def has_begun(invocations: int) -> bool:
+        return bool(api.log.count("START ") >= invocations)
+
     with ThreadPoolExecutor(at_once) as clients:
         for _ in range(5):
             begun = api.log.count("START ") + at_once
             under_way = [clients.submit(api.get, "/do?act=sleep&s=0.8") for _ in range(at_once)]
             # Each environment has one request now, the victim among them.
-            while api.log.count("START ") < begun:
-                time.sleep(0.01)
+            assert wait_until(partial(has_begun, begun))
             if victim is not None:
                 os.kill(victim, signal.SIGKILL)
             answers = [one.result() for one in under_way]
