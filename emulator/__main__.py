@@ -1,6 +1,6 @@
 """``python -m emulator``: the command line. Parses, dispatches, turns errors into exit codes.
 
-Exit codes: 0 done, 1 failed, 2 misused.
+Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             die_with_emulator(options.life_fd)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(command(options))
+    except KeyboardInterrupt:
+        return 130
     except (BucketError, PortTakenError, ProjectError) as error:
         say(f"emulator: {error}")
         return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from emulator.routing import RouteMatch
 # AWS's load balancers take these away before API Gateway sees them.
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"})
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
+_TRACE_ID = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;[!-~]*)?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -60,7 +62,7 @@ class RequestIdentity:
     request_id : str
         For the event and the ``Apigw-Requestid`` header.
     trace_id : str
-        The X-Ray header, for a request that brings none.
+        The X-Ray header, for a request that brings none or none that X-Ray could have made.
     time : datetime
         When the request came, in UTC.
     """
@@ -119,19 +121,21 @@ def build_event(
     if stage_variables:
         event["stageVariables"] = dict(stage_variables)
     if request.body:
-        event["body"], event["isBase64Encoded"] = encode_body(request.body, headers.get("content-type", ""))
+        event["body"], event["isBase64Encoded"] = encode_body(
+            request.body, headers.get("content-type", ""), headers.get("content-encoding", "")
+        )
     return event
 
 
-def encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+def encode_body(body: bytes, content_type: str, content_encoding: str = "") -> tuple[str, bool]:
     """Return a body as the event carries it, and whether that is base64.
 
-    Text goes as text; every other type, forms among them, goes as base64, and so do bytes that call
-    themselves text and are not UTF-8.
+    Text goes as text; every other type, forms among them, goes as base64, and so do compressed text and bytes
+    that call themselves text and are not UTF-8.
     """
     kind = content_type.partition(";")[0].strip().lower()
     is_text = not kind or kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))
-    if is_text:
+    if is_text and content_encoding.strip().lower() in {"", "identity"}:
         try:
             return body.decode("utf-8"), False
         except UnicodeDecodeError:
@@ -154,7 +158,8 @@ def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str,
     headers["x-forwarded-for"] = f"{earlier}, {request.source_ip}" if earlier else request.source_ip
     headers["x-forwarded-port"] = str(request.port)
     headers["x-forwarded-proto"] = "http"
-    headers.setdefault("x-amzn-trace-id", identity.trace_id)
+    if _TRACE_ID.fullmatch(headers.get("x-amzn-trace-id", "")) is None:
+        headers["x-amzn-trace-id"] = identity.trace_id
     return headers, cookies
 
 

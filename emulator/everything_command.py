@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.api_command import ApiOptions, ProjectOptions, read_project, serve_api
+from emulator.lambda_service.processes import watch_exit
 from emulator.options import with_variables
 
 _BUCKET_START_LIMIT_S = 30.0
@@ -40,47 +39,70 @@ async def serve_everything(options: ProjectOptions, api: ApiOptions, bucket: Buc
     Raises
     ------
     BucketProcessError
-        The bucket can't be started.
+        The bucket can't be started, or ended before it was told to.
     """
     project = read_project(options)
-    async with _bucket_process(bucket, project.buckets) as url:
+    async with _bucket_process(bucket, project.buckets) as (url, ended):
         if options.s3_endpoint is None:
-            project = with_variables(dataclasses.replace(project, notes=()), {}, url)
-        await serve_api(project, options, api)
+            project = with_variables(project, {}, url)
+        serving = asyncio.create_task(serve_api(project, options, api))
+        watching = asyncio.create_task(ended.wait())
+        try:
+            await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            serving.cancel()
+            watching.cancel()
+            await asyncio.wait({serving, watching})
+        if serving.cancelled():
+            raise BucketProcessError("the bucket's process has ended by itself; stopping")
+        serving.result()
 
 
 @contextlib.asynccontextmanager
-async def _bucket_process(options: BucketProcessOptions, buckets: tuple[str, ...]) -> AsyncIterator[str]:
-    """Run the bucket; it ends with this process, whatever happens to that."""
+async def _bucket_process(
+    options: BucketProcessOptions, buckets: tuple[str, ...]
+) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Run the bucket, which ends with this process, whatever happens to that; yield its URL and its end."""
     life_read, life_write = os.pipe()
-    with tempfile.TemporaryDirectory() as folder:
-        ready = Path(folder) / "ready.json"
-        command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
-        command += ["--port-flag=--bucket-port", "--data-dir", str(options.data_dir), "--ready-file", str(ready)]
-        command += ["--life-fd", str(life_read)]
-        command += [word for host in options.hosts for word in ("--host", host)]
-        command += [word for bucket in buckets for word in ("--bucket", bucket)]
-        # In a session of its own, so that Ctrl-C reaches it through this process, after the functions have ended.
-        process = subprocess.Popen(command, pass_fds=(life_read,), stdin=subprocess.DEVNULL, start_new_session=True)
-        os.close(life_read)
+    # A pipe rather than a file: there is nothing to clear away, however this process ends.
+    ready_read, ready_write = os.pipe()
+    command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
+    command += ["--port-flag=--bucket-port", "--data-dir", str(options.data_dir)]
+    command += ["--ready-file", f"/dev/fd/{ready_write}", "--life-fd", str(life_read)]
+    command += [word for host in options.hosts for word in ("--host", host)]
+    command += [word for bucket in buckets for word in ("--bucket", bucket)]
+    # In a session of its own, so that Ctrl-C reaches it through this process, after the functions have ended.
+    process = subprocess.Popen(
+        command, pass_fds=(life_read, ready_write), stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(life_read)
+    os.close(ready_write)
+    ended = asyncio.Event()
+    watch_exit(process.pid, ended.set, otherwise=process.wait)
+    try:
+        yield await _wait_ready(ready_read), ended
+    finally:
+        process.terminate()
         try:
-            yield await _wait_ready(process, ready)
-        finally:
-            process.terminate()
-            try:
-                await asyncio.to_thread(process.wait, _BUCKET_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            os.close(life_write)
+            await asyncio.to_thread(process.wait, _BUCKET_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        os.close(life_write)
 
 
-async def _wait_ready(process: subprocess.Popen[bytes], ready: Path) -> str:
-    deadline = asyncio.get_running_loop().time() + _BUCKET_START_LIMIT_S
-    while asyncio.get_running_loop().time() < deadline:
-        if ready.exists():
-            return str(json.loads(ready.read_text(encoding="utf-8"))["url"])
-        if process.poll() is not None:
-            raise BucketProcessError("the bucket could not be started")
-        await asyncio.sleep(0.01)
-    raise BucketProcessError(f"the bucket was not ready within {_BUCKET_START_LIMIT_S:.0f} s")
+async def _wait_ready(ready_read: int) -> str:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ready_read, "rb", buffering=0)
+    )
+    try:
+        async with asyncio.timeout(_BUCKET_START_LIMIT_S):
+            line = await reader.readline()
+    except TimeoutError:
+        raise BucketProcessError(f"the bucket was not ready within {_BUCKET_START_LIMIT_S:.0f} s") from None
+    finally:
+        transport.close()
+    if not line:
+        raise BucketProcessError("the bucket could not be started")
+    return str(json.loads(line)["url"])

@@ -8,9 +8,10 @@ import datetime as dt
 import json
 import logging
 import os
+import re
 import time
 
-from aiohttp import web
+from aiohttp import ClientError, web
 from multidict import CIMultiDict
 
 from emulator.events import HttpRequest, RequestIdentity, build_event
@@ -27,7 +28,10 @@ from emulator.responses import (
 )
 from emulator.routing import RouteTable
 
+MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
+# A proxy's clients put the whole URL into the request line.
+_ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
@@ -64,7 +68,14 @@ class Gateway:
         OSError
             The address is taken or not this machine's.
         """
-        server = web.Server(self._answer, access_log=None, keepalive_timeout=75)
+        server = web.Server(
+            self._answer,
+            access_log=None,
+            keepalive_timeout=75,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
+            auto_decompress=False,  # API Gateway hands on what came.
+        )
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, shutdown_timeout=0.1, backlog=1024).start()
@@ -80,8 +91,10 @@ class Gateway:
         request_id = base64.b64encode(os.urandom(11)).decode("ascii")
         try:
             response = await self._respond(request, request_id)
-        except (ConnectionError, asyncio.CancelledError):
-            raise
+        except (ConnectionError, ClientError, web.RequestPayloadError):
+            # The client has gone, or what it sends is no HTTP: there is nobody to answer.
+            request.protocol.force_close()
+            return web.Response(status=400)
         except Exception:
             _log.exception("%s %s failed in the gateway", request.method, request.path)
             response = INTERNAL_SERVER_ERROR
@@ -94,7 +107,8 @@ class Gateway:
         body = await _read_body(request)
         if body is None:
             return TOO_LARGE
-        raw_path, _, raw_query = request.raw_path.partition("?")
+        raw_path, _, raw_query = _ORIGIN.sub("", request.raw_path).partition("?")
+        raw_path = raw_path or "/"
         match = self._routes.find(request.method, raw_path)
         if match is None:
             return NOT_FOUND

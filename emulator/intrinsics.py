@@ -54,6 +54,7 @@ class Resolver:
         self._attribute = attribute
         self._mappings = mappings
         self._conditions = conditions
+        self._under_way: list[str] = []
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Condition": self.holds,
@@ -83,9 +84,10 @@ class Resolver:
         if isinstance(value, Mapping):
             if len(value) == 1:
                 name, argument = next(iter(value.items()))
-                if name in self._functions:
+                # Outside of the template's conditions, Condition is a name like any other.
+                if name in self._functions and (name != "Condition" or self._under_way):
                     return self._functions[name](argument)
-                if name.startswith("Fn::"):
+                if str(name).startswith("Fn::"):
                     raise IntrinsicError(f"{name} is not imitated")
             resolved = {key: self.resolve(one) for key, one in value.items()}
             return {key: one for key, one in resolved.items() if one is not NO_VALUE}
@@ -97,7 +99,13 @@ class Resolver:
         """Return whether a named condition of the template holds."""
         if condition not in self._conditions:
             raise IntrinsicError(f"there is no condition {condition!r}")
-        return bool(self.resolve(self._conditions[condition]))
+        if condition in self._under_way:
+            raise IntrinsicError(f"condition {condition!r} depends on itself")
+        self._under_way.append(condition)
+        try:
+            return bool(self.resolve(self._conditions[condition]))
+        finally:
+            self._under_way.pop()
 
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
@@ -108,7 +116,9 @@ class Resolver:
             raise IntrinsicError(f"Ref {name!r} names no parameter and no resource") from None
 
     def _get_att(self, argument: str | Sequence[str]) -> Any:
-        logical_id, _, attribute = (argument if isinstance(argument, str) else ".".join(argument)).partition(".")
+        logical_id, _, attribute = (
+            argument if isinstance(argument, str) else ".".join(_text(self.resolve(one)) for one in argument)
+        ).partition(".")
         return self._attribute(logical_id, attribute)
 
     def _sub(self, argument: Any) -> str:
@@ -140,9 +150,11 @@ class Resolver:
     def _find_in_map(self, argument: Sequence[Any]) -> Any:
         found: Any = self._mappings
         for key in map(self.resolve, argument[:3]):
-            if key not in found:
+            # YAML makes numbers of keys that are digits; to CloudFormation all keys are strings.
+            by_text = {_text(name): one for name, one in found.items()} if isinstance(found, Mapping) else {}
+            if _text(key) not in by_text:
                 raise IntrinsicError(f"Fn::FindInMap finds no {key!r}")
-            found = found[key]
+            found = by_text[_text(key)]
         return found
 
     def _if(self, argument: Sequence[Any]) -> Any:

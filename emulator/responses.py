@@ -73,8 +73,12 @@ def build_response(payload: bytes) -> HttpResponse:
 
 
 def _status(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number only.
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError("statusCode is no number")
+    if isinstance(value, str) and re.fullmatch("[0-9]{3}", value) is None:
+        raise ValueError("statusCode is no number")
     status = int(value)
     if not 200 <= status <= 599:
         raise ValueError("statusCode is outside of 200 to 599")

@@ -55,8 +55,14 @@ def say(message: str) -> None:
 
 
 def write_ready_file(path: Path | None, **facts: object) -> None:
-    """Write ``{"url": …, "pid": …}`` whole or not at all, so that a waiting script never reads half of it."""
+    """Write ``{"url": …, "pid": …}`` whole or not at all, so that a waiting script never reads half of it.
+
+    Into a pipe it is written as one line.
+    """
     if path is None:
+        return
+    if path.is_fifo():
+        path.write_text(json.dumps(facts) + "\n", encoding="utf-8")
         return
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_text(json.dumps(facts) + "\n", encoding="utf-8")

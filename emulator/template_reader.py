@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from emulator.intrinsics import IntrinsicError, Resolver
+from emulator.intrinsics import NO_VALUE, IntrinsicError, Resolver
 from emulator.project import ANY_METHOD, DEFAULT_ROUTE, FunctionSpec, HttpApi, HttpRoute, Project
 from emulator.project import UnsupportedError as Unsupported
 
@@ -74,12 +74,24 @@ class TemplateReader:
         return Project(functions, tuple(api for api in apis if api.routes), buckets, tuple(self._notes))
 
     def _get(self, logical_id: str, name: str, default: Any = None) -> Any:
-        """Return a resolved property of a resource."""
+        """Return a resolved property of a resource; one that is AWS::NoValue is not there."""
         value = (self._resources[logical_id].get("Properties") or {}).get(name, default)
         try:
-            return self._resolver.resolve(value)
+            resolved = self._resolver.resolve(value)
         except IntrinsicError as error:
             raise Unsupported(logical_id, name, str(error)) from error
+        return default if resolved is NO_VALUE else resolved
+
+    def _number(self, logical_id: str, name: str, default: int, *, low: int, high: int) -> int:
+        """Return a resolved property that AWS allows a range of whole numbers."""
+        value = self._get(logical_id, name, default)
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise Unsupported(logical_id, name, f"must be a whole number from {low} to {high}, not {value!r}")
+        return number
 
     def _function(self, logical_id: str) -> FunctionSpec:
         if self._get(logical_id, "PackageType", "Zip") != "Zip":
@@ -98,8 +110,8 @@ class TemplateReader:
             runtime=runtime,
             layer_dirs=tuple(self._layers(logical_id)),
             environment={str(name): _text(value) for name, value in variables.items()},
-            timeout_s=int(self._get(logical_id, "Timeout", 3)),
-            memory_mb=int(self._get(logical_id, "MemorySize", 128)),
+            timeout_s=self._number(logical_id, "Timeout", 3, low=1, high=900),
+            memory_mb=self._number(logical_id, "MemorySize", 128, low=128, high=10_240),
             snap_start=self._get(logical_id, "SnapStart", {}).get("ApplyOn") == "PublishedVersions",
             alias=self._alias_of(logical_id),
             log_format=str(logging.get("LogFormat", "Text")),

@@ -18,6 +18,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 import threading
 from types import FrameType, ModuleType
@@ -220,6 +221,7 @@ def _become_environment(
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
+        _cut_connections()
         os.dup2(log_fd, 1)
         os.dup2(log_fd, 2)
         os.close(log_fd)
@@ -246,6 +248,39 @@ def _become_environment(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _cut_connections() -> None:
+    """Put the end of a closed connection in the place of each one that the snapshot had open.
+
+    All forks would read from the same one, and take each other's answers. A client that finds its connection
+    closed makes a new one, as it does on AWS, where a restored connection's peer is long gone.
+    """
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - one call, and no pathlib in a fresh fork
+        descriptor = int(name)
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                _cut_connection(descriptor)
+
+
+def _cut_connection(descriptor: int) -> None:
+    inherited = socket.socket(fileno=descriptor)
+    try:
+        peer = inherited.getpeername()
+        # A peer without a name is this process itself: the two ends of a socketpair, as in an event loop.
+        if not peer:
+            return
+        if inherited.type == socket.SOCK_DGRAM:
+            replacement = socket.socket(inherited.family, socket.SOCK_DGRAM)
+            replacement.connect(peer)
+        else:
+            replacement, other = socket.socketpair()
+            other.close()
+        with replacement:
+            os.set_blocking(replacement.fileno(), os.get_blocking(descriptor))
+            os.dup2(replacement.fileno(), descriptor, inheritable=os.get_inheritable(descriptor))
+    finally:
+        inherited.detach()
 
 
 def _draw_fresh_randomness() -> None:

@@ -80,6 +80,10 @@ class SpawnedProcess:
                 pass_fds=(life_read, *inherit),
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(self._life)
+            self.output.finish()
+            raise
         finally:
             os.close(life_read)
             self.output.close_write_end()

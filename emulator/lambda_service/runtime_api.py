@@ -70,14 +70,14 @@ class RuntimeApi:
 
     def send_invocation(self, request_id: str, payload: bytes, deadline_ms: int, arn: str, trace_id: str) -> None:
         """Answer the runtime's waiting poll; only while `is_polled`."""
-        connection, self._waiting = self._waiting, None
-        assert connection is not None
-        connection.reply(
+        head = (
             f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {request_id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\nLambda-Runtime-Trace-Id: {trace_id}\r\n\r\n",
-            payload,
-        )
+            f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\nLambda-Runtime-Trace-Id: {trace_id}\r\n\r\n"
+        ).encode("latin-1", "replace")
+        connection, self._waiting = self._waiting, None
+        assert connection is not None
+        connection.reply(head, payload)
 
     def _opened(self, connection: _Connection) -> None:
         self._connections.add(connection)
@@ -136,17 +136,16 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def reply(self, head: str, body: bytes) -> None:
+    def reply(self, head: bytes, body: bytes) -> None:
         assert self._transport is not None
-        self._transport.write(head.encode("latin-1") + body)
+        self._transport.write(head + body)
 
     def reply_json(self, status: int, answer: dict[str, str]) -> None:
         # Without a Content-Type the native client crashes on a null pointer.
         body = json.dumps(answer).encode()
         reason = {200: "OK", 202: "Accepted"}.get(status, "Error")
-        self.reply(
-            f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n", body
-        )
+        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.reply(head.encode(), body)
 
     def data_received(self, data: bytes) -> None:
         if self._in_body:

@@ -126,6 +126,9 @@ class LambdaService:
         """Stop every environment and wait until no process is left."""
         for task in self._tasks:
             task.cancel()
+        # A pool waits for its environments, and those may be waiting for a snapshot.
+        for snapshot in self._snapshots:
+            snapshot.refuse()
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
         await asyncio.gather(*(snapshot.close() for snapshot in self._snapshots))
         with contextlib.suppress(asyncio.CancelledError):

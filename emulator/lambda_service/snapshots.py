@@ -32,6 +32,7 @@ from emulator.lambda_service.processes import (
 # Lambda gives the initialisation of a version with SnapStart 130 s, or the function's timeout if that is more.
 SNAPSHOT_INIT_LIMIT_S = 130.0
 _ATTEMPTS = 2
+_STOPPED = invocations.error_payload("Runtime.ExitError", "stopped")
 
 
 class SnapshotInitError(Exception):
@@ -287,8 +288,11 @@ class SnapshotLauncher:
         self._fallback = fallback
         self._limit_s = limit_s
         self._making = asyncio.Lock()
+        # The ready one; and the one made last, ready or not, which `close` must end.
         self._template: TemplateProcess | None = None
+        self._newest: TemplateProcess | None = None
         self._is_forkable = True
+        self._is_closed = False
 
     async def prepare(self) -> None:
         """Initialise the function now, so that the first request need not wait; errors come with that request."""
@@ -301,7 +305,7 @@ class SnapshotLauncher:
         Raises
         ------
         SnapshotInitError
-            The function can't be initialised.
+            The function can't be initialised, or this is closed.
         """
         for _ in range(_ATTEMPTS):
             if not self._is_forkable:
@@ -312,27 +316,37 @@ class SnapshotLauncher:
                 self._log.note("the snapshot's process has ended; making another one")
             except UnforkableError as error:
                 self._fall_back(error)
+        if self._is_closed:
+            raise SnapshotInitError(_STOPPED)
         return await self._fallback.launch(environment)
 
+    def refuse(self) -> None:
+        """Make no more environments; who waits for the initialisation is told now that it has stopped."""
+        self._is_closed = True
+        if self._newest is not None and self._newest is not self._template:
+            self._newest.kill()
+
     async def close(self) -> None:
-        """End the template."""
-        self._is_forkable = False
-        if self._template is not None:
-            self._template.kill()
-            await self._template.wait_ended()
+        """End the template. Its forks have better ended before: it is what reaps them."""
+        self.refuse()
+        if self._newest is not None:
+            self._newest.kill()
+            await self._newest.wait_ended()
 
     async def _ready_template(self) -> TemplateProcess:
         async with self._making:
+            if self._is_closed:
+                raise SnapshotInitError(_STOPPED)
             if self._template is not None and self._template.is_alive:
                 return self._template
-            template = TemplateProcess(self._plan(), self._sink)
-            self._template = template
+            self._template = None
+            self._newest = template = TemplateProcess(self._plan(), self._sink)
             try:
                 await template.wait_ready(self._limit_s)
-            except (SnapshotInitError, UnforkableError):
+            except BaseException:  # Being cancelled, too: nobody would know then whether it is ready.
                 template.kill()
-                self._template = None
                 raise
+            self._template = template
             return template
 
     def _fall_back(self, error: UnforkableError) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,62 @@ def test_environments_are_forks_of_one_initialised_process(snapstart: Any) -> No
     for one in facts:
         wait_for_log(snapstart, f"END RequestId: {one['request_id']}")
     assert snapstart.log.count("in the handler") == 5, "logging is set up once, whatever the snapshot holds"
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the path, after a moment, over a connection that it keeps."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        time.sleep(0.01)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.path)))
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def echo_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_connections_of_the_snapshot_are_cut_in_each_environment(
+    start: Callable[..., Any], functions: Path, echo_url: str
+) -> None:
+    template = str(functions / "snapstart" / "template.yaml")
+    api = start("start-api", "-p", "0", "-t", template, "--parameter-overrides", f"EchoUrl={echo_url}")
+    with ThreadPoolExecutor(3) as clients:
+        answers = list(clients.map(lambda word: api.get(f"/connected?word={word}"), "abc"))
+    assert [one.status for one in answers] == [200] * 3, api.log
+    assert [one.json["wrong"] for one in answers] == [[], [], []]
+    assert len({one.json["pid"] for one in answers}) == 3
+
+
+@pytest.mark.parametrize("requests", [0, 2])
+def test_stopping_while_a_snapshot_is_made_takes_no_time(
+    start: Callable[..., Any], functions: Path, requests: int
+) -> None:
+    template = str(functions / "snapstart" / "template.yaml")
+    api = start("start-api", "-p", "0", "-t", template, "--parameter-overrides", "HookedInitSeconds=20")
+    with ThreadPoolExecutor(2) as clients:
+        waiting = [clients.submit(api.get, "/hooked") for _ in range(requests)]
+        time.sleep(0.5)
+        processes = api.descendants()
+        began = time.monotonic()
+        assert api.stop() == 0
+        assert time.monotonic() - began < 2.5
+        for one in waiting:
+            one.exception()
+    time.sleep(0.1)
+    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
 
 
 def test_a_forked_environment_that_ends_costs_its_own_request(snapstart: Any) -> None:

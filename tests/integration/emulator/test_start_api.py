@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -103,6 +104,16 @@ def test_events_and_routes(api: Any) -> None:
         missing = api.get(path, method)
         assert (missing.status, missing.body) == (404, b'{"message":"Not Found"}')
         assert missing.header("Apigw-Requestid")
+
+
+def test_a_compressed_body_reaches_the_handler_as_it_came(api: Any) -> None:
+    body = gzip.compress(b'{"a": 1}')
+    event = api.get(
+        "/do?act=echo", "POST", body, Content_Type="application/json", Content_Encoding="gzip"
+    ).json  # fmt: skip
+    assert (base64.b64decode(event["body"]), event["isBase64Encoded"]) == (body, True)
+    assert event["headers"]["content-encoding"] == "gzip"
+    assert event["headers"]["content-length"] == str(len(body))
 
 
 def test_answers(api: Any) -> None:
@@ -197,29 +208,30 @@ def test_fault_25_beyond_the_limit_is_refused_and_counted_again_when_free(api: A
 
 
 @pytest.mark.fault(27)
-def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(api: Any) -> None:
-    stop = threading.Event()
-    statuses: list[int] = []
+def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
+    start: Callable[..., Any], functions: Path
+) -> None:
+    api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+    at_once = 4
+    victim = None
 
-    def load() -> None:
-        while not stop.is_set():
-            statuses.append(api.get("/do?act=sleep&s=0.02").status)
+    def has_begun(invocations: int) -> bool:
+        return bool(api.log.count("START ") >= invocations)
 
-    clients = [threading.Thread(target=load) for _ in range(4)]
-    for client in clients:
-        client.start()
-    killed = 0
-    for _ in range(6):
-        time.sleep(0.15)
-        victim = api.get("/do").json["pid"]
-        os.kill(victim, signal.SIGKILL)
-        killed += 1
-    stop.set()
-    for client in clients:
-        client.join()
-    assert len(statuses) > 40
-    assert statuses.count(500) <= killed
-    assert statuses.count(200) + statuses.count(500) == len(statuses)
+    with ThreadPoolExecutor(at_once) as clients:
+        for _ in range(5):
+            begun = api.log.count("START ") + at_once
+            under_way = [clients.submit(api.get, "/do?act=sleep&s=0.8") for _ in range(at_once)]
+            # Each environment has one request now, the victim among them.
+            assert wait_until(partial(has_begun, begun))
+            if victim is not None:
+                os.kill(victim, signal.SIGKILL)
+            answers = [one.result() for one in under_way]
+            assert sorted(one.status for one in answers) == [200] * (at_once - 1) + [200 if victim is None else 500]
+            pids = {one.json["pid"] for one in answers if one.status == 200}
+            assert len(pids) == at_once - (victim is not None)
+            assert victim not in pids
+            victim = pids.pop()
 
 
 def test_limits_on_the_request(api: Any) -> None:
@@ -230,6 +242,26 @@ def test_limits_on_the_request(api: Any) -> None:
     assert (body_over_10_mb.status, body_over_10_mb.body) == (413, too_large)
     nearly = api.get("/do", "POST", b"x" * 6_000_000, Content_Type="text/plain")
     assert nearly.status == 200
+
+
+def test_a_long_header_and_a_whole_url_in_the_request_line(api: Any) -> None:
+    long = "x" * 9_000
+    assert api.get("/do?act=echo", X_Long=long).json["headers"]["x-long"] == long
+    event = api.get(f"{api.url}/files/a?act=echo").json
+    assert (event["rawPath"], event["rawQueryString"]) == ("/files/a", "act=echo")
+
+
+def test_a_client_that_leaves_amid_its_body_is_no_news(start: Callable[..., Any], functions: Path) -> None:
+    api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+    host, port = api.url.removeprefix("http://").split(":")
+    head = b"POST /do HTTP/1.1\r\nHost: h\r\n"
+    for rest in (b"Content-Length: 100\r\n\r\n0123", b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head + rest)
+            time.sleep(0.1)
+    assert api.get("/do").status == 200
+    time.sleep(0.1)
+    assert "Traceback" not in api.log
 
 
 def test_chunked_bodies_and_kept_connections(api: Any) -> None:
@@ -311,12 +343,36 @@ def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], fun
 
 def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
     arguments = ["-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data")]
-    both = start(*arguments, "-t", str(functions / "basic" / "template.yaml"))
+    variables = tmp_path / "env.json"
+    variables.write_text(json.dumps({"Basic": {"UNDECLARED": "1"}}))
+    both = start(*arguments, "-t", str(functions / "basic" / "template.yaml"), "--env-vars", str(variables))
+    assert both.log.count("--env-vars sets UNDECLARED") == 1
     stored = both.get("/do?act=store")
     assert (stored.status, stored.body) == (200, b"from the function"), both.log
     began = time.monotonic()
     assert both.stop(signal.SIGINT) == 0
     assert time.monotonic() - began < 2.5
+
+
+def test_a_bucket_that_ends_by_itself_ends_everything(
+    start: Callable[..., Any], functions: Path, tmp_path: Path
+) -> None:
+    template = str(functions / "basic" / "template.yaml")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    both = start(
+        "-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"), "-t", template,
+        env={"TMPDIR": str(temporary)},
+    )  # fmt: skip
+    assert list(temporary.iterdir()) == [], "what kill -9 would leave behind"
+    child = both.get("/do?act=child").json[1]
+    (bucket,) = [
+        pid for pid in both.descendants() if b"--life-fd" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]  # fmt: skip
+    os.kill(bucket, signal.SIGKILL)
+    assert both.process.wait(timeout=5) == 1
+    assert "the bucket's process has ended by itself" in both.log
+    assert wait_until(lambda: not is_running(child))
 
 
 def test_taken_port_is_named_with_its_flag(api: Any, functions: Path, tmp_path: Path) -> None:
@@ -358,6 +414,21 @@ def test_invoke_prints_the_answer_on_stdout_and_the_log_on_stderr(functions: Pat
     unknown = subprocess.run([*command[:4], "Nope", *command[5:]], capture_output=True, text=True, check=False)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "Basic, Single, Hurried" in unknown.stderr
+
+
+def test_an_interrupted_invoke_ends_quietly(functions: Path) -> None:
+    command = [sys.executable, "-m", "emulator", "invoke", "Basic", "-t", str(functions / "basic" / "template.yaml")]
+    process = subprocess.Popen([*command, "-e", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write('{"act": "sleep", "s": 1.5}')
+    process.stdin.close()
+    said = process.stderr.readline()
+    assert said.startswith("START")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == 130
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
 
 
 def test_an_api_gives_up_before_its_function_does(api: Any) -> None:

@@ -16,6 +16,7 @@ from emulator.project import HttpRoute
 from emulator.responses import INTERNAL_SERVER_ERROR, build_response
 from emulator.routing import RouteMatch
 
+TRACE = "Root=1-67891233-abcdef012345678912345678;Sampled=1"
 IDENTITY = RequestIdentity("id=", "Root=1-0", dt.datetime(2026, 3, 9, 7, 5, 1, 250_000, tzinfo=dt.UTC))
 
 
@@ -75,7 +76,7 @@ def test_optional_keys_appear_with_their_content() -> None:
 def test_headers_are_lowered_joined_and_cleaned() -> None:
     headers = [
         ("X-A", "1"), ("x-a", "2"), ("Cookie", "a=1; b=2"), ("cookie", "c=3"), ("Connection", "keep-alive"),
-        ("Transfer-Encoding", "chunked"), ("X-Forwarded-For", "1.1.1.1"), ("X-Amzn-Trace-Id", "Root=mine"),
+        ("Transfer-Encoding", "chunked"), ("X-Forwarded-For", "1.1.1.1"), ("X-Amzn-Trace-Id", TRACE),
     ]  # fmt: skip
     made = event(headers=headers)
     assert made["cookies"] == ["a=1", "b=2", "c=3"]
@@ -84,8 +85,15 @@ def test_headers_are_lowered_joined_and_cleaned() -> None:
         "x-forwarded-for": "1.1.1.1, 10.0.0.9",
         "x-forwarded-port": "3000",
         "x-forwarded-proto": "http",
-        "x-amzn-trace-id": "Root=mine",
+        "x-amzn-trace-id": TRACE,
     }
+
+
+@pytest.mark.parametrize(
+    "trace_id", ["", "mine", f"x{TRACE}", "Root=1-0-0", f"{TRACE} ü", f"{TRACE}€", f"{TRACE}\udcff"]
+)
+def test_a_trace_id_that_is_none_is_replaced(trace_id: str) -> None:
+    assert event(headers=[("X-Amzn-Trace-Id", trace_id)])["headers"]["x-amzn-trace-id"] == "Root=1-0"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +107,11 @@ def test_headers_are_lowered_joined_and_cleaned() -> None:
 )  # fmt: skip
 def test_text_goes_as_text(content_type: str, is_text: bool) -> None:
     assert encode_body(b"abc", content_type) == (("abc", False) if is_text else ("YWJj", True))
+
+
+def test_compressed_text_is_no_text() -> None:
+    assert encode_body(b"abc", "text/plain", "br") == ("YWJj", True)
+    assert encode_body(b"abc", "text/plain", "identity") == ("abc", False)
 
 
 @given(st.binary(), st.sampled_from(["application/json", "text/plain", "image/png", ""]))
@@ -119,6 +132,10 @@ def test_an_answer_without_a_status_is_the_body(value: Any, body: bytes) -> None
     response = respond(value)
     assert (response.status, response.body) == (200, body)
     assert response.headers == (("Content-Type", "application/json"),)
+
+
+def test_a_status_that_is_a_whole_number_is_one_however_json_says_it() -> None:
+    assert respond({"statusCode": 201.0}).status == 201
 
 
 def test_a_full_answer() -> None:
@@ -145,6 +162,7 @@ def test_a_full_answer() -> None:
     "value",
     [
         {"statusCode": None}, {"statusCode": True}, {"statusCode": "x"}, {"statusCode": 99}, {"statusCode": 600},
+        {"statusCode": " 2_0_0 "}, {"statusCode": "٢٠٠"}, {"statusCode": 1e999},
         {"statusCode": 200.5}, {"statusCode": 200, "headers": [1]}, {"statusCode": 200, "headers": {"a": {}}},
         {"statusCode": 200, "headers": {"a": None}}, {"statusCode": 200, "headers": {"": "x"}},
         {"statusCode": 200, "body": 1}, {"statusCode": 200, "cookies": "a=1"}, {"statusCode": 200, "cookies": [{}]},

@@ -20,7 +20,9 @@ from emulator.lambda_service.functions import (
     is_built_for_another_python,
 )
 from emulator.lambda_service.invocations import Invocation, InvocationResult, TooManyRequestsError
+from emulator.lambda_service.logs import LogSink
 from emulator.lambda_service.pool import EnvironmentPool
+from emulator.lambda_service.processes import ProcessPlan, SpawnedProcess
 from emulator.lambda_service.runtime_api import RuntimeApi, _Connection
 from emulator.project import FunctionSpec
 
@@ -163,12 +165,13 @@ def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list
             elif step == 5 and starting:
                 starting[-1].fail_to_start()
             assert rig.pool.size <= limit
-        while not all(one.result.done() for one in submitted):
-            for one in rig.made:
+        for _ in range(2 * len(submitted) + 2):
+            for one in list(rig.made):
                 if one.state is State.STARTING:
                     one.become_free()
                 elif one.state is State.BUSY:
                     one.answer()
+        assert all(one.result.done() for one in submitted)
         await rig.pool.close()
 
     asyncio.run(scenario())
@@ -242,6 +245,16 @@ def test_the_runtime_api_reads_requests_however_they_are_cut(cuts: list[int]) ->
     assert b"HTTP/1.1 404" in transport.written
 
 
+def test_an_invocation_is_sent_whatever_its_trace_id_holds() -> None:
+    transport, api = FakeTransport(), RuntimeApi(Told())
+    connection = _Connection(api)
+    connection.connection_made(transport)
+    connection.data_received(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n")
+    api.send_invocation("id", b"{}", 1, "arn", "Root=€\udcff")
+    assert not api.is_polled
+    assert transport.written.endswith(b"Lambda-Runtime-Trace-Id: Root=??\r\n\r\n{}")
+
+
 def test_an_answer_over_the_limit_is_counted_and_not_kept() -> None:
     told, transport = Told(), FakeTransport()
     connection = _Connection(RuntimeApi(told))
@@ -288,6 +301,18 @@ def test_variables_of_a_function(tmp_path: Path) -> None:
     assert latest["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
     assert latest["AWS_ACCESS_KEY_ID"]
     assert import_folders(spec) == [str(tmp_path), str(layer / "python"), str(layer)]
+
+
+def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sink = LogSink(2)
+        before = sorted(Path("/dev/fd").iterdir())
+        with pytest.raises(FileNotFoundError):
+            SpawnedProcess(ProcessPlan({}, {}, tmp_path / "nowhere"), sink)
+        assert sorted(Path("/dev/fd").iterdir()) == before
+        sink.close()
+
+    asyncio.run(scenario())
 
 
 def test_code_that_was_compiled_for_another_python_is_noticed(tmp_path: Path) -> None:

@@ -109,6 +109,31 @@ def test_everything_that_a_project_is(load, tmp_path: Path) -> None:  # type: ig
     }
 
 
+def test_a_property_that_is_no_value_has_its_default(load) -> None:  # type: ignore[no-untyped-def]
+    absent = "!If [Never, 1, !Ref AWS::NoValue]"
+    names = ("Timeout", "MemorySize", "ReservedConcurrentExecutions", "Environment", "Layers", "LoggingConfig")
+    properties = "".join(f"      {name}: {absent}\n" for name in names)
+    function = load('Conditions: {Never: !Equals ["a", "b"]}' + FUNCTION + properties).functions["F"]
+    assert (function.timeout_s, function.memory_mb, function.reserved_concurrency) == (3, 128, None)
+    assert (function.environment, function.layer_dirs, function.log_format) == ({}, (), "Text")
+
+
+def test_keys_that_yaml_makes_numbers_of_and_names_like_functions(load) -> None:  # type: ignore[no-untyped-def]
+    function = load(
+        """
+        Parameters: {Account: {Type: String, Default: "1"}, Resource: {Type: String, Default: F}}
+        Mappings: {Sizes: {1: {2: 512}}}
+        """
+        + FUNCTION.replace("\n", "\n        ")
+        + """      MemorySize: !FindInMap [Sizes, !Ref Account, 2]
+              Environment: {Variables: {Condition: fair}}
+        """
+    ).functions["F"]
+    assert (function.memory_mb, function.environment) == (512, {"Condition": "fair"})
+    resolver = Resolver({"P": "Arn"}.__getitem__, lambda *words: ".".join(words), {}, {})
+    assert resolver.resolve({"Fn::GetAtt": ["R", {"Ref": "P"}]}) == "R.Arn"
+
+
 def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  # type: ignore[no-untyped-def]
     project = load(
         FUNCTION
@@ -141,6 +166,16 @@ def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  #
         (FUNCTION.replace("CodeUri: code", "CodeUri: nowhere"), "F", "CodeUri"),
         (FUNCTION.replace("CodeUri: code", "InlineCode: pass"), "F", "CodeUri"),
         (FUNCTION.replace("CodeUri: code", "CodeUri: s3://bucket/key"), "F", "CodeUri"),
+        (FUNCTION + "      Timeout: 901\n", "F", "Timeout"),
+        (FUNCTION + "      MemorySize: 127\n", "F", "MemorySize"),
+        (FUNCTION + "      MemorySize: !Sub much\n", "F", "MemorySize"),
+        (
+            "Conditions: {A: !Not [Condition: B], B: !Not [Condition: A]}"
+            + FUNCTION
+            + "      Timeout: !If [A, 1, 2]\n",
+            "F",
+            "Timeout",
+        ),
         (FUNCTION + "      Environment: {Variables: {A: !GetAtt F.Nothing}}\n", "F", "Environment"),
         (FUNCTION + "      Environment: {Variables: {A: !ImportValue x}}\n", "F", "Environment"),
         (

@@ -9,7 +9,7 @@ import uuid
 
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
-time.sleep(0.7)
+time.sleep(float(os.environ.get("INIT_S", "0.7")))
 INITIALISED_IN = os.getpid()
 STREAM_AT_INIT = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
 ran = []
