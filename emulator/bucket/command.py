@@ -49,7 +49,7 @@ async def serve_bucket(options: BucketOptions) -> None:
     Raises
     ------
     BucketError
-        The folder is in use, or of an unknown format, or a bucket can't be created.
+        The folder is in use, of an unknown format or somebody else's, or a bucket can't be created.
     PortTakenError
         The port is taken.
     """
@@ -60,11 +60,13 @@ async def serve_bucket(options: BucketOptions) -> None:
 
     # moto warns of each replaced object that Python, not moto, gave back to the system.
     warnings.filterwarnings("ignore", "S3 key was not disposed of in time", ResourceWarning)
+    disk = Disk(options.data_dir)
+    # Before the lock, which is a file too: nothing is left in a folder of somebody else.
+    disk.check()
     make_folder(options.data_dir)
     with FolderLock(options.data_dir) as lock:
         if not lock.acquire():
             raise DataFolderInUseError(options.data_dir)
-        disk = Disk(options.data_dir)
         disk.prepare()
         store = WriteThrough(disk, MotoMemory())
         store.load()

@@ -20,6 +20,17 @@ class DataFolderInUseError(BucketError):
         )
 
 
+class ForeignFolderError(BucketError):
+    """The folder holds files, and nothing that says that this program put them there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} is no data folder of the bucket: it has files in it, and no format.json. Nothing was changed; "
+            "choose an empty or a new folder with --data-dir"
+        )
+
+
 class UnknownFormatError(BucketError):
     """The data folder was written by another version of the bucket."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.durable_files import FolderLock, remove_durably, write_durably
-from emulator.bucket.errors import CorruptRecordError, UnknownFormatError
+from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
 from emulator.bucket.moto_memory import bucket_and_key
 from emulator.bucket.records import Record, decode_record, encode_record
 
@@ -66,18 +66,56 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     disk.write_bucket("whole", {})
     disk.write_version("whole", "k", "null", Record({"key": "k"}, b"1"))
     (tmp_path / "buckets" / "half" / "objects").mkdir(parents=True)
-    (tmp_path / "buckets" / "whole" / "objects" / "x.tmp").write_bytes(b"torn")
-    (tmp_path / "buckets" / "whole" / "uploads" / "x").mkdir()
-    (tmp_path / "buckets" / "whole" / "uploads" / "x" / "part.1").write_bytes(b"torn")
+    torn = tmp_path / "buckets" / "whole" / "objects" / ("0" * 64 + ".null.tmp")
+    torn.write_bytes(b"torn")
+    upload = tmp_path / "buckets" / "whole" / "uploads" / ("0" * 64)
+    upload.mkdir()
+    (upload / "part.1").write_bytes(b"torn")
     disk = Disk(tmp_path)
     disk.prepare()
     assert disk.bucket_names() == ["whole"]
     assert [one.body for one in disk.read_objects("whole")] == [b"1"]
     assert list(disk.read_uploads("whole")) == []
     assert not (tmp_path / "buckets" / "half").exists()
+    assert not torn.exists()
+    assert not upload.exists()
     (tmp_path / "format.json").write_text('{"format": 99}')
     with pytest.raises(UnknownFormatError, match="99"):
         Disk(tmp_path).prepare()
+
+
+@pytest.mark.parametrize("mine", ["notes.tmp", "buckets/holiday/photo.tmp", "src/build.tmp"])
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path, mine: str) -> None:
+    (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / mine).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ForeignFolderError, match=r"no data folder.*--data-dir"):
+        Disk(tmp_path).prepare()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_first_start_that_was_killed_may_be_repeated(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / "format.json.tmp").touch()
+    Disk(tmp_path).prepare()
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "format.json", "buckets"}
+
+
+def test_only_the_scraps_of_this_program_are_cleared(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.prepare()
+    disk.write_bucket("whole", {})
+    mine = [
+        tmp_path / name
+        for name in ("a.tmp", "buckets/b.tmp", "buckets/x/photo.jpg", "buckets/whole/objects/c.tmp",
+                     "buckets/whole/uploads/d/part.1", "set-aside/e.tmp")
+    ]  # fmt: skip
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    Disk(tmp_path).prepare()
+    assert list(disk.read_objects("whole")) == list(disk.read_uploads("whole")) == []
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
