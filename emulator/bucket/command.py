@@ -72,6 +72,8 @@ async def serve_bucket(options: BucketOptions) -> None:
         store.load()
         for error in disk.corrupt:
             say(f"bucket: {error}; it is set aside in {disk.root / 'set-aside'} and not served")
+        for bucket in store.rebuilt:
+            say(f"bucket: the settings of {bucket!r} were lost; it is served with its objects and default settings")
         for bucket in options.buckets:
             answer = store.create_bucket(bucket)
             if answer.status != 200:

@@ -11,7 +11,8 @@
 
 A key is hashed into its file's name because a key may be 1,024 bytes long, hold slashes, dots or control
 characters, and differ from another in case alone; the key itself is among the facts in the file. A bucket
-without its ``bucket`` file does not exist. Knows files, not moto.
+without its ``bucket`` file and without objects does not exist; one with objects has lost its settings, and no
+object for that. Knows files, not moto.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _MARKER = "format.json"
 _FIRST_FILES = frozenset({"lock", _MARKER + durable_files.TEMPORARY_SUFFIX})
 _OBJECT_FILE = re.compile(r"[0-9a-f]{64}\.[^.]+")
 _UPLOAD_FOLDER = re.compile(r"[0-9a-f]{64}")
+_UPLOAD_FILE = re.compile(r"uploads/[0-9a-f]{64}/(upload|part\.\d+)")
 
 
 class Disk:
@@ -87,11 +89,20 @@ class Disk:
                 _remove_if_empty(folder)
 
     def bucket_names(self) -> list[str]:
-        """Return the names of the buckets that exist."""
-        return sorted(path.parent.name for path in (self.root / "buckets").glob("*/bucket"))
+        """Return the names of the buckets that exist: those with settings, and those with objects and none."""
+        return sorted(path.name for path in (self.root / "buckets").iterdir() if self.has_bucket(path.name))
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Say whether there is a bucket of this name, damaged or whole."""
+        return (self._bucket(bucket) / "bucket").exists() or bool(self.version_ids(bucket))
+
+    def version_ids(self, bucket: str) -> set[str]:
+        """Return the version ids of a bucket's objects."""
+        names = [path.name for path in (self._bucket(bucket) / "objects").glob("*")]
+        return {name.partition(".")[2] for name in names if _OBJECT_FILE.fullmatch(name)}
 
     def find_bucket(self, bucket: str) -> Record | None:
-        """Return a bucket's settings, or None where there is no such bucket."""
+        """Return a bucket's settings, or None where there are none that can be read."""
         path = self._bucket(bucket) / "bucket"
         return self._read(path) if path.exists() else None
 
@@ -205,8 +216,9 @@ def _hashed(name: str) -> str:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Remove a bucket's folder that was not made to the end, or not removed to the end, unless it holds a file."""
-    if folder.is_dir() and not any(path.is_file() for path in folder.rglob("*")):
+    """Remove a bucket's folder that was not made, or not removed, to the end; not if it holds more than uploads."""
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    if folder.is_dir() and all(_UPLOAD_FILE.fullmatch(name) for name in files):
         durable_files.remove_folder(folder)
 
 

@@ -32,6 +32,7 @@ from emulator.bucket.records import Record
 # moto tells path-style from virtual-host-style requests by the host: whatever address a client used
 # (loopback, Docker's bridge, a host name with dots), moto sees S3's own, so path style always holds.
 _HOST = "s3.amazonaws.com"
+_DEFAULT_REGION = "us-east-1"
 # Attributes of a moto object that are plain values, and make it what it is.
 _PLAIN_FACTS = (
     "website_redirect_location", "checksum_algorithm", "checksum_value", "checksum_type", "checksum_parts",
@@ -94,15 +95,12 @@ class MotoMemory:
 
     def bucket_facts(self, bucket: str) -> dict[str, Any]:
         """Return what a bucket is apart from its objects and its sub-resources."""
-        held = self._backend.buckets[bucket]
-        return {
-            "name": bucket,
-            "region": held.region_name,
-            "created_at": held.creation_date.isoformat(),
-            "object_lock_enabled": held.object_lock_enabled,
-            "ownership_rule": held.ownership_rule,
-            "acl": _acl_facts(held.acl),
-        }
+        return _facts_of_bucket(self._backend.buckets[bucket])
+
+    def default_bucket_facts(self, bucket: str) -> dict[str, Any]:
+        """Return what `bucket_facts` says of a bucket that was made without any wish."""
+        made = FakeBucket(bucket, DEFAULT_ACCOUNT_ID, _DEFAULT_REGION)
+        return _facts_of_bucket(made)
 
     def make_bucket(self, facts: Mapping[str, Any]) -> None:
         """Make a bucket from its facts, keeping the objects of one that is there already."""
@@ -247,6 +245,17 @@ def bucket_and_key(target: str) -> tuple[str, str]:
     """Return the bucket and the key that a path-style request names, each empty where it names none."""
     bucket, _, key = target.partition("?")[0].removeprefix("/").partition("/")
     return unquote(bucket), unquote(key)
+
+
+def _facts_of_bucket(held: FakeBucket) -> dict[str, Any]:
+    return {
+        "name": held.name,
+        "region": held.region_name,
+        "created_at": held.creation_date.isoformat(),
+        "object_lock_enabled": held.object_lock_enabled,
+        "ownership_rule": held.ownership_rule,
+        "acl": _acl_facts(held.acl),
+    }
 
 
 def _acl_facts(acl: FakeAcl | None) -> list[dict[str, Any]] | None:

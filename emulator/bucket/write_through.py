@@ -24,6 +24,7 @@ from emulator.bucket.records import Record
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD_QUERIES = frozenset({"uploads", "uploadId"})
+_VERSIONED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +37,11 @@ class WriteThrough:
         Where things are kept; prepared, and locked against other processes.
     memory : MotoMemory
         Empty; `load` fills it.
+
+    Attributes
+    ----------
+    rebuilt : list of str
+        The buckets whose settings were lost and are the default ones now.
     """
 
     def __init__(self, disk: Disk, memory: MotoMemory) -> None:
@@ -49,6 +55,7 @@ class WriteThrough:
         self._written_parts: dict[str, dict[str, dict[int, object]]] = {}
         self._sub_resources: dict[str, dict[str, str]] = {}
         self._next_sequence = 1
+        self.rebuilt: list[str] = []
 
     def load(self) -> None:
         """Replay the data folder into memory."""
@@ -218,10 +225,10 @@ class WriteThrough:
             self._reload_uploads(bucket)
 
     def _reload_bucket(self, bucket: str) -> None:
-        record = self._disk.find_bucket(bucket)
-        if record is None:
+        if not self._disk.has_bucket(bucket):
             self._memory.forget_bucket(bucket)
             return
+        record = self._disk.find_bucket(bucket) or self._rebuild_bucket(bucket)
         self._memory.make_bucket(record.facts)
         self._written.setdefault(bucket, {})
         self._written_parts.setdefault(bucket, {})
@@ -230,6 +237,16 @@ class WriteThrough:
             content = base64.b64decode(body)
             headers = {"Content-Length": str(len(content)), "Authorization": _authorization(record.facts)}
             self._memory.answer(S3Request("PUT", f"/{bucket}?{sub_resource}", headers, content))
+
+    def _rebuild_bucket(self, bucket: str) -> Record:
+        """Give a bucket whose settings are lost the default ones; its objects outlive its settings."""
+        facts = self._memory.default_bucket_facts(bucket)
+        # More than unversioned objects: versioning was on, and with it off the next write would drop them.
+        is_versioned = bool(self._disk.version_ids(bucket) - {"null"})
+        facts["sub_resources"] = {"versioning": base64.b64encode(_VERSIONED).decode()} if is_versioned else {}
+        self._disk.write_bucket(bucket, facts)
+        self.rebuilt.append(bucket)
+        return Record(facts, b"")
 
     def _replace_versions(self, bucket: str, key: str, records: list[Record]) -> None:
         ordered = sorted(records, key=lambda record: int(record.facts["sequence"]))
