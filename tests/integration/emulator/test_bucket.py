@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import signal
 import subprocess
 import sys
@@ -70,6 +73,18 @@ def test_objects_with_odd_keys_come_back_after_a_kill(bucket: Callable[..., Any]
         for name in ("ETag", "LastModified", "ContentType", "Metadata", "ContentLength", "CacheControl"):
             assert after[name] == before[key][name], (key, name)
         assert s3.get_object_tagging(Bucket="models", Key=key)["TagSet"] == [{"Key": "team", "Value": "credit"}]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity"])
+def test_an_encoded_body_is_kept_byte_for_byte(bucket: Callable[..., Any], encoding: str) -> None:
+    s3 = s3_client(bucket().url)
+    body = gzip.compress(b"model" * 1000)
+    for sent in (body, io.BytesIO(body)):
+        etag = s3.put_object(Bucket="models", Key="k", Body=sent, ContentEncoding=encoding)["ETag"]
+        answer = s3.get_object(Bucket="models", Key="k")
+        assert answer["Body"].read() == body
+        assert (answer["ContentLength"], answer["ContentEncoding"]) == (len(body), encoding)
+        assert etag == f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 @pytest.mark.fault(17)
