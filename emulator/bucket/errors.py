@@ -47,3 +47,12 @@ class CorruptRecordError(BucketError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path} is corrupt: {reason}")
+
+
+class LostChangeError(BucketError):
+    """A change was accepted, and what it was to make is nowhere."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        self.bucket = bucket
+        self.key = key
+        super().__init__(f"a PUT of {key!r} into {bucket!r} was accepted, and there is no such object now")

@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote
 
 from moto.core import DEFAULT_ACCOUNT_ID  # type: ignore[attr-defined]
 from moto.core.request import Request
@@ -28,6 +27,7 @@ from moto.s3.responses import S3Response
 from werkzeug.exceptions import HTTPException
 
 from emulator.bucket.records import Record
+from emulator.bucket.targets import moto_path
 
 # moto tells path-style from virtual-host-style requests by the host: whatever address a client used
 # (loopback, Docker's bridge, a host name with dots), moto sees S3's own, so path style always holds.
@@ -70,7 +70,7 @@ class MotoMemory:
 
     def answer(self, request: S3Request) -> S3Answer:
         """Let moto answer a request, changing its memory if the request asks for that."""
-        url = f"http://{_HOST}{request.target}"
+        url = f"http://{_HOST}{moto_path(request.target)}"
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
         wrapped = Request.from_primitives(request.method, url, {**headers, "Host": _HOST}, request.body)
         segments = request.target.partition("?")[0].lstrip("/").split("/", 1)
@@ -239,12 +239,6 @@ class MotoMemory:
 
     def _nameless(self, bucket: str, key: str) -> FakeKey:
         return FakeKey(key, b"", self._backend.account_id, self._backend.region_name, bucket_name=bucket)
-
-
-def bucket_and_key(target: str) -> tuple[str, str]:
-    """Return the bucket and the key that a path-style request names, each empty where it names none."""
-    bucket, _, key = target.partition("?")[0].removeprefix("/").partition("/")
-    return unquote(bucket), unquote(key)
 
 
 def _facts_of_bucket(held: FakeBucket) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from emulator.bucket.disk import Disk
-from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request, Version, bucket_and_key
+from emulator.bucket.errors import LostChangeError
+from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request, Version
 from emulator.bucket.records import Record
+from emulator.bucket.targets import bucket_and_key, find_target_error
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD_QUERIES = frozenset({"uploads", "uploadId"})
@@ -78,6 +80,9 @@ class WriteThrough:
 
     def answer(self, request: S3Request) -> S3Answer:
         """Answer one request; safe to call from several threads."""
+        error = find_target_error(request.target)
+        if error is not None:
+            return error_answer(400, *error)
         if request.method in _READING_METHODS:
             return self._read(request)
         with self._changing:
@@ -115,6 +120,10 @@ class WriteThrough:
             _log.error("the data folder refused a write: %s; %s %s is undone", error, request.method, bucket)
             self._put_back(bucket, key)
             return error_answer(500, "InternalError", f"The data folder refused the write: {error.strerror}.")
+        except Exception:
+            _log.exception("%s %s could not be kept and is undone", request.method, request.target)
+            self._put_back(bucket, key)
+            return error_answer(500, "InternalError", "The change could not be kept and is undone.")
         finally:
             with self._touching_memory:
                 self._target_at_work = None
@@ -134,6 +143,8 @@ class WriteThrough:
 
     def _persist(self, request: S3Request, bucket: str, key: str, query: dict[str, str]) -> None:
         """Bring the disk to what memory holds for the target of a change that moto accepted."""
+        if key and request.method == "PUT" and "uploadId" not in query and not self._holds(bucket, key):
+            raise LostChangeError(bucket, key)
         if not key:
             self._persist_bucket(request, bucket)
         if self._memory.find_bucket(bucket) is None:
@@ -146,6 +157,9 @@ class WriteThrough:
             self._persist_uploads(bucket)
         elif request.method == "POST":
             self._persist_versions(bucket, {*self._memory.keys(bucket), *self._written.get(bucket, {})})
+
+    def _holds(self, bucket: str, key: str) -> bool:
+        return self._memory.find_bucket(bucket) is not None and bool(self._memory.versions(bucket, key))
 
     def _persist_bucket(self, request: S3Request, bucket: str) -> None:
         if self._memory.find_bucket(bucket) is None:

@@ -24,7 +24,7 @@ class FailingDisk(Disk):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self.is_full = False
+        self.error: Exception | None = None
         self.may_write = threading.Event()
         self.may_write.set()
         self.is_writing = threading.Event()
@@ -32,8 +32,8 @@ class FailingDisk(Disk):
     def _write(self, path: Path, record: Record) -> None:
         self.is_writing.set()
         assert self.may_write.wait(5)
-        if self.is_full:
-            raise OSError(28, "No space left on device")
+        if self.error is not None:
+            raise self.error
         super()._write(path, record)
 
 
@@ -62,7 +62,8 @@ def bucket(tmp_path: Path) -> Iterator[Bucket]:
 
 
 @pytest.mark.fault(17)
-def test_fault_17_refused_write_undoes_every_kind_of_change(bucket: Bucket, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), TypeError("no JSON"), KeyError("bkt")])
+def test_fault_17_refused_write_undoes_every_kind_of_change(bucket: Bucket, tmp_path: Path, error: Exception) -> None:
     bucket.ask("PUT", "/bkt?versioning", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
     bucket.ask("PUT", "/bkt/k", b"old")
     upload = bucket.ask("POST", "/bkt/big?uploads").body.split(UPLOAD_ID)[1].split(b"<")[0].decode()
@@ -85,13 +86,13 @@ def test_fault_17_refused_write_undoes_every_kind_of_change(bucket: Bucket, tmp_
         ("PUT", "/bkt?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"),
     ]
     before = look(bucket, upload)
-    bucket.disk.is_full = True
+    bucket.disk.error = error
     for change in changes:
         answer = bucket.ask(*change)
         assert answer.status == 500, change
         assert b"<Code>InternalError</Code>" in answer.body
         assert look(bucket, upload) == before, change
-    bucket.disk.is_full = False
+    bucket.disk.error = None
     again = Bucket(tmp_path)
     assert look(again, upload) == before
     for change in changes:
@@ -173,3 +174,47 @@ def test_fault_17_damaged_bucket_settings_cost_no_object(
         # Old versions say that versioning was on: with it off, the next write would drop them.
         assert (b"Enabled" in again.ask("GET", "/bkt?versioning").body) == versioned
         assert again.ask("PUT", "/bkt/other", b"x").status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("//bkt/k", b"InvalidURI"), ("///bkt/k", b"InvalidURI"), ("http://host/bkt/k", b"InvalidURI"),
+        ("/bkt/k#part", b"InvalidURI"), ("/bkt%2Fk", b"InvalidBucketName"), ("/%2Fbkt/k", b"InvalidBucketName"),
+        ("/../k", b"InvalidBucketName"), ("/b%00t/k", b"InvalidBucketName"), ("/b%C3%BC/k", b"InvalidBucketName"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
+def test_a_target_that_two_readers_may_read_differently_is_refused(
+    bucket: Bucket, method: str, target: str, code: bytes
+) -> None:
+    bucket.ask("PUT", "/bkt/k", b"old")
+    answer = bucket.ask(method, target, b"new" if method == "PUT" else b"")
+    assert (answer.status, code in answer.body) == (400, True)
+    assert bucket.ask("GET", "/bkt/k").body == b"old"
+
+
+@pytest.mark.parametrize("target", ["/bkt/a%2Fb", "/bkt//k", "/bkt/%FF", "/bkt/a;b", "/bkt/./..", "/bkt/%23"])
+def test_what_is_acknowledged_is_on_disk_whatever_its_name(bucket: Bucket, tmp_path: Path, target: str) -> None:
+    acknowledged = bucket.ask("PUT", target, b"x").status == 200
+    assert (Bucket(tmp_path).ask("GET", target).body == b"x") == acknowledged
+
+
+class MisplacingMemory(MotoMemory):
+    """A memory that accepts a PUT and keeps nothing, when told."""
+
+    loses = False
+
+    def answer(self, request: S3Request) -> S3Answer:
+        if self.loses and request.method == "PUT":
+            return S3Answer(200, {}, b"")
+        return super().answer(request)
+
+
+def test_an_accepted_put_that_memory_does_not_hold_is_an_error(bucket: Bucket) -> None:
+    memory = MisplacingMemory()
+    bucket.store = WriteThrough(bucket.disk, memory)
+    bucket.store.load()
+    memory.loses = True
+    assert bucket.ask("PUT", "/bkt/k", b"x").status == 500
+    assert bucket.ask("GET", "/bkt/k").status == 404
