@@ -99,7 +99,7 @@ class MotoMemory:
 
     def default_bucket_facts(self, bucket: str) -> dict[str, Any]:
         """Return what `bucket_facts` says of a bucket that was made without any wish."""
-        made = FakeBucket(bucket, DEFAULT_ACCOUNT_ID, _DEFAULT_REGION)
+        made = FakeBucket(bucket, DEFAULT_ACCOUNT_ID, _DEFAULT_REGION)  # type: ignore[abstract]
         return _facts_of_bucket(made)
 
     def make_bucket(self, facts: Mapping[str, Any]) -> None:

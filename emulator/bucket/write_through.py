@@ -26,6 +26,7 @@ from emulator.bucket.targets import bucket_and_key, find_target_error
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD_QUERIES = frozenset({"uploads", "uploadId"})
+_NAMING_OTHER_BUCKETS = frozenset({"logging", "replication", "inventory", "analytics"})
 _VERSIONED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 _log = logging.getLogger(__name__)
 
@@ -61,10 +62,11 @@ class WriteThrough:
 
     def load(self) -> None:
         """Replay the data folder into memory."""
-        for bucket in self._disk.bucket_names():
+        names = self._disk.bucket_names()
+        for bucket in names:
             self._reload_bucket(bucket)
-            if self._memory.find_bucket(bucket) is None:
-                continue
+        self._replay_settings(names)
+        for bucket in names:
             by_key: dict[str, list[Record]] = defaultdict(list)
             for record in self._disk.read_objects(bucket):
                 by_key[record.facts["key"]].append(record)
@@ -231,6 +233,7 @@ class WriteThrough:
         with self._touching_memory:
             if not key:
                 self._reload_bucket(bucket)
+                self._replay_settings([bucket])
             if self._memory.find_bucket(bucket) is None:
                 return
             keys = [key] if key else {*self._memory.keys(bucket), *self._written.get(bucket, {})}
@@ -247,10 +250,20 @@ class WriteThrough:
         self._written.setdefault(bucket, {})
         self._written_parts.setdefault(bucket, {})
         self._sub_resources[bucket] = dict(record.facts["sub_resources"])
-        for sub_resource, body in self._sub_resources[bucket].items():
+
+    def _replay_settings(self, buckets: list[str]) -> None:
+        """Put the settings of buckets back: those that others need first, of every bucket."""
+        settings = [
+            (bucket, name, body) for bucket in buckets for name, body in self._sub_resources.get(bucket, {}).items()
+        ]
+        for bucket, name, body in sorted(settings, key=lambda one: _replay_rank(one[1])):
             content = base64.b64decode(body)
-            headers = {"Content-Length": str(len(content)), "Authorization": _authorization(record.facts)}
-            self._memory.answer(S3Request("PUT", f"/{bucket}?{sub_resource}", headers, content))
+            region = self._memory.bucket_facts(bucket)["region"]
+            headers = {"Content-Length": str(len(content)), "Authorization": _authorization(region)}
+            answer = self._ask(S3Request("PUT", f"/{bucket}?{name}", headers, content))
+            if not 200 <= answer.status < 300:
+                reason = answer.body.decode(errors="replace")
+                _log.error("the setting %r of the bucket %r does not come back: %s", name, bucket, reason)
 
     def _rebuild_bucket(self, bucket: str) -> Record:
         """Give a bucket whose settings are lost the default ones; its objects outlive its settings."""
@@ -288,5 +301,11 @@ def _same(written: dict[str, Any], facts: dict[str, Any]) -> bool:
     return {name: value for name, value in written.items() if name != "sequence"} == facts
 
 
-def _authorization(facts: Any) -> str:
-    return f"AWS4-HMAC-SHA256 Credential=replay/20260101/{facts['region']}/s3/aws4_request"
+def _replay_rank(sub_resource: str) -> int:
+    """Return when a setting is replayed: versioning is what others need, and some name other buckets."""
+    name = sub_resource.partition("&")[0].partition("=")[0]
+    return 0 if name == "versioning" else 2 if name in _NAMING_OTHER_BUCKETS else 1
+
+
+def _authorization(region: str) -> str:
+    return f"AWS4-HMAC-SHA256 Credential=replay/20260101/{region}/s3/aws4_request"

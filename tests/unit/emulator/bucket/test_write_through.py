@@ -218,3 +218,48 @@ def test_an_accepted_put_that_memory_does_not_hold_is_an_error(bucket: Bucket) -
     memory.loses = True
     assert bucket.ask("PUT", "/bkt/k", b"x").status == 500
     assert bucket.ask("GET", "/bkt/k").status == 404
+
+
+REPLICATION = (
+    b"<ReplicationConfiguration><Role>arn:aws:iam::123456789012:role/r</Role><Rule><ID>1</ID><Priority>1</Priority>"
+    b"<Status>Enabled</Status><Filter><Prefix></Prefix></Filter><DeleteMarkerReplication><Status>Disabled</Status>"
+    b"</DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::zzz</Bucket></Destination></Rule>"
+    b"</ReplicationConfiguration>"
+)
+LOGGING = (
+    b"<BucketLoggingStatus><LoggingEnabled><TargetBucket>zzz</TargetBucket><TargetPrefix>log/</TargetPrefix>"
+    b"</LoggingEnabled></BucketLoggingStatus>"
+)
+LOG_POLICY = (
+    b'{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", '
+    b'"Principal": {"Service": "logging.s3.amazonaws.com"}, "Resource": "arn:aws:s3:::zzz/*"}]}'
+)
+
+
+def test_settings_that_need_other_settings_or_a_later_bucket_come_back(
+    bucket: Bucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket.store.create_bucket("zzz")
+    versioning = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    for target, body in (
+        ("/bkt?versioning", versioning), ("/zzz?versioning", versioning), ("/zzz?policy", LOG_POLICY),
+        ("/bkt?replication", REPLICATION), ("/bkt?logging", LOGGING),
+    ):  # fmt: skip
+        answer = bucket.ask("PUT", target, body)
+        assert answer.status in {200, 204}, (target, answer.body)
+    again = Bucket(tmp_path)
+    assert b"zzz" in again.ask("GET", "/bkt?replication").body
+    assert b"zzz" in again.ask("GET", "/bkt?logging").body
+    assert not caplog.records
+
+
+def test_a_setting_that_can_no_longer_be_replayed_is_logged(
+    bucket: Bucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket.disk.write_bucket(
+        "bkt", MotoMemory().default_bucket_facts("bkt") | {"sub_resources": {"versioning": "PHg+"}}
+    )
+    again = Bucket(tmp_path)
+    assert "versioning" in caplog.text
+    assert "'bkt'" in caplog.text
+    assert again.ask("GET", "/bkt").status == 200
