@@ -116,15 +116,15 @@ class WriteThrough:
             if 200 <= answer.status < 300:
                 self._persist(request, bucket, key, query)
                 return answer
-            self._put_back(bucket, key)
+            self._put_back(bucket, key, query)
             return answer
         except OSError as error:
             _log.error("the data folder refused a write: %s; %s %s is undone", error, request.method, bucket)
-            self._put_back(bucket, key)
+            self._put_back(bucket, key, query)
             return error_answer(500, "InternalError", f"The data folder refused the write: {error.strerror}.")
         except Exception:
             _log.exception("%s %s could not be kept and is undone", request.method, request.target)
-            self._put_back(bucket, key)
+            self._put_back(bucket, key, query)
             return error_answer(500, "InternalError", "The change could not be kept and is undone.")
         finally:
             with self._touching_memory:
@@ -226,20 +226,35 @@ class WriteThrough:
             self._disk.remove_upload(bucket, upload_id)
             del written[upload_id]
 
-    def _put_back(self, bucket: str, key: str) -> None:
+    def _put_back(self, bucket: str, key: str, query: dict[str, str]) -> None:
         """Make memory what the disk holds for the target of a change that did not happen."""
         if not bucket:
             return
         with self._touching_memory:
+            was_there = self._memory.find_bucket(bucket) is not None
             if not key:
                 self._reload_bucket(bucket)
-                self._replay_settings([bucket])
             if self._memory.find_bucket(bucket) is None:
                 return
+            if not key:
+                self._replay_settings([bucket])
             keys = [key] if key else {*self._memory.keys(bucket), *self._written.get(bucket, {})}
             for one in keys:
-                self._replace_versions(bucket, one, self._disk.read_versions(bucket, one))
-            self._reload_uploads(bucket)
+                if not self._is_as_written(bucket, one):
+                    self._replace_versions(bucket, one, self._disk.read_versions(bucket, one))
+            if not was_there or _UPLOAD_QUERIES.intersection(query):
+                self._reload_uploads(bucket)
+
+    def _is_as_written(self, bucket: str, key: str) -> bool:
+        """Say whether memory holds the very versions that were last written, with the facts of then."""
+        held = self._memory.versions(bucket, key)
+        written = self._written[bucket].get(key, {})
+        return len(held) == len(written) and all(
+            version.version_id in written
+            and written[version.version_id][0] is version
+            and _same(written[version.version_id][1], self._memory.version_facts(key, version))
+            for version in held
+        )
 
     def _reload_bucket(self, bucket: str) -> None:
         if not self._disk.has_bucket(bucket):

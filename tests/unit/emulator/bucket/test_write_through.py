@@ -28,6 +28,11 @@ class FailingDisk(Disk):
         self.may_write = threading.Event()
         self.may_write.set()
         self.is_writing = threading.Event()
+        self.read: list[str] = []
+
+    def _read(self, path: Path) -> Record | None:
+        self.read.append(path.name.partition(".")[0])
+        return super()._read(path)
 
     def _write(self, path: Path, record: Record) -> None:
         self.is_writing.set()
@@ -263,3 +268,23 @@ def test_a_setting_that_can_no_longer_be_replayed_is_logged(
     assert "versioning" in caplog.text
     assert "'bkt'" in caplog.text
     assert again.ask("GET", "/bkt").status == 200
+
+
+def test_a_refused_change_that_changed_nothing_reads_nothing_back(bucket: Bucket) -> None:
+    etag = bucket.ask("PUT", "/bkt/k", b"old").headers["ETag"]
+    upload = bucket.ask("POST", "/bkt/big?uploads").body.split(UPLOAD_ID)[1].split(b"<")[0].decode()
+    bucket.ask("PUT", f"/bkt/big?partNumber=1&uploadId={upload}", b"part")
+    bucket.disk.read.clear()
+    refused = [
+        bucket.ask("PUT", "/bkt/k", b"new", **{"If-None-Match": "*"}),
+        bucket.ask("PUT", "/bkt/k", b"new", **{"If-Match": '"0"'}),
+        bucket.ask("PUT", "/nobucket/k", b"new"),
+        bucket.ask("PUT", "/bkt/new?tagging", b"<Tagging><TagSet></TagSet></Tagging>"),
+    ]
+    assert [answer.status for answer in refused] == [412, 412, 404, 404]
+    assert bucket.disk.read == []
+    # A refused change of the bucket reads its settings and no object.
+    assert bucket.ask("DELETE", "/bkt").status == 409
+    assert bucket.disk.read == ["bucket"]
+    assert bucket.ask("GET", "/bkt/k").headers["ETag"] == etag
+    assert bucket.ask("GET", f"/bkt/big?uploadId={upload}").status == 200
