@@ -202,10 +202,14 @@ class Disk:
             return None
 
     def _set_aside(self, path: Path) -> None:
-        """Move a corrupt file out of the way, where a person can look at it."""
+        """Move a corrupt file out of the way, where a person can look at it, beside earlier ones of its name."""
         folder = self.root / "set-aside"
         durable_files.make_folder(folder)
-        target = folder / "--".join(path.relative_to(self.root / "buckets").parts)
+        name = "--".join(path.relative_to(self.root / "buckets").parts)
+        target, number = folder / name, 1
+        while target.exists():
+            number += 1
+            target = folder / f"{name}--{number}"
         path.replace(target)
         durable_files.sync_folder(path.parent)
         durable_files.sync_folder(folder)

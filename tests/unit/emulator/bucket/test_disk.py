@@ -121,6 +121,20 @@ def test_only_the_scraps_of_this_program_are_cleared(tmp_path: Path) -> None:
     assert [path.read_text() for path in mine] == ["mine"] * len(mine)
 
 
+def test_a_file_set_aside_keeps_the_earlier_ones_of_its_name(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.prepare()
+    disk.write_bucket("b", {})
+    for body in (b"first", b"second", b"third"):
+        disk.write_version("b", "k", "null", Record({"key": "k"}, b""))
+        path = next((tmp_path / "buckets" / "b" / "objects").iterdir())
+        path.write_bytes(body)
+        assert disk.read_objects("b") == []
+    kept = sorted((tmp_path / "set-aside").iterdir())
+    assert [path.read_bytes() for path in kept] == [b"first", b"second", b"third"]
+    assert [path.name for path in kept] == [f"b--objects--{path.name}{end}" for end in ("", "--2", "--3")]
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
 def test_no_bucket_reaches_outside_of_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="no bucket name"):
