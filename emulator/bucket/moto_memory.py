@@ -127,6 +127,12 @@ class MotoMemory:
         """Return an object's versions and delete markers, oldest first."""
         return list(self._backend.buckets[bucket].keys.getlist(key, []))
 
+    def find_etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag of the object that a GET would give, or None where it would give none."""
+        held = self._backend.buckets.get(bucket)
+        newest = held.keys.get(key) if held is not None else None
+        return newest.etag if isinstance(newest, FakeKey) else None
+
     def version_facts(self, key: str, version: Version) -> dict[str, Any]:
         """Return what a version is apart from its body."""
         facts: dict[str, Any] = {

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from emulator.bucket.conditions import find_copy_error
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import LostChangeError
 from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request, Version
@@ -110,6 +111,10 @@ class WriteThrough:
         with self._touching_memory:
             if self._names_unknown_upload(bucket, query):
                 return error_answer(404, "NoSuchUpload", "The specified upload does not exist.")
+            if request.method == "PUT" and key and "uploadId" not in query:
+                error = find_copy_error(request.headers, self._memory.find_etag(bucket, key))
+                if error is not None:
+                    return error_answer(*error)
             self._target_at_work = (bucket, key)
             answer = self._ask(request)
         try:
@@ -118,10 +123,10 @@ class WriteThrough:
                 return answer
             self._put_back(bucket, key, query)
             return answer
-        except OSError as error:
-            _log.error("the data folder refused a write: %s; %s %s is undone", error, request.method, bucket)
+        except OSError as refusal:
+            _log.error("the data folder refused a write: %s; %s %s is undone", refusal, request.method, bucket)
             self._put_back(bucket, key, query)
-            return error_answer(500, "InternalError", f"The data folder refused the write: {error.strerror}.")
+            return error_answer(500, "InternalError", f"The data folder refused the write: {refusal.strerror}.")
         except Exception:
             _log.exception("%s %s could not be kept and is undone", request.method, request.target)
             self._put_back(bucket, key, query)

@@ -287,3 +287,19 @@ def test_a_refused_change_that_changed_nothing_reads_nothing_back(bucket: Bucket
     assert bucket.disk.read == ["bucket"]
     assert bucket.ask("GET", "/bkt/k").headers["ETag"] == etag
     assert bucket.ask("GET", f"/bkt/big?uploadId={upload}").status == 200
+
+
+def test_a_conditional_copy_overwrites_nothing(bucket: Bucket) -> None:
+    etag = bucket.ask("PUT", "/bkt/k", b"old").headers["ETag"]
+    bucket.ask("PUT", "/bkt/source", b"new")
+    source = {"x-amz-copy-source": "/bkt/source"}
+    exists = bucket.ask("PUT", "/bkt/k", **source, **{"If-None-Match": "*"})
+    assert (exists.status, b"PreconditionFailed" in exists.body) == (412, True)
+    assert bucket.ask("PUT", "/bkt/k", **source, **{"if-match": '"0"'}).status == 412
+    assert bucket.ask("PUT", "/bkt/nothing", **source, **{"If-Match": etag}).status == 404
+    assert bucket.ask("GET", "/bkt/k").body == b"old"
+    assert bucket.ask("PUT", "/bkt/other", **source, **{"If-None-Match": "*"}).status == 200
+    assert bucket.ask("PUT", "/bkt/k", **source, **{"If-Match": etag}).status == 200
+    assert bucket.ask("GET", "/bkt/k").body == bucket.ask("GET", "/bkt/other").body == b"new"
+    bucket.ask("DELETE", "/bkt/k")
+    assert bucket.ask("PUT", "/bkt/k", **source, **{"If-None-Match": "*"}).status == 200
