@@ -282,3 +282,11 @@ def test_several_addresses_share_a_port_and_no_other_address_answers(start: Call
     assert s3_client(running.url).list_buckets()["Buckets"][0]["Name"] == "made-here"
     with pytest.raises(BotoCoreError):
         s3_client(running.url.replace("127.0.0.1", "127.0.0.3")).list_buckets()
+
+
+def test_large_objects_are_not_limited_by_open_files(bucket: Callable[..., Any]) -> None:
+    # moto keeps an open temporary file for each version of 16 MiB or more.
+    running = bucket(open_files_limit=(64, 256))
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert line.split()[3:5] == ["256", "256"]
