@@ -290,3 +290,30 @@ def test_large_objects_are_not_limited_by_open_files(bucket: Callable[..., Any])
     limits = Path(f"/proc/{running.process.pid}/limits").read_text()
     line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
     assert line.split()[3:5] == ["256", "256"]
+
+
+def test_a_folder_of_somebody_else_is_named_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.tmp").write_text("mine")
+    command = [sys.executable, "-m", "emulator", "bucket", "--port", "0", "--data-dir", str(tmp_path)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert refused.returncode == 1
+    assert f"{tmp_path} is no data folder of the bucket" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.tmp"]
+
+
+@pytest.mark.fault(17)
+def test_fault_17_damaged_bucket_settings_are_named_and_objects_served(
+    bucket: Callable[..., Any], tmp_path: Path
+) -> None:
+    first = bucket()
+    s3_client(first.url).put_object(Bucket="models", Key="k", Body=b"body")
+    assert first.stop() == 0
+    settings = tmp_path / "data" / "buckets" / "models" / "bucket"
+    settings.write_bytes(settings.read_bytes().replace(b"models", b"modelz"))
+    second = bucket()
+    assert "the settings of 'models' were lost; it is served with its objects and default settings" in second.log
+    second.kill()
+    third = bucket()
+    assert read(s3_client(third.url), "k") == b"body"
+    assert "lost" not in third.log
