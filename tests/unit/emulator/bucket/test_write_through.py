@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,8 @@ class FailingDisk(Disk):
         self.is_writing.set()
         assert self.may_write.wait(5)
         if self.error is not None:
-            raise self.error
+            # A new one each time: an error that lives as long as the test's parameters keeps moto's objects alive.
+            raise type(self.error)(*self.error.args)
         super()._write(path, record)
 
 
@@ -64,6 +66,8 @@ def bucket(tmp_path: Path) -> Iterator[Bucket]:
     made.store.create_bucket("bkt")
     yield made
     s3_backends["123456789012"]["aws"].reset()
+    # What moto complains of when it is collected is collected here, where that is expected.
+    gc.collect()
 
 
 @pytest.mark.fault(17)
