@@ -2,5 +2,6 @@
 
 From the outside in: ``server`` (sockets) → ``write_through`` (what is durable when) → ``moto_memory``
 (moto's S3, in memory) and ``disk`` (the folder). ``records`` and ``durable_files`` are what ``disk`` is
-made of.
+made of; ``targets`` reads which bucket and key a request names, ``conditions`` whether a copy may
+overwrite.
 """

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import resource
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.durable_files import FolderLock, make_folder
 from emulator.bucket.errors import BucketError, DataFolderInUseError
 from emulator.service import PortTakenError, say, stop_on_signals, url_of, write_ready_file
+
+if TYPE_CHECKING:
+    from emulator.bucket.write_through import WriteThrough
+
+_OPEN_FILES_IF_UNLIMITED = 10_240
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +57,24 @@ async def serve_bucket(options: BucketOptions) -> None:
     Raises
     ------
     BucketError
-        The folder is in use, or of an unknown format, or a bucket can't be created.
+        The folder is in use, of an unknown format or somebody else's, or a bucket can't be created.
     PortTakenError
         The port is taken.
     """
     # moto takes 0.6 s to import: not before the command is known to be this one.
-    from emulator.bucket.moto_memory import MotoMemory
     from emulator.bucket.server import BucketServer
-    from emulator.bucket.write_through import WriteThrough
 
     # moto warns of each replaced object that Python, not moto, gave back to the system.
     warnings.filterwarnings("ignore", "S3 key was not disposed of in time", ResourceWarning)
+    _allow_open_files()
+    disk = Disk(options.data_dir)
+    # Before the lock, which is a file too: nothing is left in a folder of somebody else.
+    disk.check()
     make_folder(options.data_dir)
     with FolderLock(options.data_dir) as lock:
         if not lock.acquire():
             raise DataFolderInUseError(options.data_dir)
-        disk = Disk(options.data_dir)
-        disk.prepare()
-        store = WriteThrough(disk, MotoMemory())
-        store.load()
-        for error in disk.corrupt:
-            say(f"bucket: {error}; it is set aside in {disk.root / 'set-aside'} and not served")
-        for bucket in options.buckets:
-            answer = store.create_bucket(bucket)
-            if answer.status != 200:
-                raise BucketError(f"can't create the bucket {bucket!r}: {answer.body.decode(errors='replace')}")
+        store = _open_store(disk, options)
         server = BucketServer(store)
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
@@ -84,6 +85,35 @@ async def serve_bucket(options: BucketOptions) -> None:
             await stopping.wait()
         finally:
             await server.stop()
+
+
+def _allow_open_files() -> None:
+    """Raise the limit of open files: moto keeps one open for each object version of 16 MiB or more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says "no limit" and refuses more than this.
+    wanted = _OPEN_FILES_IF_UNLIMITED if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _open_store(disk: Disk, options: BucketOptions) -> WriteThrough:
+    """Load a locked data folder, say what is wrong with it, and create the buckets that are asked for."""
+    from emulator.bucket.moto_memory import MotoMemory
+    from emulator.bucket.write_through import WriteThrough
+
+    disk.prepare()
+    store = WriteThrough(disk, MotoMemory())
+    store.load()
+    for error in disk.corrupt:
+        say(f"bucket: {error}; it is set aside in {disk.root / 'set-aside'} and not served")
+    for bucket in store.rebuilt:
+        say(f"bucket: the settings of {bucket!r} were lost; it is served with its objects and default settings")
+    for bucket in options.buckets:
+        answer = store.create_bucket(bucket)
+        if answer.status != 200:
+            raise BucketError(f"can't create the bucket {bucket!r}: {answer.body.decode(errors='replace')}")
+    return store
 
 
 async def _listen(server: object, options: BucketOptions) -> list[tuple[str, int]]:

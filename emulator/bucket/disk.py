@@ -11,22 +11,30 @@
 
 A key is hashed into its file's name because a key may be 1,024 bytes long, hold slashes, dots or control
 characters, and differ from another in case alone; the key itself is among the facts in the file. A bucket
-without its ``bucket`` file does not exist. Knows files, not moto.
+without its ``bucket`` file and without objects does not exist; one with objects has lost its settings, and no
+object for that. Knows files, not moto.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from emulator.bucket import durable_files
-from emulator.bucket.errors import CorruptRecordError, UnknownFormatError
+from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
 from emulator.bucket.records import Record, decode_record, encode_record
 
 FORMAT = 1
+_MARKER = "format.json"
+# What a first start that was killed may leave in a folder before the marker says whose it is.
+_FIRST_FILES = frozenset({"lock", _MARKER + durable_files.TEMPORARY_SUFFIX})
+_OBJECT_FILE = re.compile(r"[0-9a-f]{64}\.[^.]+")
+_UPLOAD_FOLDER = re.compile(r"[0-9a-f]{64}")
+_UPLOAD_FILE = re.compile(r"uploads/[0-9a-f]{64}/(upload|part\.\d+)")
 
 
 class Disk:
@@ -42,33 +50,59 @@ class Disk:
         self.root = root
         self.corrupt: list[CorruptRecordError] = []
 
+    def check(self) -> None:
+        """Make sure, changing nothing, that the folder is ours, or new or empty and so may become ours.
+
+        Raises
+        ------
+        ForeignFolderError
+            It holds other files.
+        UnknownFormatError
+            It was written by another version of this program.
+        """
+        marker = self.root / _MARKER
+        if marker.exists():
+            found = _format_of(marker)
+            if found != FORMAT:
+                raise UnknownFormatError(self.root, found, FORMAT)
+        elif self.root.exists() and {path.name for path in self.root.iterdir()} - _FIRST_FILES:
+            raise ForeignFolderError(self.root)
+
     def prepare(self) -> None:
         """Make the folder if needed and remove what a crash left half-written.
 
         Raises
         ------
-        UnknownFormatError
-            The folder was written by another version of this program.
+        ForeignFolderError, UnknownFormatError
+            As `check` does.
         """
-        durable_files.make_folder(self.root / "buckets")
-        marker = self.root / "format.json"
+        self.check()
+        durable_files.make_folder(self.root)
+        marker = self.root / _MARKER
         if not marker.exists():
             durable_files.write_durably(marker, [json.dumps({"format": FORMAT}).encode() + b"\n"])
-        found = _format_of(marker)
-        if found != FORMAT:
-            raise UnknownFormatError(self.root, found, FORMAT)
-        for torn in self.root.rglob("*" + durable_files.TEMPORARY_SUFFIX):
+        durable_files.make_folder(self.root / "buckets")
+        for torn in self._scraps():
             torn.unlink()
         for folder in (self.root / "buckets").iterdir():
             if not (folder / "bucket").exists():
-                durable_files.remove_folder(folder)
+                _remove_if_empty(folder)
 
     def bucket_names(self) -> list[str]:
-        """Return the names of the buckets that exist."""
-        return sorted(path.parent.name for path in (self.root / "buckets").glob("*/bucket"))
+        """Return the names of the buckets that exist: those with settings, and those with objects and none."""
+        return sorted(path.name for path in (self.root / "buckets").iterdir() if self.has_bucket(path.name))
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Say whether there is a bucket of this name, damaged or whole."""
+        return (self._bucket(bucket) / "bucket").exists() or bool(self.version_ids(bucket))
+
+    def version_ids(self, bucket: str) -> set[str]:
+        """Return the version ids of a bucket's objects."""
+        names = [path.name for path in (self._bucket(bucket) / "objects").glob("*")]
+        return {name.partition(".")[2] for name in names if _OBJECT_FILE.fullmatch(name)}
 
     def find_bucket(self, bucket: str) -> Record | None:
-        """Return a bucket's settings, or None where there is no such bucket."""
+        """Return a bucket's settings, or None where there are none that can be read."""
         path = self._bucket(bucket) / "bucket"
         return self._read(path) if path.exists() else None
 
@@ -97,7 +131,8 @@ class Disk:
 
     def read_objects(self, bucket: str) -> list[Record]:
         """Return every version of every object of a bucket, in no particular order."""
-        return self._read_all((self._bucket(bucket) / "objects").iterdir())
+        folder = self._bucket(bucket) / "objects"
+        return self._read_all(path for path in folder.iterdir() if _OBJECT_FILE.fullmatch(path.name))
 
     def write_upload(self, bucket: str, upload_id: str, facts: dict[str, Any]) -> None:
         """Note that a multipart upload has begun."""
@@ -115,13 +150,29 @@ class Disk:
 
     def read_uploads(self, bucket: str) -> Iterator[tuple[Record, list[Record]]]:
         """Yield each unfinished upload with its parts."""
-        for folder in sorted((self._bucket(bucket) / "uploads").iterdir()):
+        folders = (self._bucket(bucket) / "uploads").iterdir()
+        for folder in sorted(path for path in folders if _UPLOAD_FOLDER.fullmatch(path.name)):
             if not (folder / "upload").exists():
                 durable_files.remove_folder(folder)
                 continue
             upload = self._read(folder / "upload")
             if upload is not None:
                 yield upload, self._read_all(folder.glob("part.*"))
+
+    def _scraps(self) -> list[Path]:
+        """Return the temporary files of this program: by place and name, for other files may end in .tmp too."""
+        patterns = {
+            "": re.escape(_MARKER),
+            "buckets/*/": "bucket",
+            "buckets/*/objects/": _OBJECT_FILE.pattern,
+            "buckets/*/uploads/*/": r"upload|part\.\d+",
+        }
+        return [
+            path
+            for place, name in patterns.items()
+            for path in self.root.glob(f"{place}*{durable_files.TEMPORARY_SUFFIX}")
+            if re.fullmatch(name, path.name.removesuffix(durable_files.TEMPORARY_SUFFIX))
+        ]
 
     def _bucket(self, bucket: str) -> Path:
         # Bucket names are checked by S3's own rules before anything is written; this is the second lock.
@@ -151,10 +202,14 @@ class Disk:
             return None
 
     def _set_aside(self, path: Path) -> None:
-        """Move a corrupt file out of the way, where a person can look at it."""
+        """Move a corrupt file out of the way, where a person can look at it, beside earlier ones of its name."""
         folder = self.root / "set-aside"
         durable_files.make_folder(folder)
-        target = folder / "--".join(path.relative_to(self.root / "buckets").parts)
+        name = "--".join(path.relative_to(self.root / "buckets").parts)
+        target, number = folder / name, 1
+        while target.exists():
+            number += 1
+            target = folder / f"{name}--{number}"
         path.replace(target)
         durable_files.sync_folder(path.parent)
         durable_files.sync_folder(folder)
@@ -162,6 +217,13 @@ class Disk:
 
 def _hashed(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a bucket's folder that was not made, or not removed, to the end; not if it holds more than uploads."""
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    if folder.is_dir() and all(_UPLOAD_FILE.fullmatch(name) for name in files):
+        durable_files.remove_folder(folder)
 
 
 def _format_of(marker: Path) -> object:

@@ -20,6 +20,17 @@ class DataFolderInUseError(BucketError):
         )
 
 
+class ForeignFolderError(BucketError):
+    """The folder holds files, and nothing that says that this program put them there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} is no data folder of the bucket: it has files in it, and no format.json. Nothing was changed; "
+            "choose an empty or a new folder with --data-dir"
+        )
+
+
 class UnknownFormatError(BucketError):
     """The data folder was written by another version of the bucket."""
 
@@ -36,3 +47,12 @@ class CorruptRecordError(BucketError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path} is corrupt: {reason}")
+
+
+class LostChangeError(BucketError):
+    """A change was accepted, and what it was to make is nowhere."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        self.bucket = bucket
+        self.key = key
+        super().__init__(f"a PUT of {key!r} into {bucket!r} was accepted, and there is no such object now")

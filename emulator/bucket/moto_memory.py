@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote
 
 from moto.core import DEFAULT_ACCOUNT_ID  # type: ignore[attr-defined]
 from moto.core.request import Request
@@ -28,10 +27,12 @@ from moto.s3.responses import S3Response
 from werkzeug.exceptions import HTTPException
 
 from emulator.bucket.records import Record
+from emulator.bucket.targets import moto_path
 
 # moto tells path-style from virtual-host-style requests by the host: whatever address a client used
 # (loopback, Docker's bridge, a host name with dots), moto sees S3's own, so path style always holds.
 _HOST = "s3.amazonaws.com"
+_DEFAULT_REGION = "us-east-1"
 # Attributes of a moto object that are plain values, and make it what it is.
 _PLAIN_FACTS = (
     "website_redirect_location", "checksum_algorithm", "checksum_value", "checksum_type", "checksum_parts",
@@ -69,7 +70,7 @@ class MotoMemory:
 
     def answer(self, request: S3Request) -> S3Answer:
         """Let moto answer a request, changing its memory if the request asks for that."""
-        url = f"http://{_HOST}{request.target}"
+        url = f"http://{_HOST}{moto_path(request.target)}"
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
         wrapped = Request.from_primitives(request.method, url, {**headers, "Host": _HOST}, request.body)
         segments = request.target.partition("?")[0].lstrip("/").split("/", 1)
@@ -94,15 +95,12 @@ class MotoMemory:
 
     def bucket_facts(self, bucket: str) -> dict[str, Any]:
         """Return what a bucket is apart from its objects and its sub-resources."""
-        held = self._backend.buckets[bucket]
-        return {
-            "name": bucket,
-            "region": held.region_name,
-            "created_at": held.creation_date.isoformat(),
-            "object_lock_enabled": held.object_lock_enabled,
-            "ownership_rule": held.ownership_rule,
-            "acl": _acl_facts(held.acl),
-        }
+        return _facts_of_bucket(self._backend.buckets[bucket])
+
+    def default_bucket_facts(self, bucket: str) -> dict[str, Any]:
+        """Return what `bucket_facts` says of a bucket that was made without any wish."""
+        made = FakeBucket(bucket, DEFAULT_ACCOUNT_ID, _DEFAULT_REGION)  # type: ignore[abstract]
+        return _facts_of_bucket(made)
 
     def make_bucket(self, facts: Mapping[str, Any]) -> None:
         """Make a bucket from its facts, keeping the objects of one that is there already."""
@@ -128,6 +126,12 @@ class MotoMemory:
     def versions(self, bucket: str, key: str) -> list[Version]:
         """Return an object's versions and delete markers, oldest first."""
         return list(self._backend.buckets[bucket].keys.getlist(key, []))
+
+    def find_etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag of the object that a GET would give, or None where it would give none."""
+        held = self._backend.buckets.get(bucket)
+        newest = held.keys.get(key) if held is not None else None
+        return newest.etag if isinstance(newest, FakeKey) else None
 
     def version_facts(self, key: str, version: Version) -> dict[str, Any]:
         """Return what a version is apart from its body."""
@@ -243,10 +247,15 @@ class MotoMemory:
         return FakeKey(key, b"", self._backend.account_id, self._backend.region_name, bucket_name=bucket)
 
 
-def bucket_and_key(target: str) -> tuple[str, str]:
-    """Return the bucket and the key that a path-style request names, each empty where it names none."""
-    bucket, _, key = target.partition("?")[0].removeprefix("/").partition("/")
-    return unquote(bucket), unquote(key)
+def _facts_of_bucket(held: FakeBucket) -> dict[str, Any]:
+    return {
+        "name": held.name,
+        "region": held.region_name,
+        "created_at": held.creation_date.isoformat(),
+        "object_lock_enabled": held.object_lock_enabled,
+        "ownership_rule": held.ownership_rule,
+        "acl": _acl_facts(held.acl),
+    }
 
 
 def _acl_facts(acl: FakeAcl | None) -> list[dict[str, Any]] | None:

@@ -47,7 +47,8 @@ class BucketServer:
         OSError
             An address is taken or not one of this machine's.
         """
-        server = web.Server(self._answer, access_log=None)
+        # S3 keeps what it is sent: a Content-Encoding is the object's, not the connection's.
+        server = web.Server(self._answer, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         bound: list[tuple[str, int]] = []

@@ -18,12 +18,17 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from emulator.bucket.conditions import find_copy_error
 from emulator.bucket.disk import Disk
-from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request, Version, bucket_and_key
+from emulator.bucket.errors import LostChangeError
+from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request, Version
 from emulator.bucket.records import Record
+from emulator.bucket.targets import bucket_and_key, find_target_error
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOAD_QUERIES = frozenset({"uploads", "uploadId"})
+_NAMING_OTHER_BUCKETS = frozenset({"logging", "replication", "inventory", "analytics"})
+_VERSIONED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +41,11 @@ class WriteThrough:
         Where things are kept; prepared, and locked against other processes.
     memory : MotoMemory
         Empty; `load` fills it.
+
+    Attributes
+    ----------
+    rebuilt : list of str
+        The buckets whose settings were lost and are the default ones now.
     """
 
     def __init__(self, disk: Disk, memory: MotoMemory) -> None:
@@ -49,13 +59,15 @@ class WriteThrough:
         self._written_parts: dict[str, dict[str, dict[int, object]]] = {}
         self._sub_resources: dict[str, dict[str, str]] = {}
         self._next_sequence = 1
+        self.rebuilt: list[str] = []
 
     def load(self) -> None:
         """Replay the data folder into memory."""
-        for bucket in self._disk.bucket_names():
+        names = self._disk.bucket_names()
+        for bucket in names:
             self._reload_bucket(bucket)
-            if self._memory.find_bucket(bucket) is None:
-                continue
+        self._replay_settings(names)
+        for bucket in names:
             by_key: dict[str, list[Record]] = defaultdict(list)
             for record in self._disk.read_objects(bucket):
                 by_key[record.facts["key"]].append(record)
@@ -71,6 +83,9 @@ class WriteThrough:
 
     def answer(self, request: S3Request) -> S3Answer:
         """Answer one request; safe to call from several threads."""
+        error = find_target_error(request.target)
+        if error is not None:
+            return error_answer(400, *error)
         if request.method in _READING_METHODS:
             return self._read(request)
         with self._changing:
@@ -96,18 +111,26 @@ class WriteThrough:
         with self._touching_memory:
             if self._names_unknown_upload(bucket, query):
                 return error_answer(404, "NoSuchUpload", "The specified upload does not exist.")
+            if request.method == "PUT" and key and "uploadId" not in query:
+                error = find_copy_error(request.headers, self._memory.find_etag(bucket, key))
+                if error is not None:
+                    return error_answer(*error)
             self._target_at_work = (bucket, key)
             answer = self._ask(request)
         try:
             if 200 <= answer.status < 300:
                 self._persist(request, bucket, key, query)
                 return answer
-            self._put_back(bucket, key)
+            self._put_back(bucket, key, query)
             return answer
-        except OSError as error:
-            _log.error("the data folder refused a write: %s; %s %s is undone", error, request.method, bucket)
-            self._put_back(bucket, key)
-            return error_answer(500, "InternalError", f"The data folder refused the write: {error.strerror}.")
+        except OSError as refusal:
+            _log.error("the data folder refused a write: %s; %s %s is undone", refusal, request.method, bucket)
+            self._put_back(bucket, key, query)
+            return error_answer(500, "InternalError", f"The data folder refused the write: {refusal.strerror}.")
+        except Exception:
+            _log.exception("%s %s could not be kept and is undone", request.method, request.target)
+            self._put_back(bucket, key, query)
+            return error_answer(500, "InternalError", "The change could not be kept and is undone.")
         finally:
             with self._touching_memory:
                 self._target_at_work = None
@@ -127,6 +150,8 @@ class WriteThrough:
 
     def _persist(self, request: S3Request, bucket: str, key: str, query: dict[str, str]) -> None:
         """Bring the disk to what memory holds for the target of a change that moto accepted."""
+        if key and request.method == "PUT" and "uploadId" not in query and not self._holds(bucket, key):
+            raise LostChangeError(bucket, key)
         if not key:
             self._persist_bucket(request, bucket)
         if self._memory.find_bucket(bucket) is None:
@@ -139,6 +164,9 @@ class WriteThrough:
             self._persist_uploads(bucket)
         elif request.method == "POST":
             self._persist_versions(bucket, {*self._memory.keys(bucket), *self._written.get(bucket, {})})
+
+    def _holds(self, bucket: str, key: str) -> bool:
+        return self._memory.find_bucket(bucket) is not None and bool(self._memory.versions(bucket, key))
 
     def _persist_bucket(self, request: S3Request, bucket: str) -> None:
         if self._memory.find_bucket(bucket) is None:
@@ -203,33 +231,69 @@ class WriteThrough:
             self._disk.remove_upload(bucket, upload_id)
             del written[upload_id]
 
-    def _put_back(self, bucket: str, key: str) -> None:
+    def _put_back(self, bucket: str, key: str, query: dict[str, str]) -> None:
         """Make memory what the disk holds for the target of a change that did not happen."""
         if not bucket:
             return
         with self._touching_memory:
+            was_there = self._memory.find_bucket(bucket) is not None
             if not key:
                 self._reload_bucket(bucket)
             if self._memory.find_bucket(bucket) is None:
                 return
+            if not key:
+                self._replay_settings([bucket])
             keys = [key] if key else {*self._memory.keys(bucket), *self._written.get(bucket, {})}
             for one in keys:
-                self._replace_versions(bucket, one, self._disk.read_versions(bucket, one))
-            self._reload_uploads(bucket)
+                if not self._is_as_written(bucket, one):
+                    self._replace_versions(bucket, one, self._disk.read_versions(bucket, one))
+            if not was_there or _UPLOAD_QUERIES.intersection(query):
+                self._reload_uploads(bucket)
+
+    def _is_as_written(self, bucket: str, key: str) -> bool:
+        """Say whether memory holds the very versions that were last written, with the facts of then."""
+        held = self._memory.versions(bucket, key)
+        written = self._written[bucket].get(key, {})
+        return len(held) == len(written) and all(
+            version.version_id in written
+            and written[version.version_id][0] is version
+            and _same(written[version.version_id][1], self._memory.version_facts(key, version))
+            for version in held
+        )
 
     def _reload_bucket(self, bucket: str) -> None:
-        record = self._disk.find_bucket(bucket)
-        if record is None:
+        if not self._disk.has_bucket(bucket):
             self._memory.forget_bucket(bucket)
             return
+        record = self._disk.find_bucket(bucket) or self._rebuild_bucket(bucket)
         self._memory.make_bucket(record.facts)
         self._written.setdefault(bucket, {})
         self._written_parts.setdefault(bucket, {})
         self._sub_resources[bucket] = dict(record.facts["sub_resources"])
-        for sub_resource, body in self._sub_resources[bucket].items():
+
+    def _replay_settings(self, buckets: list[str]) -> None:
+        """Put the settings of buckets back: those that others need first, of every bucket."""
+        settings = [
+            (bucket, name, body) for bucket in buckets for name, body in self._sub_resources.get(bucket, {}).items()
+        ]
+        for bucket, name, body in sorted(settings, key=lambda one: _replay_rank(one[1])):
             content = base64.b64decode(body)
-            headers = {"Content-Length": str(len(content)), "Authorization": _authorization(record.facts)}
-            self._memory.answer(S3Request("PUT", f"/{bucket}?{sub_resource}", headers, content))
+            region = self._memory.bucket_facts(bucket)["region"]
+            headers = {"Content-Length": str(len(content)), "Authorization": _authorization(region)}
+            answer = self._ask(S3Request("PUT", f"/{bucket}?{name}", headers, content))
+            if not 200 <= answer.status < 300:
+                reason = answer.body.decode(errors="replace")
+                _log.error("the setting %r of the bucket %r does not come back: %s", name, bucket, reason)
+
+    def _rebuild_bucket(self, bucket: str) -> Record:
+        """Give a bucket whose settings are lost the default ones; its objects outlive its settings."""
+        facts = self._memory.default_bucket_facts(bucket)
+        # More than unversioned objects: versioning was on, and with it off the next write would drop them.
+        is_versioned = bool(self._disk.version_ids(bucket) - {"null"})
+        facts["sub_resources"] = {"versioning": base64.b64encode(_VERSIONED).decode()} if is_versioned else {}
+        self._disk.write_bucket(bucket, facts)
+        self.rebuilt.append(bucket)
+        return Record(facts, b"")
 
     def _replace_versions(self, bucket: str, key: str, records: list[Record]) -> None:
         ordered = sorted(records, key=lambda record: int(record.facts["sequence"]))
@@ -257,5 +321,11 @@ def _same(written: dict[str, Any], facts: dict[str, Any]) -> bool:
     return {name: value for name, value in written.items() if name != "sequence"} == facts
 
 
-def _authorization(facts: Any) -> str:
-    return f"AWS4-HMAC-SHA256 Credential=replay/20260101/{facts['region']}/s3/aws4_request"
+def _replay_rank(sub_resource: str) -> int:
+    """Return when a setting is replayed: versioning is what others need, and some name other buckets."""
+    name = sub_resource.partition("&")[0].partition("=")[0]
+    return 0 if name == "versioning" else 2 if name in _NAMING_OTHER_BUCKETS else 1
+
+
+def _authorization(region: str) -> str:
+    return f"AWS4-HMAC-SHA256 Credential=replay/20260101/{region}/s3/aws4_request"

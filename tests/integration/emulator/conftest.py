@@ -105,13 +105,20 @@ def functions() -> Path:
 def _starter(folder: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def _start(*arguments: str, file_size_limit: int | None = None, env: dict[str, str] | None = None) -> Running:
+    def _start(
+        *arguments: str,
+        file_size_limit: int | None = None,
+        open_files_limit: tuple[int, int] | None = None,
+        env: dict[str, str] | None = None,
+    ) -> Running:
         number = len(started)
         ready, log = folder / f"ready-{number}.json", folder / f"log-{number}.txt"
 
         def limit() -> None:
             if file_size_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, file_size_limit))
+            if open_files_limit is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, open_files_limit)
 
         with log.open("wb") as stderr:
             process = subprocess.Popen(

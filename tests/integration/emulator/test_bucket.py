@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import signal
 import subprocess
 import sys
@@ -70,6 +73,18 @@ def test_objects_with_odd_keys_come_back_after_a_kill(bucket: Callable[..., Any]
         for name in ("ETag", "LastModified", "ContentType", "Metadata", "ContentLength", "CacheControl"):
             assert after[name] == before[key][name], (key, name)
         assert s3.get_object_tagging(Bucket="models", Key=key)["TagSet"] == [{"Key": "team", "Value": "credit"}]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity"])
+def test_an_encoded_body_is_kept_byte_for_byte(bucket: Callable[..., Any], encoding: str) -> None:
+    s3 = s3_client(bucket().url)
+    body = gzip.compress(b"model" * 1000)
+    for sent in (body, io.BytesIO(body)):
+        etag = s3.put_object(Bucket="models", Key="k", Body=sent, ContentEncoding=encoding)["ETag"]
+        answer = s3.get_object(Bucket="models", Key="k")
+        assert answer["Body"].read() == body
+        assert (answer["ContentLength"], answer["ContentEncoding"]) == (len(body), encoding)
+        assert etag == f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 @pytest.mark.fault(17)
@@ -267,3 +282,38 @@ def test_several_addresses_share_a_port_and_no_other_address_answers(start: Call
     assert s3_client(running.url).list_buckets()["Buckets"][0]["Name"] == "made-here"
     with pytest.raises(BotoCoreError):
         s3_client(running.url.replace("127.0.0.1", "127.0.0.3")).list_buckets()
+
+
+def test_large_objects_are_not_limited_by_open_files(bucket: Callable[..., Any]) -> None:
+    # moto keeps an open temporary file for each version of 16 MiB or more.
+    running = bucket(open_files_limit=(64, 256))
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert line.split()[3:5] == ["256", "256"]
+
+
+def test_a_folder_of_somebody_else_is_named_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.tmp").write_text("mine")
+    command = [sys.executable, "-m", "emulator", "bucket", "--port", "0", "--data-dir", str(tmp_path)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert refused.returncode == 1
+    assert f"{tmp_path} is no data folder of the bucket" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.tmp"]
+
+
+@pytest.mark.fault(17)
+def test_fault_17_damaged_bucket_settings_are_named_and_objects_served(
+    bucket: Callable[..., Any], tmp_path: Path
+) -> None:
+    first = bucket()
+    s3_client(first.url).put_object(Bucket="models", Key="k", Body=b"body")
+    assert first.stop() == 0
+    settings = tmp_path / "data" / "buckets" / "models" / "bucket"
+    settings.write_bytes(settings.read_bytes().replace(b"models", b"modelz"))
+    second = bucket()
+    assert "the settings of 'models' were lost; it is served with its objects and default settings" in second.log
+    second.kill()
+    third = bucket()
+    assert read(s3_client(third.url), "k") == b"body"
+    assert "lost" not in third.log

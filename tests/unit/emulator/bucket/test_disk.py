@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.durable_files import FolderLock, remove_durably, write_durably
-from emulator.bucket.errors import CorruptRecordError, UnknownFormatError
-from emulator.bucket.moto_memory import bucket_and_key
+from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
 from emulator.bucket.records import Record, decode_record, encode_record
+from emulator.bucket.targets import bucket_and_key
 
 json_facts = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()))
 
@@ -65,19 +65,74 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     disk.prepare()
     disk.write_bucket("whole", {})
     disk.write_version("whole", "k", "null", Record({"key": "k"}, b"1"))
-    (tmp_path / "buckets" / "half" / "objects").mkdir(parents=True)
-    (tmp_path / "buckets" / "whole" / "objects" / "x.tmp").write_bytes(b"torn")
-    (tmp_path / "buckets" / "whole" / "uploads" / "x").mkdir()
-    (tmp_path / "buckets" / "whole" / "uploads" / "x" / "part.1").write_bytes(b"torn")
+    disk.write_bucket("half", {})
+    disk.write_upload("half", "id", {})
+    disk.write_part("half", "id", Record({"number": 1}, b"part"))
+    (tmp_path / "buckets" / "half" / "bucket").unlink()
+    torn = tmp_path / "buckets" / "whole" / "objects" / ("0" * 64 + ".null.tmp")
+    torn.write_bytes(b"torn")
+    upload = tmp_path / "buckets" / "whole" / "uploads" / ("0" * 64)
+    upload.mkdir()
+    (upload / "part.1").write_bytes(b"torn")
     disk = Disk(tmp_path)
     disk.prepare()
     assert disk.bucket_names() == ["whole"]
     assert [one.body for one in disk.read_objects("whole")] == [b"1"]
     assert list(disk.read_uploads("whole")) == []
     assert not (tmp_path / "buckets" / "half").exists()
+    assert not torn.exists()
+    assert not upload.exists()
     (tmp_path / "format.json").write_text('{"format": 99}')
     with pytest.raises(UnknownFormatError, match="99"):
         Disk(tmp_path).prepare()
+
+
+@pytest.mark.parametrize("mine", ["notes.tmp", "buckets/holiday/photo.tmp", "src/build.tmp"])
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path, mine: str) -> None:
+    (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / mine).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ForeignFolderError, match=r"no data folder.*--data-dir"):
+        Disk(tmp_path).prepare()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_first_start_that_was_killed_may_be_repeated(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / "format.json.tmp").touch()
+    Disk(tmp_path).prepare()
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "format.json", "buckets"}
+
+
+def test_only_the_scraps_of_this_program_are_cleared(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.prepare()
+    disk.write_bucket("whole", {})
+    mine = [
+        tmp_path / name
+        for name in ("a.tmp", "buckets/b.tmp", "buckets/x/photo.jpg", "buckets/whole/objects/c.tmp",
+                     "buckets/whole/uploads/d/part.1", "set-aside/e.tmp")
+    ]  # fmt: skip
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    Disk(tmp_path).prepare()
+    assert list(disk.read_objects("whole")) == list(disk.read_uploads("whole")) == []
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
+
+
+def test_a_file_set_aside_keeps_the_earlier_ones_of_its_name(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.prepare()
+    disk.write_bucket("b", {})
+    for body in (b"first", b"second", b"third"):
+        disk.write_version("b", "k", "null", Record({"key": "k"}, b""))
+        path = next((tmp_path / "buckets" / "b" / "objects").iterdir())
+        path.write_bytes(body)
+        assert disk.read_objects("b") == []
+    kept = sorted((tmp_path / "set-aside").iterdir())
+    assert [path.read_bytes() for path in kept] == [b"first", b"second", b"third"]
+    assert [path.name for path in kept] == [f"b--objects--{path.name}{end}" for end in ("", "--2", "--3")]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
