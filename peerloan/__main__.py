@@ -19,6 +19,7 @@ from peerloan.demo_command import demo
 from peerloan.errors import exit_code
 from peerloan.output import complain
 from peerloan.predict_command import predict
+from peerloan.score_command import score
 from peerloan.up_command import status, up
 from peerloan.workplace import Workplace
 
@@ -30,6 +31,7 @@ app.command()(registry_commands.versions)
 app.command()(registry_commands.delete)
 app.add_typer(registry_commands.alias_app, name="alias")
 app.command()(predict)
+app.command()(score)
 app.command()(status)
 app.command()(demo)
 
