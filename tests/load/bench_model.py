@@ -4,7 +4,8 @@
 Prints ``bench: <name> ratio=<x>`` lines, medians of both ways taken in turns: ``scoring-…`` from checked records to
 probabilities, ``function-…`` from API event to answer, ``cold-start`` from a fresh process to its first answer,
 ``score-file`` the rate of ``peerloan score`` over that of bare ``predict_proba`` on arrays. Absolute figures are in the
-lines between, as is the basic model, whose forest is served by arrays for its start and for single records. Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
+lines between, and the basic model, whose forest is served as arrays for the sake of its start and of single records.
+Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ def main() -> None:
         }
         published = {kind: _publish(candidate) for kind, candidate in candidates.items()}
         loans = _loans()
-        for kind in published:
+        for kind, store in published.items():
             suffix = "" if kind == "improved" else f"-{kind}"
-            bench_scoring(out, suffix, candidates[kind], published[kind], loans)
-            bench_function(out, suffix, published[kind], loans)
+            bench_scoring(out, suffix, candidates[kind], store, loans)
+            bench_function(out, suffix, store, loans)
         bench_cold_start(out, published["improved"], folder)
         bench_score_file(out, candidates["improved"], published["improved"], loans, folder, options.rows)
 
@@ -102,7 +103,7 @@ def bench_function(out: TextIO, suffix: str, store: Any, loans: Sequence[Any]) -
         events = [_event(_turned(loans, turn, n_records)) for turn in range(10)]
 
         def ask(form: str, events: list[Any] = events) -> Callable[[int], object]:
-            return lambda turn: handlers[form](events[turn % len(events)], None)
+            return lambda number: handlers[form](events[number % len(events)], None)
 
         for form in FORMS:
             answer = handlers[form](events[0], None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from predict_api.app import handler
 
-with open(sys.argv[1], encoding="utf-8") as file:
-    answer = handler(json.load(file), None)
+answer = handler(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), None)
 print(answer["statusCode"], answer["headers"].get("X-Model-Form"), file=sys.stderr)
