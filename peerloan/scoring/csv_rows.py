@@ -111,11 +111,11 @@ def read_step(file: BinaryIO, header: Header, first_line: int, size_bytes: int) 
         return None
     if not raw.endswith(b"\n"):
         raw += file.readline()
-    return _read_at_once(raw, header) or _read_row_by_row(raw, file, header, first_line)
+    return read_at_once(raw, header) or read_row_by_row(raw, file, header, first_line)
 
 
-def _read_at_once(raw: bytes, header: Header) -> Step | None:
-    """Return the step if there is nothing unusual in it, else None."""
+def read_at_once(raw: bytes, header: Header) -> Step | None:
+    """Return the step that some whole lines are, if there is nothing unusual in it, else None."""
     ending = header.ending.encode()
     if not raw.endswith(ending) or b'"' in raw or b"\0" in raw or raw.count(b"\r") != raw.count(b"\r\n"):
         return None
@@ -177,7 +177,8 @@ def _parse(raw: bytes, header: Header) -> Columns:
     return columns
 
 
-def _read_row_by_row(raw: bytes, file: BinaryIO, header: Header, first_line: int) -> Step:
+def read_row_by_row(raw: bytes, file: BinaryIO, header: Header, first_line: int) -> Step:
+    """Return the step that some lines are, with as much more of the file as the last row needs."""
     lines = _Lines(raw, file)
     good, records, rejections, rejected = [], [], [], 0
     for number, text, cells in _rows(lines, first_line):

@@ -117,10 +117,10 @@ def test_both_ways_of_reading_are_equal(source: bytes) -> None:
     file = io.BytesIO(source)
     header = csv_rows.read_header(file)
     raw = file.read()
-    at_once = csv_rows._read_at_once(raw, header)
+    at_once = csv_rows.read_at_once(raw, header)
     if at_once is None:
         return
-    row_by_row = csv_rows._read_row_by_row(raw, io.BytesIO(), header, 2)
+    row_by_row = csv_rows.read_row_by_row(raw, io.BytesIO(), header, 2)
     assert list(at_once.rows) == list(row_by_row.rows)
     assert (at_once.rejected, at_once.n_lines) == (row_by_row.rejected, row_by_row.n_lines) == (0, len(at_once.rows))
     for name in FIELD_NAMES:
@@ -133,7 +133,7 @@ def test_both_ways_of_reading_are_equal(source: bytes) -> None:
 @given(st.lists(st.floats(0, 1e9) | st.floats(0, 1e-300), min_size=1, max_size=50))
 def test_numbers_are_read_to_the_last_bit(numbers: list[float]) -> None:
     rows = [{**LOANS[0], "annual_inc": repr(number)} for number in numbers]
-    step = csv_rows._read_at_once(as_csv(rows)[HEADER.size_bytes :], HEADER)
+    step = csv_rows.read_at_once(as_csv(rows)[HEADER.size_bytes :], HEADER)
     assert step is not None
     assert step.columns["annual_inc"].tolist() == numbers
 
@@ -141,11 +141,11 @@ def test_numbers_are_read_to_the_last_bit(numbers: list[float]) -> None:
 HEADER = csv_rows.read_header(io.BytesIO(as_csv([])))
 
 
-def test_usual_rows_are_read_at_once() -> None:
+def test_usual_rows_areread_at_once() -> None:
     body = as_csv(LOANS)[HEADER.size_bytes :]
-    assert csv_rows._read_at_once(body, HEADER) is not None
+    assert csv_rows.read_at_once(body, HEADER) is not None
     windows = csv_rows.read_header(io.BytesIO(as_csv([]).replace(b"\n", b"\r\n")))
-    assert csv_rows._read_at_once(body.replace(b"\n", b"\r\n"), windows) is not None
+    assert csv_rows.read_at_once(body.replace(b"\n", b"\r\n"), windows) is not None
 
 
 def test_output_is_the_input_and_three_columns() -> None:

@@ -49,7 +49,7 @@ def make_s3_client(
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
     session = botocore.session.get_session()
-    session.register_component("data_loader", _QuickLoader(session.get_config_variable("data_path")))
+    session.register_component("data_loader", QuickLoader(session.get_config_variable("data_path")))
     return session.create_client(_SERVICE, endpoint_url=endpoint_url or None, region_name=region, config=config)
 
 
@@ -148,7 +148,7 @@ class S3Store:
         return StoreUnavailableError(operation, f"s3://{self.bucket}/{key}", str(error))
 
 
-class _QuickLoader(Loader):  # type: ignore[misc]
+class QuickLoader(Loader):  # type: ignore[misc]
     """Finds the description of S3 without looking into the folders of the four hundred services beside it.
 
     botocore makes that list to tell whether a service is there at all: a fifth of the time to make a client. Other
