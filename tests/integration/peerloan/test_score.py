@@ -63,7 +63,8 @@ def write_loans(path: Path, rounds: int = 1) -> None:
     text = frame_from_records(LOANS).to_csv(index=False)
     header, rows = text.split("\n", 1)
     bad = rows.splitlines()[5].replace(",", ",wrong ", 1) + "\n"
-    path.write_text(header + "\n" + (rows + bad) * rounds)
+    # Bad rows on both sides of what is cut; most steps have none, as in most files.
+    path.write_text(header + "\n" + bad * (rounds > 1) + rows * rounds + bad)
 
 
 def test_arrays_and_pickle_give_the_same_probabilities(bucket: str, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_arrays_and_pickle_give_the_same_probabilities(bucket: str, tmp_path: Pa
 
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Path) -> None:
     source = tmp_path / "loans.csv"
-    write_loans(source, rounds=500)
+    write_loans(source, rounds=300)
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
     score(bucket, str(source), "--out", str(whole))
     part, journal = tmp_path / "cut.csv.part", tmp_path / "cut.csv.journal"
@@ -101,7 +102,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
     done = subprocess.run(
         command(bucket, str(source), "--out", str(cut)), capture_output=True, text=True, timeout=120, check=True
     )
-    assert "Scored 750,000 rows" in done.stdout
+    assert "Scored 450,000 rows" in done.stdout
     assert cut.read_bytes() == whole.read_bytes()
     rejects = [(tmp_path / f"{name}.rejects.csv").read_bytes() for name in ("cut", "whole")]
     assert rejects[0] == rejects[1]
