@@ -20,6 +20,7 @@ from peerloan.errors import exit_code
 from peerloan.output import complain
 from peerloan.predict_command import predict
 from peerloan.report_command import report
+from peerloan.score_command import score
 from peerloan.up_command import status, up
 from peerloan.workplace import Workplace
 
@@ -32,6 +33,7 @@ app.command()(report)
 app.command()(registry_commands.delete)
 app.add_typer(registry_commands.alias_app, name="alias")
 app.command()(predict)
+app.command()(score)
 app.command()(status)
 app.command()(demo)
 

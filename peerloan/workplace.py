@@ -77,7 +77,7 @@ class Workplace:
         return RegistryReader(self._store(), self.model)
 
     def _store(self) -> ObjectStore:
-        # Imported here: boto3 takes longer than what most commands do, and some need no bucket.
+        # Imported here: botocore takes longer than what most commands do, and some need no bucket.
         from model_registry.stores.s3 import S3Store, make_s3_client
 
         return S3Store(self.bucket, make_s3_client(self.endpoint_url))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from model_artifact.schema import FIELDS, Field
-from predict_api import envelopes, schema
+from model_artifact.schema import FIELDS, LOAN_ID, MAX_LOAN_ID_LENGTH, MAX_TEXT_LENGTH, Field
+from predict_api import envelopes
 
 # Made up, not taken from any data.
 ON_TIME_RECORD: dict[str, Any] = {
@@ -33,10 +33,10 @@ def schemas() -> dict[str, Any]:
 
 def _request_schemas() -> dict[str, Any]:
     fields = {field.name: _field_schema(field) for field in FIELDS}
-    fields[schema.LOAN_ID] = {
+    fields[LOAN_ID] = {
         "type": ["string", "null"],
         "minLength": 1,
-        "maxLength": schema.MAX_LOAN_ID_LENGTH,
+        "maxLength": MAX_LOAN_ID_LENGTH,
         "description": "Echoed, and decides the version while two share the traffic.",
     }
     companions = {
@@ -67,7 +67,7 @@ def _field_schema(field: Field) -> dict[str, Any]:
         if field.whole:
             document["multipleOf"] = 1
     else:
-        document |= {"type": "string", "minLength": 1, "maxLength": schema.MAX_TEXT_LENGTH}
+        document |= {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH}
     if field.unit is not None:
         document["description"] += f" Unit: {field.unit}."
     if field.nullable:
@@ -80,7 +80,7 @@ def _split_schema() -> dict[str, Any]:
     columns = {
         "type": "array",
         "uniqueItems": True,
-        "items": {"enum": [*names, schema.LOAN_ID]},
+        "items": {"enum": [*names, LOAN_ID]},
         "allOf": [{"contains": {"const": name}} for name in names],
     }
     cell = {"type": ["number", "string", "null"]}
@@ -134,9 +134,7 @@ def _answer_schemas() -> dict[str, Any]:
     return {
         "PredictResponse": _object(response),
         "Model": _object(model),
-        "Prediction": _object(
-            prediction, required=[name for name in prediction if name not in (schema.LOAN_ID, "reasons")]
-        ),
+        "Prediction": _object(prediction, required=[name for name in prediction if name not in (LOAN_ID, "reasons")]),
         "Reason": _object(reason),
         "Warning": _object(warning),
         "Problem": _object(problem, required=[name for name in problem if name != "errors"]),

@@ -11,15 +11,19 @@ from typing import Any
 
 from pydantic_core import ErrorDetails, PydanticKnownError, SchemaValidator, ValidationError, core_schema
 
-from model_artifact.schema import FIELDS, Field
+from model_artifact.schema import (
+    FIELDS,
+    LOAN_ID,
+    MAX_LOAN_ID_LENGTH,
+    MAX_TEXT_LENGTH,
+    Field,
+    describe_requirement,
+)
 from predict_api.envelopes import COMPANIONS, ENVELOPES, has_surrogate
 from predict_api.errors import InvalidRequestError, Violation
 from predict_api.pointers import RecordPointers
 from predict_api.suggestions import MAX_NAME_LENGTH, describe_unknown
 
-LOAN_ID = "loan_id"
-MAX_TEXT_LENGTH = 100
-MAX_LOAN_ID_LENGTH = 128
 # A batch of a thousand bad records has ten thousand errors; nobody reads more than these, in the answer or in a log.
 MAX_VIOLATIONS = 100
 
@@ -93,24 +97,13 @@ class RecordSchema:
         code = _CODES.get(entry["type"], "wrong_type")
         if code == "wrong_type" and records[index].get(name) is None:
             code = "null_not_allowed"
-        return Violation(pointers.field(index, name), code, self._requirement(name))
+        return Violation(pointers.field(index, name), code, describe_requirement(self._fields.get(name)))
 
     def _unknown_field(self, index: int, name: str, pointers: RecordPointers) -> Violation:
         pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
         is_bare = pointers.record(index) == ""
         known = (*self.names, *ENVELOPES, *COMPANIONS) if is_bare else self.names
         return Violation(pointer, "unknown_field", describe_unknown("field", name, known))
-
-    def _requirement(self, name: str) -> str:
-        field = self._fields.get(name)
-        if field is None:
-            return f"Must be a text of 1 to {MAX_LOAN_ID_LENGTH} characters."
-        or_null = ", or null" if field.nullable else ""
-        if field.type == "category":
-            return f"Must be a text of 1 to {MAX_TEXT_LENGTH} characters{or_null}. {field.description}"
-        kind = "whole number" if field.whole else "number"
-        bounds = f"from {field.hard_min:.10g} to {field.hard_max:.10g}"
-        return f"Must be a {kind} {bounds} ({field.unit}){or_null}. {field.description}"
 
 
 def _record_schema(fields: Sequence[Field]) -> core_schema.CoreSchema:

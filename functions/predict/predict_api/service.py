@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_artifact.errors import ArtifactError
+from model_artifact.schema import LOAN_ID
 from predict_api.alias_follower import AliasFollower, Deployment
 from predict_api.envelopes import open_envelope
 from predict_api.errors import DeadlineExceededError, NoVerifiedModelError, UnknownModelError
 from predict_api.exchange import Exchange
 from predict_api.pointers import RecordPointers
-from predict_api.schema import LOAN_ID, RecordSchema
+from predict_api.schema import RecordSchema
 from predict_api.serving_model import ServingModel
 
 # Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.

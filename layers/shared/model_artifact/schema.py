@@ -50,6 +50,11 @@ class Field:
 
 TARGET = "is_late"
 
+# A record may say which loan it is: that is echoed, and no model sees it.
+LOAN_ID = "loan_id"
+MAX_TEXT_LENGTH = 100
+MAX_LOAN_ID_LENGTH = 128
+
 GRADES = ("A", "B", "C", "D", "E", "F", "G")
 EMP_LENGTHS = (
     "< 1 year",
@@ -107,3 +112,15 @@ FIELDS: tuple[Field, ...] = (
 FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)
 NUMERIC_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS if field.type == "number")
 CATEGORY_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS if field.type == "category")
+
+
+def describe_requirement(field: Field | None) -> str:
+    """Say for people what a column's values must be; None stands for ``loan_id``."""
+    if field is None:
+        return f"Must be a text of 1 to {MAX_LOAN_ID_LENGTH} characters."
+    or_null = ", or null" if field.nullable else ""
+    if field.type == "category":
+        return f"Must be a text of 1 to {MAX_TEXT_LENGTH} characters{or_null}. {field.description}"
+    kind = "whole number" if field.whole else "number"
+    bounds = f"from {field.hard_min:.10g} to {field.hard_max:.10g}"
+    return f"Must be a {kind} {bounds} ({field.unit}){or_null}. {field.description}"

@@ -1,0 +1,90 @@
+"""Where the results of scoring a file go, under which names while it is under way, and how rejected rows are told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_artifact.schema import FIELD_NAMES
+from peerloan.errors import UsageError
+from peerloan.scoring.records import Rejection
+
+RESULT_COLUMNS = ("late_probability", "predicted_is_late", "model_version")
+REJECTS_HEADER = b"line,column,code,detail\n"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The two outputs: the scored rows, and why the others are not."""
+
+    scored: Path
+    rejects: Path
+
+    @property
+    def journal(self) -> Path:
+        """What remembers how far a run came."""
+        return self.scored.with_name(self.scored.name + ".journal")
+
+    def part(self, path: Path) -> Path:
+        """Return the name that one of the two has until it is complete."""
+        return path.with_name(path.name + ".part")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out: rows in the whole file, and how many bytes of it an earlier run had done."""
+
+    rows: int
+    rejected: int
+    resumed_at: int
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ``UsageError`` where a column is missing or there twice, or has the name of one that scoring adds."""
+    if missing := [name for name in FIELD_NAMES if name not in names]:
+        raise UsageError(f"The file lacks the column {', '.join(missing)}.")
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise UsageError(f"The column {', '.join(twice)} is there twice.")
+    if taken := [name for name in RESULT_COLUMNS if name in names]:
+        raise UsageError(f"The file has a column {', '.join(taken)} already: is it a scored one?")
+
+
+def rejections_as_csv(rejections: Sequence[Rejection]) -> bytes:
+    """Return lines of the rejects file."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerows((one.line, one.column, one.code, one.detail) for one in rejections)
+    return text.getvalue().encode()
+
+
+def put_in_place(targets: Targets, *, rejected: int) -> None:
+    """Give the complete outputs their names; done again after a cut, it does what is left.
+
+    There is a rejects file only if a row was rejected, and none is left over from an earlier run.
+    """
+    part = targets.part(targets.rejects)
+    if rejected and part.exists():
+        part.replace(targets.rejects)
+    elif not rejected:
+        part.unlink(missing_ok=True)
+        targets.rejects.unlink(missing_ok=True)
+    if targets.part(targets.scored).exists():
+        targets.part(targets.scored).replace(targets.scored)
+    sync_folder(targets.scored.parent)
+    targets.journal.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last; where folders can't be opened, the system sees to it itself."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

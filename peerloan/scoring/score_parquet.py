@@ -1,0 +1,149 @@
+"""Scoring a Parquet file, batch by batch. The only place that asks for pyarrow, which no other part of this needs.
+
+A Parquet file is none until its last bytes are written, so a run that was cut off begins anew; the bytes are the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
+from peerloan.errors import UsageError
+from peerloan.scoring.records import Columns, Rejection, are_right, check_record
+from peerloan.scoring.results import (
+    REJECTS_HEADER,
+    RESULT_COLUMNS,
+    Outcome,
+    Targets,
+    check_names,
+    put_in_place,
+    rejections_as_csv,
+)
+from peerloan.scoring.versions import TableModel
+
+ROWS_A_STEP = 16_384
+
+
+def score_parquet(
+    source: Path,
+    targets: Targets,
+    model: TableModel,
+    *,
+    on_progress: Callable[[int], None] = lambda _: None,
+    rows_a_step: int = ROWS_A_STEP,
+) -> Outcome:
+    """Score a file.
+
+    Parameters
+    ----------
+    source : Path
+        Parquet.
+    targets : Targets
+        Where to; the rejects go into a CSV file, by the number of their row.
+    model : TableModel
+        What scores.
+    on_progress : callable
+        Told how many bytes of the file are done, about.
+    rows_a_step : int
+        How many rows are in memory at once.
+
+    Raises
+    ------
+    UsageError
+        If pyarrow is not installed, or this is no Parquet file with the ten columns.
+    """
+    pyarrow, parquet = _import_pyarrow()
+    size = source.stat().st_size
+    rows = rejected = 0
+    try:
+        file = parquet.ParquetFile(source)
+    except pyarrow.ArrowInvalid as error:
+        raise UsageError(f"{source} is no Parquet file: {error}") from error
+    with file, targets.part(targets.rejects).open("wb") as rejects, targets.part(targets.scored).open("wb") as scored:
+        _check_schema(pyarrow, file.schema_arrow)
+        schema = file.schema_arrow
+        for name, kind in zip(RESULT_COLUMNS, (pyarrow.float64(), pyarrow.int8(), pyarrow.int32()), strict=True):
+            schema = schema.append(pyarrow.field(name, kind))
+        rejects.write(REJECTS_HEADER)
+        with parquet.ParquetWriter(scored, schema) as writer:
+            for batch in file.iter_batches(batch_size=rows_a_step):
+                right, rejections = _check(_columns(pyarrow, batch), rows + rejected + 1)
+                kept = batch if right is None else batch.filter(pyarrow.array(right))
+                rejects.write(rejections_as_csv(rejections))
+                writer.write_batch(_with_results(pyarrow, kept, schema, model))
+                rows, rejected = rows + len(kept), rejected + len(batch) - len(kept)
+                on_progress(size * (rows + rejected) // file.metadata.num_rows)
+        for output in (scored, rejects):
+            output.flush()
+            os.fsync(output.fileno())
+    put_in_place(targets, rejected=rejected)
+    return Outcome(rows, rejected, 0)
+
+
+def _import_pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError(
+            "Parquet needs pyarrow, which is not installed here: python -m pip install pyarrow. CSV needs nothing more."
+        ) from None
+    return pyarrow, pyarrow.parquet
+
+
+def _check_schema(pyarrow: Any, schema: Any) -> None:
+    check_names(schema.names)
+    for field in FIELDS:
+        kind = schema.field(field.name).type
+        if field.type == "number" and not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+            raise UsageError(f"The column {field.name} holds {kind}, not numbers.")
+        if field.type == "category" and not _is_text(pyarrow, kind):
+            raise UsageError(f"The column {field.name} holds {kind}, not texts.")
+
+
+def _is_text(pyarrow: Any, kind: Any) -> bool:
+    types = pyarrow.types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _columns(pyarrow: Any, batch: Any) -> Columns:
+    columns: dict[str, Any] = {}
+    for name in NUMERIC_NAMES:
+        # Missing values become NaN; whole numbers beyond 2**53 are beyond every bound too.
+        numbers = batch.column(name).cast(pyarrow.float64(), safe=False)
+        columns[name] = numbers.to_numpy(zero_copy_only=False)
+    for name in (*CATEGORY_NAMES, LOAN_ID):
+        if name in batch.schema.names and _is_text(pyarrow, batch.column(name).type):
+            columns[name] = batch.column(name).to_pylist()
+    return columns
+
+
+def _check(columns: Columns, first_row: int) -> tuple[list[bool] | None, list[Rejection]]:
+    """Return which rows are right, None if all are, and what is wrong with the others."""
+    if are_right(columns):
+        return None, []
+    right, rejections = [], []
+    for number, values in enumerate(zip(*columns.values(), strict=True), first_row):
+        # NaN is how a missing number is told here.
+        record = {
+            name: None if name in NUMERIC_NAMES and np.isnan(value) else value
+            for name, value in zip(columns, values, strict=True)
+        }
+        wrong = check_record(record, number)
+        right.append(not wrong)
+        rejections += wrong
+    return right, rejections
+
+
+def _with_results(pyarrow: Any, batch: Any, schema: Any, model: TableModel) -> Any:
+    probabilities = model.late_probabilities(_columns(pyarrow, batch)) if len(batch) else np.empty(0)
+    results = (probabilities, probabilities >= model.threshold, np.full(len(batch), model.version))
+    arrays = [pyarrow.array(values.astype(kind)) for values, kind in zip(results, ("f8", "i1", "i4"), strict=True)]
+    return pyarrow.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema)

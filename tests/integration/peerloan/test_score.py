@@ -1,0 +1,133 @@
+"""``peerloan score`` as a process: real versions from a real bucket, and kills at any moment."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fitted_pipelines import records
+from model_artifact.features import frame_from_records
+from model_artifact.inspection import inspect_in_child
+from model_artifact.scoring import late_probabilities
+from model_kit import dumped, small_boosted
+from model_registry.stores.s3 import S3Store, make_s3_client
+from registry_kit import make_candidate, make_writer
+
+LOANS = [dict(record) for record in records()]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def bucket(local_bucket_url: str) -> Iterator[str]:
+    """A bucket with the same model twice: version 1 serves as its pickle, version 2 as arrays, ``live`` is 2."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        client = make_s3_client(local_bucket_url)
+        client.create_bucket(Bucket="peerloan-models")
+        store = S3Store("peerloan-models", client)
+        found = inspect_in_child(dumped(small_boosted()), LOANS[:3])
+        assert found.serving_form is not None
+        for inspection in (replace(found, serving_form=None), found):
+            writer = make_writer(store, f"score-{next(_numbers)}", inspect=lambda *_, result=inspection: result)
+            candidate = replace(make_candidate(dumped(small_boosted())), probe_records=tuple(LOANS[:3]))
+            version = writer.publish(candidate).manifest.version
+        writer.assign("live", version)
+        yield local_bucket_url
+        client.close()
+
+
+def command(bucket: str, *words: str) -> list[str]:
+    return [sys.executable, "-m", "peerloan", "--endpoint-url", bucket, "--bucket", "peerloan-models", "score", *words]
+
+
+def score(bucket: str, *words: str) -> dict[str, object]:
+    done = subprocess.run(command(bucket, *words, "--json"), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def write_loans(path: Path, rounds: int = 1) -> None:
+    text = frame_from_records(LOANS).to_csv(index=False)
+    header, rows = text.split("\n", 1)
+    bad = rows.splitlines()[5].replace(",", ",wrong ", 1) + "\n"
+    # Bad rows on both sides of what is cut; most steps have none, as in most files.
+    path.write_text(header + "\n" + bad * (rounds > 1) + rows * rounds + bad)
+
+
+def test_arrays_and_pickle_give_the_same_probabilities(bucket: str, tmp_path: Path) -> None:
+    write_loans(tmp_path / "loans.csv")
+    by_arrays = score(bucket, str(tmp_path / "loans.csv"))
+    assert (by_arrays["model_form"], by_arrays["rows"], by_arrays["rejected"]) == ("arrays", len(LOANS), 1)
+    by_pickle = score(bucket, str(tmp_path / "loans.csv"), "--version", "1", "--out", str(tmp_path / "1.csv"))
+    assert by_pickle["model_form"] == "pickle"
+    expected = late_probabilities(small_boosted(), frame_from_records(LOANS)).tolist()
+    for path in (tmp_path / "loans.scored.csv", tmp_path / "1.csv"):
+        found = [float(line.rsplit(",", 3)[1]) for line in path.read_text().splitlines()[1:]]
+        assert found == pytest.approx(expected, abs=1e-12)
+    assert (tmp_path / "loans.scored.rejects.csv").read_text().splitlines()[1].startswith(f"{len(LOANS) + 2},int_rate,")
+
+
+def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Path) -> None:
+    source = tmp_path / "loans.csv"
+    write_loans(source, rounds=300)
+    whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
+    score(bucket, str(source), "--out", str(whole))
+    part, journal = tmp_path / "cut.csv.part", tmp_path / "cut.csv.journal"
+    kills = noted = 0
+    # As far as a journal, and from there on a little further each time.
+    for extra_s in (0.0, 0.02, 0.1, 0.3, 0.6):
+        before = journal.read_bytes() if journal.exists() else b""
+        process = subprocess.Popen(command(bucket, str(source), "--out", str(cut)), stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (journal.exists() and journal.read_bytes() != before):
+            time.sleep(0.005)
+        time.sleep(extra_s)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+        noted += part.exists() and journal.exists()
+    assert kills
+    assert noted
+    done = subprocess.run(
+        command(bucket, str(source), "--out", str(cut)), capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "Scored 450,000 rows" in done.stdout
+    assert cut.read_bytes() == whole.read_bytes()
+    rejects = [(tmp_path / f"{name}.rejects.csv").read_bytes() for name in ("cut", "whole")]
+    assert rejects[0] == rejects[1]
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".part", ".journal", ".new")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none.csv"], "is no file"),
+        (["pyproject.toml"], "neither .csv nor .parquet"),
+        (["loans.csv", "--out", "loans.parquet"], "the format stays"),
+        (["loans.csv", "--out", "loans.csv"], "would replace the input"),
+        (["loans.csv", "--out", "none/out.csv"], "There is no folder"),
+        (["loans.csv", "--version", "99"], "99"),
+        (["loans.csv", "--alias", "nobody"], "nobody"),
+    ],
+)
+def test_what_can_not_be_done_is_said(bucket: str, tmp_path: Path, words: list[str], message: str) -> None:
+    write_loans(tmp_path / "loans.csv")
+    (tmp_path / "pyproject.toml").touch()
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        command(bucket, *words), cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

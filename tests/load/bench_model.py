@@ -1,0 +1,277 @@
+"""How much faster arrays serve than the pickle they were made of: ``make bench-model``, or with trained models
+``python tests/load/bench_model.py [--improved models/improved] [--basic models/basic] [--rows 200000]``.
+
+Prints ``bench: <name> ratio=<x>`` lines, medians of both ways taken in turns: ``scoring-…`` from checked records to
+probabilities, ``function-…`` from API event to answer (both in the processor's time), ``cold-start`` from a fresh
+process to its first answer, ``score-file`` the rate of ``peerloan score`` over that of bare ``predict_proba`` on
+arrays. Absolute figures are in the lines between, and the basic model, whose forest is served as arrays for the sake of
+its start and of single records.
+Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any, TextIO
+
+# One thread for both ways, before NumPy is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+ROOT = Path(__file__).parents[2]
+PARTS = [str(ROOT / part) for part in ("", "layers/shared", "functions/predict", "tests/kit")]
+sys.path[:0] = PARTS
+
+from interleaved import seconds_of, tell, time_in_turns  # noqa: E402
+
+FORMS = ("pickle", "arrays")
+BUCKET = "models"
+EVENT = ROOT / "events/one-record.json"
+COLD_STARTS = 5
+BASIC_TREES = 100
+
+
+def main() -> None:
+    """Measure and print: a minute and a half, training not counted."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--improved", type=Path, help="the folder of a trained improved model")
+    arguments.add_argument("--basic", type=Path, help="the folder of a trained basic model")
+    arguments.add_argument("--rows", type=int, default=200_000, help="rows of the file that is scored")
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as name, _quiet_stdout() as out:
+        folder = Path(name)
+        candidates = {
+            kind: _read(path or _train(kind, folder / kind))
+            for kind, path in (("improved", options.improved), ("basic", options.basic))
+        }
+        published = {kind: _publish(candidate) for kind, candidate in candidates.items()}
+        loans = _loans()
+        for kind, store in published.items():
+            suffix = "" if kind == "improved" else f"-{kind}"
+            bench_scoring(out, suffix, candidates[kind], store, loans)
+            bench_function(out, suffix, store, loans)
+        bench_cold_start(out, published["improved"], folder)
+        bench_score_file(out, candidates["improved"], published["improved"], loans, folder, options.rows)
+
+
+def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: Sequence[Any]) -> None:
+    """From checked records to probabilities."""
+    from model_artifact.features import frame_from_records
+    from model_artifact.reasons.explain import Explainer
+    from model_artifact.scoring import late_probabilities
+    from model_artifact.serving_form.scoring import load_scorer
+    from model_artifact.unpickling import load_pipeline
+    from model_registry.reader import RegistryReader
+
+    reader = RegistryReader(store)
+    scorer = load_scorer(reader.get_serving_form(reader.get_manifest(2)))
+    pipeline = load_pipeline(candidate.pickle)
+
+    def by_pickle(n_records: int) -> Callable[[int], object]:
+        return lambda turn: late_probabilities(pipeline, frame_from_records(_turned(loans, turn, n_records)))
+
+    single = time_in_turns(by_pickle(1), lambda turn: scorer.late_probability(loans[turn]), rounds=60, longest_s=5)
+    tell(out, f"scoring-1{suffix}", single, is_gate=not suffix)
+    many = time_in_turns(
+        by_pickle(1000),
+        lambda turn: scorer.late_probabilities(_turned(loans, turn, 1000)),
+        rounds=20,
+        longest_s=3 if suffix else 5,
+    )
+    tell(out, f"scoring-1000{suffix}", many, is_gate=not suffix)
+    if not suffix:
+        explainer = Explainer(scorer, loans[0])
+        took = sorted(seconds_of(lambda turn: explainer.explain(loans[turn]), turn) for turn in range(60))
+        print(f"reasons for one record: {took[30] * 1000:.3f} ms", file=out)
+
+
+def bench_function(out: TextIO, suffix: str, store: Any, loans: Sequence[Any]) -> None:
+    """From API event to answer: the function without gateway and bucket."""
+    handlers = {form: _handler(store, form) for form in FORMS}
+    # As the function does when it has started.
+    gc.freeze()
+    for n_records, rounds in ((1, 200), (1000, 20)):
+        events = [_event(_turned(loans, turn, n_records)) for turn in range(10)]
+
+        def ask(form: str, events: list[Any] = events) -> Callable[[int], object]:
+            return lambda number: handlers[form](events[number % len(events)], None)
+
+        for form in FORMS:
+            answer = handlers[form](events[0], None)
+            assert (answer["statusCode"], answer["headers"]["X-Model-Form"]) == (200, form), answer
+        pair = time_in_turns(ask("pickle"), ask("arrays"), rounds=rounds, longest_s=3 if suffix else 5)
+        tell(out, f"function-{n_records}{suffix}", pair, is_gate=not suffix)
+
+
+def bench_cold_start(out: TextIO, store: Any, folder: Path) -> None:
+    """From a fresh process to the first answer, the model in a local bucket."""
+    from model_registry.stores.s3 import S3Store, make_s3_client
+    from processes import emulator_process
+
+    credentials = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
+    os.environ.update(credentials)
+    with emulator_process(folder, "bucket", "--data-dir", str(folder / "data"), "--bucket", BUCKET) as (_, url):
+        client = make_s3_client(url)
+        for key in store.list_keys(""):
+            S3Store(BUCKET, client).put(key, store.get(key).body)
+        client.close()
+        environ = {
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            "PYTHONPATH": os.pathsep.join(PARTS),
+            # Compiled once, as an installed package is; without them half the time goes into compiling.
+            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+            "MODEL_BUCKET": BUCKET,
+            "AWS_ENDPOINT_URL_S3": url,
+        }
+
+        def start(form: str) -> Callable[[int], object]:
+            return lambda _: _start(environ | {"MODEL_ALIAS": form}, form)
+
+        for form in FORMS:
+            start(form)(0)
+        pair = time_in_turns(
+            start("pickle"), start("arrays"), rounds=COLD_STARTS, fast_a_round=2, longest_s=20, clock=perf_counter
+        )
+        tell(out, "cold-start", pair)
+
+
+def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[Any], folder: Path, n_rows: int) -> None:
+    """From a CSV file to a scored one, over the classifier alone on arrays that lie ready in memory."""
+    import numpy as np
+
+    from model_artifact.features import frame_from_records
+    from model_artifact.unpickling import load_pipeline
+    from model_registry.reader import RegistryReader
+    from peerloan.scoring.results import Targets
+    from peerloan.scoring.score_csv import score_csv
+    from peerloan.scoring.versions import load_version
+
+    frame = frame_from_records(loans)
+    header, rows = frame.to_csv(index=False).split("\n", 1)
+    source = folder / "loans.csv"
+    rounds = -(-n_rows // len(loans))
+    source.write_text(header + "\n" + rows * rounds)
+    pipeline = load_pipeline(candidate.pickle)
+    encoded = np.tile(np.asarray(pipeline[:-1].transform(frame)), (rounds, 1))
+    model = load_version(RegistryReader(store), 2)
+    targets = Targets(folder / "out.csv", folder / "rejects.csv")
+
+    def score(_: int) -> None:
+        assert score_csv(source, targets, model).rows == len(encoded)
+
+    score(0)
+    pair = time_in_turns(
+        lambda _: pipeline[-1].predict_proba(encoded), score, rounds=5, fast_a_round=1, longest_s=15, clock=perf_counter
+    )
+    tell(out, "score-file", pair, ("bare predict_proba", "score"))
+    print(f"score-file: {len(encoded) / pair.fast_s:,.0f} rows a second", file=out)
+
+
+def _start(environ: dict[str, str], form: str) -> None:
+    words = [sys.executable, str(ROOT / "tests/load/cold_start.py"), str(EVENT)]
+    done = subprocess.run(words, env=environ, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr.split()[-2:] == ["200", form], done.stderr
+
+
+def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
+    from predict_api.app import build
+    from predict_api.clock import SystemClock
+    from predict_api.serving_model import make_loader
+    from predict_api.settings import Settings
+
+    # A service of its own each: Powertools keeps one logger a name.
+    service = f"bench-{uuid.uuid4()}"
+    settings = Settings.from_environ({"MODEL_BUCKET": BUCKET, "MODEL_ALIAS": form, "POWERTOOLS_SERVICE_NAME": service})
+    return build(
+        settings,
+        store,
+        make_loader(),
+        clock=SystemClock(),
+        jitter=random.random,
+        new_id=lambda: str(uuid.uuid4()),
+    )[0]
+
+
+def _event(records: Sequence[Any]) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(EVENT.read_text())
+    return {**event, "body": json.dumps(records[0] if len(records) == 1 else {"instances": records})}
+
+
+def _publish(candidate: Any) -> Any:
+    """Return a bucket in memory with the model twice: as version 1 by its pickle, as version 2 by its arrays."""
+    from model_artifact.inspection import inspect_in_child
+    from model_registry.stores.memory import InMemoryStore
+    from model_registry.writer import RegistryWriter
+
+    store = InMemoryStore()
+    found = inspect_in_child(candidate.pickle, candidate.probe_records)
+    if found.serving_form is None:
+        sys.exit(f"There is no serving form to measure: {found.why_no_serving_form}")
+    numbers = itertools.count()
+    for form, inspection in zip(FORMS, (replace(found, serving_form=None), found), strict=True):
+        writer = RegistryWriter(
+            store,
+            clock=lambda: datetime.now(UTC),
+            who="bench",
+            new_id=lambda form=form: f"{form}-{next(numbers)}",
+            inspect=lambda *_, inspection=inspection: inspection,
+        )
+        writer.assign(form, writer.publish(candidate).manifest.version)
+    return store
+
+
+def _read(folder: Path) -> Any:
+    from training.record import read_candidate
+
+    return read_candidate(folder)
+
+
+def _train(kind: str, folder: Path) -> Path:
+    words = [sys.executable, "-m", "training", kind, "--out", str(folder)]
+    subprocess.run(words, cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join(PARTS)}, check=True)
+    return folder
+
+
+def _loans() -> list[Any]:
+    """Return a thousand records as JSON holds them, twice over, so that a turn can begin anywhere."""
+    from training.data import load
+
+    features = load(None, os.environ).test.features.head(1000)
+    rows = features.astype(object).where(features.notna(), None).to_dict("records")
+    return [*rows, *rows]
+
+
+def _turned(loans: Sequence[Any], turn: int, n_records: int) -> Sequence[Any]:
+    return loans[turn : turn + n_records]
+
+
+@contextmanager
+def _quiet_stdout() -> Iterator[TextIO]:
+    """Yield the real standard output, and let what the function logs go nowhere: through a real file, as it does."""
+    sys.stdout.flush()
+    real = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        with os.fdopen(real, "w") as out:
+            yield out
+    finally:
+        os.close(nowhere)
+
+
+if __name__ == "__main__":
+    main()

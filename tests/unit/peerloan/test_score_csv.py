@@ -1,0 +1,310 @@
+"""Scoring a CSV file: no byte of the output depends on where a step ends, or on how the step was read."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fitted_pipelines import LABELS, form, records
+from model_artifact.schema import FIELD_NAMES, NUMERIC_NAMES
+from model_artifact.serving_form.scoring import Scorer, make_scorer
+from peerloan.errors import UsageError
+from peerloan.scoring import csv_rows, score_csv
+from peerloan.scoring.journal import Journal, write_journal
+from peerloan.scoring.results import Outcome, Targets
+from peerloan.scoring.versions import TableModel
+
+SCORER: Scorer = make_scorer(form("boosting-small"))
+MODEL = TableModel("model 3", 3, "arrays", 0.3, SCORER.late_probabilities_of_columns)
+
+
+@dataclass
+class Scored:
+    """A scored file: both outputs, and what the run said."""
+
+    text: str
+    rejects: list[dict[str, str]]
+    outcome: Outcome
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.text, newline="")))
+
+
+def run(source: bytes, model: TableModel = MODEL, **sizes: int) -> Scored:
+    with tempfile.TemporaryDirectory() as name:
+        return run_in(Path(name), source, model, **sizes)
+
+
+def run_in(folder: Path, source: bytes, model: TableModel = MODEL, **sizes: int) -> Scored:
+    path = folder / "loans.csv"
+    path.write_bytes(source)
+    targets = Targets(folder / "out.csv", folder / "rejects.csv")
+    outcome = score_csv.score_csv(path, targets, model, **sizes)
+    there = {file.name for file in folder.iterdir()}
+    assert there == {"loans.csv", "out.csv"} | ({"rejects.csv"} if outcome.rejected else set())
+    rejects = list(csv.DictReader(targets.rejects.read_text().splitlines())) if outcome.rejected else []
+    return Scored(targets.scored.read_bytes().decode("utf-8"), rejects, outcome)
+
+
+def as_csv(rows: list[dict[str, Any]], names: tuple[str, ...] = FIELD_NAMES, **options: Any) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore", **options)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+LOANS: list[dict[str, Any]] = [dict(record) for record in records()[:300]]
+
+NUMBERS = st.one_of(
+    st.floats(0, 100).map(repr),
+    st.floats(allow_nan=True).map(repr),
+    st.integers(-5, 10**7).map(str),
+    st.text("0123456789+-.eE", max_size=8),
+    st.text("0123456789.-_ \txXnaNifINFT", max_size=6),
+    st.sampled_from(["", "nan", "NA", "NaN", "inf", "1e400", "1e-400", "4.9e-324", "0.1", "00012", "1e05", "1.e3"]),
+)
+TEXTS = st.one_of(
+    st.sampled_from([label for labels in LABELS.values() for label in labels]),
+    st.sampled_from(["", "NA", "nan", "refinance", "é", "x" * 100, "x" * 101, " B", "a b"]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """CSV files, each row right but for a few cells, some lines broken."""
+    names = draw(st.permutations([*FIELD_NAMES, "loan_id", "note"]))
+    rows = []
+    for _ in range(draw(st.integers(0, 12))):
+        row = {**draw(st.sampled_from(LOANS)), "loan_id": draw(st.sampled_from(["", "L", "x" * 129])), "note": "n"}
+        for name in draw(st.lists(st.sampled_from(names), max_size=2)):
+            row[name] = draw(NUMBERS if name in NUMERIC_NAMES else TEXTS)
+        rows.append(row)
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    source = as_csv(rows, tuple(names), quoting=quoting)
+    if draw(st.booleans()):
+        source = source.replace(b"\n", b"\r\n")
+    for _ in range(draw(st.integers(0, 2)) if draw(st.booleans()) else 0):
+        place = draw(st.integers(source.index(b"\n") + 1, len(source)))
+        source = source[:place] + draw(st.sampled_from([b"\n", b",", b'"', b"\r", b"\xff", b"\0"])) + source[place:]
+    return source[:-1] if draw(st.booleans()) else source
+
+
+# Each writes to a disk, and waits until it is there.
+@settings(max_examples=40, deadline=None)
+@given(files(), st.integers(1, 3000), st.integers(1, 3000))
+def test_chunked_is_whole(source: bytes, step_bytes: int, checkpoint_bytes: int) -> None:
+    whole = run(source)
+    assert run(source, step_bytes=step_bytes, checkpoint_bytes=checkpoint_bytes) == whole
+
+
+@settings(deadline=None)
+@given(files())
+def test_both_ways_of_reading_are_equal(source: bytes) -> None:
+    file = io.BytesIO(source)
+    header = csv_rows.read_header(file)
+    raw = file.read()
+    at_once = csv_rows.read_at_once(raw, header)
+    if at_once is None:
+        return
+    row_by_row = csv_rows.read_row_by_row(raw, io.BytesIO(), header, 2)
+    assert list(at_once.rows) == list(row_by_row.rows)
+    assert (at_once.rejected, at_once.n_lines) == (row_by_row.rejected, row_by_row.n_lines) == (0, len(at_once.rows))
+    for name in FIELD_NAMES:
+        if name in NUMERIC_NAMES:
+            np.testing.assert_array_equal(at_once.columns[name], row_by_row.columns[name])
+        else:
+            assert list(at_once.columns[name]) == list(row_by_row.columns[name])
+
+
+@given(st.lists(st.floats(0, 1e9) | st.floats(0, 1e-300), min_size=1, max_size=50))
+def test_numbers_are_read_to_the_last_bit(numbers: list[float]) -> None:
+    rows = [{**LOANS[0], "annual_inc": repr(number)} for number in numbers]
+    step = csv_rows.read_at_once(as_csv(rows)[HEADER.size_bytes :], HEADER)
+    assert step is not None
+    assert step.columns["annual_inc"].tolist() == numbers
+
+
+HEADER = csv_rows.read_header(io.BytesIO(as_csv([])))
+
+
+def test_usual_rows_areread_at_once() -> None:
+    body = as_csv(LOANS)[HEADER.size_bytes :]
+    assert csv_rows.read_at_once(body, HEADER) is not None
+    windows = csv_rows.read_header(io.BytesIO(as_csv([]).replace(b"\n", b"\r\n")))
+    assert csv_rows.read_at_once(body.replace(b"\n", b"\r\n"), windows) is not None
+
+
+def test_output_is_the_input_and_three_columns() -> None:
+    rows = [{**loan, "note": f"n{number}, of many"} for number, loan in enumerate(LOANS)]
+    source = as_csv(rows, ("note", *FIELD_NAMES))
+    scored = run(source, step_bytes=997)
+    assert scored.outcome == Outcome(300, 0, 0)
+    lines = zip(source.decode().splitlines(), scored.text.splitlines(), strict=True)
+    assert all(after.startswith(before + ",") for before, after in lines)
+    expected = SCORER.late_probabilities(LOANS)
+    assert [float(row["late_probability"]) for row in scored.rows] == expected
+    assert [row["predicted_is_late"] for row in scored.rows] == [str(int(p >= 0.3)) for p in expected]
+    assert {row["model_version"] for row in scored.rows} == {"3"}
+
+
+def test_bad_rows_are_told_and_the_rest_is_scored() -> None:
+    lines = as_csv(LOANS[:9]).decode().splitlines()
+    lines[2] += ",1"
+    lines[4] = lines[4].replace(lines[4].split(",")[0], "many", 1)
+    lines[6] = ""
+    lines[8] = lines[8].replace(",", ",,", 1).rsplit(",", 1)[0]
+    source = "\n".join([*lines, '"open,1,2', "3,4"]).encode()
+    scored = run(source)
+    found = [(row["line"], row["column"], row["code"]) for row in scored.rejects]
+    assert found[:2] == [("3", "", "wrong_length"), ("5", "loan_amnt", "wrong_type")]
+    assert {line for line, _, _ in found[2:-1]} == {"9"}
+    assert found[-1] == ("11", "", "malformed")
+    assert scored.outcome == Outcome(5, 4, 0)
+    assert len(scored.rows) == 5
+
+
+def test_rows_over_several_lines_are_kept_and_counted() -> None:
+    rows = [{**loan, "note": "two\nlines" if number % 2 else 'a "quote"'} for number, loan in enumerate(LOANS[:20])]
+    rows[10]["dti"] = "much"
+    scored = run(as_csv(rows, (*FIELD_NAMES, "note")), step_bytes=50)
+    assert [row["note"] for row in scored.rows] == [row["note"] for row in rows[:10] + rows[11:]]
+    assert scored.rejects[0]["line"] == "17"
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (",".join(FIELD_NAMES[1:]), "lacks the column loan_amnt"),
+        (",".join([*FIELD_NAMES, "dti"]), "column dti is there twice"),
+        (",".join([*FIELD_NAMES, "model_version"]), "a scored one"),
+        ("", "lacks"),
+        ("\x1f\x8b\udcff", "not UTF-8"),
+    ],
+)
+def test_wrong_header_is_refused(header: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(header.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def test_byte_order_mark_is_no_part_of_a_name() -> None:
+    scored = run("\ufeff".encode() + as_csv(LOANS[:3]))
+    assert scored.outcome.rows == 3
+    assert scored.text.startswith("\ufeffloan_amnt")
+
+
+class CutOffError(BaseException):
+    """The process died here."""
+
+
+def cut_after(count: int) -> Callable[[int], None]:
+    """Return a progress call that dies at its n-th time."""
+    left = [count]
+
+    def progress(_: int) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise CutOffError
+
+    return progress
+
+
+def bad_and_good() -> bytes:
+    return as_csv([{**loan, "dti": "much"} if number % 7 == 3 else loan for number, loan in enumerate(LOANS)])
+
+
+def cut_off(folder: Path, source: bytes, count: int, model: TableModel = MODEL) -> None:
+    (folder / "loans.csv").write_bytes(source)
+    targets = Targets(folder / "out.csv", folder / "rejects.csv")
+    sizes = {"step_bytes": 500, "checkpoint_bytes": 2000}
+    with pytest.raises(CutOffError):
+        score_csv.score_csv(folder / "loans.csv", targets, model, on_progress=cut_after(count), **sizes)
+
+
+def test_a_run_goes_on_where_another_was_cut_off(tmp_path: Path) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20)
+    assert not (tmp_path / "out.csv").exists()
+    again = run_in(tmp_path, source)
+    assert again.outcome.resumed_at > 5000
+    whole = run(source)
+    assert (again.text, again.rejects) == (whole.text, whole.rejects)
+
+
+def test_another_input_or_model_begins_anew(tmp_path: Path) -> None:
+    source = bad_and_good()
+    other = source.replace(b"RENT", b"TENT", 1)
+    cut_off(tmp_path, source, 20)
+    again = run_in(tmp_path, other)
+    assert (again.outcome.resumed_at, again.text) == (0, run(other).text)
+    cut_off(tmp_path, source, 20)
+    newer = TableModel("model 4", 4, "arrays", 0.3, MODEL.late_probabilities)
+    again = run_in(tmp_path, source, newer)
+    assert (again.outcome.resumed_at, again.text) == (0, run(source, newer).text)
+
+
+def test_a_journal_says_nothing_of_what_another_run_wrote(tmp_path: Path) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20)
+    newer = TableModel("model 4", 4, "arrays", 0.3, MODEL.late_probabilities)
+    cut_off(tmp_path, source, 2, newer)
+    again = run_in(tmp_path, source)
+    assert again.text == run(source).text
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"null", b'{"format": 1}', b"\xff"])
+def test_damaged_journal_begins_anew(tmp_path: Path, damage: bytes) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20)
+    (tmp_path / "out.csv.journal").write_bytes(damage)
+    assert run_in(tmp_path, source).text == run(source).text
+
+
+def test_shortened_part_begins_anew(tmp_path: Path) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20)
+    with (tmp_path / "out.csv.part").open("r+b") as file:
+        file.truncate(10)
+    again = run_in(tmp_path, source)
+    assert (again.outcome.resumed_at, again.text) == (0, run(source).text)
+
+
+@pytest.mark.parametrize("in_place", [(), ("rejects.csv",), ("rejects.csv", "out.csv")])
+def test_a_cut_between_the_renames_leaves_the_rest_to_be_done(tmp_path: Path, in_place: tuple[str, ...]) -> None:
+    source = bad_and_good()
+    whole = run_in(tmp_path, source)
+    for name in {"rejects.csv", "out.csv"} - set(in_place):
+        (tmp_path / name).rename(tmp_path / f"{name}.part")
+    sizes = {
+        name: next(path.stat().st_size for path in tmp_path.glob(f"{name}*")) for name in ("out.csv", "rejects.csv")
+    }
+    journal = Journal(
+        format=1,
+        model=MODEL.identity,
+        source_size=len(source),
+        source_read=len(source),
+        source_sha256=hashlib.sha256(source).hexdigest(),
+        lines=301,
+        written=sizes["out.csv"],
+        rejects_written=sizes["rejects.csv"],
+        rows=whole.outcome.rows,
+        rejected=whole.outcome.rejected,
+        is_complete=True,
+    )
+    write_journal(tmp_path / "out.csv.journal", journal)
+    again = run_in(tmp_path, source)
+    assert again.outcome.resumed_at == len(source)
+    assert (again.text, again.rejects) == (whole.text, whole.rejects)

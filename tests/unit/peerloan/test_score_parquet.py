@@ -1,0 +1,83 @@
+"""Scoring a Parquet file; without pyarrow, the message that says so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitted_pipelines import form, records
+from model_artifact.schema import FIELD_NAMES
+from model_artifact.serving_form.scoring import make_scorer
+from peerloan.errors import UsageError
+from peerloan.scoring.results import Targets
+from peerloan.scoring.score_parquet import score_parquet
+from peerloan.scoring.versions import TableModel
+
+SCORER = make_scorer(form("boosting-small"))
+MODEL = TableModel("model 3", 3, "arrays", 0.3, SCORER.late_probabilities_of_columns)
+LOANS: list[dict[str, Any]] = [{**record, "note": number} for number, record in enumerate(records()[:300])]
+
+
+def targets(folder: Path) -> Targets:
+    return Targets(folder / "out.parquet", folder / "rejects.csv")
+
+
+def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="pip install pyarrow"):
+        score_parquet(tmp_path / "loans.parquet", targets(tmp_path), MODEL)
+
+
+def write(folder: Path, loans: list[dict[str, Any]]) -> Path:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_pylist(loans)
+    parquet.write_table(table, folder / "loans.parquet")
+    return folder / "loans.parquet"
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    return rows
+
+
+def test_output_is_the_input_and_three_columns(tmp_path: Path) -> None:
+    outcome = score_parquet(write(tmp_path, LOANS), targets(tmp_path), MODEL, rows_a_step=77)
+    assert (outcome.rows, outcome.rejected) == (300, 0)
+    expected = SCORER.late_probabilities(LOANS)
+    results = [
+        {**loan, "late_probability": p, "predicted_is_late": int(p >= 0.3), "model_version": 3}
+        for loan, p in zip(LOANS, expected, strict=True)
+    ]
+    assert read(tmp_path / "out.parquet") == results
+    assert {path.name for path in tmp_path.iterdir()} == {"loans.parquet", "out.parquet"}
+
+
+def test_bad_rows_are_told_by_number_and_the_rest_is_scored(tmp_path: Path) -> None:
+    loans = [{**loan, "dti": -1.0} if number % 100 == 50 else loan for number, loan in enumerate(LOANS)]
+    loans[7] = {**loans[7], "grade": None}
+    outcome = score_parquet(write(tmp_path, loans), targets(tmp_path), MODEL, rows_a_step=77)
+    assert (outcome.rows, outcome.rejected) == (296, 4)
+    lines = (tmp_path / "rejects.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["8", "grade", "null_not_allowed"],
+        ["51", "dti", "out_of_range"],
+        ["151", "dti", "out_of_range"],
+        ["251", "dti", "out_of_range"],
+    ]
+    assert len(read(tmp_path / "out.parquet")) == 296
+
+
+def test_columns_of_another_type_are_refused(tmp_path: Path) -> None:
+    for name, value in (("dti", "12"), ("grade", 1), ("delinq_2yrs", True)):
+        with pytest.raises(UsageError, match=f"The column {name} holds"):
+            score_parquet(write(tmp_path, [{**LOANS[0], name: value}]), targets(tmp_path), MODEL)
+    with pytest.raises(UsageError, match="lacks the column loan_amnt"):
+        score_parquet(write(tmp_path, [{name: LOANS[0][name] for name in FIELD_NAMES[1:]}]), targets(tmp_path), MODEL)
+    (tmp_path / "loans.parquet").write_bytes(b"not Parquet")
+    with pytest.raises(UsageError, match="no Parquet file"):
+        score_parquet(tmp_path / "loans.parquet", targets(tmp_path), MODEL)
