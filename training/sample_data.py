@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model_artifact.schema import FIELD_NAMES, GRADES, TARGET
 
 # One whose test quarter is about as hard to predict as the real one: 86 late loans leave much to chance.
-DEFAULT_SEED = 9
+DEFAULT_SEED = 0
 
 Split = Literal["train", "test"]
 Floats = NDArray[np.float64]

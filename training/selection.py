@@ -53,7 +53,7 @@ class Selection:
         """Return it as a training record keeps it."""
         best = best_of(self.scores)
         return {
-            "folds": f"{REPEATS} times {FOLDS} stratified folds of the training file",
+            "folds": f"{len(self.scores[0].roc_auc) // FOLDS} times {FOLDS} stratified folds of the training file",
             "rule": RULE,
             "chosen": self.contender.name,
             "contenders": [
@@ -72,7 +72,13 @@ class Selection:
 
 
 def select(
-    quarter: Quarter, contenders: Sequence[Contender], rounds: int, *, seed: int, progress: Progress = silent
+    quarter: Quarter,
+    contenders: Sequence[Contender],
+    rounds: int,
+    *,
+    seed: int,
+    repeats: int = REPEATS,
+    progress: Progress = silent,
 ) -> Selection:
     """Score the contenders on the same folds and choose one.
 
@@ -86,6 +92,8 @@ def select(
         Of boosting, for those that take it.
     seed : int
         Of the folds and of the models.
+    repeats : int
+        How often the rows are dealt out into folds.
     progress : Progress
         Told of the fits done and the fits wanted.
 
@@ -98,7 +106,7 @@ def select(
     if min(target.sum(), (1 - target).sum()) < FOLDS:
         what = f"There are {target.sum()} late loans of {len(target)}: {FOLDS} folds need one each of late and on time."
         raise DataRefusedError(quarter.fingerprint.name, what)
-    splits = list(RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed).split(features, target))
+    splits = list(RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=repeats, random_state=seed).split(features, target))
     # The first repeat holds each row out once.
     held_out = np.empty((len(contenders), len(target)))
     scores = []
