@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import itertools
 import io
+import itertools
 import signal
 import subprocess
 import sys
