@@ -115,7 +115,7 @@ def _dependence(axes: Axes, one: Dependence) -> None:
         axes.plot(one.values, one.mean, color=BLUE)
         for tick in one.ticks:
             axes.axvline(tick, ymax=0.03, color=INK, linewidth=0.7)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         return
     names = ["missing" if isinstance(value, float) else str(value).replace("_", " ") for value in one.values]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-from training.evidence import statements
 from training.evidence.contents import Block, Bullets, Contents, Part, Section
 from training.evidence.drawing import Plot
 from training.evidence.tables import Table
@@ -39,8 +38,6 @@ tbody th { font-weight: 400; } tr.marked th, tr.marked td { background: var(--pa
 td { white-space: nowrap; } .words td { white-space: normal; overflow-wrap: anywhere; }
 .note { font-size: .8rem; color: var(--faint); margin: .3rem 0 1.2rem; max-width: 50rem; }
 figure { margin: 1rem 0; } figure img { width: 100%; height: auto; display: block; }
-footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--faint);
-  font-size: .8rem; }
 @media print { main { max-width: none; padding: 0; } nav { display: none; } h2 { break-after: avoid; }
   figure, tr { break-inside: avoid; } body { font-size: 11px; } }
 """
@@ -77,7 +74,7 @@ def render_page(contents: Contents) -> str:
             + " ".join(f'<a href="#{one.name}">{escape(one.title)}</a>' for one in contents.sections)
             + "</nav></header>",
             *map(_section, contents.sections),
-            f"<footer>{escape(statements.NOT_COMPLIANCE)}</footer></main></body></html>",
+            "</main></body></html>",
             "",
         )
     )

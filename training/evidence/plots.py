@@ -40,7 +40,8 @@ def ranking(evidence: Evidence) -> Plot:
         precision.axhline(late[-1] / len(evidence.target), color=FAINT, linewidth=1, linestyle="--")
         precision.plot(recall[steady], (late / (late + on_time))[steady], color=BLUE)
         precision.set(title="Precision and recall", xlabel="Late loans flagged", ylabel="Flagged loans late", ylim=0)
-        in_percent(precision, x=True, y=True)
+        in_percent(precision, x=True)
+        in_percent(precision, y=True, decimals=1)
         return finish(figure, "ROC curve, and precision against recall; dashed: no model")
 
 
@@ -56,7 +57,7 @@ def calibration(evidence: Evidence) -> Plot:
         for place, one in zip(expected, observed, strict=True):
             curve.plot([place, place], [one.low, one.high], color=BLUE, linewidth=1.2)
             curve.plot(place, one.value, "o", color=BLUE, markersize=4)
-        curve.set(title="Calibration", xlabel="Mean probability of a tenth", ylabel="Late rate", xlim=0, ylim=0)
+        curve.set(title="Calibration", xlabel="Mean probability of a bin", ylabel="Late rate", xlim=0, ylim=0)
         in_percent(curve, x=True, y=True)
         names = [f"{number}" for number in range(len(bins.loans), 0, -1)]
         ratios = [over_expected(late, said) for late, said in zip(bins.late, bins.expected, strict=True)][::-1]
@@ -65,7 +66,7 @@ def calibration(evidence: Evidence) -> Plot:
         ratio.set(
             title="Observed over expected",
             xlabel="Late loans over sum of probabilities",
-            ylabel="Tenth, 10 the highest",
+            ylabel="Bin, highest on top",
             xlim=(0, 4),
         )
         return finish(figure, "Late rate against mean probability by tenths, with 95% intervals; dashed: perfect")
@@ -84,13 +85,13 @@ def scores(evidence: Evidence) -> Plot:
             axes.hist(chosen, edges, weights=weights, histtype="step", color=color, label=f"{name} ({len(chosen):,})")
         threshold = evidence.manifest.threshold.value
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=":")
-        axes.text(threshold, axes.get_ylim()[1] * 0.97, " threshold", va="top", fontsize=8)
+        axes.text(threshold, 1.02, "threshold", transform=axes.get_xaxis_transform(), ha="center", fontsize=8)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(title="Probabilities by outcome", xlabel="Probability of being late", ylabel="Share of the outcome")
         in_percent(axes, y=True, decimals=0)
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         return finish(figure, "Distribution of the probabilities of late and of on-time loans")
 
 

@@ -53,7 +53,7 @@ LIMITS = (
     "Grade and interest rate are the lender's own pricing. As far as the model rests on them (see permutation "
     "importance) it hands back, sharpened, what the lender thought when the loan was priced. How well it orders loans "
     "of one grade is in the results by grade.",
-    "The late loans of the test quarter are few. Differences that are smaller than the intervals below have not been "
+    "The late loans of the test quarter are few. Differences that are smaller than their intervals have not been "
     "shown; segments with few late loans are not judged at all.",
     "One training file and one quarter after it: nothing is known of a recession, nor of two quarters ahead.",
     "Permutation importance and partial dependence change one column and leave the others, which gives loans that "

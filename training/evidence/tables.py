@@ -57,7 +57,8 @@ def figures(evidence: Evidence) -> Table:
     return Table(
         ("Metric", "Next quarter", f"Training file ({how})"),
         tuple(rows),
-        f"In brackets: {evidence.metrics['interval']}."
+        f"In brackets: {evidence.metrics['interval']}"
+        + (f"; for the training file {recorded[unseen]['interval']}." if unseen else ".")
         + (
             " The intercept is set for the next quarter: in the training file, whose older loans are late more often, "
             "observed / expected is above 1 by design."
