@@ -30,9 +30,6 @@ Columns = Mapping[str, Any]
 # zeros in front, spaces around. No words such as nan.
 _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
-# How far from a whole number the API's own check (pydantic-core's "multiple of") still takes one for whole.
-_WHOLE_TOLERANCE = 1e-9
-
 
 @dataclass(frozen=True)
 class Rejection:
@@ -120,9 +117,9 @@ def _wrong_number(field: Field, value: float) -> str | None:
     assert field.hard_max is not None
     if not isfinite(value):
         return "not_finite"
-    if field.whole and min(value % 1, 1 - value % 1) > _WHOLE_TOLERANCE:
-        return "not_whole"
-    return None if field.hard_min <= value <= field.hard_max else "out_of_range"
+    if not field.hard_min <= value <= field.hard_max:
+        return "out_of_range"
+    return "not_whole" if field.whole and value % 1 else None
 
 
 def _is_right_column(field: Field, values: Any) -> bool:
@@ -134,8 +131,7 @@ def _is_right_column(field: Field, values: Any) -> bool:
     # Both comparisons are false for NaN.
     is_right = (values >= field.hard_min) & (values <= field.hard_max)
     if field.whole:
-        rest = values % 1
-        is_right &= np.minimum(rest, 1 - rest) <= _WHOLE_TOLERANCE
+        is_right &= values % 1 == 0
     if field.nullable:
         is_right |= np.isnan(values)
     return bool(is_right.all())
