@@ -125,23 +125,27 @@ def test_options_that_make_no_sense_end_with_exit_code_2(bucket: Bucket, worse: 
     assert bucket.run("publish", str(worse), *words).returncode == 2
 
 
-def test_the_report_writes_a_page_and_a_card_of_the_live_version(
+def test_the_report_writes_a_page_and_a_card_beside_the_live_version(
     bucket: Bucket, worse: Path, better: Path, folder: Path
 ) -> None:
-    for number, source in enumerate((worse, better), start=1):
+    for source in (worse, better):
         bucket.answer("publish", str(source))
-        bucket.answer("alias", "set", "live", "--version", str(number))
-    answer = bucket.answer("report", "--out", str(folder / "out"))
-    assert (answer["version"], 0.5 < answer["metrics"]["roc_auc"]["value"] < 0.9) == (2, True)
-    page = Path(answer["report"]).read_text()
+    bucket.answer("alias", "set", "live", "--version", "2")
+    answer = bucket.answer("report", "1", "--out", str(folder / "out"), "--cost-missed-late", "40", "--cost-call", "1")
+    assert (answer["version"], 0.5 < answer["metrics"]["roc_auc"]["value"] < 0.9) == (1, True)
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["model-card-1.md", "report-1.html"]
     card = Path(answer["model_card"]).read_text()
-    assert sorted(path.name for path in (folder / "out").iterdir()) == ["model-card-2.md", "report-2.html"]
-    assert page.startswith("<!doctype html>")
-    assert "# Model card: late-payer version 2" in card
+    assert Path(answer["report"]).read_text().startswith("<!doctype html>")
+    for words in ("# Model card: late-payer version 1", "version 2, which live points at", "Cost at 40:1"):
+        assert words in card
 
-    of_first = bucket.run("report", "1", "--out", str(folder / "out"), "--cost-missed-late", "40", "--cost-call", "1")
-    assert of_first.returncode == 0, of_first.stderr
-    assert "version 2, which live points at" in (folder / "out" / "model-card-1.md").read_text()
-    assert "Cost at 40:1" in (folder / "out" / "model-card-1.md").read_text()
-    assert bucket.run("report", "9").returncode == 1
-    assert bucket.run("report", "--cost-call", "1").returncode == 2
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [(("9",), 1, "version 9"), (("--data", "no.zip"), 1, "no.zip"), (("--cost-call", "1"), 2, "--cost-missed-late")],
+)
+def test_a_report_that_can_not_be_made_says_why(bucket: Bucket, worse: Path, words, code: int, said: str) -> None:
+    bucket.answer("publish", str(worse))
+    bucket.answer("alias", "set", "live", "--version", "1")
+    done = bucket.run("report", *words)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
