@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_registry.candidate import Candidate
+from model_registry.candidate import Candidate, Inspection, Inspector
 from peerloan.errors import CommandError, UsageError
 from peerloan.output import note
 from peerloan.workplace import Workplace
@@ -44,6 +44,27 @@ class Asked:
 
     def __str__(self) -> str:
         return f"{self.requirement.value}={self.alias}"
+
+
+class InspectedOnce:
+    """An inspector that remembers what it found: gates and publication ask about the same pickle.
+
+    Parameters
+    ----------
+    inspect : Inspector
+        Does the work.
+    """
+
+    def __init__(self, inspect: Inspector) -> None:
+        self._inspect = inspect
+        self._found: dict[str, Inspection] = {}
+
+    def __call__(self, pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+        """Inspect, or say again what was found."""
+        key = hashlib.sha256(pickle).hexdigest()
+        if key not in self._found:
+            self._found[key] = self._inspect(pickle, probe_records)
+        return self._found[key]
 
 
 def parse_requirement(text: str) -> Asked:
@@ -107,14 +128,13 @@ def passed_gates(
 
 
 def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: Sequence[Path]) -> tuple[Any, Any]:
-    from model_artifact.inspection import inspect_in_child
     from model_artifact.unpickling import load_pipeline
     from model_artifact.verification import load_verified
     from training.data import load
     from training.evidence.contest import hold
 
     # Before its pickle is loaded here: a child process finds out whether it is a model at all.
-    inspect_in_child(candidate.pickle, candidate.probe_records)
+    workplace.inspect(candidate.pickle, candidate.probe_records)
     quarters = load(list(data) or None, workplace.environ)
     note(f"Judging on {quarters.test.fingerprint.name} of {quarters.source}.")
     if quarters.is_sample and not candidate.data.get("is_sample", True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
 from peerloan.errors import UsageError
 from peerloan.first_model import publish_folder
-from peerloan.gating import passed_gates
+from peerloan.gating import InspectedOnce, passed_gates
 from peerloan.output import JsonFlag, say, say_json, say_table
 from peerloan.workplace import PROJECT, Workplace
 
@@ -79,6 +80,7 @@ def publish(
         raise UsageError("--force goes with --require and with --reason TEXT, which is recorded.")
     gates = None
     if require:
+        workplace = replace(workplace, inspect=InspectedOnce(workplace.inspect))
         forced = reason if force else None
         gates = partial(passed_gates, workplace, require=require, data=data or (), force_reason=forced)
     publication = publish_folder(workplace, source, gates)

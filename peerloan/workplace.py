@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model_artifact.inspection import inspect_in_child
+from model_registry.candidate import Inspector
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
@@ -39,6 +40,7 @@ class Workplace:
     endpoint_url: str | None = None
     model: str = DEFAULT_MODEL
     state_dir: Path = PROJECT / ".peerloan"
+    inspect: Inspector = inspect_in_child
 
     def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
         """Return the workplace that a command's options and the environment ask for.
@@ -69,7 +71,7 @@ class Workplace:
     def writer(self) -> RegistryWriter:
         """Return a writer on the bucket."""
         return RegistryWriter(
-            self._store(), self.model, clock=self.clock, who=self.who, new_id=self.new_id, inspect=inspect_in_child
+            self._store(), self.model, clock=self.clock, who=self.who, new_id=self.new_id, inspect=self.inspect
         )
 
     def reader(self) -> RegistryReader:
