@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emulator.gateway import Gateway
 from emulator.lambda_service.logs import LogSink
-from emulator.lambda_service.service import LambdaService, Limits, machine_variables
+from emulator.lambda_service.service import LambdaService, Limits, machine_variables, open_service
 from emulator.options import with_variables
 from emulator.project import Project, ProjectError
 from emulator.service import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
@@ -121,7 +121,17 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
         sink.close()
 
 
-def _service(project: Project, options: ProjectOptions, sink: LogSink) -> LambdaService:
+def _service(
+    project: Project, options: ProjectOptions, sink: LogSink, state_dir: Path | None = None
+) -> LambdaService:
     machine = machine_variables()
     region = machine.get("AWS_REGION") or machine.get("AWS_DEFAULT_REGION") or REGION
-    return LambdaService(project.functions, sink, machine, region=region, account_id=ACCOUNT_ID, limits=options.limits)
+    return open_service(
+        project.functions,
+        sink,
+        machine,
+        region=region,
+        account_id=ACCOUNT_ID,
+        limits=options.limits,
+        state_dir=state_dir,
+    )

@@ -19,11 +19,17 @@ from emulator.project import FunctionSpec
 class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations):
     """Deployment of a function as a template describes it, in steps: between them a version can be tried out."""
 
-    def update_from_template(self, spec: FunctionSpec) -> bool:
-        """Bring ``$LATEST`` and concurrency to what the template says; return whether it says something new.
+    def update_from_template(self, spec: FunctionSpec) -> str | None:
+        """Bring ``$LATEST`` and concurrency to what the template says.
 
         Fidelity: like CloudFormation this compares with what the template said before, not with what is there.
         What has been changed by the API meanwhile stays, unless the template changes as well.
+
+        Returns
+        -------
+        str or None
+            None if the template says nothing new, else a digest of what it says. A function with an alias counts
+            as deployed only once `point_alias` has been given that; cut off before, all is done again.
         """
         catalogue = self._catalogue
         with catalogue.updating(spec.name):
@@ -34,7 +40,7 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
             with catalogue.lock:
                 before = catalogue.account.functions.get(spec.name)
                 if before is not None and before.deployed == said:
-                    return False
+                    return None
                 arns = spec.layer_arns or [f"{spec.name}-layer-{number}" for number in range(len(layer_codes))]
                 layers = tuple(self._layer_version(*one) for one in zip(arns, layer_codes, strict=True))
                 latest = VersionRecord(LATEST, code, layers, settings, catalogue.new_revision(), catalogue.timestamp())
@@ -43,19 +49,24 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
                 if spec.reserved_concurrency is not None:
                     self.check_reservation(function, spec.reserved_concurrency)
                 kept = function.latest if function.latest.runs_as(latest) else latest
+                done = said if spec.alias is None else ""
                 catalogue.keep(
-                    dataclasses.replace(function, latest=kept, reserved=spec.reserved_concurrency, deployed=said)
+                    dataclasses.replace(function, latest=kept, reserved=spec.reserved_concurrency, deployed=done)
                 )
-        return True
+        return said
 
-    def deploy_again(self, name: str) -> None:
-        """Have the next `update_from_template` find something new, whatever the template says."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(name)
-            self._catalogue.keep(dataclasses.replace(function, deployed=""))
+    def point_alias(self, spec: FunctionSpec, version: str, said: str | None = None) -> None:
+        """Have the template's alias lead to a version alone, with the template's provisioned concurrency.
 
-    def point_alias(self, spec: FunctionSpec, version: str) -> None:
-        """Have the template's alias lead to a version alone, with the template's provisioned concurrency."""
+        Parameters
+        ----------
+        spec : FunctionSpec
+            The function, as the template has it.
+        version : str
+            Where the alias leads.
+        said : str, optional
+            What `update_from_template` returned, if this is what the template says.
+        """
         assert spec.alias is not None
         with self._catalogue.lock:
             function, _ = self._catalogue.find(spec.name)
@@ -73,7 +84,8 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
                 self.check_provisioning(function, spec.alias, spec.provisioned_concurrency)
                 kept = ProvisionedRecord(spec.provisioned_concurrency, self._catalogue.timestamp())
                 provisioned[spec.alias] = kept
-            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
+            done = function.deployed if said is None else said
+            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned, deployed=done))
 
     def _layer_version(self, name: str, code: Code) -> Layer:
         """Return the version of a layer that has this code, published now if there is none."""
