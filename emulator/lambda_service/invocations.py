@@ -117,6 +117,15 @@ def error_payload(error_type: str, message: str) -> bytes:
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
+def error_type(payload: bytes) -> str | None:
+    """Return the type that an error names."""
+    try:
+        found = json.loads(payload)["errorType"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def timed_out(request_id: str, timeout_s: float) -> bytes:
     """Return what Lambda answers when a function took longer than it may."""
     return error_payload(

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from emulator.lambda_service.concurrency import BurstRate, ConcurrencyLedger
 from emulator.lambda_service.environments import INIT_LIMIT_S, ExecutionEnvironment
 from emulator.lambda_service.functions import (
     LATEST,
@@ -19,11 +21,18 @@ from emulator.lambda_service.functions import (
     import_folders,
     is_built_for_another_python,
 )
-from emulator.lambda_service.invocations import FunctionNotFoundError, Invocation, InvocationResult
-from emulator.lambda_service.logs import LogSink, PlatformLog
+from emulator.lambda_service.invocations import (
+    FunctionNotFoundError,
+    Invocation,
+    InvocationResult,
+    TooManyRequestsError,
+)
+from emulator.lambda_service.logs import LogSink
+from emulator.lambda_service.platform_log import PlatformLog
 from emulator.lambda_service.pool import EnvironmentPool
 from emulator.lambda_service.processes import ProcessPlan, SpawnLauncher
 from emulator.lambda_service.snapshots import SNAPSHOT_INIT_LIMIT_S, SnapshotLauncher
+from emulator.lambda_service.temporary_folders import TemporaryFolders
 from emulator.project import FunctionSpec
 
 PUBLISHED = "1"
@@ -81,6 +90,11 @@ class LambdaService:
         self._region = region
         self._account_id = account_id
         self._limits = limits
+        self._folders = TemporaryFolders()
+        self._burst = BurstRate(time.monotonic)
+        self.ledger = ConcurrencyLedger(limits.concurrency, unreserved_minimum=0)
+        for spec in self._functions.values():
+            self.ledger.set_reserved(spec.name, spec.reserved_concurrency)
         self._pools: dict[tuple[str, str], EnvironmentPool] = {}
         self._snapshots: list[SnapshotLauncher] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,7 +133,13 @@ class LambdaService:
         if pool is None:
             pool = self._pool(spec, version)
         result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-        pool.submit(Invocation(_new_request_id(), payload, self.arn(name, qualifier), trace_id, result))
+        self.ledger.claim(name)
+        result.add_done_callback(lambda _: self.ledger.release(name))
+        try:
+            pool.submit(Invocation(_new_request_id(), payload, self.arn(name, qualifier), trace_id, result))
+        except TooManyRequestsError:
+            result.cancel()
+            raise
         return result
 
     async def close(self) -> None:
@@ -133,6 +153,7 @@ class LambdaService:
         await asyncio.gather(*(snapshot.close() for snapshot in self._snapshots))
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._folders.close()
 
     def _version_of(self, spec: FunctionSpec, qualifier: str | None) -> str:
         if qualifier is None or qualifier == LATEST:
@@ -169,12 +190,11 @@ class LambdaService:
             self._snapshots.append(launcher)
         # The snapshot has a limit of its own, and a fork has nothing left to initialise.
         init_s = self._limits.init_s
-        limit = self._limits.concurrency if spec.reserved_concurrency is None else spec.reserved_concurrency
         pool = EnvironmentPool(
             spec.name,
             version,
-            lambda owner: ExecutionEnvironment(function, owner, launcher, variables, log, init_s),
-            limit,
+            lambda owner: ExecutionEnvironment(function, owner, launcher, variables, log, init_s, self._folders),
+            self._burst,
         )
         self._pools[spec.name, version] = pool
         return pool
