@@ -20,6 +20,7 @@ from emulator.project import ProjectError
 from emulator.service import PortTakenError, say
 
 DEFAULT_DATA_DIR = Path(".peerloan/bucket")
+DEFAULT_STATE_DIR = Path(".peerloan/lambda")
 _EXAMPLES = """examples:
   python -m emulator                             the template's API on port 3000 and a bucket on port 9000
   python -m emulator start-api -p 0              the API alone, on a free port
@@ -115,6 +116,8 @@ def _project_options(options: argparse.Namespace) -> Any:
         env_vars=read_env_vars(options.env_vars),
         s3_endpoint=options.s3_endpoint,
         limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
+        state_dir=getattr(options, "state_dir", None),
+        watch_code=not getattr(options, "no_watch", False),
     )
 
 
@@ -161,7 +164,9 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameter-overrides", nargs="+", default=[], metavar="K=V")
     parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
-    parser.add_argument("--concurrency", type=int, default=100, help="environments of one function at once (100)")
+    parser.add_argument(
+        "--concurrency", type=int, default=1000, help="the account's limit on requests in flight (1000)"
+    )
     parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
     parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
 
@@ -173,6 +178,8 @@ def _add_life_option(parser: argparse.ArgumentParser) -> None:
 def _add_api_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("-p", "--port", type=int, default=3000, help="0 takes a free one (3000)")
+    parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="where versions and aliases are kept")
+    parser.add_argument("--no-watch", action="store_true", help="do not deploy code that changes meanwhile")
     parser.add_argument("--ready-file", type=Path, help="written once requests are answered: {url, pid}")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from emulator.code_watcher import CodeWatcher
 from emulator.gateway import Gateway
 from emulator.lambda_service.logs import LogSink
 from emulator.lambda_service.service import LambdaService, Limits, machine_variables, open_service
@@ -34,6 +36,10 @@ class ProjectOptions:
         For functions that the template gives none.
     limits : Limits
         Concurrency and time.
+    state_dir : Path or None
+        Where versions and aliases are kept over a restart; None keeps none.
+    watch_code : bool
+        Whether changed code is deployed while the emulator runs.
     """
 
     template: Path
@@ -41,6 +47,8 @@ class ProjectOptions:
     env_vars: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     s3_endpoint: str | None = None
     limits: Limits = field(default_factory=Limits)
+    state_dir: Path | None = None
+    watch_code: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,9 @@ async def serve_api(project: Project, options: ProjectOptions, api: ApiOptions) 
     for note in project.notes:
         say(f"emulator: {note}")
     sink = LogSink(2)
-    service = _service(project, options, sink)
+    service = _service(project, options, sink, options.state_dir)
     names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
+    watching: asyncio.Task[None] | None = None
     gateways = [Gateway(one, names, service, ACCOUNT_ID) for one in project.apis]
     try:
         urls = []
@@ -86,6 +95,8 @@ async def serve_api(project: Project, options: ProjectOptions, api: ApiOptions) 
             with naming_the_flag(api.host, wanted, "-p"):
                 urls.append(url_of(api.host, await gateway.start(api.host, wanted)))
         service.start()
+        watching = _watch(project, options, service)
+        await _first_of(service.deployed(), stopping.wait())
         for one, url in zip(project.apis, urls, strict=True):
             for route in one.routes:
                 say(f"Mounting {route.function} at {url}/{route.path.lstrip('/')} [{route.method}]")
@@ -93,6 +104,8 @@ async def serve_api(project: Project, options: ProjectOptions, api: ApiOptions) 
         write_ready_file(api.ready_file, url=urls[0], urls=urls, pid=os.getpid())
         await stopping.wait()
     finally:
+        if watching is not None:
+            watching.cancel()
         await asyncio.gather(*(gateway.stop() for gateway in gateways))
         await service.close()
         sink.close()
@@ -121,9 +134,22 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
         sink.close()
 
 
-def _service(
-    project: Project, options: ProjectOptions, sink: LogSink, state_dir: Path | None = None
-) -> LambdaService:
+def _watch(project: Project, options: ProjectOptions, service: LambdaService) -> asyncio.Task[None] | None:
+    if not options.watch_code:
+        return None
+    watcher = CodeWatcher(service, project.functions, options.template)
+    return asyncio.get_running_loop().create_task(watcher.run())
+
+
+async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of them is done, and let go of the others."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _service(project: Project, options: ProjectOptions, sink: LogSink, state_dir: Path | None = None) -> LambdaService:
     machine = machine_variables()
     region = machine.get("AWS_REGION") or machine.get("AWS_DEFAULT_REGION") or REGION
     return open_service(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -84,7 +83,7 @@ class CodeWatcher:
         folders = sorted({folder for folders in self._folders.values() for folder in folders})
         return [one for one in folders if not any(other in one.parents for other in folders)]
 
-    def _counts(self, change: Change, path: str) -> bool:
+    def _counts(self, _: Change, path: str) -> bool:
         """Return whether a change can be one of code."""
         return self._functions_of(Path(path)) != set() or (self._is_built and Path(path) == self._template)
 
@@ -136,7 +135,7 @@ def _text(path: Path) -> bytes | None:
 def _identity(folder: Path) -> tuple[int, int] | None:
     """Return what tells a folder from another one of the same name."""
     try:
-        found = os.stat(folder)
+        found = folder.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

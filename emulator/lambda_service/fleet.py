@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from emulator.lambda_service.catalogue import Availability, Catalogue
@@ -56,7 +55,7 @@ class Fleet:
                 runnable = self._catalogue.runnable(function.name, version)
                 if runnable is not None and runnable.uses_snapshots:
                     self._catalogue.set_readiness(runnable, _PENDING)
-                    self.run(self.prepare(runnable))
+                    self.run(self._make_snapshot(runnable))
         self._follow()
 
     def get(self, function: FunctionVersion) -> RunningVersion:
@@ -72,13 +71,7 @@ class Fleet:
 
     async def prepare(self, function: FunctionVersion) -> str | None:
         """Get a version ready to answer; return None, or why it can't be."""
-        payload = await self.get(function).prepare()
-        if payload is None:
-            self._catalogue.set_readiness(function, Readiness())
-            return None
-        reason = _words(payload)
-        self._catalogue.set_readiness(function, Readiness("Failed", reason, "FunctionError"))
-        return reason
+        return await self._judge(function, self.get(function).prepare())
 
     def retire_unused(self, name: str) -> None:
         """Drain the versions of a function that neither an alias nor provisioned concurrency refers to."""
@@ -113,6 +106,17 @@ class Fleet:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _make_snapshot(self, function: FunctionVersion) -> None:
+        await self._judge(function, self.get(function).prepare_snapshot())
+
+    async def _judge(self, function: FunctionVersion, attempt: Awaitable[bytes | None]) -> str | None:
+        """Note what came of an attempt to initialise a version; return why it failed, if it did."""
+        payload = await attempt
+        reason = None if payload is None else _words(payload)
+        readiness = Readiness() if reason is None else Readiness("Failed", reason, "FunctionError")
+        self._catalogue.set_readiness(function, readiness)
+        return reason
+
     def _note_change(self) -> None:
         """Follow soon: this is called in whichever thread the operation runs."""
         for function in self._catalogue.all_runnable() - self._known:
@@ -126,7 +130,7 @@ class Fleet:
         present = self._catalogue.all_runnable()
         for function in present - self._known:
             if function.uses_snapshots:
-                self.run(self.prepare(function))
+                self.run(self._make_snapshot(function))
         for function in [one for one in self._running if one not in present]:
             self._drain(function)
         self._known = present
@@ -141,15 +145,15 @@ class Fleet:
         wanted = dict.fromkeys(record.versions, 0)
         for qualifier, kept in record.provisioned.items():
             alias = record.aliases.get(qualifier)
-            shares = {qualifier: 1.0} if alias is None else {alias.version: 1 - sum(alias.weights.values())}
+            shares = {qualifier: 1.0}
             if alias is not None:
-                shares |= alias.weights
+                shares = {alias.version: 1 - sum(alias.weights.values()), **alias.weights}
             for version, share in shares.items():
                 wanted[version] += round(kept.requested * share)
         for version, count in wanted.items():
             function = self._catalogue.runnable(record.name, version)
             if function is not None and (count or function in self._running):
-                self.get(function).provision(count)
+                self.get(function).pool.provision(count)
         self._ledger.set_provisioned(record.name, sum(wanted.values()))
 
     def _drain(self, function: FunctionVersion) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,18 +74,19 @@ class RunningVersion:
             "site_first": is_built_for_another_python(spec),
         }
         if self._settings["site_first"]:
-            self._log.note(
-                f"{spec.name} was built for another Python than this one; this one's packages come first"
-            )
+            self._log.note(f"{spec.name} was built for another Python than this one; this one's packages come first")
         self._spawn = SpawnLauncher(self._settings, spec.code_dir, surroundings.sink)
         self.snapshot = self._new_snapshot() if function.uses_snapshots else None
         self.pool = EnvironmentPool(spec.name, function.version, self._new_environment, surroundings.burst)
 
+    async def prepare_snapshot(self) -> bytes | None:
+        """Initialise what environments are forked from; return None, or Lambda's words for why it can't be."""
+        return None if self.snapshot is None else await self.snapshot.prepare()
+
     async def prepare(self) -> bytes | None:
-        """Get ready to answer at once; return None, or Lambda's words for why it can't."""
-        if self.snapshot is not None:
-            return await self.snapshot.prepare()
-        return await self.pool.prepare()
+        """Get an environment ready to answer at once; return None, or Lambda's words for why it can't be."""
+        failure = await self.prepare_snapshot()
+        return await self.pool.prepare() if failure is None else failure
 
     def refuse_snapshots(self) -> None:
         """Have nobody wait for a snapshot any more: the emulator stops."""

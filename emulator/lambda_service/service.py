@@ -92,9 +92,7 @@ class LambdaService:
         self._folders = TemporaryFolders()
         place, burst = operations.catalogue.place, BurstRate(time.monotonic)
         surroundings = Surroundings(sink, machine, place.region, limits.init_s, burst, self._folders)
-        self._fleet = Fleet(
-            operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings)
-        )
+        self._fleet = Fleet(operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings))
         self._deployer = Deployer(specs, operations, self._fleet)
         self._deploying: list[asyncio.Task[None]] = []
 

@@ -118,5 +118,5 @@ def test_a_damaged_copy_is_noticed_and_made_again_from_the_same_content(tmp_path
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CodeError, match="there is no folder .*nowhere"):
+    with pytest.raises(CodeError, match=r"there is no folder .*nowhere"):
         CodeStore(tmp_path / "store").put(tmp_path / "nowhere")

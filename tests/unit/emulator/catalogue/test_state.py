@@ -59,9 +59,7 @@ def test_a_changed_template_is_deployed_over_what_is_there(
     assert again.publish_version(function_name="hello")["Version"] == "2"
 
 
-def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(
-    reopen: object, spec: FunctionSpec
-) -> None:
+def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: object, spec: FunctionSpec) -> None:
     import dataclasses
 
     aliased = dataclasses.replace(spec, alias="live")
@@ -81,7 +79,10 @@ def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(
         ("[]", "is damaged"),
         ('{"format": 1}', "is damaged"),
         ('{"format": 1, "functions": {"f": {}}, "layers": {}, "retired": {}}', "is damaged"),
-        ('{"format": 2, "functions": {}}', "has format 2, and this emulator reads format 1: run the emulator that wrote"),
+        (
+            '{"format": 2, "functions": {}}',
+            "has format 2, and this emulator reads format 1: run the emulator",
+        ),
     ],
 )
 def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Path, content: str, words: str) -> None:
@@ -108,7 +109,7 @@ def test_code_that_is_gone_is_said_with_its_versions(operations: FunctionOperati
 
 
 def test_a_folder_in_use_is_refused(operations: FunctionOperations, tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="another emulator keeps its functions in .*--state-dir"):
+    with pytest.raises(StateError, match=r"another emulator keeps its functions in .*--state-dir"):
         open_operations(tmp_path / "state", PLACE, utc_now)
     assert operations.get_function(function_name="hello")
 
