@@ -23,6 +23,7 @@ from emulator.lambda_service.processes import EnvironmentProcess, Launcher
 from emulator.lambda_service.runtime_api import RuntimeApi
 from emulator.lambda_service.temporary_folders import TemporaryFolders, remove
 
+# Lambda's limit on initialising, and on what runs after a restore.
 INIT_LIMIT_S = 10.0
 # What a provisioned environment may take, or the function's timeout if that is more.
 PROVISIONED_INIT_LIMIT_S = 130.0
@@ -44,7 +45,8 @@ class ExecutionEnvironment:
     log : PlatformLog
         START, END, REPORT and the like.
     init_limit_s : float
-        How long its process may take to initialise before it is started anew, inside the invocation.
+        How long its process may take to initialise before it is started anew, inside the invocation; and to be
+        restored.
     folders : TemporaryFolders, optional
         Where its own folder of temporary files is made; without, it has the machine's.
     """
@@ -75,7 +77,7 @@ class ExecutionEnvironment:
         self._folders = folders
         self._folder: Path | None = None
         self._runtime = RuntimeApi(self)
-        self._initialisation = Initialisation(launcher, log)
+        self._initialisation = Initialisation(launcher, log, init_limit_s)
         self._process: EnvironmentProcess | None = None
         # The one before: told to end, and perhaps not gone yet.
         self._ending: EnvironmentProcess | None = None

@@ -19,8 +19,6 @@ from emulator.lambda_service.snapshot_template import SnapshotInitError
 ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
-# Lambda's limit on what runs after a restore.
-RESTORE_LIMIT_S = 10.0
 
 
 class InitFailure(NamedTuple):
@@ -66,11 +64,14 @@ class Initialisation:
         Where processes come from.
     log : PlatformLog
         INIT_START and INIT_REPORT, RESTORE_START and RESTORE_REPORT.
+    restore_limit_s : float
+        How long what runs after a restore may take.
     """
 
-    def __init__(self, launcher: Launcher, log: PlatformLog) -> None:
+    def __init__(self, launcher: Launcher, log: PlatformLog, restore_limit_s: float) -> None:
         self._launcher = launcher
         self._log = log
+        self._restore_limit_s = restore_limit_s
         self._outcome: asyncio.Future[InitFailure | None] | None = None
         self.init_ms: float | None = None
         """How long the last one took, if it was from scratch and outside of an invocation."""
@@ -135,7 +136,7 @@ class Initialisation:
 
     async def _wait_restored(self, process: EnvironmentProcess) -> InitFailure | None:
         self._log.restore_started()
-        failure = await self._wait(process, RESTORE_LIMIT_S)
+        failure = await self._wait(process, self._restore_limit_s)
         took_ms = (time.perf_counter() - process.began) * 1000
         if failure is None:
             self._log.restore_ended(took_ms, "success")
