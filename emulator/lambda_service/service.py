@@ -200,6 +200,7 @@ def open_service(
     account_id: str,
     limits: Limits,
     state_dir: Path | None = None,
+    draw: Callable[[], float] = random.random,
 ) -> LambdaService:
     """Return a service with the functions of a template.
 
@@ -210,7 +211,7 @@ def open_service(
     ----------
     functions : mapping
         By logical id.
-    sink, machine, limits
+    sink, machine, limits, draw
         See `LambdaService`.
     region, account_id : str
         For ARNs and variables.
@@ -239,7 +240,7 @@ def open_service(
     except BaseException:
         operations.close()
         raise
-    return LambdaService(operations, functions, sink, machine, limits=limits)
+    return LambdaService(operations, functions, sink, machine, limits=limits, draw=draw)
 
 
 def _deploy_first(operations: FunctionOperations, spec: FunctionSpec) -> None:
