@@ -168,7 +168,7 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
             await load.more(5)
             bad = write_code(project.folder / "bad", "bad", broken="raise ValueError('no such model')\n")
             with pytest.raises(
-                DeploymentError, match="version 2 can't be initialised, so 'live' stays .*no such model"
+                DeploymentError, match=r"version 2 can't be initialised, so 'live' stays .*no such model"
             ):
                 await service.deploy(NAME, bad)
             await load.more(5)
@@ -280,9 +280,8 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
     run(scenario())
 
 
+@pytest.mark.parametrize("project", [False], indirect=True)
 def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Project) -> None:
-    if project.spec.snap_start:
-        project.spec = dataclasses.replace(project.spec, snap_start=False)
     project.spec = dataclasses.replace(project.spec, provisioned_concurrency=2)
 
     async def scenario() -> None:
