@@ -164,9 +164,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameter-overrides", nargs="+", default=[], metavar="K=V")
     parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
-    parser.add_argument(
-        "--concurrency", type=int, default=1000, help="requests in flight that the account may have"
-    )
+    parser.add_argument("--concurrency", type=int, default=1000, help="requests in flight that the account may have")
     parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
     parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
 
