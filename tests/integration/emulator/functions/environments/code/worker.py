@@ -41,7 +41,8 @@ def act(wanted, context):
             return len(bytes(int(wanted["mb"]) << 20))
         case "leave":
             # In a session of its own, and its parent gone: in nobody's process group.
-            code = f"import subprocess; print(subprocess.Popen({SLEEP!r}, stdout=-3, start_new_session=True).pid, flush=True)"
+            quiet = "stdout=-3, stderr=-3, start_new_session=True"
+            code = f"import subprocess; print(subprocess.Popen({SLEEP!r}, {quiet}).pid, flush=True)"
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, close_fds=True)
             pid = int(done.stdout)
             if wanted.get("exit"):
