@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,15 +16,22 @@ AT_ONCE = 32
 
 
 def test_32_calls_at_once_from_none_are_each_in_an_environment_of_its_own(
-    start: Callable[..., Any], functions: Path
+    start: Callable[..., Any], functions: Path, tmp_path: Path
 ) -> None:
     api = start("start-api", "-p", "0", "-t", str(functions / "environments" / "template.yaml"))
+    gate = tmp_path / "open"
     with ThreadPoolExecutor(AT_ONCE) as clients:
-        answers = list(clients.map(lambda _: api.get("/forked?act=sleep&s=1"), range(AT_ONCE)))
+        calls = [clients.submit(api.get, f"/forked?act=wait&file={gate}") for _ in range(AT_ONCE)]
+        deadline = time.monotonic() + 15
+        # Each is in its handler before any of them may end: none is queued behind another.
+        while api.log.count("START RequestId") < AT_ONCE and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(one.done() for one in calls)
+        gate.touch()
+        answers = [one.result() for one in calls]
     assert [one.status for one in answers] == [200] * AT_ONCE
     facts = [one.json for one in answers]
     assert len({one["pid"] for one in facts}) == AT_ONCE
-    # All in their handlers at one moment: none had to wait for another's end.
     assert max(one["began"] for one in facts) < min(one["ended"] for one in facts)
 
 

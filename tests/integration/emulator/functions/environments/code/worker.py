@@ -30,6 +30,9 @@ def act(wanted, context):
     match wanted.get("act"):
         case "sleep":
             time.sleep(float(wanted["s"]))
+        case "wait":
+            while not Path(wanted["file"]).exists():
+                time.sleep(0.02)
         case "allocate":
             kept = [bytearray(b"x") * (1 << 20) for _ in range(int(wanted["mb"]))]
             time.sleep(float(wanted.get("s", 0)))
