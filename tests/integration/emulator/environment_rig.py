@@ -22,13 +22,15 @@ from emulator.lambda_service.snapshots import SnapshotLauncher
 from emulator.lambda_service.temporary_folders import TemporaryFolders
 from emulator.project import FunctionSpec
 
-GENEROUS_S = 20.0
+GENEROUS_S = 30.0
 
 
 class Rig:
     """One function's pool, and its log."""
 
-    def __init__(self, folder: Path, code: Path, *, snap_start: bool = False, **changes: Any) -> None:
+    def __init__(
+        self, folder: Path, code: Path, *, snap_start: bool = False, init_s: float = 10.0, **changes: Any
+    ) -> None:
         spec = FunctionSpec(
             "F", "f", code, "worker.handler", "python3.13", snap_start=snap_start,
             **{"timeout_s": 15, "memory_mb": 256, **changes},
@@ -49,7 +51,7 @@ class Rig:
             "f",
             self._function.version,
             lambda owner: ExecutionEnvironment(
-                self._function, owner, self._launcher, self._variables, log, 3.0, self._folders
+                self._function, owner, self._launcher, self._variables, log, init_s, self._folders
             ),
         )
 

@@ -223,7 +223,7 @@ def test_a_restore_that_takes_too_long_is_an_error_of_invoke(run: Callable[..., 
         assert failed.api_error == ("SnapStartTimeoutException", 408)
         await rig.said("Status: timeout")
 
-    run(scenario, snap_start=True, environment={"INIT_MODE": "slow_restore"})
+    run(scenario, snap_start=True, init_s=1.0, environment={"INIT_MODE": "slow_restore"})
 
 
 def test_draining_lets_the_request_under_way_end(run: Callable[..., None]) -> None:
