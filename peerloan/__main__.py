@@ -21,6 +21,7 @@ from peerloan.output import complain
 from peerloan.predict_command import predict
 from peerloan.report_command import report
 from peerloan.score_command import score
+from peerloan.top_command import top
 from peerloan.up_command import status, up
 from peerloan.workplace import Workplace
 
@@ -35,6 +36,7 @@ app.add_typer(registry_commands.alias_app, name="alias")
 app.command()(predict)
 app.command()(score)
 app.command()(status)
+app.command()(top)
 app.command()(demo)
 
 
