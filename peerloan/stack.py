@@ -71,6 +71,7 @@ class Stack:
         env_vars.write_text(json.dumps({"Parameters": variables}, indent=2))
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
+        arguments += ["--state-dir", str(self._state_dir / "lambda")]
         url = self._start("start-api", arguments)
         self._announce(api_url=url)
         return url

@@ -164,7 +164,7 @@ def _emulator() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
         command = [sys.executable, "-m", "emulator", "start-api", "-t", str(TEMPLATE), "-p", "0"]
-        command += ["--idle-timeout", str(IDLE_S), "--ready-file", str(ready)]
+        command += ["--idle-timeout", str(IDLE_S), "--ready-file", str(ready), "--state-dir", f"{folder}/state"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": folder})
         try:
             deadline = time.monotonic() + SETTLE_LIMIT_S
