@@ -2,6 +2,6 @@
 
 ``operations`` is the control plane: functions, versions, aliases and settings, kept by ``catalogue`` and ``state``,
 their code in ``code_store``. ``service`` answers invocations: it resolves a version, which ``fleet`` keeps at work
-(``running_version``) and ``deployment`` replaces; it asks ``pool`` for an environment; an environment (``environments``) is a
-process (``processes``, ``snapshots``) that speaks the Runtime API (``runtime_api``) and runs ``bootstrap``.
+(``running_version``) and ``deployment`` replaces; that one's ``pool`` gives an environment (``environments``), which
+is a process (``processes``, ``snapshots``) that speaks the Runtime API (``runtime_api``) and runs ``bootstrap``.
 """

@@ -105,5 +105,4 @@ class Deployer:
             # It does not count as deployed, so the next start tries again.
             raise DeploymentError(spec.name, spec.alias, version, reason)
         await asyncio.to_thread(self._operations.point_alias, spec, version, said)
-        self._fleet.retire_unused(spec.name)
         return self._operations.get_function_configuration(function_name=spec.name, qualifier=spec.alias)

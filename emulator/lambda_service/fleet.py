@@ -41,6 +41,8 @@ class Fleet:
         self._leaving: set[RunningVersion] = set()
         # What was there when the catalogue was looked at last: a version that is not in here is new.
         self._known: set[FunctionVersion] = set()
+        # What an alias led to, or was provisioned, then: the environments of one that no longer is are let go.
+        self._used: set[FunctionVersion] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         catalogue.availability = self._availability
@@ -50,12 +52,10 @@ class Fleet:
         self._loop = asyncio.get_running_loop()
         self._known = self._catalogue.all_runnable()
         self._catalogue.on_change(self._note_change)
-        for function in self._catalogue.account.functions.values():
-            for version in {one for alias in function.aliases.values() for one in alias.versions}:
-                runnable = self._catalogue.runnable(function.name, version)
-                if runnable is not None and runnable.uses_snapshots:
-                    self._catalogue.set_readiness(runnable, _PENDING)
-                    self.run(self._make_snapshot(runnable))
+        for function in self._referred_to():
+            if function.uses_snapshots:
+                self._catalogue.set_readiness(function, _PENDING)
+                self.run(self._make_snapshot(function))
         self._follow()
 
     def get(self, function: FunctionVersion) -> RunningVersion:
@@ -72,14 +72,6 @@ class Fleet:
     async def prepare(self, function: FunctionVersion) -> str | None:
         """Get a version ready to answer; return None, or why it can't be."""
         return await self._judge(function, self.get(function).prepare())
-
-    def retire_unused(self, name: str) -> None:
-        """Drain the versions of a function that neither an alias nor provisioned concurrency refers to."""
-        function = self._catalogue.account.functions[name]
-        used = {LATEST, *function.provisioned, *(one for alias in function.aliases.values() for one in alias.versions)}
-        for runnable in list(self._running):
-            if runnable.spec.name == name and runnable.version not in used:
-                self._drain(runnable)
 
     def reap(self, idle_for_s: float) -> None:
         """Stop the environments that nobody has needed for so long."""
@@ -131,15 +123,25 @@ class Fleet:
         for function in present - self._known:
             if function.uses_snapshots:
                 self.run(self._make_snapshot(function))
-        for function in [one for one in self._running if one not in present]:
+        used = self._referred_to()
+        for function in [one for one in self._running if one not in present or one in self._used - used]:
             self._drain(function)
-        self._known = present
+        self._known, self._used = present, used
         functions = self._catalogue.account.functions.values()
         # What is given back first, so that at no moment too much is reserved.
         for record in sorted(functions, key=lambda one: one.reserved is not None):
             self._ledger.set_reserved(record.name, record.reserved)
         for record in functions:
             self._provision(record)
+
+    def _referred_to(self) -> set[FunctionVersion]:
+        """Return the versions that an alias leads to, or that are provisioned."""
+        found = {
+            self._catalogue.runnable(record.name, version)
+            for record in self._catalogue.account.functions.values()
+            for version in (*record.provisioned, *(one for alias in record.aliases.values() for one in alias.versions))
+        }
+        return {one for one in found if one is not None and one.version != LATEST}
 
     def _provision(self, record: FunctionRecord) -> None:
         wanted = dict.fromkeys(record.versions, 0)

@@ -280,6 +280,22 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
     run(scenario())
 
 
+def test_environments_end_once_no_alias_leads_to_their_version(project: Project) -> None:
+    async def scenario() -> None:
+        async with project.serve() as service:
+            operations = service.operations
+            await answer(service.submit(NAME, b"{}", "live"))
+            (old,) = [pid for pool in service.pools() for pid in pool.status().pids]
+            new = write_code(project.folder / "new", "two")
+            operations.update_function_code(function_name=NAME, code_folder=new, publish=True)
+            operations.update_alias(function_name=NAME, name="live", function_version="2")
+            await until(lambda: not Path(f"/proc/{old}").exists())
+            assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "2"
+            assert (await answer(service.submit(NAME, b"{}", "1")))["version"] == "1"
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("project", [False], indirect=True)
 def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Project) -> None:
     project.spec = dataclasses.replace(project.spec, provisioned_concurrency=2)
