@@ -227,6 +227,9 @@ class Catalogue:
     def remove_unused_code(self, in_use: Iterable[FunctionVersion]) -> None:
         """Remove the code that no version runs, nor any of these, which are on their way out."""
         with self.lock:
+            if self._updating:
+                # An update has copied code that no version runs yet. What is left is removed another time.
+                return
             specs = [function.spec for function in in_use]
             folders = {folder.name for spec in specs for folder in (spec.code_dir, *spec.layer_dirs)}
             self.code.remove_unused(folders | self._account.codes().keys())

@@ -380,3 +380,23 @@ def test_a_disk_that_refuses_leaves_everything_as_it_was(operations: FunctionOpe
     file.rmdir()
     file.write_bytes(kept)
     assert operations.create_alias(**F, name="live", function_version="1")
+
+
+def test_unused_code_is_removed_unless_an_update_may_be_about_to_use_it(
+    operations: FunctionOperations, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "app.py").write_text("new")
+    catalogue = operations.catalogue
+    old = operations.resolve("hello", None, 0.0).function
+    with catalogue.updating("hello"):
+        copied = catalogue.code.put(folder)
+        catalogue.remove_unused_code([])
+        assert catalogue.code.holds(copied.digest, copied.size_bytes)
+    operations.update_function_code(**F, code_folder=folder)
+    catalogue.remove_unused_code([old])
+    assert old.spec.code_dir.is_dir(), "its last requests may still be under way"
+    catalogue.remove_unused_code([])
+    assert not old.spec.code_dir.exists()
+    assert catalogue.code.holds(copied.digest, copied.size_bytes)
