@@ -138,4 +138,4 @@ class _Ignored(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """See `argparse.Action`."""
-        namespace.ignored = (*namespace.ignored, option_string)
+        namespace.ignored = (*getattr(namespace, "ignored", ()), option_string)

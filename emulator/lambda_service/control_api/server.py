@@ -173,7 +173,7 @@ class ControlApi:
         self._operations.get_function_configuration(function_name=function)
         with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
             package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
-            return self._operations.update_function_code(
+            updated: Mapping[str, Any] = self._operations.update_function_code(
                 function_name=function,
                 code_folder=package.folder,
                 publish=parameters.get("Publish", False),
@@ -182,6 +182,7 @@ class ControlApi:
                 code_sha256=package.sha256,
                 code_size=package.size_bytes,
             )
+        return updated
 
 
 async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str) -> bytes:
