@@ -200,7 +200,7 @@ def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
         for route in api.routes:
             methods.setdefault((route.function, route.path), []).append(route.method)
         for (function, path), verbs in methods.items():
-            say(f"Mounting {function} at {url}/{path.lstrip('/')} [{', '.join(verbs)}]")
+            say(f"Mounting {function} at {url}/{path.lstrip('/')} [{', '.join(sorted(verbs))}]")
     say("You can now browse to the above endpoints to invoke your functions.")
     for url in urls:
         say(f" * Running on {url}")

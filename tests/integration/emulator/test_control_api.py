@@ -27,7 +27,7 @@ PATIENCE_S = 20
 def server(start_for_module: Callable[..., Any], functions: Path, local_bucket_url: str) -> Any:
     return start_for_module(
         "start-lambda", "-p", "0", "-t", str(functions / "control" / "template.yaml"),
-        "--s3-endpoint", local_bucket_url, "--async-retry-waits", "0.05,0.1", "--concurrency", "200",
+        "--s3-endpoint", local_bucket_url, "--async-retry-waits", "0.05,0.1",
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_functions_are_listed_and_described(client: Any) -> None:
     assert {"$LATEST", "1"} <= {one["Version"] for one in every if one["FunctionName"] == "Published"}
     found = client.get_function(FunctionName="Plain")
     configuration = found["Configuration"]
-    assert configuration["Environment"]["Variables"] == {"GREETING": "hello"}
+    assert configuration["Environment"]["Variables"]["GREETING"] == "hello"
     assert (configuration["Timeout"], configuration["MemorySize"], configuration["State"]) == (5, 256, "Active")
     assert found["Code"]["RepositoryType"] == "S3"
     arn = configuration["FunctionArn"]
@@ -306,10 +306,10 @@ def test_reserved_concurrency_throttles(client: Any) -> None:
 
 def test_the_account_says_what_it_has(client: Any) -> None:
     settings = client.get_account_settings()
-    assert settings["AccountLimit"]["ConcurrentExecutions"] == 200
+    assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
     assert settings["AccountUsage"]["FunctionCount"] >= 4
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="UnreservedConcurrentExecution"):
-        client.put_function_concurrency(FunctionName="Limited", ReservedConcurrentExecutions=150)
+        client.put_function_concurrency(FunctionName="Limited", ReservedConcurrentExecutions=901)
 
 
 def test_provisioned_concurrency_is_allocated(client: Any) -> None:

@@ -31,9 +31,11 @@ def variables(tmp_path: Path) -> str:
 
 
 def run(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command; a variable that is given empty is not there."""
+    environ = {name: value for name, value in {**os.environ, **environ}.items() if value}
     return subprocess.run(
         [sys.executable, "-m", "emulator", *words],
-        input=stdin, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False,
+        input=stdin, env=environ, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
