@@ -105,11 +105,11 @@ class CodeWatcher:
             functions = set(self._folders)
         else:
             functions = {logical_id for path in changed for logical_id in self._functions_of(path)}
-        for logical_id in sorted(functions):
-            if all(folder.is_dir() for folder in self._folders[logical_id]):
-                await self._redeploy(logical_id)
+        await asyncio.gather(*map(self._redeploy, functions))
 
     async def _redeploy(self, logical_id: str) -> None:
+        if not all(folder.is_dir() for folder in self._folders[logical_id]):
+            return
         try:
             if await self._service.redeploy(logical_id):
                 self._service.note(f"{logical_id}: changed code is deployed")

@@ -201,6 +201,7 @@ def open_service(
     account_id: str,
     limits: Limits,
     state_dir: Path | None = None,
+    draw: Callable[[], float] = random.random,
 ) -> LambdaService:
     """Return a service with the functions of a template.
 
@@ -211,7 +212,7 @@ def open_service(
     ----------
     functions : mapping
         By logical id.
-    sink, machine, limits
+    sink, machine, limits, draw
         See `LambdaService`.
     region, account_id : str
         For ARNs and variables.
@@ -240,7 +241,7 @@ def open_service(
     except BaseException:
         operations.close()
         raise
-    return LambdaService(operations, functions, sink, machine, limits=limits)
+    return LambdaService(operations, functions, sink, machine, limits=limits, draw=draw)
 
 
 def _deploy_first(operations: FunctionOperations, spec: FunctionSpec) -> None:

@@ -107,7 +107,7 @@ def is_free(url: str) -> bool:
 def wait_until_free(notes: dict[str, str]) -> bool:
     deadline = time.monotonic() + STOP_LIMIT_S
     while time.monotonic() < deadline:
-        if is_free(notes["api_url"]) and is_free(notes["bucket_url"]):
+        if all(is_free(notes[name]) for name in ("api_url", "lambda_url", "bucket_url")):
             return True
         time.sleep(0.05)
     return False
@@ -153,8 +153,10 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
 def test_a_taken_port_is_named_with_the_flag_that_moves_it(peerloan: Peerloan) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for flag, other in (("--port", "--bucket-port"), ("--bucket-port", "--port")):
-            done = peerloan.run("up", flag, port, other, "0")
+        flags = ("--port", "--lambda-port", "--bucket-port")
+        for flag in flags:
+            others = [word for other in flags if other != flag for word in (other, "0")]
+            done = peerloan.run("up", flag, port, *others)
             assert done.returncode == 1
             assert f"Port {port} is taken" in done.stderr
             assert flag in done.stderr
@@ -259,7 +261,8 @@ def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(pee
 
 
 def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None:
-    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0"]
+    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up"]
+    command += ["--port", "0", "--lambda-port", "0", "--bucket-port", "0"]
     process = subprocess.Popen(
         command,
         cwd=peerloan.folder,

@@ -16,7 +16,7 @@ Open = Callable[[], FunctionOperations]
 
 
 @pytest.fixture
-def code(tmp_path: Path) -> Path:
+def source(tmp_path: Path) -> Path:
     """A folder of code."""
     folder = tmp_path / "code"
     folder.mkdir()
@@ -25,9 +25,9 @@ def code(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spec(code: Path) -> FunctionSpec:
+def spec(source: Path) -> FunctionSpec:
     """A function of a template."""
-    return FunctionSpec("Hello", "hello", code, "app.handler", "python3.13", environment={"A": "1"}, snap_start=False)
+    return FunctionSpec("Hello", "hello", source, "app.handler", "python3.13", environment={"A": "1"}, snap_start=False)
 
 
 @pytest.fixture

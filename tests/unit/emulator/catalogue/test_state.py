@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -50,18 +51,16 @@ def test_a_restart_keeps_everything(operations: FunctionOperations, reopen: obje
 
 
 def test_a_changed_template_is_deployed_over_what_is_there(
-    operations: FunctionOperations, reopen: object, spec: FunctionSpec, code: Path
+    operations: FunctionOperations, reopen: object, spec: FunctionSpec, source: Path
 ) -> None:
     operations.publish_version(function_name="hello")
-    (code / "app.py").write_text("changed = True\n")
+    (source / "app.py").write_text("changed = True\n")
     again: FunctionOperations = reopen()  # type: ignore[operator]
     assert again.update_from_template(spec) is not None
     assert again.publish_version(function_name="hello")["Version"] == "2"
 
 
 def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: object, spec: FunctionSpec) -> None:
-    import dataclasses
-
     aliased = dataclasses.replace(spec, alias="live")
     first: FunctionOperations = reopen()  # type: ignore[operator]
     assert first.update_from_template(aliased) is not None

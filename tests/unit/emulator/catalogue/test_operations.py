@@ -1,0 +1,382 @@
+"""What Lambda's operations answer and refuse, as AWS does."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.names import Place
+from emulator.lambda_service.operations import FunctionOperations
+from emulator.project import FunctionSpec
+
+PLACE = Place("eu-west-1", "123456789012")
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:hello"
+F = {"function_name": "hello"}
+
+
+def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
+    with pytest.raises(LambdaApiError) as caught:
+        call(**arguments)
+    return caught.value.code, caught.value.status, caught.value.message
+
+
+@pytest.mark.parametrize("name", ["hello", ARN, "123456789012:function:hello", "123456789012:hello", "function:hello"])
+@pytest.mark.parametrize("qualifier", [None, "live", "$LATEST", "7"])
+def test_every_way_to_name_a_function(name: str, qualifier: str | None) -> None:
+    assert PLACE.parse(name, qualifier) == ("hello", qualifier)
+    if qualifier is not None:
+        assert PLACE.parse(f"{name}:{qualifier}") == ("hello", qualifier)
+        assert PLACE.parse(f"{name}:{qualifier}", qualifier) == ("hello", qualifier)
+
+
+@pytest.mark.parametrize(
+    ("name", "qualifier", "code"),
+    [
+        ("hello:live", "prod", "InvalidParameterValueException"),
+        ("hel lo", None, "ValidationException"),
+        ("hello", "li ve", "ValidationException"),
+        ("", None, "ValidationException"),
+        ("arn:aws:lambda:us-east-1:123456789012:function:hello", None, "ResourceNotFoundException"),
+        ("210987654321:function:hello", None, "ResourceNotFoundException"),
+    ],
+)
+def test_names_that_are_refused(name: str, qualifier: str | None, code: str) -> None:
+    assert refusal(PLACE.parse, function_name=name, qualifier=qualifier)[0] == code
+
+
+@given(st.text(max_size=300), st.none() | st.text(max_size=130))
+def test_any_name_is_read_or_refused_as_aws_does(name: str, qualifier: str | None) -> None:
+    try:
+        found, _ = PLACE.parse(name, qualifier)
+    except LambdaApiError as error:
+        status = error.status
+    else:
+        assert found in name
+        return
+    assert status in {400, 404}
+
+
+def test_the_configuration_has_awss_members(operations: FunctionOperations) -> None:
+    body = operations.get_function_configuration(**F)
+    assert body["FunctionArn"] == ARN
+    assert body["Environment"] == {"Variables": {"A": "1"}}
+    assert body["LastModified"] == "2026-01-02T03:04:05.000+0000"
+    assert body["SnapStart"] == {"ApplyOn": "None", "OptimizationStatus": "Off"}
+    assert body["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/hello"}
+    assert (body["State"], body["LastUpdateStatus"], body["PackageType"]) == ("Active", "Successful", "Zip")
+    assert body["CodeSize"] == 42
+    assert len(body["CodeSha256"]) == 44
+    qualified = operations.get_function_configuration(**F, qualifier="$LATEST")
+    assert (qualified["FunctionArn"], qualified["Version"]) == (f"{ARN}:$LATEST", "$LATEST")
+    assert operations.get_function(**F)["Configuration"] == body
+
+
+def test_unknown_functions_versions_and_aliases_are_404_with_their_arn(operations: FunctionOperations) -> None:
+    not_found = "ResourceNotFoundException", 404
+    for call, arguments, arn in [
+        (operations.get_function, {"function_name": "nobody"}, f"{ARN[:-5]}nobody"),
+        (operations.get_function, {**F, "qualifier": "9"}, f"{ARN}:9"),
+        (operations.get_function_configuration, {"function_name": "hello:gone"}, f"{ARN}:gone"),
+        (operations.create_alias, {**F, "name": "live", "function_version": "9"}, f"{ARN}:9"),
+        (operations.delete_function, {**F, "qualifier": "9"}, f"{ARN}:9"),
+    ]:
+        assert refusal(call, **arguments) == (*not_found, f"Function not found: {arn}")
+    assert refusal(operations.get_alias, **F, name="live") == (*not_found, f"Cannot find alias arn: {ARN}:live")
+    assert refusal(lambda: operations.resolve("hello", "9", 0.0))[:2] == not_found
+
+
+def test_publishing_is_idempotent_gives_latest_a_new_revision_and_checks_what_it_is_told(
+    operations: FunctionOperations,
+) -> None:
+    before = operations.get_function_configuration(**F)
+    wrong = "3" * 43 + "="
+    assert refusal(operations.publish_version, **F, code_sha256=wrong)[:2] == ("InvalidParameterValueException", 400)
+    assert refusal(operations.publish_version, **F, revision_id="x")[:2] == ("PreconditionFailedException", 412)
+    first = operations.publish_version(**F, code_sha256=before["CodeSha256"], revision_id=before["RevisionId"])
+    assert (first["Version"], first["FunctionArn"]) == ("1", f"{ARN}:1")
+    latest = operations.get_function_configuration(**F)["RevisionId"]
+    assert latest not in {before["RevisionId"], first["RevisionId"]}
+    assert operations.publish_version(**F, description="ignored") == first
+    operations.update_function_configuration(**F, changes={"Description": "two"})
+    second = operations.publish_version(**F, description="mine")
+    assert (second["Version"], second["Description"]) == ("2", "mine")
+    assert operations.get_function_configuration(**F)["Description"] == "two"
+
+
+def test_numbers_are_not_used_again_even_by_a_function_that_comes_back(
+    operations: FunctionOperations, spec: FunctionSpec
+) -> None:
+    operations.publish_version(**F)
+    operations.delete_function(**F, qualifier="1")
+    assert operations.publish_version(**F)["Version"] == "2"
+    operations.delete_function(**F)
+    assert operations.list_functions() == {"Functions": []}
+    operations.update_from_template(spec)
+    assert operations.publish_version(**F)["Version"] == "3"
+
+
+def test_updating_code(operations: FunctionOperations, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "app.py").write_text("new")
+    before = operations.get_function_configuration(**F)
+    dry = operations.update_function_code(**F, code_folder=folder, dry_run=True)
+    assert dry["CodeSha256"] != before["CodeSha256"]
+    assert operations.get_function_configuration(**F) == before
+    zipped = operations.update_function_code(**F, code_folder=folder, code_sha256="zip's", code_size=123)
+    assert (zipped["CodeSha256"], zipped["CodeSize"]) == ("zip's", 123)
+    published = operations.update_function_code(**F, code_folder=folder, publish=True)
+    assert (published["Version"], published["CodeSha256"]) == ("1", dry["CodeSha256"])
+    refused = refusal(operations.update_function_code, **F, code_folder=folder, revision_id=before["RevisionId"])
+    assert refused[:2] == ("PreconditionFailedException", 412)
+    with operations.catalogue.updating("hello"):
+        for call, arguments in [
+            (operations.update_function_code, {"code_folder": folder}),
+            (operations.update_function_configuration, {"changes": {"Timeout": 5}}),
+            (operations.publish_version, {}),
+        ]:
+            code, status, message = refusal(call, **F, **arguments)
+            assert (code, status) == ("ResourceConflictException", 409)
+            assert message.endswith(f"An update is in progress for resource: {ARN}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"Timeout": 901}, "ValidationException"),
+        ({"Timeout": 0}, "ValidationException"),
+        ({"Timeout": True}, "ValidationException"),
+        ({"MemorySize": 127}, "ValidationException"),
+        ({"MemorySize": 10_241}, "ValidationException"),
+        ({"EphemeralStorage": {"Size": 511}}, "ValidationException"),
+        ({"Handler": "a b"}, "ValidationException"),
+        ({"Handler": "x" * 129}, "ValidationException"),
+        ({"Description": "x" * 257}, "ValidationException"),
+        ({"SnapStart": {"ApplyOn": "Always"}}, "ValidationException"),
+        ({"LoggingConfig": {"LogFormat": "XML"}}, "ValidationException"),
+        ({"Environment": {"Variables": {"1A": "x"}}}, "ValidationException"),
+        ({"Environment": {"Variables": {"A_B": 1}}}, "ValidationException"),
+        ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException"),
+        ({"Environment": {"Variables": {"LONG": "x" * 4090}}}, "InvalidParameterValueException"),
+        ({"Runtime": "nodejs22.x"}, "InvalidParameterValueException"),
+        ({"Runtime": "python3.11", "SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException"),
+        ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException"),
+        ({"Layers": ["arn:aws:lambda:eu-west-1:123456789012:layer:none:1"]}, "ResourceNotFoundException"),
+    ],
+)
+def test_configurations_that_are_refused_change_nothing(
+    operations: FunctionOperations, changes: dict[str, Any], code: str
+) -> None:
+    before = operations.get_function_configuration(**F)
+    assert refusal(operations.update_function_configuration, **F, changes=changes)[0] == code
+    assert operations.get_function_configuration(**F) == before
+
+
+def test_a_changed_configuration_is_what_runs(operations: FunctionOperations) -> None:
+    running = operations.resolve("hello", None, 0.0).function
+    operations.publish_version(**F)
+    assert operations.resolve("hello", None, 0.0).function is running, "a new revision alone starts nothing anew"
+    operations.update_function_configuration(
+        **F, changes={"Timeout": 900, "MemorySize": 512, "Handler": "b.c", "LoggingConfig": {"LogFormat": "JSON"},
+                      "Environment": {"Variables": {"AB": "é"}}, "Runtime": None},
+    )  # fmt: skip
+    spec = operations.resolve("hello", None, 0.0).function.spec
+    assert (spec.timeout_s, spec.memory_mb, spec.handler, spec.log_format) == (900, 512, "b.c", "JSON")
+    assert dict(spec.environment) == {"AB": "é"}
+    assert operations.resolve("hello", "1", 0.0).function.spec.timeout_s == 3
+
+
+def test_layers_have_versions_of_their_own(reopen: Any, spec: FunctionSpec, tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "lib.py").write_text("1")
+    arn = "arn:aws:lambda:eu-west-1:123456789012:layer:Shared"
+    layered = dataclasses.replace(spec, layer_dirs=(layer,), layer_arns=(arn,))
+    operations: FunctionOperations = reopen()
+    operations.update_from_template(layered)
+    assert operations.publish_version(**F)["Layers"] == [{"Arn": f"{arn}:1", "CodeSize": 1}]
+    (layer / "lib.py").write_text("22")
+    assert operations.update_from_template(layered) is not None
+    assert operations.publish_version(**F)["Layers"] == [{"Arn": f"{arn}:2", "CodeSize": 2}]
+    back = operations.update_function_configuration(**F, changes={"Layers": [f"{arn}:1"]})
+    assert back["Layers"] == [{"Arn": f"{arn}:1", "CodeSize": 1}]
+    (folder,) = operations.resolve("hello", None, 0.0).function.spec.layer_dirs
+    assert (folder / "lib.py").read_text() == "1"
+    both = {"Layers": [f"{arn}:1", f"{arn}:2"]}
+    assert refusal(operations.update_function_configuration, **F, changes=both)[0] == "InvalidParameterValueException"
+    assert "Layers" not in operations.update_function_configuration(**F, changes={"Layers": []})
+
+
+def test_aliases(operations: FunctionOperations) -> None:
+    operations.publish_version(**F)
+    operations.update_function_configuration(**F, changes={"Timeout": 4})
+    operations.publish_version(**F)
+    made = operations.create_alias(**F, name="live", function_version="1", description="d")
+    assert (made["AliasArn"], made["FunctionVersion"], "RoutingConfig" in made) == (f"{ARN}:live", "1", False)
+    again = refusal(operations.create_alias, **F, name="live", function_version="1")
+    assert again == ("ResourceConflictException", 409, f"Alias already exists: {ARN}:live")
+    weighted = operations.update_alias(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": 0.3}})
+    assert weighted["RoutingConfig"] == {"AdditionalVersionWeights": {"2": 0.3}}
+    assert (weighted["Description"], weighted["FunctionVersion"]) == ("d", "1")
+    stale = refusal(operations.update_alias, **F, name="live", description="x", revision_id=made["RevisionId"])
+    assert stale[:2] == ("PreconditionFailedException", 412)
+    assert operations.update_alias(**F, name="live", description="", revision_id=weighted["RevisionId"])
+    assert [one["Name"] for one in operations.list_aliases(**F, function_version="2")["Aliases"]] == ["live"]
+    in_use = refusal(operations.delete_function, **F, qualifier="2")
+    assert in_use[:2] == ("ResourceConflictException", 409)
+    assert operations.get_function_configuration(**F, qualifier="live")["FunctionArn"] == f"{ARN}:live"
+    assert refusal(operations.delete_function, **F, qualifier="$LATEST")[1] == 400
+    operations.delete_alias(**F, name="live")
+    operations.delete_alias(**F, name="live")
+    assert operations.list_aliases(**F) == {"Aliases": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "status"),
+    [
+        ({"name": "12"}, "ValidationException", 400),
+        ({"name": "a b"}, "ValidationException", 400),
+        ({"name": "x" * 129}, "ValidationException", 400),
+        ({"function_version": "live"}, "ValidationException", 400),
+        ({"function_version": "3"}, "ResourceNotFoundException", 404),
+        ({"weights": {"2": 1.01}}, "ValidationException", 400),
+        ({"weights": {"2": -0.1}}, "ValidationException", 400),
+        ({"weights": {"2": True}}, "ValidationException", 400),
+        ({"weights": {"live": 0.1}}, "ValidationException", 400),
+        ({"weights": {"1": 0.1}}, "InvalidParameterValueException", 400),
+        ({"weights": {"$LATEST": 0.1}}, "InvalidParameterValueException", 400),
+        ({"weights": {"2": 0.1, "3": 0.1}}, "InvalidParameterValueException", 400),
+        ({"weights": {"3": 0.1}}, "ResourceNotFoundException", 404),
+        ({"weights": {"2": 0.1}, "function_version": "$LATEST"}, "InvalidParameterValueException", 400),
+    ],
+)
+def test_aliases_that_are_refused(
+    operations: FunctionOperations, arguments: dict[str, Any], code: str, status: int
+) -> None:
+    operations.publish_version(**F)
+    operations.update_function_configuration(**F, changes={"Timeout": 4})
+    operations.publish_version(**F)
+    weights = arguments.pop("weights", None)
+    routing = None if weights is None else {"AdditionalVersionWeights": weights}
+    wanted = {"name": "live", "function_version": "1", "routing_config": routing, **arguments}
+    assert refusal(operations.create_alias, **F, **wanted)[:2] == (code, status)
+    assert operations.list_aliases(**F) == {"Aliases": []}
+
+
+@given(weight=st.floats(0, 1), draws=st.lists(st.floats(0, 1, exclude_max=True), max_size=20))
+def test_the_weight_is_the_share_of_draws(weight: float, draws: list[float], pair: FunctionOperations) -> None:
+    pair.update_alias(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": weight}})
+    versions = [pair.resolve("hello", "live", draw).function.version for draw in draws]
+    assert versions == ["2" if draw < weight else "1" for draw in draws]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from emulator.lambda_service.operations import open_operations
+    from emulator.lambda_service.running_version import utc_now
+
+    folder = tmp_path_factory.mktemp("pair")
+    operations = open_operations(None, PLACE, utc_now)
+    operations.update_from_template(FunctionSpec("Hello", "hello", folder, "app.handler", "python3.13"))
+    operations.publish_version(**F)
+    operations.update_function_configuration(**F, changes={"Timeout": 4})
+    operations.publish_version(**F)
+    operations.create_alias(**F, name="live", function_version="1")
+    yield operations
+    operations.close()
+
+
+def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: FunctionOperations) -> None:
+    invalid = ("InvalidParameterValueException", 400)
+    put, provision = operations.put_function_concurrency, operations.put_provisioned_concurrency_config
+    assert operations.get_function_concurrency(**F) == {}
+    assert refusal(put, **F, reserved_concurrent_executions=901)[:2] == invalid
+    assert refusal(put, **F, reserved_concurrent_executions=-1)[0] == "ValidationException"
+    assert put(**F, reserved_concurrent_executions=900) == {"ReservedConcurrentExecutions": 900}
+    assert put(**F, reserved_concurrent_executions=5) == {"ReservedConcurrentExecutions": 5}
+    assert operations.get_function(**F)["Concurrency"] == {"ReservedConcurrentExecutions": 5}
+    limits = operations.get_account_settings()["AccountLimit"]
+    assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (1000, 995)
+    operations.publish_version(**F)
+    assert refusal(provision, **F, qualifier="$LATEST", provisioned_concurrent_executions=1)[:2] == invalid
+    assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=6)[:2] == invalid
+    assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=0)[0] == "ValidationException"
+    wanted = provision(**F, qualifier="1", provisioned_concurrent_executions=4)
+    assert (wanted["RequestedProvisionedConcurrentExecutions"], wanted["Status"]) == (4, "IN_PROGRESS")
+    assert refusal(put, **F, reserved_concurrent_executions=3)[:2] == invalid
+    listed = operations.list_provisioned_concurrency_configs(**F)["ProvisionedConcurrencyConfigs"]
+    assert [one["FunctionArn"] for one in listed] == [f"{ARN}:1"]
+    operations.delete_provisioned_concurrency_config(**F, qualifier="1")
+    missing = refusal(operations.get_provisioned_concurrency_config, **F, qualifier="1")
+    assert missing[:2] == ("ProvisionedConcurrencyConfigNotFoundException", 404)
+    operations.delete_function_concurrency(**F)
+    assert operations.get_function_concurrency(**F) == {}
+    operations.update_function_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
+    operations.publish_version(**F)
+    assert refusal(provision, **F, qualifier="2", provisioned_concurrent_executions=1)[:2] == invalid
+
+
+def test_event_invoke_configurations(operations: FunctionOperations) -> None:
+    put, get = operations.put_function_event_invoke_config, operations.get_function_event_invoke_config
+    missing = refusal(get, **F)
+    assert missing == (
+        "ResourceNotFoundException", 404, f"The function {ARN}:$LATEST doesn't have an EventInvokeConfig",
+    )  # fmt: skip
+    assert refusal(put, **F)[:2] == ("InvalidParameterValueException", 400)
+    assert refusal(put, **F, maximum_retry_attempts=3)[0] == "ValidationException"
+    assert refusal(put, **F, maximum_event_age_in_seconds=59)[0] == "ValidationException"
+    assert refusal(put, **F, qualifier="live", maximum_retry_attempts=1)[1] == 404
+    made = put(**F, maximum_retry_attempts=0)
+    assert (made["FunctionArn"], made["MaximumRetryAttempts"]) == (f"{ARN}:$LATEST", 0)
+    operations.update_function_event_invoke_config(**F, maximum_event_age_in_seconds=60)
+    assert (get(**F)["MaximumRetryAttempts"], get(**F)["MaximumEventAgeInSeconds"]) == (0, 60)
+    put(**F, maximum_event_age_in_seconds=61)
+    assert "MaximumRetryAttempts" not in get(**F)
+    assert len(operations.list_function_event_invoke_configs(**F)["FunctionEventInvokeConfigs"]) == 1
+    operations.delete_function_event_invoke_config(**F)
+    assert refusal(operations.delete_function_event_invoke_config, **F)[1] == 404
+
+
+def test_lists_come_in_pages(operations: FunctionOperations) -> None:
+    for timeout in range(3, 8):
+        operations.update_function_configuration(**F, changes={"Timeout": timeout})
+        operations.publish_version(**F)
+    seen: list[str] = []
+    marker = None
+    while True:
+        page = operations.list_versions_by_function(**F, marker=marker, max_items=2)
+        assert len(page["Versions"]) <= 2
+        seen += [one["Version"] for one in page["Versions"]]
+        marker = page.get("NextMarker")
+        if marker is None:
+            break
+    assert seen == ["$LATEST", "1", "2", "3", "4", "5"]
+    assert refusal(operations.list_functions, marker="?")[1] == 400
+    every = operations.list_functions(function_version="ALL")["Functions"]
+    assert [one["FunctionArn"] for one in every][:2] == [f"{ARN}:$LATEST", f"{ARN}:1"]
+    assert [one["FunctionArn"] for one in operations.list_functions()["Functions"]] == [ARN]
+
+
+def test_a_disk_that_refuses_leaves_everything_as_it_was(operations: FunctionOperations, tmp_path: Path) -> None:
+    operations.publish_version(**F)
+    before = operations.list_functions(function_version="ALL")
+    # A folder in its place is what no file can be renamed over.
+    file = tmp_path / "state" / "state.json"
+    kept = file.read_bytes()
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    code, status, message = refusal(operations.create_alias, **F, name="live", function_version="1")
+    assert (code, status) == ("ServiceException", 500)
+    assert message.startswith("The change can't be kept, and is undone: ")
+    assert operations.list_functions(function_version="ALL") == before
+    assert operations.list_aliases(**F) == {"Aliases": []}
+    (file / "in the way").rmdir()
+    file.rmdir()
+    file.write_bytes(kept)
+    assert operations.create_alias(**F, name="live", function_version="1")
