@@ -73,6 +73,7 @@ class Stack:
         env_vars.write_text(json.dumps({"Parameters": variables}, indent=2))
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
+        arguments += ["--state-dir", str(self._state_dir / "lambda")]
         if lambda_port is not None:
             check_port(lambda_port, "--lambda-port")
             arguments += ["--lambda-port", str(lambda_port)]
@@ -101,6 +102,8 @@ class Stack:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
         self._children.clear()
 
     def _start(self, command: str, arguments: Sequence[str]) -> dict[str, str]:

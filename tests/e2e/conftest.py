@@ -175,6 +175,7 @@ def emulator_api(
     env_vars.write_text(json.dumps({"PredictFunction": {**variables, "AWS_ENDPOINT_URL_S3": bucket.url}}))
     port = free_port()
     words = ["--template", "template.yaml", "--port", str(port), "--env-vars", str(env_vars)]
+    words += ["--state-dir", str(folder / "state")]
     command = [sys.executable, "-m", "emulator", "start-api", *words]
     with BackgroundCommand(command, environ=local_environ, cwd=ROOT, log=folder / "log") as process:
         process.wait_until_answering(f"http://127.0.0.1:{port}/livez", timeout_s=60)

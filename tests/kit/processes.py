@@ -19,6 +19,8 @@ def emulator_process(folder: Path, command: str, *arguments: str) -> Iterator[tu
     ready_file = folder / f"{command}-ready.json"
     ready_file.unlink(missing_ok=True)
     words: Sequence[str] = [sys.executable, "-m", "emulator", command, "--port", "0", "--ready-file", str(ready_file)]
+    if command != "bucket":
+        words = [*words, "--state-dir", str(folder / f"{command}-state")]
     process = subprocess.Popen([*words, *arguments])
     try:
         yield process, _wait_for_url(process, ready_file)
