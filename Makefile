@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench-model reliability lock clean
+.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench-model soak reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -92,6 +92,9 @@ aws-cli-test: setup-dev aws-cli-setup ## Test Lambda's API and the bucket with t
 bench-model: setup-dev ## How much faster arrays serve than pickles, and how fast files are scored
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \
 	  $(if $(wildcard models/basic/model.pkl),--basic models/basic)
+
+soak: setup-dev ## 100,000 requests while environments are killed at random
+	@$(BIN)/python tests/load/soak.py
 
 reliability: setup-dev ## Run the fault tests and write docs/reliability.md
 	$(BIN)/pytest --numprocesses 2 -m "fault and not sam and not awscli" --fault-report build/faults.json

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -21,7 +22,7 @@ from emulator.project import FunctionSpec, ProjectError
 # Of changes that follow each other, each waits so long for the next one, and all of them at most so long.
 _QUIET_MS = 50
 _AT_MOST_MS = 400
-_LOOK_AGAIN_S = 0.5
+_LOOK_AGAIN_MS = 300
 _BUILD_FOLDER = ".aws-sam"
 
 
@@ -57,23 +58,35 @@ class CodeWatcher:
             places = self._places()
             if not all(place.is_dir() for place in places):
                 # Somebody is about to replace a folder; what is in it then is a change.
-                await asyncio.sleep(_LOOK_AGAIN_S)
+                await asyncio.sleep(_LOOK_AGAIN_MS / 1000)
                 continue
-            identities = [_identity(place) for place in places]
             try:
-                async with contextlib.aclosing(
-                    awatch(*places, watch_filter=self._counts, step=_QUIET_MS, debounce=_AT_MOST_MS)
-                ) as batches:
-                    async for changes in batches:
-                        await self._deploy({Path(path) for _, path in changes})
-                        if [_identity(place) for place in places] != identities:
-                            break
+                await self._follow(places)
             except FileNotFoundError:
-                pass
+                continue
             except OSError as error:
                 self._service.note(f"code changes can't be watched: {error}")
                 return
-            await self._deploy(None)
+
+    async def _follow(self, places: list[Path]) -> None:
+        """Deploy what changes in these folders until one of them is another folder of the same name."""
+        batches = awatch(
+            *places,
+            watch_filter=self._counts,
+            step=_QUIET_MS,
+            debounce=_AT_MOST_MS,
+            rust_timeout=_LOOK_AGAIN_MS,
+            yield_on_timeout=True,
+        )
+        is_first = True
+        async with contextlib.aclosing(batches):
+            with _held(places) as are_the_same:
+                async for changes in batches:
+                    # What changed before the watch began is in no batch.
+                    await self._deploy(None if is_first else {Path(path) for _, path in changes})
+                    is_first = False
+                    if not are_the_same():
+                        return
 
     def _places(self) -> list[Path]:
         """Return the folders to watch; a build replaces its folders, so their parent is watched."""
@@ -118,7 +131,7 @@ class CodeWatcher:
 
     async def _watch_template(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_AGAIN_S)
+            await asyncio.sleep(_LOOK_AGAIN_MS / 1000)
             text = _text(self._template)
             if text is not None and text != self._template_text:
                 self._template_text = text
@@ -132,10 +145,23 @@ def _text(path: Path) -> bytes | None:
         return None
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Return what tells a folder from another one of the same name."""
-    try:
-        found = folder.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+@contextlib.contextmanager
+def _held(folders: Sequence[Path]) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether these paths still lead to the folders that they lead to now.
+
+    The folders are kept open: the number of one that is removed is not given to another one meanwhile.
+    """
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for folder in folders:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            opened.append(os.fstat(descriptor))
+
+        def are_the_same() -> bool:
+            try:
+                return all(os.path.samestat(was, folder.stat()) for was, folder in zip(opened, folders, strict=True))
+            except OSError:
+                return False
+
+        yield are_the_same

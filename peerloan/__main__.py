@@ -21,6 +21,7 @@ from peerloan.output import complain
 from peerloan.predict_command import predict
 from peerloan.report_command import report
 from peerloan.score_command import score
+from peerloan.top_command import top
 from peerloan.up_command import status, up
 from peerloan.workplace import Workplace, is_local
 
@@ -36,6 +37,7 @@ app.command()(predict)
 app.command()(score)
 app.command()(deploy)
 app.command()(status)
+app.command()(top)
 app.command()(demo)
 
 

@@ -16,12 +16,12 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 
 notes = Console(stderr=True, highlight=False)
 # Without a terminal nothing is wrapped: what reads it takes lines.
-_results = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+results = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
 
 
 def say(text: str = "") -> None:
     """Print a line of a result as it is, whatever the terminal's width."""
-    _results.print(text, soft_wrap=True, markup=False)
+    results.print(text, soft_wrap=True, markup=False)
 
 
 def say_json(document: Any) -> None:
@@ -35,7 +35,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    _results.print(table, soft_wrap=True)
+    results.print(table, soft_wrap=True)
 
 
 def note(text: str) -> None:

@@ -15,8 +15,8 @@ from emulator.lambda_service import invocations
 from emulator.lambda_service.environment_state import EnvironmentOwner, State
 from emulator.lambda_service.functions import FunctionVersion
 from emulator.lambda_service.initialisation import OUT_OF_MEMORY, PROVISIONED, STOPPED, InitFailure, Initialisation
-from emulator.lambda_service.invocations import UNHANDLED, ApiError, Invocation, InvocationResult
-from emulator.lambda_service.logs import LogTail
+from emulator.lambda_service.invocation_run import InvocationRun
+from emulator.lambda_service.invocations import ApiError, Invocation
 from emulator.lambda_service.memory import MemoryWatch
 from emulator.lambda_service.platform_log import PlatformLog
 from emulator.lambda_service.processes import EnvironmentProcess, Launcher
@@ -82,12 +82,8 @@ class ExecutionEnvironment:
         # The one before: told to end, and perhaps not gone yet.
         self._ending: EnvironmentProcess | None = None
         self._memory = MemoryWatch(function.spec.memory_mb, self._is_at_work, self._run_out_of_memory)
-        self._current: Invocation | None = None
-        self._is_begun = False
-        self._is_delivered = False
-        self._began = 0.0
+        self._run: InvocationRun | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tail: LogTail | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 
@@ -120,31 +116,26 @@ class ExecutionEnvironment:
         has_process = self.state is State.IDLE
         self.state = State.BUSY
         self.is_fresh = False
-        self._current = invocation
-        self._is_begun = self._is_delivered = False
-        self._began = time.perf_counter()
-        timeout_s = self._function.spec.timeout_s
-        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._time_out)
-        if invocation.want_log_tail:
-            self._tail = LogTail()
-            if self._process is not None:
-                self._process.output.tail = self._tail
+        self._run = run = InvocationRun(invocation, self._function, self._log)
+        self._timer = asyncio.get_running_loop().call_later(self._function.spec.timeout_s, self._time_out)
+        if run.tail is not None and self._process is not None:
+            self._process.output.tail = run.tail
         if self._memory.is_resting:
             self._memory.wake()
         if not has_process:
-            self._restart()
+            self._restart(run)
         # A process that has just died takes nothing: once its end is noticed, another one is started.
         elif self._runtime.is_polled and self._process is not None and self._process.is_alive():
-            self._deliver()
+            run.deliver(self._runtime)
 
     def stop(self) -> None:
         """End the process; a caller whose invocation is under way is told that the runtime was killed."""
         if self.state is State.STOPPED:
             return
-        current = self._current
+        run = self._run
         self._close()
-        if current is not None:
-            self._finish(current, invocations.exited(current.request_id, -9), "error", "Runtime.ExitError")
+        if run is not None:
+            self._fail(run, -9, "Runtime.ExitError")
 
     async def wait_stopped(self) -> None:
         """Wait until it is stopped and its process is gone."""
@@ -160,25 +151,25 @@ class ExecutionEnvironment:
         """See `RuntimeEvents`."""
         if self._initialisation.is_under_way:
             self._initialisation.end(None)
-        elif self._current is not None and not self._is_delivered:
-            self._deliver()
+        elif self._run is not None and not self._run.is_delivered:
+            self._run.deliver(self._runtime)
 
     def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
         """See `RuntimeEvents`."""
-        current = self._take(request_id)
-        if current is None:
-            return
+        run = self._run
+        if run is None or run.invocation.request_id != request_id:
+            return  # An answer to what is over.
         if size_bytes > invocations.MAX_ANSWER_BYTES:
-            self._finish(current, invocations.too_large(size_bytes), "error")
+            self._finish(run, invocations.too_large(size_bytes), "error")
         else:
-            self._finish(current, payload, None)
+            self._finish(run, payload, None)
         self._become_free()
 
     def runtime_failed(self, request_id: str, payload: bytes) -> None:
         """See `RuntimeEvents`."""
-        current = self._take(request_id)
-        if current is not None:
-            self._finish(current, payload, "error")
+        run = self._run
+        if run is not None and run.invocation.request_id == request_id:
+            self._finish(run, payload, "error")
             self._become_free()
 
     def runtime_failed_to_initialise(self, payload: bytes) -> None:
@@ -213,96 +204,56 @@ class ExecutionEnvironment:
 
     def _take_process(self, process: EnvironmentProcess) -> None:
         self._process = process
-        process.output.tail = self._tail
+        process.output.tail = None if self._run is None else self._run.tail
         process.ended.add_done_callback(lambda ended: self._process_ended(process, ended.result()))
         self._memory.begin(process.pid)
 
-    def _restart(self) -> None:
+    def _restart(self, run: InvocationRun) -> None:
         """Initialise again, on the time of the invocation that is there."""
-        assert self._current is not None
-        self._begin(self._current)
-        work = self._initialise_within(self._current, self._restarting)
+        run.begin()
+        work = self._initialise_within(run, self._restarting)
         self._restarting = asyncio.get_running_loop().create_task(work)
 
-    async def _initialise_within(self, invocation: Invocation, before: asyncio.Task[None] | None) -> None:
+    async def _initialise_within(self, run: InvocationRun, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             # Its invocation timed out while its process was still being made.
             await asyncio.wait({before})
-        if self._current is not invocation:
+        if self._run is not run:
             return
         # The invocation's own timer ends it.
         failure = await self._initialise("invoke", self._function.spec.timeout_s)
-        if self._current is not invocation:
+        if self._run is not run:
             self._end_process()
         elif failure is None:
-            self._deliver()
+            run.deliver(self._runtime)
         elif failure.status == "timeout":
             self._time_out()
         else:
-            self._finish(invocation, failure.payload, "error", failure.said_type, failure.api_error)
+            self._finish(run, failure.payload, "error", failure.said_type, failure.api_error)
             self._reset()
-
-    def _begin(self, invocation: Invocation) -> None:
-        self._is_begun = True
-        self._log.started(invocation.request_id, self._tail)
-
-    def _deliver(self) -> None:
-        invocation = self._current
-        assert invocation is not None
-        self._is_delivered = True
-        if not self._is_begun:
-            self._begin(invocation)
-        left_s = self._function.spec.timeout_s - (time.perf_counter() - self._began)
-        deadline_ms = int((time.time() + left_s) * 1000)
-        self._runtime.send_invocation(
-            invocation.request_id,
-            invocation.payload,
-            deadline_ms,
-            invocation.arn,
-            invocation.trace_id,
-            invocation.client_context,
-        )
-
-    def _take(self, request_id: str) -> Invocation | None:
-        """Return the invocation that an answer is for; None for one that is over."""
-        current = self._current
-        if current is None or current.request_id != request_id:
-            return None
-        return current
 
     def _finish(
         self,
-        invocation: Invocation,
+        run: InvocationRun,
         payload: bytes,
         failure: str | None,
         error_type: str | None = None,
         api_error: ApiError | None = None,
     ) -> None:
-        """Write the report and give the caller the answer. The environment's state is the caller's business."""
-        self._current = None
+        """End an invocation. The environment's state is the caller's business."""
+        self._run = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._process is not None:
             self._process.output.drain()
             self._process.output.tail = None
-        self._log.ended(
-            invocation.request_id,
-            (time.perf_counter() - self._began) * 1000,
-            self._function.spec.memory_mb if error_type == OUT_OF_MEMORY else self._memory.peak_mb(),
-            init_ms=self._initialisation.init_ms,
-            restore_ms=self._initialisation.restore_ms,
-            status="success" if failure is None else failure,
-            error_type=error_type,
-            tail=self._tail,
-        )
-        self._initialisation.init_ms = self._initialisation.restore_ms = None
-        log_tail = None if self._tail is None else self._tail.value
-        self._tail = None
-        if not invocation.result.done():
-            error = None if failure is None else UNHANDLED
-            result = InvocationResult(payload, error, self._function.version, log_tail, api_error)
-            invocation.result.set_result(result)
+        peak_mb = self._function.spec.memory_mb if error_type == OUT_OF_MEMORY else self._memory.peak_mb()
+        run.end(payload, failure, peak_mb, self._initialisation, error_type=error_type, api_error=api_error)
+
+    def _fail(self, run: InvocationRun, status: int | None, error_type: str) -> None:
+        """End an invocation whose process has ended with this status."""
+        self._finish(run, invocations.exited(run.invocation.request_id, status), "error", error_type)
 
     def _become_free(self) -> None:
         if self.state is not State.STOPPED:
@@ -311,11 +262,11 @@ class ExecutionEnvironment:
             self._owner.environment_is_free(self)
 
     def _time_out(self) -> None:
-        current = self._current
-        if current is None:
+        run = self._run
+        if run is None:
             return
-        payload = invocations.timed_out(current.request_id, self._function.spec.timeout_s)
-        self._finish(current, payload, "timeout")
+        payload = invocations.timed_out(run.invocation.request_id, self._function.spec.timeout_s)
+        self._finish(run, payload, "timeout")
         self._reset(InitFailure(payload, "timeout"))
 
     def _is_at_work(self) -> bool:
@@ -326,9 +277,8 @@ class ExecutionEnvironment:
         if self._initialisation.is_under_way:
             self._initialisation.end(InitFailure(invocations.exited("", -9), error_type=OUT_OF_MEMORY))
             return
-        current = self._current
-        if current is not None:
-            self._finish(current, invocations.exited(current.request_id, -9), "error", OUT_OF_MEMORY)
+        if self._run is not None:
+            self._fail(self._run, -9, OUT_OF_MEMORY)
         self._reset()
 
     def _process_ended(self, process: EnvironmentProcess, status: int | None) -> None:
@@ -337,15 +287,14 @@ class ExecutionEnvironment:
             return
         if self._initialisation.is_under_way:
             self._initialisation.end(InitFailure(invocations.exited("", status)))
-        elif self._current is None:
+        elif self._run is None:
             if self.state is State.IDLE:
                 self._reset()
-        elif self._is_delivered:
-            payload = invocations.exited(self._current.request_id, status)
-            self._finish(self._current, payload, "error", "Runtime.ExitError")
+        elif self._run.is_delivered:
+            self._fail(self._run, status, "Runtime.ExitError")
             self._reset()
         else:
-            self._restart()
+            self._restart(self._run)
 
     def _reset(self, failure: InitFailure = STOPPED) -> None:
         """Go without a process until the next invocation."""

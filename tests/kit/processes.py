@@ -19,7 +19,7 @@ def emulator_process(folder: Path, command: str, *arguments: str) -> Iterator[tu
     ready_file = folder / f"{command}-ready.json"
     ready_file.unlink(missing_ok=True)
     words: Sequence[str] = [sys.executable, "-m", "emulator", command, "--port", "0", "--ready-file", str(ready_file)]
-    if command != "bucket":
+    if command != "bucket" and "--state-dir" not in arguments:
         words = [*words, "--state-dir", str(folder / f"{command}-state")]
     process = subprocess.Popen([*words, *arguments])
     try:

@@ -218,11 +218,11 @@ def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
     victim = None
 
     def has_begun(invocations: int) -> bool:
-        return bool(api.log.count("START ") >= invocations)
+        return bool(api.log.count("START RequestId") >= invocations)
 
     with ThreadPoolExecutor(at_once) as clients:
         for _ in range(5):
-            begun = api.log.count("START ") + at_once
+            begun = api.log.count("START RequestId") + at_once
             under_way = [clients.submit(api.get, "/do?act=sleep&s=0.8") for _ in range(at_once)]
             # Each environment has one request now, the victim among them.
             assert wait_until(partial(has_begun, begun))

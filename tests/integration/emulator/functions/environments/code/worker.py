@@ -30,6 +30,9 @@ def act(wanted, context):
     match wanted.get("act"):
         case "sleep":
             time.sleep(float(wanted["s"]))
+        case "wait":
+            while not Path(wanted["file"]).exists():
+                time.sleep(0.02)
         case "allocate":
             kept = [bytearray(b"x") * (1 << 20) for _ in range(int(wanted["mb"]))]
             time.sleep(float(wanted.get("s", 0)))
@@ -41,7 +44,8 @@ def act(wanted, context):
             return len(bytes(int(wanted["mb"]) << 20))
         case "leave":
             # In a session of its own, and its parent gone: in nobody's process group.
-            code = f"import subprocess; print(subprocess.Popen({SLEEP!r}, stdout=-3, start_new_session=True).pid, flush=True)"
+            quiet = "stdout=-3, stderr=-3, start_new_session=True"
+            code = f"import subprocess; print(subprocess.Popen({SLEEP!r}, {quiet}).pid, flush=True)"
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, close_fds=True)
             pid = int(done.stdout)
             if wanted.get("exit"):

@@ -1,0 +1,118 @@
+"""The command ``top``: the local emulator at work, as its status page tells it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from peerloan.api_client import ApiClient
+from peerloan.errors import ServiceError
+from peerloan.output import JsonFlag, results, say_json
+from peerloan.workplace import Workplace, check_url
+
+_STATUS_PATH = "/_emulator/status"
+
+
+def top(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(help="The emulator's address; the local stack's by default.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the state once and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the local environments, versions, requests and faults, until Ctrl-C. In a pipe it prints once.
+
+    Examples: peerloan top
+
+    peerloan top --once
+    """
+    workplace: Workplace = ctx.obj
+    client = ApiClient(check_url(url, "--url") if url is not None else workplace.api_url())
+    status = client.send("GET", _STATUS_PATH)
+    if as_json:
+        say_json(status)
+    elif once or not results.is_terminal:
+        results.print(render(status), soft_wrap=True)
+    else:
+        _watch(client, status, every)
+
+
+def render(status: Mapping[str, Any]) -> RenderableType:
+    """Return a status page as text and tables."""
+    parts: list[RenderableType] = [_requests(status["requests"]), Text(), _environments(status)]
+    parts += [Text(line, style="yellow") for line in _remarks(status)]
+    return Group(*parts)
+
+
+def _watch(client: ApiClient, status: Mapping[str, Any], every_s: float) -> None:
+    try:
+        with Live(render(status), console=results, screen=True, auto_refresh=False) as view:
+            while True:
+                time.sleep(every_s)
+                try:
+                    view.update(render(client.send("GET", _STATUS_PATH)), refresh=True)
+                except ServiceError as error:
+                    # It is told apart from an idle emulator, and looked for again: it may be restarting.
+                    view.update(Text(str(error), style="red"), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _requests(requests: Mapping[str, Any]) -> Table:
+    table = _table("route", "requests/s", "last minute", "not 2xx", "p50 ms", "p90 ms", "p99 ms")
+    for route, figures in [*requests["routes"].items(), ("all", requests["all"])]:
+        failed = sum(count for status, count in figures["statuses"].items() if not status.startswith("2"))
+        latencies = ("" if one is None else f"{one:.1f}" for one in figures["latencyMs"].values())
+        rate, count = f"{figures['requestsPerSecond']:.1f}", str(figures["requests"])
+        table.add_row(route, rate, count, str(failed), *latencies)
+    return table
+
+
+def _environments(status: Mapping[str, Any]) -> Table:
+    table = _table("function", "version", "share", "idle", "busy", "starting", "reset", "waiting", "cold", "warm", "MB")
+    for function in status["functions"]:
+        shares = {
+            version: f"{alias['name']} {weight:.0%}"
+            for alias in function["aliases"]
+            for version, weight in alias["weights"].items()
+        }
+        for pool in function["environments"]:
+            states = (str(pool["byState"][state]) for state in ("idle", "busy", "starting", "reset"))
+            table.add_row(
+                function["function"],
+                pool["version"],
+                shares.get(pool["version"], ""),
+                *states,
+                str(pool["waiting"]),
+                str(pool["coldStarts"]),
+                str(pool["warmStarts"]),
+                f"{sum(one['mb'] for one in pool['memory']):.0f}",
+            )
+    return table
+
+
+def _remarks(status: Mapping[str, Any]) -> list[str]:
+    """Return what a person should not overlook: faults that are set, and environments that can't be provisioned."""
+    remarks = []
+    for fault in status["faults"]:
+        parameters = ", ".join(f"{name} {value}" for name, value in fault["parameters"].items())
+        remarks.append(f"fault: {fault['function']} {fault['actionId']} ({parameters})")
+    for function in status["functions"]:
+        for pool in function["environments"]:
+            if failure := pool["provisioned"]["failure"]:
+                remarks.append(f"{function['function']} {pool['version']} can't be provisioned: {failure}")
+    return remarks
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    return table

@@ -1,0 +1,51 @@
+"""Requests of the last minute."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.metrics import WINDOW_S, RequestMeter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.5
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_requests_are_counted_by_route_and_forgotten_after_a_minute() -> None:
+    clock = Clock()
+    meter = RequestMeter(clock)
+    for second in range(10):
+        clock.now = 1000.5 + second
+        meter.record("GET /a", 200, 0.01)
+        meter.record("GET /b", 503, 0.2)
+    summary = meter.summary()
+    assert summary["all"]["requests"] == 20
+    assert summary["all"]["requestsPerSecond"] == 2.0
+    assert summary["routes"]["GET /b"]["statuses"] == {"503": 10}
+    clock.now += WINDOW_S - 5
+    assert meter.summary()["all"]["requests"] == 12
+    assert meter.summary()["all"]["requestsPerSecond"] == 0.0
+    clock.now += 60
+    assert meter.summary() == {"windowSeconds": 60, "all": RequestMeter(clock).summary()["all"], "routes": {}}
+
+
+@given(st.lists(st.floats(2e-5, 600.0), min_size=1, max_size=50), st.sampled_from([50, 90, 99]))
+def test_percentiles_are_right_to_within_their_class(latencies: list[float], share: int) -> None:
+    meter = RequestMeter(Clock())
+    for one in latencies:
+        meter.record("r", 200, one)
+    exact = sorted(latencies)[-(-len(latencies) * share // 100) - 1]
+    assert meter.summary()["all"]["latencyMs"][f"p{share}"] == pytest.approx(exact * 1000, rel=0.05)
+
+
+def test_what_is_quicker_or_slower_than_any_class_counts_all_the_same() -> None:
+    meter = RequestMeter(Clock())
+    meter.record("r", 200, 0.0)
+    meter.record("r", 200, 1e9)
+    assert meter.summary()["all"]["requests"] == 2
