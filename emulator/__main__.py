@@ -110,7 +110,7 @@ def _project_options(options: argparse.Namespace) -> Any:
     # Not for the bucket, which is up sooner without them.
     from emulator.api_command import ProjectOptions
     from emulator.lambda_service.service import Limits
-    from emulator.options import parse_parameter_overrides, parse_retry_waits, read_env_vars
+    from emulator.options import parse_parameter_overrides, parse_retry_waits, read_env_vars, read_faults_file
 
     return ProjectOptions(
         template=options.template,
@@ -122,6 +122,7 @@ def _project_options(options: argparse.Namespace) -> Any:
         profile=options.profile,
         log_file=options.log_file,
         limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
+        faults=read_faults_file(getattr(options, "faults", None)),
         state_dir=getattr(options, "state_dir", None),
         watch_code=not getattr(options, "no_watch", False),
         retry_waits=parse_retry_waits(getattr(options, "async_retry_waits", "60,120")),

@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulator.admin import AdminPages
 from emulator.code_watcher import CodeWatcher
 from emulator.gateway import Gateway
 from emulator.lambda_service.async_invocations import RetryWaits
+from emulator.lambda_service.fault_injection import Fault
 from emulator.lambda_service.logs import LogSink
 from emulator.lambda_service.service import LambdaService, Limits, open_service
+from emulator.metrics import RequestMeter
 from emulator.options import machine_variables_of, with_variables
 from emulator.project import FunctionSpec, HttpApi, Project, ProjectError
 from emulator.service import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
@@ -49,6 +53,8 @@ class ProjectOptions:
         Concurrency and time.
     retry_waits : RetryWaits
         Between the attempts of asynchronous invocations.
+    faults : tuple of (str, Fault)
+        On purpose, from the start; by function.
     state_dir : Path or None
         Where versions and aliases are kept over a restart; None keeps none.
     watch_code : bool
@@ -65,6 +71,7 @@ class ProjectOptions:
     log_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
     retry_waits: RetryWaits = field(default_factory=RetryWaits)
+    faults: tuple[tuple[str, Fault], ...] = ()
     state_dir: Path | None = None
     watch_code: bool = True
 
@@ -119,7 +126,9 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
         say(f"emulator: {note}")
     async with _service(project, options) as service, contextlib.AsyncExitStack() as servers:
         urls = await _start_gateways(project, service, listening, servers)
-        lambda_url = await _start_lambda(service, options, listening, servers)
+        admin = AdminPages(service, RequestMeter(time.monotonic))
+        lambda_url = await _start_lambda(service, admin, options, listening, servers)
+        service.faults.replace_all(options.faults)
         service.start()
         if options.watch_code:
             servers.callback(_watch(project, options, service).cancel)
@@ -167,14 +176,18 @@ async def _start_gateways(
 
 
 async def _start_lambda(
-    service: LambdaService, options: ProjectOptions, listening: Listening, servers: contextlib.AsyncExitStack
+    service: LambdaService,
+    admin: AdminPages,
+    options: ProjectOptions,
+    listening: Listening,
+    servers: contextlib.AsyncExitStack,
 ) -> str | None:
     if listening.lambda_port is None:
         return None
     # botocore, which knows the API, takes a fifth of a second to import: only for those who want it.
     from emulator.lambda_service.control_api.server import ControlApi
 
-    control = ControlApi(service, s3_endpoint=options.s3_endpoint, waits=options.retry_waits)
+    control = ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits)
     servers.push_async_callback(control.stop)
     with naming_the_flag(listening.host, listening.lambda_port, listening.lambda_flag):
         return url_of(listening.host, await control.start(listening.host, listening.lambda_port))

@@ -115,6 +115,7 @@ def _add_listening_options(parser: argparse.ArgumentParser, port: int) -> None:
 
 def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="where versions and aliases are kept")
+    parser.add_argument("--faults", type=Path, help="JSON with faults on purpose, as PUT /_emulator/faults takes it")
     parser.add_argument("--no-watch", action="store_true", help="do not deploy code that changes meanwhile")
     parser.add_argument(
         "--async-retry-waits", default="60,120", metavar="S,S",

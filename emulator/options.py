@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.lambda_service.async_invocations import RetryWaits
+from emulator.lambda_service.fault_injection import Fault, read_faults
 from emulator.lambda_service.service import machine_variables
 from emulator.project import Project, ProjectError
 
@@ -129,6 +130,22 @@ def parse_retry_waits(text: str) -> RetryWaits:
     if not (0 <= first < float("inf") and 0 <= second < float("inf")):
         raise OptionError(f"--async-retry-waits takes two numbers of seconds, as in 60,120; not {text!r}")
     return RetryWaits((first, second))
+
+
+def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
+    """Return the faults of a ``--faults`` file, by function, as ``PUT /_emulator/faults`` takes them.
+
+    Raises
+    ------
+    OptionError
+        The file is missing or holds something else.
+    """
+    if path is None:
+        return ()
+    try:
+        return tuple(read_faults(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--faults {path}: {error}") from error
 
 
 def read_event(path: str | None, stdin: Any) -> bytes:

@@ -90,6 +90,18 @@ def test_start_api_with_a_lambda_port_runs_the_same_functions(start: Callable[..
     assert len([line for line in lines if "Init Duration" in line]) <= 1, "one environment serves both"
 
 
+def test_faults_on_purpose_and_the_status_page_are_there_from_the_start(
+    start: Callable[..., Any], template: str, tmp_path: Path
+) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps({"faults": [{"function": "Plain", "actionId": "aws:lambda:invocation-error"}]}))
+    server = start("start-lambda", "-p", "0", "-t", template, "--faults", str(faults))
+    assert invoked(server.url, "Plain")["errorType"] == "Runtime.InjectedFault"
+    assert server.get("/_emulator/faults", "DELETE").status == 204
+    assert invoked(server.url, "Plain")["event"] == {}
+    assert server.get("/_emulator/status").json["functions"]
+
+
 @pytest.mark.parametrize("source", ["none", "file", "stdin"])
 def test_invoke(template: str, variables: str, tmp_path: Path, source: str) -> None:
     event = tmp_path / "event.json"
@@ -147,6 +159,7 @@ def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], te
         (["invoke"], "name one of the functions: "),
         (["invoke", "Plain", "-e", "nowhere.json"], "-e nowhere.json: "),
         (["invoke", "Plain", "-l", "nowhere/log"], "--log-file nowhere/log: "),
+        (["start-api", "--faults", "nowhere.json"], "--faults nowhere.json: "),
         (["start-api", "-n", "nowhere.json"], "--env-vars nowhere.json: "),
     ],
 )
