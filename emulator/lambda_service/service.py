@@ -115,6 +115,7 @@ class LambdaService:
         *,
         client_context: str | None = None,
         want_log_tail: bool = False,
+        request_id: str | None = None,
     ) -> asyncio.Future[InvocationResult]:
         """Call a function; the future is the result, whatever becomes of the function.
 
@@ -135,7 +136,7 @@ class LambdaService:
             result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
             running.pool.submit(
                 Invocation(
-                    _new_request_id(),
+                    request_id or _new_request_id(),
                     payload,
                     resolved.arn_used,
                     trace_id,

@@ -328,7 +328,7 @@ def test_stopping_leaves_no_process_and_no_port(start: Callable[..., Any], funct
 
 def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
     api = start(
-        "-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"),
+        "-p", "0", "--lambda-port", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"),
         "-t", str(functions / "basic" / "template.yaml"),
     )  # fmt: skip
     child = api.get("/do?act=child").json[1]
@@ -344,7 +344,7 @@ def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], fun
 
 
 def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
-    arguments = ["-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data")]
+    arguments = ["-p", "0", "--lambda-port", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data")]
     variables = tmp_path / "env.json"
     variables.write_text(json.dumps({"Basic": {"UNDECLARED": "1"}}))
     both = start(*arguments, "-t", str(functions / "basic" / "template.yaml"), "--env-vars", str(variables))
@@ -363,7 +363,7 @@ def test_a_bucket_that_ends_by_itself_ends_everything(
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     both = start(
-        "-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"), "-t", template,
+        "-p", "0", "--lambda-port", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"), "-t", template,
         env={"TMPDIR": str(temporary)},
     )  # fmt: skip
     assert list(temporary.iterdir()) == [], "what kill -9 would leave behind"

@@ -48,7 +48,7 @@ class Peerloan:
     def up(self, *words: str) -> tuple[subprocess.Popen[str], str]:
         """Start the stack; return its process and what it printed until it was ready."""
         process = subprocess.Popen(
-            self.command("up", "--port", "0", "--bucket-port", "0", *words),
+            self.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0", *words),
             env=self.environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,7 +107,7 @@ def is_free(url: str) -> bool:
 def wait_until_free(notes: dict[str, str]) -> bool:
     deadline = time.monotonic() + STOP_LIMIT_S
     while time.monotonic() < deadline:
-        if is_free(notes["api_url"]) and is_free(notes["bucket_url"]):
+        if all(is_free(notes[name]) for name in ("api_url", "lambda_url", "bucket_url")):
             return True
         time.sleep(0.05)
     return False
@@ -153,8 +153,10 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
 def test_a_taken_port_is_named_with_the_flag_that_moves_it(peerloan: Peerloan) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for flag, other in (("--port", "--bucket-port"), ("--bucket-port", "--port")):
-            done = peerloan.run("up", flag, port, other, "0")
+        flags = ("--port", "--lambda-port", "--bucket-port")
+        for flag in flags:
+            others = [word for other in flags if other != flag for word in (other, "0")]
+            done = peerloan.run("up", flag, port, *others)
             assert done.returncode == 1
             assert f"Port {port} is taken" in done.stderr
             assert flag in done.stderr
@@ -202,7 +204,7 @@ def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerl
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_LIMIT_S) == 0
 
-    refused = peerloan.run("up", "--port", "0", "--bucket-port", "0")
+    refused = peerloan.run("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0")
     assert refused.returncode == 1
     assert "versions 1, 2" in refused.stderr
     assert "peerloan up --no-api" in refused.stderr
@@ -253,13 +255,14 @@ def test_what_goes_wrong_says_so_and_has_its_exit_code(
 
 def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(peerloan: Peerloan) -> None:
     peerloan.up()
-    done = peerloan.run("up", "--port", "0", "--bucket-port", "0")
+    done = peerloan.run("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0")
     assert done.returncode == 1
     assert f"runs already, at {urls(peerloan)['api_url']}" in done.stderr
 
 
 def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None:
-    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up", "--port", "0", "--bucket-port", "0"]
+    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up"]
+    command += ["--port", "0", "--lambda-port", "0", "--bucket-port", "0"]
     process = subprocess.Popen(
         command,
         cwd=peerloan.folder,
