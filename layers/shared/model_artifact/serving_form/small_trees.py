@@ -11,12 +11,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import TreesForm
+from model_artifact.serving_form.tree_scorer import TreeScorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,6 @@ MAX_QUESTIONS = 8
 MAX_ANSWER_BYTES = 32 << 20
 MAX_LEAVES = 1 << 20
 
-# Below this a loop over single records is faster than NumPy's first step.
-_FEW_RECORDS = 12
 # What is computed of so many rows at once stays in the processor's cache.
 _ROWS_A_STEP = 512
 
@@ -43,13 +42,11 @@ def is_small(form: TreesForm) -> bool:
     return n_answers * len(questions) <= MAX_ANSWER_BYTES
 
 
-class SmallTrees:
+class SmallTrees(TreeScorer):
     """Scores a form that ``is_small``.
 
     Attributes
     ----------
-    form : TreesForm
-        As given.
     n_trees : int
         How many bytes an answer has.
     leaves : list of list of float
@@ -58,8 +55,10 @@ class SmallTrees:
         For each tree the field (index into ``schema.FIELDS``) that each bit of its byte is about.
     """
 
+    few_records = 12
+
     def __init__(self, form: TreesForm) -> None:
-        self.form = form
+        super().__init__(form)
         self.n_trees = len(form.roots)
         self._questions = [
             [node for node in range(root, end) if form.node_column[node] >= 0]
@@ -93,16 +92,7 @@ class SmallTrees:
         # In the trees' order, as scikit-learn adds them: sum() would round otherwise since Python 3.12.
         for leaves, byte in zip(self.leaves, self.answers(record).to_bytes(self.n_trees, "little"), strict=True):
             total += leaves[byte]
-        if self.form.output == "mean":
-            return encoding.check_probability(total / self.n_trees)
-        return encoding.check_probability(encoding.expit(total))
-
-    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
-        """See ``scoring.RecordScorer``."""
-        if len(records) <= _FEW_RECORDS:
-            return list(map(self.late_probability, records))
-        probabilities: list[float] = self.late_probabilities_of_columns(encoding.columns_of(records)).tolist()
-        return probabilities
+        return self._probability(total)
 
     def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
         """See ``scoring.RecordScorer``."""
@@ -125,9 +115,7 @@ class SmallTrees:
             # One tree after the other, base first, as for a single record: NumPy adds pairwise only along the axis that
             # is fast in memory (numpy.sum, notes), which this one would be if it were one row wide.
             totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
-        if self.form.output == "mean":
-            return encoding.check_probabilities(totals / self.n_trees)
-        return encoding.check_probabilities(encoding.expit_of_many(totals))
+        return self._probabilities(totals)
 
     def _step_answers(
         self, rows: Sequence[tuple[NDArray[np.uint64], NDArray[np.intp]]], step: slice
@@ -143,18 +131,21 @@ class SmallTrees:
 
     def _table_rows(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
         """Return for each field the table of its answers, and which row of it each record has."""
-        import numpy as np
-
         tables, labels = self._answer_tables
         numbers = encoding.numbers(columns)
         rows = []
-        for name, thresholds, by_rank, _ in self._numbers:
-            rank = np.searchsorted(np.asarray(thresholds), numbers[name], side="left")
-            rank[np.isnan(numbers[name])] = len(by_rank)
-            rows.append((tables[name], rank))
+        for name, thresholds in self._thresholds.items():
+            # NumPy puts NaN after infinity, which is the last threshold: where the table has what is missing.
+            rows.append((tables[name], thresholds.searchsorted(numbers[name], side="left")))
         for name, *_ in self._categories:
             rows.append((tables[name], encoding.codes(columns[name], labels[name])))
         return rows
+
+    @cached_property
+    def _thresholds(self) -> dict[str, NDArray[np.float64]]:
+        import numpy as np
+
+        return {name: np.array([*thresholds, inf]) for name, thresholds, *_ in self._numbers}
 
     @cached_property
     def _answer_tables(self) -> tuple[dict[str, NDArray[np.uint64]], dict[str, dict[str, int]]]:
