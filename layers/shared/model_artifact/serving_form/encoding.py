@@ -33,7 +33,7 @@ def expit_of_many(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
     # The C library's exp for each; the rest is exact to the bit in NumPy too.
-    powers = np.array(list(map(exp, np.minimum(-log_odds, -_LEAST_LOG_ODDS).tolist())))
+    powers = np.fromiter(map(exp, np.minimum(-log_odds, -_LEAST_LOG_ODDS).tolist()), np.float64, len(log_odds))
     return np.where(log_odds < _LEAST_LOG_ODDS, 0.0, 1.0 / (1.0 + powers))
 
 
