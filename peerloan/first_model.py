@@ -55,7 +55,8 @@ def ensure_model(workplace: Workplace) -> int:
 def train_into(folder: Path, name: str) -> None:
     """Train a model as a step of something else: its summary is no result, so it goes to stderr."""
     command = [sys.executable, "-m", "training", name, "--out", str(folder)]
-    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+    # A session of its own: Ctrl-C reaches this process alone, which ends the training and says that it stopped.
+    if subprocess.run(command, stdout=sys.stderr, check=False, start_new_session=True).returncode:
         raise CommandError("Training failed; see above.")
 
 

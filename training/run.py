@@ -23,6 +23,7 @@ from training.evaluate import evaluate
 from training.evidence.bins import count_bins, quantile_edges
 from training.evidence.comparison import compare
 from training.evidence.sweeps import sweep_all
+from training.holdout import prove_on_holdout
 from training.probes import PROBE_RECORDS
 from training.progress import StageProgress, silent
 from training.recipe import Fit, Recipe
@@ -117,6 +118,7 @@ def train(
         if baseline is not None:
             comparison = compare(quarters.test.target, on_test, baseline)
             metrics["comparison"] = {"against": f"{BASELINE} model, trained on the same loans", **comparison.to_dict()}
+        parity = prove_on_holdout(fit.pipeline, quarters.test)
         progress("evaluating", 1, 1)
     candidate = Candidate(
         pickle=_pickled(fit.pipeline),
@@ -132,6 +134,7 @@ def train(
         git_commit=git_commit,
         description=f"{fit.description} {n_estimators} trees, seed {seed}.",
         reasons=Reasons(CODES_VERSION, _typical_on_time_loan(quarters.train)),
+        holdout_parity=parity,
     )
     return TrainingResult(name, fit.pipeline, candidate, quarters.source)
 

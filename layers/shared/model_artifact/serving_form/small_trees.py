@@ -107,7 +107,8 @@ class SmallTrees(TreeScorer):
         flat, first = self._flat_leaves
         buffers = self._spare_buffers.pop() if self._spare_buffers else self._new_buffers()
         width = max(2, min(n_rows, _ROWS_A_STEP))
-        index, leaves = (buffer[: self.n_trees * width].reshape(self.n_trees, width) for buffer in buffers)
+        index = buffers[0][: self.n_trees * width].reshape(self.n_trees, width)
+        leaves = buffers[1][: self.n_trees * width].reshape(self.n_trees, width)
         for start in range(0, n_rows, width):
             answers = self._step_answers(rows, slice(start, start + width))
             n_step = len(answers)
