@@ -75,6 +75,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
                 seed=arguments.seed,
                 threshold_rule=rule,
                 git_commit=_find_git_commit(),
+                is_compared=not arguments.no_comparison,
                 progress=_StageBars(bar),
             )
         folder = arguments.out or Path("models") / arguments.model
@@ -185,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flag-share", type=float, metavar="SHARE", help="flag this share of the loans (default: 0.1)")
     parser.add_argument("--cost-missed-late", type=float, metavar="COST", help="what an uncalled late payer costs")
     parser.add_argument("--cost-call", type=float, metavar="COST", help="what a call costs")
+    parser.add_argument("--no-comparison", action="store_true", help="do not train the basic model to compare with")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
 

@@ -70,6 +70,7 @@ def train(
     seed: int | None = None,
     threshold_rule: ThresholdRule | None = None,
     git_commit: str | None = None,
+    is_compared: bool = True,
     progress: StageProgress = silent,
 ) -> TrainingResult:
     """Train a model.
@@ -86,6 +87,8 @@ def train(
         How the decision threshold is chosen; by default a stated share of the loans is flagged.
     git_commit : str, optional
         The code's commit, for the record.
+    is_compared : bool
+        Whether the baseline is trained too, to be compared with on the test quarter.
     progress : callable
         Takes a stage's name, how much of it is done, and how much there is.
 
@@ -103,7 +106,7 @@ def train(
     with threadpool_limits(limits=1):
         fit = _fit(recipe, quarters, n_estimators, seed, progress, "training")
         on_test = late_probabilities(fit.pipeline, quarters.test.features)
-        baseline = None if name == BASELINE else _baseline_on_test(quarters, progress)
+        baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
         known = fit.unseen[np.isfinite(fit.unseen)]
         threshold = rule.threshold(known, recipe.unseen_in_words)

@@ -66,7 +66,7 @@ WORDS = (
     "Serves as",
     "Arrays and pickle, at training",
     "1,500 loans of",
-    "largest difference 0",
+    "largest difference",
     "All codes",
     "LENDER_PRICING",
     "The debt payments take more of the income than is typical.",
