@@ -73,5 +73,6 @@ def _explain(status: int, problem: Any) -> str:
         f"The API answered {status}:",
         str(problem.get("detail") or problem.get("title") or problem.get("message")),
     ]
-    words += [f"\n  {error.get('pointer')}: {error.get('detail')}" for error in problem.get("errors", [])]
+    for error in problem.get("errors", []):
+        words.append(f"\n  {error.get('pointer')}: {error.get('detail')} [{error.get('code')}]")
     return " ".join(words)

@@ -52,10 +52,11 @@ def ensure_model(workplace: Workplace) -> int:
     return version
 
 
-def train_into(folder: Path, name: str) -> None:
+def train_into(folder: Path, name: str, *options: str) -> None:
     """Train a model as a step of something else: its summary is no result, so it goes to stderr."""
-    command = [sys.executable, "-m", "training", name, "--out", str(folder)]
-    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+    command = [sys.executable, "-m", "training", name, "--out", str(folder), *options]
+    # A session of its own: Ctrl-C reaches this process alone, which ends the training and says that it stopped.
+    if subprocess.run(command, stdout=sys.stderr, check=False, start_new_session=True).returncode:
         raise CommandError("Training failed; see above.")
 
 

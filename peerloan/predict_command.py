@@ -92,11 +92,13 @@ def score_csv(client: BatchClient, source: Path, out: Path | None, *, as_json: b
     """
     loans = read_loans(source)
     with written_whole(out) if out else nullcontext(sys.stdout) as stream:
-        scored = _score(client, source.name, loans)
+        scored, n_warned = _score(client, source.name, loans)
         if as_json and not out:
             say_json(scored)
         else:
             write_rows(stream, scored)
+    if n_warned:
+        note(f"{n_warned:,} of {len(scored):,} rows have values that the model has not seen.")
     if out:
         note(f"Wrote {len(scored):,} rows to {out}.")
 
@@ -121,27 +123,31 @@ def _finite(text: str) -> float:
     return number if math.isfinite(number) else _refuse_number(text)
 
 
-def _score(client: BatchClient, name: str, loans: Sequence[Loan]) -> list[dict[str, object]]:
+def _score(client: BatchClient, name: str, loans: Sequence[Loan]) -> tuple[list[dict[str, object]], int]:
+    """Return the rows with their answers, and how many of them have warnings."""
     scored: list[dict[str, object]] = []
+    n_warned = 0
     with progress_bar() as progress:
         task = progress.add_task(name, total=len(loans))
         for start in range(0, len(loans), _BATCH_ROWS):
             batch = loans[start : start + _BATCH_ROWS]
             try:
-                scored += _score_batch(client, batch)
+                rows, n_in_batch = _score_batch(client, batch)
             except ServiceError as error:
                 raise ServiceError(
                     f"Lines {batch[0].line} to {batch[-1].line} of {name}, the first at /instances/0: {error}"
                 ) from error
+            scored += rows
+            n_warned += n_in_batch
             progress.advance(task, len(batch))
-    return scored
+    return scored, n_warned
 
 
-def _score_batch(client: BatchClient, batch: Sequence[Loan]) -> list[dict[str, object]]:
+def _score_batch(client: BatchClient, batch: Sequence[Loan]) -> tuple[list[dict[str, object]], int]:
     answer = client.predict_records([loan.record for loan in batch])
     try:
         version = answer["model"]["version"]
-        return [
+        rows = [
             {
                 **loan.cells,
                 "late_probability": one["late_probability"],
@@ -150,6 +156,7 @@ def _score_batch(client: BatchClient, batch: Sequence[Loan]) -> list[dict[str, o
             }
             for loan, one in zip(batch, answer["predictions"], strict=True)
         ]
+        return rows, sum(bool(one.get("warnings")) for one in answer["predictions"])
     except (KeyError, TypeError, ValueError) as error:
         raise ServiceError("The answer is not this API's. Check the address.") from error
 
@@ -160,4 +167,5 @@ def _sentence(prediction: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     return (
         f"{loan}: {verdict}, probability {prediction['late_probability']:.4f} "
         f"(threshold {prediction['threshold']:.4f}, {model['name']} version {model['version']})"
+        + "".join(f"\n  warning: {one['pointer']} [{one['code']}]" for one in prediction.get("warnings", ()))
     )

@@ -52,7 +52,8 @@ def report(
     pipeline = _load(reader, manifest)
     quarters = load(data or None, workplace.environ)
     note(f"Data: {quarters.source}")
-    evidence = gather(pipeline, manifest, quarters, _rivals(reader, version), ratios)
+    serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
+    evidence = gather(pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
     laid_out = contents(evidence)
     out.mkdir(parents=True, exist_ok=True)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"

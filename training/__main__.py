@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from model_registry.manifest import HoldoutParity
 from training import data, record
 from training.errors import TrainingError
 from training.run import RECIPES, TrainingResult, train
@@ -21,6 +23,8 @@ from training.thresholds import Costs, FlagShare, ThresholdRule
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
+# As shells count a process that SIGINT ended.
+EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
 examples:
@@ -50,7 +54,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
     Returns
     -------
     int
-        0, or 1 if the data were refused or a file can't be read or written. Wrong arguments end in exit code 2.
+        0, or 1 if the data were refused or a file can't be read or written, 130 after Ctrl-C. Wrong arguments end in
+        exit code 2.
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -70,10 +75,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
                 seed=arguments.seed,
                 threshold_rule=rule,
                 git_commit=_find_git_commit(),
+                is_compared=not arguments.no_comparison,
                 progress=_StageBars(bar),
             )
         folder = arguments.out or Path("models") / arguments.model
         record.write(folder, result.candidate)
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing was written.")
+        return EXIT_INTERRUPTED
     except (TrainingError, OSError) as error:  # OSError: the folder can't be written, a file can't be read
         console.print(f"error: {error}", markup=False, soft_wrap=True)
         return EXIT_REFUSED
@@ -95,6 +104,7 @@ def summary(result: TrainingResult, folder: Path) -> dict[str, Any]:
         "data": dict(candidate.data),
         "metrics": dict(candidate.metrics),
         "git_commit": candidate.git_commit,
+        "holdout_parity": None if candidate.holdout_parity is None else asdict(candidate.holdout_parity),
     }
 
 
@@ -113,6 +123,7 @@ def describe(result: TrainingResult, folder: Path) -> str:
             *_comparison_lines(candidate.metrics),
             f"  threshold      {candidate.threshold.value:.4f} flags {test['flagged_share']['value']:.1%} of them; "
             f"recall {_with_interval(test['recall'], 2)}, precision {_with_interval(test['precision'], 3)}",
+            f"  serving form   {_parity_in_words(candidate.holdout_parity)}",
             f"  written to     {folder} ({len(candidate.pickle) / 1e6:.2f} MB)",
         )
     )
@@ -123,6 +134,13 @@ def _comparison_lines(metrics: Mapping[str, Any]) -> list[str]:
         return []
     comparison = metrics["comparison"]
     return [f"  ROC-AUC gain   {_with_interval(comparison['roc_auc'])} over the {comparison['against']}"]
+
+
+def _parity_in_words(parity: HoldoutParity | None) -> str:
+    if parity is None:
+        return "none: this pipeline can't be compiled, its pickle will serve"
+    how = "as arrays" if parity.is_proven else "NOT proven, the pickle will serve"
+    return f"{how}: differs by {parity.largest_difference:.2g} at most on the {parity.rows:,} loans"
 
 
 def _with_interval(figure: Mapping[str, float | None], digits: int = 3) -> str:
@@ -168,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flag-share", type=float, metavar="SHARE", help="flag this share of the loans (default: 0.1)")
     parser.add_argument("--cost-missed-late", type=float, metavar="COST", help="what an uncalled late payer costs")
     parser.add_argument("--cost-call", type=float, metavar="COST", help="what a call costs")
+    parser.add_argument("--no-comparison", action="store_true", help="do not train the basic model to compare with")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
 

@@ -21,7 +21,14 @@ import pandas as pd
 from model_artifact.inspection import find_categories_in_child
 from model_artifact.schema import FIELDS, Field
 from model_registry.candidate import Candidate
-from model_registry.manifest import FieldSchema, Threshold, parse_field, parse_reasons, parse_threshold
+from model_registry.manifest import (
+    FieldSchema,
+    Threshold,
+    parse_field,
+    parse_holdout_parity,
+    parse_reasons,
+    parse_threshold,
+)
 from training.errors import RecordRefusedError
 
 RECORD_FORMAT = 1
@@ -71,6 +78,7 @@ def write(folder: Path, candidate: Candidate) -> None:
         "git_commit": candidate.git_commit,
         "description": candidate.description,
         "reasons": asdict(candidate.reasons) if candidate.reasons else None,
+        "holdout_parity": asdict(candidate.holdout_parity) if candidate.holdout_parity else None,
     }
     folder.mkdir(parents=True, exist_ok=True)
     _write_atomically(folder / PICKLE_NAME, candidate.pickle)
@@ -99,7 +107,8 @@ def read_candidate(path: Path) -> Candidate:
         pickle = pickle_path.read_bytes()
     except OSError as error:
         raise RecordRefusedError(
-            f"There is no model at {pickle_path} ({error.strerror}). Train one: python -m training basic"
+            f"There is no model at {pickle_path} ({error.strerror}). Name a folder that training wrote, or a pickle. "
+            "Train one: python -m training improved, or peerloan train improved."
         ) from error
     record_path = pickle_path.parent / RECORD_NAME
     # A record speaks for the model.pkl beside it; any other name may lie in the same folder by chance.
@@ -127,6 +136,7 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
         git_commit=document["git_commit"],
         description=document["description"],
         reasons=parse_reasons(document["reasons"]) if document.get("reasons") else None,
+        holdout_parity=parse_holdout_parity(document["holdout_parity"]) if document.get("holdout_parity") else None,
     )
 
 

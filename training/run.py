@@ -23,6 +23,7 @@ from training.evaluate import evaluate
 from training.evidence.bins import count_bins, quantile_edges
 from training.evidence.comparison import compare
 from training.evidence.sweeps import sweep_all
+from training.holdout import prove_on_holdout
 from training.probes import PROBE_RECORDS
 from training.progress import StageProgress, silent
 from training.recipe import Fit, Recipe
@@ -69,6 +70,7 @@ def train(
     seed: int | None = None,
     threshold_rule: ThresholdRule | None = None,
     git_commit: str | None = None,
+    is_compared: bool = True,
     progress: StageProgress = silent,
 ) -> TrainingResult:
     """Train a model.
@@ -85,6 +87,8 @@ def train(
         How the decision threshold is chosen; by default a stated share of the loans is flagged.
     git_commit : str, optional
         The code's commit, for the record.
+    is_compared : bool
+        Whether the baseline is trained too, to be compared with on the test quarter.
     progress : callable
         Takes a stage's name, how much of it is done, and how much there is.
 
@@ -102,7 +106,7 @@ def train(
     with threadpool_limits(limits=1):
         fit = _fit(recipe, quarters, n_estimators, seed, progress, "training")
         on_test = late_probabilities(fit.pipeline, quarters.test.features)
-        baseline = None if name == BASELINE else _baseline_on_test(quarters, progress)
+        baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
         known = fit.unseen[np.isfinite(fit.unseen)]
         threshold = rule.threshold(known, recipe.unseen_in_words)
@@ -117,6 +121,7 @@ def train(
         if baseline is not None:
             comparison = compare(quarters.test.target, on_test, baseline)
             metrics["comparison"] = {"against": f"{BASELINE} model, trained on the same loans", **comparison.to_dict()}
+        parity = prove_on_holdout(fit.pipeline, quarters.test)
         progress("evaluating", 1, 1)
     candidate = Candidate(
         pickle=_pickled(fit.pipeline),
@@ -132,6 +137,7 @@ def train(
         git_commit=git_commit,
         description=f"{fit.description} {n_estimators} trees, seed {seed}.",
         reasons=Reasons(CODES_VERSION, _typical_on_time_loan(quarters.train)),
+        holdout_parity=parity,
     )
     return TrainingResult(name, fit.pipeline, candidate, quarters.source)
 

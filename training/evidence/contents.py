@@ -79,6 +79,7 @@ def contents(evidence: Evidence) -> Contents:
             _soundness(evidence),
             _outcomes(evidence),
             _segments(evidence),
+            *_reasons(evidence),
             _monitoring(evidence),
             _limits(),
             _implementation(evidence),
@@ -178,6 +179,54 @@ def _monitoring(evidence: Evidence) -> Section:
     )
 
 
+def _reasons(evidence: Evidence) -> tuple[Section, ...]:
+    reasons = evidence.manifest.reasons
+    if reasons is None or evidence.served is None or evidence.served.explained is None:
+        return ()
+    record, explanation = evidence.served.explained
+    return (
+        Section(
+            "reasons",
+            "Reasons",
+            (
+                Part("", (Bullets(statements.REASONS),)),
+                Part("An example", (tables.effects(record, reasons.reference, explanation),)),
+                Part("All codes", (tables.reason_codes(),)),
+            ),
+        ),
+    )
+
+
+def _serving_form(evidence: Evidence) -> list[tuple[str, str]]:
+    manifest = evidence.manifest
+    if manifest.serving_form is None:
+        return [("Serves as", "pickle: there is no other form that was proven equal to it.")]
+    rows = [
+        (
+            "Serves as",
+            f"arrays, {manifest.serving_form.size_bytes:,} bytes, sha256 {manifest.serving_form.sha256}; the pickle "
+            "is not opened. Proven equal at publication on probe records and on the form's edges.",
+        )
+    ]
+    if parity := manifest.holdout_parity:
+        rows.append(
+            (
+                "Arrays and pickle, at training",
+                f"{parity.rows:,} loans of {parity.data_name}, sha256 {parity.data_sha256}: largest difference "
+                f"{parity.largest_difference:.2g}, allowed {parity.tolerance:.0e}.",
+            )
+        )
+    if evidence.served:
+        here = evidence.served.parity
+        rows.append(
+            (
+                "Arrays and pickle, here",
+                f"{here.rows:,} loans of {evidence.test.name}: largest difference {here.largest_difference:.2g}.",
+            )
+        )
+    return rows
+
+
 def _limits() -> Section:
     return Section("limits", "Limits", (Part("", (Bullets(statements.LIMITS), statements.NOT_COMPLIANCE)),))
 
@@ -197,6 +246,7 @@ def _implementation(evidence: Evidence) -> Section:
         ("Pickle", f"{manifest.artifact.size_bytes:,} bytes, sha256 {manifest.artifact.sha256}"),
         ("Training data", f"{evidence.train.name}, sha256 {evidence.train.sha256}"),
         ("Test data", f"{evidence.test.name}, sha256 {evidence.test.sha256}"),
+        *_serving_form(evidence),
         ("Threshold", f"{manifest.threshold.value:.6g}. {manifest.threshold.how}"),
         *((name, version) for name, version in manifest.environment.items()),
         ("Reproduction", reproduced),

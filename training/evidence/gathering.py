@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from model_artifact.reasons.explain import Explainer, Explanation
 from model_artifact.scoring import late_probabilities
+from model_artifact.serving_form.parity import Parity
+from model_artifact.serving_form.parity import compare as compare_forms
+from model_artifact.serving_form.scoring import load_scorer
 from model_registry.manifest import Manifest
 from training.data import Fingerprint, Quarter, Quarters
 from training.evaluate import evaluate
@@ -22,6 +26,7 @@ from training.evidence.segments import Segment, segment_results
 from training.evidence.stability import Stability, column_stability, score_stability
 from training.evidence.sweeps import Sweep, sweep_all
 from training.evidence.tally import Floats, Labels
+from training.holdout import records_of
 
 # Parts of the training file whose late rates are shown, oldest first.
 _FILE_PARTS = 10
@@ -36,6 +41,17 @@ class Rival:
 
     name: str
     pipeline: Any
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the version's serving form does: how far it is from the pickle here, and the reasons that it gives.
+
+    ``explained`` is the probe record that is explained as an example, and its explanation; None without reasons.
+    """
+
+    parity: Parity
+    explained: tuple[Mapping[str, Any], Explanation] | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,8 @@ class Evidence:
         The late rate of each tenth of the training file, oldest first, and of the test quarter.
     score : Stability or None
         None where the training recorded no reference.
+    served : Served or None
+        None where the pickle serves.
     """
 
     manifest: Manifest
@@ -90,6 +108,7 @@ class Evidence:
     score: Stability | None
     segments: tuple[Segment, ...]
     file_rates: tuple[Interval, ...]
+    served: Served | None = None
 
 
 def gather(
@@ -98,6 +117,7 @@ def gather(
     quarters: Quarters,
     rivals: Sequence[Rival] = (),
     cost_ratios: Sequence[float] | None = None,
+    serving_form: bytes | None = None,
 ) -> Evidence:
     """Measure a version.
 
@@ -113,6 +133,8 @@ def gather(
         Models to compare it with.
     cost_ratios : sequence of float, optional
         Costs of a missed late payer in calls; by default those that its threshold was chosen by, else a range.
+    serving_form : bytes, optional
+        The version's, if it has one.
     """
     test = quarters.test
     features, target = test.features, test.target
@@ -146,7 +168,19 @@ def gather(
             score=_score_stability(manifest, said),
             segments=segment_results(features, target, said, manifest.threshold.value),
             file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
+            served=None if serving_form is None else _served(pipeline, manifest, serving_form, test),
         )
+
+
+def _served(pipeline: Any, manifest: Manifest, serving_form: bytes, test: Quarter) -> Served:
+    scorer = load_scorer(serving_form)
+    parity = compare_forms(pipeline, scorer, records_of(test.features))
+    if manifest.reasons is None or not manifest.probes:
+        return Served(parity, None)
+    explainer = Explainer(scorer, manifest.reasons.reference, codes_version=manifest.reasons.codes_version)
+    # Of the records that every version is asked about, the one with the most to explain.
+    riskiest = max(manifest.probes, key=lambda probe: probe.late_probability)
+    return Served(parity, (riskiest.record, explainer.explain(riskiest.record)))
 
 
 def _stated_ratios(manifest: Manifest) -> tuple[float, ...]:

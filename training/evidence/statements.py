@@ -69,6 +69,15 @@ MONITORING = (
     "use of the scores.",
 )
 
+REASONS = (
+    "Asked to explain, the API names at most four reasons: what raises a loan's probability above that of a reference, "
+    "the weightiest first. What lowers it is not named.",
+    "The reference is a typical loan that is paid on time: each number's median and each category's most frequent "
+    "label among the training loans. It is kept in the manifest, and the same for every loan.",
+    "Rate and grade are one reason, flagged as the lender's own pricing: it is no fact about the borrower.",
+    "They explain the model, not why a borrower pays late, and are not by themselves a notice that any law asks for.",
+)
+
 NOT_COMPLIANCE = (
     "Vocabulary after SR 26-2, the guidance on model risk management that replaced SR 11-7 in April 2026. This "
     "document is evidence for an independent validation and for effective challenge, not their result, and claims no "

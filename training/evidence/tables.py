@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model_artifact.reasons.codes import CODES_VERSION, TEXTS
+from model_artifact.reasons.explain import Explanation
 from training.evidence.gathering import Evidence
 from training.evidence.intervals import Interval
 from training.evidence.segments import LEAST_LATE, LEAST_LOANS
@@ -214,6 +216,41 @@ def segments(evidence: Evidence, column: str) -> Table:
         (column, "Loans", "Late", "Late rate", "Expected late", "Observed / expected", "ROC-AUC", "Flagged"),
         rows,
         f"ROC-AUC where there are at least {LEAST_LOANS} loans and {LEAST_LATE} late ones.",
+    )
+
+
+def reason_codes() -> Table:
+    """All reasons that there are."""
+    return Table(
+        ("Code", "Text"),
+        tuple(TEXTS.items()),
+        f"Version {CODES_VERSION} of the table. A code ends in how the loan's value stands to the reference's.",
+    )
+
+
+def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation: Explanation) -> Table:
+    """One record's explanation: every effect, the weightiest first; those that are given as reasons set off."""
+    codes = {reason.feature: reason.code for reason in explanation.reasons}
+    players = sorted(explanation.effects, key=lambda player: -explanation.effects[player])
+
+    def values(of: Mapping[str, Any], player: str) -> str:
+        return ", ".join("missing" if of[name] is None else str(of[name]) for name in player.split("+"))
+
+    return Table(
+        ("Feature", "This loan", "Reference", "Effect on the probability", "Code given"),
+        tuple(
+            (
+                player,
+                values(record, player),
+                values(reference, player),
+                f"{explanation.effects[player]:+.5f}",
+                codes.get(player, "–"),
+            )
+            for player in players
+        ),
+        f"Probability {explanation.late_probability:.5f}, that of the reference "
+        f"{explanation.reference_probability:.5f}; the effects, exact Shapley values, add up to the difference.",
+        frozenset(place for place, player in enumerate(players) if player in codes),
     )
 
 

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from pydantic_core import from_json
+
 from predict_api.errors import MalformedRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -39,7 +41,7 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
     text = _decode(_to_bytes(body or "", is_base64=is_base64))
     if not text.strip():
         raise MalformedRequestError("The body is empty. Send one record or an envelope of records as JSON.")
-    document = _parse(text)
+    document = parse(text)
     if isinstance(document, list):
         raise MalformedRequestError('The body is an array. Put the records into an envelope: {"instances": [...]}.')
     if not isinstance(document, dict):
@@ -88,7 +90,32 @@ def _decode(raw: bytes) -> str:
         raise MalformedRequestError(f"The body is not UTF-8: see its byte {error.start + 1}.") from None
 
 
-def _parse(text: str) -> object:
+def parse(text: str) -> object:
+    """Return what a JSON text says; raises ``MalformedRequestError`` for the same texts as ``parse_strictly``."""
+    try:
+        document: object = from_json(text, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return parse_strictly(text)
+    # Each member of an object has a colon of its own in the text, so where there are no more of them than members were
+    # found, no key came twice. Where there are (a colon in a value is enough), the slower way looks closely.
+    return document if text.count(":") == _count_members(document) else parse_strictly(text)
+
+
+def _count_members(document: object) -> int:
+    """Return how many members the objects have, as deep as right requests go: never more than there are."""
+    if not isinstance(document, dict):
+        return 0
+    count = len(document)
+    for value in document.values():
+        if isinstance(value, dict):
+            count += len(value)
+        elif isinstance(value, list):
+            count += sum(len(item) for item in value if isinstance(item, dict))
+    return count
+
+
+def parse_strictly(text: str) -> object:
+    """Parse by Python's own parser, five times slower: it says what is wrong, and sees each key."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:

@@ -158,6 +158,7 @@ def _predictions(
     pointers: RecordPointers,
 ) -> list[dict[str, Any]]:
     threshold = model.manifest.threshold.value
+    warnings = model.training_range.warnings(records, pointers)
     predictions: list[dict[str, Any]] = []
     for index, (record, probability) in enumerate(zip(records, probabilities, strict=True)):
         prediction: dict[str, Any] = {"index": index}
@@ -168,7 +169,7 @@ def _predictions(
         prediction["threshold"] = threshold
         if reasons is not None:
             prediction["reasons"] = reasons[index]
-        prediction["warnings"] = model.training_range.warnings(index, record, pointers)
+        prediction["warnings"] = warnings[index]
         predictions.append(prediction)
     return predictions
 

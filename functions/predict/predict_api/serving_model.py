@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from model_artifact.errors import NonFiniteOutputError
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
@@ -104,14 +103,7 @@ class CompiledModel:
 
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         """See ``ServingModel``."""
-        if len(records) == 1:
-            probabilities = [self._scorer.late_probability(records[0])]
-        else:
-            probabilities = self._scorer.late_probabilities(records)
-        # Not (0 <= p <= 1) is true for NaN too.
-        if wrong := sum(not 0 <= probability <= 1 for probability in probabilities):
-            raise NonFiniteOutputError(wrong, len(records))
-        return probabilities
+        return self._scorer.late_probabilities(records)
 
     def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See ``ServingModel``."""

@@ -28,20 +28,30 @@ class TrainingRange:
             if field.type == "number" and field.train_min is not None and field.train_max is not None
         ]
         self._categories = [
-            (field.name, frozenset(field.categories))
+            (field.name, {*field.categories, None} if field.nullable else {*field.categories})
             for field in input_schema
             if field.type == "category" and field.categories
         ]
 
-    def warnings(self, index: int, record: Mapping[str, Any], pointers: RecordPointers) -> list[dict[str, str]]:
-        """Return the warnings about one checked record, numbers first; a null is not warned about."""
-        found: list[dict[str, str]] = []
+    def warnings(self, records: Sequence[Mapping[str, Any]], pointers: RecordPointers) -> list[list[dict[str, str]]]:
+        """Return the warnings about each checked record, numbers first; a null is not warned about."""
+        found: list[list[dict[str, str]]] = [[] for _ in records]
+        # Column by column: most have nothing to warn about, which their extremes or their set of labels tells at once.
         for name, least, greatest in self._ranges:
-            value = record[name]
-            if value is not None and not least <= value <= greatest:
-                found.append({"code": OUT_OF_TRAINING_RANGE, "pointer": pointers.field(index, name)})
+            values = [record[name] for record in records]
+            known = [value for value in values if value is not None]
+            if known and not (least <= min(known) and max(known) <= greatest):
+                for index, value in enumerate(values):
+                    if value is not None and not least <= value <= greatest:
+                        found[index].append(_warning(OUT_OF_TRAINING_RANGE, pointers, index, name))
         for name, seen in self._categories:
-            value = record[name]
-            if value is not None and value not in seen:
-                found.append({"code": UNSEEN_CATEGORY, "pointer": pointers.field(index, name)})
+            labels = [record[name] for record in records]
+            if not seen.issuperset(labels):
+                for index, label in enumerate(labels):
+                    if label is not None and label not in seen:
+                        found[index].append(_warning(UNSEEN_CATEGORY, pointers, index, name))
         return found
+
+
+def _warning(code: str, pointers: RecordPointers, index: int, name: str) -> dict[str, str]:
+    return {"code": code, "pointer": pointers.field(index, name)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypedDict, Unpack
 
 from model_registry import names
 from model_registry.alias import Alias, RoutingConfig, next_rollout
@@ -25,6 +26,14 @@ from model_registry.reader import AliasSnapshot, RegistryReader, is_published
 from model_registry.stores.base import ObjectStore
 
 _NO_ADDITIONAL = RoutingConfig()
+
+
+class Writing(TypedDict):
+    """What a writer needs besides the bucket; see ``AliasWriter``."""
+
+    clock: Callable[[], datetime]
+    who: str
+    new_id: Callable[[], str]
 
 
 class AliasWriter:
@@ -44,21 +53,13 @@ class AliasWriter:
         Returns a string that was never returned before, to tell one update from another.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        model: str = names.DEFAULT_MODEL,
-        *,
-        clock: Callable[[], datetime],
-        who: str,
-        new_id: Callable[[], str],
-    ) -> None:
+    def __init__(self, store: ObjectStore, model: str = names.DEFAULT_MODEL, **writing: Unpack[Writing]) -> None:
         self.reader = RegistryReader(store, model)
         self.model = self.reader.model
         self._store = store
-        self._clock = clock
-        self._who = who
-        self._new_id = new_id
+        self._clock = writing["clock"]
+        self._who = writing["who"]
+        self._new_id = writing["new_id"]
 
     def assign(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from model_registry.manifest import FieldSchema, Reasons, Threshold
+from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Candidate:
     """A pickled model with all that its training knows of it.
 
     ``probe_records`` are a few records whose probabilities are written into the manifest, so that whoever loads the
-    model later can tell that it still computes the same.
+    model later can tell that it still computes the same. ``holdout_parity`` is None where nothing was compared; one
+    that is not proven keeps the serving form from being stored.
     """
 
     pickle: bytes = field(repr=False)
@@ -26,6 +27,7 @@ class Candidate:
     git_commit: str | None
     description: str
     reasons: Reasons | None = None
+    holdout_parity: HoldoutParity | None = None
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,29 @@ class Reasons:
 
 
 @dataclass(frozen=True)
+class HoldoutParity:
+    """How far a serving form's probabilities are from the pickle's on the loans that its training held out.
+
+    ``form_sha256`` names the form that was compared; ``is_proven`` says whether the difference was within the tolerance
+    and single records got the same probability as among others.
+    """
+
+    data_name: str
+    data_sha256: str
+    rows: int
+    largest_difference: float
+    tolerance: float
+    is_proven: bool
+    form_sha256: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A version's description.
 
     ``environment`` maps a library's name to the version that the model was pickled with. ``serving_form`` describes the
-    file that serves in the pickle's place, None where there is none; ``reasons`` is None where none can be given.
+    file that serves in the pickle's place, None where there is none, and ``holdout_parity`` how it did on the held-out
+    loans, None where that is not known; ``reasons`` is None where none can be given.
     """
 
     model: str
@@ -97,6 +115,7 @@ class Manifest:
     created_by: str
     serving_form: Artifact | None = None
     reasons: Reasons | None = None
+    holdout_parity: HoldoutParity | None = None
     format: int = MANIFEST_FORMAT
 
     def to_json(self) -> bytes:
@@ -155,6 +174,19 @@ def parse_reasons(document: Mapping[str, Any]) -> Reasons:
     )
 
 
+def parse_holdout_parity(document: Mapping[str, Any]) -> HoldoutParity:
+    """Read a comparison; raises ``ValueError`` where it is incomplete."""
+    return HoldoutParity(
+        data_name=documents.text(document, "data_name"),
+        data_sha256=documents.text(document, "data_sha256"),
+        rows=documents.integer(document, "rows", minimum=1),
+        largest_difference=documents.number(document, "largest_difference"),
+        tolerance=documents.number(document, "tolerance"),
+        is_proven=document.get("is_proven") is True,
+        form_sha256=documents.text(document, "form_sha256"),
+    )
+
+
 def _parse_artifact(document: Mapping[str, Any]) -> Artifact:
     sha256 = documents.text(document, "sha256")
     if not _SHA256.fullmatch(sha256):
@@ -165,6 +197,7 @@ def _parse_artifact(document: Mapping[str, Any]) -> Artifact:
 def _parse(document: Mapping[str, Any]) -> Manifest:
     serving_form = documents.optional_mapping(document, "serving_form")
     reasons = documents.optional_mapping(document, "reasons")
+    holdout_parity = documents.optional_mapping(document, "holdout_parity")
     return Manifest(
         format=documents.check_format(document, MANIFEST_FORMAT),
         model=documents.text(document, "model"),
@@ -192,4 +225,5 @@ def _parse(document: Mapping[str, Any]) -> Manifest:
         created_by=documents.text(document, "created_by"),
         serving_form=None if serving_form is None else _parse_artifact(serving_form),
         reasons=None if reasons is None else parse_reasons(reasons),
+        holdout_parity=None if holdout_parity is None else parse_holdout_parity(holdout_parity),
     )

@@ -11,12 +11,12 @@ cut off, and that converges when it is run again:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Unpack
 
 from model_registry import names
-from model_registry.alias_writer import AliasWriter
+from model_registry.alias_writer import AliasWriter, Writing
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.documents import dump_object, parse_object, text
 from model_registry.errors import (
@@ -26,7 +26,7 @@ from model_registry.errors import (
     VersionInUseError,
     VersionNotFoundError,
 )
-from model_registry.manifest import Artifact, Manifest, Probe
+from model_registry.manifest import Artifact, HoldoutParity, Manifest, Probe
 from model_registry.reader import is_published
 from model_registry.stores.base import ObjectStore
 
@@ -58,12 +58,10 @@ class RegistryWriter(AliasWriter):
         store: ObjectStore,
         model: str = names.DEFAULT_MODEL,
         *,
-        clock: Callable[[], datetime],
-        who: str,
-        new_id: Callable[[], str],
         inspect: Inspector,
+        **writing: Unpack[Writing],
     ) -> None:
-        super().__init__(store, model, clock=clock, who=who, new_id=new_id)
+        super().__init__(store, model, **writing)
         self._inspect = inspect
 
     def publish(self, candidate: Candidate) -> Publication:
@@ -74,7 +72,7 @@ class RegistryWriter(AliasWriter):
         CandidateRefusedError
             If the pickle is no model that could be served; nothing was written.
         """
-        inspection = self._inspect(candidate.pickle, candidate.probe_records)
+        inspection = _without_unproven_form(self._inspect(candidate.pickle, candidate.probe_records), candidate)
         files = self.reader.list_version_files()
         published = [number for number in files if is_published(files[number])]
         newest = self._find_manifest(max(published)) if published else None
@@ -191,7 +189,25 @@ class RegistryWriter(AliasWriter):
             created_by=self._who,
             serving_form=Artifact.of(inspection.serving_form) if inspection.serving_form else None,
             reasons=candidate.reasons,
+            holdout_parity=_parity_of(inspection.serving_form, candidate),
         )
+
+
+def _without_unproven_form(inspection: Inspection, candidate: Candidate) -> Inspection:
+    """Leave a serving form out that differed from the pickle on the held-out loans, though it passed the inspection."""
+    parity = candidate.holdout_parity
+    if parity is None or parity.is_proven:
+        return inspection
+    why = f"not equal on {parity.data_name}: probabilities differ by up to {parity.largest_difference:.3g}"
+    return replace(inspection, serving_form=None, why_no_serving_form=why)
+
+
+def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParity | None:
+    """Return the candidate's comparison if it is of these bytes: other libraries may compile another form."""
+    parity = candidate.holdout_parity
+    if parity is None or (serving_form and Artifact.of(serving_form).sha256 != parity.form_sha256):
+        return None
+    return parity
 
 
 def _is_same_model(one: Manifest, other: Manifest) -> bool:

@@ -31,6 +31,7 @@ from predict_api.clock import Instant
 from predict_api.serving_model import ModelLoader, make_loader
 from predict_api.settings import Settings
 from training import basic_model, improved_model, sample_data
+from training.record import input_schema
 
 TTL_S = 5.0
 RECORD: Mapping[str, Any] = {
@@ -157,7 +158,7 @@ def candidate(model: bytes, threshold: float = 0.05) -> Candidate:
     """Return a pickle with all that publishing needs."""
     return Candidate(
         pickle=model,
-        input_schema=input_schema(),
+        input_schema=loans_schema(),
         threshold=Threshold(threshold, "set by a test"),
         metrics={"auc": 0.6},
         data={"name": "sample data"},
@@ -197,28 +198,9 @@ def loans() -> pd.DataFrame:
 
 
 @functools.lru_cache(maxsize=1)
-def input_schema() -> tuple[FieldSchema, ...]:
+def loans_schema() -> tuple[FieldSchema, ...]:
     """Return the schema with the ranges of the generated loans."""
-    frame = loans()
-    fields = []
-    for field in FIELDS:
-        column = frame[field.name].dropna()
-        is_number = field.type == "number"
-        fields.append(
-            FieldSchema(
-                name=field.name,
-                type=field.type,
-                unit=field.unit,
-                nullable=field.nullable,
-                hard_min=field.hard_min,
-                hard_max=field.hard_max,
-                train_min=float(column.min()) if is_number else None,
-                train_max=float(column.max()) if is_number else None,
-                categories=None if is_number else tuple(sorted(column.unique())),
-                description=field.description,
-            )
-        )
-    return tuple(fields)
+    return input_schema(loans())
 
 
 @functools.lru_cache(maxsize=8)

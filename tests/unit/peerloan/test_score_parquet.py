@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from fitted_pipelines import form, records
 from model_artifact.schema import FIELD_NAMES
@@ -32,15 +34,12 @@ def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path, monkeypa
 
 
 def write(folder: Path, loans: list[dict[str, Any]]) -> Path:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     table = pyarrow.Table.from_pylist(loans)
     parquet.write_table(table, folder / "loans.parquet")
     return folder / "loans.parquet"
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    parquet = pytest.importorskip("pyarrow.parquet")
     rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     return rows
 

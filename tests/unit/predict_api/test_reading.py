@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model_artifact.schema import FIELDS, Field
+from predict_api import request_body
 from predict_api.envelopes import Envelope, open_envelope
 from predict_api.errors import InvalidRequestError, MalformedRequestError, RequestError
 from predict_api.pointers import BareRecordPointers, ListedRecordPointers, SplitRecordPointers
@@ -80,6 +82,60 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     with pytest.raises(RequestError):
         read(base64.b64encode(raw).decode(), is_base64=True)
+
+
+json_texts = st.recursive(
+    st.sampled_from(
+        ["null", "true", "0", "-0", "1.0", "1e400", "NaN", "1" * 5000, '":"', '"\\u003a"', '"\\ud800"', '"é"']
+    )
+    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.integers().map(str)
+    | st.text().map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+        | st.lists(st.tuples(st.sampled_from(['"dti"', '"a:b"', '"\\u0064ti"', '""']), inner), max_size=3).map(
+            lambda members: "{" + ",".join(f"{name}: {value}" for name, value in members) + "}"
+        )
+    ),
+)
+
+
+def outcome(parse: Callable[[str], object], text: str) -> str:
+    try:
+        return repr(parse(text))
+    except MalformedRequestError as error:
+        return f"refused: {error.detail}"
+
+
+@unhurried
+@given(json_texts | st.text())
+def test_the_fast_parser_reads_and_refuses_as_the_strict_one_does(text: str) -> None:
+    assert outcome(request_body.parse, text) == outcome(request_body.parse_strictly, text)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":1,"a":1}', '{"a":{"b":1,"b":2}}', '{"a":[{"b":1,"c":3,"b":2}]}', '{"a":[[{"b":1,"b":2}]]}']
+)
+def test_a_key_that_comes_twice_is_seen_at_any_depth(text: str) -> None:
+    with pytest.raises(MalformedRequestError, match="occurs twice"):
+        request_body.parse(text)
+
+
+def test_what_is_wrong_is_listed_by_record_and_misspelt_names_first() -> None:
+    record = {field.name: 1 if field.type == "number" else "A" for field in FIELDS}
+    wrong = {**record, "delinq_2yrs": 0.5, "loan_amnt": "1", "intrate": 0.1}
+    del wrong["int_rate"]
+    with pytest.raises(InvalidRequestError) as caught:
+        SCHEMA.check([record, wrong, {**record, "delinq_2yrs": 1.5}], ListedRecordPointers("instances"))
+    assert [(one.pointer, one.code) for one in caught.value.violations] == [
+        ("/instances/1/intrate", "unknown_field"),
+        ("/instances/1/loan_amnt", "wrong_type"),
+        ("/instances/1/int_rate", "missing"),
+        ("/instances/1/delinq_2yrs", "not_whole"),
+        ("/instances/2/delinq_2yrs", "not_whole"),
+    ]
+    assert caught.value.violations[0].detail == "There is no such field. Did you mean 'int_rate'?"
+    assert caught.value.violations[2].detail.startswith("This field is missing. Must be a number")
 
 
 def test_empty_object_in_base64_is_read_and_its_record_refused() -> None:

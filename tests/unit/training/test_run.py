@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import io
 import json
 
@@ -11,10 +13,14 @@ import pytest
 from model_artifact.features import frame_from_records
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.scoring import check_pipeline, late_probabilities
+from model_artifact.serving_form.compile import compile_pipeline
+from model_artifact.serving_form.parity import compare, compile_verified
+from model_artifact.serving_form.scoring import make_scorer
 from model_artifact.unpickling import load_pipeline
 from training.__main__ import main
 from training.contenders import CONTENDERS
 from training.data import Quarters
+from training.holdout import records_of
 from training.probes import PROBE_RECORDS
 from training.progress import silent
 from training.run import BASELINE, RECIPES, TrainingResult, train
@@ -52,6 +58,58 @@ def test_what_was_trained_is_what_is_loaded(name: str, quarters: Quarters, train
     features = quarters.test.features
     assert np.array_equal(loaded.predict_proba(features), result.pipeline.predict_proba(features))
     assert np.isfinite(late_probabilities(loaded, frame_from_records(PROBE_RECORDS))).all()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_serving_form_is_proven_on_every_held_out_loan(name: str, quarters: Quarters, trained: Trained) -> None:
+    candidate = trained[name].candidate
+    parity = candidate.holdout_parity
+    assert parity is not None
+    assert (parity.rows, parity.data_sha256) == (1500, quarters.test.fingerprint.sha256)
+    assert parity.is_proven
+    assert parity.largest_difference <= 1e-12
+    form = compile_verified(load_pipeline(candidate.pickle), candidate.probe_records).body
+    assert form is not None
+    assert hashlib.sha256(form).hexdigest() == parity.form_sha256
+
+
+def test_without_a_comparison_the_baseline_is_not_trained(quarters: Quarters, trained: Trained) -> None:
+    stages: set[str] = set()
+    result = train(
+        "improved",
+        quarters,
+        n_estimators=6,
+        git_commit="abc",
+        is_compared=False,
+        progress=lambda stage, done, total: stages.add(stage),
+    )
+    assert stages == {"training", "evaluating"}
+    assert "comparison" not in result.candidate.metrics
+    assert result.candidate.pickle == trained["improved"].candidate.pickle
+
+
+def test_a_form_that_differs_on_one_held_out_loan_is_not_proven(quarters: Quarters, trained: Trained) -> None:
+    pipeline = copy.deepcopy(trained["improved"].pipeline)
+    on_test = late_probabilities(pipeline, quarters.test.features)
+    worst = int(on_test.argmax())
+
+    class Shifted:
+        """The pipeline, but for one loan."""
+
+        feature_names_in_ = pipeline.feature_names_in_
+        classes_ = pipeline.classes_
+
+        def predict_proba(self, frame):
+            said = pipeline.predict_proba(frame)
+            if len(frame) > worst:
+                said[worst] += [-1e-9, 1e-9]
+            return said
+
+    form = compile_pipeline(pipeline)
+    found = compare(Shifted(), make_scorer(form), records_of(quarters.test.features))
+    assert found.rows == 1500
+    assert found.largest_difference == pytest.approx(1e-9)
+    assert not found.is_proven
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -11,12 +11,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import TreesForm
+from model_artifact.serving_form.tree_scorer import TreeScorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +28,8 @@ MAX_QUESTIONS = 8
 MAX_ANSWER_BYTES = 32 << 20
 MAX_LEAVES = 1 << 20
 
-# Below this a loop over single records is faster than NumPy's first step.
-_FEW_RECORDS = 12
 # What is computed of so many rows at once stays in the processor's cache.
-_ROWS_A_STEP = 512
+_ROWS_A_STEP = 384
 
 
 def is_small(form: TreesForm) -> bool:
@@ -43,13 +42,11 @@ def is_small(form: TreesForm) -> bool:
     return n_answers * len(questions) <= MAX_ANSWER_BYTES
 
 
-class SmallTrees:
+class SmallTrees(TreeScorer):
     """Scores a form that ``is_small``.
 
     Attributes
     ----------
-    form : TreesForm
-        As given.
     n_trees : int
         How many bytes an answer has.
     leaves : list of list of float
@@ -58,8 +55,10 @@ class SmallTrees:
         For each tree the field (index into ``schema.FIELDS``) that each bit of its byte is about.
     """
 
+    few_records = 12
+
     def __init__(self, form: TreesForm) -> None:
-        self.form = form
+        super().__init__(form)
         self.n_trees = len(form.roots)
         self._questions = [
             [node for node in range(root, end) if form.node_column[node] >= 0]
@@ -70,6 +69,9 @@ class SmallTrees:
         ]
         self.leaves = [self._leaves_of(tree) for tree in range(self.n_trees)]
         self._numbers, self._categories = self._answers_by_field()
+        # Kept from batch to batch: the system takes a third of a batch's time to give fresh memory. A list, so that two
+        # threads never have the same.
+        self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
 
     def answers(self, record: Mapping[str, Any]) -> int:
         """Return the record's answers: tree t's byte is the t-th from the right, a bit is 1 where it goes right."""
@@ -93,16 +95,7 @@ class SmallTrees:
         # In the trees' order, as scikit-learn adds them: sum() would round otherwise since Python 3.12.
         for leaves, byte in zip(self.leaves, self.answers(record).to_bytes(self.n_trees, "little"), strict=True):
             total += leaves[byte]
-        if self.form.output == "mean":
-            return encoding.check_probability(total / self.n_trees)
-        return encoding.check_probability(encoding.expit(total))
-
-    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
-        """See ``scoring.RecordScorer``."""
-        if len(records) <= _FEW_RECORDS:
-            return list(map(self.late_probability, records))
-        probabilities: list[float] = self.late_probabilities_of_columns(encoding.columns_of(records)).tolist()
-        return probabilities
+        return self._probability(total)
 
     def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
         """See ``scoring.RecordScorer``."""
@@ -111,23 +104,28 @@ class SmallTrees:
         rows = self._table_rows(columns)
         n_rows = len(rows[0][1])
         totals = np.empty(n_rows)
-        # Reused from step to step: fresh memory for each would cost as much as what is done with it.
-        width = max(2, min(n_rows, _ROWS_A_STEP))
-        index = np.zeros((self.n_trees, width), dtype=np.intp)
-        leaves = np.empty(index.shape)
         flat, first = self._flat_leaves
+        buffers = self._spare_buffers.pop() if self._spare_buffers else self._new_buffers()
+        width = max(2, min(n_rows, _ROWS_A_STEP))
+        index = buffers[0][: self.n_trees * width].reshape(self.n_trees, width)
+        leaves = buffers[1][: self.n_trees * width].reshape(self.n_trees, width)
         for start in range(0, n_rows, width):
             answers = self._step_answers(rows, slice(start, start + width))
             n_step = len(answers)
             np.add(np.ascontiguousarray(answers.T), first, out=index[:, :n_step])
-            # What is left over from the step before is in range too; "clip" is the way without a copy.
+            # What is left over from an earlier step is in range too; "clip" is the way without a copy.
             flat.take(index, out=leaves, mode="clip")
             # One tree after the other, base first, as for a single record: NumPy adds pairwise only along the axis that
             # is fast in memory (numpy.sum, notes), which this one would be if it were one row wide.
             totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
-        if self.form.output == "mean":
-            return encoding.check_probabilities(totals / self.n_trees)
-        return encoding.check_probabilities(encoding.expit_of_many(totals))
+        self._spare_buffers.append(buffers)
+        return self._probabilities(totals)
+
+    def _new_buffers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        import numpy as np
+
+        size = self.n_trees * _ROWS_A_STEP
+        return np.zeros(size, dtype=np.intp), np.empty(size)
 
     def _step_answers(
         self, rows: Sequence[tuple[NDArray[np.uint64], NDArray[np.intp]]], step: slice
@@ -143,18 +141,21 @@ class SmallTrees:
 
     def _table_rows(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
         """Return for each field the table of its answers, and which row of it each record has."""
-        import numpy as np
-
         tables, labels = self._answer_tables
         numbers = encoding.numbers(columns)
         rows = []
-        for name, thresholds, by_rank, _ in self._numbers:
-            rank = np.searchsorted(np.asarray(thresholds), numbers[name], side="left")
-            rank[np.isnan(numbers[name])] = len(by_rank)
-            rows.append((tables[name], rank))
+        for name, thresholds in self._thresholds.items():
+            # NumPy puts NaN after infinity, which is the last threshold: where the table has what is missing.
+            rows.append((tables[name], thresholds.searchsorted(numbers[name], side="left")))
         for name, *_ in self._categories:
             rows.append((tables[name], encoding.codes(columns[name], labels[name])))
         return rows
+
+    @cached_property
+    def _thresholds(self) -> dict[str, NDArray[np.float64]]:
+        import numpy as np
+
+        return {name: np.array([*thresholds, inf]) for name, thresholds, *_ in self._numbers}
 
     @cached_property
     def _answer_tables(self) -> tuple[dict[str, NDArray[np.uint64]], dict[str, dict[str, int]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -158,6 +158,7 @@ def test_proving_needs_records() -> None:
 numbers = st.floats(-1e30, 1e30)
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=20))
 def test_thresholds_are_pulled_back_through_float32_to_the_bit(thresholds: list[float]) -> None:
     given_thresholds = np.array(thresholds)

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from model_artifact.serving_form.compile import compile_pipeline
 from model_artifact.verification import running_environment
-from model_registry.manifest import Artifact, Manifest
+from model_registry.manifest import Artifact, Manifest, Probe
 from training.data import Quarters
 from training.evidence import tables
 from training.evidence.card import render_card
@@ -22,7 +23,17 @@ from training.evidence.page import render_page
 from training.evidence.statements import warnings
 from training.run import TrainingResult
 
-SECTIONS = ["use", "development", "soundness", "outcomes", "segments", "monitoring", "limits", "implementation"]
+SECTIONS = [
+    "use",
+    "development",
+    "soundness",
+    "outcomes",
+    "segments",
+    "reasons",
+    "monitoring",
+    "limits",
+    "implementation",
+]
 
 WORDS = (
     "ROC-AUC",
@@ -52,6 +63,13 @@ WORDS = (
     "basic model, trained on the same loans",
     "generated sample loans",
     "Logistic regression on one-hot encoded columns",
+    "Serves as",
+    "Arrays and pickle, at training",
+    "1,500 loans of",
+    "largest difference",
+    "All codes",
+    "LENDER_PRICING",
+    "The debt payments take more of the income than is typical.",
 )
 
 
@@ -95,19 +113,26 @@ def _manifest(result: TrainingResult) -> Manifest:
         threshold=candidate.threshold,
         metrics=candidate.metrics,
         data=candidate.data,
-        probes=(),
+        probes=tuple(Probe(record, 0.1) for record in candidate.probe_records),
         git_commit=candidate.git_commit,
         description=candidate.description,
         created_at="2026-01-01T00:00:00Z",
         created_by="a <b> & c",
+        serving_form=Artifact.of(_form(result)),
+        reasons=candidate.reasons,
+        holdout_parity=candidate.holdout_parity,
     )
+
+
+def _form(result: TrainingResult) -> bytes:
+    return compile_pipeline(result.pipeline).to_bytes()
 
 
 @pytest.fixture(scope="module")
 def evidence(trained: dict[str, TrainingResult], quarters: Quarters) -> Evidence:
     improved = trained["improved"]
     rival = Rival("version 1, which live points at", trained["basic"].pipeline)
-    return gather(improved.pipeline, _manifest(improved), quarters, [rival])
+    return gather(improved.pipeline, _manifest(improved), quarters, [rival], serving_form=_form(improved))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,34 @@
+"""What a training found out about the serving form on the held-out loans decides whether it is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from model_registry.candidate import Inspection
+from model_registry.manifest import HoldoutParity
+from model_registry.stores.base import ObjectStore
+from registry_kit import make_candidate, make_writer
+
+FORM = b"form"
+
+
+@pytest.mark.parametrize(
+    ("is_proven", "compared", "stored", "kept"),
+    # Of another form, compiled by other libraries, nothing is known; publishing has proven this one by itself.
+    [(True, FORM, True, True), (True, b"another", True, False), (False, FORM, False, True)],
+)
+def test_a_serving_form_is_stored_unless_it_differed_on_the_held_out_loans(
+    store: ObjectStore, is_proven: bool, compared: bytes, stored: bool, kept: bool
+) -> None:
+    difference = 0.0 if is_proven else 1e-11
+    sha256 = hashlib.sha256(compared).hexdigest()
+    parity = HoldoutParity("loans.csv", "0" * 64, 9, difference, 1e-12, is_proven, sha256)
+    writer = make_writer(store, inspect=lambda *_: Inspection({}, (0, 1), (0.5,), serving_form=FORM))
+    manifest = writer.publish(replace(make_candidate(), holdout_parity=parity)).manifest
+    assert (manifest.serving_form is not None) == stored
+    assert manifest.holdout_parity == (parity if kept else None)
+    assert writer.reader.get_manifest(manifest.version) == manifest
+    assert ("late-payer/versions/1/serving-form.npz" in store.list_keys("late-payer/versions/1/")) == stored
