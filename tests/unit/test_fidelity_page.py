@@ -1,4 +1,4 @@
-"""docs/emulator-fidelity.md says what is so: the tests that it names exist, and its table of differences is the tested one."""
+"""What docs/emulator-fidelity.md says is so: the tests that it names exist, and its differences are the tested ones."""
 
 from __future__ import annotations
 

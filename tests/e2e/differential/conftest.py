@@ -46,9 +46,7 @@ def _serving(command: list[str], environ: Mapping[str, str], folder: Path, limit
     """Run a copy of the project: SAM CLI makes its containers anew if anybody writes into the code's folder."""
     project = shutil.copytree(PROJECT, folder / "project", ignore=shutil.ignore_patterns("__pycache__"))
     port = free_port()
-    server = BackgroundCommand(
-        [*command, "--port", str(port)], environ=environ, cwd=project, log=folder / "log"
-    )
+    server = BackgroundCommand([*command, "--port", str(port)], environ=environ, cwd=project, log=folder / "log")
     with server:
         server.wait_until_answering(f"http://127.0.0.1:{port}/not/a/route", timeout_s=limit_s)
         yield port
