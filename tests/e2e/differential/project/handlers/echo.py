@@ -4,7 +4,7 @@ import json
 
 
 def handler(event, context):
-    if "requestContext" not in event:  # Invoked by name.
-        return event
-    headers = {"content-type": "application/json", "x-echo": "event"}
-    return {"statusCode": 200, "headers": headers, "body": json.dumps(event)}
+    if isinstance(event, dict) and "requestContext" in event:
+        headers = {"content-type": "application/json", "x-echo": "event"}
+        return {"statusCode": 200, "headers": headers, "body": json.dumps(event)}
+    return event  # Invoked by name.
