@@ -1,21 +1,26 @@
-"""``start-api`` and ``invoke``: a template's functions, behind its HTTP API or called once."""
+"""The commands that run functions: behind the HTTP API, behind Lambda's own API, both, or called once."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.gateway import Gateway
+from emulator.lambda_service.async_invocations import RetryWaits
 from emulator.lambda_service.logs import LogSink
-from emulator.lambda_service.service import LambdaService, Limits, machine_variables
-from emulator.options import with_variables
-from emulator.project import Project, ProjectError
+from emulator.lambda_service.service import LambdaService, Limits
+from emulator.options import machine_variables_of, with_variables
+from emulator.project import FunctionSpec, HttpApi, Project, ProjectError
 from emulator.service import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.template import load_project
 from emulator.template_reader import ACCOUNT_ID, REGION
+
+_STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,72 +35,92 @@ class ProjectOptions:
         Over the template's defaults.
     env_vars : mapping
         By function, as `read_env_vars` returns them.
+    functions : tuple of str
+        The logical ids or names to run; all where there is none.
     s3_endpoint : str or None
-        For functions that the template gives none.
+        For functions that the template gives none, and for code that lies in a bucket.
+    region, profile : str or None
+        Over those of this process's environment.
+    log_file : Path or None
+        What functions print goes there; None is stderr.
     limits : Limits
         Concurrency and time.
+    retry_waits : RetryWaits
+        Between the attempts of asynchronous invocations.
     """
 
     template: Path
     parameters: Mapping[str, str] = field(default_factory=dict)
     env_vars: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    functions: tuple[str, ...] = ()
     s3_endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    log_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    retry_waits: RetryWaits = field(default_factory=RetryWaits)
 
 
 @dataclass(frozen=True, slots=True)
-class ApiOptions:
-    """Where the HTTP API listens; several APIs of one template take ports that follow."""
+class Listening:
+    """Where the APIs listen.
+
+    Parameters
+    ----------
+    host : str
+        For both.
+    api_port : int or None
+        Of the HTTP API; several of one template take ports that follow. None: it isn't served.
+    lambda_port : int or None
+        Of Lambda's API. None: it isn't served.
+    lambda_flag : str
+        The option that moves it, for messages.
+    ready_file : Path or None
+        Written once all answer.
+    """
 
     host: str = "127.0.0.1"
-    port: int = 3000
+    api_port: int | None = 3000
+    lambda_port: int | None = None
+    lambda_flag: str = "--lambda-port"
     ready_file: Path | None = None
 
 
 def read_project(options: ProjectOptions) -> Project:
     """Load the template and apply the options to it."""
-    machine = machine_variables()
-    region = machine.get("AWS_REGION") or machine.get("AWS_DEFAULT_REGION") or REGION
-    project = load_project(options.template, options.parameters, region=region)
+    project = load_project(options.template, options.parameters, region=_region(_machine(options)))
+    if options.functions:
+        project = dataclasses.replace(project, functions=_named(project, options.functions))
     return with_variables(project, options.env_vars, options.s3_endpoint)
 
 
-async def serve_api(project: Project, options: ProjectOptions, api: ApiOptions) -> None:
+async def serve(project: Project, options: ProjectOptions, listening: Listening) -> None:
     """Serve until SIGINT or SIGTERM, then end every process.
 
     Raises
     ------
     PortTakenError
-        The port is taken.
+        A port is taken.
     ProjectError
-        The template has no HTTP API.
+        The HTTP API is asked for and the template has none.
     """
-    if not project.apis:
-        raise ProjectError(f"{options.template} has no HTTP API with a route")
+    if listening.api_port is not None and not project.apis:
+        raise ProjectError(f"{options.template} has no HTTP API with a route; start-lambda serves its functions")
     stopping = stop_on_signals(asyncio.get_running_loop())
     for note in project.notes:
         say(f"emulator: {note}")
-    sink = LogSink(2)
-    service = _service(project, options, sink)
-    names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
-    gateways = [Gateway(one, names, service, ACCOUNT_ID) for one in project.apis]
-    try:
-        urls = []
-        for number, gateway in enumerate(gateways):
-            wanted = api.port + number if api.port else 0
-            with naming_the_flag(api.host, wanted, "-p"):
-                urls.append(url_of(api.host, await gateway.start(api.host, wanted)))
+    async with _service(project, options) as service, contextlib.AsyncExitStack() as servers:
+        urls = await _start_gateways(project, service, listening, servers)
+        lambda_url = await _start_lambda(service, options, listening, servers)
         service.start()
-        for one, url in zip(project.apis, urls, strict=True):
-            for route in one.routes:
-                say(f"Mounting {route.function} at {url}/{route.path.lstrip('/')} [{route.method}]")
-            say(f"Running on {url}")
-        write_ready_file(api.ready_file, url=urls[0], urls=urls, pid=os.getpid())
+        if urls:
+            _say_routes(project.apis, urls)
+        if lambda_url is not None:
+            _say_lambda(lambda_url)
+        write_ready_file(
+            listening.ready_file, url=urls[0] if urls else lambda_url, urls=urls, lambda_url=lambda_url, pid=os.getpid()
+        )
         await stopping.wait()
-    finally:
-        await asyncio.gather(*(gateway.stop() for gateway in gateways))
-        await service.close()
-        sink.close()
 
 
 async def invoke_once(project: Project, options: ProjectOptions, function: str | None, event: bytes) -> bytes:
@@ -108,20 +133,93 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
     """
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
-    named = {**{spec.name: spec for spec in project.functions.values()}, **project.functions}
-    if function is None or function not in named:
-        raise ProjectError(f"name one of the functions: {', '.join(project.functions)}")
-    sink = LogSink(2)
-    service = _service(project, options, sink)
-    try:
-        result = await service.submit(named[function].name, event)
+    spec = next(iter(_named(project, [function or ""]).values()))
+    async with _service(project, options) as service:
+        result = await service.submit(spec.name, event)
         return result.payload
-    finally:
-        await service.close()
-        sink.close()
 
 
-def _service(project: Project, options: ProjectOptions, sink: LogSink) -> LambdaService:
-    machine = machine_variables()
-    region = machine.get("AWS_REGION") or machine.get("AWS_DEFAULT_REGION") or REGION
-    return LambdaService(project.functions, sink, machine, region=region, account_id=ACCOUNT_ID, limits=options.limits)
+async def _start_gateways(
+    project: Project, service: LambdaService, listening: Listening, servers: contextlib.AsyncExitStack
+) -> list[str]:
+    if listening.api_port is None:
+        return []
+    names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
+    urls = []
+    for number, api in enumerate(project.apis):
+        gateway = Gateway(api, names, service, ACCOUNT_ID)
+        servers.push_async_callback(gateway.stop)
+        wanted = listening.api_port + number if listening.api_port else 0
+        with naming_the_flag(listening.host, wanted, "-p"):
+            urls.append(url_of(listening.host, await gateway.start(listening.host, wanted)))
+    return urls
+
+
+async def _start_lambda(
+    service: LambdaService, options: ProjectOptions, listening: Listening, servers: contextlib.AsyncExitStack
+) -> str | None:
+    if listening.lambda_port is None:
+        return None
+    # botocore, which knows the API, takes a fifth of a second to import: only for those who want it.
+    from emulator.lambda_service.control_api.server import ControlApi
+
+    control = ControlApi(service, s3_endpoint=options.s3_endpoint, waits=options.retry_waits)
+    servers.push_async_callback(control.stop)
+    with naming_the_flag(listening.host, listening.lambda_port, listening.lambda_flag):
+        return url_of(listening.host, await control.start(listening.host, listening.lambda_port))
+
+
+def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
+    """Say what is served, in the lines that scripts for SAM CLI wait for."""
+    for api, url in zip(apis, urls, strict=True):
+        methods: dict[tuple[str, str], list[str]] = {}
+        for route in api.routes:
+            methods.setdefault((route.function, route.path), []).append(route.method)
+        for (function, path), verbs in methods.items():
+            say(f"Mounting {function} at {url}/{path.lstrip('/')} [{', '.join(verbs)}]")
+    say("You can now browse to the above endpoints to invoke your functions.")
+    for url in urls:
+        say(f" * Running on {url}")
+
+
+def _say_lambda(url: str) -> None:
+    say("Starting the Local Lambda Service. You can now invoke your Lambda Functions through the endpoint.")
+    say(f" * Running on {url}")
+
+
+@contextlib.asynccontextmanager
+async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[LambdaService]:
+    """Yield the functions; afterwards no process of theirs is left, and all that they printed is written."""
+    machine = _machine(options)
+    with contextlib.ExitStack() as files:
+        descriptor = _STDERR
+        if options.log_file is not None:
+            try:
+                descriptor = files.enter_context(options.log_file.open("ab")).fileno()
+            except OSError as error:
+                raise ProjectError(f"--log-file {options.log_file}: {error.strerror}") from error
+        sink = LogSink(descriptor)
+        files.callback(sink.close)
+        service = LambdaService(
+            project.functions, sink, machine, region=_region(machine), account_id=ACCOUNT_ID, limits=options.limits
+        )
+        try:
+            yield service
+        finally:
+            await service.close()
+
+
+def _named(project: Project, wanted: Collection[str]) -> dict[str, FunctionSpec]:
+    """Return the functions of these names or logical ids, by logical id."""
+    by_name = {**{spec.name: spec for spec in project.functions.values()}, **project.functions}
+    if not all(name in by_name for name in wanted):
+        raise ProjectError(f"name one of the functions: {', '.join(project.functions)}")
+    return {by_name[name].logical_id: by_name[name] for name in wanted}
+
+
+def _machine(options: ProjectOptions) -> dict[str, str]:
+    return machine_variables_of(options.region, options.profile)
+
+
+def _region(machine: Mapping[str, str]) -> str:
+    return machine.get("AWS_REGION") or machine.get("AWS_DEFAULT_REGION") or REGION

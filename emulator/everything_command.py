@@ -1,9 +1,10 @@
-"""``python -m emulator``: the bucket as a process of its own, and the HTTP API in this one."""
+"""``python -m emulator``: the bucket as a process of its own, the HTTP API and Lambda's API in this one."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.api_command import ApiOptions, ProjectOptions, read_project, serve_api
+from emulator.api_command import Listening, ProjectOptions, read_project, serve
 from emulator.lambda_service.processes import watch_exit
 from emulator.options import with_variables
 
@@ -33,8 +34,8 @@ class BucketProcessOptions:
     data_dir: Path
 
 
-async def serve_everything(options: ProjectOptions, api: ApiOptions, bucket: BucketProcessOptions) -> None:
-    """Serve bucket and API until SIGINT or SIGTERM.
+async def serve_everything(options: ProjectOptions, listening: Listening, bucket: BucketProcessOptions) -> None:
+    """Serve bucket and APIs until SIGINT or SIGTERM; a template without an HTTP API has Lambda's alone.
 
     Raises
     ------
@@ -42,10 +43,13 @@ async def serve_everything(options: ProjectOptions, api: ApiOptions, bucket: Buc
         The bucket can't be started, or ended before it was told to.
     """
     project = read_project(options)
+    if not project.apis:
+        listening = dataclasses.replace(listening, api_port=None)
     async with _bucket_process(bucket, project.buckets) as (url, ended):
         if options.s3_endpoint is None:
+            options = dataclasses.replace(options, s3_endpoint=url)
             project = with_variables(project, {}, url)
-        serving = asyncio.create_task(serve_api(project, options, api))
+        serving = asyncio.create_task(serve(project, options, listening))
         watching = asyncio.create_task(ended.wait())
         try:
             await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)

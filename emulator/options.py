@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from emulator.lambda_service.async_invocations import RetryWaits
+from emulator.lambda_service.service import machine_variables
 from emulator.project import Project, ProjectError
 
 S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
@@ -80,6 +82,53 @@ def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], 
             variables[S3_ENDPOINT_VARIABLE] = s3_endpoint
         functions[logical_id] = dataclasses.replace(spec, environment=variables)
     return dataclasses.replace(project, functions=functions, notes=tuple(notes))
+
+
+def machine_variables_of(region: str | None, profile: str | None) -> dict[str, str]:
+    """Return this process's environment, with a region and a profile's credentials over its own.
+
+    Raises
+    ------
+    OptionError
+        There is no such profile, or it has no credentials.
+    """
+    machine = machine_variables()
+    if profile is not None:
+        # Half a second of imports, for those who name a profile.
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+
+        try:
+            session = Session(profile=profile)
+            credentials = session.get_credentials()
+            if credentials is None:
+                raise OptionError(f"--profile {profile}: it has no credentials")
+            found = credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise OptionError(f"--profile {profile}: {error}") from error
+        machine |= {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
+        machine |= {"AWS_SESSION_TOKEN": found.token or ""}
+        region = region or session.get_config_variable("region")
+    if region is not None:
+        machine |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    return machine
+
+
+def parse_retry_waits(text: str) -> RetryWaits:
+    """Return ``60,120``: the seconds after a first and after a second failed attempt.
+
+    Raises
+    ------
+    OptionError
+        It is something else.
+    """
+    try:
+        first, second = (float(word) for word in text.split(","))
+    except ValueError:
+        first = second = -1.0
+    if not (0 <= first < float("inf") and 0 <= second < float("inf")):
+        raise OptionError(f"--async-retry-waits takes two numbers of seconds, as in 60,120; not {text!r}")
+    return RetryWaits((first, second))
 
 
 def read_event(path: str | None, stdin: Any) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 DEFAULT_ROUTE = "$default"
 ANY_METHOD = "ANY"
@@ -42,6 +43,8 @@ class FunctionSpec:
         For instance ``python3.13``; the emulator's own interpreter runs it, whatever this says.
     layer_dirs : tuple of Path
         What Lambda would unpack into /opt, lowest first.
+    layer_arns : tuple of str
+        Their ARNs, in the same order, without version numbers.
     environment : mapping
         The template's variables, resolved.
     timeout_s : int
@@ -57,7 +60,11 @@ class FunctionSpec:
     log_level : str or None
         ``ApplicationLogLevel``, for JSON logs.
     reserved_concurrency : int or None
-        The most environments at once; None is the account's.
+        The most requests at once; None is what the account has left.
+    provisioned_concurrency : int or None
+        Environments of the alias that are kept initialised.
+    properties : mapping
+        Further properties in AWS's names, which Lambda's API shows and nothing here acts on.
     """
 
     logical_id: str
@@ -74,6 +81,9 @@ class FunctionSpec:
     log_format: str = "Text"
     log_level: str | None = None
     reserved_concurrency: int | None = None
+    provisioned_concurrency: int | None = None
+    layer_arns: tuple[str, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

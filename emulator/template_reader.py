@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,10 @@ _INTEGRATION_FUNCTION = re.compile(
     r"functions/arn:[^:]+:lambda:[^:]*:[^:]*:function:([^:/]+)(?::([^:/]+))?/invocations$"
 )
 _ROUTE_PATH = re.compile(r"(/[^{}/]*|/\{[^{}/+]+\})*(/\{[^{}/+]+\+\})?$")
+# What Lambda's API shows of a function and the emulator has no other use for.
+_SHOWN_PROPERTIES = (
+    "Architectures", "DeadLetterConfig", "Description", "EphemeralStorage", "LoggingConfig", "Role", "TracingConfig",
+)  # fmt: skip
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REFUSED_TYPES = {
     "AWS::ApiGateway::RestApi": "REST APIs are not imitated; use AWS::Serverless::HttpApi and HttpApi events",
@@ -102,33 +107,48 @@ class TemplateReader:
         logging = self._get(logical_id, "LoggingConfig", {})
         variables = self._get(logical_id, "Environment", {}).get("Variables", {})
         reserved = self._get(logical_id, "ReservedConcurrentExecutions")
+        layers = self._layers(logical_id)
+        alias = self._alias_of(logical_id)
+        provisioned = None if alias is None else self._get(alias, "ProvisionedConcurrencyConfig")
         return FunctionSpec(
             logical_id=logical_id,
             name=str(self._name(logical_id)),
             code_dir=self._local_dir(logical_id, "CodeUri", self._get(logical_id, "Code")),
             handler=str(self._get(logical_id, "Handler", "")),
             runtime=runtime,
-            layer_dirs=tuple(self._layers(logical_id)),
+            layer_dirs=tuple(folder for _, folder in layers),
+            layer_arns=tuple(arn for arn, _ in layers),
             environment={str(name): _text(value) for name, value in variables.items()},
             timeout_s=self._number(logical_id, "Timeout", 3, low=1, high=900),
             memory_mb=self._number(logical_id, "MemorySize", 128, low=128, high=10_240),
             snap_start=self._get(logical_id, "SnapStart", {}).get("ApplyOn") == "PublishedVersions",
-            alias=self._alias_of(logical_id),
+            alias=None if alias is None else str(self._get(alias, "Name")),
             log_format=str(logging.get("LogFormat", "Text")),
             log_level=logging.get("ApplicationLogLevel"),
             reserved_concurrency=None if reserved is None else int(reserved),
+            provisioned_concurrency=provisioned and int(provisioned["ProvisionedConcurrentExecutions"]),
+            properties=self._shown_properties(logical_id),
         )
 
-    def _layers(self, logical_id: str) -> list[Path]:
+    def _shown_properties(self, logical_id: str) -> dict[str, Any]:
+        """Return what can be resolved; what can't, such as an ARN of a queue, changes no answer."""
+        shown = {}
+        for name in _SHOWN_PROPERTIES:
+            with contextlib.suppress(Unsupported):
+                shown[name] = self._get(logical_id, name)
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def _layers(self, logical_id: str) -> list[tuple[str, Path]]:
         known = {
             self._name(name): name
             for name, resource in self._resources.items()
             if resource["Type"] == "AWS::Lambda::LayerVersion"
         }
-        found: list[Path] = []
+        found: list[tuple[str, Path]] = []
         for arn in self._get(logical_id, "Layers", []):
             if arn in known:
-                found.append(self._local_dir(known[arn], "ContentUri", self._get(known[arn], "Content")))
+                folder = self._local_dir(known[arn], "ContentUri", self._get(known[arn], "Content"))
+                found.append((arn.rpartition(":")[0], folder))
             else:
                 self._notes.append(f"{logical_id}: the layer {arn} is not in the template; what it holds must be "
                                    "importable in this Python")  # fmt: skip
@@ -137,7 +157,7 @@ class TemplateReader:
     def _alias_of(self, function: str) -> str | None:
         for name, resource in self._resources.items():
             if resource["Type"] == "AWS::Lambda::Alias" and self._refers_to(name, "FunctionName", function):
-                return str(self._get(name, "Name"))
+                return name
         return None
 
     def _refers_to(self, logical_id: str, name: str, target: str) -> bool:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from emulator.bucket import durable_files
+from emulator import durable_files
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
 from emulator.bucket.records import Record, decode_record, encode_record
 

@@ -21,9 +21,9 @@ _CREDENTIALS = {
 _ENOUGH_COMPILED_MODULES = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FunctionVersion:
-    """One version of a function, as an environment runs it.
+    """One version of a function, as an environment runs it; compared by identity, as environments are pooled by it.
 
     Parameters
     ----------

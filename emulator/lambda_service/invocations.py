@@ -9,10 +9,22 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_EVENT_BYTES = 6_291_456
 MAX_ANSWER_BYTES = 6_291_556
 UNHANDLED = "Unhandled"
+
+
+class ApiError(NamedTuple):
+    """An error of Invoke itself."""
+
+    code: str
+    status: int
+
+
+SNAP_START_ERROR = ApiError("SnapStartException", 400)
+SNAP_START_TIMEOUT = ApiError("SnapStartTimeoutException", 408)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +39,17 @@ class InvocationResult:
         `UNHANDLED`, or None for success.
     version : str
         The version that ran.
+    log_tail : bytes or None
+        The last 4 KB of the invocation's log, where that was asked for.
+    api_error : ApiError or None
+        Where Lambda's API answers with an error of its own rather than with the function's.
     """
 
     payload: bytes
     function_error: str | None
     version: str
+    log_tail: bytes | None = None
+    api_error: ApiError | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +68,10 @@ class Invocation:
         The X-Ray header.
     result : Future of InvocationResult
         Set exactly once.
+    client_context : str or None
+        JSON, as the caller's ``X-Amz-Client-Context`` has it once decoded.
+    want_log_tail : bool
+        Whether the result is to carry the end of the log.
     """
 
     request_id: str
@@ -57,15 +79,28 @@ class Invocation:
     arn: str
     trace_id: str
     result: asyncio.Future[InvocationResult] = field(repr=False)
+    client_context: str | None = None
+    want_log_tail: bool = False
 
 
 class TooManyRequestsError(Exception):
-    """Every environment that the function may have is busy: Lambda's 429."""
+    """A function has as many requests, or new environments, as it may: Lambda's 429.
 
-    def __init__(self, function: str, limit: int) -> None:
+    Parameters
+    ----------
+    function : str
+        Its name.
+    limit : int
+        What it has reached.
+    reason : str
+        As Lambda's model has it.
+    """
+
+    def __init__(self, function: str, limit: int, reason: str = "ConcurrentInvocationLimitExceeded") -> None:
         self.function = function
         self.limit = limit
-        super().__init__(f"{function} has {limit} environments, all busy, and may not have more")
+        self.reason = reason
+        super().__init__(f"{function} has reached its limit of {limit}: {reason}")
 
 
 class FunctionNotFoundError(Exception):

@@ -1,6 +1,6 @@
 """Files that are on disk, whole, by the time a call returns: temp file, fsync, rename, fsync of the folder.
 
-Knows nothing of S3. A reader sees the old content or the new one, at any instant and after any crash.
+A reader sees the old content or the new one, at any instant and after any crash.
 """
 
 from __future__ import annotations

@@ -1,0 +1,141 @@
+"""The commands' flags: our own, those that `sam local` has too, and those of its that mean nothing without Docker."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+DEFAULT_DATA_DIR = Path(".peerloan/bucket")
+_EXAMPLES = """examples:
+  python -m emulator                             the template's API on port 3000, Lambda on 3001, a bucket on 9000
+  python -m emulator start-api -p 0              the API alone, on a free port
+  python -m emulator start-lambda                Lambda alone, for boto3 and the AWS CLI
+  python -m emulator bucket --data-dir data      the bucket alone
+  python -m emulator invoke MyFunction -e event.json
+"""
+# What `sam local` takes and what has no effect where there is no Docker, no SAM configuration and no other debugger.
+_WITHOUT_EFFECT = (
+    "--skip-pull-image", "--force-image-build", "--no-memory-limit", "--shutdown", "--debug", "--save-params",
+    "--no-event", "--beta-features", "--no-beta-features", "--language-extensions", "--no-language-extensions",
+    "--mount-symlinks", "--no-mount-symlinks", "--skip-prepare-infra", "--prepare-infra",
+)  # fmt: skip
+_WITHOUT_EFFECT_BUT_A_VALUE = (
+    ("--docker-network",), ("--docker-volume-basedir", "-v"), ("--container-host",), ("--container-host-interface",),
+    ("--container-dns",), ("--container-env-vars",), ("--add-host",), ("--invoke-image", "-ii"),
+    ("--layer-cache-basedir",), ("--debug-port", "-d"), ("--debugger-path",), ("--debug-args",), ("--debug-function",),
+    ("--config-env",), ("--config-file",), ("--hook-name",), ("--terraform-plan-file",), ("--static-dir", "-s"),
+    ("--runtime", "-r"),
+)  # fmt: skip
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; what it parses has `command`, and `ignored`, the flags that have no effect."""
+    parser = argparse.ArgumentParser(
+        prog="python -m emulator",
+        description="Lambda, its HTTP API and an S3-style bucket on this machine, without Docker.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(ignored=())
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    _add_start(commands.add_parser("start", help="the API, Lambda and the bucket together (the default)"))
+    _add_start_api(commands.add_parser("start-api", help="the API alone; with --lambda-port Lambda, too"))
+    _add_start_lambda(commands.add_parser("start-lambda", help="Lambda alone, for boto3 and the AWS CLI"))
+    _add_invoke(
+        commands.add_parser("invoke", help="call a function once; its answer goes to stdout, its log to stderr")
+    )
+    _add_bucket(commands.add_parser("bucket", help="the bucket alone"))
+    return parser
+
+
+def _add_start(start: argparse.ArgumentParser) -> None:
+    _add_project_options(start)
+    _add_listening_options(start, 3000)
+    _add_service_options(start)
+    start.add_argument("--lambda-port", type=int, default=3001, help="port of Lambda; 0 takes a free one (3001)")
+    start.add_argument("--bucket-host", action="append", help="address of the bucket; may be repeated")
+    start.add_argument("--bucket-port", type=int, default=9000, help="port of the bucket (9000)")
+    start.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where the bucket keeps its objects")
+
+
+def _add_start_api(api: argparse.ArgumentParser) -> None:
+    _add_project_options(api)
+    _add_listening_options(api, 3000)
+    _add_service_options(api)
+    api.add_argument("--lambda-port", type=int, help="serve Lambda's own API, too, on this port; 0 takes a free one")
+
+
+def _add_start_lambda(start: argparse.ArgumentParser) -> None:
+    start.add_argument("functions", nargs="*", metavar="function", help="logical ids; all where none is named")
+    _add_project_options(start)
+    _add_listening_options(start, 3001)
+    _add_service_options(start)
+
+
+def _add_invoke(invoke: argparse.ArgumentParser) -> None:
+    invoke.add_argument("function", nargs="?", help="logical id; may be left out where there is only one")
+    invoke.add_argument("-e", "--event", help="a file with the event, or - for stdin; without it the event is {}")
+    _add_project_options(invoke)
+
+
+def _add_bucket(bucket: argparse.ArgumentParser) -> None:
+    bucket.add_argument("--host", action="append", help="address to listen on; may be repeated (127.0.0.1)")
+    bucket.add_argument("--port", "-p", type=int, default=9000, help="0 takes a free one (9000)")
+    bucket.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where objects are kept")
+    bucket.add_argument("--bucket", action="append", default=[], help="a bucket to create if it is not there")
+    bucket.add_argument("--port-flag", default="--port", help=argparse.SUPPRESS)
+    _add_process_options(bucket)
+
+
+def _add_project_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-t", "--template", "--template-file", type=Path, default=Path("template.yaml"))
+    parser.add_argument("--parameter-overrides", nargs="+", action="extend", default=[], metavar="K=V")
+    parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
+    parser.add_argument("-l", "--log-file", type=Path, help="what functions print goes there, not to stderr")
+    parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
+    parser.add_argument("--profile", help="the AWS profile whose credentials functions get")
+    parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
+    parser.add_argument("--concurrency", type=int, default=100, help="environments of one function at once (100)")
+    parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
+    parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
+    for flag in _WITHOUT_EFFECT:
+        parser.add_argument(flag, nargs=0, action=_Ignored, help=argparse.SUPPRESS)
+    for flags in _WITHOUT_EFFECT_BUT_A_VALUE:
+        parser.add_argument(*flags, action=_Ignored, help=argparse.SUPPRESS)
+
+
+def _add_listening_options(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("-p", "--port", type=int, default=port, help=f"0 takes a free one ({port})")
+    _add_process_options(parser)
+
+
+def _add_service_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--async-retry-waits", default="60,120", metavar="S,S",
+        help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--warm-containers", type=str.upper, choices=("EAGER", "LAZY"), help="as with `sam local`; here they always are"
+    )
+
+
+def _add_process_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ready-file", type=Path, help="written once requests are answered: {url, pid, ...}")
+    parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
+
+
+class _Ignored(argparse.Action):
+    """Notes that a flag was given."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        _values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """See `argparse.Action`."""
+        namespace.ignored = (*namespace.ignored, option_string)

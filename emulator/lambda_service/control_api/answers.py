@@ -1,0 +1,74 @@
+"""Lambda's answers over HTTP: JSON documents, errors, throttling. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.lambda_service.control_api.operations_table import IMITATED
+from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.invocations import TooManyRequestsError
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """What goes back, but for the headers that every answer has."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def document(status: int, content: Mapping[str, Any] | None) -> ApiAnswer:
+    """Return an operation's answer; those without content have no body."""
+    if not content or status == 204:
+        return ApiAnswer(status)
+    return ApiAnswer(status, _encode(content).encode())
+
+
+def refused(error: LambdaApiError) -> ApiAnswer:
+    """Return an error as the service words it."""
+    content = {"Type": error.error_type, "Message": error.message}
+    if error.reason is not None:
+        content = {"Reason": error.reason, "Type": error.error_type, "message": error.message}
+    return ApiAnswer(error.status, _encode(content).encode(), {"X-Amzn-ErrorType": error.code})
+
+
+def throttled(error: TooManyRequestsError) -> ApiAnswer:
+    """Return the 429 of a function that may not run more at once."""
+    refusal = LambdaApiError("TooManyRequestsException", 429, "Rate Exceeded.", reason=error.reason)
+    answer = refused(refusal)
+    return ApiAnswer(answer.status, answer.body, {**answer.headers, "Retry-After": "1"})
+
+
+def not_imitated(name: str) -> LambdaApiError:
+    """Return what is answered to the operations that are left out.
+
+    501, which no AWS client retries, and a code that is none of the service's: clients show both as they are.
+    """
+    message = f"The emulator does not imitate {name}. It imitates: {', '.join(IMITATED)}."
+    return LambdaApiError("NotImplementedException", 501, message, error_type="LocalService")
+
+
+def no_such_path(method: str, path: str) -> LambdaApiError:
+    """Return what is answered to what is no operation of Lambda's."""
+    message = f"Lambda has no operation {method} {path}"
+    return LambdaApiError("UnknownOperationException", 404, message, error_type="LocalService")
+
+
+def internal_error() -> LambdaApiError:
+    """Return what is answered to a fault of the emulator's own."""
+    return LambdaApiError("ServiceException", 500, "The emulator has failed; its log says how.", error_type="Service")
+
+
+def too_large(limit_bytes: int, operation: str) -> LambdaApiError:
+    """Return what is answered to a request over its limit."""
+    # Invoke's operation is called InvokeFunction in messages and policies.
+    name, code = {"Invoke": ("InvokeFunction", "RequestTooLargeException")}.get(
+        operation, (operation, "RequestEntityTooLargeException")
+    )
+    return LambdaApiError(code, 413, f"Request must be smaller than {limit_bytes} bytes for the {name} operation")

@@ -1,0 +1,154 @@
+"""Invoke: synchronous, asynchronous, or only whether it could be."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from emulator.lambda_service.async_invocations import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
+from emulator.lambda_service.control_api.answers import ApiAnswer, too_large
+from emulator.lambda_service.control_api.operations_table import INVOKE
+from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.invocations import MAX_EVENT_BYTES, InvocationResult
+from emulator.lambda_service.service import LambdaService
+
+MAX_ASYNC_EVENT_BYTES = 1_048_576
+MAX_CLIENT_CONTEXT_BYTES = 3_583
+_TYPES = ("Event", "RequestResponse", "DryRun")
+_LOG_TYPES = ("None", "Tail")
+
+
+class Invoker:
+    """Calls functions as Invoke asks for.
+
+    Parameters
+    ----------
+    service : LambdaService
+        What runs them.
+    waits : RetryWaits
+        Between the attempts of asynchronous invocations.
+    """
+
+    def __init__(self, service: LambdaService, waits: RetryWaits) -> None:
+        self._service = service
+        self._events = AsyncInvocations(self._attempt, self._policy, waits, clock=time.monotonic)
+
+    async def close(self) -> None:
+        """Give up the asynchronous invocations that have not succeeded yet."""
+        await self._events.close()
+
+    async def invoke(
+        self, parameters: Mapping[str, Any], headers: Mapping[str, str], payload: bytes, request_id: str
+    ) -> ApiAnswer:
+        """Return the answer to one request.
+
+        Raises
+        ------
+        LambdaApiError
+            It can't be done.
+        TooManyRequestsError
+            The function may not run more at once.
+        """
+        kind = _one_of(_TYPES, headers.get("X-Amz-Invocation-Type") or "RequestResponse", "invocationType")
+        log_type = _one_of(_LOG_TYPES, headers.get("X-Amz-Log-Type") or "None", "logType")
+        event = QueuedEvent(
+            function=parameters["FunctionName"],
+            qualifier=parameters.get("Qualifier"),
+            payload=_checked(payload, MAX_ASYNC_EVENT_BYTES if kind == "Event" else MAX_EVENT_BYTES),
+            request_id=request_id,
+            trace_id=headers.get("X-Amzn-Trace-Id", ""),
+            client_context=_client_context(headers.get("X-Amz-Client-Context")),
+        )
+        if kind != "RequestResponse":
+            # Whether there is such a function, version or alias is said at once.
+            self._service.operations.resolve(event.function, event.qualifier, 0.0)
+            if kind == "DryRun":
+                return ApiAnswer(204)
+            self._events.accept(event)
+            return ApiAnswer(202)
+        result = await self._attempt(event, want_log_tail=log_type == "Tail")
+        return _answer(result)
+
+    async def _attempt(self, event: QueuedEvent, *, want_log_tail: bool = False) -> InvocationResult:
+        return await self._service.submit(
+            event.function,
+            event.payload,
+            event.qualifier,
+            event.trace_id,
+            client_context=event.client_context,
+            want_log_tail=want_log_tail,
+            request_id=event.request_id,
+        )
+
+    def _policy(self, event: QueuedEvent) -> EventPolicy:
+        try:
+            config = self._service.operations.get_function_event_invoke_config(
+                function_name=event.function, qualifier=event.qualifier
+            )
+        except LambdaApiError:
+            # There is none, and Lambda's defaults hold.
+            return EventPolicy()
+        default = EventPolicy()
+        return EventPolicy(
+            config.get("MaximumRetryAttempts", default.max_retries),
+            config.get("MaximumEventAgeInSeconds", default.max_age_s),
+        )
+
+
+def _answer(result: InvocationResult) -> ApiAnswer:
+    headers = {"X-Amz-Executed-Version": result.version}
+    if result.function_error is not None:
+        headers["X-Amz-Function-Error"] = result.function_error
+    if result.log_tail is not None:
+        headers["X-Amz-Log-Result"] = base64.b64encode(result.log_tail).decode("ascii")
+    return ApiAnswer(200, result.payload, headers)
+
+
+def _checked(payload: bytes, limit_bytes: int) -> bytes:
+    """Return an event that is JSON; none at all is an empty object."""
+    if len(payload) > limit_bytes:
+        raise too_large(limit_bytes, INVOKE)
+    if not payload:
+        return b"{}"
+    try:
+        # NaN and Infinity are Python's JSON, not Lambda's.
+        json.loads(payload, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        message = f"Could not parse request body into json: Could not parse payload into json: {error}"
+        raise LambdaApiError("InvalidRequestContentException", 400, message) from None
+    return payload
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _client_context(header: str | None) -> str | None:
+    """Return the JSON of the header, on one line and in ASCII, as it goes to the function in a header again."""
+    if not header:
+        return None
+    if len(header) > MAX_CLIENT_CONTEXT_BYTES:
+        message = f"The client context must be at most {MAX_CLIENT_CONTEXT_BYTES} bytes of base64"
+        raise LambdaApiError("InvalidRequestContentException", 400, message)
+    try:
+        content = json.loads(base64.b64decode(header, validate=True))
+    except (binascii.Error, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        message = "Client context must be a valid Base64-encoded JSON object."
+        raise LambdaApiError("InvalidRequestContentException", 400, message)
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _one_of(allowed: tuple[str, ...], value: str, name: str) -> str:
+    if value not in allowed:
+        message = (
+            f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+        )
+        raise LambdaApiError("ValidationException", 400, message)
+    return value

@@ -1,0 +1,116 @@
+"""Lambda's operations as botocore's model of the service describes them, and which of them are imitated. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+INVOKE = "Invoke"
+UPDATE_CODE = "UpdateFunctionCode"
+UPDATE_CONFIGURATION = "UpdateFunctionConfiguration"
+IMITATED = (
+    "CreateAlias", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency", "DeleteFunctionEventInvokeConfig",
+    "DeleteProvisionedConcurrencyConfig", "GetAccountSettings", "GetAlias", "GetFunction", "GetFunctionConcurrency",
+    "GetFunctionConfiguration", "GetFunctionEventInvokeConfig", "GetProvisionedConcurrencyConfig", INVOKE,
+    "ListAliases", "ListFunctionEventInvokeConfigs", "ListFunctions", "ListProvisionedConcurrencyConfigs", "ListVersionsByFunction",
+    "PublishVersion", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig", "PutProvisionedConcurrencyConfig", "UpdateAlias",
+    UPDATE_CODE, UPDATE_CONFIGURATION, "UpdateFunctionEventInvokeConfig",
+)  # fmt: skip
+# The model says 200; the service answers without a body.
+_STATUS_OVER_MODEL = {"DeleteFunction": 204}
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the service.
+
+    Parameters
+    ----------
+    name : str
+        AWS's name.
+    method : str
+        A verb in capitals.
+    segments : tuple of str
+        Of the path; one in braces is a parameter.
+    query : mapping
+        What the query must hold for this operation, where others share its path.
+    status : int
+        Of an answer that is no error.
+    input_shape : botocore.model.StructureShape or None
+        Its parameters.
+    """
+
+    name: str
+    method: str
+    segments: tuple[str, ...]
+    query: Mapping[str, str]
+    status: int
+    input_shape: Any
+
+    @property
+    def python_name(self) -> str:
+        """The name of the method that does it: ``UpdateAlias`` is ``update_alias``."""
+        return snake_case(self.name)
+
+
+class OperationTable:
+    """Finds the operation that a request means.
+
+    Parameters
+    ----------
+    operations : iterable of Operation
+        All of the service's.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._by_form: dict[tuple[str, int], list[Operation]] = {}
+        # Those that ask for something in the query come first, so that they are not taken for those that don't.
+        for operation in sorted(operations, key=lambda one: not one.query):
+            self._by_form.setdefault((operation.method, len(operation.segments)), []).append(operation)
+
+    def find(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Operation, dict[str, str]] | None:
+        """Return the operation and the parameters of its path, decoded; None if there is none."""
+        segments = path.strip("/").split("/")
+        for operation in self._by_form.get((method, len(segments)), ()):
+            if all(query.get(name) == value for name, value in operation.query.items()):
+                found = _match(operation.segments, segments)
+                if found is not None:
+                    return operation, found
+        return None
+
+
+@cache
+def lambda_operations() -> OperationTable:
+    """Return the operations of Lambda, from botocore's model of it: a tenth of a second, once."""
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    model = ServiceModel(Loader().load_service_model("lambda", "service-2"))
+    return OperationTable(_from_model(model.operation_model(name)) for name in model.operation_names)
+
+
+def snake_case(name: str) -> str:
+    """Return ``max_items`` for ``MaxItems``, ``code_sha256`` for ``CodeSha256``."""
+    return _WORD_START.sub("_", name).lower()
+
+
+def _from_model(model: Any) -> Operation:
+    path, _, query = model.http["requestUri"].partition("?")
+    status = _STATUS_OVER_MODEL.get(model.name, int(model.http.get("responseCode", 200)))
+    segments = tuple(path.strip("/").split("/"))
+    return Operation(model.name, model.http["method"], segments, dict(parse_qsl(query)), status, model.input_shape)
+
+
+def _match(pattern: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
+    found = {}
+    for expected, segment in zip(pattern, segments, strict=True):
+        if expected.startswith("{"):
+            found[expected.strip("{}")] = unquote(segment)
+        elif expected != segment:
+            return None
+    return found

@@ -1,0 +1,192 @@
+"""A function's code as it comes over the API: a zip file, in the request or in a bucket, unpacked without trust."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import stat
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from emulator.lambda_service.control_api.parameters import decode_base64
+from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
+
+MAX_ZIPPED_BYTES = 50 * 1024 * 1024
+MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
+_S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
+_CHUNK_BYTES = 1024 * 1024
+_NO_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An unpacked zip file.
+
+    Parameters
+    ----------
+    folder : Path
+        What was in it.
+    sha256 : str
+        Of the zip file; base64, as ``CodeSha256`` is.
+    size_bytes : int
+        Of the zip file.
+    """
+
+    folder: Path
+    sha256: str
+    size_bytes: int
+
+
+class CodeBucket:
+    """Where zip files are fetched from.
+
+    Parameters
+    ----------
+    endpoint_url : str or None
+        What speaks S3; None where there is nothing.
+    """
+
+    def __init__(self, endpoint_url: str | None) -> None:
+        self._endpoint_url = endpoint_url
+
+    def fetch(self, bucket: str, key: str, version: str | None, target: Path) -> None:
+        """Write an object into a file.
+
+        Raises
+        ------
+        LambdaApiError
+            There is no bucket, no such object, or one over the limit.
+        """
+        if self._endpoint_url is None:
+            raise InvalidParameterError(
+                "S3Bucket and S3Key need a bucket, and the emulator knows of none: name one with --s3-endpoint, "
+                "or send the code as ZipFile"
+            )
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        # A local bucket takes any credentials, but botocore signs with some, and for some region.
+        keys = {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
+        known = {} if boto3.Session().get_credentials() else keys
+        client = boto3.client("s3", endpoint_url=self._endpoint_url, region_name="us-east-1", **known)
+        try:
+            asked = {"Bucket": bucket, "Key": key} | ({} if version is None else {"VersionId": version})
+            answer = client.get_object(**asked)
+            if answer["ContentLength"] > MAX_UNZIPPED_BYTES:
+                raise InvalidParameterError(_too_large())
+            with target.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                    file.write(chunk)
+        except ClientError as error:
+            said = error.response["Error"]
+            raise InvalidParameterError(
+                f"Error occurred while GetObject. S3 Error Code: {said['Code']}. S3 Error Message: {said['Message']}"
+            ) from None
+        except BotoCoreError as error:
+            raise InvalidParameterError(f"Error occurred while GetObject. {error}") from None
+        finally:
+            client.close()
+
+
+def receive(parameters: Mapping[str, Any], bucket: CodeBucket, folder: Path) -> Package:
+    """Unpack what UpdateFunctionCode names, into an empty folder.
+
+    Raises
+    ------
+    LambdaApiError
+        Nothing is named, or too much; it can't be had, is no zip file, too large, or would leave the folder.
+    """
+    archive, unpacked = folder / "package.zip", folder / "unpacked"
+    named = [name for name in _S3_PARAMETERS if name in parameters]
+    if "ZipFile" in parameters:
+        if named:
+            raise InvalidParameterError("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+        content = decode_base64("zipFile", parameters["ZipFile"])
+        if not content:
+            raise InvalidParameterError("Uploaded file must be a non-empty zip")
+        if len(content) > MAX_ZIPPED_BYTES:
+            message = f"Zipped size must be smaller than {MAX_ZIPPED_BYTES} bytes"
+            raise LambdaApiError("RequestEntityTooLargeException", 413, message)
+        archive.write_bytes(content)
+    elif {"S3Bucket", "S3Key"} <= set(named):
+        bucket.fetch(parameters["S3Bucket"], parameters["S3Key"], parameters.get("S3ObjectVersion"), archive)
+    else:
+        raise InvalidParameterError("Please provide a source for function code.")
+    unpacked.mkdir()
+    with archive.open("rb") as file:
+        unpack(file, unpacked)
+        digest = hashlib.file_digest(file, "sha256")
+    return Package(unpacked, base64.b64encode(digest.digest()).decode("ascii"), archive.stat().st_size)
+
+
+def unpack(archive: BinaryIO, folder: Path) -> None:
+    """Unpack a zip file; nothing is written outside of the folder, and no more than Lambda's limit.
+
+    Raises
+    ------
+    InvalidParameterError
+        It is no zip file, is empty or too large, or holds a name or a link that leads out of it.
+    """
+    try:
+        with zipfile.ZipFile(archive) as source:
+            entries = source.infolist()
+            if not any(not entry.is_dir() for entry in entries):
+                raise InvalidParameterError("Uploaded file must be a non-empty zip")
+            _unpack_entries(source, entries, folder)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        # RuntimeError is an encrypted entry; OSError one that is a file and a folder at once, or too long a name.
+        raise InvalidParameterError(f"{_NO_ZIP} ({error})") from None
+    finally:
+        archive.seek(0)
+
+
+def _unpack_entries(source: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo], folder: Path) -> None:
+    left = MAX_UNZIPPED_BYTES
+    links: list[tuple[Path, str]] = []
+    for entry in entries:
+        target = folder / _relative(entry.filename)
+        mode = entry.external_attr >> 16
+        if entry.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif stat.S_ISLNK(mode):
+            links.append((target, source.read(entry).decode("utf-8", "surrogateescape")))
+        else:
+            left -= _write(source, entry, target, left)
+            # Readable by all, as Lambda asks for; what is said of execution is kept.
+            target.chmod(0o644 | (mode & 0o111))
+    # After the files, so that none is written through a link.
+    for target, to in links:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(to)
+    root = os.path.realpath(folder)
+    for target, to in links:
+        if not os.path.realpath(target).startswith(root + os.sep):
+            raise InvalidParameterError(f"{_NO_ZIP} (the link {target.relative_to(folder)} leads out of it, to {to!r})")
+
+
+def _relative(name: str) -> PurePosixPath:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise InvalidParameterError(f"{_NO_ZIP} (the name {name!r} leads out of it)")
+    return path
+
+
+def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit_bytes: int) -> int:
+    """Write one file; what it says of its size is not believed. Return the size."""
+    size = 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open(entry) as content, target.open("wb") as file:
+        while chunk := content.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > limit_bytes:
+                raise InvalidParameterError(_too_large())
+            file.write(chunk)
+    return size
+
+
+def _too_large() -> str:
+    return f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"

@@ -1,0 +1,146 @@
+"""A request's parameters, gathered and checked as the service's model says. Pure.
+
+Fidelity: what the model says of a parameter (length, range, pattern, set of values) is answered with Lambda's
+``ValidationException`` in its own words; a value of another type with ``SerializationException``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from emulator.lambda_service.errors import LambdaApiError
+
+
+def gather(shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Return an operation's parameters by AWS's names.
+
+    Parameters
+    ----------
+    shape : botocore.model.StructureShape or None
+        The operation's input.
+    path, query : mapping
+        What they hold, decoded.
+    body : bytes
+        A JSON object, or nothing.
+
+    Raises
+    ------
+    LambdaApiError
+        The body is no JSON object, or a parameter is missing, of another type or not within its limits.
+    """
+    if shape is None:
+        return {}
+    parameters: dict[str, Any] = {}
+    in_body = {name for name, member in shape.members.items() if "location" not in member.serialization}
+    if in_body:
+        sent = read_object(body)
+        parameters |= {name: sent[name] for name in in_body if sent.get(name) is not None}
+    for name, member in shape.members.items():
+        source = {"uri": path, "querystring": query}.get(member.serialization.get("location", ""), {})
+        text = source.get(member.serialization.get("name", name))
+        if text is not None:
+            parameters[name] = _from_text(member, name, text)
+    check(shape, parameters)
+    return parameters
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return a body that is a JSON object; an empty one counts as ``{}``."""
+    if not body.strip():
+        return {}
+    try:
+        sent = json.loads(body)
+    except ValueError as error:
+        raise LambdaApiError(
+            "SerializationException", 400, f"Could not parse request body into json: {error}"
+        ) from None
+    if not isinstance(sent, dict):
+        raise LambdaApiError("SerializationException", 400, "Could not parse request body into json: not an object")
+    return sent
+
+
+def check(shape: Any, parameters: Mapping[str, Any]) -> None:
+    """Raise ``LambdaApiError`` with everything that is not within its limits."""
+    errors = list(_problems_of_structure(shape, parameters, ""))
+    if errors:
+        count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
+        raise LambdaApiError("ValidationException", 400, count + "; ".join(errors))
+
+
+def _from_text(shape: Any, name: str, text: str) -> Any:
+    if shape.type_name not in {"integer", "long"}:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise _wrong_type(name, "integer") from None
+
+
+def _problems(shape: Any, value: Any, name: str) -> Iterator[str]:
+    if not isinstance(value, _PYTHON_TYPES[shape.type_name]) or (
+        isinstance(value, bool) != (shape.type_name == "boolean")
+    ):
+        raise _wrong_type(name, shape.type_name)
+    if shape.type_name == "structure":
+        yield from _problems_of_structure(shape, value, f"{name}.")
+        return
+    if shape.type_name == "map":
+        for key, one in value.items():
+            yield from _problems(shape.key, key, f"{name}.key")
+            yield from _problems(shape.value, one, f"{name}.{key}.member")
+    if shape.type_name == "list":
+        for number, one in enumerate(value, start=1):
+            yield from _problems(shape.member, one, f"{name}.{number}.member")
+    for constraint in _broken_constraints(shape, value):
+        yield f"Value {_shown(shape, value)} at '{name}' failed to satisfy constraint: Member must {constraint}"
+
+
+def _problems_of_structure(shape: Any, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        path = prefix + name[0].lower() + name[1:]
+        if values.get(name) is not None:
+            yield from _problems(member, values[name], path)
+        elif name in shape.required_members:
+            yield f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
+
+
+def _broken_constraints(shape: Any, value: Any) -> Iterator[str]:
+    limits = shape.metadata
+    kind = "have value" if shape.type_name in {"integer", "long", "double", "float"} else "have length"
+    size = value if kind == "have value" else len(value) if hasattr(value, "__len__") else None
+    if size is not None and size > limits.get("max", size):
+        yield f"{kind} less than or equal to {limits['max']}"
+    if size is not None and size < limits.get("min", size):
+        yield f"{kind} greater than or equal to {limits['min']}"
+    if "pattern" in limits and not re.fullmatch(limits["pattern"], value, re.DOTALL):
+        yield f"satisfy regular expression pattern: {limits['pattern']}"
+    if "enum" in limits and value not in limits["enum"]:
+        yield f"satisfy enum value set: [{', '.join(limits['enum'])}]"
+
+
+def _shown(shape: Any, value: Any) -> str:
+    # The service masks what may be secret, and says the rest.
+    return "'***'" if shape.metadata.get("sensitive") else f"'{value}'"
+
+
+def decode_base64(name: str, text: str) -> bytes:
+    """Return what a blob holds; raise ``LambdaApiError`` if it is no base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _wrong_type(name, "base64") from None
+
+
+def _wrong_type(name: str, expected: str) -> LambdaApiError:
+    return LambdaApiError("SerializationException", 400, f"{name} must be of type {expected}")
+
+
+_PYTHON_TYPES: Mapping[str, Any] = {
+    "string": str, "blob": str, "integer": int, "long": int, "double": (int, float), "float": (int, float),
+    "boolean": bool, "structure": dict, "map": dict, "list": list, "timestamp": (int, float, str),
+}  # fmt: skip

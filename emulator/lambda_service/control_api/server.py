@@ -1,0 +1,207 @@
+"""The sockets of Lambda's API: requests in, operations called, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from aiohttp import ClientError, web
+
+from emulator.lambda_service.async_invocations import RetryWaits
+from emulator.lambda_service.control_api import answers
+from emulator.lambda_service.control_api.answers import ApiAnswer
+from emulator.lambda_service.control_api.invoke import Invoker
+from emulator.lambda_service.control_api.operations_table import (
+    IMITATED,
+    INVOKE,
+    UPDATE_CODE,
+    UPDATE_CONFIGURATION,
+    Operation,
+    lambda_operations,
+    snake_case,
+)
+from emulator.lambda_service.control_api.packages import CodeBucket, receive
+from emulator.lambda_service.control_api.parameters import gather
+from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
+from emulator.lambda_service.invocations import MAX_EVENT_BYTES, TooManyRequestsError
+from emulator.lambda_service.service import LambdaService
+
+ADMIN_PATH = "/_emulator/"
+MAX_CODE_REQUEST_BYTES = 70_167_211
+# A body over its limit is read to its end, so that the client sees the answer, unless it is as long as this.
+_MAX_DISCARDED_BYTES = 2 * MAX_CODE_REQUEST_BYTES
+# Where the code is, how it is checked, and what has no meaning on one machine.
+_CODE_PARAMETERS = frozenset(
+    {
+        "FunctionName",
+        "ZipFile",
+        "S3Bucket",
+        "S3Key",
+        "S3ObjectVersion",
+        "Architectures",
+        "Publish",
+        "RevisionId",
+        "DryRun",
+    }
+)
+_log = logging.getLogger(__name__)
+
+
+class AdminPages(Protocol):
+    """What answers the emulator's own paths, which are none of Lambda's."""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request under `ADMIN_PATH`."""
+
+
+class ControlApi:
+    """Lambda's API on one address.
+
+    Parameters
+    ----------
+    service : LambdaService
+        The functions.
+    admin : AdminPages or None
+        What answers under `ADMIN_PATH`.
+    s3_endpoint : str or None
+        Where UpdateFunctionCode finds what ``S3Bucket`` and ``S3Key`` name.
+    waits : RetryWaits
+        Between the attempts of asynchronous invocations.
+    """
+
+    def __init__(
+        self,
+        service: LambdaService,
+        *,
+        admin: AdminPages | None = None,
+        s3_endpoint: str | None = None,
+        waits: RetryWaits | None = None,
+    ) -> None:
+        self._operations = service.operations
+        self._invoker = Invoker(service, waits or RetryWaits())
+        self._admin = admin
+        self._bucket = CodeBucket(s3_endpoint)
+        self._table = lambda_operations()
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the bound port.
+
+        Raises
+        ------
+        OSError
+            The address is taken or not this machine's.
+        """
+        server = web.Server(self._respond, access_log=None, keepalive_timeout=75, auto_decompress=False)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, shutdown_timeout=0.1, backlog=1024).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening, close the connections, and give up asynchronous invocations."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self._invoker.close()
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._admin is not None and request.path.startswith(ADMIN_PATH):
+            return await self._admin.answer(request)
+        request_id = str(uuid4())
+        try:
+            answer = await self._answer(request, request_id)
+        except LambdaApiError as error:
+            answer = answers.refused(error)
+        except TooManyRequestsError as error:
+            answer = answers.throttled(error)
+        except (ConnectionError, ClientError, web.RequestPayloadError):
+            # The client has gone, or what it sends is no HTTP: there is nobody to answer.
+            request.protocol.force_close()
+            return web.Response(status=400)
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            answer = answers.refused(answers.internal_error())
+        headers = {"x-amzn-RequestId": request_id, "Content-Type": "application/json", **answer.headers}
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
+
+    async def _answer(self, request: web.BaseRequest, request_id: str) -> ApiAnswer:
+        path, _, query_string = request.raw_path.partition("?")
+        query = dict(parse_qsl(query_string, keep_blank_values=True))
+        found = self._table.find(request.method, path, query)
+        if found is None:
+            raise answers.no_such_path(request.method, path)
+        operation, in_path = found
+        if operation.name not in IMITATED:
+            raise answers.not_imitated(operation.name)
+        limit = MAX_CODE_REQUEST_BYTES if operation.name == UPDATE_CODE else MAX_EVENT_BYTES
+        body = await _read_body(request, limit, operation.name)
+        if operation.name == INVOKE:
+            parameters = gather(operation.input_shape, in_path, query, b"")
+            return await self._invoker.invoke(parameters, request.headers, body, request_id)
+        parameters = gather(operation.input_shape, in_path, query, body)
+        return answers.document(operation.status, await self._run(operation, parameters))
+
+    async def _run(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if operation.name == UPDATE_CODE:
+            return await self._update_code(parameters)
+        method = getattr(self._operations, operation.python_name)
+        if operation.name == UPDATE_CONFIGURATION:
+            apart = ("FunctionName", "RevisionId")
+            changes = {name: value for name, value in parameters.items() if name not in apart}
+            parameters = {name: parameters[name] for name in apart if name in parameters} | {"changes": changes}
+        arguments = {snake_case(name): value for name, value in parameters.items()}
+        taken = inspect.signature(method).parameters
+        for name in parameters:
+            if snake_case(name) not in taken:
+                raise _not_imitated_parameter(name, operation.name)
+        answer: Mapping[str, Any] | None = method(**arguments)
+        return answer
+
+    async def _update_code(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in parameters:
+            if name not in _CODE_PARAMETERS:
+                raise _not_imitated_parameter(name, UPDATE_CODE)
+        function = parameters["FunctionName"]
+        # Whether there is such a function is said before its code is looked at.
+        self._operations.get_function_configuration(function_name=function)
+        with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
+            package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
+            return self._operations.update_function_code(
+                function_name=function,
+                code_folder=package.folder,
+                publish=parameters.get("Publish", False),
+                revision_id=parameters.get("RevisionId"),
+                dry_run=parameters.get("DryRun", False),
+                code_sha256=package.sha256,
+                code_size=package.size_bytes,
+            )
+
+
+async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str) -> bytes:
+    """Return the body; raise ``LambdaApiError`` where it is over the limit."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > _MAX_DISCARDED_BYTES:
+            request.protocol.force_close()
+            break
+        if size <= limit_bytes:
+            chunks.append(chunk)
+    if size > limit_bytes:
+        raise answers.too_large(limit_bytes, operation)
+    return b"".join(chunks)
+
+
+def _not_imitated_parameter(name: str, operation: str) -> InvalidParameterError:
+    return InvalidParameterError(f"The emulator does not imitate {operation}'s parameter {name}; leave it out.")

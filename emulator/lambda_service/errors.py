@@ -1,0 +1,79 @@
+"""What Lambda's API answers when it refuses. Pure: the HTTP server puts these on the wire.
+
+Codes and statuses are those of AWS's service model; the words are its recorded ones where there is a recording.
+"""
+
+from __future__ import annotations
+
+
+class LambdaApiError(Exception):
+    """A refusal: ``{"Type": …, "Message": …}`` with the header ``X-Amzn-ErrorType``.
+
+    Parameters
+    ----------
+    code : str
+        For instance ``ResourceNotFoundException``.
+    status : int
+        The HTTP status.
+    message : str
+        What is wrong, with the value.
+    error_type : str, optional
+        ``User``, or ``Service`` where the service is at fault.
+    reason : str, optional
+        Why a request was throttled.
+    """
+
+    def __init__(
+        self, code: str, status: int, message: str, *, error_type: str = "User", reason: str | None = None
+    ) -> None:
+        self.code = code
+        self.status = status
+        self.message = message
+        self.error_type = error_type
+        self.reason = reason
+        super().__init__(message)
+
+
+class ResourceNotFoundError(LambdaApiError):
+    """No such function, version, alias or configuration."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceNotFoundException", 404, message)
+
+
+class InvalidParameterError(LambdaApiError):
+    """A parameter's value is not allowed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidParameterValueException", 400, message)
+
+
+class ValidationError(LambdaApiError):
+    """A parameter breaks a constraint of the service model: a pattern, a length, a range."""
+
+    def __init__(self, value: object, member: str, constraint: str) -> None:
+        shown = f"'{value}' " if value is not None else ""
+        super().__init__(
+            "ValidationException",
+            400,
+            f"1 validation error detected: Value {shown}at '{member}' failed to satisfy constraint: {constraint}",
+        )
+
+
+class ResourceConflictError(LambdaApiError):
+    """It exists already, is in use, or is being updated."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceConflictException", 409, message)
+
+
+class PreconditionFailedError(LambdaApiError):
+    """The RevisionId is not the current one: somebody else has changed it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "PreconditionFailedException",
+            412,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
+            "retrieve the latest Revision Id",
+        )
