@@ -1,10 +1,12 @@
-"""The table of allowed differences: every one, in the order of the page."""
+"""The tables of allowed differences, one for each door that is compared."""
 
 from __future__ import annotations
 
+from tests.e2e.differential import allowed_stage
 from tests.e2e.differential.allowance import Allowed
-from tests.e2e.differential.allowed_answers import ANSWERS
-from tests.e2e.differential.allowed_events import EVENTS
+from tests.e2e.differential.allowed_answers import ANSWERS, SERVER
+from tests.e2e.differential.allowed_events import ALWAYS, EVENTS
 from tests.e2e.differential.allowed_failures import FAILURES
 
-HTTP_API: tuple[Allowed, ...] = (*EVENTS, *ANSWERS, *FAILURES)
+HTTP_API: tuple[Allowed, ...] = (SERVER, *ALWAYS, *EVENTS, *ANSWERS, *FAILURES)
+STAGE: tuple[Allowed, ...] = (SERVER, *ALWAYS, *allowed_stage.STAGE)

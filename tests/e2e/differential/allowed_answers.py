@@ -24,18 +24,19 @@ def _is_python_for_json(sam: Any, here: Any) -> bool:
     return bool(sam == str(json.loads(here)).encode())
 
 
+SERVER = Allowed(
+    "Headers of the server",
+    sam="`Server: Werkzeug`, `Connection: close`, no request id",
+    here="`Server: aiohttp`, the connection stays open, `Apigw-Requestid`",
+    aws="`Apigw-Requestid`, and the connection stays open; no `Server`",
+    parts={
+        "header.server": like("Werkzeug/.*", "Python/.* aiohttp/.*"),
+        "header.connection": are("close", ABSENT),
+        "header.apigw-requestid": like(None, "[A-Za-z0-9+/]{15}="),
+    },
+)
+
 ANSWERS = (
-    Allowed(
-        "Headers of the server",
-        sam="`Server: Werkzeug`, `Connection: close`, no request id",
-        here="`Server: aiohttp`, the connection stays open, `Apigw-Requestid`",
-        aws="`Apigw-Requestid`, and the connection stays open; no `Server`",
-        parts={
-            "header.server": like("Werkzeug/.*", "Python/.* aiohttp/.*"),
-            "header.connection": are("close", ABSENT),
-            "header.apigw-requestid": like(None, "[A-Za-z0-9+/]{15}="),
-        },
-    ),
     Allowed(
         "No such route",
         sam="403 `Missing Authentication Token`, as REST APIs say it",

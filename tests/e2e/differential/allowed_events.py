@@ -46,7 +46,8 @@ def _is_base64_here_alone(sam: Any, here: Any) -> bool:
         return False
 
 
-EVENTS = (
+# In every event.
+ALWAYS = (
     Allowed(
         "Names of headers",
         sam="As HTTP libraries spell them: `User-Agent`",
@@ -68,6 +69,51 @@ EVENTS = (
         aws="As here: recorded events",
         parts={"event.headers.x-amzn-trace-id": like(None, "Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;Sampled=0)?")},
     ),
+    Allowed(
+        "`requestId`",
+        sam="One for the life of the process",
+        here="A new one for each request, the same as in `Apigw-Requestid`",
+        aws="As here: recorded events and answers",
+        parts={"event.requestContext.requestId": like("[0-9a-f-]{36}", "[A-Za-z0-9+/]{15}=")},
+    ),
+    Allowed(
+        "`time` and `timeEpoch`",
+        sam="When the process began, in seconds",
+        here="When the request came, in milliseconds",
+        aws=f"As here: {GUIDE}",
+        parts={
+            "event.requestContext.time": like(*[r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000"] * 2),
+            "event.requestContext.timeEpoch": _is_milliseconds_now,
+        },
+    ),
+    Allowed(
+        "`userAgent`",
+        sam="`Custom User Agent String`",
+        here="The client's",
+        aws=f"As here: {GUIDE}",
+        parts={"event.requestContext.http.userAgent": are("Custom User Agent String", USER_AGENT)},
+    ),
+    Allowed(
+        "`domainName`, `domainPrefix`",
+        sam="`localhost`",
+        here="Of the `Host` header",
+        aws="The API's domain, which is what `Host` says there",
+        parts={
+            "event.requestContext.domainName": are("localhost", HOST),
+            "event.requestContext.domainPrefix": are("localhost", HOST.partition(".")[0]),
+        },
+    ),
+    Allowed(
+        "`apiId`",
+        sam="`1234567890`",
+        here="The API's logical id",
+        aws="The id that the API got when it was made",
+        parts={"event.requestContext.apiId": are("1234567890", "Api")},
+    ),
+)
+
+# In events of odd requests.
+EVENTS = (
     Allowed(
         "`Cookie`",
         sam="Kept among the headers, too",
@@ -169,47 +215,6 @@ EVENTS = (
             "event.routeKey": lambda sam, here: here == f"ANY {sam.partition(' ')[2]}",
             "event.requestContext.routeKey": lambda sam, here: here == f"ANY {sam.partition(' ')[2]}",
         },
-    ),
-    Allowed(
-        "`requestId`",
-        sam="One for the life of the process",
-        here="A new one for each request, the same as in `Apigw-Requestid`",
-        aws="As here: recorded events and answers",
-        parts={"event.requestContext.requestId": like("[0-9a-f-]{36}", "[A-Za-z0-9+/]{15}=")},
-    ),
-    Allowed(
-        "`time` and `timeEpoch`",
-        sam="When the process began, in seconds",
-        here="When the request came, in milliseconds",
-        aws=f"As here: {GUIDE}",
-        parts={
-            "event.requestContext.time": like(*[r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000"] * 2),
-            "event.requestContext.timeEpoch": _is_milliseconds_now,
-        },
-    ),
-    Allowed(
-        "`userAgent`",
-        sam="`Custom User Agent String`",
-        here="The client's",
-        aws=f"As here: {GUIDE}",
-        parts={"event.requestContext.http.userAgent": are("Custom User Agent String", USER_AGENT)},
-    ),
-    Allowed(
-        "`domainName`, `domainPrefix`",
-        sam="`localhost`",
-        here="Of the `Host` header",
-        aws="The API's domain, which is what `Host` says there",
-        parts={
-            "event.requestContext.domainName": are("localhost", HOST),
-            "event.requestContext.domainPrefix": are("localhost", HOST.partition(".")[0]),
-        },
-    ),
-    Allowed(
-        "`apiId`",
-        sam="`1234567890`",
-        here="The API's logical id",
-        aws="The id that the API got when it was made",
-        parts={"event.requestContext.apiId": are("1234567890", "Api")},
     ),
     Allowed(
         "A query that is not UTF-8",

@@ -7,7 +7,7 @@ import datetime as dt
 import email.utils
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ ABSENT = _Absent()
 
 @dataclass(frozen=True)
 class Exchange:
-    """What came back for a case, flat: ``status``, ``header.…``, and ``body`` or ``event.…``."""
+    """What came back for a case, flat: ``status``, ``header.…``, and ``body``, ``event.…`` or ``error.…``."""
 
     parts: Mapping[str, Any]
 
@@ -56,8 +56,32 @@ class Difference:
         return f"{self.part}: SAM {_short(self.sam)}, the emulator {_short(self.emulator)}"
 
 
-def send(port: int, case: Case) -> Exchange:
-    """Send a case to a server on this machine, over a connection of its own."""
+def http_body(body: bytes) -> dict[str, Any]:
+    """Return a body as one part."""
+    return {"body": body}
+
+
+def lambda_body(body: bytes) -> dict[str, Any]:
+    """Return what Lambda's API answers as parts: errors key by key, anything else as one."""
+    with contextlib.suppress(ValueError):
+        document = json.loads(body)
+        if isinstance(document, dict) and {"errorMessage", "errorType"} <= document.keys():
+            return {f"error.{name}": value for name, value in document.items()}
+    return {"body": body}
+
+
+def send(port: int, case: Case, read_body: Callable[[bytes], dict[str, Any]] = http_body) -> Exchange:
+    """Send a case to a server on this machine, over a connection of its own.
+
+    Parameters
+    ----------
+    port : int
+        The server's.
+    case : Case
+        The request.
+    read_body : callable
+        Body → its parts, where it is no event.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_LIMIT_S)
     try:
         connection.putrequest(case.method, case.target, skip_host=True, skip_accept_encoding=True)
@@ -69,7 +93,11 @@ def send(port: int, case: Case) -> Exchange:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             _send_body(connection, case)
         response = connection.getresponse()
-        return Exchange(_parts(case, response, response.read(), port))
+        body = response.read()
+        parts = _head_parts(case, response, body)
+        if f"header.{_ECHO}" in parts:
+            return Exchange({**parts, **dict(_event_parts(json.loads(body), port))})
+        return Exchange({**parts, **read_body(body)})
     finally:
         connection.close()
 
@@ -97,7 +125,7 @@ def _send_body(connection: http.client.HTTPConnection, case: Case) -> None:
         connection.endheaders(case.body)
 
 
-def _parts(case: Case, response: http.client.HTTPResponse, body: bytes, port: int) -> dict[str, Any]:
+def _head_parts(case: Case, response: http.client.HTTPResponse, body: bytes) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     for name, value in response.getheaders():
         lower = name.lower()
@@ -107,10 +135,7 @@ def _parts(case: Case, response: http.client.HTTPResponse, body: bytes, port: in
         del headers["content-length"]
     if _is_now(headers.get("date", "")):
         headers["date"] = "<now>"
-    parts = {"status": response.status, **{f"header.{name}": value for name, value in headers.items()}}
-    if _ECHO in headers:
-        return parts | dict(_event_parts(json.loads(body), port))
-    return parts | {"body": body}
+    return {"status": response.status, **{f"header.{name}": value for name, value in headers.items()}}
 
 
 def _event_parts(event: Mapping[str, Any], port: int) -> Iterator[tuple[str, Any]]:

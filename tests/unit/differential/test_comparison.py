@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.differential.allowance import Allowed, are, like
 from tests.e2e.differential.case import Case, all_named_once
 from tests.e2e.differential.corpus import HTTP_API
+from tests.e2e.differential.doors import DOORS, Door
 from tests.e2e.differential.exchange import ABSENT, Difference, Exchange, differences
 
 EVENT = {"status": 200, "header.x-echo": "event", "event.body": "a", "event.rawPath": "/"}
@@ -70,3 +71,10 @@ def test_names_are_given_once() -> None:
 
 def test_the_corpus_is_large() -> None:
     assert len(HTTP_API) >= 60
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_entries_are_named_once_and_name_cases_that_there_are(door: Door) -> None:
+    names = [one.what for one in door.allowed]
+    assert len(names) == len(set(names))
+    assert {case for one in door.allowed for case in one.cases} <= {case.name for case in door.cases}
