@@ -1,18 +1,19 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test bench-model reliability lock clean
+.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench-model reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
+LAMBDA_PORT ?= 3001
 BUCKET_PORT ?= 9000
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C ends it
-	@$(BIN)/peerloan up --port $(PORT) --bucket-port $(BUCKET_PORT)
+	@$(BIN)/peerloan up --port $(PORT) --lambda-port $(LAMBDA_PORT) --bucket-port $(BUCKET_PORT)
 
 test: setup-dev ## Run every test that needs no Docker
 	$(BIN)/pytest --numprocesses 2
@@ -76,6 +77,18 @@ sam-base-image: setup ## Build SAM's base image from Debian packages, where AWS'
 sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
 	$(SAM_ENV) $(BIN)/pytest -m sam tests/e2e
 
+aws-cli-setup: .aws-venv/.installed ## Install the AWS CLI in an environment of its own
+
+.aws-venv/bin/python:
+	$(PYTHON) -m venv .aws-venv
+
+.aws-venv/.installed: env-setup/pip_requirements_awscli.txt | .aws-venv/bin/python
+	.aws-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+aws-cli-test: setup-dev aws-cli-setup ## Test Lambda's API and the bucket with the AWS CLI
+	PATH="$(CURDIR)/.aws-venv/bin:$$PATH" $(BIN)/pytest -m awscli tests/integration/emulator
+
 bench-model: setup-dev ## How much faster arrays serve than pickles, and how fast files are scored
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \
 	  $(if $(wildcard models/basic/model.pkl),--basic models/basic)
@@ -89,4 +102,4 @@ lock: setup-dev ## Pin all environments anew
 	env-setup/lock.sh $(BIN)/uv
 
 clean: ## Remove what the targets above made, but not the local bucket
-	rm -rf $(VENV) .sam-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis

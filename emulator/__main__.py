@@ -122,6 +122,8 @@ def _project_options(options: argparse.Namespace) -> Any:
         profile=options.profile,
         log_file=options.log_file,
         limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
+        state_dir=getattr(options, "state_dir", None),
+        watch_code=not getattr(options, "no_watch", False),
         retry_waits=parse_retry_waits(getattr(options, "async_retry_waits", "60,120")),
     )
 

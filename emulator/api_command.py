@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from emulator.code_watcher import CodeWatcher
 from emulator.gateway import Gateway
 from emulator.lambda_service.async_invocations import RetryWaits
 from emulator.lambda_service.logs import LogSink
-from emulator.lambda_service.service import LambdaService, Limits
+from emulator.lambda_service.service import LambdaService, Limits, open_service
 from emulator.options import machine_variables_of, with_variables
 from emulator.project import FunctionSpec, HttpApi, Project, ProjectError
 from emulator.service import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
@@ -47,6 +49,10 @@ class ProjectOptions:
         Concurrency and time.
     retry_waits : RetryWaits
         Between the attempts of asynchronous invocations.
+    state_dir : Path or None
+        Where versions and aliases are kept over a restart; None keeps none.
+    watch_code : bool
+        Whether changed code is deployed while the emulator runs.
     """
 
     template: Path
@@ -59,6 +65,8 @@ class ProjectOptions:
     log_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
     retry_waits: RetryWaits = field(default_factory=RetryWaits)
+    state_dir: Path | None = None
+    watch_code: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,9 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
         urls = await _start_gateways(project, service, listening, servers)
         lambda_url = await _start_lambda(service, options, listening, servers)
         service.start()
+        if options.watch_code:
+            servers.callback(_watch(project, options, service).cancel)
+        await _first_of(service.deployed(), stopping.wait())
         if urls:
             _say_routes(project.apis, urls)
         if lambda_url is not None:
@@ -169,6 +180,19 @@ async def _start_lambda(
         return url_of(listening.host, await control.start(listening.host, listening.lambda_port))
 
 
+def _watch(project: Project, options: ProjectOptions, service: LambdaService) -> asyncio.Task[None]:
+    watcher = CodeWatcher(service, project.functions, options.template)
+    return asyncio.get_running_loop().create_task(watcher.run())
+
+
+async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of them is done, and let go of the others."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
 def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
     """Say what is served, in the lines that scripts for SAM CLI wait for."""
     for api, url in zip(apis, urls, strict=True):
@@ -200,8 +224,14 @@ async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[L
                 raise ProjectError(f"--log-file {options.log_file}: {error.strerror}") from error
         sink = LogSink(descriptor)
         files.callback(sink.close)
-        service = LambdaService(
-            project.functions, sink, machine, region=_region(machine), account_id=ACCOUNT_ID, limits=options.limits
+        service = open_service(
+            project.functions,
+            sink,
+            machine,
+            region=_region(machine),
+            account_id=ACCOUNT_ID,
+            limits=options.limits,
+            state_dir=options.state_dir,
         )
         try:
             yield service

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_DATA_DIR = Path(".peerloan/bucket")
+DEFAULT_STATE_DIR = Path(".peerloan/lambda")
 _EXAMPLES = """examples:
   python -m emulator                             the template's API on port 3000, Lambda on 3001, a bucket on 9000
   python -m emulator start-api -p 0              the API alone, on a free port
@@ -97,7 +98,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
     parser.add_argument("--profile", help="the AWS profile whose credentials functions get")
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
-    parser.add_argument("--concurrency", type=int, default=100, help="environments of one function at once (100)")
+    parser.add_argument("--concurrency", type=int, default=1000, help="requests in flight in all functions (1000)")
     parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
     parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
     for flag in _WITHOUT_EFFECT:
@@ -113,6 +114,8 @@ def _add_listening_options(parser: argparse.ArgumentParser, port: int) -> None:
 
 
 def _add_service_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="where versions and aliases are kept")
+    parser.add_argument("--no-watch", action="store_true", help="do not deploy code that changes meanwhile")
     parser.add_argument(
         "--async-retry-waits", default="60,120", metavar="S,S",
         help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
@@ -138,4 +141,4 @@ class _Ignored(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """See `argparse.Action`."""
-        namespace.ignored = (*namespace.ignored, option_string)
+        namespace.ignored = (*getattr(namespace, "ignored", ()), option_string)

@@ -15,7 +15,8 @@ from aiohttp import ClientError, web
 from multidict import CIMultiDict
 
 from emulator.events import HttpRequest, RequestIdentity, build_event
-from emulator.lambda_service.invocations import MAX_EVENT_BYTES, FunctionNotFoundError, TooManyRequestsError
+from emulator.lambda_service.errors import ResourceNotFoundError
+from emulator.lambda_service.invocations import MAX_EVENT_BYTES, TooManyRequestsError
 from emulator.lambda_service.service import LambdaService
 from emulator.project import HttpApi, HttpRoute
 from emulator.responses import (
@@ -144,7 +145,7 @@ class Gateway:
                 answer = await result
         except (TimeoutError, TooManyRequestsError):
             return SERVICE_UNAVAILABLE
-        except FunctionNotFoundError:
+        except ResourceNotFoundError:
             return INTERNAL_SERVER_ERROR
         if answer.function_error is not None:
             return INTERNAL_SERVER_ERROR

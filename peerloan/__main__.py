@@ -9,20 +9,20 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from model_registry.names import DEFAULT_MODEL
 from peerloan import registry_commands
 from peerloan.demo_command import demo
+from peerloan.deploy_command import deploy
 from peerloan.errors import exit_code
 from peerloan.output import complain
 from peerloan.predict_command import predict
 from peerloan.report_command import report
 from peerloan.score_command import score
 from peerloan.up_command import status, up
-from peerloan.workplace import Workplace
+from peerloan.workplace import Workplace, is_local
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(up)
@@ -34,6 +34,7 @@ app.command()(registry_commands.delete)
 app.add_typer(registry_commands.alias_app, name="alias")
 app.command()(predict)
 app.command()(score)
+app.command()(deploy)
 app.command()(status)
 app.command()(demo)
 
@@ -57,7 +58,7 @@ def peerloan(
         environ=os.environ, clock=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex, who=_who()
     )
     ctx.obj = workplace.at(bucket=bucket, endpoint_url=endpoint_url, model=model, state_dir=state_dir)
-    if _is_local(ctx.obj.endpoint_url):
+    if ctx.obj.endpoint_url and is_local(ctx.obj.endpoint_url):
         # A local bucket takes any credentials, but botocore wants to sign with some, and in some region.
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             os.environ.setdefault(name, "local")
@@ -81,10 +82,6 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def _is_local(endpoint_url: str | None) -> bool:
-    return bool(endpoint_url) and urlsplit(endpoint_url or "").hostname in ("127.0.0.1", "localhost", "::1")
 
 
 if __name__ == "__main__":

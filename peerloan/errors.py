@@ -60,6 +60,10 @@ class StackRunsError(StackError):
         self.pid = pid
 
 
+class DeploymentError(CommandError):
+    """The function's code could not be deployed."""
+
+
 class ServiceError(CommandError):
     """The API refused a request or could not be reached."""
 

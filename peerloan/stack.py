@@ -57,12 +57,14 @@ class Stack:
         check_port(port, "--bucket-port")
         hosts = [word for host in (_LOOPBACK, *extra_hosts) for word in ("--host", host)]
         arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket"), "--bucket", self._bucket]
-        url = self._start("bucket", [*hosts, *arguments])
+        url = self._start("bucket", [*hosts, *arguments])["url"]
         self._announce(bucket_url=url, bucket=self._bucket)
         return url
 
-    def start_api(self, port: int, bucket_url: str, *, alias_ttl_s: float | None = None) -> str:
-        """Start the API that the template describes and return its URL."""
+    def start_api(
+        self, port: int, bucket_url: str, *, lambda_port: int | None = None, alias_ttl_s: float | None = None
+    ) -> str:
+        """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL."""
         check_port(port, "--port")
         variables = {"MODEL_BUCKET": self._bucket, "AWS_ENDPOINT_URL_S3": bucket_url}
         if alias_ttl_s is not None:
@@ -71,9 +73,12 @@ class Stack:
         env_vars.write_text(json.dumps({"Parameters": variables}, indent=2))
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
-        url = self._start("start-api", arguments)
-        self._announce(api_url=url)
-        return url
+        if lambda_port is not None:
+            check_port(lambda_port, "--lambda-port")
+            arguments += ["--lambda-port", str(lambda_port)]
+        urls = self._start("start-api", arguments)
+        self._announce(api_url=urls["url"], **({"lambda_url": urls["lambda_url"]} if urls["lambda_url"] else {}))
+        return urls["url"]
 
     def wait(self) -> None:
         """Return never; raise ``StackError`` when a process has ended by itself."""
@@ -98,7 +103,8 @@ class Stack:
                 child.wait()
         self._children.clear()
 
-    def _start(self, command: str, arguments: Sequence[str]) -> str:
+    def _start(self, command: str, arguments: Sequence[str]) -> dict[str, str]:
+        """Start a child, and return what it says in its ready file."""
         with tempfile.TemporaryDirectory() as folder:
             ready_file = Path(folder) / "ready.json"
             words = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", str(ready_file)]
@@ -119,7 +125,7 @@ class Stack:
             deadline = time.monotonic() + _START_LIMIT_S
             while time.monotonic() < deadline:
                 if ready_file.exists():
-                    return str(json.loads(ready_file.read_text())["url"])
+                    return dict(json.loads(ready_file.read_text()))
                 if child.poll() is not None:
                     raise StackError(f"The process {command!r} did not start:\n{self._last_words(command)}")
                 time.sleep(0.02)

@@ -21,6 +21,7 @@ from peerloan.workplace import (
     DEFAULT_API_PORT,
     DEFAULT_BUCKET,
     DEFAULT_BUCKET_PORT,
+    DEFAULT_LAMBDA_PORT,
     PROJECT,
     Workplace,
     check_url,
@@ -32,6 +33,9 @@ def up(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(help="The API's port; 0 for any free one.")] = DEFAULT_API_PORT,
     bucket_port: Annotated[int, typer.Option(help="The bucket's port; 0 for any free one.")] = DEFAULT_BUCKET_PORT,
+    lambda_port: Annotated[
+        int, typer.Option(help="The port of Lambda's own API; 0 for any free one.")
+    ] = DEFAULT_LAMBDA_PORT,
     api: Annotated[bool, typer.Option(help="Start the API, not the bucket alone.")] = True,
     docker: Annotated[bool, typer.Option("--docker", help="Let containers (sam local) reach the bucket.")] = False,
 ) -> None:
@@ -49,6 +53,7 @@ def up(
     check_port(bucket_port, "--bucket-port")
     if api:
         check_port(port, "--port")
+        check_port(lambda_port, "--lambda-port")
     try:
         with Stack(workplace.state_dir, DEFAULT_BUCKET, dict(workplace.environ)) as stack:
             address = docker_bridge_address() if docker else None
@@ -62,8 +67,9 @@ def up(
                 note(str(error))  # The bucket alone needs no model, and the alias can only be set while it runs.
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
             if api:
-                _show_first_answer(stack.start_api(port, bucket_url))
+                _show_first_answer(stack.start_api(port, bucket_url, lambda_port=lambda_port))
                 _say_what_serves(local)
+                note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
             note("Ctrl-C ends it.")
             stack.wait()

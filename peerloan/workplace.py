@@ -23,6 +23,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
 DEFAULT_BUCKET_PORT = 9000
 DEFAULT_API_PORT = 3000
+DEFAULT_LAMBDA_PORT = 3001
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class Workplace:
         """Return where the API answers: the running local stack's, else the default address."""
         return read_running(self.state_dir).get("api_url") or f"http://127.0.0.1:{DEFAULT_API_PORT}"
 
+    def lambda_url(self) -> str:
+        """Return where Lambda answers: the running local stack's, else the default address."""
+        return read_running(self.state_dir).get("lambda_url") or f"http://127.0.0.1:{DEFAULT_LAMBDA_PORT}"
+
     def writer(self) -> RegistryWriter:
         """Return a writer on the bucket."""
         return RegistryWriter(
@@ -96,6 +101,11 @@ def check_url(url: str, said_by: str) -> str:
     if not fits:
         raise UsageError(f"{url!r} ({said_by}) is no address; write it as http://HOST:PORT.")
     return url
+
+
+def is_local(url: str) -> bool:
+    """Return whether an address is this machine's own."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def running_file(state_dir: Path) -> Path:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.bucket.disk import Disk
-from emulator.durable_files import FolderLock, make_folder
 from emulator.bucket.errors import BucketError, DataFolderInUseError
+from emulator.durable_files import FolderLock, make_folder
 from emulator.service import PortTakenError, say, stop_on_signals, url_of, write_ready_file
 
 if TYPE_CHECKING:

@@ -10,11 +10,13 @@ Run by path, with one JSON argument, in one of two roles:
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -27,6 +29,8 @@ from typing import Any, NoReturn
 # Linux: ask the kernel for SIGKILL to the whole process group as soon as the last write end of a pipe is
 # closed, which is what the emulator's death does, kill -9 included.
 _F_SETSIG = 10
+_PR_SET_CHILD_SUBREAPER = 36
+_ROOM_BYTES = 1 << 30
 _USER_AGENT = "aws-lambda-python/{0.major}.{0.minor}.{0.micro}-{1}"
 _MAX_MESSAGE_BYTES = 65_536
 
@@ -35,6 +39,8 @@ def main(settings: dict[str, Any]) -> None:
     """Play the role that the settings name; returns only if the runtime ends by itself."""
     sys.argv = [sys.argv[0]]
     die_with_emulator(settings["life_fd"])
+    become_subreaper()
+    limit_memory()
     set_up_path(settings["path"], settings["site_first"])
     if settings["role"] == "template":
         serve_forks(settings)
@@ -76,6 +82,25 @@ def die_with_emulator(life_fd: int) -> None:
     poll.register(life_fd, select.POLLIN)
     if poll.poll(0):
         _end()
+
+
+def become_subreaper() -> None:
+    """Be the parent of whatever loses its own below this process, so that it can be found and ended with it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def limit_memory() -> None:
+    """Refuse a single allocation far over the function's memory.
+
+    The emulator looks at what is used, from time to time; this is for what could use up the machine between two
+    looks. What libraries set aside without using it counts here, so it is far above the limit itself.
+    """
+    memory_bytes = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) << 20
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = 2 * memory_bytes + _ROOM_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 def _wait_for_the_end(life_fd: int) -> None:
@@ -165,6 +190,7 @@ def _fork_on_request(control: socket.socket, handler: Any, bootstrap: ModuleType
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _ignore)
     children: set[int] = set()
+    of_the_function = _child_pids()
     poll = select.poll()
     poll.register(control.fileno(), select.POLLIN)
     poll.register(wake_read, select.POLLIN)
@@ -173,7 +199,7 @@ def _fork_on_request(control: socket.socket, handler: Any, bootstrap: ModuleType
         if wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 4096)
-            _report_ended(control, children)
+            _report_ended(control, children, of_the_function)
         if control.fileno() not in ready:
             continue
         message, descriptors, _, _ = socket.recv_fds(control, _MAX_MESSAGE_BYTES, 2)
@@ -198,12 +224,25 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     """Let SIGCHLD interrupt the poll, and do no more."""
 
 
-def _report_ended(control: socket.socket, children: set[int]) -> None:
+def _report_ended(control: socket.socket, children: set[int], of_the_function: set[int]) -> None:
+    """Tell of the forks that have ended, and end what they have left behind, which is this process's now."""
     for pid in list(children):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             children.discard(pid)
             _send(control, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+    for pid in _child_pids() - children - of_the_function:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _child_pids() -> set[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:  # noqa: PTH123
+            return set(map(int, listing.read().split()))
+    except OSError:
+        return set()
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:
@@ -226,7 +265,10 @@ def _become_environment(
         os.dup2(log_fd, 2)
         os.close(log_fd)
         die_with_emulator(life_fd)
+        become_subreaper()
         os.environ.update(request["environment"])
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
         _draw_fresh_randomness()
         import runtime_client  # type: ignore[import-not-found]
 

@@ -36,6 +36,14 @@ class ResolvedFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class Availability:
+    """How many environments of a version are kept initialised, and why not more."""
+
+    ready: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Route:
     """What a qualifier leads to: `main`, but for a share of the requests `other`."""
 
@@ -57,12 +65,29 @@ class Catalogue:
         Region and account number.
     now : callable
         The time, with its zone.
+    concurrency : int
+        The account's limit on requests in flight.
+    unreserved_minimum : int
+        What reservations must leave of it.
     """
 
-    def __init__(self, state: StateFolder, account: Account, place: Place, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        state: StateFolder,
+        account: Account,
+        place: Place,
+        now: Callable[[], dt.datetime],
+        *,
+        concurrency: int,
+        unreserved_minimum: int,
+    ) -> None:
         self.place = place
         self.code = state.code
         self.now = now
+        self.concurrency = concurrency
+        self.unreserved_minimum = unreserved_minimum
+        # Set by whoever runs environments.
+        self.availability: Callable[[FunctionVersion], Availability] = lambda _: Availability()
         # One operation at a time; reading needs no lock.
         self.lock = threading.RLock()
         self._state = state
@@ -139,6 +164,10 @@ class Catalogue:
         """Return whether a version can answer."""
         function = self.runnable(name, version)
         return Readiness() if function is None else self._readiness.get(function, Readiness())
+
+    def unreserved_concurrency(self) -> int:
+        """Return what reservations leave to all other functions."""
+        return self.concurrency - sum(one.reserved or 0 for one in self._account.functions.values())
 
     # Changing --------------------------------------------------------------------------------------------
 

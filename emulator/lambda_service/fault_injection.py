@@ -160,7 +160,7 @@ async def _call(hit: Mapping[str, Fault], run: Run, version: str) -> InvocationR
 
 
 def read_faults(document: object) -> list[tuple[str, Fault]]:
-    """Return functions and faults of a JSON document: ``{"faults": [{"function": …, "actionId": …, "parameters": …}]}``.
+    """Return functions and faults of ``{"faults": [{"function": …, "actionId": …, "parameters": …}]}``.
 
     Raises
     ------

@@ -184,7 +184,9 @@ def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_b
     except CodeError as error:
         raise InvalidParameterError(f"The code can't be used: {error}") from error
     own = base64.b64encode(bytes.fromhex(stored.digest)).decode()
-    return Code(stored.digest, stored.size_bytes, sha256 or own, stored.size_bytes if size_bytes is None else size_bytes)
+    return Code(
+        stored.digest, stored.size_bytes, sha256 or own, stored.size_bytes if size_bytes is None else size_bytes
+    )
 
 
 def check_unzipped(code: Code, layers: Sequence[Layer]) -> None:

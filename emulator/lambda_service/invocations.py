@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -103,18 +102,18 @@ class TooManyRequestsError(Exception):
         super().__init__(f"{function} has reached its limit of {limit}: {reason}")
 
 
-class FunctionNotFoundError(Exception):
-    """No function of that name, or no such version or alias of it."""
-
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        self.name = name
-        self.known = tuple(known)
-        super().__init__(f"there is no function {name!r}; there are: {', '.join(known) or 'none'}")
-
-
 def error_payload(error_type: str, message: str) -> bytes:
     """Return an error of the platform's own."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def error_type(payload: bytes) -> str | None:
+    """Return the type that an error names."""
+    try:
+        found = json.loads(payload)["errorType"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def timed_out(request_id: str, timeout_s: float) -> bytes:

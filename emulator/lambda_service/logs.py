@@ -1,19 +1,17 @@
-"""Functions' output and the platform's own lines, on their way to the emulator's stderr."""
+"""Functions' output on its way to the emulator's stderr."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
-import json
 import os
 import queue
 import threading
-from collections.abc import Callable
 
 _CHUNK_BYTES = 65_536
 _FLUSH_AFTER_S = 0.02
 _MAX_WAITING_BYTES = 16 << 20
+_TAIL_BYTES = 4096
 
 
 class LogSink:
@@ -74,11 +72,35 @@ class LogSink:
             self._waiting_bytes -= len(data)
 
 
+class LogTail:
+    """The last 4 KB of one invocation's log: what ``LogType: Tail`` asks for."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def write(self, data: bytes) -> None:
+        """Take more of the log."""
+        self._kept = (self._kept + data)[-_TAIL_BYTES:]
+
+    @property
+    def value(self) -> bytes:
+        """The end of what was written."""
+        return self._kept
+
+
 class LogPipe:
-    """The pipe that is a process's stdout and stderr; whole lines of it go to a sink."""
+    """The pipe that is a process's stdout and stderr; whole lines of it go to a sink.
+
+    Parameters
+    ----------
+    sink : LogSink
+        Takes everything.
+    """
 
     def __init__(self, sink: LogSink) -> None:
         self._sink = sink
+        self.tail: LogTail | None = None
+        """Takes everything as well, as long as it is set."""
         self._read, self.write_fd = os.pipe()
         os.set_blocking(self._read, False)
         self._rest = b""
@@ -123,89 +145,7 @@ class LogPipe:
 
     def _write(self, data: bytes) -> None:
         # The runtime client ends the lines of a stack trace with \r, which CloudWatch shows as line ends.
-        self._sink.write(data.replace(b"\r", b"\n"))
-
-
-class PlatformLog:
-    """Lambda's own lines about one function, in the format that the function asks for.
-
-    Parameters
-    ----------
-    sink : LogSink
-        Where they go.
-    log_format : str
-        ``Text`` or ``JSON``.
-    version : str
-        For the START line.
-    memory_mb : int
-        For the REPORT line.
-    now : callable
-        The time in UTC, for JSON.
-    """
-
-    def __init__(
-        self, sink: LogSink, log_format: str, version: str, memory_mb: int, now: Callable[[], dt.datetime]
-    ) -> None:
-        self._sink = sink
-        self._is_json = log_format == "JSON"
-        self._version = version
-        self._memory_mb = memory_mb
-        self._now = now
-
-    def started(self, request_id: str) -> None:
-        """Write START."""
-        if self._is_json:
-            self._event("platform.start", {"requestId": request_id, "version": self._version})
-        else:
-            self._sink.write(f"START RequestId: {request_id} Version: {self._version}\n".encode())
-
-    def ended(
-        self, request_id: str, duration_ms: float, peak_memory_mb: int | None, init_ms: float | None, status: str
-    ) -> None:
-        """Write END and REPORT. `status` is ``success``, ``error`` or ``timeout``; `init_ms` is for a first call."""
-        metrics: dict[str, float] = {
-            "durationMs": round(duration_ms, 3),
-            "billedDurationMs": -int(-duration_ms // 1),
-            "memorySizeMB": self._memory_mb,
-        }
-        if peak_memory_mb is not None:
-            metrics["maxMemoryUsedMB"] = peak_memory_mb
-        if init_ms is not None:
-            metrics["initDurationMs"] = round(init_ms, 3)
-        if self._is_json:
-            self._event("platform.report", {"requestId": request_id, "metrics": metrics, "status": status})
-            return
-        report = (
-            f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
-            f"Billed Duration: {metrics['billedDurationMs']} ms\tMemory Size: {self._memory_mb} MB\t"
-        )
-        if peak_memory_mb is not None:
-            report += f"Max Memory Used: {peak_memory_mb} MB\t"
-        if init_ms is not None:
-            report += f"Init Duration: {init_ms:.2f} ms\t"
-        if status != "success":
-            report += f"Status: {status}"
-        self._sink.write(report.encode() + b"\n")
-
-    def init_failed(self, duration_ms: float, status: str, phase: str = "init") -> None:
-        """Write that initialising did not succeed."""
-        if self._is_json:
-            metrics = {"durationMs": round(duration_ms, 3)}
-            record: dict[str, object] = {
-                "initializationType": "on-demand",
-                "phase": phase,
-                "status": status,
-                "metrics": metrics,
-            }
-            self._event("platform.initReport", record)
-        else:
-            line = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\tStatus: {status}\n"
-            self._sink.write(line.encode())
-
-    def note(self, text: str) -> None:
-        """Write something of the emulator's own about the function."""
-        self._sink.write(f"emulator: {text}\n".encode())
-
-    def _event(self, kind: str, record: dict[str, object]) -> None:
-        time = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        self._sink.write(json.dumps({"time": time, "type": kind, "record": record}).encode() + b"\n")
+        lines = data.replace(b"\r", b"\n")
+        self._sink.write(lines)
+        if self.tail is not None:
+            self.tail.write(lines)

@@ -1,183 +1,74 @@
-"""Lambda's control plane: one method an operation of its API. Skeleton of the signatures."""
+"""Lambda's control plane: one method an operation of its API, without HTTP and without processes.
+
+Each method takes AWS's parameters, in snake case, by keyword; it returns the answer's body as AWS shapes it and
+raises `LambdaApiError` for a refusal. A function may be named by name, partial ARN or ARN. Methods may be called
+from any thread; those that change something return once the change is on disk.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from emulator.lambda_service.functions import FunctionVersion
-
-Body = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedFunction:
-    """The version that a request goes to, and the ARN that its context shows."""
-
-    function: FunctionVersion
-    arn_used: str
+from emulator.lambda_service.catalogue import Catalogue, ResolvedFunction
+from emulator.lambda_service.event_invoke_operations import EventInvokeOperations
+from emulator.lambda_service.names import Place
+from emulator.lambda_service.state import StateFolder
+from emulator.lambda_service.template_operations import TemplateOperations
 
 
-class FunctionOperations:
-    """The functions, versions, aliases and settings, as AWS's operations show and change them."""
+class FunctionOperations(TemplateOperations, EventInvokeOperations):
+    """The functions of an account, as AWS's operations show and change them.
 
-    # Functions -------------------------------------------------------------------------------------------
-    def list_functions(
-        self, *, function_version: str | None = None, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
-        raise NotImplementedError
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    """
 
-    def get_function(self, *, function_name: str, qualifier: str | None = None) -> Body:
-        raise NotImplementedError
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the operations read and change."""
+        return self._catalogue
 
-    def get_function_configuration(self, *, function_name: str, qualifier: str | None = None) -> Body:
-        raise NotImplementedError
-
-    def update_function_code(
-        self,
-        *,
-        function_name: str,
-        code_folder: Path,
-        publish: bool = False,
-        revision_id: str | None = None,
-        dry_run: bool = False,
-        code_sha256: str | None = None,
-        code_size: int | None = None,
-    ) -> Body:
-        """code_sha256 and code_size: of the zip file, where the code came as one (base64 as AWS shows it)."""
-        raise NotImplementedError
-
-    def update_function_configuration(
-        self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None
-    ) -> Body:
-        raise NotImplementedError
-
-    def delete_function(self, *, function_name: str, qualifier: str | None = None) -> None:
-        raise NotImplementedError
-
-    def get_account_settings(self) -> Body:
-        raise NotImplementedError
-
-    # Versions --------------------------------------------------------------------------------------------
-    def publish_version(
-        self,
-        *,
-        function_name: str,
-        description: str | None = None,
-        code_sha256: str | None = None,
-        revision_id: str | None = None,
-    ) -> Body:
-        raise NotImplementedError
-
-    def list_versions_by_function(
-        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
-        raise NotImplementedError
-
-    # Aliases ---------------------------------------------------------------------------------------------
-    def create_alias(
-        self,
-        *,
-        function_name: str,
-        name: str,
-        function_version: str,
-        description: str | None = None,
-        routing_config: Mapping[str, Any] | None = None,
-    ) -> Body:
-        raise NotImplementedError
-
-    def get_alias(self, *, function_name: str, name: str) -> Body:
-        raise NotImplementedError
-
-    def update_alias(
-        self,
-        *,
-        function_name: str,
-        name: str,
-        function_version: str | None = None,
-        description: str | None = None,
-        routing_config: Mapping[str, Any] | None = None,
-        revision_id: str | None = None,
-    ) -> Body:
-        raise NotImplementedError
-
-    def list_aliases(
-        self,
-        *,
-        function_name: str,
-        function_version: str | None = None,
-        marker: str | None = None,
-        max_items: int | None = None,
-    ) -> Body:
-        raise NotImplementedError
-
-    def delete_alias(self, *, function_name: str, name: str) -> None:
-        raise NotImplementedError
-
-    # Concurrency -----------------------------------------------------------------------------------------
-    def put_function_concurrency(self, *, function_name: str, reserved_concurrent_executions: int) -> Body:
-        raise NotImplementedError
-
-    def get_function_concurrency(self, *, function_name: str) -> Body:
-        raise NotImplementedError
-
-    def delete_function_concurrency(self, *, function_name: str) -> None:
-        raise NotImplementedError
-
-    def put_provisioned_concurrency_config(
-        self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int
-    ) -> Body:
-        raise NotImplementedError
-
-    def get_provisioned_concurrency_config(self, *, function_name: str, qualifier: str) -> Body:
-        raise NotImplementedError
-
-    def delete_provisioned_concurrency_config(self, *, function_name: str, qualifier: str) -> None:
-        raise NotImplementedError
-
-    def list_provisioned_concurrency_configs(
-        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
-        raise NotImplementedError
-
-    # Event invoke configurations -------------------------------------------------------------------------
-    def put_function_event_invoke_config(
-        self,
-        *,
-        function_name: str,
-        qualifier: str | None = None,
-        maximum_retry_attempts: int | None = None,
-        maximum_event_age_in_seconds: int | None = None,
-        destination_config: Mapping[str, Any] | None = None,
-    ) -> Body:
-        """LastModified is seconds since 1970, as the model has it; so do the siblings."""
-        raise NotImplementedError
-
-    def update_function_event_invoke_config(
-        self,
-        *,
-        function_name: str,
-        qualifier: str | None = None,
-        maximum_retry_attempts: int | None = None,
-        maximum_event_age_in_seconds: int | None = None,
-        destination_config: Mapping[str, Any] | None = None,
-    ) -> Body:
-        raise NotImplementedError
-
-    def get_function_event_invoke_config(self, *, function_name: str, qualifier: str | None = None) -> Body:
-        raise NotImplementedError
-
-    def delete_function_event_invoke_config(self, *, function_name: str, qualifier: str | None = None) -> None:
-        raise NotImplementedError
-
-    def list_function_event_invoke_configs(
-        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
-        raise NotImplementedError
-
-    # Data plane ------------------------------------------------------------------------------------------
     def resolve(self, function_name: str, qualifier: str | None, draw: float) -> ResolvedFunction:
-        """Return what a request goes to; `draw` is from [0, 1) and decides between an alias's versions."""
-        raise NotImplementedError
+        """See `Catalogue.resolve`."""
+        return self._catalogue.resolve(function_name, qualifier, draw)
+
+    def close(self) -> None:
+        """Give the state's folder back."""
+        self._catalogue.close()
+
+
+def open_operations(
+    state_dir: Path | None,
+    place: Place,
+    now: Callable[[], dt.datetime],
+    *,
+    concurrency: int = 1000,
+    unreserved_minimum: int = 100,
+) -> FunctionOperations:
+    """Read an account from its folder, or begin one.
+
+    Parameters
+    ----------
+    state_dir : Path or None
+        The folder; None keeps everything in a temporary one.
+    place : Place
+        Region and account number.
+    now : callable
+        The time, with its zone.
+    concurrency, unreserved_minimum : int
+        The account's limit on requests in flight, and what reservations must leave of it.
+
+    Raises
+    ------
+    StateError
+        The folder is in use, somebody else's, damaged, or of a later format.
+    """
+    state = StateFolder(state_dir)
+    catalogue = Catalogue(
+        state, state.open(), place, now, concurrency=concurrency, unreserved_minimum=unreserved_minimum
+    )
+    return FunctionOperations(catalogue)

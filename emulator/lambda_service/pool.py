@@ -9,14 +9,51 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from emulator.lambda_service import invocations
-from emulator.lambda_service.environments import ExecutionEnvironment, State
-from emulator.lambda_service.invocations import UNHANDLED, Invocation, InvocationResult, TooManyRequestsError
+from emulator.lambda_service.concurrency import BurstRate
+from emulator.lambda_service.environment_state import State
+from emulator.lambda_service.environments import ExecutionEnvironment
+from emulator.lambda_service.invocations import UNHANDLED, ApiError, Invocation, InvocationResult
 
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """A pool at one moment.
+
+    Parameters
+    ----------
+    function, version : str
+        What its environments run.
+    by_state : dict
+        `State` value → how many environments.
+    waiting : int
+        Requests that wait for an environment.
+    cold_starts, warm_starts : int
+        Requests that an environment began with, and the others, since the pool is there.
+    provisioned_wanted, provisioned_ready : int
+        Environments to be kept initialised, and those that are.
+    provisioning_failure : bytes or None
+        Why the last one to be provisioned could not be initialised, as Lambda says it.
+    pids : tuple of int
+        The environments' processes.
+    """
+
+    function: str
+    version: str
+    by_state: dict[str, int]
+    waiting: int
+    cold_starts: int
+    warm_starts: int
+    provisioned_wanted: int
+    provisioned_ready: int
+    provisioning_failure: bytes | None
+    pids: tuple[int, ...]
 
 
 class EnvironmentPool:
@@ -30,22 +67,33 @@ class EnvironmentPool:
         The version, for results.
     make : callable
         Pool → an environment that is not started yet.
-    limit : int
-        The most environments at once.
+    burst : BurstRate, optional
+        Asked before an environment is added for a request. How many requests there may be at once is no
+        business of a pool: the account's ledger has let each one in.
     """
 
-    def __init__(self, name: str, version: str, make: MakeEnvironment, limit: int) -> None:
+    def __init__(self, name: str, version: str, make: MakeEnvironment, burst: BurstRate | None = None) -> None:
         self._name = name
         self._version = version
         self._make = make
-        self._limit = limit
+        self._burst = burst
         self._environments: set[ExecutionEnvironment] = set()
         # The one used last is used next, so that those that are not needed stay idle and are reaped.
         self._idle: list[ExecutionEnvironment] = []
+        # Their process is gone; the next request initialises them again. Taken before one is added.
+        self._reset: list[ExecutionEnvironment] = []
         # Invariant: at least as many environments are starting as invocations wait.
         self._waiting: deque[Invocation] = deque()
         self._starting: set[ExecutionEnvironment] = set()
+        self._provisioned: set[ExecutionEnvironment] = set()
+        self._provisioned_wanted = 0
+        self._provisioning_failure: bytes | None = None
+        self._served = 0
+        self._cold_starts = 0
+        # Who waits for any environment to be ready.
+        self._prepared: list[asyncio.Future[bytes | None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
         self._closed = False
 
     @property
@@ -59,78 +107,169 @@ class EnvironmentPool:
         Raises
         ------
         TooManyRequestsError
-            All environments are busy and there may be no more.
+            It takes one more environment, and no more may be added just now.
         """
         while self._idle:
             environment = self._idle.pop()
             if environment.state is State.IDLE:
-                environment.invoke(invocation)
+                self._give(environment, invocation)
                 return
+        if self._reset:
+            self._give(self._reset.pop(), invocation)
+            return
         # One that starts for a request that another environment has served meanwhile is as good as a new one.
         if len(self._starting) <= len(self._waiting):
-            if len(self._environments) >= self._limit:
-                raise TooManyRequestsError(self._name, self._limit)
+            if self._burst is not None:
+                self._burst.take(self._name)
             self._start_one()
         self._waiting.append(invocation)
+
+    async def prepare(self) -> bytes | None:
+        """Have an environment ready before the first request; return None, or why there can be none."""
+        if self._idle:
+            return None
+        prepared: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._prepared.append(prepared)
+        if not self._starting:
+            self._start_one()
+        return await prepared
+
+    def provision(self, count: int) -> None:
+        """Keep so many environments initialised, whether they are needed or not. 0 ends that."""
+        self._provisioned_wanted = count
+        self._provisioning_failure = None
+        while len(self._provisioned) > count:
+            # From now on it is one like any other, and reaped when nobody needs it.
+            self._provisioned.pop().is_provisioned = False
+        self._keep_provisioned()
 
     def reap(self, idle_for_s: float) -> int:
         """Stop the environments that nobody has needed for so long; return how many."""
         oldest = time.monotonic() - idle_for_s
-        gone = [environment for environment in self._idle if environment.idle_since <= oldest]
-        for environment in gone:
-            self._forget(environment)
-            environment.stop()
+        spare = [*self._idle, *self._reset]
+        gone = [one for one in spare if one.idle_since <= oldest and one not in self._provisioned]
+        self._stop(gone)
         return len(gone)
+
+    async def drain(self) -> None:
+        """Stop the idle environments now and the busy ones after their answers; return when all are gone."""
+        self._draining = True
+        self._provisioned_wanted = 0
+        self._provisioned.clear()
+        environments = list(self._environments)
+        self._stop([*self._idle, *self._reset])
+        if not self._waiting:
+            self._stop(list(self._starting))
+        await asyncio.gather(*(environment.wait_stopped() for environment in environments), *self._tasks)
 
     async def close(self) -> None:
         """Stop every environment and wait until their processes are gone."""
         self._closed = True
+        self._provisioned_wanted = 0
         environments = list(self._environments)
-        for environment in environments:
-            self._forget(environment)
-            environment.stop()
+        self._stop(environments)
         while self._waiting:
-            self._fail(self._waiting.popleft(), invocations.error_payload("Runtime.ExitError", "stopped"))
+            self._fail(self._waiting.popleft(), invocations.error_payload("Runtime.ExitError", "stopped"), None)
+        self._tell_prepared(invocations.error_payload("Runtime.ExitError", "stopped"))
         await asyncio.gather(*(environment.wait_stopped() for environment in environments), *self._tasks)
+
+    def status(self) -> PoolStatus:
+        """Return what there is at this moment."""
+        states = Counter(environment.state.value for environment in self._environments)
+        ready = sum(one.state in {State.IDLE, State.BUSY} for one in self._provisioned)
+        return PoolStatus(
+            function=self._name,
+            version=self._version,
+            by_state={state.value: states[state.value] for state in State if state is not State.STOPPED},
+            waiting=len(self._waiting),
+            cold_starts=self._cold_starts,
+            warm_starts=self._served - self._cold_starts,
+            provisioned_wanted=self._provisioned_wanted,
+            provisioned_ready=ready,
+            provisioning_failure=self._provisioning_failure,
+            pids=tuple(one.pid for one in self._environments if one.pid is not None),
+        )
 
     def environment_is_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
         self._starting.discard(environment)
+        self._tell_prepared(None)
         if self._waiting:
-            environment.invoke(self._waiting.popleft())
+            self._give(environment, self._waiting.popleft())
+        elif self._draining:
+            self._stop([environment])
         elif environment.state is State.IDLE:
             self._idle.append(environment)
 
-    def environment_stopped(self, environment: ExecutionEnvironment, undelivered: Invocation | None) -> None:
+    def environment_was_reset(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
-        self._forget(environment)
-        if undelivered is not None and not self._closed:
-            # It was accepted, so it is not turned away now: its environment's place is free.
-            self._waiting.appendleft(undelivered)
-            self._start_one()
+        if environment in self._starting:
+            self._starting.discard(environment)
+            self._tell_prepared(environment.init_failure)
+        if environment in self._idle:
+            self._idle.remove(environment)
+        if self._waiting:
+            self._give(environment, self._waiting.popleft())
+        elif self._draining or environment in self._provisioned:
+            self._stop([environment])
+            self._keep_provisioned()
+        else:
+            self._reset.append(environment)
 
-    def environment_failed_to_start(self, environment: ExecutionEnvironment, payload: bytes) -> None:
+    def environment_failed_to_start(
+        self, environment: ExecutionEnvironment, payload: bytes, error: ApiError | None
+    ) -> None:
         """See `EnvironmentOwner`."""
+        if environment in self._provisioned:
+            # No second attempt by itself: what fails to initialise would be started for ever.
+            self._provisioned_wanted = len(self._provisioned) - 1
+            self._provisioning_failure = payload
         self._forget(environment)
+        self._tell_prepared(payload)
         # A failed start costs the request that it was for. Where that one has been served by another
         # environment meanwhile, it costs nobody.
         if len(self._waiting) > len(self._starting):
-            self._fail(self._waiting.popleft(), payload)
+            self._fail(self._waiting.popleft(), payload, error)
 
-    def _start_one(self) -> None:
+    def _tell_prepared(self, failure: bytes | None) -> None:
+        for prepared in self._prepared:
+            if not prepared.done():
+                prepared.set_result(failure)
+        self._prepared.clear()
+
+    def _give(self, environment: ExecutionEnvironment, invocation: Invocation) -> None:
+        self._served += 1
+        if environment.is_fresh:
+            self._cold_starts += 1
+        environment.invoke(invocation)
+
+    def _keep_provisioned(self) -> None:
+        while len(self._provisioned) < self._provisioned_wanted and not self._closed:
+            self._provisioned.add(self._start_one(is_provisioned=True))
+
+    def _start_one(self, *, is_provisioned: bool = False) -> ExecutionEnvironment:
         environment = self._make(self)
+        environment.is_provisioned = is_provisioned
         self._environments.add(environment)
         self._starting.add(environment)
         task = asyncio.get_running_loop().create_task(environment.start())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return environment
+
+    def _stop(self, environments: list[ExecutionEnvironment]) -> None:
+        for environment in environments:
+            self._forget(environment)
+            environment.stop()
 
     def _forget(self, environment: ExecutionEnvironment) -> None:
         self._environments.discard(environment)
         self._starting.discard(environment)
-        if environment in self._idle:
-            self._idle.remove(environment)
+        self._provisioned.discard(environment)
+        for spare in (self._idle, self._reset):
+            if environment in spare:
+                spare.remove(environment)
 
-    def _fail(self, invocation: Invocation, payload: bytes) -> None:
+    def _fail(self, invocation: Invocation, payload: bytes, error: ApiError | None) -> None:
         if not invocation.result.done():
-            invocation.result.set_result(InvocationResult(payload, UNHANDLED, self._version))
+            invocation.result.set_result(InvocationResult(payload, UNHANDLED, self._version, api_error=error))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from emulator.lambda_service.logs import LogPipe, LogSink
+from emulator.lambda_service.process_tree import adopt_orphans, kill_group, kill_orphans, kill_tree
 
+RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API"
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
@@ -27,6 +30,10 @@ class EnvironmentProcess(Protocol):
     output: LogPipe
     ended: asyncio.Future[int | None]
     """Done when the process is gone: its exit status, negative for a signal, None where not known."""
+    began: float
+    """When it was asked for, of `time.perf_counter`."""
+    is_restored: bool
+    """Whether it comes from a snapshot, so that there is nothing left to initialise but its hooks."""
 
     def is_alive(self) -> bool:
         """Whether it still runs, as far as can be said: `ended` comes a moment later than the end."""
@@ -64,7 +71,12 @@ class Launcher(Protocol):
 class SpawnedProcess:
     """A process of its own, started from scratch."""
 
+    is_restored = False
+
     def __init__(self, plan: ProcessPlan, sink: LogSink, *, inherit: Sequence[int] = ()) -> None:
+        adopt_orphans()
+        self.began = time.perf_counter()
+        self._variables = plan.environment
         life_read, self._life = os.pipe()
         self.output = LogPipe(sink)
         settings = {**plan.settings, "life_fd": life_read}
@@ -96,14 +108,15 @@ class SpawnedProcess:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process group at once."""
+        """End the process and all below it at once."""
         if not self.ended.done():
-            kill_group(self.pid)
+            kill_tree(self.pid)
 
     def _reap(self) -> None:
-        status = self._process.wait()
-        # What the process started and left behind ends with it, as it does with Lambda's sandbox.
+        # What it has left behind in its group ends with it; as long as it is not waited for, the group is its own.
         kill_group(self.pid)
+        status = self._process.wait()
+        end_orphans(self._variables)
         os.close(self._life)
         self.output.finish()
         if not self.ended.done():
@@ -124,12 +137,21 @@ class SpawnLauncher:
         return SpawnedProcess(plan, self._sink)
 
 
-def kill_group(pid: int) -> None:
-    """Send SIGKILL to a process group; one that is gone is fine."""
-    if pid <= 1:  # Group 0 would be the emulator's own.
+def end_orphans(variables: Mapping[str, str]) -> None:
+    """End what an environment that is gone has left behind in sessions of its own, as Lambda's sandbox does.
+
+    Such a process is known by the address of its environment's Runtime API; one that cleared its variables is not.
+    """
+    address = variables.get(RUNTIME_API_VARIABLE)
+    if not address:
         return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    for pid in kill_orphans(f"{RUNTIME_API_VARIABLE}={address}".encode()):
+        watch_exit(pid, functools.partial(_collect, pid))
+
+
+def _collect(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def watch_exit(pid: int, ended: Callable[[], None], otherwise: Callable[[], object] | None = None) -> None:

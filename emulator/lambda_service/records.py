@@ -157,6 +157,11 @@ class FunctionRecord:
     event_invoke: Mapping[str, EventInvokeRecord] = field(default_factory=dict)
     deployed: str = ""
 
+    @property
+    def newest(self) -> VersionRecord | None:
+        """The version that was published last."""
+        return next(reversed(list(self.versions.values())), None)
+
     def version(self, version: str) -> VersionRecord | None:
         """Return a version, ``$LATEST`` included."""
         return self.latest if version == LATEST else self.versions.get(version)
@@ -228,7 +233,5 @@ def _function(content: Mapping[str, Any]) -> FunctionRecord:
 
 
 def _version(content: Mapping[str, Any]) -> VersionRecord:
-    layers = tuple(
-        Layer(one["arn"], None if one["code"] is None else Code(**one["code"])) for one in content["layers"]
-    )
+    layers = tuple(Layer(one["arn"], None if one["code"] is None else Code(**one["code"])) for one in content["layers"])
     return VersionRecord(**{**content, "code": Code(**content["code"]), "layers": layers})

@@ -62,18 +62,32 @@ class RuntimeApi:
             self._server.close()
         for connection in list(self._connections):
             connection.close()
+        self._connections.clear()
+        self._waiting = None
 
     @property
     def is_polled(self) -> bool:
         """Whether the runtime waits for an invocation at this moment."""
         return self._waiting is not None
 
-    def send_invocation(self, request_id: str, payload: bytes, deadline_ms: int, arn: str, trace_id: str) -> None:
-        """Answer the runtime's waiting poll; only while `is_polled`."""
+    def send_invocation(
+        self,
+        request_id: str,
+        payload: bytes,
+        deadline_ms: int,
+        arn: str,
+        trace_id: str,
+        client_context: str | None = None,
+    ) -> None:
+        """Answer the runtime's waiting poll; only while `is_polled`. `client_context` is JSON."""
+        # As one line of ASCII, whatever its JSON looks like.
+        context = (
+            f"Lambda-Runtime-Client-Context: {json.dumps(json.loads(client_context))}\r\n" if client_context else ""
+        )
         head = (
             f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {request_id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\nLambda-Runtime-Trace-Id: {trace_id}\r\n\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\nLambda-Runtime-Trace-Id: {trace_id}\r\n{context}\r\n"
         ).encode("latin-1", "replace")
         connection, self._waiting = self._waiting, None
         assert connection is not None
@@ -123,6 +137,7 @@ class _Connection(asyncio.Protocol):
         self._size = 0
         self._missing = 0
         self._in_body = False
+        self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
@@ -133,6 +148,7 @@ class _Connection(asyncio.Protocol):
         self._api._closed(self)
 
     def close(self) -> None:
+        self._is_closed = True
         if self._transport is not None:
             self._transport.close()
 
@@ -148,6 +164,8 @@ class _Connection(asyncio.Protocol):
         self.reply(head.encode(), body)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_closed:
+            return
         if self._in_body:
             self._take_body(data)
         else:

@@ -1,32 +1,32 @@
-"""Lambda's functions by name: finds the version that is meant, and has a pool run it."""
+"""Lambda's data plane: finds the version that a request goes to, and has its environments answer."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime as dt
 import os
-from collections.abc import Coroutine, Mapping
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from emulator.lambda_service.environments import INIT_LIMIT_S, ExecutionEnvironment
-from emulator.lambda_service.functions import (
-    LATEST,
-    FunctionVersion,
-    environment_variables,
-    import_folders,
-    is_built_for_another_python,
-)
-from emulator.lambda_service.invocations import FunctionNotFoundError, Invocation, InvocationResult
-from emulator.lambda_service.logs import LogSink, PlatformLog
+from emulator.lambda_service.concurrency import ACCOUNT_LIMIT, UNRESERVED_MINIMUM, BurstRate, ConcurrencyLedger
+from emulator.lambda_service.deployment import Deployer, DeploymentError
+from emulator.lambda_service.environments import INIT_LIMIT_S
+from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.fault_injection import FaultInjector
+from emulator.lambda_service.fleet import Fleet
+from emulator.lambda_service.invocations import Invocation, InvocationResult
+from emulator.lambda_service.logs import LogSink
+from emulator.lambda_service.names import Place
+from emulator.lambda_service.operations import FunctionOperations, open_operations
 from emulator.lambda_service.pool import EnvironmentPool
-from emulator.lambda_service.processes import ProcessPlan, SpawnLauncher
-from emulator.lambda_service.snapshots import SNAPSHOT_INIT_LIMIT_S, SnapshotLauncher
-from emulator.project import FunctionSpec
+from emulator.lambda_service.running_version import RunningVersion, Surroundings, utc_now
+from emulator.lambda_service.temporary_folders import TemporaryFolders
+from emulator.project import FunctionSpec, UnsupportedError
 
-PUBLISHED = "1"
+_REAP_AT_LEAST_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,159 +36,221 @@ class Limits:
     Parameters
     ----------
     concurrency : int
-        The most environments of one function at once, where the template reserves none.
+        The account's limit on requests in flight.
     idle_s : float
         How long an environment may idle before it is stopped.
     init_s : float
         Lambda's limit on initialising an environment.
     """
 
-    concurrency: int = 100
+    concurrency: int = ACCOUNT_LIMIT
     idle_s: float = 600.0
     init_s: float = INIT_LIMIT_S
 
+    @property
+    def unreserved_minimum(self) -> int:
+        """What reservations must leave; an account smaller than AWS's may reserve all that it has."""
+        return UNRESERVED_MINIMUM if self.concurrency >= ACCOUNT_LIMIT else 0
+
 
 class LambdaService:
-    """The functions of a project.
+    """The functions of an account, ready to be called.
+
+    Parameters
+    ----------
+    operations : FunctionOperations
+        What there is, and the way to change it.
+    specs : mapping
+        The template's functions, by logical id.
+    sink : LogSink
+        Where functions' output and Lambda's lines go.
+    machine : mapping
+        The emulator's own environment variables.
+    limits : Limits
+        Concurrency and time.
+    draw : callable, optional
+        A number from [0, 1), a new one each time: which of an alias's versions a request goes to.
+    """
+
+    def __init__(
+        self,
+        operations: FunctionOperations,
+        specs: Mapping[str, FunctionSpec],
+        sink: LogSink,
+        machine: Mapping[str, str],
+        *,
+        limits: Limits,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.operations = operations
+        self.ledger = ConcurrencyLedger(limits.concurrency, unreserved_minimum=limits.unreserved_minimum)
+        self.faults = FaultInjector(draw)
+        self._specs = specs
+        self._sink = sink
+        self._limits = limits
+        self._draw = draw
+        self._folders = TemporaryFolders()
+        place, burst = operations.catalogue.place, BurstRate(time.monotonic)
+        surroundings = Surroundings(sink, machine, place.region, limits.init_s, burst, self._folders)
+        self._fleet = Fleet(operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings))
+        self._deployer = Deployer(specs, operations, self._fleet)
+        self._deploying: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to prepare what aliases point to, to deploy what the template has new, and to reap what idles."""
+        self._fleet.start()
+        self._deploying = [self._fleet.run(self._bring_up_to_date(logical_id)) for logical_id in self._specs]
+        self._fleet.run(self._reap())
+
+    async def deployed(self) -> None:
+        """Wait until all that the template has new is deployed, or has been found not to work."""
+        await asyncio.gather(*self._deploying, return_exceptions=True)
+
+    def submit(
+        self,
+        name: str,
+        payload: bytes,
+        qualifier: str | None = None,
+        trace_id: str = "",
+        *,
+        client_context: str | None = None,
+        want_log_tail: bool = False,
+        request_id: str | None = None,
+    ) -> asyncio.Future[InvocationResult]:
+        """Call a function; the future is the result, whatever becomes of the function.
+
+        A future that is cancelled leaves the function at work, as a caller that hangs up does on AWS.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            No such function, version or alias.
+        TooManyRequestsError
+            Its concurrency is used up.
+        """
+        resolved = self.operations.resolve(name, qualifier, self._draw())
+        function = resolved.function
+        running = self._fleet.get(function)
+
+        def run() -> asyncio.Future[InvocationResult]:
+            result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
+            running.pool.submit(
+                Invocation(
+                    request_id or _new_request_id(),
+                    payload,
+                    resolved.arn_used,
+                    trace_id,
+                    result,
+                    client_context=client_context,
+                    want_log_tail=want_log_tail,
+                )
+            )
+            return result
+
+        name = function.spec.name
+        self.ledger.claim(name)
+        try:
+            result = self.faults.submit(name, run, version=function.version) if self.faults.is_set else run()
+        except BaseException:
+            self.ledger.release(name)
+            raise
+        result.add_done_callback(lambda _: self.ledger.release(name))
+        return asyncio.shield(result)
+
+    def pools(self) -> Iterable[EnvironmentPool]:
+        """Return the environments of every version at work."""
+        return [running.pool for running in self._fleet.all()]
+
+    async def deploy(self, name: str, code_folder: Path) -> dict[str, Any]:
+        """See `Deployer.deploy`."""
+        return await self._deployer.deploy(name, code_folder)
+
+    async def redeploy(self, logical_id: str) -> bool:
+        """See `Deployer.redeploy`."""
+        return await self._deployer.redeploy(logical_id)
+
+    def note(self, text: str) -> None:
+        """Say something of the emulator's own among the functions' output."""
+        self._sink.write(f"emulator: {text}\n".encode())
+
+    async def close(self) -> None:
+        """Stop every environment, wait until no process is left, and give the state's folder back."""
+        await self._fleet.close()
+        self._folders.close()
+        self.operations.close()
+
+    async def _bring_up_to_date(self, logical_id: str) -> None:
+        try:
+            if await self.redeploy(logical_id):
+                self.note(f"{logical_id} has changed since the last start; it is deployed")
+        except (DeploymentError, LambdaApiError) as error:
+            self.note(str(error))
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(min(self._limits.idle_s / 4, _REAP_AT_LEAST_EVERY_S))
+            self._fleet.reap(self._limits.idle_s)
+
+
+def open_service(
+    functions: Mapping[str, FunctionSpec],
+    sink: LogSink,
+    machine: Mapping[str, str],
+    *,
+    region: str,
+    account_id: str,
+    limits: Limits,
+    state_dir: Path | None = None,
+) -> LambdaService:
+    """Return a service with the functions of a template.
+
+    A function that is not there yet is deployed here, its first version and its alias included: nobody calls it
+    yet. What has changed of the others is deployed by `LambdaService.start`.
 
     Parameters
     ----------
     functions : mapping
         By logical id.
-    sink : LogSink
-        Where functions' output and Lambda's lines go.
-    machine : mapping
-        The emulator's own environment variables.
+    sink, machine, limits
+        See `LambdaService`.
     region, account_id : str
         For ARNs and variables.
-    limits : Limits
-        Concurrency and time.
+    state_dir : Path, optional
+        Where versions and aliases are kept; without it they go with the service.
+
+    Raises
+    ------
+    StateError
+        The folder can't be used.
+    UnsupportedError
+        A function can't be deployed.
     """
+    operations = open_operations(
+        state_dir,
+        Place(region, account_id),
+        utc_now,
+        concurrency=limits.concurrency,
+        unreserved_minimum=limits.unreserved_minimum,
+    )
+    try:
+        for spec in functions.values():
+            record = operations.catalogue.account.functions.get(spec.name)
+            if record is None or not (record.deployed or record.aliases):
+                _deploy_first(operations, spec)
+    except BaseException:
+        operations.close()
+        raise
+    return LambdaService(operations, functions, sink, machine, limits=limits)
 
-    def __init__(
-        self,
-        functions: Mapping[str, FunctionSpec],
-        sink: LogSink,
-        machine: Mapping[str, str],
-        *,
-        region: str,
-        account_id: str,
-        limits: Limits,
-    ) -> None:
-        self._functions = {spec.name: spec for spec in functions.values()}
-        self._sink = sink
-        self._machine = machine
-        self._region = region
-        self._account_id = account_id
-        self._limits = limits
-        self._pools: dict[tuple[str, str], EnvironmentPool] = {}
-        self._snapshots: list[SnapshotLauncher] = []
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Begin to reap idle environments, and to initialise what has SnapStart."""
-        for spec in self._functions.values():
-            if spec.alias is not None and spec.snap_start:
-                self._pool(spec, PUBLISHED)
-        for snapshot in self._snapshots:
-            self._run(snapshot.prepare())
-        self._run(self._reap())
-
-    def arn(self, name: str, qualifier: str | None = None) -> str:
-        """Return a function's ARN, qualified if a qualifier is given."""
-        plain = f"arn:aws:lambda:{self._region}:{self._account_id}:function:{name}"
-        return plain if qualifier is None else f"{plain}:{qualifier}"
-
-    def submit(
-        self, name: str, payload: bytes, qualifier: str | None = None, trace_id: str = ""
-    ) -> asyncio.Future[InvocationResult]:
-        """Call a function; the future is the result, whatever becomes of the function.
-
-        Raises
-        ------
-        FunctionNotFoundError
-            No such function, version or alias.
-        TooManyRequestsError
-            It has all the environments that it may have, and all are busy.
-        """
-        spec = self._functions.get(name)
-        if spec is None:
-            raise FunctionNotFoundError(name, sorted(self._functions))
-        version = self._version_of(spec, qualifier)
-        pool = self._pools.get((name, version))
-        if pool is None:
-            pool = self._pool(spec, version)
-        result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-        pool.submit(Invocation(_new_request_id(), payload, self.arn(name, qualifier), trace_id, result))
-        return result
-
-    async def close(self) -> None:
-        """Stop every environment and wait until no process is left."""
-        for task in self._tasks:
-            task.cancel()
-        # A pool waits for its environments, and those may be waiting for a snapshot.
-        for snapshot in self._snapshots:
-            snapshot.refuse()
-        await asyncio.gather(*(pool.close() for pool in self._pools.values()))
-        await asyncio.gather(*(snapshot.close() for snapshot in self._snapshots))
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _version_of(self, spec: FunctionSpec, qualifier: str | None) -> str:
-        if qualifier is None or qualifier == LATEST:
-            return LATEST
-        if spec.alias is not None and qualifier in {spec.alias, PUBLISHED}:
-            return PUBLISHED
-        raise FunctionNotFoundError(f"{spec.name}:{qualifier}", sorted(self._functions))
-
-    def _pool(self, spec: FunctionSpec, version: str) -> EnvironmentPool:
-        function = FunctionVersion(spec, version, self.arn(spec.name))
-        log = PlatformLog(self._sink, spec.log_format, version, spec.memory_mb, _utc_now)
-        settings = {
-            "function": spec.name,
-            "handler": spec.handler,
-            "path": import_folders(spec),
-            "site_first": is_built_for_another_python(spec),
-        }
-        if settings["site_first"]:
-            log.note(f"{spec.name} was built for another Python than this one; this one's packages come first")
-        spawn = SpawnLauncher(settings, spec.code_dir, self._sink)
-
-        def variables(runtime_api: str) -> dict[str, str]:
-            stream = f"{_utc_now():%Y/%m/%d}/[{version}]{uuid4().hex}"
-            return environment_variables(
-                function, self._machine, region=self._region, log_stream=stream, runtime_api=runtime_api
-            )
-
-        launcher: SpawnLauncher | SnapshotLauncher = spawn
-        if function.uses_snapshots:
-            limit_s = max(SNAPSHOT_INIT_LIMIT_S, spec.timeout_s)
-            launcher = SnapshotLauncher(
-                lambda: ProcessPlan(settings, variables(""), spec.code_dir), self._sink, log, spawn, limit_s
-            )
-            self._snapshots.append(launcher)
-        # The snapshot has a limit of its own, and a fork has nothing left to initialise.
-        init_s = self._limits.init_s
-        limit = self._limits.concurrency if spec.reserved_concurrency is None else spec.reserved_concurrency
-        pool = EnvironmentPool(
-            spec.name,
-            version,
-            lambda owner: ExecutionEnvironment(function, owner, launcher, variables, log, init_s),
-            limit,
-        )
-        self._pools[spec.name, version] = pool
-        return pool
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _reap(self) -> None:
-        while True:
-            await asyncio.sleep(min(self._limits.idle_s / 4, 5))
-            for pool in self._pools.values():
-                pool.reap(self._limits.idle_s)
+def _deploy_first(operations: FunctionOperations, spec: FunctionSpec) -> None:
+    try:
+        said = operations.update_from_template(spec)
+        if spec.alias is not None:
+            published = operations.publish_version(function_name=spec.name)
+            operations.point_alias(spec, published["Version"], said)
+    except LambdaApiError as error:
+        raise UnsupportedError(spec.logical_id, "Properties", error.message) from error
 
 
 def machine_variables() -> dict[str, str]:
@@ -201,7 +263,3 @@ def _new_request_id() -> str:
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

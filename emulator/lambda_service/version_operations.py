@@ -41,7 +41,7 @@ class VersionOperations(OperationGroup):
                     f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST "
                     f"({latest.code.package_sha256}). Please try again with the CodeSHA256 in $LATEST."
                 )
-            newest = next(reversed(function.versions.values()), None)
+            newest = function.newest
             if newest is not None and newest.runs_as(latest):
                 return self._describe(function, newest, newest.version)
             published = dataclasses.replace(

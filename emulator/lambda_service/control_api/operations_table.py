@@ -13,13 +13,34 @@ INVOKE = "Invoke"
 UPDATE_CODE = "UpdateFunctionCode"
 UPDATE_CONFIGURATION = "UpdateFunctionConfiguration"
 IMITATED = (
-    "CreateAlias", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency", "DeleteFunctionEventInvokeConfig",
-    "DeleteProvisionedConcurrencyConfig", "GetAccountSettings", "GetAlias", "GetFunction", "GetFunctionConcurrency",
-    "GetFunctionConfiguration", "GetFunctionEventInvokeConfig", "GetProvisionedConcurrencyConfig", INVOKE,
-    "ListAliases", "ListFunctionEventInvokeConfigs", "ListFunctions", "ListProvisionedConcurrencyConfigs", "ListVersionsByFunction",
-    "PublishVersion", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig", "PutProvisionedConcurrencyConfig", "UpdateAlias",
-    UPDATE_CODE, UPDATE_CONFIGURATION, "UpdateFunctionEventInvokeConfig",
-)  # fmt: skip
+    "CreateAlias",
+    "DeleteAlias",
+    "DeleteFunction",
+    "DeleteFunctionConcurrency",
+    "DeleteFunctionEventInvokeConfig",
+    "DeleteProvisionedConcurrencyConfig",
+    "GetAccountSettings",
+    "GetAlias",
+    "GetFunction",
+    "GetFunctionConcurrency",
+    "GetFunctionConfiguration",
+    "GetFunctionEventInvokeConfig",
+    "GetProvisionedConcurrencyConfig",
+    INVOKE,
+    "ListAliases",
+    "ListFunctionEventInvokeConfigs",
+    "ListFunctions",
+    "ListProvisionedConcurrencyConfigs",
+    "ListVersionsByFunction",
+    "PublishVersion",
+    "PutFunctionConcurrency",
+    "PutFunctionEventInvokeConfig",
+    "PutProvisionedConcurrencyConfig",
+    "UpdateAlias",
+    UPDATE_CODE,
+    UPDATE_CONFIGURATION,
+    "UpdateFunctionEventInvokeConfig",
+)
 # The model says 200; the service answers without a body.
 _STATUS_OVER_MODEL = {"DeleteFunction": 204}
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

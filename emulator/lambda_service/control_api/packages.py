@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import lzma
 import os
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +22,12 @@ MAX_ZIPPED_BYTES = 50 * 1024 * 1024
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 _S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
 _CHUNK_BYTES = 1024 * 1024
+# What zipfile and its decompressors raise for what is damaged (RuntimeError: encrypted), and what the system says of
+# an entry that is a file and a folder at once, or has too long a name.
+_DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
+)  # fmt: skip
 _NO_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
 
@@ -137,8 +146,7 @@ def unpack(archive: BinaryIO, folder: Path) -> None:
             if not any(not entry.is_dir() for entry in entries):
                 raise InvalidParameterError("Uploaded file must be a non-empty zip")
             _unpack_entries(source, entries, folder)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        # RuntimeError is an encrypted entry; OSError one that is a file and a folder at once, or too long a name.
+    except _DAMAGED as error:
         raise InvalidParameterError(f"{_NO_ZIP} ({error})") from None
     finally:
         archive.seek(0)

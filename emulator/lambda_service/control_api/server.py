@@ -161,7 +161,8 @@ class ControlApi:
         for name in parameters:
             if snake_case(name) not in taken:
                 raise _not_imitated_parameter(name, operation.name)
-        answer: Mapping[str, Any] | None = method(**arguments)
+        # In a thread: what changes something waits for the disk, and requests to functions must not.
+        answer: Mapping[str, Any] | None = await asyncio.to_thread(method, **arguments)
         return answer
 
     async def _update_code(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -173,7 +174,8 @@ class ControlApi:
         self._operations.get_function_configuration(function_name=function)
         with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
             package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
-            return self._operations.update_function_code(
+            return await asyncio.to_thread(
+                self._operations.update_function_code,
                 function_name=function,
                 code_folder=package.folder,
                 publish=parameters.get("Publish", False),

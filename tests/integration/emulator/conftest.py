@@ -114,6 +114,10 @@ def _starter(folder: Path) -> Iterator[Start]:
         number = len(started)
         ready, log = folder / f"ready-{number}.json", folder / f"log-{number}.txt"
 
+        if "bucket" not in arguments and "--state-dir" not in arguments:
+            # Each process has a state of its own, unless a test is about that.
+            arguments = (*arguments, "--state-dir", str(folder / f"state-{number}"))
+
         def limit() -> None:
             if file_size_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, file_size_limit))

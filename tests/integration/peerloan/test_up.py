@@ -48,7 +48,7 @@ class Peerloan:
     def up(self, *words: str) -> tuple[subprocess.Popen[str], str]:
         """Start the stack; return its process and what it printed until it was ready."""
         process = subprocess.Popen(
-            self.command("up", "--port", "0", "--bucket-port", "0", *words),
+            self.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0", *words),
             env=self.environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -202,7 +202,7 @@ def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerl
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_LIMIT_S) == 0
 
-    refused = peerloan.run("up", "--port", "0", "--bucket-port", "0")
+    refused = peerloan.run("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0")
     assert refused.returncode == 1
     assert "versions 1, 2" in refused.stderr
     assert "peerloan up --no-api" in refused.stderr
@@ -253,13 +253,13 @@ def test_what_goes_wrong_says_so_and_has_its_exit_code(
 
 def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(peerloan: Peerloan) -> None:
     peerloan.up()
-    done = peerloan.run("up", "--port", "0", "--bucket-port", "0")
+    done = peerloan.run("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0")
     assert done.returncode == 1
     assert f"runs already, at {urls(peerloan)['api_url']}" in done.stderr
 
 
 def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None:
-    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up", "--port", "0", "--bucket-port", "0"]
+    command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0"]
     process = subprocess.Popen(
         command,
         cwd=peerloan.folder,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,19 +73,16 @@ def test_whatever_changes_meanwhile_nothing_is_counted_twice_or_lost(steps: list
     in_flight = dict.fromkeys("abc", 0)
     for function, what, number in steps:
         if what == "claim":
-            try:
+            with contextlib.suppress(TooManyRequestsError):
                 ledger.claim(function)
                 in_flight[function] += 1
-            except TooManyRequestsError as error:
-                assert error.function == function
         elif what == "release" and in_flight[function]:
             ledger.release(function)
             in_flight[function] -= 1
         elif what == "reserve":
-            try:
+            with contextlib.suppress(UnreservedMinimumError):
                 ledger.set_reserved(function, number or None)
-            except UnreservedMinimumError:
-                assert ledger.unreserved - number < 5
+            assert ledger.unreserved >= 5
         elif what == "provision":
             ledger.set_provisioned(function, number)
         assert {name: ledger.in_flight(name) for name in "abc"} == in_flight

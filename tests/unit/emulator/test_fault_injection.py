@@ -118,7 +118,7 @@ def test_numbers_and_booleans_may_be_strings_as_in_a_template() -> None:
         ({"faults": {}}, "must be"),
         ({"faults": [1]}, "/faults/0: must be an object"),
         ({"faults": [{"actionId": ERROR, "more": 1}]}, "/faults/0: must be an object"),
-        ({"faults": [{"actionId": ERROR}, {"actionId": "aws:ec2:stop"}]}, "/faults/1/actionId: must be one of aws:lambda"),
+        ({"faults": [{"actionId": ERROR}, {"actionId": "aws:ec2:stop"}]}, "/faults/1/actionId: must be one of aws"),
         ({"faults": [{"function": 1, "actionId": ERROR}]}, "/faults/0/function"),
         ({"faults": [{"actionId": ERROR, "parameters": {"statusCode": 1}}]}, "invocationPercentage, preventExecution"),
         ({"faults": [{"actionId": ERROR, "parameters": {"invocationPercentage": 0}}]}, "from 1 to 100"),

@@ -12,14 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.lambda_service import invocations
-from emulator.lambda_service.environments import State
+from emulator.lambda_service.concurrency import BurstRate
+from emulator.lambda_service.environment_state import State
 from emulator.lambda_service.functions import (
     FunctionVersion,
     environment_variables,
     import_folders,
     is_built_for_another_python,
 )
-from emulator.lambda_service.invocations import Invocation, InvocationResult, TooManyRequestsError
+from emulator.lambda_service.invocations import (
+    SNAP_START_ERROR,
+    Invocation,
+    InvocationResult,
+    TooManyRequestsError,
+)
 from emulator.lambda_service.logs import LogSink
 from emulator.lambda_service.pool import EnvironmentPool
 from emulator.lambda_service.processes import ProcessPlan, SpawnedProcess
@@ -34,18 +40,22 @@ class FakeEnvironment:
         self.pool = pool
         self.state = State.STARTING
         self.idle_since = 0.0
+        self.is_fresh = True
+        self.is_provisioned = False
+        self.pid = None
         self.current: Invocation | None = None
+        self.gone = asyncio.Event()
 
     async def start(self) -> None:
         """Nothing: the test makes it ready."""
 
     async def wait_stopped(self) -> None:
-        """It has no process."""
+        await self.gone.wait()
 
     def invoke(self, invocation: Invocation) -> None:
-        assert self.state is State.IDLE
+        assert self.state in {State.IDLE, State.RESET}
         assert self.current is None, "interleaved"
-        self.state, self.current = State.BUSY, invocation
+        self.state, self.current, self.is_fresh = State.BUSY, invocation, False
 
     def become_free(self) -> None:
         self.state, self.current = State.IDLE, None
@@ -56,26 +66,28 @@ class FakeEnvironment:
         self.current.result.set_result(InvocationResult(b"ok", None, "1"))
         self.become_free()
 
-    def die(self) -> None:
-        current, self.state = self.current, State.STOPPED
+    def crash(self) -> None:
+        current, self.current, self.state = self.current, None, State.RESET
         if current is not None:
             current.result.set_result(InvocationResult(b"dead", "Unhandled", "1"))
-        self.pool.environment_stopped(self, None)  # type: ignore[arg-type]
+        self.pool.environment_was_reset(self)  # type: ignore[arg-type]
 
     def fail_to_start(self) -> None:
         self.state = State.STOPPED
-        self.pool.environment_failed_to_start(self, b"failed")  # type: ignore[arg-type]
+        self.gone.set()
+        self.pool.environment_failed_to_start(self, b"failed", SNAP_START_ERROR)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         self.state = State.STOPPED
+        self.gone.set()
 
 
 class Rig:
     """A pool of fakes."""
 
-    def __init__(self, limit: int = 10) -> None:
+    def __init__(self, burst: int = 100) -> None:
         self.made: list[FakeEnvironment] = []
-        self.pool = EnvironmentPool("f", "1", self._make, limit)
+        self.pool = EnvironmentPool("f", "1", self._make, BurstRate(lambda: 0.0, burst))
 
     def _make(self, pool: EnvironmentPool) -> Any:
         self.made.append(FakeEnvironment(pool))
@@ -103,6 +115,8 @@ def test_the_first_free_environment_takes_the_oldest_request() -> None:
         assert rig.made[0].current is third
         rig.made[0].answer()
         rig.made[1].answer()
+        status = rig.pool.status()
+        assert (status.cold_starts, status.warm_starts, status.by_state["idle"]) == (2, 1, 2)
         assert rig.pool.reap(-1) == 2
         assert rig.pool.size == 0
 
@@ -114,7 +128,7 @@ def test_a_failed_start_costs_one_waiting_request_at_most() -> None:
         rig = Rig()
         first, second = rig.submit(), rig.submit()
         rig.made[0].fail_to_start()
-        assert first.result.done()
+        assert first.result.result().api_error == SNAP_START_ERROR
         assert not second.result.done()
         rig.made[1].become_free()
         third = rig.submit()
@@ -126,45 +140,97 @@ def test_a_failed_start_costs_one_waiting_request_at_most() -> None:
     asyncio.run(scenario())
 
 
-def test_an_undelivered_invocation_goes_to_a_new_environment_even_at_the_limit() -> None:
+def test_a_reset_environment_is_used_before_one_is_added_and_after_the_idle_ones() -> None:
     async def scenario() -> None:
-        rig = Rig(limit=1)
-        invocation = rig.submit()
-        with pytest.raises(TooManyRequestsError, match="1 environments"):
+        rig = Rig(burst=2)
+        rig.submit(), rig.submit()
+        for one in rig.made:
+            one.become_free()
+        rig.made[0].crash()
+        rig.made[1].answer()
+        assert rig.pool.status().by_state == {"starting": 0, "idle": 1, "busy": 0, "reset": 1}
+        third, fourth = rig.submit(), rig.submit()
+        assert (rig.made[1].current, rig.made[0].current) == (third, fourth)
+        with pytest.raises(TooManyRequestsError, match="limit of 2"):
             rig.submit()
-        rig.made[0].become_free()
-        rig.made[0].state = State.STOPPED
-        rig.pool.environment_stopped(rig.made[0], invocation)  # type: ignore[arg-type]
-        rig.made[1].become_free()
-        assert rig.made[1].current is invocation
+        rig.made[0].crash()
+        rig.made[1].crash()
+        assert rig.pool.reap(-1) == 2
+
+    asyncio.run(scenario())
+
+
+def test_draining_stops_the_idle_at_once_and_the_busy_after_their_answers() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        rig.submit(), rig.submit()
+        for one in rig.made:
+            one.become_free()
+        rig.made[0].answer()
+        late, last = rig.submit(), rig.submit()
+        assert rig.made[0].current is late
+        draining = asyncio.create_task(rig.pool.drain())
+        await asyncio.sleep(0)
+        rig.made[0].answer()
+        assert rig.made[0].current is last, "it was accepted before"
+        rig.made[0].answer()
+        assert rig.made[0].state is State.STOPPED
+        rig.made[1].crash()
+        assert rig.made[1].state is State.STOPPED
+        assert not draining.done()
+        rig.made[2].become_free()
+        await draining
+        assert rig.pool.size == 0
+
+    asyncio.run(scenario())
+
+
+def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        rig.pool.provision(2)
+        assert [one.is_provisioned for one in rig.made] == [True, True]
+        for one in rig.made:
+            one.become_free()
+        assert rig.pool.reap(-1) == 0
+        assert rig.pool.status().provisioned_ready == 2
+        rig.made[0].crash()
+        assert (rig.made[0].state, len(rig.made)) == (State.STOPPED, 3)
+        rig.made[2].fail_to_start()
+        status = rig.pool.status()
+        assert (len(rig.made), status.provisioned_wanted, status.provisioning_failure) == (3, 1, b"failed")
+        rig.pool.provision(0)
+        assert rig.pool.reap(-1) == 1
         await rig.pool.close()
 
     asyncio.run(scenario())
 
 
-@given(st.lists(st.integers(0, 5), max_size=80), st.integers(1, 5))
-def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list[int], limit: int) -> None:
+@given(st.lists(st.integers(0, 6), max_size=80), st.integers(1, 5))
+def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list[int], burst: int) -> None:
     async def scenario() -> None:
-        rig = Rig(limit)
+        rig = Rig(burst)
         submitted: list[Invocation] = []
         for step in steps:
             living = [one for one in rig.made if one.state is not State.STOPPED]
             starting = [one for one in living if one.state is State.STARTING]
             busy = [one for one in living if one.state is State.BUSY]
+            idle = [one for one in living if one.state is State.IDLE]
             if step <= 1:
                 try:
                     submitted.append(rig.submit())
                 except TooManyRequestsError:
-                    assert len(living) == limit
+                    assert len(rig.made) == burst
             elif step == 2 and starting:
                 starting[0].become_free()
             elif step == 3 and busy:
                 busy[-1].answer()
             elif step == 4 and busy:
-                busy[0].die()
+                busy[0].crash()
             elif step == 5 and starting:
                 starting[-1].fail_to_start()
-            assert rig.pool.size <= limit
+            elif step == 6 and idle:
+                idle[0].crash()
         for _ in range(2 * len(submitted) + 2):
             for one in list(rig.made):
                 if one.state is State.STARTING:
@@ -172,6 +238,7 @@ def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list
                 elif one.state is State.BUSY:
                     one.answer()
         assert all(one.result.done() for one in submitted)
+        assert rig.pool.status().waiting == 0
         await rig.pool.close()
 
     asyncio.run(scenario())

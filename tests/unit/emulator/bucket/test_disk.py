@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.bucket.disk import Disk
-from emulator.durable_files import FolderLock, remove_durably, write_durably
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
 from emulator.bucket.records import Record, decode_record, encode_record
 from emulator.bucket.targets import bucket_and_key
+from emulator.durable_files import FolderLock, remove_durably, write_durably
 
 json_facts = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()))
 

@@ -1,0 +1,141 @@
+"""Code changes, deployed while the emulator runs: from the save to the new code's answer in under a second.
+
+A source folder is deployed as soon as it has been quiet for a moment. What `sam build` makes is deployed when
+the build is done: it removes its template first and writes it last, so without a template nothing is deployed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+from emulator.lambda_service.code_store import is_ignored
+from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.service import LambdaService
+from emulator.project import FunctionSpec, ProjectError
+
+# Of changes that follow each other, each waits so long for the next one, and all of them at most so long.
+_QUIET_MS = 50
+_AT_MOST_MS = 400
+_LOOK_AGAIN_S = 0.5
+_BUILD_FOLDER = ".aws-sam"
+
+
+class CodeWatcher:
+    """Deploys functions again when their code, or that of one of their layers, has changed.
+
+    Parameters
+    ----------
+    service : LambdaService
+        Deploys.
+    functions : mapping
+        By logical id.
+    template : Path
+        The template that they are from; of a change of it is only said what to do.
+    """
+
+    def __init__(self, service: LambdaService, functions: Mapping[str, FunctionSpec], template: Path) -> None:
+        self._service = service
+        self._template = template.resolve()
+        self._template_text = _text(self._template)
+        self._folders = {
+            logical_id: tuple(folder.resolve() for folder in (spec.code_dir, *spec.layer_dirs))
+            for logical_id, spec in functions.items()
+        }
+        self._is_built = _BUILD_FOLDER in self._template.parts
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        await asyncio.gather(self._watch_code(), self._watch_template())
+
+    async def _watch_code(self) -> None:
+        while True:
+            places = self._places()
+            if not all(place.is_dir() for place in places):
+                # Somebody is about to replace a folder; what is in it then is a change.
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                continue
+            identities = [_identity(place) for place in places]
+            try:
+                async with contextlib.aclosing(
+                    awatch(*places, watch_filter=self._counts, step=_QUIET_MS, debounce=_AT_MOST_MS)
+                ) as batches:
+                    async for changes in batches:
+                        await self._deploy({Path(path) for _, path in changes})
+                        if [_identity(place) for place in places] != identities:
+                            break
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._service.note(f"code changes can't be watched: {error}")
+                return
+            await self._deploy(None)
+
+    def _places(self) -> list[Path]:
+        """Return the folders to watch; a build replaces its folders, so their parent is watched."""
+        if self._is_built:
+            parts = self._template.parts
+            return [Path(*parts[: parts.index(_BUILD_FOLDER) + 1])]
+        folders = sorted({folder for folders in self._folders.values() for folder in folders})
+        return [one for one in folders if not any(other in one.parents for other in folders)]
+
+    def _counts(self, _: Change, path: str) -> bool:
+        """Return whether a change can be one of code."""
+        return self._functions_of(Path(path)) != set() or (self._is_built and Path(path) == self._template)
+
+    def _functions_of(self, path: Path) -> set[str]:
+        return {
+            logical_id
+            for logical_id, folders in self._folders.items()
+            if any(
+                path.is_relative_to(folder) and not any(map(is_ignored, path.relative_to(folder).parts))
+                for folder in folders
+            )
+        }
+
+    async def _deploy(self, changed: set[Path] | None) -> None:
+        """Deploy the functions that these paths belong to; None for all. One that has not changed costs nothing."""
+        if self._is_built and not self._template.is_file():
+            return
+        if changed is None or self._template in changed:
+            functions = set(self._folders)
+        else:
+            functions = {logical_id for path in changed for logical_id in self._functions_of(path)}
+        for logical_id in sorted(functions):
+            if all(folder.is_dir() for folder in self._folders[logical_id]):
+                await self._redeploy(logical_id)
+
+    async def _redeploy(self, logical_id: str) -> None:
+        try:
+            if await self._service.redeploy(logical_id):
+                self._service.note(f"{logical_id}: changed code is deployed")
+        except (LambdaApiError, ProjectError) as error:
+            self._service.note(str(error))
+
+    async def _watch_template(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            text = _text(self._template)
+            if text is not None and text != self._template_text:
+                self._template_text = text
+                self._service.note(f"{self._template.name} has changed: start the emulator anew to apply it")
+
+
+def _text(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another one of the same name."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,90 @@
+"""A process and all that it has started, in whatever session: found, and ended. Linux; elsewhere the group alone.
+
+Lambda ends a sandbox with everything in it. Here each environment's first process is the *subreaper* of what it
+starts: a child whose parent ends becomes a child of the environment and not of the system, so that nothing leaves
+the tree while the environment lives. When the environment itself ends, what it leaves behind becomes the emulator's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below one, nearest first; none where the system does not say."""
+    found: list[int] = []
+    level = [pid]
+    while level:
+        level = [child for one in level for child in _children(one)]
+        found += level
+    return found
+
+
+def kill_group(pid: int) -> None:
+    """Send SIGKILL to a process group; one that is gone is fine."""
+    if pid <= 1:  # Group 0 would be the emulator's own.
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def kill_tree(pid: int) -> None:
+    """Send SIGKILL to a process group and to all below its leader."""
+    if pid <= 1:
+        return
+    # Held still, it starts nothing more; and what loses its parent on the way becomes its child, and is found.
+    _send(pid, signal.SIGSTOP)
+    killed: set[int] = set()
+    while more := set(descendants(pid)) - killed:
+        for one in more:
+            _send(one, signal.SIGKILL)
+        killed |= more
+    kill_group(pid)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever an environment leaves behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill_orphans(variable: bytes) -> list[int]:
+    """End the children of this process that have a variable among theirs, and return them.
+
+    Parameters
+    ----------
+    variable : bytes
+        ``NAME=value``, the same in nothing but one environment.
+    """
+    found = [child for child in _children(os.getpid()) if _has_variable(child, variable)]
+    for child in found:
+        kill_tree(child)
+        _send(child, signal.SIGKILL)
+    return found
+
+
+def _children(pid: int) -> Iterator[int]:
+    # A process is listed with that thread of its parent which started it.
+    for thread in Path(f"/proc/{pid}/task").glob("[0-9]*/children"):
+        with contextlib.suppress(OSError, ValueError):
+            yield from map(int, thread.read_bytes().split())
+
+
+def _has_variable(pid: int, variable: bytes) -> bool:
+    try:
+        return variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)

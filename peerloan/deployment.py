@@ -1,0 +1,166 @@
+"""Shipping the function's code over Lambda's API, to the local stack and to AWS alike.
+
+The alias moves last, to a version that has said that it is ready: whoever calls the alias meanwhile is served by the
+version before. What `sam deploy` makes beside the code (layers, settings, the API) stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, WaiterError
+
+from peerloan.errors import DeploymentError
+
+# What Lambda takes in a request; what is larger goes by way of a bucket.
+MAX_DIRECT_BYTES = 50 * 1024 * 1024
+_LEFT_OUT = ("__pycache__",)
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a deployment came to.
+
+    Parameters
+    ----------
+    function, alias : str
+        What was deployed, and what points to it.
+    version, previous_version : str
+        That the alias points to now, and did before. The same for code that was there already.
+    code_sha256 : str
+        As Lambda has it.
+    package_bytes : int
+        The zip file's size.
+    seconds : dict
+        By step: ``update``, ``publish``, ``ready`` and ``alias``.
+    """
+
+    function: str
+    alias: str
+    version: str
+    previous_version: str
+    code_sha256: str
+    package_bytes: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def make_package(folder: Path) -> bytes:
+    """Return a folder as the zip file that Lambda unpacks; the same files give the same bytes on every machine.
+
+    Raises
+    ------
+    DeploymentError
+        There is nothing in it.
+    """
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and not set(path.relative_to(folder).parts) & set(_LEFT_OUT)
+    )
+    if not files:
+        raise DeploymentError(f"There is no code in {folder}. Name the function's folder, as sam build makes it.")
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EARLIEST)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
+            archive.writestr(entry, path.read_bytes())
+    return target.getvalue()
+
+
+def deploy(
+    client: Any, function: str, alias: str, source: dict[str, Any], *, package_bytes: int, ready_within_s: float
+) -> Deployment:
+    """Give a function other code, publish it as a version, wait until that is ready, and point the alias at it.
+
+    Parameters
+    ----------
+    client : boto3's client of Lambda
+        Of the local stack or of AWS.
+    function, alias : str
+        What to deploy to; both exist.
+    source : dict
+        ``ZipFile``, or ``S3Bucket`` and ``S3Key``.
+    package_bytes : int
+        For the record.
+    ready_within_s : float
+        How long the version may take to be ready.
+
+    Raises
+    ------
+    DeploymentError
+        A step failed. The alias points to what it did before.
+    """
+    seconds: dict[str, float] = {}
+    with _as_deployment_errors(client, function, alias):
+        before = client.get_alias(FunctionName=function, Name=alias)
+        with _timed(seconds, "update"):
+            updated = client.update_function_code(FunctionName=function, **source)
+            _wait(client, "function_updated_v2", ready_within_s, FunctionName=function)
+        with _timed(seconds, "publish"):
+            # With the code's sum, so that somebody else's deployment at the same time isn't taken for this one.
+            version = client.publish_version(FunctionName=function, CodeSha256=updated["CodeSha256"])["Version"]
+        with _timed(seconds, "ready"):
+            _wait(client, "published_version_active", ready_within_s, FunctionName=function, Qualifier=version)
+        with _timed(seconds, "alias"):
+            client.update_alias(
+                FunctionName=function,
+                Name=alias,
+                FunctionVersion=version,
+                RoutingConfig={"AdditionalVersionWeights": {}},
+                RevisionId=before["RevisionId"],
+            )
+    return Deployment(
+        function, alias, version, before["FunctionVersion"], updated["CodeSha256"], package_bytes, seconds
+    )
+
+
+def _wait(client: Any, state: str, limit_s: float, **which: str) -> None:
+    delay_s = 0.2
+    try:
+        client.get_waiter(state).wait(
+            **which, WaiterConfig={"Delay": delay_s, "MaxAttempts": max(1, round(limit_s / delay_s))}
+        )
+    except WaiterError as error:
+        last = error.last_response
+        reason = last.get("StateReason") or last.get("LastUpdateStatusReason") or str(error)
+        name = ":".join(which.values())
+        raise DeploymentError(f"{name} was not ready: {reason} The alias points to what it did before.") from error
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    seconds[step] = round(time.perf_counter() - began, 3)
+
+
+@contextlib.contextmanager
+def _as_deployment_errors(client: Any, function: str, alias: str) -> Iterator[None]:
+    """Turn what boto3 raises into a sentence that says what to do."""
+    cures = {
+        "ResourceNotFoundException": f"Name the function with --function and the alias ({alias}) with --alias.",
+        "PreconditionFailedException": f"Somebody else has changed the alias {alias!r} meanwhile. Try again.",
+        "ResourceConflictException": "Another deployment is in progress. Try again.",
+    }
+    try:
+        yield
+    except EndpointConnectionError as error:
+        raise DeploymentError(
+            f"Nothing answers at {client.meta.endpoint_url}. Run 'peerloan up', or name another --endpoint-url."
+        ) from error
+    except ClientError as error:
+        said = error.response["Error"]
+        cure = cures.get(said["Code"], "")
+        raise DeploymentError(f"{function}: {said['Code']}: {said['Message']} {cure}".rstrip()) from error
+    except BotoCoreError as error:
+        raise DeploymentError(f"{function}: {error}") from error

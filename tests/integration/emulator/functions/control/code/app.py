@@ -1,0 +1,39 @@
+"""Does what the event says, and tells what it was given."""
+
+import os
+import time
+from pathlib import Path
+
+
+def handler(event, context):
+    wanted = event if isinstance(event, dict) else {}
+    if "attempts" in wanted:
+        return attempt(Path(wanted["attempts"]), wanted["failures"], context)
+    match wanted.get("act"):
+        case "null":
+            return None
+        case "raise":
+            raise ValueError("as asked")
+        case "sleep":
+            time.sleep(wanted["s"])
+        case "print":
+            print(wanted["text"])
+    client_context = context.client_context
+    return {
+        "event": event,
+        "arn": context.invoked_function_arn,
+        "version": context.function_version,
+        "request_id": context.aws_request_id,
+        "custom": client_context.custom if client_context else None,
+        "greeting": os.environ.get("GREETING"),
+        "region": os.environ["AWS_REGION"],
+        "key": os.environ["AWS_ACCESS_KEY_ID"],
+    }
+
+
+def attempt(file, failures, context):
+    """Fail so many times; each attempt leaves a line."""
+    with file.open("a") as log:
+        log.write(context.aws_request_id + "\n")
+    if len(file.read_text().splitlines()) <= failures:
+        raise RuntimeError("not yet")

@@ -1,0 +1,64 @@
+"""Takes time, memory, processes or files as it is told, and says when it worked and where."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+MODE = os.environ.get("INIT_MODE")
+if MODE == "slow_restore":
+    from snapshot_restore_py import register_after_restore
+
+    register_after_restore(time.sleep, 60)
+if MODE == "hungry":
+    kept = bytearray(b"x") * (300 << 20)
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def handler(event, context):
+    wanted = event.get("queryStringParameters") or event
+    began = time.monotonic()
+    result = act(wanted, context)
+    facts = {"pid": os.getpid(), "id": context.aws_request_id, "began": began, "ended": time.monotonic()}
+    return {**facts, "result": result}
+
+
+def act(wanted, context):
+    match wanted.get("act"):
+        case "sleep":
+            time.sleep(float(wanted["s"]))
+        case "allocate":
+            kept = [bytearray(b"x") * (1 << 20) for _ in range(int(wanted["mb"]))]
+            time.sleep(float(wanted.get("s", 0)))
+            return len(kept)
+        case "allocate_in_child":
+            code = f"kept = bytearray(b'x') * ({wanted['mb']} << 20); import time; time.sleep(10)"
+            subprocess.run([sys.executable, "-c", code], check=False)
+        case "huge":
+            return len(bytes(int(wanted["mb"]) << 20))
+        case "leave":
+            # In a session of its own, and its parent gone: in nobody's process group.
+            code = f"import subprocess; print(subprocess.Popen({SLEEP!r}, stdout=-3, start_new_session=True).pid, flush=True)"
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, close_fds=True)
+            pid = int(done.stdout)
+            if wanted.get("exit"):
+                (Path(wanted["exit"])).write_text(str(pid))
+                os._exit(3)
+            return pid
+        case "exit":
+            os._exit(3)
+        case "tmp":
+            file = Path(tempfile.gettempdir()) / "kept"
+            there = file.exists()
+            file.touch()
+            return [tempfile.gettempdir(), there]
+        case "print":
+            print(wanted["text"], flush=True)
+        case "context":
+            return context.client_context.custom
+        case "type":
+            return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+    return None

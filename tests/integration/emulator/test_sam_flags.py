@@ -1,0 +1,155 @@
+"""The commands with the flags and the lines of `sam local`, so that scripts made for the one work with the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+DOCKERS = ["--skip-pull-image", "--docker-network", "host", "--add-host", "a:1.2.3.4", "--container-host", "localhost",
+           "--layer-cache-basedir", "cache", "--force-image-build", "--debug"]  # fmt: skip
+
+
+@pytest.fixture
+def template(functions: Path) -> str:
+    return str(functions / "control" / "template.yaml")
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> str:
+    path = tmp_path / "env.json"
+    path.write_text(json.dumps({"Plain": {"GREETING": "from a file"}}))
+    return str(path)
+
+
+def run(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "emulator", *words],
+        input=stdin, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def invoked(url: str, function: str) -> Any:
+    client = boto3.client("lambda", endpoint_url=url)
+    try:
+        return json.loads(client.invoke(FunctionName=function)["Payload"].read())
+    finally:
+        client.close()
+
+
+def test_start_lambda(start: Callable[..., Any], template: str, variables: str, tmp_path: Path) -> None:
+    log = tmp_path / "functions.log"
+    server = start(
+        "start-lambda", "Plain", "-t", template, "-p", "0", "--host", "127.0.0.1", "-n", variables,
+        "--warm-containers", "EAGER", "--region", "eu-west-3", "-l", str(log), *DOCKERS,
+        env={"AWS_ACCESS_KEY_ID": "key-of-the-shell"},
+    )  # fmt: skip
+    assert f"Running on {server.url}" in server.log
+    assert "Starting the Local Lambda Service." in server.log
+    ignored = [line for line in server.log.splitlines() if "of no effect here" in line]
+    assert len(ignored) == 1
+    assert all(flag in ignored[0] for flag in DOCKERS if flag.startswith("--"))
+    told = invoked(server.url, "Plain")
+    assert (told["greeting"], told["region"], told["key"]) == ("from a file", "eu-west-3", "key-of-the-shell")
+    assert ":eu-west-3:" in told["arn"]
+    missing = server.get("/2015-03-31/functions/Published/invocations", "POST", b"{}")
+    assert missing.status == 404, "it is not among the functions that were named"
+    assert server.stop() == 0
+    assert "START RequestId" in log.read_text()
+    assert "START RequestId" not in server.log
+
+
+def test_start_api(start: Callable[..., Any], template: str) -> None:
+    server = start(
+        "start-api", "--template-file", template, "--port", "0", "--warm-containers", "LAZY",
+        "--parameter-overrides", "ParameterKey=Greeting,ParameterValue=overridden", "--skip-pull-image",
+    )  # fmt: skip
+    assert f"Mounting Published at {server.url}/published [GET, POST]" in server.log
+    assert "You can now browse to the above endpoints to invoke your functions." in server.log
+    assert f"Running on {server.url}" in server.log
+    assert server.get("/published").status == 200
+
+
+def test_start_api_with_a_lambda_port_runs_the_same_functions(start: Callable[..., Any], template: str) -> None:
+    server = start("start-api", "-t", template, "-p", "0", "--lambda-port", "0")
+    (lambda_url,) = set(re.findall(r"Running on (\S+)", server.log)) - {server.url}
+    invoked(lambda_url, "Published:live")
+    assert server.get("/published").status == 200
+    lines = server.log.splitlines()
+    assert len([line for line in lines if line.startswith("REPORT")]) <= 2
+    assert len([line for line in lines if "Init Duration" in line]) <= 1, "one environment serves both"
+
+
+@pytest.mark.parametrize("source", ["none", "file", "stdin"])
+def test_invoke(template: str, variables: str, tmp_path: Path, source: str) -> None:
+    event = tmp_path / "event.json"
+    event.write_text('{"a": 1}')
+    flags = {"none": [], "file": ["-e", str(event)], "stdin": ["--event", "-"]}[source]
+    done = run("invoke", "Plain", "-t", template, "--env-vars", variables, *flags, *DOCKERS, stdin='{"a": 2}')
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["event"] == {"none": {}, "file": {"a": 1}, "stdin": {"a": 2}}[source]
+    assert told["greeting"] == "from a file"
+    assert "REPORT RequestId" in done.stderr
+
+
+def test_a_profile_gives_its_credentials_and_its_region(template: str, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile me]\nregion = eu-west-3\naws_access_key_id = mine\naws_secret_access_key = secret\n[profile none]\n"
+    )
+    environ = {
+        "AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+        "AWS_DEFAULT_REGION": "",
+    }  # fmt: skip
+    told = json.loads(run("invoke", "Plain", "-t", template, "--profile", "me", **environ).stdout)
+    assert (told["key"], told["region"]) == ("mine", "eu-west-3")
+    told = json.loads(
+        run("invoke", "Plain", "-t", template, "--profile", "me", "--region", "us-west-2", **environ).stdout
+    )
+    assert told["region"] == "us-west-2"
+    for unknown in ("none", "nobody"):
+        done = run("invoke", "Plain", "-t", template, "--profile", unknown, **environ)
+        assert done.returncode == 1
+        assert f"--profile {unknown}: " in done.stderr
+
+
+def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], template: str, tmp_path: Path) -> None:
+    taken = start("start-lambda", "-p", "0", "-t", template).url.rsplit(":", 1)[1]
+    for words, flag in (
+        (["start-lambda", "-p", taken], "-p"),
+        (["start-api", "-p", "0", "--lambda-port", taken], "--lambda-port"),
+        (["start", "-p", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"), "--lambda-port", taken],
+         "--lambda-port"),
+    ):  # fmt: skip
+        done = run(*words, "-t", template)
+        assert done.returncode == 1
+        assert f"port {taken} on 127.0.0.1 is taken" in done.stderr
+        assert f"choose another with {flag}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start-lambda", "Nobody"], "name one of the functions: "),
+        (["start-lambda", "--async-retry-waits", "1"], "--async-retry-waits takes two numbers"),
+        (["invoke"], "name one of the functions: "),
+        (["invoke", "Plain", "-e", "nowhere.json"], "-e nowhere.json: "),
+        (["invoke", "Plain", "-l", "nowhere/log"], "--log-file nowhere/log: "),
+        (["start-api", "-n", "nowhere.json"], "--env-vars nowhere.json: "),
+    ],
+)
+def test_what_cant_be_done_is_said_on_one_line(template: str, words: list[str], said: str) -> None:
+    done = run(*words, "-t", template)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

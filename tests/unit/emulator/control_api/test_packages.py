@@ -1,0 +1,138 @@
+"""Zip files as they may come over the API: whatever is in them, nothing leaves the folder."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import stat
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.lambda_service.control_api import packages
+from emulator.lambda_service.control_api.packages import CodeBucket, receive, unpack
+from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
+
+NOWHERE = CodeBucket(None)
+
+
+def zipped(*entries: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def link(name: str, to: str) -> tuple[zipfile.ZipInfo, str]:
+    entry = zipfile.ZipInfo(name)
+    entry.create_system = 3
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry, to
+
+
+def text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def test_a_package_is_unpacked_with_its_modes_and_its_sum(tmp_path: Path) -> None:
+    script = zipfile.ZipInfo("bin/run")
+    script.external_attr = 0o755 << 16
+    content = zipped(("app.py", "x = 1"), (script, "#!"), ("empty/", ""), link("other.py", "app.py"))
+    package = receive({"ZipFile": text(content)}, NOWHERE, tmp_path)
+    assert files_in(package.folder) == {"app.py": b"x = 1", "bin/run": b"#!", "other.py": b"x = 1"}
+    assert (package.folder / "empty").is_dir()
+    assert stat.S_IMODE((package.folder / "bin/run").stat().st_mode) == 0o755
+    assert stat.S_IMODE((package.folder / "app.py").stat().st_mode) == 0o644
+    assert package.sha256 == text(hashlib.sha256(content).digest())
+    assert package.size_bytes == len(content)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("../out.py", "")],
+        [("a/../../out.py", "")],
+        [("/out.py", "")],
+        [("..\\out.py", "")],
+        [("app.py", ""), link("out", "/etc")],
+        [("app.py", ""), link("out", "../outside")],
+        [("app.py", ""), link("here", "."), link("out", "here/../..")],
+        [link("sub", "/tmp"), ("sub/out.py", "")],
+        [("app.py", ""), ("app.py/inside.py", "")],
+        [("a" * 300, "")],
+    ],
+)  # fmt: skip
+def test_a_package_that_leads_out_of_its_folder_or_contradicts_itself_is_refused(
+    tmp_path: Path, entries: list[tuple[str, str]]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with pytest.raises(LambdaApiError) as refused:
+        unpack(io.BytesIO(zipped(*entries)), folder)
+    assert refused.value.code == "InvalidParameterValueException"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({}, "Please provide a source for function code"),
+        ({"S3Bucket": "b"}, "Please provide a source for function code"),
+        ({"ZipFile": "", "S3Bucket": "b"}, "do not provide other FunctionCode parameters"),
+        ({"ZipFile": ""}, "non-empty zip"),
+        ({"ZipFile": text(zipped())}, "non-empty zip"),
+        ({"ZipFile": text(zipped(("folder/", "")))}, "non-empty zip"),
+        ({"ZipFile": text(b"no zip file")}, "Could not unzip uploaded file"),
+        ({"ZipFile": text(zipped(("a", "b" * 100))[:-30])}, "Could not unzip uploaded file"),
+        ({"S3Bucket": "b", "S3Key": "k"}, "--s3-endpoint"),
+    ],
+)  # fmt: skip
+def test_what_is_no_package_is_refused(tmp_path: Path, parameters: dict[str, str], said: str) -> None:
+    with pytest.raises(LambdaApiError, match=said) as refused:
+        receive(parameters, NOWHERE, tmp_path)
+    assert refused.value.code == "InvalidParameterValueException"
+
+
+def test_what_is_no_base64_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        receive({"ZipFile": "%%%"}, NOWHERE, tmp_path)
+    assert refused.value.code == "SerializationException"
+
+
+def test_a_damaged_entry_is_refused(tmp_path: Path) -> None:
+    content = bytearray(zipped(("a", "b" * 100)))
+    content[35] ^= 0xFF
+    with pytest.raises(LambdaApiError, match="Could not unzip uploaded file"):
+        unpack(io.BytesIO(bytes(content)), tmp_path)
+
+
+def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(tmp_path: Path) -> None:
+    size = packages.MAX_UNZIPPED_BYTES + 1
+    content = zipped(("zeros", bytes(size)))
+    # The size is written twice: before the content and in the directory.
+    lying = content.replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    for one in (content, lying):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        with pytest.raises(LambdaApiError):
+            unpack(io.BytesIO(one), folder)
+        assert sum(file.stat().st_size for file in folder.rglob("*")) <= packages.MAX_UNZIPPED_BYTES
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_bytes_of_any_kind_are_unpacked_or_refused(noise: bytes, position: int) -> None:
+    content = zipped(("a/b.py", "x = 1"), ("c.py", "y = 2"))
+    damaged = content[:position] + noise + content[position + len(noise) :]
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(InvalidParameterError):
+        unpack(io.BytesIO(damaged), Path(folder))
