@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tests.e2e.differential import allowed_stage
+from tests.e2e.differential import allowed_guarded, allowed_lambda, allowed_stage
 from tests.e2e.differential.allowance import Allowed
 from tests.e2e.differential.allowed_answers import ANSWERS, SERVER
 from tests.e2e.differential.allowed_events import ALWAYS, EVENTS
 from tests.e2e.differential.allowed_failures import FAILURES
 
 HTTP_API: tuple[Allowed, ...] = (SERVER, *ALWAYS, *EVENTS, *ANSWERS, *FAILURES)
-STAGE: tuple[Allowed, ...] = (SERVER, *ALWAYS, *allowed_stage.STAGE)
+STAGE: tuple[Allowed, ...] = (SERVER, *ALWAYS, *allowed_stage.EMPTY, *allowed_stage.STAGE)
+GUARDED: tuple[Allowed, ...] = (SERVER, *ALWAYS, *allowed_stage.EMPTY, *allowed_guarded.GUARDED)
+LAMBDA_API: tuple[Allowed, ...] = allowed_lambda.LAMBDA_API

@@ -9,7 +9,8 @@ from tests.e2e.differential.exchange import ABSENT
 _NOT_FOUND = b'{"message":"Not Found"}'
 
 
-STAGE = (
+# Wherever the stage has no variables.
+EMPTY = (
     Allowed(
         "Keys without content, of a stage without variables",
         sam='`cookies: []`, `body: ""`, `stageVariables: null`',
@@ -21,6 +22,9 @@ STAGE = (
             "event.stageVariables": are(None, ABSENT),
         },
     ),
+)
+
+STAGE = (
     Allowed(
         "`pathParameters` of the route `$default`",
         sam="`any_path`, a name of its own",

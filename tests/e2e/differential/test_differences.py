@@ -58,3 +58,9 @@ def test_request_ids_are_fresh_here_and_frozen_in_sam(door: Door, ask_sam: Ask, 
     assert len({answer[place] for answer in events}) == len(events)
     assert all(answer[place] == answer["header.apigw-requestid"] for answer in events)
     assert len({answer[place] for answer in ask_sam(door).values() if answer.has_event}) == 1
+
+
+def test_an_error_names_the_request_that_the_header_names(ask_the_emulator: Ask) -> None:
+    door = next(one for one in DOORS if one.command == "start-lambda")
+    answer = ask_the_emulator(door)["raise"]
+    assert answer["error.requestId"] == answer["header.x-amzn-requestid"]
