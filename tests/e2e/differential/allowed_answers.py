@@ -32,7 +32,7 @@ SERVER = Allowed(
     parts={
         "header.server": like("Werkzeug/.*", "Python/.* aiohttp/.*"),
         "header.connection": are("close", ABSENT),
-        "header.apigw-requestid": like(None, "[A-Za-z0-9+/]{15}="),
+        "header.apigw-requestid": like(None, "[A-Za-z0-9_-]{15}="),
     },
 )
 

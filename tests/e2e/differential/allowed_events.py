@@ -63,6 +63,13 @@ ALWAYS = (
         parts={"event.headers.x-forwarded-for": _is_client_added},
     ),
     Allowed(
+        "`content-length` where the client sends none",
+        sam="Absent",
+        here="The body's length: `0` without one",
+        aws="`0` without a body: recorded events; of a chunked one, assumed",
+        parts={"event.headers.content-length": lambda sam, here: sam is ABSENT and here.isdecimal()},
+    ),
+    Allowed(
         "`x-amzn-trace-id`",
         sam="Absent",
         here="A new one for each request that brings none",
@@ -74,7 +81,7 @@ ALWAYS = (
         sam="One for the life of the process",
         here="A new one for each request, the same as in `Apigw-Requestid`",
         aws="As here: recorded events and answers",
-        parts={"event.requestContext.requestId": like("[0-9a-f-]{36}", "[A-Za-z0-9+/]{15}=")},
+        parts={"event.requestContext.requestId": like("[0-9a-f-]{36}", "[A-Za-z0-9_-]{15}=")},
     ),
     Allowed(
         "`time` and `timeEpoch`",
@@ -110,6 +117,29 @@ ALWAYS = (
         aws="The id that the API got when it was made",
         parts={"event.requestContext.apiId": are("1234567890", "Api")},
     ),
+    Allowed(
+        "`cookies` and `body` without content",
+        sam='`cookies: []`, `body: ""`',
+        here="Left out",
+        aws="Left out: recorded events",
+        parts={"event.cookies": are([], ABSENT), "event.body": are("", ABSENT)},
+    ),
+)
+
+NO_PARAMETERS = Allowed(
+    "`pathParameters` of a route without parameters",
+    sam="`{}`",
+    here="Left out",
+    aws="Left out: recorded events",
+    parts={"event.pathParameters": are({}, ABSENT)},
+)
+
+NO_VARIABLES = Allowed(
+    "`stageVariables` of a stage without variables",
+    sam="`null`",
+    here="Left out",
+    aws="Left out: recorded events",
+    parts={"event.stageVariables": are(None, ABSENT)},
 )
 
 # In events of odd requests.
@@ -194,17 +224,6 @@ EVENTS = (
             )
         },
         cases=("odd-cookies",),
-    ),
-    Allowed(
-        "Keys without content",
-        sam='`cookies: []`, `pathParameters: {}`, `body: ""`',
-        here="Left out",
-        aws="Left out: recorded events",
-        parts={
-            "event.cookies": are([], ABSENT),
-            "event.pathParameters": are({}, ABSENT),
-            "event.body": are("", ABSENT),
-        },
     ),
     Allowed(
         "`routeKey` of a route for any method",

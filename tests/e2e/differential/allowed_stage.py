@@ -9,21 +9,6 @@ from tests.e2e.differential.exchange import ABSENT
 _NOT_FOUND = b'{"message":"Not Found"}'
 
 
-# Wherever the stage has no variables.
-EMPTY = (
-    Allowed(
-        "Keys without content, of a stage without variables",
-        sam='`cookies: []`, `body: ""`, `stageVariables: null`',
-        here="Left out",
-        aws="Left out: recorded events",
-        parts={
-            "event.cookies": are([], ABSENT),
-            "event.body": are("", ABSENT),
-            "event.stageVariables": are(None, ABSENT),
-        },
-    ),
-)
-
 STAGE = (
     Allowed(
         "`pathParameters` of the route `$default`",
