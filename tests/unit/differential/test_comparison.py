@@ -78,3 +78,8 @@ def test_entries_are_named_once_and_name_cases_that_there_are(door: Door) -> Non
     names = [one.what for one in door.allowed]
     assert len(names) == len(set(names))
     assert {case for one in door.allowed for case in one.cases} <= {case.name for case in door.cases}
+
+
+def test_two_doors_give_one_name_to_one_entry_alone() -> None:
+    entries = {id(one): one.what for door in DOORS for one in door.allowed}
+    assert len(set(entries.values())) == len(entries)
