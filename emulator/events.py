@@ -156,6 +156,8 @@ def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str,
             headers[lower] = value
     earlier = headers.get("x-forwarded-for")
     headers["x-forwarded-for"] = f"{earlier}, {request.source_ip}" if earlier else request.source_ip
+    # AWS says how long the body is whether or not the client did: recorded events of GET have "content-length": "0".
+    headers.setdefault("content-length", str(len(request.body)))
     headers["x-forwarded-port"] = str(request.port)
     headers["x-forwarded-proto"] = "http"
     if _TRACE_ID.fullmatch(headers.get("x-amzn-trace-id", "")) is None:

@@ -89,7 +89,7 @@ class Gateway:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        request_id = base64.b64encode(os.urandom(11)).decode("ascii")
+        request_id = base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
         try:
             response = await self._respond(request, request_id)
         except (ConnectionError, ClientError, web.RequestPayloadError):

@@ -40,6 +40,7 @@ def test_a_plain_request_has_exactly_awss_keys() -> None:
             "host": "api.example.test:3000",
             "user-agent": "t/1",
             "x-forwarded-for": "10.0.0.9",
+            "content-length": "0",
             "x-forwarded-port": "3000",
             "x-forwarded-proto": "http",
             "x-amzn-trace-id": "Root=1-0",
@@ -83,6 +84,7 @@ def test_headers_are_lowered_joined_and_cleaned() -> None:
     assert made["headers"] == {
         "x-a": "1,2",
         "x-forwarded-for": "1.1.1.1, 10.0.0.9",
+        "content-length": "0",
         "x-forwarded-port": "3000",
         "x-forwarded-proto": "http",
         "x-amzn-trace-id": TRACE,

@@ -1,0 +1,3 @@
+"""Can't be imported."""
+
+raise RuntimeError("this module can't be imported")
