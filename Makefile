@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test bench-model reliability lock clean
+.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test bench bench-model reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -75,6 +75,10 @@ sam-base-image: setup ## Build SAM's base image from Debian packages, where AWS'
 
 sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
 	$(SAM_ENV) $(BIN)/pytest -m sam tests/e2e
+
+bench: setup-dev ## How fast the emulator serves beside SAM CLI and FastAPI; writes docs/benchmarks.md
+	@$(SAM_ENV) $(BIN)/python tests/load/bench_service.py --page \
+	  $(if $(wildcard models/improved/model.pkl),--improved models/improved)
 
 bench-model: setup-dev ## How much faster arrays serve than pickles, and how fast files are scored
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \
