@@ -77,7 +77,7 @@ sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
 	$(SAM_ENV) $(BIN)/pytest -m sam tests/e2e
 
 bench: setup-dev ## How fast the emulator serves beside SAM CLI and FastAPI; writes docs/benchmarks.md
-	@$(SAM_ENV) $(BIN)/python tests/load/bench_service.py --page \
+	@$(SAM_ENV) $(BIN)/python tests/load/bench_service.py --docs docs \
 	  $(if $(wildcard models/improved/model.pkl),--improved models/improved)
 
 bench-model: setup-dev ## How much faster arrays serve than pickles, and how fast files are scored

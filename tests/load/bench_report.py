@@ -27,9 +27,10 @@ _COLOURS = {
 }
 _INTRODUCTION = """# Benchmarks
 
-Written by `make bench` (`tests/load`), which runs every server in the same five minutes, in turns, each in processes of its own on loopback. Trust the
-ratios: what else the machine did slowed all of them. One request is one loan record; every answer's status was checked, and its probability against
-the model's own. The load comes from one lean client on the same cores.
+Written by `make bench` (`tests/load`), which runs all servers in the same five minutes, each in processes of its own on
+loopback, and asks them in turns. Trust the ratios: what else the machine did slowed all of them. Figures are medians
+over the rounds. One request is one loan record; every answer's status was checked, and in each round the first answers'
+probability against the model's own. The load comes from one lean client on the same cores.
 """
 
 
@@ -51,11 +52,14 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
     for burst, what in ((with_snapshot, "with SnapStart"), (without, "without SnapStart")):
         if burst is not None and burst.all_began_s is not None:
             yield (
-                f"From none to 32 environments of the project's function, {what}: {burst.all_began_s:.2f} s; "
-                f"32 concurrent one-second calls from there: {burst.all_answered_s:.2f} s"
+                f"From none to {burst.calls} environments of the project's function, {what}: {burst.all_began_s:.2f} s"
+                f"; {burst.calls} concurrent one-second calls from none on: {burst.all_answered_s:.2f} s"
             )
     if sam is not None:
-        yield f"32 concurrent one-second calls of an otherwise empty function, SAM CLI, warm: {sam.all_answered_s:.1f} s"
+        yield (
+            f"{sam.calls} concurrent one-second calls of a function that only waits, SAM CLI, warm: "
+            f"{sam.all_answered_s:.1f} s"
+        )
     if outcome.first_answers_ms:
         took = outcome.first_answers_ms
         yield f"First answer of a fork-started environment: median {median(took):.1f} ms, longest {max(took):.1f} ms"
@@ -64,8 +68,9 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
     yield from outcome.left_out
 
 
-def write_page(outcome: Outcome, page: Path, figure: Path) -> None:
-    """Write the page and its figure."""
+def write_page(outcome: Outcome, folder: Path) -> None:
+    """Write ``benchmarks.md`` and its figure into a folder of documents."""
+    page, figure = folder / "benchmarks.md", folder / "figures/benchmarks.svg"
     draw(outcome, figure)
     parts = [
         _INTRODUCTION,

@@ -1,9 +1,10 @@
 """How fast the emulator serves beside SAM CLI and FastAPI: ``make bench``, or
-``python tests/load/bench_service.py [--quick] [--only emulator,fastapi] [--improved models/improved] [--json out.json]``.
+``python tests/load/bench_service.py [--improved models/improved] [--only emulator,fastapi] [--quick] [--json found.json]
+[--docs docs]``.
 
 Every server runs for real and at once, and they are asked in turns. Prints a table, and ``bench: <name> ratio=<x>``
-lines where more is better for the emulator; with ``--page`` it writes docs/benchmarks.md and its figure. Five minutes,
-training not counted. SAM CLI is left out, and that is said, where it or Docker is not there.
+lines where more is better for the emulator; with ``--docs`` it writes a page and its figure. Five minutes, training not
+counted. SAM CLI is left out, and that is said, where it or Docker is not there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -34,15 +36,26 @@ from outcome import Outcome, lines  # noqa: E402
 from process_memory import descendants_of  # noqa: E402
 from rounds import measure  # noqa: E402
 from servers import Bench, Server  # noqa: E402
+
 from tests.e2e import docker  # noqa: E402
 from tests.e2e.processes import BackgroundCommand, free_port  # noqa: E402
 
 # Those of one model beside each other, then those without one.
 NAMES = ("emulator", "fastapi", "sam", "emulator-empty", "sam-empty", "echo")
-PAGE = ROOT / "docs/benchmarks.md"
-FIGURE = ROOT / "docs/figures/benchmarks.svg"
-_ROUNDS, _WINDOW_S, _FORKS = 5, 1.2, 15
-_QUICK_ROUNDS, _QUICK_WINDOW_S, _QUICK_FORKS = 1, 0.2, 2
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: rounds of so many seconds a server, forks one by one, calls at once."""
+
+    rounds: int
+    window_s: float
+    forks: int
+    calls: int
+
+
+THOROUGH = Effort(rounds=5, window_s=1.2, forks=15, calls=32)
+QUICK = Effort(rounds=1, window_s=0.2, forks=2, calls=4)
 
 
 def main() -> None:
@@ -62,8 +75,8 @@ def main() -> None:
         print(line)
     if options.json:
         options.json.write_text(json.dumps(outcome.as_json(), indent=1) + "\n")
-    if options.page:
-        write_page(outcome, PAGE, FIGURE)
+    if options.docs:
+        write_page(outcome, options.docs)
 
 
 def _options() -> argparse.Namespace:
@@ -72,7 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=list(NAMES), help=f"some of {','.join(NAMES)}")
     parser.add_argument("--improved", type=Path, help="the folder of a trained improved model; else one is trained")
     parser.add_argument("--json", type=Path, help="write everything that was measured there")
-    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md and its figure")
+    parser.add_argument("--docs", type=Path, help="write benchmarks.md and figures/benchmarks.svg into this folder")
     return parser.parse_args()
 
 
@@ -103,13 +116,13 @@ def _measure_rounds(bench: Bench, options: argparse.Namespace, outcome: Outcome,
         "sam-empty": servers.serve_sam_empty,
         "echo": servers.serve_echo,
     }
-    rounds, window_s = (_QUICK_ROUNDS, _QUICK_WINDOW_S) if options.quick else (_ROUNDS, _WINDOW_S)
+    effort = QUICK if options.quick else THOROUGH
     with ExitStack() as stack:
         running: list[Server] = []
         for name in options.only:
             running.append(stack.enter_context(start[name](bench)))
             note(f"{name} is up")
-        outcome.table.update(measure(running, rounds, window_s, note))
+        outcome.table.update(measure(running, effort.rounds, effort.window_s, note))
         by_name = {server.name: server for server in running}
         if "fastapi" in by_name:
             workers = sorted(
@@ -119,7 +132,7 @@ def _measure_rounds(bench: Bench, options: argparse.Namespace, outcome: Outcome,
         if "sam" in by_name:
             outcome.memory_mb.update(_container_memory(bench))
         if "sam-empty" in by_name and not options.quick:
-            outcome.bursts["sam"] = burst_of_sleepers(servers.one_second_target(by_name["sam-empty"]))
+            outcome.bursts["sam"] = burst_of_sleepers(servers.one_second_target(by_name["sam-empty"]), effort.calls)
             note("SAM CLI has taken its burst")
 
 
@@ -135,16 +148,17 @@ def _container_memory(bench: Bench) -> Iterator[tuple[str, float]]:
 def _measure_elasticity(
     bench: Bench, options: argparse.Namespace, outcome: Outcome, note: Callable[[str], None]
 ) -> None:
+    effort = QUICK if options.quick else THOROUGH
     with servers.serve_emulator(bench, "forks") as server:
-        outcome.first_answers_ms.extend(first_answers_ms(server, _QUICK_FORKS if options.quick else _FORKS))
+        outcome.first_answers_ms.extend(first_answers_ms(server, effort.forks))
         note("environments have been forked")
     for name, snap_start in (("snapstart", True), ("plain", False)):
         with servers.serve_emulator_held(bench, snap_start=snap_start) as server:
-            burst = burst_from_cold(server, is_forked=snap_start)
+            burst = burst_from_cold(server, effort.calls, is_forked=snap_start)
         outcome.bursts[name] = burst
         if burst.environment_mb is not None:
             outcome.memory_mb[f"environment {'with' if snap_start else 'without'} SnapStart"] = burst.environment_mb
-        note(f"{name}: 32 environments")
+        note(f"{name}: {effort.calls} environments")
 
 
 @contextmanager

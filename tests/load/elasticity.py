@@ -14,50 +14,54 @@ from http_load import LoadResult, Target, run_load
 from process_memory import children_of, descendants_of, pss_mb
 from servers import Server
 
-BURST = 32
 _GONE_LIMIT_S = 10.0
 _BURST_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
 class Burst:
-    """32 calls at once, each of which takes a second.
+    """Calls at once, each of which takes a second.
 
     Parameters
     ----------
+    calls : int
+        How many.
     all_answered_s : float
         Until the last answer.
     all_began_s : float or None
-        Until the last of 32 environments had its call, where the function says when it began.
+        Until the last of as many environments had its call, where the function says when it began.
     environment_mb : float or None
         Memory of an environment, the mean of all, pages that they share counted by share.
     """
 
+    calls: int
     all_answered_s: float
     all_began_s: float | None = None
     environment_mb: float | None = None
 
 
-def burst_from_cold(server: Server, *, is_forked: bool) -> Burst:
+def burst_from_cold(server: Server, calls: int, *, is_forked: bool) -> Burst:
     """Return how an emulator without environments, but with its snapshot where it makes one, takes a burst."""
     _prepare(server, is_forked=is_forked)
     began = time.time()
-    result = _burst(server.target, BURST)
+    result = _burst(server.target, calls)
     answers = [json.loads(body) for body in result.first_bodies]
     for answer in answers:
         server.check(json.dumps(answer["answer"]).encode())
     environments = _environments(server, is_forked=is_forked)
-    assert len(environments) == BURST, f"{len(environments)} environments for {BURST} calls at once"
-    return Burst(result.latencies_s[-1], max(answer["began"] for answer in answers) - began, mean_pss_mb(environments))
+    assert len(environments) == calls, f"{len(environments)} environments for {calls} calls at once"
+    return Burst(
+        calls, result.latencies_s[-1], max(answer["began"] for answer in answers) - began, mean_pss_mb(environments)
+    )
 
 
-def burst_of_sleepers(target: Target) -> Burst:
+def burst_of_sleepers(target: Target, calls: int) -> Burst:
     """Return how a server takes a burst of a function that does nothing but wait."""
-    return Burst(_burst(target, BURST).latencies_s[-1])
+    return Burst(calls, _burst(target, calls).latencies_s[-1])
 
 
 def first_answers_ms(server: Server, times: int) -> list[float]:
-    """Return how long the first answers of so many fork-started environments took, each asked for when there is none."""
+    """Return how long so many fork-started environments took to answer, each asked for when there was none."""
     took = []
     for _ in range(times):
         _prepare(server, is_forked=True)
@@ -73,9 +77,9 @@ def mean_pss_mb(processes: Iterable[int]) -> float | None:
     return statistics.mean(sizes) if sizes else None
 
 
-def _burst(target: Target, clients: int) -> LoadResult:
-    result = run_load(target, clients, _BURST_LIMIT_S, requests_each=1)
-    assert len(result.latencies_s) == clients, f"{result.refused} of {clients} calls failed"
+def _burst(target: Target, calls: int) -> LoadResult:
+    result = run_load(target, calls, _BURST_LIMIT_S, requests_each=1)
+    assert len(result.latencies_s) == calls, f"{result.refused} of {calls} calls failed"
     return result
 
 

@@ -23,8 +23,8 @@ class Figures:
         Answers.
     p50_ms, p99_ms : float
         Latencies.
-    answers : int
-        Of all rounds.
+    answers, checked : int
+        Of all rounds: how many there were, all with status 200, and how many were looked into.
     client_share : float
         Of one core's time, what the client itself took.
     """
@@ -33,6 +33,7 @@ class Figures:
     p50_ms: float
     p99_ms: float
     answers: int
+    checked: int
     client_share: float
 
 
@@ -75,5 +76,6 @@ def _figures(results: Sequence[LoadResult]) -> Figures:
         p50_ms=median([result.quantile_s(0.5) * 1000 for result in results]),
         p99_ms=median([result.quantile_s(0.99) * 1000 for result in results]),
         answers=sum(len(result.latencies_s) for result in results),
+        checked=sum(len(result.first_bodies) for result in results),
         client_share=median([result.client_cpu_s / result.seconds for result in results]),
     )

@@ -14,6 +14,7 @@ from subprocess import run
 from typing import Any
 
 from http_load import Target, make_request
+
 from peerloan.stack import docker_bridge_address
 from tests.e2e import docker
 from tests.e2e.processes import BackgroundCommand, free_port
