@@ -1,10 +1,9 @@
 """How fast the emulator serves beside SAM CLI and FastAPI: ``make bench``, or
-``python tests/load/bench_service.py [--improved models/improved] [--only emulator,fastapi] [--quick] [--json found.json]
-[--docs docs]``.
+``python tests/load/bench_service.py [--improved models/improved] [--only emulator,fastapi] [--quick] [--docs docs]``.
 
 Every server runs for real and at once, and they are asked in turns. Prints a table, and ``bench: <name> ratio=<x>``
-lines where more is better for the emulator; with ``--docs`` it writes a page and its figure. Five minutes, training not
-counted. SAM CLI is left out, and that is said, where it or Docker is not there.
+lines where more is better for the emulator; ``--docs`` has it write a page and its figure, ``--json`` all that was
+measured. Five minutes, training not counted. SAM CLI is left out, and that is said, where it or Docker is not there.
 """
 
 from __future__ import annotations

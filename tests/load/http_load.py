@@ -18,6 +18,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
 _PATIENCE_S = 60.0
 _CHUNK_BYTES = 65_536
+_BETWEEN_CONNECTIONS_S = 0.002
 
 
 class LoadError(Exception):
@@ -107,7 +108,7 @@ def run_load(target: Target, clients: int, seconds: float, *, requests_each: int
         No good answer at all, or none within a minute, or one without a length.
     """
     run = _Run(target, requests_each)
-    connections = [_Connection(target.port) for _ in range(clients)]
+    connections = [_connect_later(target.port) for _ in range(clients)]
     cpu_began, began = time.process_time(), time.perf_counter()
     try:
         run.until_s = began + seconds
@@ -122,6 +123,12 @@ def run_load(target: Target, clients: int, seconds: float, *, requests_each: int
         raise LoadError(f"none of {run.refused} answers has status 200, the last one:\n{run.last_answer[:2000]!r}")
     bodies = [connection.first_body for connection in connections]
     return LoadResult(sorted(run.latencies_s), run.refused, took, cpu_took, bodies)
+
+
+def _connect_later(port: int) -> _Connection:
+    # In one rush, the first of a server's workers to wake would take all of them, and the others none.
+    time.sleep(_BETWEEN_CONNECTIONS_S)
+    return _Connection(port)
 
 
 class _Connection:
