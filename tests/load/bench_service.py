@@ -215,6 +215,7 @@ def _machine() -> dict[str, str]:
     return {
         "Date": f"{datetime.now(UTC):%Y-%m-%d}",
         "Machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "Load average before": f"{os.getloadavg()[0]:.1f}: what other work waited for these cores",
         "Python": f"{platform.python_version()} (SAM CLI's containers: 3.13)",
         "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
     }

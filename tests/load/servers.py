@@ -187,7 +187,10 @@ def _emulator(
     bench: Bench, name: str, template: Path, variables: Mapping[str, str], more: Sequence[str] = ()
 ) -> Iterator[tuple[int, int]]:
     words = ["start-api", "--template", str(template), "--env-vars", str(_env_vars(bench, name, variables)), *more]
-    with _listening(bench, name, [sys.executable, "-m", "emulator", *words], environ(), ROOT) as started:
+    # A folder of its own, where it may keep what it keeps.
+    folder = bench.folder / name
+    folder.mkdir()
+    with _listening(bench, name, [sys.executable, "-m", "emulator", *words], environ(), folder) as started:
         yield started
 
 
