@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench-model soak reliability lock clean
+.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model soak reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -88,6 +88,10 @@ aws-cli-setup: .aws-venv/.installed ## Install the AWS CLI in an environment of 
 
 aws-cli-test: setup-dev aws-cli-setup ## Test Lambda's API and the bucket with the AWS CLI
 	PATH="$(CURDIR)/.aws-venv/bin:$$PATH" $(BIN)/pytest -m awscli tests/integration/emulator
+
+bench: setup-dev ## How fast the emulator serves beside SAM CLI and FastAPI; writes docs/benchmarks.md
+	@$(SAM_ENV) $(BIN)/python tests/load/bench_service.py --docs docs \
+	  $(if $(wildcard models/improved/model.pkl),--improved models/improved)
 
 bench-model: setup-dev ## How much faster arrays serve than pickles, and how fast files are scored
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \

@@ -109,8 +109,8 @@ def environment_variables(
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        # No daemon, so no AWS_XRAY_DAEMON_ADDRESS: tracers would build segments, a tenth of a request, for nobody.
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         "_HANDLER": spec.handler,
         "LAMBDA_TASK_ROOT": task_root,
         "LAMBDA_RUNTIME_DIR": str(Path(__file__).parent),

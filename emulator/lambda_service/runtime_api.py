@@ -15,6 +15,7 @@ from emulator.lambda_service.invocations import MAX_ANSWER_BYTES
 
 _PREFIX = "/2018-06-01/runtime"
 _NEXT = f"GET {_PREFIX}/invocation/next "
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
 _MAX_HEAD_BYTES = 2_200_000  # The client sends an X-Ray cause of up to 1 MiB in a header.
 
 
@@ -112,13 +113,13 @@ class RuntimeApi:
                 # The snapshot is this process: it is restored as soon as it asks.
                 connection.reply_json(200, {})
             case "POST", "invocation", request_id, "response":
-                connection.reply_json(202, {"status": "OK"})
+                connection.reply(_ACCEPTED, b"")
                 self._events.runtime_answered(request_id, body, size_bytes)
             case "POST", "invocation", request_id, "error":
-                connection.reply_json(202, {"status": "OK"})
+                connection.reply(_ACCEPTED, b"")
                 self._events.runtime_failed(request_id, body)
             case ("POST", "init", "error") | ("POST", "restore", "error"):
-                connection.reply_json(202, {"status": "OK"})
+                connection.reply(_ACCEPTED, b"")
                 self._events.runtime_failed_to_initialise(body)
             case _:
                 connection.reply_json(404, {"errorMessage": f"no {method} {path}", "errorType": "NotFound"})
@@ -159,7 +160,7 @@ class _Connection(asyncio.Protocol):
     def reply_json(self, status: int, answer: dict[str, str]) -> None:
         # Without a Content-Type the native client crashes on a null pointer.
         body = json.dumps(answer).encode()
-        reason = {200: "OK", 202: "Accepted"}.get(status, "Error")
+        reason = "OK" if status == 200 else "Error"
         head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self.reply(head.encode(), body)
 

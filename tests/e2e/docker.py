@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from pathlib import Path
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -23,6 +24,23 @@ def is_base_image_our_own() -> bool:
 def container_ids() -> set[str]:
     """Return the ids of all containers, running or not."""
     return set(_docker("ps", "--all", "--quiet", "--no-trunc").split())
+
+
+def containers_that_mount(folder: Path) -> set[str]:
+    """Return the ids of the containers that have something of a folder in them."""
+    found = set()
+    for container_id in container_ids():
+        sources = _docker(
+            "inspect", "--format", "{{range .Mounts}}{{println .Source}}{{end}}", container_id, check=False
+        )
+        if any(Path(source).is_relative_to(folder) for source in sources.splitlines()):
+            found.add(container_id)
+    return found
+
+
+def process_id(container_id: str) -> int:
+    """Return the id of a container's first process, as this machine numbers it."""
+    return int(_docker("inspect", "--format", "{{.State.Pid}}", container_id))
 
 
 def remove_container(container_id: str) -> None:

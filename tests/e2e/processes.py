@@ -84,6 +84,12 @@ class BackgroundCommand:
                 return
         raise AssertionError(f"{url} did not answer within {timeout_s} s:\n{self.log_text()}")
 
+    @property
+    def pid(self) -> int:
+        """The command's first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def log_text(self) -> str:
         """Return what the command has printed so far."""
         return self.log.read_text(errors="replace")

@@ -364,6 +364,7 @@ def test_variables_of_a_function(tmp_path: Path) -> None:
     assert (published["AWS_ACCESS_KEY_ID"], published["A"], published["TZ"]) == ("k", "1", "UTC")
     assert "EVIL" not in published
     assert "AWS_SESSION_TOKEN" not in published
+    assert "AWS_XRAY_DAEMON_ADDRESS" not in published
     latest = variables("$LATEST", {})
     assert latest["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
     assert latest["AWS_ACCESS_KEY_ID"]

@@ -1,0 +1,47 @@
+"""The benchmark runs: real servers, right answers, its lines and its files. How fast they were is not judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from model_kit import dumped, small_boosted
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_benchmark_runs_quickly_on_emulator_and_fastapi(tmp_path: Path) -> None:
+    model = tmp_path / "improved"
+    model.mkdir()
+    (model / "model.pkl").write_bytes(dumped(small_boosted()))
+    (tmp_path / "docs/figures").mkdir(parents=True)
+    found = tmp_path / "found.json"
+    words = ["--quick", "--only", "emulator,fastapi", "--improved", str(model)]
+    words += ["--json", str(found), "--docs", str(tmp_path / "docs")]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/load/bench_service.py"), *words],
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    # It ends with an error if any answer has another status than 200, or another probability than the model's own.
+    assert done.returncode == 0, done.stderr
+    names = {f"vs-fastapi-{what}-{clients}" for what in ("rps", "p50", "p99") for clients in (1, 8, 32)}
+    ratios = dict(re.findall(r"^bench: ([a-z0-9-]+) ratio=([0-9]+\.[0-9]{2})$", done.stdout, re.MULTILINE))
+    assert ratios.keys() == {*names, "snapstart-vs-plain-to-4-environments"}
+    document = json.loads(found.read_text())
+    figures = {(one["server"], one["clients"]): one for one in document["figures"]}
+    assert figures.keys() == {(name, clients) for name in ("emulator", "fastapi") for clients in (1, 8, 32)}
+    assert all(one["answers"] >= one["checked"] == one["clients"] for one in figures.values())
+    assert len(document["first_answers_ms"]) == 2
+    assert {name: burst["calls"] for name, burst in document["bursts"].items()} == {"snapstart": 4, "plain": 4}
+    page = (tmp_path / "docs/benchmarks.md").read_text()
+    assert all(f"| {name} |" in page for name in names)
+    assert str(tmp_path) not in page
+    assert (tmp_path / "docs/figures/benchmarks.svg").stat().st_size > 1000

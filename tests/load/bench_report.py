@@ -1,0 +1,121 @@
+"""A run of the benchmark as a page of Markdown with its figure: docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from outcome import Outcome, ratios
+from rounds import CLIENTS
+
+TITLES = {
+    "emulator": "Emulator, the project's function",
+    "fastapi": "FastAPI + uvicorn, 2 workers, the same pickled model",
+    "sam": "SAM CLI, warm container, the project's function",
+    "emulator-empty": "Emulator, an empty function",
+    "sam-empty": "SAM CLI, warm container, an empty function",
+    "echo": "Bare ASGI echo on uvicorn, 1 worker",
+}
+_COLOURS = {
+    "emulator": "#0b7fab",
+    "fastapi": "#c2410c",
+    "sam": "#7a7f87",
+    "emulator-empty": "#58b4d1",
+    "sam-empty": "#a9adb3",
+    "echo": "#4d7c0f",
+}
+_INTRODUCTION = """# Benchmarks
+
+Written by `make bench` (`tests/load`), which runs all servers in the same five minutes, each in processes of its own on
+loopback, and asks them in turns. Trust the ratios: what else the machine did slowed all of them. Figures are medians
+over the rounds. One request is one loan record; every answer's status was checked, and in each round the first answers'
+probability against the model's own. The load comes from one lean client on the same cores.
+"""
+
+
+def table_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield the main table as Markdown."""
+    heads = [f"{clients} {'client' if clients == 1 else 'clients'}: requests/s, p50, p99 in ms" for clients in CLIENTS]
+    yield "| server | " + " | ".join(heads) + " |"
+    yield "|---" * (len(CLIENTS) + 1) + "|"
+    for name, title in TITLES.items():
+        if (name, CLIENTS[0]) in outcome.table:
+            of_one = [outcome.table[name, clients] for clients in CLIENTS]
+            cells = [f"{one.per_second:,.0f}, {one.p50_ms:.2f}, {one.p99_ms:.2f}" for one in of_one]
+            yield f"| {title} | " + " | ".join(cells) + " |"
+
+
+def elasticity_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield what there is beside the table, one fact a line."""
+    with_snapshot, without, sam = (outcome.bursts.get(name) for name in ("snapstart", "plain", "sam"))
+    for burst, what in ((with_snapshot, "with SnapStart"), (without, "without SnapStart")):
+        if burst is not None and burst.all_began_s is not None:
+            yield (
+                f"From none to {burst.calls} environments of the project's function, {what}: {burst.all_began_s:.2f} s"
+                f"; {burst.calls} concurrent one-second calls from none on: {burst.all_answered_s:.2f} s"
+            )
+    if sam is not None:
+        yield (
+            f"{sam.calls} concurrent one-second calls of a function that only waits, SAM CLI, warm: "
+            f"{sam.all_answered_s:.1f} s"
+        )
+    if outcome.first_answers_ms:
+        took = outcome.first_answers_ms
+        yield f"First answer of a fork-started environment: median {median(took):.1f} ms, longest {max(took):.1f} ms"
+    for name, size in outcome.memory_mb.items():
+        yield f"Memory (PSS) of one {name}: {size:.1f} MB"
+    for (name, clients), figures in outcome.table.items():
+        if figures.refused:
+            failed = f"{figures.refused} of {figures.refused + figures.answers} requests failed"
+            yield f"{TITLES[name]}, {clients} clients: {failed}"
+    yield from outcome.left_out
+
+
+def write_page(outcome: Outcome, folder: Path) -> None:
+    """Write ``benchmarks.md`` and its figure into a folder of documents."""
+    page, figure = folder / "benchmarks.md", folder / "figures/benchmarks.svg"
+    draw(outcome, figure)
+    parts = [
+        _INTRODUCTION,
+        "\n".join(f"- {name}: {value}" for name, value in outcome.machine.items()),
+        "\n".join(table_lines(outcome)),
+        f"![Requests a second and p50 by server]({figure.relative_to(page.parent)})",
+        "\n".join(f"- {line}" for line in elasticity_lines(outcome)),
+        "## Ratios\n\nMore is better for the emulator: requests a second ours over theirs, times theirs over ours.\n\n"
+        "| ratio | |\n|---|---|\n" + "\n".join(f"| {name} | {ratio:.2f} |" for name, ratio in ratios(outcome)),
+    ]
+    page.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+
+
+def draw(outcome: Outcome, figure: Path) -> None:
+    """Draw requests a second and median latency of each server, on axes that hold both ends."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 10})
+    import matplotlib.pyplot as plt
+
+    names = [name for name in TITLES if (name, CLIENTS[0]) in outcome.table]
+    drawing, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+    for axis, measure, label in (
+        (axes[0], lambda one: one.per_second, "requests a second (more is better)"),
+        (axes[1], lambda one: one.p50_ms, "p50 in ms (less is better)"),
+    ):
+        height = 0.8 / len(names)
+        for position, name in enumerate(names):
+            values = [measure(outcome.table[name, clients]) for clients in CLIENTS]
+            places = [row + (position - (len(names) - 1) / 2) * height for row in range(len(CLIENTS))]
+            bars = axis.barh(places, values, height * 0.92, color=_COLOURS[name], label=TITLES[name])
+            texts = [f"{value:,.0f}" if value >= 100 else f"{value:.2f}" for value in values]
+            axis.bar_label(bars, texts, padding=2, fontsize=8)
+        axis.set_xscale("log")
+        axis.margins(x=0.18)
+        axis.set_yticks(range(len(CLIENTS)), [f"{clients} client{'s' * (clients > 1)}" for clients in CLIENTS])
+        axis.invert_yaxis()
+        axis.set_xlabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+    drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    # A white ground of its own, so that it reads on a dark page too.
+    drawing.savefig(figure, metadata={"Date": None}, facecolor="white")
+    plt.close(drawing)

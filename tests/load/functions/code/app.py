@@ -1,0 +1,17 @@
+"""Functions that do next to nothing: what a call of them takes is the emulator's own time, or SAM's."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+def empty(event: Any, context: Any) -> dict[str, Any]:
+    """Send back what came."""
+    return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": event.get("body", "")}
+
+
+def one_second(event: Any, context: Any) -> dict[str, Any]:
+    """Wait."""
+    time.sleep(1)
+    return empty(event, context)
