@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-DEFAULT_ROUTE = "$default"
-ANY_METHOD = "ANY"
+from emulator.http_api import HttpApi
 
 
 class ProjectError(Exception):
@@ -42,6 +42,8 @@ class FunctionSpec:
         For instance ``python3.13``; the emulator's own interpreter runs it, whatever this says.
     layer_dirs : tuple of Path
         What Lambda would unpack into /opt, lowest first.
+    layer_arns : tuple of str
+        Their ARNs, in the same order, without version numbers.
     environment : mapping
         The template's variables, resolved.
     timeout_s : int
@@ -57,7 +59,11 @@ class FunctionSpec:
     log_level : str or None
         ``ApplicationLogLevel``, for JSON logs.
     reserved_concurrency : int or None
-        The most environments at once; None is the account's.
+        The most requests at once; None is what the account has left.
+    provisioned_concurrency : int or None
+        Environments of the alias that are kept initialised.
+    properties : mapping
+        Further properties in AWS's names, which Lambda's API shows and nothing here acts on.
     """
 
     logical_id: str
@@ -74,46 +80,9 @@ class FunctionSpec:
     log_format: str = "Text"
     log_level: str | None = None
     reserved_concurrency: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRoute:
-    """One route of an HTTP API.
-
-    Parameters
-    ----------
-    method : str
-        A verb in capitals, or `ANY_METHOD`.
-    path : str
-        `DEFAULT_ROUTE`, or a path of plain segments, ``{parameter}`` segments and a last ``{parameter+}``.
-    function : str
-        The logical id of the function behind it.
-    qualifier : str or None
-        The alias or version that is called.
-    timeout_s : float
-        How long the API waits: at most 30.
-    """
-
-    method: str
-    path: str
-    function: str
-    qualifier: str | None = None
-    timeout_s: float = 30.0
-
-    @property
-    def key(self) -> str:
-        """The route key that an event carries: ``POST /predict`` or ``$default``."""
-        return self.path if self.path == DEFAULT_ROUTE else f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpApi:
-    """One HTTP API with its stage."""
-
-    logical_id: str
-    routes: tuple[HttpRoute, ...]
-    stage: str = DEFAULT_ROUTE
-    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    provisioned_concurrency: int | None = None
+    layer_arns: tuple[str, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
