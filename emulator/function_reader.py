@@ -94,7 +94,7 @@ def _alias_of(template: TemplateReader, function: str) -> str | None:
         if template.refers_to(name, "FunctionName", function)
     ]  # fmt: skip
     if len(found) > 1:
-        raise Unsupported(found[1], "FunctionName", f"{function} has the alias {found[0]}; only one is imitated")
+        raise Unsupported(function, "Alias", f"it has {' and '.join(found)}; only one is imitated")
     if found and template.get(found[0], "RoutingConfig"):
         raise Unsupported(found[0], "RoutingConfig", "a template has one version here; set weights with UpdateAlias")
     if found and template.get(found[0], "FunctionVersion") == "$LATEST":

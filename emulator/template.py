@@ -7,6 +7,7 @@ it as they would on AWS. Local paths go through it as S3 keys that hold the path
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,10 +66,14 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     )
     source = _including(template, path.parent, resolver)
     _check_resources(path, source["Resources"])
+    written = list(source["Resources"])
     transformed = _transform(path, source, names, resolver)
-    return read_project(
-        TemplateReader(path.parent.resolve(), transformed, names, region, extended=LANGUAGE_EXTENSIONS in transforms)
-    )
+    extended = LANGUAGE_EXTENSIONS in transforms
+    project = read_project(TemplateReader(path.parent.resolve(), transformed, names, region, extended=extended))
+    # In the template's order, which their ports follow; the transform puts what it makes behind what it keeps.
+    order = {logical_id: number for number, logical_id in enumerate(written)}
+    apis = sorted(project.apis, key=lambda api: order.get(api.logical_id, len(order)))
+    return dataclasses.replace(project, apis=tuple(apis))
 
 
 def _pseudo_parameters(region: str) -> dict[str, Any]:
