@@ -36,16 +36,13 @@ def build_event_v1(
     """Return the event of payload format 1.0. What a request lacks is null."""
     headers = _headers(request, identity)
     query = _by_name(parse_qsl(request.raw_query, keep_blank_values=True))
-    path = unquote(request.raw_path, errors="replace")
     by_lower_name = {name.lower(): values[-1] for name, values in headers.items()}
-    host = by_lower_name.get("host", "")
-    domain = host.rpartition(":")[0] or host
     encoding = by_lower_name.get("content-encoding", "")
     body, is_base64 = encode_body(request.body, by_lower_name.get("content-type", ""), encoding)
     return {
         "version": "1.0",
         "resource": match.route.path,
-        "path": path,
+        "path": unquote(request.raw_path, errors="replace"),
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in headers.items()},
         "multiValueHeaders": headers,
@@ -54,29 +51,35 @@ def build_event_v1(
         "requestContext": {
             "accountId": account_id,
             "apiId": api_id,
-            "authorizer": {"claims": None, "scopes": None},
-            "domainName": domain,
-            "domainPrefix": domain.partition(".")[0],
-            "extendedRequestId": identity.request_id,
-            "httpMethod": request.method,
-            "identity": {
-                **_NO_IDENTITY,
-                "sourceIp": request.source_ip,
-                "userAgent": by_lower_name.get("user-agent", ""),
-            },
-            "path": path,
-            "protocol": request.protocol,
-            "requestId": identity.request_id,
-            "requestTime": clf_time(identity.time),
-            "requestTimeEpoch": int(identity.time.timestamp() * 1000),
-            "resourceId": match.route.key,
-            "resourcePath": match.route.path,
             "stage": stage,
+            **_context(request, match, identity, by_lower_name),
         },
         "pathParameters": match.path_parameters or None,
         "stageVariables": dict(stage_variables) or None,
         "body": body or None,
         "isBase64Encoded": is_base64,
+    }
+
+
+def _context(
+    request: HttpRequest, match: RouteMatch, identity: RequestIdentity, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    host = headers.get("host", "")
+    domain = host.rpartition(":")[0] or host
+    return {
+        "authorizer": {"claims": None, "scopes": None},
+        "domainName": domain,
+        "domainPrefix": domain.partition(".")[0],
+        "extendedRequestId": identity.request_id,
+        "httpMethod": request.method,
+        "identity": {**_NO_IDENTITY, "sourceIp": request.source_ip, "userAgent": headers.get("user-agent", "")},
+        "path": unquote(request.raw_path, errors="replace"),
+        "protocol": request.protocol,
+        "requestId": identity.request_id,
+        "requestTime": clf_time(identity.time),
+        "requestTimeEpoch": int(identity.time.timestamp() * 1000),
+        "resourceId": match.route.key,
+        "resourcePath": match.route.path,
     }
 
 

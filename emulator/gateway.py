@@ -120,9 +120,9 @@ class Gateway:
             max_headers=_MOST_HEADERS,
             auto_decompress=False,  # API Gateway hands on what came.
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=0.1, backlog=1024).start()
+        await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self._port = int(self._runner.addresses[0][1])
         return self._port
 
