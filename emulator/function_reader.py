@@ -39,7 +39,6 @@ def read_function(template: TemplateReader, logical_id: str) -> FunctionSpec:
             raise Unsupported(logical_id, name, reason)
     logging = template.get(logical_id, "LoggingConfig", {})
     variables = template.get(logical_id, "Environment", {}).get("Variables", {})
-    reserved = template.get(logical_id, "ReservedConcurrentExecutions")
     layers = _layers(template, logical_id)
     alias = _alias_of(template, logical_id)
     shown = {name: template.get(logical_id, name) for name in _SHOWN_PROPERTIES}
@@ -58,12 +57,16 @@ def read_function(template: TemplateReader, logical_id: str) -> FunctionSpec:
         alias=None if alias is None else str(template.get(alias, "Name")),
         log_format=str(logging.get("LogFormat", "Text")),
         log_level=logging.get("ApplicationLogLevel"),
-        reserved_concurrency=None
-        if reserved is None
-        else whole_number(logical_id, "ReservedConcurrentExecutions", reserved, low=0, high=1_000_000),
+        reserved_concurrency=_reserved(template, logical_id),
         provisioned_concurrency=None if alias is None else _provisioned(template, alias),
         properties={name: value for name, value in shown.items() if value is not None},
     )
+
+
+def _reserved(template: TemplateReader, logical_id: str) -> int | None:
+    name = "ReservedConcurrentExecutions"
+    value = template.get(logical_id, name)
+    return None if value is None else whole_number(logical_id, name, value, low=0, high=1_000_000)
 
 
 def _layers(template: TemplateReader, logical_id: str) -> list[tuple[str, Path]]:

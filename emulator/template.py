@@ -49,11 +49,7 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
         The template asks for something that the emulator can't imitate; names resource and property.
     """
     template = _read(path)
-    transforms = template.get("Transform") or []
-    transforms = [transforms] if isinstance(transforms, str) else transforms
-    for one in transforms:
-        if one not in _TRANSFORMS:
-            raise UnsupportedError(path.name, "Transform", f"{one!r} is not imitated")
+    extended = LANGUAGE_EXTENSIONS in _transforms(path, template)
     if not isinstance(template.get("Resources"), dict):
         raise TemplateError(f"{path} is no template: it has no Resources")
     names = {**_pseudo_parameters(region), **parameter_values(template.get("Parameters") or {}, overrides or {})}
@@ -62,18 +58,26 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
         _no_attribute,
         template.get("Mappings") or {},
         template.get("Conditions") or {},
-        extended=LANGUAGE_EXTENSIONS in transforms,
+        extended=extended,
     )
     source = _including(template, path.parent, resolver)
     _check_resources(path, source["Resources"])
     written = list(source["Resources"])
     transformed = _transform(path, source, names, resolver)
-    extended = LANGUAGE_EXTENSIONS in transforms
     project = read_project(TemplateReader(path.parent.resolve(), transformed, names, region, extended=extended))
     # In the template's order, which their ports follow; the transform puts what it makes behind what it keeps.
     order = {logical_id: number for number, logical_id in enumerate(written)}
     apis = sorted(project.apis, key=lambda api: order.get(api.logical_id, len(order)))
     return dataclasses.replace(project, apis=tuple(apis))
+
+
+def _transforms(path: Path, template: Mapping[str, Any]) -> list[Any]:
+    named = template.get("Transform") or []
+    transforms = named if isinstance(named, list) else [named]
+    for one in transforms:
+        if one not in _TRANSFORMS:
+            raise UnsupportedError(path.name, "Transform", f"{one!r} is not imitated")
+    return transforms
 
 
 def _pseudo_parameters(region: str) -> dict[str, Any]:
