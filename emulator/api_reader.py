@@ -60,7 +60,9 @@ def read_api(template: TemplateReader, logical_id: str, functions: Mapping[str, 
     by_name = {spec.name: spec.logical_id for spec in functions.values()}
     stages = [_stage(template, name, drafts, by_name) for name in names]
     if not stages:
-        # As the quick creation of an API does; with neither, AWS would answer nothing.
+        # Creating an API by its Target makes this stage; without either, AWS would answer nothing.
+        if drafts and template.get(logical_id, "Target") is None:
+            template.notes.append(f"{logical_id}: the API has no stage; it is served as $default")
         stages = [HttpStage(routes=_routes(drafts, {}, by_name))]
     return HttpApi(logical_id, tuple(stages), _cors(template, logical_id, body))
 

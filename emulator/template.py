@@ -20,7 +20,7 @@ from emulator.project import Project, ProjectError, UnsupportedError
 from emulator.project_reader import read_project
 from emulator.template_reader import ACCOUNT_ID, LOCAL_BUCKET, REGION, STACK_NAME, TemplateReader
 
-_TRANSFORMS = {"AWS::Serverless-2016-10-31", LANGUAGE_EXTENSIONS}
+_TRANSFORMS = ("AWS::Serverless-2016-10-31", LANGUAGE_EXTENSIONS)
 
 
 class TemplateError(ProjectError):

@@ -358,6 +358,9 @@ def test_the_language_extensions(load, tmp_path: Path) -> None:  # type: ignore[
     path.write_text("Transform: [AWS::Serverless-2016-10-31, My::Macro]\n" + text)
     with pytest.raises(UnsupportedError, match="My::Macro"):
         load_project(path)
+    path.write_text("Transform: {Name: AWS::Include, Parameters: {Location: a.yaml}}\n" + text)
+    with pytest.raises(UnsupportedError, match="AWS::Include"):
+        load_project(path)
 
 
 def test_an_include_that_is_not_local_is_refused(load) -> None:  # type: ignore[no-untyped-def]
@@ -372,3 +375,10 @@ def test_what_has_no_effect_is_noted(load) -> None:  # type: ignore[no-untyped-d
         by_hand("  U: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}")
     ).notes
     assert notes == ("U: function URLs are not imitated; call the function by its API or by Lambda's",)
+
+
+def test_an_api_without_a_stage_is_noted(load) -> None:  # type: ignore[no-untyped-def]
+    text = by_hand()
+    project = load(text[: text.index("  Stage:")])
+    assert project.notes == ("Api: the API has no stage; it is served as $default",)
+    assert [stage.name for stage in project.apis[0].stages] == ["$default"]
