@@ -16,13 +16,14 @@ from typing import Any
 from emulator.admin import AdminPages
 from emulator.code_watcher import CodeWatcher
 from emulator.gateway import Gateway
+from emulator.http_api import DEFAULT_STAGE, HttpApi
 from emulator.lambda_service.async_invocations import RetryWaits
 from emulator.lambda_service.fault_injection import Fault
 from emulator.lambda_service.logs import LogSink
 from emulator.lambda_service.service import LambdaService, Limits, open_service
 from emulator.metrics import RequestMeter
 from emulator.options import machine_variables_of, with_variables
-from emulator.project import FunctionSpec, HttpApi, Project, ProjectError
+from emulator.project import FunctionSpec, Project, ProjectError
 from emulator.service import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.template import load_project
 from emulator.template_reader import ACCOUNT_ID, REGION
@@ -126,8 +127,9 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
     for note in project.notes:
         say(f"emulator: {note}")
     async with _service(project, options) as service, contextlib.AsyncExitStack() as servers:
-        urls = await _start_gateways(project, service, listening, servers)
-        admin = AdminPages(service, RequestMeter(time.monotonic))
+        meter = RequestMeter(time.monotonic)
+        admin = AdminPages(service, meter)
+        urls = await _start_gateways(project, service, admin, meter, options, listening, servers)
         lambda_url = await _start_lambda(service, admin, options, listening, servers)
         service.faults.replace_all(options.faults)
         service.start()
@@ -164,14 +166,20 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
 
 
 async def _start_gateways(
-    project: Project, service: LambdaService, listening: Listening, servers: contextlib.AsyncExitStack
+    project: Project,
+    service: LambdaService,
+    admin: AdminPages,
+    meter: RequestMeter,
+    options: ProjectOptions,
+    listening: Listening,
+    servers: contextlib.AsyncExitStack,
 ) -> list[str]:
     if listening.api_port is None:
         return []
     names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
     urls = []
     for number, api in enumerate(project.apis):
-        gateway = Gateway(api, names, service, ACCOUNT_ID)
+        gateway = Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=_region(_machine(options)))
         servers.push_async_callback(gateway.stop)
         wanted = listening.api_port + number if listening.api_port else 0
         with naming_the_flag(listening.host, wanted, "-p"):
@@ -214,10 +222,12 @@ def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
     """Say what is served, in the lines that scripts for SAM CLI wait for."""
     for api, url in zip(apis, urls, strict=True):
         methods: dict[tuple[str, str], list[str]] = {}
-        for route in api.routes:
-            methods.setdefault((route.function, route.path), []).append(route.method)
+        for stage in api.stages:
+            prefix = "" if stage.name == DEFAULT_STAGE else f"{stage.name}/"
+            for route in stage.routes:
+                methods.setdefault((route.function, prefix + route.path.lstrip("/")), []).append(route.method)
         for (function, path), verbs in methods.items():
-            say(f"Mounting {function} at {url}/{path.lstrip('/')} [{', '.join(sorted(verbs))}]")
+            say(f"Mounting {function} at {url}/{path} [{', '.join(sorted(verbs))}]")
     say("You can now browse to the above endpoints to invoke your functions.")
     for url in urls:
         say(f" * Running on {url}")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote
 from emulator.routing import RouteMatch
 
 # AWS's load balancers take these away before API Gateway sees them.
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"})
+HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"})
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 _TRACE_ID = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;[!-~]*)?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -107,7 +107,7 @@ def build_event(
             "requestId": identity.request_id,
             "routeKey": match.route.key,
             "stage": stage,
-            "time": _clf_time(identity.time),
+            "time": clf_time(identity.time),
             "timeEpoch": int(identity.time.timestamp() * 1000),
         },
         "isBase64Encoded": False,
@@ -143,6 +143,18 @@ def encode_body(body: bytes, content_type: str, content_encoding: str = "") -> t
     return base64.b64encode(body).decode("ascii"), True
 
 
+def trace_id_of(brought: str, identity: RequestIdentity) -> str:
+    """Return the X-Ray header that a request brings, or a new one where that could not be X-Ray's."""
+    return identity.trace_id if _TRACE_ID.fullmatch(brought) is None else brought
+
+
+def clf_time(time: dt.datetime) -> str:
+    """Return a time as a common log format has it, for instance ``09/Mar/2026:07:05:01 +0000``."""
+    # Not strftime: %b speaks the machine's language.
+    clock = f"{time.hour:02}:{time.minute:02}:{time.second:02}"
+    return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{clock} +0000"
+
+
 def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str, str], list[str]]:
     headers: dict[str, str] = {}
     cookies: list[str] = []
@@ -152,7 +164,7 @@ def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str,
             cookies += [one.strip() for one in value.split(";") if one.strip()]
         elif lower in headers:
             headers[lower] += f",{value}"
-        elif lower not in _HOP_BY_HOP:
+        elif lower not in HOP_BY_HOP:
             headers[lower] = value
     earlier = headers.get("x-forwarded-for")
     headers["x-forwarded-for"] = f"{earlier}, {request.source_ip}" if earlier else request.source_ip
@@ -160,8 +172,7 @@ def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str,
     headers.setdefault("content-length", str(len(request.body)))
     headers["x-forwarded-port"] = str(request.port)
     headers["x-forwarded-proto"] = "http"
-    if _TRACE_ID.fullmatch(headers.get("x-amzn-trace-id", "")) is None:
-        headers["x-amzn-trace-id"] = identity.trace_id
+    headers["x-amzn-trace-id"] = trace_id_of(headers.get("x-amzn-trace-id", ""), identity)
     return headers, cookies
 
 
@@ -170,9 +181,3 @@ def _query(raw_query: str) -> dict[str, str]:
     for name, value in parse_qsl(raw_query, keep_blank_values=True):
         values[name] = f"{values[name]},{value}" if name in values else value
     return values
-
-
-def _clf_time(time: dt.datetime) -> str:
-    # Not strftime: %b speaks the machine's language.
-    clock = f"{time.hour:02}:{time.minute:02}:{time.second:02}"
-    return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{clock} +0000"

@@ -1,40 +1,62 @@
-"""The HTTP API's sockets: requests in, events to Lambda, responses out. The edge; decides nothing by itself."""
+"""The HTTP API's sockets: requests in, responses out. The edge; what becomes of a request `http_stage` decides."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import datetime as dt
-import json
 import logging
 import os
 import re
 import time
+from collections.abc import Iterable
+from typing import Protocol
 
 from aiohttp import ClientError, web
 from multidict import CIMultiDict
 
-from emulator.events import HttpRequest, RequestIdentity, build_event
-from emulator.lambda_service.errors import ResourceNotFoundError
-from emulator.lambda_service.invocations import MAX_EVENT_BYTES, TooManyRequestsError
+from emulator.cors import answer_preflight, is_preflight, with_cors
+from emulator.events import HttpRequest, RequestIdentity
+from emulator.http_api import DEFAULT_STAGE, HttpApi
+from emulator.http_stage import ApiIdentity, StageHandler
 from emulator.lambda_service.service import LambdaService
-from emulator.project import HttpApi, HttpRoute
 from emulator.responses import (
+    HEADERS_TOO_LARGE,
     INTERNAL_SERVER_ERROR,
     NOT_FOUND,
-    SERVICE_UNAVAILABLE,
+    REQUEST_TIMEOUT,
     TOO_LARGE,
     HttpResponse,
-    build_response,
 )
-from emulator.routing import RouteTable
+from emulator.template_reader import REGION
 
 MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
+KEEP_ALIVE_S = 75.0
+# How long a client may take between two pieces of a body.
+BODY_PAUSE_S = 30.0
+ADMIN_PATH = "/_emulator/"
+NO_ROUTE = "no route"
+# What aiohttp takes at all, so that the gateway can answer by itself what is over AWS's limit.
+_MOST_PARSED_BYTES = 64 * 1024
+_MOST_HEADERS = 2_000
 # A proxy's clients put the whole URL into the request line.
 _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 _log = logging.getLogger(__name__)
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+class AdminPages(Protocol):
+    """What answers the emulator's own pages."""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the page for a path under `ADMIN_PATH`."""
+
+
+class Meter(Protocol):
+    """What counts requests."""
+
+    def record(self, route_key: str, status: int, seconds: float) -> None:
+        """Count one request that was answered."""
 
 
 class Gateway:
@@ -43,21 +65,41 @@ class Gateway:
     Parameters
     ----------
     api : HttpApi
-        Its routes and stage.
+        Its stages, routes and CORS policy.
     functions : mapping
         Logical id → the function's name.
     service : LambdaService
         What runs the functions.
     account_id : str
         For events.
+    admin : AdminPages, optional
+        Answers paths under `ADMIN_PATH`; without it they are paths like any other.
+    meter : Meter, optional
+        Hears of each request that was answered.
+    region : str, optional
+        For the ARNs of routes, which authorizers see.
     """
 
-    def __init__(self, api: HttpApi, functions: dict[str, str], service: LambdaService, account_id: str) -> None:
-        self._api = api
-        self._functions = functions
-        self._service = service
-        self._account_id = account_id
-        self._routes = RouteTable(api.routes, api.stage)
+    def __init__(
+        self,
+        api: HttpApi,
+        functions: dict[str, str],
+        service: LambdaService,
+        account_id: str,
+        *,
+        admin: AdminPages | None = None,
+        meter: Meter | None = None,
+        region: str = REGION,
+    ) -> None:
+        self._cors = api.cors
+        self._admin = admin
+        self._meter = meter
+        identity = ApiIdentity(api.logical_id, account_id, region)
+        self._stages = {
+            stage.name: StageHandler(stage, identity, functions, service, time.monotonic) for stage in api.stages
+        }
+        # Where it is the only one, which it nearly always is, no path has to be taken apart.
+        self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
         self._runner: web.ServerRunner | None = None
         self._port = 0
 
@@ -72,14 +114,15 @@ class Gateway:
         server = web.Server(
             self._answer,
             access_log=None,
-            keepalive_timeout=75,
-            max_line_size=MAX_HEAD_BYTES,
-            max_field_size=MAX_HEAD_BYTES,
+            keepalive_timeout=KEEP_ALIVE_S,
+            max_line_size=_MOST_PARSED_BYTES,
+            max_field_size=_MOST_PARSED_BYTES,
+            max_headers=_MOST_HEADERS,
             auto_decompress=False,  # API Gateway hands on what came.
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=0.1, backlog=1024).start()
+        await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self._port = int(self._runner.addresses[0][1])
         return self._port
 
@@ -89,9 +132,15 @@ class Gateway:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
+            return await self._admin.answer(request)
+        began = time.perf_counter()
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
+        route_key, preflight = NO_ROUTE, None
+        if self._cors is not None and is_preflight(request.method, request.headers):
+            preflight = answer_preflight(self._cors, request.headers["Origin"])
         try:
-            response = await self._respond(request, request_id)
+            route_key, response = await self._respond(request, request_id, preflight)
         except (ConnectionError, ClientError, web.RequestPayloadError):
             # The client has gone, or what it sends is no HTTP: there is nobody to answer.
             request.protocol.force_close()
@@ -99,20 +148,34 @@ class Gateway:
         except Exception:
             _log.exception("%s %s failed in the gateway", request.method, request.path)
             response = INTERNAL_SERVER_ERROR
+        if self._cors is not None and response is not preflight:
+            response = with_cors(self._cors, request.headers.get("Origin"), response)
+        if self._meter is not None:
+            self._meter.record(route_key, response.status, time.perf_counter() - began)
         return _to_web(request.method, response, request_id)
 
-    async def _respond(self, request: web.BaseRequest, request_id: str) -> HttpResponse:
+    async def _respond(
+        self, request: web.BaseRequest, request_id: str, preflight: HttpResponse | None
+    ) -> tuple[str, HttpResponse]:
+        """Return the key of the route that a request took, and its answer."""
+        if _head_size(request) > MAX_HEAD_BYTES:
+            return NO_ROUTE, HEADERS_TOO_LARGE
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        body = await _read_body(request)
+        try:
+            body = await _read_body(request)
+        except TimeoutError:
+            return NO_ROUTE, REQUEST_TIMEOUT
         if body is None:
-            return TOO_LARGE
-        raw_path, _, raw_query = _ORIGIN.sub("", request.raw_path).partition("?")
+            return NO_ROUTE, TOO_LARGE
+        target = request.raw_path
+        raw_path, _, raw_query = (target if target.startswith("/") else _ORIGIN.sub("", target)).partition("?")
         raw_path = raw_path or "/"
-        match = self._routes.find(request.method, raw_path)
-        if match is None:
-            return NOT_FOUND
+        handler = self._only_stage or self._stage_of(raw_path)
+        match = None if handler is None else handler.find(request.method, raw_path)
+        if handler is None or match is None:
+            return NO_ROUTE, preflight or NOT_FOUND
         asked = HttpRequest(
             method=request.method,
             raw_path=raw_path,
@@ -123,49 +186,47 @@ class Gateway:
             port=self._port,
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
         )
-        event = build_event(
-            asked,
-            match,
-            _identity(request_id),
-            api_id=self._api.logical_id,
-            account_id=self._account_id,
-            stage=self._api.stage,
-            stage_variables=self._api.stage_variables,
-        )
-        payload = _encode(event).encode("utf-8", "replace")
-        if len(payload) > MAX_EVENT_BYTES:
-            return TOO_LARGE
-        return await self._invoke(match.route, payload, event["headers"]["x-amzn-trace-id"])
+        return match.route.key, await handler.answer(asked, match, _identity(request_id), preflight)
 
-    async def _invoke(self, route: HttpRoute, payload: bytes, trace_id: str) -> HttpResponse:
-        try:
-            result = self._service.submit(self._functions[route.function], payload, route.qualifier, trace_id)
-            async with asyncio.timeout(route.timeout_s):
-                # The function goes on after the API has given up, as on AWS.
-                answer = await result
-        except (TimeoutError, TooManyRequestsError):
-            return SERVICE_UNAVAILABLE
-        except ResourceNotFoundError:
-            return INTERNAL_SERVER_ERROR
-        if answer.function_error is not None:
-            return INTERNAL_SERVER_ERROR
-        return build_response(answer.payload)
+    def _stage_of(self, raw_path: str) -> StageHandler | None:
+        """Return the stage that a path's first segment names, else the default one, if there is one."""
+        name = raw_path[1:].partition("/")[0]
+        named = self._stages.get(name) if name != DEFAULT_STAGE else None
+        return named or self._stages.get(DEFAULT_STAGE)
+
+
+def _head_size(request: web.BaseRequest) -> int:
+    """Return the size of the request line and the headers' values, as the quota counts them."""
+    values: Iterable[str] = request.headers.values()
+    return len(request.method) + len(request.raw_path) + sum(map(len, values))
 
 
 async def _read_body(request: web.BaseRequest) -> bytes | None:
-    """Return the body, or None where it is over the limit."""
+    """Return the body, or None where it is over the limit.
+
+    Raises
+    ------
+    TimeoutError
+        The client stopped sending amid it.
+    """
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return None
+    if request.content.is_eof():
+        # It came along with the headers, as small ones do.
+        return await request.content.read()
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_any():
+    while True:
+        async with asyncio.timeout(BODY_PAUSE_S):
+            chunk = await request.content.readany()
+        if not chunk:
+            return b"".join(chunks)
         size += len(chunk)
         if size > MAX_BODY_BYTES:
             return None
         chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _identity(request_id: str) -> RequestIdentity:

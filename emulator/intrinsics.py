@@ -7,12 +7,16 @@ stack (imports of other stacks' outputs, attributes that only a service knows) i
 from __future__ import annotations
 
 import base64
+import ipaddress
+import itertools
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from emulator.project import ProjectError
 
+LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^${}]+)\}")
 
 
@@ -22,6 +26,12 @@ class _NoValue:
 
 
 NO_VALUE = _NoValue()
+_REFUSED = {
+    "Fn::ImportValue": "Fn::ImportValue needs the output of another stack, and there is none here",
+    "Fn::Length": f"Fn::Length needs {LANGUAGE_EXTENSIONS} among the template's transforms",
+    "Fn::ToJsonString": f"Fn::ToJsonString needs {LANGUAGE_EXTENSIONS} among the template's transforms",
+    "Fn::Transform": "Fn::Transform: only AWS::Include of a local file is imitated",
+}
 
 
 class IntrinsicError(ProjectError):
@@ -41,6 +51,8 @@ class Resolver:
         The template's ``Mappings``.
     conditions : mapping
         The template's ``Conditions``, unresolved.
+    extended : bool, optional
+        The template's transforms include `LANGUAGE_EXTENSIONS`, which brings further functions.
     """
 
     def __init__(
@@ -49,11 +61,14 @@ class Resolver:
         attribute: Callable[[str, str], Any],
         mappings: Mapping[str, Any],
         conditions: Mapping[str, Any],
+        *,
+        extended: bool = False,
     ) -> None:
         self._name = name
         self._attribute = attribute
         self._mappings = mappings
         self._conditions = conditions
+        self._extended = extended
         self._under_way: list[str] = []
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
@@ -65,13 +80,19 @@ class Resolver:
             "Fn::Select": self._select,
             "Fn::FindInMap": self._find_in_map,
             "Fn::If": self._if,
-            "Fn::Equals": lambda value: _text(self.resolve(value[0])) == _text(self.resolve(value[1])),
+            "Fn::Equals": lambda value: as_text(self.resolve(value[0])) == as_text(self.resolve(value[1])),
             "Fn::Not": lambda value: not self.resolve(value[0]),
             "Fn::And": lambda value: all(self.resolve(one) for one in value),
             "Fn::Or": lambda value: any(self.resolve(one) for one in value),
             "Fn::Base64": lambda value: base64.b64encode(str(self.resolve(value)).encode()).decode(),
             "Fn::GetAZs": lambda value: [f"{self.resolve(value) or self._name('AWS::Region')}{zone}" for zone in "abc"],
+            "Fn::Cidr": self._cidr,
         }
+        if extended:
+            self._functions |= {
+                "Fn::Length": lambda value: len(self.resolve(value)),
+                "Fn::ToJsonString": lambda value: json.dumps(self.resolve(value), separators=(",", ":")),
+            }
 
     def resolve(self, value: Any) -> Any:
         """Return the value with every intrinsic function in it replaced; AWS::NoValue removes its key or item.
@@ -86,9 +107,9 @@ class Resolver:
                 name, argument = next(iter(value.items()))
                 # Outside of the template's conditions, Condition is a name like any other.
                 if name in self._functions and (name != "Condition" or self._under_way):
-                    return self._functions[name](argument)
+                    return self._call(name, argument)
                 if str(name).startswith("Fn::"):
-                    raise IntrinsicError(f"{name} is not imitated")
+                    raise IntrinsicError(_REFUSED.get(name, f"{name} is not imitated"))
             resolved = {key: self.resolve(one) for key, one in value.items()}
             return {key: one for key, one in resolved.items() if one is not NO_VALUE}
         if isinstance(value, list | tuple):
@@ -107,6 +128,12 @@ class Resolver:
         finally:
             self._under_way.pop()
 
+    def _call(self, name: str, argument: Any) -> Any:
+        try:
+            return self._functions[name](argument)
+        except (TypeError, ValueError, IndexError, KeyError) as error:
+            raise IntrinsicError(f"{name} can't be used with {argument!r}: {error}") from error
+
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return NO_VALUE
@@ -117,7 +144,7 @@ class Resolver:
 
     def _get_att(self, argument: str | Sequence[str]) -> Any:
         logical_id, _, attribute = (
-            argument if isinstance(argument, str) else ".".join(_text(self.resolve(one)) for one in argument)
+            argument if isinstance(argument, str) else ".".join(as_text(self.resolve(one)) for one in argument)
         ).partition(".")
         return self._attribute(logical_id, attribute)
 
@@ -129,13 +156,13 @@ class Resolver:
             if literal:
                 return "${" + name + "}"
             if name in local:
-                return _text(self.resolve(local[name]))
-            return _text(self._get_att(name) if "." in name else self._ref(name))
+                return as_text(self.resolve(local[name]))
+            return as_text(self._get_att(name) if "." in name else self._ref(name))
 
         return _PLACEHOLDER.sub(replace, template)
 
     def _join(self, argument: Sequence[Any]) -> str:
-        return str(argument[0]).join(_text(one) for one in self.resolve(argument[1]))
+        return str(argument[0]).join(as_text(one) for one in self.resolve(argument[1]))
 
     def _split(self, argument: Sequence[Any]) -> list[str]:
         return str(self.resolve(argument[1])).split(str(argument[0]))
@@ -151,17 +178,29 @@ class Resolver:
         found: Any = self._mappings
         for key in map(self.resolve, argument[:3]):
             # YAML makes numbers of keys that are digits; to CloudFormation all keys are strings.
-            by_text = {_text(name): one for name, one in found.items()} if isinstance(found, Mapping) else {}
-            if _text(key) not in by_text:
+            by_text = {as_text(name): one for name, one in found.items()} if isinstance(found, Mapping) else {}
+            if as_text(key) not in by_text:
+                if self._extended and len(argument) == 4:
+                    return self.resolve(argument[3]["DefaultValue"])
                 raise IntrinsicError(f"Fn::FindInMap finds no {key!r}")
-            found = by_text[_text(key)]
+            found = by_text[as_text(key)]
+        return found
+
+    def _cidr(self, argument: Sequence[Any]) -> list[str]:
+        block, count, bits = [self.resolve(one) for one in [*argument, 8][:3]]
+        network = ipaddress.ip_network(str(block))
+        subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
+        found = [str(one) for one in itertools.islice(subnets, int(count))]
+        if len(found) < int(count):
+            raise IntrinsicError(f"Fn::Cidr: {block} does not hold {count} blocks of {bits} bits")
         return found
 
     def _if(self, argument: Sequence[Any]) -> Any:
         return self.resolve(argument[1] if self.holds(argument[0]) else argument[2])
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a plain value as CloudFormation writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

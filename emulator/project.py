@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-DEFAULT_ROUTE = "$default"
-ANY_METHOD = "ANY"
+from emulator.http_api import HttpApi
 
 
 class ProjectError(Exception):
@@ -84,46 +83,6 @@ class FunctionSpec:
     provisioned_concurrency: int | None = None
     layer_arns: tuple[str, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRoute:
-    """One route of an HTTP API.
-
-    Parameters
-    ----------
-    method : str
-        A verb in capitals, or `ANY_METHOD`.
-    path : str
-        `DEFAULT_ROUTE`, or a path of plain segments, ``{parameter}`` segments and a last ``{parameter+}``.
-    function : str
-        The logical id of the function behind it.
-    qualifier : str or None
-        The alias or version that is called.
-    timeout_s : float
-        How long the API waits: at most 30.
-    """
-
-    method: str
-    path: str
-    function: str
-    qualifier: str | None = None
-    timeout_s: float = 30.0
-
-    @property
-    def key(self) -> str:
-        """The route key that an event carries: ``POST /predict`` or ``$default``."""
-        return self.path if self.path == DEFAULT_ROUTE else f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpApi:
-    """One HTTP API with its stage."""
-
-    logical_id: str
-    routes: tuple[HttpRoute, ...]
-    stage: str = DEFAULT_ROUTE
-    stage_variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

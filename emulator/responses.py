@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,13 @@ def message(status: int, text: str) -> HttpResponse:
     return HttpResponse(status, (("Content-Type", "application/json"),), body)
 
 
+UNAUTHORIZED = message(401, "Unauthorized")
+FORBIDDEN = message(403, "Forbidden")
 NOT_FOUND = message(404, "Not Found")
+REQUEST_TIMEOUT = message(408, "Request Timeout")
 TOO_LARGE = message(413, "Request Entity Too Large")
+TOO_MANY_REQUESTS = message(429, "Too Many Requests")
+HEADERS_TOO_LARGE = message(431, "Request Header Fields Too Large")
 INTERNAL_SERVER_ERROR = message(500, "Internal Server Error")
 SERVICE_UNAVAILABLE = message(503, "Service Unavailable")
 
@@ -66,8 +71,29 @@ def build_response(payload: bytes) -> HttpResponse:
     if not isinstance(answer, dict) or "statusCode" not in answer:
         body = answer.encode() if isinstance(answer, str) else payload
         return HttpResponse(200, (("Content-Type", "application/json"),), body)
+    given = answer.get("headers") or {}
+    cookies = answer.get("cookies") or []
+    if not isinstance(given, dict) or not isinstance(cookies, list):
+        return INTERNAL_SERVER_ERROR
+    return response_of(answer, given.items(), cookies)
+
+
+def response_of(
+    answer: Mapping[str, Any], headers: Iterable[tuple[str, Any]], cookies: Iterable[Any] = ()
+) -> HttpResponse:
+    """Return the response of an answer with ``statusCode``, or `INTERNAL_SERVER_ERROR` where it can't be used.
+
+    Parameters
+    ----------
+    answer : mapping
+        For status and body.
+    headers : iterable of (str, Any)
+        As the function gave them, duplicates allowed.
+    cookies : iterable
+        One ``Set-Cookie`` each.
+    """
     try:
-        return HttpResponse(_status(answer["statusCode"]), tuple(_headers(answer)), _body(answer))
+        return HttpResponse(_status(answer["statusCode"]), tuple(_headers(headers, cookies)), _body(answer))
     except (TypeError, ValueError):
         return INTERNAL_SERVER_ERROR
 
@@ -85,18 +111,12 @@ def _status(value: Any) -> int:
     return status
 
 
-def _headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
-    given = answer.get("headers") or {}
-    if not isinstance(given, dict):
-        raise TypeError("headers is no object")
-    if not all(map(_HEADER_NAME.fullmatch, given)):
+def _headers(given: Iterable[tuple[str, Any]], cookies: Iterable[Any]) -> list[tuple[str, str]]:
+    headers = [(name, _header_value(value)) for name, value in given if name.lower() not in _FRAMING]
+    if not all(_HEADER_NAME.fullmatch(name) for name, _ in headers):
         raise ValueError("a header's name is no token")
-    headers = [(name, _header_value(value)) for name, value in given.items() if name.lower() not in _FRAMING]
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "text/plain; charset=utf-8"))
-    cookies = answer.get("cookies") or []
-    if not isinstance(cookies, list):
-        raise TypeError("cookies is no list")
     return headers + [("Set-Cookie", _header_value(cookie)) for cookie in cookies]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from emulator.project import ANY_METHOD, DEFAULT_ROUTE, HttpRoute
+from emulator.http_api import ANY_METHOD, DEFAULT_ROUTE, HttpRoute
 
 # How specific a segment of a route is: the smaller, the sooner it is tried.
 _PLAIN, _PARAMETER, _GREEDY = range(3)

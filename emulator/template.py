@@ -7,16 +7,20 @@ it as they would on AWS. Local paths go through it as S3 keys that hold the path
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from emulator.intrinsics import IntrinsicError, Resolver
-from emulator.project import Project, ProjectError
+from emulator.intrinsics import LANGUAGE_EXTENSIONS, IntrinsicError, Resolver
+from emulator.parameters import parameter_values
+from emulator.project import Project, ProjectError, UnsupportedError
+from emulator.project_reader import read_project
 from emulator.template_reader import ACCOUNT_ID, LOCAL_BUCKET, REGION, STACK_NAME, TemplateReader
+
+_TRANSFORMS = ("AWS::Serverless-2016-10-31", LANGUAGE_EXTENSIONS)
 
 
 class TemplateError(ProjectError):
@@ -38,13 +42,46 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     Raises
     ------
     TemplateError
-        The file is missing or no template; a parameter has no value or one that it doesn't allow.
+        The file is missing or no template.
+    ParameterError
+        A parameter has no value or one that it doesn't allow.
     UnsupportedError
         The template asks for something that the emulator can't imitate; names resource and property.
     """
     template = _read(path)
-    parameters = _parameter_values(template, overrides or {})
-    pseudo = {
+    extended = LANGUAGE_EXTENSIONS in _transforms(path, template)
+    if not isinstance(template.get("Resources"), dict):
+        raise TemplateError(f"{path} is no template: it has no Resources")
+    names = {**_pseudo_parameters(region), **parameter_values(template.get("Parameters") or {}, overrides or {})}
+    resolver = Resolver(
+        names.__getitem__,
+        _no_attribute,
+        template.get("Mappings") or {},
+        template.get("Conditions") or {},
+        extended=extended,
+    )
+    source = _including(template, path.parent, resolver)
+    _check_resources(path, source["Resources"])
+    written = list(source["Resources"])
+    transformed = _transform(path, source, names, resolver)
+    project = read_project(TemplateReader(path.parent.resolve(), transformed, names, region, extended=extended))
+    # In the template's order, which their ports follow; the transform puts what it makes behind what it keeps.
+    order = {logical_id: number for number, logical_id in enumerate(written)}
+    apis = sorted(project.apis, key=lambda api: order.get(api.logical_id, len(order)))
+    return dataclasses.replace(project, apis=tuple(apis))
+
+
+def _transforms(path: Path, template: Mapping[str, Any]) -> list[Any]:
+    named = template.get("Transform") or []
+    transforms = named if isinstance(named, list) else [named]
+    for one in transforms:
+        if one not in _TRANSFORMS:
+            raise UnsupportedError(path.name, "Transform", f"{one!r} is not imitated")
+    return transforms
+
+
+def _pseudo_parameters(region: str) -> dict[str, Any]:
+    return {
         "AWS::AccountId": ACCOUNT_ID,
         "AWS::Region": region,
         "AWS::Partition": "aws",
@@ -53,9 +90,6 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
         "AWS::StackId": f"arn:aws:cloudformation:{region}:{ACCOUNT_ID}:stack/{STACK_NAME}/0",
         "AWS::NotificationARNs": [],
     }
-    names: dict[str, Any] = {**pseudo, **parameters}
-    transformed = _transform(path, template, names)
-    return TemplateReader(path.parent.resolve(), transformed, names, region).project()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -63,33 +97,44 @@ def _read(path: Path) -> dict[str, Any]:
     from yaml import YAMLError
 
     try:
-        template = yaml_parse(path.read_text(encoding="utf-8"))
+        content = yaml_parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TemplateError(f"there is no template {path}: name one with -t") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise TemplateError(f"{path} is not YAML: {error}") from error
-    if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
+    if not isinstance(content, dict):
         raise TemplateError(f"{path} is no template: it has no Resources")
-    return template
+    return content
 
 
-def _parameter_values(template: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, declared in (template.get("Parameters") or {}).items():
-        value = overrides.get(name, declared.get("Default"))
-        if value is None:
-            raise TemplateError(f'parameter {name} has no default: give one with --parameter-overrides "{name}=…"')
-        allowed, pattern = declared.get("AllowedValues"), declared.get("AllowedPattern")
-        if allowed is not None and str(value) not in map(str, allowed):
-            raise TemplateError(f"parameter {name} is {value!r}; allowed are {', '.join(map(str, allowed))}")
-        if pattern is not None and re.fullmatch(pattern, str(value)) is None:
-            raise TemplateError(f"parameter {name} is {value!r}, which does not match {pattern}")
-        is_list = str(declared.get("Type", "")).startswith(("CommaDelimitedList", "List<"))
-        values[name] = [one.strip() for one in str(value).split(",")] if is_list else value
-    return values
+def _including(value: Any, folder: Path, resolver: Resolver) -> Any:
+    """Return a copy of a value with each ``AWS::Include`` of a local file replaced by what the file holds."""
+    if isinstance(value, list):
+        return [_including(one, folder, resolver) for one in value]
+    if not isinstance(value, dict):
+        return copy.copy(value)
+    include = value.get("Fn::Transform")
+    kept = {name: _including(one, folder, resolver) for name, one in value.items() if name != "Fn::Transform"}
+    if include is None:
+        return kept
+    location = include.get("Parameters", {}).get("Location") if isinstance(include, dict) else None
+    if location is None or include.get("Name") != "AWS::Include":
+        raise IntrinsicError("Fn::Transform: only AWS::Include of a local file is imitated")
+    where = str(resolver.resolve(location))
+    if where.startswith("s3://"):
+        raise IntrinsicError(f"Fn::Transform: AWS::Include of {where} is not imitated; name a local file")
+    return {**_including(_read(folder / where), folder, resolver), **kept}
 
 
-def _transform(path: Path, template: dict[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+def _check_resources(path: Path, resources: Mapping[str, Any]) -> None:
+    for name, resource in resources.items():
+        if name.startswith("Fn::ForEach"):
+            raise UnsupportedError(name, "Resources", "Fn::ForEach is not imitated; write the resources out")
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            raise TemplateError(f"{path}: resource {name} has no Type")
+
+
+def _transform(path: Path, source: dict[str, Any], names: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.translator.transform import transform
 
@@ -99,15 +144,12 @@ def _transform(path: Path, template: dict[str, Any], names: Mapping[str, Any]) -
 
     # The transform asks boto3 for a region even where AWS::Region is among the values.
     os.environ.setdefault("AWS_DEFAULT_REGION", str(names["AWS::Region"]))
-    source = copy.deepcopy(template)
-    resolver = Resolver(
-        names.__getitem__, _no_attribute, template.get("Mappings") or {}, template.get("Conditions") or {}
-    )
-    for settings in (source.get("Globals") or {}).values():
-        _send_paths_through(settings, resolver)
-    for resource in source["Resources"].values():
-        if isinstance(resource, dict):
-            _send_paths_through(resource.get("Properties"), resolver)
+    for kind, settings in (source.get("Globals") or {}).items():
+        _send_paths_through(f"Globals.{kind}", settings, resolver)
+    for name, resource in source["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::HttpApi":
+            _read_definition(name, resource.get("Properties"), path.parent, resolver)
+        _send_paths_through(name, resource.get("Properties"), resolver)
     try:
         transformed: dict[str, Any] = transform(source, dict(names), NoManagedPolicies())
     except InvalidDocumentException as error:
@@ -116,15 +158,34 @@ def _transform(path: Path, template: dict[str, Any], names: Mapping[str, Any]) -
     return transformed
 
 
-def _send_paths_through(properties: Any, resolver: Resolver) -> None:
+def _send_paths_through(resource: str, properties: Any, resolver: Resolver) -> None:
     """Replace local paths with S3 addresses that hold them, which is all that the transform accepts."""
     if not isinstance(properties, dict):
         return
-    for name in ("CodeUri", "ContentUri"):
-        if name in properties:
-            value = resolver.resolve(properties[name])
-            if isinstance(value, str) and not value.startswith("s3://"):
-                properties[name] = f"s3://{LOCAL_BUCKET}/{quote(value or '.', safe='')}"
+    for name in ("CodeUri", "ContentUri", "DefinitionUri"):
+        where = _local_path(resource, properties, name, resolver)
+        if where is not None:
+            properties[name] = f"s3://{LOCAL_BUCKET}/{quote(where or '.', safe='')}"
+
+
+def _read_definition(resource: str, properties: Any, folder: Path, resolver: Resolver) -> None:
+    """Put a local OpenAPI file in the place of its address, into which the transform doesn't look."""
+    where = _local_path(resource, properties, "DefinitionUri", resolver) if isinstance(properties, dict) else None
+    if where is None:
+        return
+    del properties["DefinitionUri"]
+    try:
+        properties["DefinitionBody"] = _read(folder / where)
+    except TemplateError as error:
+        raise UnsupportedError(resource, "DefinitionUri", str(error)) from error
+
+
+def _local_path(resource: str, properties: dict[str, Any], name: str, resolver: Resolver) -> str | None:
+    try:
+        value = resolver.resolve(properties.get(name))
+    except IntrinsicError as error:
+        raise UnsupportedError(resource, name, str(error)) from error
+    return value if isinstance(value, str) and not value.startswith("s3://") else None
 
 
 def _no_attribute(logical_id: str, attribute: str) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.events import HttpRequest, RequestIdentity, build_event, encode_body
-from emulator.project import HttpRoute
+from emulator.http_api import HttpRoute
 from emulator.responses import INTERNAL_SERVER_ERROR, build_response
 from emulator.routing import RouteMatch
 
