@@ -10,6 +10,7 @@ from typing import Any
 from tests.e2e.differential import allowed, corpus, exchange
 from tests.e2e.differential.allowance import Allowed
 from tests.e2e.differential.case import Case
+from tests.e2e.differential.guarded_corpus import GUARDED
 from tests.e2e.differential.lambda_corpus import LAMBDA_API
 from tests.e2e.differential.stage_corpus import STAGE
 
@@ -48,6 +49,7 @@ class Door:
 DOORS = (
     Door("routes", _PROJECTS / "routes", "start-api", corpus.HTTP_API, allowed.HTTP_API),
     Door("stage", _PROJECTS / "stage", "start-api", STAGE, allowed.STAGE),
+    Door("guarded", _PROJECTS / "guarded", "start-api", GUARDED, allowed.GUARDED),
     Door(
         "lambda", _PROJECTS / "routes", "start-lambda", LAMBDA_API, allowed.LAMBDA_API, read_body=exchange.lambda_body
     ),
