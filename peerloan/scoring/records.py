@@ -131,7 +131,7 @@ def _is_right_column(field: Field, values: Any) -> bool:
     # Both comparisons are false for NaN.
     is_right = (values >= field.hard_min) & (values <= field.hard_max)
     if field.whole:
-        is_right &= values % 1 == 0
+        is_right &= values == np.floor(values)
     if field.nullable:
         is_right |= np.isnan(values)
     return bool(is_right.all())

@@ -11,14 +11,15 @@ from tests.e2e.differential.page import PAGE, with_table
 
 TESTS = Path(__file__).resolve().parents[1]
 TEXT = PAGE.read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`(test_\w*)", TEXT)))
+NAMED = sorted(set(re.findall(r"`(test_\w*(?:\.py)?)", TEXT)))
 
 
 @pytest.fixture(scope="module")
 def names_of_tests() -> set[str]:
-    """Every test function of the tree."""
-    text = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
-    return set(re.findall(r"^ *(?:async )?def (test_\w+)", text, re.MULTILINE))
+    """Every test function of the tree, and every module of them."""
+    modules = list(TESTS.rglob("test_*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in modules)
+    return {*re.findall(r"^ *(?:async )?def (test_\w+)", text, re.MULTILINE), *(path.name for path in modules)}
 
 
 @pytest.mark.parametrize("name", NAMED)
