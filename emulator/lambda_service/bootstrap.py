@@ -227,6 +227,10 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 def _report_ended(control: socket.socket, children: set[int], of_the_function: set[int]) -> None:
     """Tell of the forks that have ended, and end what they have left behind, which is this process's now."""
     for pid in list(children):
+        if hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            # Before it is waited for: afterwards its id, which is its group's as well, may be another's.
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             children.discard(pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Pages:
         self.rig = rig
         self.operations = Operations()
         self.ledger = ConcurrencyLedger()
-        self.faults = FaultInjector(lambda: 0.0)
+        self.faults = FaultInjector(lambda: 0.0, time.monotonic)
         self.meter = RequestMeter(asyncio.get_running_loop().time)
         self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))
         self.url = ""
