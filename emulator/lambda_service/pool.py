@@ -20,10 +20,6 @@ from emulator.lambda_service.environments import ExecutionEnvironment
 from emulator.lambda_service.invocations import UNHANDLED, ApiError, Invocation, InvocationResult
 
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
-# Before a provisioned environment is replaced that ended without having been given anything: the first such pause,
-# which doubles with each further one, and the longest.
-_SHORTEST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 60.0
 _STOPPED = invocations.error_payload("Runtime.ExitError", "stopped")
 
 
@@ -275,7 +271,7 @@ class EnvironmentPool:
         if not was_untried:
             self._keep_provisioned()
         elif self._replacing is None:
-            pause_s = min(_SHORTEST_PAUSE_S * 2**self._ended_untried, _LONGEST_PAUSE_S)
+            pause_s = pause_before_replacing(self._ended_untried)
             self._ended_untried += 1
             self._replacing = asyncio.get_running_loop().call_later(pause_s, self._keep_provisioned)
 
@@ -316,3 +312,14 @@ class EnvironmentPool:
     def _fail(self, invocation: Invocation, payload: bytes, error: ApiError | None) -> None:
         if not invocation.result.done():
             invocation.result.set_result(InvocationResult(payload, UNHANDLED, self._version, api_error=error))
+
+
+def pause_before_replacing(ended_before: int) -> float:
+    """Return how long to wait, in seconds, after a provisioned environment has ended that was given nothing.
+
+    Parameters
+    ----------
+    ended_before : int
+        How many such there were in a row before it.
+    """
+    return float(min(2 ** min(ended_before, 6), 60))
