@@ -157,8 +157,10 @@ def _import_runtime_without_native_client() -> tuple[ModuleType, ModuleType]:
     from awslambdaric import bootstrap, lambda_runtime_client
 
     del sys.modules["runtime_client"]
-    # The client imports this one lazily, in each environment: 0.1 s, for the sake of one GET.
-    importlib.import_module("http.client")
+    # What the client would import in each environment, 0.1 s, for the sake of one GET; the second is what `socket`
+    # reads the name of a host with.
+    for name in ("http.client", "encodings.idna"):
+        importlib.import_module(name)
     return bootstrap, lambda_runtime_client
 
 
