@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -76,19 +76,14 @@ def _requests(requests: Mapping[str, Any]) -> Table:
 
 
 def _environments(status: Mapping[str, Any]) -> Table:
-    table = _table("function", "version", "share", "idle", "busy", "starting", "reset", "waiting", "cold", "warm", "MB")
+    table = _table("function", "version", "share", "idle", "busy", "init", "reset", "wait", "cold", "warm", "MB")
     for function in status["functions"]:
-        shares = {
-            version: f"{alias['name']} {weight:.0%}"
-            for alias in function["aliases"]
-            for version, weight in alias["weights"].items()
-        }
         for pool in function["environments"]:
             states = (str(pool["byState"][state]) for state in ("idle", "busy", "starting", "reset"))
             table.add_row(
                 function["function"],
                 pool["version"],
-                shares.get(pool["version"], ""),
+                _shares(function["aliases"], pool["version"]),
                 *states,
                 str(pool["waiting"]),
                 str(pool["coldStarts"]),
@@ -98,21 +93,31 @@ def _environments(status: Mapping[str, Any]) -> Table:
     return table
 
 
+def _shares(aliases: Iterable[Mapping[str, Any]], version: str) -> str:
+    """Return which share of each alias's requests a version has."""
+    shares = ((alias["name"], alias["weights"].get(version, 0)) for alias in aliases)
+    return ", ".join(f"{name} {weight:.0%}" for name, weight in shares if weight)
+
+
 def _remarks(status: Mapping[str, Any]) -> list[str]:
-    """Return what a person should not overlook: faults that are set, and environments that can't be provisioned."""
+    """Return what a person should not overlook: faults that are set, and provisioned environments that are missing."""
     remarks = []
     for fault in status["faults"]:
         parameters = ", ".join(f"{name} {value}" for name, value in fault["parameters"].items())
         remarks.append(f"fault: {fault['function']} {fault['actionId']} ({parameters})")
     for function in status["functions"]:
         for pool in function["environments"]:
-            if failure := pool["provisioned"]["failure"]:
-                remarks.append(f"{function['function']} {pool['version']} can't be provisioned: {failure}")
+            name, provisioned = f"{function['function']} {pool['version']}", pool["provisioned"]
+            if failure := provisioned["failure"]:
+                remarks.append(f"{name} can't be provisioned: {failure}")
+            elif provisioned["ready"] < provisioned["wanted"]:
+                remarks.append(f"{name}: {provisioned['ready']} of {provisioned['wanted']} provisioned are ready")
     return remarks
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        # Where the window is narrow, a name is broken rather than a figure.
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number > 0, overflow="fold")
     return table

@@ -157,8 +157,10 @@ def _import_runtime_without_native_client() -> tuple[ModuleType, ModuleType]:
     from awslambdaric import bootstrap, lambda_runtime_client
 
     del sys.modules["runtime_client"]
-    # The client imports this one lazily, in each environment: 0.1 s, for the sake of one GET.
-    importlib.import_module("http.client")
+    # What the client would import in each environment, 0.1 s, for the sake of one GET; the second is what `socket`
+    # reads the name of a host with.
+    for name in ("http.client", "encodings.idna"):
+        importlib.import_module(name)
     return bootstrap, lambda_runtime_client
 
 
@@ -227,6 +229,10 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 def _report_ended(control: socket.socket, children: set[int], of_the_function: set[int]) -> None:
     """Tell of the forks that have ended, and end what they have left behind, which is this process's now."""
     for pid in list(children):
+        if hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            # Before it is waited for: afterwards its id, which is its group's as well, may be another's.
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             children.discard(pid)

@@ -79,11 +79,12 @@ class ExecutionEnvironment:
         self._runtime = RuntimeApi(self)
         self._initialisation = Initialisation(launcher, log, init_limit_s)
         self._process: EnvironmentProcess | None = None
-        # The one before: told to end, and perhaps not gone yet.
-        self._ending: EnvironmentProcess | None = None
+        # The ends of those before: told to end, and not gone yet.
+        self._ending: set[asyncio.Future[int | None]] = set()
         self._memory = MemoryWatch(function.spec.memory_mb, self._is_at_work, self._run_out_of_memory)
         self._run: InvocationRun | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._delay: asyncio.TimerHandle | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 
@@ -126,7 +127,7 @@ class ExecutionEnvironment:
             self._restart(run)
         # A process that has just died takes nothing: once its end is noticed, another one is started.
         elif self._runtime.is_polled and self._process is not None and self._process.is_alive():
-            run.deliver(self._runtime)
+            self._deliver(run)
 
     def stop(self) -> None:
         """End the process; a caller whose invocation is under way is told that the runtime was killed."""
@@ -142,8 +143,8 @@ class ExecutionEnvironment:
         await self._stopped.wait()
         if self._restarting is not None:
             await asyncio.wait({self._restarting})
-        if self._ending is not None:
-            await asyncio.shield(self._ending.ended)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     # What the runtime says -------------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class ExecutionEnvironment:
         if self._initialisation.is_under_way:
             self._initialisation.end(None)
         elif self._run is not None and not self._run.is_delivered:
-            self._run.deliver(self._runtime)
+            self._deliver(self._run)
 
     def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
         """See `RuntimeEvents`."""
@@ -208,6 +209,19 @@ class ExecutionEnvironment:
         process.ended.add_done_callback(lambda ended: self._process_ended(process, ended.result()))
         self._memory.begin(process.pid)
 
+    def _deliver(self, run: InvocationRun) -> None:
+        """Hand an invocation to the runtime, which asks for one; later where a fault on purpose says so."""
+        left_s = run.delay_left_s()
+        if left_s > 0:
+            run.begin()
+            if self._delay is not None:
+                self._delay.cancel()
+            self._delay = asyncio.get_running_loop().call_later(left_s, self._deliver, run)
+        elif self._run is not run or run.is_delivered or not self._runtime.is_polled:
+            return  # The process has ended meanwhile; the next one asks for it.
+        else:
+            run.deliver(self._runtime)
+
     def _restart(self, run: InvocationRun) -> None:
         """Initialise again, on the time of the invocation that is there."""
         run.begin()
@@ -225,7 +239,7 @@ class ExecutionEnvironment:
         if self._run is not run:
             self._end_process()
         elif failure is None:
-            run.deliver(self._runtime)
+            self._deliver(run)
         elif failure.status == "timeout":
             self._time_out()
         else:
@@ -242,9 +256,10 @@ class ExecutionEnvironment:
     ) -> None:
         """End an invocation. The environment's state is the caller's business."""
         self._run = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._delay):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._delay = None
         if self._process is not None:
             self._process.output.drain()
             self._process.output.tail = None
@@ -320,4 +335,7 @@ class ExecutionEnvironment:
         self._memory.end()
         if self._process is not None:
             self._process.kill()
-            self._ending, self._process = self._process, None
+            ended, self._process = self._process.ended, None
+            if not ended.done():
+                self._ending.add(ended)
+                ended.add_done_callback(self._ending.discard)

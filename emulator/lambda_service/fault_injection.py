@@ -1,13 +1,16 @@
 """Faults on purpose: delays, errors and HTTP answers in place of a function's own, at a rate.
 
 Source: "AWS FIS actions reference", the actions ``aws:lambda:…``; their names and parameters are kept, so that what
-is tried here can be tried there. A fault acts on a request that has been let in, and is off unless it is set.
+is tried here can be tried there. A fault acts on a request that has been let in, and is off unless it is set. What FIS
+requires may be left out here; without ``duration`` a fault lasts until it is taken back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +24,14 @@ EVERY_FUNCTION = "*"
 
 _MAX_DELAY_MS = 900_000
 _ALLOWED = {
-    ADD_DELAY: {"invocationPercentage", "startupDelayMilliseconds"},
-    ERROR: {"invocationPercentage", "preventExecution"},
-    HTTP_RESPONSE: {"invocationPercentage", "preventExecution", "statusCode", "contentTypeHeader"},
+    ADD_DELAY: {"duration", "invocationPercentage", "startupDelayMilliseconds"},
+    ERROR: {"duration", "invocationPercentage", "preventExecution"},
+    HTTP_RESPONSE: {"duration", "invocationPercentage", "preventExecution", "statusCode", "contentTypeHeader"},
 }
-Run = Callable[[], "asyncio.Future[InvocationResult]"]
+_DURATION = re.compile(r"PT(?=\d)(?:(\d{1,2})H)?(?:(\d{1,3})M)?(?:(\d{1,5})S)?")
+_LONGEST_S = 12 * 3600
+Run = Callable[[float], "asyncio.Future[InvocationResult]"]
+"""Begins a call that reaches the function so many seconds late."""
 
 
 class FaultError(ValueError):
@@ -50,14 +56,22 @@ class Fault:
         Of the HTTP answer.
     content_type : str
         Of the HTTP answer.
+    duration : str or None
+        How long it lasts, in ISO 8601; None is until it is taken back.
     """
 
     action_id: str
     percentage: int = 100
-    delay_ms: int = 2000
+    delay_ms: int = 1000
     prevent_execution: bool = False
     status_code: int = 500
     content_type: str = "application/json"
+    duration: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return math.inf if self.duration is None else _seconds(self.duration)
 
     @property
     def payload(self) -> bytes:
@@ -76,6 +90,8 @@ class Fault:
             "statusCode": self.status_code,
             "contentTypeHeader": self.content_type,
         }
+        if self.duration is not None:
+            parameters["duration"] = self.duration
         allowed = _ALLOWED[self.action_id]
         return {
             "actionId": self.action_id,
@@ -90,12 +106,16 @@ class FaultInjector:
     ----------
     draw : callable
         A number from 0 up to 1, a new one each time.
+    clock : callable
+        Monotonic seconds.
     """
 
-    def __init__(self, draw: Callable[[], float]) -> None:
+    def __init__(self, draw: Callable[[], float], clock: Callable[[], float]) -> None:
         self._draw = draw
+        self._clock = clock
         # Of each function at most one of each action, applied in the order of `_ALLOWED`.
         self._faults: dict[str, dict[str, Fault]] = {}
+        self._ends: dict[tuple[str, str], float] = {}
 
     @property
     def is_set(self) -> bool:
@@ -105,22 +125,23 @@ class FaultInjector:
     def set(self, function: str, fault: Fault) -> None:
         """Set a fault of a function, or of `EVERY_FUNCTION`; one of the same action is replaced."""
         self._faults.setdefault(function, {})[fault.action_id] = fault
+        self._ends[function, fault.action_id] = self._clock() + fault.duration_s
 
     def clear(self, function: str | None = None) -> None:
         """Take back a function's faults, or all."""
-        if function is None:
-            self._faults.clear()
-        else:
-            self._faults.pop(function, None)
+        for key in list(self._ends):
+            if function in {None, key[0]}:
+                self._take_back(*key)
 
     def replace_all(self, faults: Iterable[tuple[str, Fault]]) -> None:
         """Set these faults and take back all others."""
-        self._faults.clear()
+        self.clear()
         for function, fault in faults:
             self.set(function, fault)
 
     def describe(self) -> dict[str, Any]:
         """Return the faults as `read_faults` takes them."""
+        self._end_what_is_over()
         return {
             "faults": [
                 {"function": function, **fault.describe()}
@@ -137,25 +158,40 @@ class FaultInjector:
         name : str
             The function.
         run : callable
-            Begins the call; not called where a fault prevents it.
+            Begins the call, at once; not called where a fault prevents it.
         version : str
             For a result without a call.
         """
+        self._end_what_is_over()
         faults = {**self._faults.get(EVERY_FUNCTION, {}), **self._faults.get(name, {})}
         hit = {action: fault for action, fault in faults.items() if self._draw() * 100 < fault.percentage}
-        if not hit:
-            return run()
-        return asyncio.ensure_future(_call(hit, run, version))
+        delay_s = hit[ADD_DELAY].delay_ms / 1000 if ADD_DELAY in hit else 0.0
+        replacing = hit.get(ERROR) or hit.get(HTTP_RESPONSE)
+        if replacing is None:
+            return run(delay_s)
+        # The call begins now and not in a task of its own: its version may be gone by then.
+        call = None if replacing.prevent_execution else run(delay_s)
+        return asyncio.ensure_future(_replace(call, delay_s, replacing, version))
+
+    def _end_what_is_over(self) -> None:
+        now = self._clock()
+        for key in [key for key, end in self._ends.items() if end <= now]:
+            self._take_back(*key)
+
+    def _take_back(self, function: str, action_id: str) -> None:
+        del self._ends[function, action_id]
+        del self._faults[function][action_id]
+        if not self._faults[function]:
+            del self._faults[function]
 
 
-async def _call(hit: Mapping[str, Fault], run: Run, version: str) -> InvocationResult:
-    if ADD_DELAY in hit:
-        await asyncio.sleep(hit[ADD_DELAY].delay_ms / 1000)
-    replacing = hit.get(ERROR) or hit.get(HTTP_RESPONSE)
-    if replacing is None:
-        return await run()
-    if not replacing.prevent_execution:
-        version = (await run()).version
+async def _replace(
+    call: asyncio.Future[InvocationResult] | None, delay_s: float, replacing: Fault, version: str
+) -> InvocationResult:
+    if call is None:
+        await asyncio.sleep(delay_s)
+    else:
+        version = (await call).version
     return InvocationResult(replacing.payload, UNHANDLED if replacing.action_id == ERROR else None, version)
 
 
@@ -201,10 +237,11 @@ def read_fault(action_id: object, parameters: object, place: str = "") -> Fault:
     return Fault(
         action_id,
         percentage=_whole_number(at, parameters, "invocationPercentage", 100, 1, 100),
-        delay_ms=_whole_number(at, parameters, "startupDelayMilliseconds", 2000, 0, _MAX_DELAY_MS),
+        delay_ms=_whole_number(at, parameters, "startupDelayMilliseconds", 1000, 0, _MAX_DELAY_MS),
         prevent_execution=_truth(at, parameters, "preventExecution"),
-        status_code=_whole_number(at, parameters, "statusCode", 500, 200, 599),
+        status_code=_whole_number(at, parameters, "statusCode", 500, 0, 999),
         content_type=content_type,
+        duration=_duration(at, parameters),
     )
 
 
@@ -215,6 +252,19 @@ def _whole_number(at: str, parameters: Mapping[str, Any], name: str, default: in
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise FaultError(f"{at}/{name}: must be a whole number from {least} to {most}")
     return value
+
+
+def _duration(at: str, parameters: Mapping[str, Any]) -> str | None:
+    value = parameters.get("duration")
+    if value is not None and not (isinstance(value, str) and 0 < _seconds(value) <= _LONGEST_S):
+        raise FaultError(f"{at}/duration: must be a time of ISO 8601 up to PT12H, such as PT5M or PT1M30S")
+    return value
+
+
+def _seconds(duration: str) -> int:
+    found = _DURATION.fullmatch(duration)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _truth(at: str, parameters: Mapping[str, Any], name: str) -> bool:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 
 from emulator.lambda_service.logs import LogPipe
-from emulator.lambda_service.process_tree import kill_group, kill_tree
+from emulator.lambda_service.process_tree import kill_tree
 from emulator.lambda_service.processes import end_orphans
 
 
@@ -58,7 +58,7 @@ class ForkedProcess:
 
     def kill(self) -> None:
         """End the process and all below it at once."""
-        if self.pid and not self.ended.done():
+        if self.pid and self.is_alive():
             kill_tree(self.pid)
         self._let_go()
 
@@ -66,7 +66,6 @@ class ForkedProcess:
         """Note that the process is gone."""
         if self.ended.done():
             return
-        kill_group(self.pid)
         end_orphans(self._variables)
         self._let_go()
         if self._pidfd is not None:

@@ -43,6 +43,10 @@ class InvocationRun:
             self._is_logged = True
             self._log.started(self.invocation.request_id, self.tail)
 
+    def delay_left_s(self) -> float:
+        """Return how much later a fault on purpose wants it delivered."""
+        return self._began + self.invocation.delay_s - time.perf_counter()
+
     def deliver(self, runtime: RuntimeApi) -> None:
         """Hand it to the runtime, which waits for it."""
         self.is_delivered = True

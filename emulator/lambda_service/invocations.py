@@ -71,6 +71,8 @@ class Invocation:
         JSON, as the caller's ``X-Amz-Client-Context`` has it once decoded.
     want_log_tail : bool
         Whether the result is to carry the end of the log.
+    delay_s : float
+        How long the environment that has it keeps it from the function: a fault on purpose.
     """
 
     request_id: str
@@ -80,6 +82,7 @@ class Invocation:
     result: asyncio.Future[InvocationResult] = field(repr=False)
     client_context: str | None = None
     want_log_tail: bool = False
+    delay_s: float = 0.0
 
 
 class TooManyRequestsError(Exception):

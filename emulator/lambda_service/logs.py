@@ -30,7 +30,9 @@ class LogSink:
         self._descriptor = descriptor
         self._pending: list[bytes] = []
         self._flushing = False
-        self._waiting_bytes = 0
+        # Each counted by one thread alone, so that no count is lost.
+        self._queued_bytes = 0
+        self._written_bytes = 0
         self._dropped_bytes = 0
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="function-logs", daemon=True)
@@ -53,14 +55,14 @@ class LogSink:
         self._flushing = False
         data = b"".join(self._pending)
         self._pending.clear()
-        if self._waiting_bytes + len(data) > _MAX_WAITING_BYTES:
+        if self._queued_bytes - self._written_bytes + len(data) > _MAX_WAITING_BYTES:
             self._dropped_bytes += len(data)
             return
         if self._dropped_bytes:
             data = f"[{self._dropped_bytes} bytes of functions' output dropped]\n".encode() + data
             self._dropped_bytes = 0
         if data:
-            self._waiting_bytes += len(data)
+            self._queued_bytes += len(data)
             self._queue.put(data)
 
     def _write_all(self) -> None:
@@ -69,7 +71,7 @@ class LogSink:
             with contextlib.suppress(OSError):
                 while view:
                     view = view[os.write(self._descriptor, view) :]
-            self._waiting_bytes -= len(data)
+            self._written_bytes += len(data)
 
 
 class LogTail:

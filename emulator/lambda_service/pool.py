@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from emulator.lambda_service import invocations
@@ -20,6 +20,7 @@ from emulator.lambda_service.environments import ExecutionEnvironment
 from emulator.lambda_service.invocations import UNHANDLED, ApiError, Invocation, InvocationResult
 
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
+_STOPPED = invocations.error_payload("Runtime.ExitError", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class EnvironmentPool:
         self._waiting: deque[Invocation] = deque()
         self._starting: set[ExecutionEnvironment] = set()
         self._provisioned: set[ExecutionEnvironment] = set()
+        # Of these, those that have been given nothing yet; and how many such have ended in a row.
+        self._untried: set[ExecutionEnvironment] = set()
+        self._ended_untried = 0
+        self._replacing: asyncio.TimerHandle | None = None
         self._provisioned_wanted = 0
         self._provisioning_failure: bytes | None = None
         self._served = 0
@@ -126,6 +131,8 @@ class EnvironmentPool:
 
     async def prepare(self) -> bytes | None:
         """Have an environment ready before the first request; return None, or why there can be none."""
+        if self._draining or self._closed:
+            return _STOPPED
         if self._idle:
             return None
         prepared: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
@@ -138,6 +145,7 @@ class EnvironmentPool:
         """Keep so many environments initialised, whether they are needed or not. 0 ends that."""
         self._provisioned_wanted = count
         self._provisioning_failure = None
+        self._ended_untried = 0
         while len(self._provisioned) > count:
             # From now on it is one like any other, and reaped when nobody needs it.
             self._provisioned.pop().is_provisioned = False
@@ -154,24 +162,24 @@ class EnvironmentPool:
     async def drain(self) -> None:
         """Stop the idle environments now and the busy ones after their answers; return when all are gone."""
         self._draining = True
-        self._provisioned_wanted = 0
+        self._end_provisioning()
         self._provisioned.clear()
         environments = list(self._environments)
         self._stop([*self._idle, *self._reset])
         if not self._waiting:
             self._stop(list(self._starting))
+        self._tell_prepared(_STOPPED)
         await asyncio.gather(*(environment.wait_stopped() for environment in environments), *self._tasks)
 
     async def close(self) -> None:
         """Stop every environment and wait until their processes are gone."""
         self._closed = True
-        self._provisioned_wanted = 0
-        environments = list(self._environments)
-        self._stop(environments)
+        self._end_provisioning()
+        self._stop(list(self._environments))
         while self._waiting:
-            self._fail(self._waiting.popleft(), invocations.error_payload("Runtime.ExitError", "stopped"), None)
-        self._tell_prepared(invocations.error_payload("Runtime.ExitError", "stopped"))
-        await asyncio.gather(*(environment.wait_stopped() for environment in environments), *self._tasks)
+            self._fail(self._waiting.popleft(), _STOPPED, None)
+        self._tell_prepared(_STOPPED)
+        await asyncio.gather(*self._tasks)
 
     def status(self) -> PoolStatus:
         """Return what there is at this moment."""
@@ -210,9 +218,10 @@ class EnvironmentPool:
             self._idle.remove(environment)
         if self._waiting:
             self._give(environment, self._waiting.popleft())
-        elif self._draining or environment in self._provisioned:
+        elif self._draining:
             self._stop([environment])
-            self._keep_provisioned()
+        elif environment in self._provisioned:
+            self._replace_provisioned(environment)
         else:
             self._reset.append(environment)
 
@@ -239,23 +248,50 @@ class EnvironmentPool:
 
     def _give(self, environment: ExecutionEnvironment, invocation: Invocation) -> None:
         self._served += 1
+        if environment in self._untried:
+            self._untried.discard(environment)
+            self._ended_untried = 0
         if environment.is_fresh:
             self._cold_starts += 1
         environment.invoke(invocation)
 
     def _keep_provisioned(self) -> None:
+        if self._replacing is not None:
+            self._replacing.cancel()
+            self._replacing = None
         while len(self._provisioned) < self._provisioned_wanted and not self._closed:
-            self._provisioned.add(self._start_one(is_provisioned=True))
+            environment = self._start_one(is_provisioned=True)
+            self._provisioned.add(environment)
+            self._untried.add(environment)
+
+    def _replace_provisioned(self, environment: ExecutionEnvironment) -> None:
+        """Replace one that has ended: at once where a request has ended it, else ever later, lest it go on for ever."""
+        was_untried = environment in self._untried
+        self._stop([environment])
+        if not was_untried:
+            self._keep_provisioned()
+        elif self._replacing is None:
+            pause_s = pause_before_replacing(self._ended_untried)
+            self._ended_untried += 1
+            self._replacing = asyncio.get_running_loop().call_later(pause_s, self._keep_provisioned)
+
+    def _end_provisioning(self) -> None:
+        self._provisioned_wanted = 0
+        self._keep_provisioned()
 
     def _start_one(self, *, is_provisioned: bool = False) -> ExecutionEnvironment:
         environment = self._make(self)
         environment.is_provisioned = is_provisioned
         self._environments.add(environment)
         self._starting.add(environment)
-        task = asyncio.get_running_loop().create_task(environment.start())
+        self._run(environment.start())
+        return environment
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        """Have something done that `drain` and `close` wait for."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return environment
 
     def _stop(self, environments: list[ExecutionEnvironment]) -> None:
         for environment in environments:
@@ -263,9 +299,12 @@ class EnvironmentPool:
             environment.stop()
 
     def _forget(self, environment: ExecutionEnvironment) -> None:
+        """Have nothing to do any more with one that is stopped or is about to be, but to wait for its process's end."""
+        self._run(environment.wait_stopped())
         self._environments.discard(environment)
         self._starting.discard(environment)
         self._provisioned.discard(environment)
+        self._untried.discard(environment)
         for spare in (self._idle, self._reset):
             if environment in spare:
                 spare.remove(environment)
@@ -273,3 +312,14 @@ class EnvironmentPool:
     def _fail(self, invocation: Invocation, payload: bytes, error: ApiError | None) -> None:
         if not invocation.result.done():
             invocation.result.set_result(InvocationResult(payload, UNHANDLED, self._version, api_error=error))
+
+
+def pause_before_replacing(ended_before: int) -> float:
+    """Return how long to wait, in seconds, after a provisioned environment has ended that was given nothing.
+
+    Parameters
+    ----------
+    ended_before : int
+        How many such there were in a row before it.
+    """
+    return float(min(2 ** min(ended_before, 6), 60))

@@ -12,18 +12,21 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the processes below one, nearest first; none where the system does not say."""
+def descendants(pid: int, spare: Collection[int] = ()) -> list[int]:
+    """Return the processes below one, nearest first, but for some and what is below them.
+
+    None where the system does not say.
+    """
     found: list[int] = []
     level = [pid]
     while level:
-        level = [child for one in level for child in _children(one)]
+        level = [child for one in level for child in _children(one) if child not in spare]
         found += level
     return found
 
@@ -36,14 +39,14 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def kill_tree(pid: int) -> None:
-    """Send SIGKILL to a process group and to all below its leader."""
+def kill_tree(pid: int, spare: Collection[int] = ()) -> None:
+    """Send SIGKILL to a process group and to all below its leader, but for some of these and what is below them."""
     if pid <= 1:
         return
     # Held still, it starts nothing more; and what loses its parent on the way becomes its child, and is found.
     _send(pid, signal.SIGSTOP)
     killed: set[int] = set()
-    while more := set(descendants(pid)) - killed:
+    while more := set(descendants(pid, spare)) - killed:
         for one in more:
             _send(one, signal.SIGKILL)
         killed |= more
@@ -56,19 +59,23 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def kill_orphans(variable: bytes) -> list[int]:
-    """End the children of this process that have a variable among theirs, and return them.
+def kill_orphans(variable: bytes) -> tuple[list[int], bool]:
+    """End the children of this process that have a variable among theirs.
+
+    Returns them, and whether the variables of all others are known: those of one that is about to become another
+    program are not, for a moment.
 
     Parameters
     ----------
     variable : bytes
         ``NAME=value``, the same in nothing but one environment.
     """
-    found = [child for child in _children(os.getpid()) if _has_variable(child, variable)]
+    known = {child: _variables(child) for child in _children(os.getpid())}
+    found = [child for child, variables in known.items() if variables is not None and variable in variables]
     for child in found:
         kill_tree(child)
         _send(child, signal.SIGKILL)
-    return found
+    return found, None not in known.values()
 
 
 def _children(pid: int) -> Iterator[int]:
@@ -78,11 +85,18 @@ def _children(pid: int) -> Iterator[int]:
             yield from map(int, thread.read_bytes().split())
 
 
-def _has_variable(pid: int, variable: bytes) -> bool:
+def _variables(pid: int) -> list[bytes] | None:
+    """Return a process's variables; None while it is about to become another program."""
+    process = Path(f"/proc/{pid}")
     try:
-        return variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
+        variables = (process / "environ").read_bytes()
+        # A process that runs has arguments, whatever its variables are; one that has ended has neither.
+        if not variables and not (process / "cmdline").read_bytes():
+            state = (process / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            return [] if state in {b"Z", b"X"} else None
+    except (OSError, IndexError):
+        return []
+    return variables.split(b"\0")
 
 
 def _send(pid: int, number: signal.Signals) -> None:

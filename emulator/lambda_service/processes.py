@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from emulator.lambda_service.logs import LogPipe, LogSink
 from emulator.lambda_service.process_tree import adopt_orphans, kill_group, kill_orphans, kill_tree
 
 RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API"
+_LOOK_AGAIN_S = 0.05
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
@@ -92,9 +94,11 @@ class SpawnedProcess:
                 pass_fds=(life_read, *inherit),
                 start_new_session=True,
             )
-        except BaseException:
+        except BaseException as error:
             os.close(self._life)
             self.output.finish()
+            if isinstance(error, ValueError):  # A variable that no process can have, such as one with a NUL.
+                raise OSError(errno.EINVAL, str(error)) from error
             raise
         finally:
             os.close(life_read)
@@ -105,12 +109,17 @@ class SpawnedProcess:
 
     def is_alive(self) -> bool:
         """See `EnvironmentProcess`."""
-        return self._process.poll() is None
+        # Only looked at: until `_reap` collects it, nothing else can get its id, which is its group's as well.
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is None
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        return False
 
-    def kill(self) -> None:
-        """End the process and all below it at once."""
+    def kill(self, spare: Collection[int] = ()) -> None:
+        """End the process and all below it at once, but for some of its children."""
         if not self.ended.done():
-            kill_tree(self.pid)
+            kill_tree(self.pid, spare)
 
     def _reap(self) -> None:
         # What it has left behind in its group ends with it; as long as it is not waited for, the group is its own.
@@ -145,16 +154,22 @@ def end_orphans(variables: Mapping[str, str]) -> None:
     address = variables.get(RUNTIME_API_VARIABLE)
     if not address:
         return
-    for pid in kill_orphans(f"{RUNTIME_API_VARIABLE}={address}".encode()):
-        watch_exit(pid, functools.partial(_collect, pid))
+    killed, are_all_known = kill_orphans(f"{RUNTIME_API_VARIABLE}={address}".encode())
+    for pid in killed:
+        watch_exit(pid, functools.partial(collect, pid))
+    if not are_all_known:
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, end_orphans, variables)
 
 
-def _collect(pid: int) -> None:
+def collect(pid: int) -> int | None:
+    """Take note of the end of a child of this process, so that nothing is left of it; return its status."""
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
+    return None
 
 
-def watch_exit(pid: int, ended: Callable[[], None], otherwise: Callable[[], object] | None = None) -> None:
+def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], object] | None = None) -> None:
     """Call `ended` on the event loop, once, when a process has ended.
 
     Parameters
@@ -184,7 +199,7 @@ def watch_exit(pid: int, ended: Callable[[], None], otherwise: Callable[[], obje
     loop.add_reader(descriptor, readable)
 
 
-def _wait_in_thread(wait: Callable[[], object], loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+def _wait_in_thread(wait: Callable[[], object], loop: asyncio.AbstractEventLoop, ended: Callable[[], object]) -> None:
     wait()
     with contextlib.suppress(RuntimeError):  # The loop is closed: the emulator has ended.
         loop.call_soon_threadsafe(ended)

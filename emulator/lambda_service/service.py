@@ -84,7 +84,7 @@ class LambdaService:
     ) -> None:
         self.operations = operations
         self.ledger = ConcurrencyLedger(limits.concurrency, unreserved_minimum=limits.unreserved_minimum)
-        self.faults = FaultInjector(draw)
+        self.faults = FaultInjector(draw, time.monotonic)
         self._specs = specs
         self._sink = sink
         self._limits = limits
@@ -132,7 +132,7 @@ class LambdaService:
         function = resolved.function
         running = self._fleet.get(function)
 
-        def run() -> asyncio.Future[InvocationResult]:
+        def run(delay_s: float = 0.0) -> asyncio.Future[InvocationResult]:
             result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
             running.pool.submit(
                 Invocation(
@@ -143,6 +143,7 @@ class LambdaService:
                     result,
                     client_context=client_context,
                     want_log_tail=want_log_tail,
+                    delay_s=delay_s,
                 )
             )
             return result

@@ -18,7 +18,8 @@ from typing import Any
 from emulator.lambda_service import invocations
 from emulator.lambda_service.forked_process import ForkedProcess
 from emulator.lambda_service.logs import LogPipe, LogSink
-from emulator.lambda_service.processes import EnvironmentProcess, ProcessPlan, SpawnedProcess, watch_exit
+from emulator.lambda_service.process_tree import kill_group
+from emulator.lambda_service.processes import EnvironmentProcess, ProcessPlan, SpawnedProcess, collect, watch_exit
 
 
 class SnapshotInitError(Exception):
@@ -151,7 +152,7 @@ class TemplateProcess:
 
     def kill(self) -> None:
         """End the process; its forks live on."""
-        self._process.kill()
+        self._process.kill(spare=self._forks)
 
     async def wait_ended(self) -> None:
         """Wait until the process is gone."""
@@ -192,7 +193,8 @@ class TemplateProcess:
             self._answer.exception()
         for pid, fork in self._forks.items():
             if hasattr(os, "pidfd_open"):
-                watch_exit(pid, functools.partial(fork.set_ended, None))
+                # It is the emulator's child from here on, for the emulator to collect.
+                watch_exit(pid, functools.partial(_set_collected, pid, fork))
             else:
                 fork.kill()
                 fork.set_ended(None)
@@ -206,3 +208,8 @@ class TemplateProcess:
                     self._take(json.loads(line))
         with contextlib.suppress(OSError, ValueError):
             self._loop.remove_reader(self._control.fileno())
+
+
+def _set_collected(pid: int, fork: ForkedProcess) -> None:
+    kill_group(pid)
+    fork.set_ended(collect(pid))

@@ -62,7 +62,7 @@ class Rig:
 
     async def call(self, **event: Any) -> InvocationResult:
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-        more = {name: event.pop(name) for name in ("want_log_tail", "client_context") if name in event}
+        more = {name: event.pop(name) for name in ("want_log_tail", "client_context", "delay_s") if name in event}
         self.pool.submit(Invocation(str(uuid4()), json.dumps(event).encode(), "arn", "", future, **more))
         async with asyncio.timeout(GENEROUS_S):
             return await future
@@ -79,6 +79,12 @@ class Rig:
     @property
     def log(self) -> str:
         return self.log_path.read_text()
+
+    async def end_template(self) -> None:
+        """End the process that environments are forked from, as is done where it can't be forked any more."""
+        template = self._launcher._template
+        template.kill()
+        await template.wait_ended()
 
     async def close(self) -> None:
         await self.pool.close()

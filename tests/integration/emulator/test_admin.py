@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from emulator.lambda_service.concurrency import ConcurrencyLedger
 from emulator.lambda_service.fault_injection import ADD_DELAY, ERROR, FaultInjector
 from emulator.lambda_service.pool import EnvironmentPool
 from emulator.metrics import RequestMeter
-from tests.integration.emulator.environment_rig import Rig
+from tests.integration.emulator.environment_rig import Rig, until
 
 Scenario = Callable[["Pages"], Awaitable[None]]
 
@@ -40,7 +44,7 @@ class Pages:
         self.rig = rig
         self.operations = Operations()
         self.ledger = ConcurrencyLedger()
-        self.faults = FaultInjector(lambda: 0.0)
+        self.faults = FaultInjector(lambda: 0.0, time.monotonic)
         self.meter = RequestMeter(asyncio.get_running_loop().time)
         self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))
         self.url = ""
@@ -150,6 +154,41 @@ def test_top_prints_the_state_once_into_a_pipe(with_pages: Callable[[Scenario], 
         assert "\x1b" not in said
         code, said, _ = await top("--url", pages.url, "--once", "--json")
         assert (code, json.loads(said)["functions"][0]["function"]) == (0, "f")
+
+    with_pages(scenario)
+
+
+def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable[[Scenario], None]) -> None:
+    async def scenario(pages: Pages) -> None:
+        await pages.rig.result()
+        ours, theirs = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "peerloan", "top", "--url", pages.url, "--every", "0.1",
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+        )  # fmt: skip
+        os.close(theirs)
+        os.set_blocking(ours, False)
+        shown = bytearray()
+
+        def read() -> bool:
+            with contextlib.suppress(OSError):  # Nothing new, or the other side has ended.
+                shown.extend(os.read(ours, 65_536))
+            return True
+
+        try:
+            await until(lambda: read() and b"live 90%" in shown)
+            assert "…" not in shown.decode(errors="replace"), "80 columns are enough"
+            pages.meter.record("GET /later", 200, 0.01)
+            await until(lambda: read() and b"GET /later" in shown)
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 0
+            await until(lambda: read() and b"\x1b[?1049l" in shown)
+        finally:
+            os.close(ours)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     with_pages(scenario)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -171,7 +173,7 @@ def test_a_client_context_reaches_the_handler(run: Callable[..., None]) -> None:
     run(scenario)
 
 
-def test_provisioned_environments_are_initialised_before_any_request(run: Callable[..., None]) -> None:
+def test_provisioned_environments_are_initialised_before_any_request(run: Callable[..., None], tmp_path: Path) -> None:
     async def scenario(rig: Rig) -> None:
         rig.pool.provision(2)
         await until(lambda: rig.pool.status().provisioned_ready == 2)
@@ -183,13 +185,95 @@ def test_provisioned_environments_are_initialised_before_any_request(run: Callab
         assert (status.cold_starts, status.warm_starts) == (0, 1)
         assert (await rig.call(act="exit")).function_error == "Unhandled"
         await until(lambda: rig.pool.status().provisioned_ready == 2)
-        busy = [asyncio.create_task(rig.call(act="sleep", s=15)) for _ in range(2)]
+        # For as long as the other one takes to start, however long: it is not to be served by one of these.
+        let_go = tmp_path / "let-go"
+        busy = [asyncio.create_task(rig.result(act="wait", file=str(let_go))) for _ in range(2)]
         await until(lambda: rig.pool.status().by_state["busy"] == 2)
         assert await rig.result(act="type") == "on-demand"
-        await rig.pool.close()
+        let_go.touch()
         await asyncio.gather(*busy)
 
+    run(scenario, timeout_s=60)
+
+
+def test_a_provisioned_environment_that_ends_by_itself_is_replaced_after_a_pause(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.pool.provision(1)
+        await until(lambda: rig.pool.status().provisioned_ready == 1)
+        for _ in range(2):
+            os.kill(rig.pool.status().pids[0], signal.SIGKILL)
+            await until(lambda: rig.pool.size == 0)
+            # The loop that would start another one at once has turned by now.
+            await asyncio.sleep(0)
+            assert rig.pool.size == 0
+            assert rig.pool.status().provisioned_wanted == 1
+            await until(lambda: rig.pool.status().provisioned_ready == 1)
+        await until(lambda: rig.log.count("Phase: init\tStatus: success") == 3)
+
     run(scenario)
+
+
+def test_closing_waits_for_the_processes_of_environments_that_were_let_go_before(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        await rig.result()
+        pid = rig.pool.status().pids[0]
+        assert rig.pool.reap(0) == 1
+        await rig.pool.close()
+        assert is_gone(pid)
+
+    run(scenario)
+
+
+def test_draining_tells_who_waits_for_a_first_environment(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        preparing = asyncio.create_task(rig.pool.prepare())
+        await until(lambda: rig.pool.size == 1)
+        async with asyncio.timeout(30):
+            await rig.pool.drain()
+            assert b"stopped" in (await preparing or b"")
+            assert b"stopped" in (await rig.pool.prepare() or b"")
+
+    run(scenario)
+
+
+def test_a_variable_that_no_process_can_have_fails_the_request(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        failed = await rig.call()
+        assert json.loads(failed.payload)["errorType"] == "Runtime.StartFailed"
+
+    run(scenario, environment={"BAD": "a\0b"})
+
+
+@pytest.mark.parametrize("snap_start", [False, True])
+def test_a_delay_on_purpose_is_spent_in_the_environment_and_counts_towards_the_timeout(
+    run: Callable[..., None], snap_start: bool
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        for _ in range(2):
+            began = time.monotonic()
+            assert (await rig.call(delay_s=0.3)).function_error is None
+            assert time.monotonic() - began >= 0.3
+        late = await rig.call(delay_s=60)
+        assert json.loads(late.payload)["errorMessage"].endswith("Task timed out after 2.00 seconds")
+        assert (await rig.call()).function_error is None
+
+    run(scenario, snap_start=snap_start, timeout_s=2)
+
+
+def test_a_template_that_is_given_up_leaves_its_environments_at_work(run: Callable[..., None], tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        let_go = tmp_path / "let-go"
+        busy = asyncio.create_task(rig.call(act="wait", file=str(let_go)))
+        await until(lambda: rig.pool.status().by_state["busy"] == 1)
+        pid = rig.pool.status().pids[0]
+        await rig.end_template()
+        assert not is_gone(pid)
+        let_go.touch()
+        assert (await busy).function_error is None
+        os.kill(pid, signal.SIGKILL)
+        assert await until(lambda: not Path(f"/proc/{pid}").exists()), "collected, though its parent is gone"
+
+    run(scenario, snap_start=True)
 
 
 def test_a_provisioned_environment_that_cannot_be_initialised_is_reported(run: Callable[..., None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -31,11 +32,21 @@ def snapstart(start: Callable[..., Any], functions: Path) -> Any:
     return start("start-api", "-p", "0", "-t", str(functions / "snapstart" / "template.yaml"))
 
 
-def wait_for_log(running: Any, text: str, limit_s: float = 3.0) -> None:
+def wait_for_log(running: Any, text: str, limit_s: float = 30.0) -> None:
     deadline = time.monotonic() + limit_s
     while text not in running.log:
         assert time.monotonic() < deadline, running.log
         time.sleep(0.01)
+
+
+def kill(pid: int, limit_s: float = 30.0) -> None:
+    """End a process, and wait until it has ended: until then it may still be given a request, which is lost."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + limit_s
+    with contextlib.suppress(FileNotFoundError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
 
 @pytest.mark.fault(24)
@@ -153,7 +164,7 @@ def test_a_forked_environment_that_ends_costs_its_own_request(snapstart: Any) ->
     assert snapstart.get("/hooked?exit=1").status == 500
     again = snapstart.get("/hooked").json
     assert again["parent"] == parent
-    os.kill(again["pid"], signal.SIGKILL)
+    kill(again["pid"])
     assert snapstart.get("/hooked").status == 200
     timed_out = snapstart.get("/hooked?s=9")
     assert timed_out.status == 500
@@ -171,8 +182,7 @@ def test_a_killed_template_process_is_made_again_and_its_environments_live_on(sn
     assert busy.result().json["pid"] == first["pid"]
     assert other.result().status == 200
     # The end of an environment whose template is gone is noticed as well.
-    os.kill(first["pid"], signal.SIGKILL)
-    time.sleep(0.05)
+    kill(first["pid"])
     with ThreadPoolExecutor(2) as clients:
         statuses = [one.status for one in clients.map(lambda _: snapstart.get("/hooked?s=0.2"), range(2))]
     assert statuses == [200, 200]

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,21 @@ def test_faults_on_purpose_and_the_status_page_are_there_from_the_start(
     assert server.get("/_emulator/faults", "DELETE").status == 204
     assert invoked(server.url, "Plain")["event"] == {}
     assert server.get("/_emulator/status").json["functions"]
+
+
+def test_the_status_page_is_the_same_on_the_apis_port_and_on_lambdas(start: Callable[..., Any], template: str) -> None:
+    server = start("start-api", "-t", template, "-p", "0", "--lambda-port", "0")
+    (lambda_url,) = set(re.findall(r"Running on (\S+)", server.log)) - {server.url}
+    assert invoked(lambda_url, "Plain")["event"] == {}
+    seen = []
+    for url in (server.url, lambda_url):
+        with urllib.request.urlopen(f"{url}/_emulator/status", timeout=40) as answer:
+            functions = json.load(answer)["functions"]
+        (plain,) = [pool for one in functions if one["function"] == "Plain" for pool in one["environments"]]
+        seen.append((plain["coldStarts"], plain["byState"], [one["pid"] for one in plain["memory"]]))
+    assert seen[0] == seen[1]
+    assert seen[0][:2] == (1, {"starting": 0, "idle": 1, "busy": 0, "reset": 0})
+    assert len(seen[0][2]) == 1
 
 
 @pytest.mark.parametrize("source", ["none", "file", "stdin"])

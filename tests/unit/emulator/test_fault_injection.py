@@ -23,16 +23,24 @@ from emulator.lambda_service.invocations import InvocationResult, TooManyRequest
 
 
 class Function:
-    """Answers at once, and counts."""
+    """Answers at once, and notes how late each call was to reach it."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.delays_s: list[float] = []
 
-    def __call__(self) -> asyncio.Future[InvocationResult]:
-        self.calls += 1
+    @property
+    def calls(self) -> int:
+        return len(self.delays_s)
+
+    def __call__(self, delay_s: float) -> asyncio.Future[InvocationResult]:
+        self.delays_s.append(delay_s)
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         future.set_result(InvocationResult(b'"real"', None, "3"))
         return future
+
+
+def new_injector() -> FaultInjector:
+    return FaultInjector(lambda: 0.0, lambda: 0.0)
 
 
 def outcome(injector: FaultInjector, function: Function, name: str = "f") -> InvocationResult:
@@ -43,7 +51,7 @@ def outcome(injector: FaultInjector, function: Function, name: str = "f") -> Inv
 
 
 def test_without_a_fault_nothing_is_added() -> None:
-    injector, function = FaultInjector(lambda: 0.0), Function()
+    injector, function = new_injector(), Function()
     assert not injector.is_set
     injector.set("other", Fault(ERROR))
     assert outcome(injector, function) == InvocationResult(b'"real"', None, "3")
@@ -51,7 +59,7 @@ def test_without_a_fault_nothing_is_added() -> None:
 
 @pytest.mark.parametrize(("prevent", "calls"), [(True, 0), (False, 1)])
 def test_an_error_takes_the_answers_place_and_may_prevent_the_call(prevent: bool, calls: int) -> None:
-    injector, function = FaultInjector(lambda: 0.0), Function()
+    injector, function = new_injector(), Function()
     injector.set("f", Fault(ERROR, prevent_execution=prevent))
     result = outcome(injector, function)
     assert (result.function_error, result.version, function.calls) == ("Unhandled", "3", calls)
@@ -59,7 +67,7 @@ def test_an_error_takes_the_answers_place_and_may_prevent_the_call(prevent: bool
 
 
 def test_an_http_answer_is_no_error_of_the_function() -> None:
-    injector, function = FaultInjector(lambda: 0.0), Function()
+    injector, function = new_injector(), Function()
     injector.set(EVERY_FUNCTION, Fault(HTTP_RESPONSE, status_code=429, content_type="text/html"))
     result = outcome(injector, function)
     assert result.function_error is None
@@ -68,36 +76,50 @@ def test_an_http_answer_is_no_error_of_the_function() -> None:
 
 def test_the_rate_is_that_of_the_draws() -> None:
     draws = iter([0.0, 0.249, 0.25, 0.99])
-    injector, function = FaultInjector(lambda: next(draws)), Function()
+    injector, function = FaultInjector(lambda: next(draws), lambda: 0.0), Function()
     injector.set("f", Fault(ERROR, percentage=25))
     assert [outcome(injector, function).function_error for _ in range(4)] == ["Unhandled", "Unhandled", None, None]
 
 
-def test_a_delay_comes_before_the_call_and_its_refusal_is_the_callers() -> None:
+def test_a_delay_is_the_environments_and_a_refusal_of_the_call_is_the_callers() -> None:
     async def scenario() -> None:
-        injector = FaultInjector(lambda: 0.0)
-        injector.set("f", Fault(ADD_DELAY, delay_ms=1))
-        function = Function()
+        injector, function = new_injector(), Function()
+        injector.set("f", Fault(ADD_DELAY, delay_ms=1500))
+        assert (await injector.submit("f", function)).payload == b'"real"'
+        injector.set("f", Fault(ERROR))
         waiting = injector.submit("f", function)
-        assert function.calls == 0
-        assert (await waiting).payload == b'"real"'
+        assert function.delays_s == [1.5, 1.5], "begun at once, whatever is waited for then"
+        assert (await waiting).function_error == "Unhandled"
 
-        def refuse() -> asyncio.Future[InvocationResult]:
+        def refuse(_: float) -> asyncio.Future[InvocationResult]:
             raise TooManyRequestsError("f", 1)
 
         with pytest.raises(TooManyRequestsError):
-            await injector.submit("f", refuse)
+            injector.submit("f", refuse)
 
     asyncio.run(scenario())
 
 
+def test_a_fault_with_a_duration_ends_by_itself() -> None:
+    now = [100.0]
+    injector, function = FaultInjector(lambda: 0.0, lambda: now[0]), Function()
+    injector.set("f", read_fault(ERROR, {"duration": "PT1M30S"}))
+    injector.set("g", Fault(ERROR))
+    now[0] = 189.0
+    assert outcome(injector, function).function_error == "Unhandled"
+    assert injector.describe()["faults"][0]["parameters"]["duration"] == "PT1M30S"
+    now[0] = 190.0
+    assert outcome(injector, function).function_error is None
+    assert [one["function"] for one in injector.describe()["faults"]] == ["g"]
+
+
 def test_what_is_described_can_be_set_again_and_cleared() -> None:
-    injector = FaultInjector(lambda: 0.0)
+    injector = new_injector()
     injector.set("f", Fault(ADD_DELAY, 5, 10))
     injector.set("f", Fault(HTTP_RESPONSE, status_code=404))
     injector.set("g", Fault(ERROR, prevent_execution=True))
     document = json.loads(json.dumps(injector.describe()))
-    again = FaultInjector(lambda: 0.0)
+    again = new_injector()
     again.replace_all(read_faults(document))
     assert again.describe() == document
     again.clear("g")
@@ -108,7 +130,7 @@ def test_what_is_described_can_be_set_again_and_cleared() -> None:
 
 def test_numbers_and_booleans_may_be_strings_as_in_a_template() -> None:
     parameters = {"invocationPercentage": "50", "preventExecution": "True", "statusCode": "404"}
-    assert read_fault(HTTP_RESPONSE, parameters) == Fault(HTTP_RESPONSE, 50, 2000, True, 404)
+    assert read_fault(HTTP_RESPONSE, parameters) == Fault(HTTP_RESPONSE, 50, 1000, True, 404)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from emulator.lambda_service.invocations import (
     TooManyRequestsError,
 )
 from emulator.lambda_service.logs import LogSink
-from emulator.lambda_service.pool import EnvironmentPool
+from emulator.lambda_service.pool import EnvironmentPool, pause_before_replacing
 from emulator.lambda_service.processes import ProcessPlan, SpawnedProcess
 from emulator.lambda_service.runtime_api import RuntimeApi, _Connection
 from emulator.project import FunctionSpec
@@ -194,8 +194,10 @@ def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
             one.become_free()
         assert rig.pool.reap(-1) == 0
         assert rig.pool.status().provisioned_ready == 2
-        rig.made[0].crash()
-        assert (rig.made[0].state, len(rig.made)) == (State.STOPPED, 3)
+        rig.submit()
+        served = next(one for one in rig.made if one.current is not None)
+        served.crash()
+        assert (served.state, len(rig.made)) == (State.STOPPED, 3), "replaced at once: a request has ended it"
         rig.made[2].fail_to_start()
         status = rig.pool.status()
         assert (len(rig.made), status.provisioned_wanted, status.provisioning_failure) == (3, 1, b"failed")
@@ -204,6 +206,39 @@ def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
         await rig.pool.close()
 
     asyncio.run(scenario())
+
+
+def test_provisioned_environments_that_end_by_themselves_are_replaced_later_and_later() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        rig.pool.provision(1)
+        for number in range(1, 4):
+            rig.made[-1].become_free()
+            made = len(rig.made)
+            rig.made[-1].crash()
+            assert len(rig.made) == made
+            timer = rig.pool._replacing
+            assert timer is not None
+            assert rig.pool._ended_untried == number
+            rig.pool._keep_provisioned()
+            assert timer.cancelled()
+            assert len(rig.made) == made + 1
+        rig.made[-1].become_free()
+        rig.submit()
+        rig.made[-1].answer()
+        rig.made[-1].crash()
+        assert rig.pool._replacing is None, "it was of use; the next one begins anew"
+        rig.made[-1].become_free()
+        rig.made[-1].crash()
+        await rig.pool.close()
+        assert rig.pool._replacing is None
+
+    asyncio.run(scenario())
+
+
+def test_the_pauses_double_up_to_a_minute() -> None:
+    pauses = [pause_before_replacing(number) for number in (0, 1, 2, 3, 4, 5, 6, 7, 5000)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 @given(st.lists(st.integers(0, 6), max_size=80), st.integers(1, 5))
