@@ -91,8 +91,12 @@ def _add_bucket(bucket: argparse.ArgumentParser) -> None:
 
 
 def _add_project_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-t", "--template", "--template-file", type=Path, default=Path("template.yaml"))
-    parser.add_argument("--parameter-overrides", nargs="+", action="extend", default=[], metavar="K=V")
+    parser.add_argument(
+        "-t", "--template", "--template-file", type=Path, default=Path("template.yaml"), help="(template.yaml)"
+    )
+    parser.add_argument(
+        "--parameter-overrides", nargs="+", action="extend", default=[], metavar="K=V", help="template parameters"
+    )
     parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
     parser.add_argument("-l", "--log-file", type=Path, help="what functions print goes there, not to stderr")
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
@@ -108,7 +112,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_listening_options(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("-p", "--port", type=int, default=port, help=f"0 takes a free one ({port})")
     _add_process_options(parser)
 

@@ -39,7 +39,8 @@ def deploy(
 ) -> None:
     """Ship the function's code, without losing a request: the alias moves when the new version is ready.
 
-    On the local stack the code comes from the source. Layers, settings and the API are those of `sam deploy`.
+    On the local stack the code comes from the source, and saved code is deployed by itself, too. Layers, settings and
+    the API are those of `sam deploy`.
 
     Example: peerloan deploy
     """
