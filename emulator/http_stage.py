@@ -18,7 +18,7 @@ from emulator.authorizers import (
     identity_values,
     read_answer,
 )
-from emulator.events import HttpRequest, RequestIdentity, build_event
+from emulator.events import EventSource, HttpRequest, RequestIdentity, build_event
 from emulator.events_v1 import build_event_v1, build_response_v1
 from emulator.http_api import DEFAULT_STAGE, Authorizer, HttpRoute, HttpStage
 from emulator.lambda_service.errors import ResourceNotFoundError
@@ -81,8 +81,9 @@ class StageHandler:
         service: LambdaService,
         clock: Callable[[], float],
     ) -> None:
-        self._stage = stage
-        self._api = api
+        self._source = EventSource(api.api_id, api.account_id, stage.name, stage.variables)
+        # Where the routes' ARNs begin.
+        self._arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{stage.name}"
         self._functions = functions
         self._service = service
         self._prefix = "" if stage.name == DEFAULT_STAGE else f"/{stage.name}"
@@ -156,9 +157,7 @@ class StageHandler:
         if values is None:
             return UNAUTHORIZED
         path = event["rawPath"].removeprefix(self._prefix).removeprefix("/")
-        api = self._api
-        place = f"{api.region}:{api.account_id}:{api.api_id}/{self._stage.name}/{request.method}/{path}"
-        route_arn = f"arn:aws:execute-api:{place}"
+        route_arn = f"{self._arn}/{request.method}/{path}"
         answer = self._answers.find(authorizer, values)
         if answer is None:
             if authorizer.payload_format == "1.0":
@@ -184,15 +183,7 @@ class StageHandler:
         self, payload_format: str, request: HttpRequest, match: RouteMatch, identity: RequestIdentity
     ) -> dict[str, Any]:
         build = build_event_v1 if payload_format == "1.0" else build_event
-        return build(
-            request,
-            match,
-            identity,
-            api_id=self._api.api_id,
-            account_id=self._api.account_id,
-            stage=self._stage.name,
-            stage_variables=self._stage.variables,
-        )
+        return build(request, match, identity, self._source)
 
 
 def _payload(event: Mapping[str, Any]) -> bytes:
@@ -200,5 +191,8 @@ def _payload(event: Mapping[str, Any]) -> bytes:
 
 
 def _trace_id(event: Mapping[str, Any]) -> str:
+    """Return what the function finds in ``_X_AMZN_TRACE_ID``, which says whether the request is sampled."""
     headers = event["headers"]
-    return str(headers.get("x-amzn-trace-id") or headers.get("X-Amzn-Trace-Id"))
+    trace_id = str(headers.get("x-amzn-trace-id") or headers.get("X-Amzn-Trace-Id"))
+    # There is no X-Ray daemon here to send anything to.
+    return trace_id if "Sampled=" in trace_id else f"{trace_id};Sampled=0"
