@@ -276,6 +276,8 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
         (by_hand(integration="RequestParameters: {a: b}"), "Route", "requestParameters"),
         (by_hand().replace("ProtocolType: HTTP", "ProtocolType: WEBSOCKET"), "Api", "ProtocolType"),
         (cors("AllowOrigins: ['*'], AllowCredentials: true"), "Api", "CorsConfiguration"),
+        (by_hand(stage="DefaultRouteSettings: {ThrottlingRateLimit: .inf}"), "Stage", "no rate"),
+        (by_hand(stage="DefaultRouteSettings: {ThrottlingBurstLimit: '1_0'}"), "Stage", "whole number"),
         (by_hand("  R: {Type: AWS::ApiGateway::RestApi}"), "R", "Type"),
         (by_hand("  S: {Type: AWS::CloudFormation::Stack}"), "S", "Type"),
         (alias("F", "FunctionVersion: '1'"), "F", "only one is imitated"),
@@ -320,6 +322,8 @@ def test_parameters_of_every_type(load, declared: str, given: str | None, expect
     ("declared", "given", "message"),
     [
         ("Type: Number", "x", "no number"),
+        ("Type: Number, MinValue: 2", "nan", "no number"),
+        ("Type: Number", "1_000", "no number"),
         ("Type: Number, MinValue: 2", "1", "at least 2"),
         ("Type: Number, MaxValue: 2", "3", "at most 2"),
         ("Type: List<Number>", "1,x", "no number"),
