@@ -112,15 +112,15 @@ class StageHandler:
         bucket = self._buckets.get(route.key)
         if bucket is not None and not bucket.take():
             return TOO_MANY_REQUESTS
+        event = self._event(route.payload_format, request, match, identity)
         context = None
         if route.authorizer is not None:
-            answer = await self._authorize(route.authorizer, request, match, identity)
+            answer = await self._authorize(route.authorizer, event, request, match, identity)
             if isinstance(answer, HttpResponse):
                 return answer
             context = answer.context
         if preflight is not None:
             return preflight
-        event = self._event(route.payload_format, request, match, identity)
         if context is not None:
             is_v1 = route.payload_format == "1.0"
             event["requestContext"]["authorizer"] = context if is_v1 else {"lambda": context}
@@ -149,22 +149,33 @@ class StageHandler:
             return await result
 
     async def _authorize(
-        self, authorizer: Authorizer, request: HttpRequest, match: RouteMatch, identity: RequestIdentity
+        self,
+        authorizer: Authorizer,
+        event: dict[str, Any],
+        request: HttpRequest,
+        match: RouteMatch,
+        identity: RequestIdentity,
     ) -> AuthorizerAnswer | HttpResponse:
         """Return what the authorizer says of a request that may pass, or the answer to one that may not."""
-        event = self._event("2.0", request, match, identity)
-        values = identity_values(authorizer, event)
+
+        def in_format(payload_format: str) -> dict[str, Any]:
+            # The route's own event is there already; a body may be large.
+            same = event["version"] == payload_format
+            return event if same else self._event(payload_format, request, match, identity)
+
+        seen = in_format("2.0")
+        values = identity_values(authorizer, seen)
         if values is None:
             return UNAUTHORIZED
-        path = event["rawPath"].removeprefix(self._prefix).removeprefix("/")
+        path = seen["rawPath"].removeprefix(self._prefix).removeprefix("/")
         route_arn = f"{self._arn}/{request.method}/{path}"
         answer = self._answers.find(authorizer, values)
         if answer is None:
-            if authorizer.payload_format == "1.0":
-                event = self._event("1.0", request, match, identity)
-            asked = authorizer_event(authorizer, event, values, route_arn)
+            asked = seen if authorizer.payload_format == "2.0" else in_format("1.0")
             try:
-                answer = await self._ask(authorizer, asked, _trace_id(event))
+                answer = await self._ask(
+                    authorizer, authorizer_event(authorizer, asked, values, route_arn), _trace_id(asked)
+                )
             except (TimeoutError, TooManyRequestsError, ResourceNotFoundError, AuthorizerAnswerError) as error:
                 _log.warning("authorizer %s: %s", authorizer.name, error or "no answer in time")
                 return INTERNAL_SERVER_ERROR

@@ -1,15 +1,32 @@
-"""An HTTP server that gives up on clients which don't take their answers. aiohttp waits for those forever."""
+"""aiohttp's server, with clients of all kinds in mind: one that takes no answer it would wait for forever."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 _LOOKS_PER_PAUSE = 4
+
+
+class _WithoutClientsFaults(logging.Filter):
+    """Says in one line what aiohttp says in a traceback: that what a client sent is no HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            reason = str(error.message).partition("\n")[0].rstrip(": ")
+            record.msg, record.args, record.exc_info = "a client sent what is no HTTP: %s", (reason,), None
+        return True
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_WithoutClientsFaults())
 
 
 @dataclass(slots=True)
@@ -40,7 +57,7 @@ class WatchedServer(web.Server):
         write_pause_s: float,
         **options: Any,
     ) -> None:
-        super().__init__(handler, **options)
+        super().__init__(handler, logger=_log, **options)
         self._write_pause_s = write_pause_s
         self._waiting: dict[web.RequestHandler, _Waiting] = {}
 

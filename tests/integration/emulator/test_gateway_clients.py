@@ -173,6 +173,20 @@ def test_whether_it_is_sampled_is_for_the_function_and_not_for_the_event() -> No
     assert keeper.trace_ids == [f"{one};Sampled=0" for one in shown[:4]] + shown[4:]
 
 
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n"])
+def test_what_is_no_http_is_400_and_one_line_of_the_log(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    received: list[bytes] = []
+
+    async def talk(port: int) -> None:
+        received.append(await exchange(port, sent))
+
+    run(talk, Keeper())
+    assert received[0].split()[1] == b"400"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("a client sent what is no HTTP: ")
+    assert "\n" not in caplog.handler.format(record)
+
+
 def test_no_word_to_go_on_for_a_body_that_is_too_large() -> None:
     received: list[bytes] = []
 
