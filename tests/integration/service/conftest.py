@@ -42,7 +42,10 @@ def service(tmp_path_factory: pytest.TempPathFactory, quarters: Quarters) -> Ite
         variables = {"MODEL_BUCKET": BUCKET, "AWS_ENDPOINT_URL_S3": bucket_url, "ALIAS_TTL_SECONDS": str(ALIAS_TTL_S)}
         env_vars = folder / "env.json"
         env_vars.write_text(json.dumps({"Parameters": variables}))
+        # Under load the tests look for requests that are lost, not for those that the API's throttling turns away.
+        unthrottled = "ThrottlingRateLimit=100000 ThrottlingBurstLimit=100000"
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
+        template += ["--parameter-overrides", unthrottled]
         with emulator_process(folder, "start-api", *template) as (_, url):
             yield Service(url, writer, pipelines)
         client.close()
