@@ -199,6 +199,14 @@ def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-
         assert found.cors == CorsPolicy(allow_origins=("*",))
 
 
+def test_a_file_that_includes_itself_is_refused(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: %s.yaml}}"
+    (tmp_path / "a.yaml").write_text("x: {" + include % "b" + "}")
+    (tmp_path / "b.yaml").write_text("y: {" + include % "a" + "}")
+    with pytest.raises(ProjectError, match=r"a\.yaml includes itself"):
+        load(api("DefinitionBody: {" + include % "a" + "}"))
+
+
 BODY = "DefinitionBody: {{openapi: 3.0.1, paths: {{{paths}}}, {more}}}"
 
 
