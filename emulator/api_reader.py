@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -95,7 +96,7 @@ def _throttle(resource: str, where: str, settings: Mapping[str, Any]) -> Throttl
         rate_per_s = ACCOUNT_RATE if rate is None else float(rate)
     except (TypeError, ValueError):
         rate_per_s = -1.0
-    if rate_per_s < 0:
+    if not 0 <= rate_per_s < math.inf:
         raise Unsupported(resource, f"{where}, ThrottlingRateLimit", f"{rate!r} is no rate")
     name = f"{where}, ThrottlingBurstLimit"
     return Throttle(

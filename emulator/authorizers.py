@@ -6,13 +6,13 @@ is `emulator.http_stage`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.http_api import Authorizer
 from emulator.iam_policies import PolicyError, allows
+from emulator.responses import read_json
 
 ANSWER_LIMIT_S = 10.0
 _MOST_KEPT = 10_000
@@ -130,7 +130,7 @@ def read_answer(authorizer: Authorizer, payload: bytes) -> AuthorizerAnswer:
         It is neither ``{"isAuthorized": …}`` nor a policy, whichever the authorizer promises.
     """
     try:
-        answer = json.loads(payload)
+        answer = read_json(payload)
     except ValueError as error:
         raise AuthorizerAnswerError("the answer is not JSON") from error
     context = answer.get("context") or {} if isinstance(answer, dict) else None

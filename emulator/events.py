@@ -72,44 +72,37 @@ class RequestIdentity:
     time: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """Where requests come in, the same for all of a stage's.
+
+    Parameters
+    ----------
+    api_id, account_id, stage : str
+        For the request context.
+    stage_variables : mapping
+        Empty where the stage has none.
+    """
+
+    api_id: str
+    account_id: str
+    stage: str
+    stage_variables: Mapping[str, str]
+
+
 def build_event(
-    request: HttpRequest,
-    match: RouteMatch,
-    identity: RequestIdentity,
-    *,
-    api_id: str,
-    account_id: str,
-    stage: str,
-    stage_variables: Mapping[str, str],
+    request: HttpRequest, match: RouteMatch, identity: RequestIdentity, source: EventSource
 ) -> dict[str, Any]:
     """Return the event for a matched request. Keys that AWS leaves out are left out."""
     headers, cookies = _headers(request, identity)
-    path = unquote(request.raw_path, errors="replace")
-    domain = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+    path = path_of(request)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": match.route.key,
         "rawPath": path,
         "rawQueryString": request.raw_query,
         "headers": headers,
-        "requestContext": {
-            "accountId": account_id,
-            "apiId": api_id,
-            "domainName": domain,
-            "domainPrefix": domain.partition(".")[0],
-            "http": {
-                "method": request.method,
-                "path": path,
-                "protocol": request.protocol,
-                "sourceIp": request.source_ip,
-                "userAgent": headers.get("user-agent", ""),
-            },
-            "requestId": identity.request_id,
-            "routeKey": match.route.key,
-            "stage": stage,
-            "time": clf_time(identity.time),
-            "timeEpoch": int(identity.time.timestamp() * 1000),
-        },
+        "requestContext": _context(request, match, identity, source, headers, path),
         "isBase64Encoded": False,
     }
     if cookies:
@@ -118,13 +111,62 @@ def build_event(
         event["queryStringParameters"] = _query(request.raw_query)
     if match.path_parameters:
         event["pathParameters"] = match.path_parameters
-    if stage_variables:
-        event["stageVariables"] = dict(stage_variables)
+    if source.stage_variables:
+        event["stageVariables"] = dict(source.stage_variables)
     if request.body:
         event["body"], event["isBase64Encoded"] = encode_body(
             request.body, headers.get("content-type", ""), headers.get("content-encoding", "")
         )
     return event
+
+
+def _context(
+    request: HttpRequest,
+    match: RouteMatch,
+    identity: RequestIdentity,
+    source: EventSource,
+    headers: Mapping[str, str],
+    path: str,
+) -> dict[str, Any]:
+    domain = domain_of(headers.get("host", ""))
+    return {
+        "accountId": source.account_id,
+        "apiId": source.api_id,
+        "domainName": domain,
+        "domainPrefix": domain.partition(".")[0],
+        "http": {
+            "method": request.method,
+            "path": path,
+            "protocol": request.protocol,
+            "sourceIp": request.source_ip,
+            "userAgent": headers.get("user-agent", ""),
+        },
+        "requestId": identity.request_id,
+        "routeKey": match.route.key,
+        "stage": source.stage,
+        "time": clf_time(identity.time),
+        "timeEpoch": int(identity.time.timestamp() * 1000),
+    }
+
+
+def readable(value: str) -> str:
+    """Return a header's value, of whose bytes those that are not UTF-8 came as lone surrogates: as Latin-1 then."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
+
+
+def path_of(request: HttpRequest) -> str:
+    """Return the path as events of both formats have it: decoded, whatever AWS's names promise."""
+    return unquote(request.raw_path, errors="replace")
+
+
+def domain_of(host: str) -> str:
+    """Return a ``Host`` header without its port."""
+    name, _, port = host.rpartition(":")
+    return name if port.isdecimal() else host
 
 
 def encode_body(body: bytes, content_type: str, content_encoding: str = "") -> tuple[str, bool]:

@@ -1,18 +1,28 @@
 """Payload format 1.0, in and out, for the integrations and authorizers that ask for it. Pure.
 
-Source: API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs". Assumed: header names are
-those that the client wrote, and ``path`` carries the stage.
+Source: API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", and a recorded event
+(milliHQ/terraform-aws-next-js pull request 31): a few headers are written in AWS's own way, the others as the client
+wrote them. Assumed: ``path`` carries the stage.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
-from emulator.events import HOP_BY_HOP, HttpRequest, RequestIdentity, clf_time, encode_body, trace_id_of
-from emulator.responses import INTERNAL_SERVER_ERROR, HttpResponse, response_of
+from emulator.events import (
+    HOP_BY_HOP,
+    EventSource,
+    HttpRequest,
+    RequestIdentity,
+    clf_time,
+    domain_of,
+    encode_body,
+    path_of,
+    trace_id_of,
+)
+from emulator.responses import INTERNAL_SERVER_ERROR, HttpResponse, read_json, response_of
 from emulator.routing import RouteMatch
 
 _NO_IDENTITY = dict.fromkeys(
@@ -22,16 +32,17 @@ _NO_IDENTITY = dict.fromkeys(
     )
 )  # fmt: skip
 
+_WRITTEN_BY_AWS = {
+    name.lower(): name
+    for name in (
+        "Content-Length", "Host", "User-Agent", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port",
+        "X-Forwarded-Proto",
+    )
+}  # fmt: skip
+
 
 def build_event_v1(
-    request: HttpRequest,
-    match: RouteMatch,
-    identity: RequestIdentity,
-    *,
-    api_id: str,
-    account_id: str,
-    stage: str,
-    stage_variables: Mapping[str, str],
+    request: HttpRequest, match: RouteMatch, identity: RequestIdentity, source: EventSource
 ) -> dict[str, Any]:
     """Return the event of payload format 1.0. What a request lacks is null."""
     headers = _headers(request, identity)
@@ -42,44 +53,45 @@ def build_event_v1(
     return {
         "version": "1.0",
         "resource": match.route.path,
-        "path": unquote(request.raw_path, errors="replace"),
+        "path": path_of(request),
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in headers.items()},
         "multiValueHeaders": headers,
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        "requestContext": {
-            "accountId": account_id,
-            "apiId": api_id,
-            "stage": stage,
-            **_context(request, match, identity, by_lower_name),
-        },
+        "requestContext": _context(request, match, identity, source, by_lower_name),
         "pathParameters": match.path_parameters or None,
-        "stageVariables": dict(stage_variables) or None,
+        "stageVariables": dict(source.stage_variables) or None,
         "body": body or None,
         "isBase64Encoded": is_base64,
     }
 
 
 def _context(
-    request: HttpRequest, match: RouteMatch, identity: RequestIdentity, headers: Mapping[str, str]
+    request: HttpRequest,
+    match: RouteMatch,
+    identity: RequestIdentity,
+    source: EventSource,
+    headers: Mapping[str, str],
 ) -> dict[str, Any]:
-    host = headers.get("host", "")
-    domain = host.rpartition(":")[0] or host
+    domain = domain_of(headers.get("host", ""))
     return {
+        "accountId": source.account_id,
+        "apiId": source.api_id,
         "authorizer": {"claims": None, "scopes": None},
         "domainName": domain,
         "domainPrefix": domain.partition(".")[0],
         "extendedRequestId": identity.request_id,
         "httpMethod": request.method,
         "identity": {**_NO_IDENTITY, "sourceIp": request.source_ip, "userAgent": headers.get("user-agent", "")},
-        "path": unquote(request.raw_path, errors="replace"),
+        "path": path_of(request),
         "protocol": request.protocol,
         "requestId": identity.request_id,
         "requestTime": clf_time(identity.time),
         "requestTimeEpoch": int(identity.time.timestamp() * 1000),
         "resourceId": match.route.key,
         "resourcePath": match.route.path,
+        "stage": source.stage,
     }
 
 
@@ -92,7 +104,7 @@ def build_response_v1(payload: bytes) -> HttpResponse:
         JSON with ``statusCode``, and ``headers``, ``multiValueHeaders``, ``body`` and ``isBase64Encoded`` if it likes.
     """
     try:
-        answer = json.loads(payload)
+        answer = read_json(payload)
     except ValueError:
         return INTERNAL_SERVER_ERROR
     if not isinstance(answer, dict) or "statusCode" not in answer:
@@ -112,18 +124,16 @@ def build_response_v1(payload: bytes) -> HttpResponse:
 
 def _headers(request: HttpRequest, identity: RequestIdentity) -> dict[str, list[str]]:
     # The first writing of a name counts, as names are of any case.
-    written: dict[str, str] = {}
+    written = dict(_WRITTEN_BY_AWS)
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
         if name.lower() not in HOP_BY_HOP:
             headers.setdefault(written.setdefault(name.lower(), name), []).append(value)
-    forwarded = headers.pop(written.get("x-forwarded-for", ""), [])
-    headers["X-Forwarded-For"] = [", ".join([*forwarded, request.source_ip])]
-    for name, value in (("X-Forwarded-Port", str(request.port)), ("X-Forwarded-Proto", "http")):
-        headers.pop(written.get(name.lower(), ""), None)
-        headers[name] = [value]
-    brought = headers.pop(written.get("x-amzn-trace-id", ""), [""])
-    headers["X-Amzn-Trace-Id"] = [trace_id_of(brought[-1], identity)]
+    headers["X-Forwarded-For"] = [", ".join([*headers.get("X-Forwarded-For", ()), request.source_ip])]
+    headers["X-Forwarded-Port"], headers["X-Forwarded-Proto"] = [str(request.port)], ["http"]
+    headers["X-Amzn-Trace-Id"] = [trace_id_of(headers.get("X-Amzn-Trace-Id", [""])[-1], identity)]
+    # As in format 2.0: without a body it is "0".
+    headers.setdefault("Content-Length", [str(len(request.body))])
     return headers
 
 

@@ -10,13 +10,14 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import ClientError, web
 from multidict import CIMultiDict
 
 from emulator.cors import answer_preflight, is_preflight, with_cors
-from emulator.events import HttpRequest, RequestIdentity
+from emulator.events import HttpRequest, RequestIdentity, readable
 from emulator.http_api import DEFAULT_STAGE, HttpApi
 from emulator.http_stage import ApiIdentity, StageHandler
 from emulator.lambda_service.service import LambdaService
@@ -29,12 +30,10 @@ from emulator.responses import (
     HttpResponse,
 )
 from emulator.template_reader import REGION
+from emulator.watched_server import WatchedServer
 
 MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
-KEEP_ALIVE_S = 75.0
-# How long a client may take between two pieces of a body.
-BODY_PAUSE_S = 30.0
 ADMIN_PATH = "/_emulator/"
 NO_ROUTE = "no route"
 # What aiohttp takes at all, so that the gateway can answer by itself what is over AWS's limit.
@@ -43,6 +42,25 @@ _MOST_HEADERS = 2_000
 # A proxy's clients put the whole URL into the request line.
 _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How long clients may take, in seconds.
+
+    Parameters
+    ----------
+    keep_alive_s : float
+        For the next request, or the first, to come whole but for its body.
+    body_pause_s : float
+        Between two pieces of a body.
+    write_pause_s : float
+        Between two pieces of an answer that they take.
+    """
+
+    keep_alive_s: float = 75.0
+    body_pause_s: float = 30.0
+    write_pause_s: float = 30.0
 
 
 class AdminPages(Protocol):
@@ -78,6 +96,8 @@ class Gateway:
         Hears of each request that was answered.
     region : str, optional
         For the ARNs of routes, which authorizers see.
+    limits : ConnectionLimits, optional
+        How long clients may take.
     """
 
     def __init__(
@@ -90,6 +110,7 @@ class Gateway:
         admin: AdminPages | None = None,
         meter: Meter | None = None,
         region: str = REGION,
+        limits: ConnectionLimits | None = None,
     ) -> None:
         self._cors = api.cors
         self._admin = admin
@@ -100,7 +121,9 @@ class Gateway:
         }
         # Where it is the only one, which it nearly always is, no path has to be taken apart.
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
+        self._limits = limits or ConnectionLimits()
         self._runner: web.ServerRunner | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._port = 0
 
     async def start(self, host: str, port: int) -> int:
@@ -111,10 +134,11 @@ class Gateway:
         OSError
             The address is taken or not this machine's.
         """
-        server = web.Server(
+        server = WatchedServer(
             self._answer,
+            self._limits.write_pause_s,
             access_log=None,
-            keepalive_timeout=KEEP_ALIVE_S,
+            keepalive_timeout=self._limits.keep_alive_s,
             max_line_size=_MOST_PARSED_BYTES,
             max_field_size=_MOST_PARSED_BYTES,
             max_headers=_MOST_HEADERS,
@@ -124,10 +148,13 @@ class Gateway:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self._port = int(self._runner.addresses[0][1])
+        self._watch = asyncio.create_task(server.watch())
         return self._port
 
     async def stop(self) -> None:
         """Stop listening and close the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -138,7 +165,7 @@ class Gateway:
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
         route_key, preflight = NO_ROUTE, None
         if self._cors is not None and is_preflight(request.method, request.headers):
-            preflight = answer_preflight(self._cors, request.headers["Origin"])
+            preflight = answer_preflight(self._cors, readable(request.headers["Origin"]))
         try:
             route_key, response = await self._respond(request, request_id, preflight)
         except (ConnectionError, ClientError, web.RequestPayloadError):
@@ -146,10 +173,11 @@ class Gateway:
             request.protocol.force_close()
             return web.Response(status=400)
         except Exception:
-            _log.exception("%s %s failed in the gateway", request.method, request.path)
+            _log.exception("%s %s failed in the gateway", request.method, request.raw_path)
             response = INTERNAL_SERVER_ERROR
         if self._cors is not None and response is not preflight:
-            response = with_cors(self._cors, request.headers.get("Origin"), response)
+            origin = request.headers.get("Origin")
+            response = with_cors(self._cors, None if origin is None else readable(origin), response)
         if self._meter is not None:
             self._meter.record(route_key, response.status, time.perf_counter() - began)
         return _to_web(request.method, response, request_id)
@@ -158,13 +186,16 @@ class Gateway:
         self, request: web.BaseRequest, request_id: str, preflight: HttpResponse | None
     ) -> tuple[str, HttpResponse]:
         """Return the key of the route that a request took, and its answer."""
-        if _head_size(request) > MAX_HEAD_BYTES:
+        head_size, headers = _head(request)
+        if head_size > MAX_HEAD_BYTES:
             return NO_ROUTE, HEADERS_TOO_LARGE
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            return NO_ROUTE, TOO_LARGE
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         try:
-            body = await _read_body(request)
+            body = await _read_body(request, self._limits.body_pause_s)
         except TimeoutError:
             return NO_ROUTE, REQUEST_TIMEOUT
         if body is None:
@@ -180,7 +211,7 @@ class Gateway:
             method=request.method,
             raw_path=raw_path,
             raw_query=raw_query,
-            headers=request.headers.items(),
+            headers=headers,
             body=body,
             source_ip=request.remote or "127.0.0.1",
             port=self._port,
@@ -195,13 +226,17 @@ class Gateway:
         return named or self._stages.get(DEFAULT_STAGE)
 
 
-def _head_size(request: web.BaseRequest) -> int:
-    """Return the size of the request line and the headers' values, as the quota counts them."""
-    values: Iterable[str] = request.headers.values()
-    return len(request.method) + len(request.raw_path) + sum(map(len, values))
+def _head(request: web.BaseRequest) -> tuple[int, Iterable[tuple[str, str]]]:
+    """Return the size of the request line and the headers' values, as the quota counts them, and the headers."""
+    headers = request.headers
+    text = f"{request.method}{request.raw_path}{''.join(headers.values())}"
+    if text.isascii():
+        return len(text), headers.items()
+    size = len(text.encode("utf-8", "surrogateescape"))
+    return size, [(name, readable(value)) for name, value in headers.items()]
 
 
-async def _read_body(request: web.BaseRequest) -> bytes | None:
+async def _read_body(request: web.BaseRequest, pause_s: float) -> bytes | None:
     """Return the body, or None where it is over the limit.
 
     Raises
@@ -211,15 +246,13 @@ async def _read_body(request: web.BaseRequest) -> bytes | None:
     """
     if not request.body_exists:
         return b""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        return None
     if request.content.is_eof():
         # It came along with the headers, as small ones do.
         return await request.content.read()
     chunks: list[bytes] = []
     size = 0
     while True:
-        async with asyncio.timeout(BODY_PAUSE_S):
+        async with asyncio.timeout(pause_s):
             chunk = await request.content.readany()
         if not chunk:
             return b"".join(chunks)
@@ -230,8 +263,7 @@ async def _read_body(request: web.BaseRequest) -> bytes | None:
 
 
 def _identity(request_id: str) -> RequestIdentity:
-    # Not sampled: there is no X-Ray daemon here to send anything to.
-    trace_id = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0"
+    trace_id = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"
     return RequestIdentity(request_id, trace_id, dt.datetime.now(dt.UTC))
 
 

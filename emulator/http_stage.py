@@ -18,7 +18,7 @@ from emulator.authorizers import (
     identity_values,
     read_answer,
 )
-from emulator.events import HttpRequest, RequestIdentity, build_event
+from emulator.events import EventSource, HttpRequest, RequestIdentity, build_event
 from emulator.events_v1 import build_event_v1, build_response_v1
 from emulator.http_api import DEFAULT_STAGE, Authorizer, HttpRoute, HttpStage
 from emulator.lambda_service.errors import ResourceNotFoundError
@@ -81,8 +81,9 @@ class StageHandler:
         service: LambdaService,
         clock: Callable[[], float],
     ) -> None:
-        self._stage = stage
-        self._api = api
+        self._source = EventSource(api.api_id, api.account_id, stage.name, stage.variables)
+        # Where the routes' ARNs begin.
+        self._arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{stage.name}"
         self._functions = functions
         self._service = service
         self._prefix = "" if stage.name == DEFAULT_STAGE else f"/{stage.name}"
@@ -111,15 +112,15 @@ class StageHandler:
         bucket = self._buckets.get(route.key)
         if bucket is not None and not bucket.take():
             return TOO_MANY_REQUESTS
+        event = self._event(route.payload_format, request, match, identity)
         context = None
         if route.authorizer is not None:
-            answer = await self._authorize(route.authorizer, request, match, identity)
+            answer = await self._authorize(route.authorizer, event, request, match, identity)
             if isinstance(answer, HttpResponse):
                 return answer
             context = answer.context
         if preflight is not None:
             return preflight
-        event = self._event(route.payload_format, request, match, identity)
         if context is not None:
             is_v1 = route.payload_format == "1.0"
             event["requestContext"]["authorizer"] = context if is_v1 else {"lambda": context}
@@ -148,24 +149,33 @@ class StageHandler:
             return await result
 
     async def _authorize(
-        self, authorizer: Authorizer, request: HttpRequest, match: RouteMatch, identity: RequestIdentity
+        self,
+        authorizer: Authorizer,
+        event: dict[str, Any],
+        request: HttpRequest,
+        match: RouteMatch,
+        identity: RequestIdentity,
     ) -> AuthorizerAnswer | HttpResponse:
         """Return what the authorizer says of a request that may pass, or the answer to one that may not."""
-        event = self._event("2.0", request, match, identity)
-        values = identity_values(authorizer, event)
+
+        def in_format(payload_format: str) -> dict[str, Any]:
+            # The route's own event is there already; a body may be large.
+            same = event["version"] == payload_format
+            return event if same else self._event(payload_format, request, match, identity)
+
+        seen = in_format("2.0")
+        values = identity_values(authorizer, seen)
         if values is None:
             return UNAUTHORIZED
-        path = event["rawPath"].removeprefix(self._prefix).removeprefix("/")
-        api = self._api
-        place = f"{api.region}:{api.account_id}:{api.api_id}/{self._stage.name}/{request.method}/{path}"
-        route_arn = f"arn:aws:execute-api:{place}"
+        path = seen["rawPath"].removeprefix(self._prefix).removeprefix("/")
+        route_arn = f"{self._arn}/{request.method}/{path}"
         answer = self._answers.find(authorizer, values)
         if answer is None:
-            if authorizer.payload_format == "1.0":
-                event = self._event("1.0", request, match, identity)
-            asked = authorizer_event(authorizer, event, values, route_arn)
+            asked = seen if authorizer.payload_format == "2.0" else in_format("1.0")
             try:
-                answer = await self._ask(authorizer, asked, _trace_id(event))
+                answer = await self._ask(
+                    authorizer, authorizer_event(authorizer, asked, values, route_arn), _trace_id(asked)
+                )
             except (TimeoutError, TooManyRequestsError, ResourceNotFoundError, AuthorizerAnswerError) as error:
                 _log.warning("authorizer %s: %s", authorizer.name, error or "no answer in time")
                 return INTERNAL_SERVER_ERROR
@@ -184,15 +194,7 @@ class StageHandler:
         self, payload_format: str, request: HttpRequest, match: RouteMatch, identity: RequestIdentity
     ) -> dict[str, Any]:
         build = build_event_v1 if payload_format == "1.0" else build_event
-        return build(
-            request,
-            match,
-            identity,
-            api_id=self._api.api_id,
-            account_id=self._api.account_id,
-            stage=self._stage.name,
-            stage_variables=self._stage.variables,
-        )
+        return build(request, match, identity, self._source)
 
 
 def _payload(event: Mapping[str, Any]) -> bytes:
@@ -200,5 +202,8 @@ def _payload(event: Mapping[str, Any]) -> bytes:
 
 
 def _trace_id(event: Mapping[str, Any]) -> str:
+    """Return what the function finds in ``_X_AMZN_TRACE_ID``, which says whether the request is sampled."""
     headers = event["headers"]
-    return str(headers.get("x-amzn-trace-id") or headers.get("X-Amzn-Trace-Id"))
+    trace_id = str(headers.get("x-amzn-trace-id") or headers.get("X-Amzn-Trace-Id"))
+    # There is no X-Ray daemon here to send anything to.
+    return trace_id if "Sampled=" in trace_id else f"{trace_id};Sampled=0"

@@ -12,6 +12,8 @@ from typing import Any
 from emulator.project import ProjectError
 
 _LOOKED_UP = "AWS::SSM::Parameter::Value<"
+# Python takes more for a number: nan, inf, 1_000.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class ParameterError(ProjectError):
@@ -65,10 +67,9 @@ def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> 
     if pattern is not None and re.fullmatch(pattern, text) is None:
         raise ParameterError(f"parameter {name} is {text!r}, which does not match {pattern}")
     if kind == "Number":
-        try:
-            size, unit = float(text), ""
-        except ValueError:
-            raise ParameterError(f"parameter {name} is {text!r}, which is no number") from None
+        if _NUMBER.fullmatch(text) is None:
+            raise ParameterError(f"parameter {name} is {text!r}, which is no number")
+        size, unit = float(text), ""
         low, high = declaration.get("MinValue"), declaration.get("MaxValue")
     else:
         size, unit = float(len(text)), " characters"

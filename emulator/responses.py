@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 9110, section 5.5: of all control characters a value may have the tab alone.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # The framing belongs to the gateway, whatever a function says.
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"})
 
@@ -51,6 +53,20 @@ INTERNAL_SERVER_ERROR = message(500, "Internal Server Error")
 SERVICE_UNAVAILABLE = message(503, "Service Unavailable")
 
 
+def read_json(payload: bytes) -> Any:
+    """Return what a function's answer says in JSON, in which Python's NaN and Infinity are none.
+
+    Raises
+    ------
+    ValueError
+        It is not JSON, not UTF-8, or too deep.
+    """
+    try:
+        return _decode(payload.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is too deep") from error
+
+
 def build_response(payload: bytes) -> HttpResponse:
     """Return the response for what a function returned.
 
@@ -65,11 +81,11 @@ def build_response(payload: bytes) -> HttpResponse:
         `INTERNAL_SERVER_ERROR` where the function's answer can't be used, as API Gateway says it.
     """
     try:
-        answer = json.loads(payload)
+        answer = read_json(payload)
     except ValueError:
         return INTERNAL_SERVER_ERROR
     if not isinstance(answer, dict) or "statusCode" not in answer:
-        body = answer.encode() if isinstance(answer, str) else payload
+        body = answer.encode("utf-8", "replace") if isinstance(answer, str) else payload
         return HttpResponse(200, (("Content-Type", "application/json"),), body)
     given = answer.get("headers") or {}
     cookies = answer.get("cookies") or []
@@ -126,9 +142,17 @@ def _header_value(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise TypeError("a header's value is no text")
     text = str(value)
-    if "\r" in text or "\n" in text or "\0" in text:
-        raise ValueError("a header's value has a line break")
-    return text
+    if _CONTROLS.search(text) is not None:
+        raise ValueError("a header's value has a line break or another control character")
+    # Half a character, which JSON can write, can't be sent.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def _body(answer: Mapping[str, Any]) -> bytes:

@@ -65,7 +65,11 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     written = list(source["Resources"])
     transformed = _transform(path, source, names, resolver)
     project = read_project(TemplateReader(path.parent.resolve(), transformed, names, region, extended=extended))
-    # In the template's order, which their ports follow; the transform puts what it makes behind what it keeps.
+    return _in_order(project, written)
+
+
+def _in_order(project: Project, written: list[str]) -> Project:
+    """Put the APIs in the template's order, which their ports follow; the transform has an order of its own."""
     order = {logical_id: number for number, logical_id in enumerate(written)}
     apis = sorted(project.apis, key=lambda api: order.get(api.logical_id, len(order)))
     return dataclasses.replace(project, apis=tuple(apis))
@@ -107,14 +111,17 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _including(value: Any, folder: Path, resolver: Resolver) -> Any:
-    """Return a copy of a value with each ``AWS::Include`` of a local file replaced by what the file holds."""
+def _including(value: Any, folder: Path, resolver: Resolver, within: tuple[str, ...] = ()) -> Any:
+    """Return a copy of a value with each ``AWS::Include`` of a local file replaced by what the file holds.
+
+    ``within`` are the files that are being included.
+    """
     if isinstance(value, list):
-        return [_including(one, folder, resolver) for one in value]
+        return [_including(one, folder, resolver, within) for one in value]
     if not isinstance(value, dict):
         return copy.copy(value)
     include = value.get("Fn::Transform")
-    kept = {name: _including(one, folder, resolver) for name, one in value.items() if name != "Fn::Transform"}
+    kept = {name: _including(one, folder, resolver, within) for name, one in value.items() if name != "Fn::Transform"}
     if include is None:
         return kept
     location = include.get("Parameters", {}).get("Location") if isinstance(include, dict) else None
@@ -123,7 +130,9 @@ def _including(value: Any, folder: Path, resolver: Resolver) -> Any:
     where = str(resolver.resolve(location))
     if where.startswith("s3://"):
         raise IntrinsicError(f"Fn::Transform: AWS::Include of {where} is not imitated; name a local file")
-    return {**_including(_read(folder / where), folder, resolver), **kept}
+    if where in within:
+        raise IntrinsicError(f"Fn::Transform: {where} includes itself")
+    return {**_including(_read(folder / where), folder, resolver, (*within, where)), **kept}
 
 
 def _check_resources(path: Path, resources: Mapping[str, Any]) -> None:

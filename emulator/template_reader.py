@@ -5,6 +5,7 @@ What the SAM transform returned; what resources mean is for the modules that rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ STACK_NAME = "local"
 # What a stack's first deployment publishes.
 FIRST_VERSION = "1"
 LOCAL_BUCKET = "emulator-local-path"
+_WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 _NAMED_BY = {"AWS::Lambda::Function": "FunctionName", "AWS::ApiGatewayV2::Stage": "StageName"}
 
 
@@ -174,10 +176,8 @@ def whole_number(resource: str, name: str, value: Any, *, low: int, high: int) -
     UnsupportedError
         It is none, or outside of the range.
     """
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = low - 1
+    text = str(value)
+    number = int(text) if _WHOLE_NUMBER.fullmatch(text) else low - 1
     if not low <= number <= high:
         raise UnsupportedError(resource, name, f"must be a whole number from {low} to {high}, not {value!r}")
     return number

@@ -21,6 +21,8 @@ from peerloan.workplace import PROJECT, running_file
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _LOOPBACK = "127.0.0.1"
+# For load that is not about the API's limits: more than any client on this machine asks for.
+UNTHROTTLED = ("--parameter-overrides", "ThrottlingRateLimit=1000000", "ThrottlingBurstLimit=1000000")
 
 
 class Stack:
@@ -62,9 +64,27 @@ class Stack:
         return url
 
     def start_api(
-        self, port: int, bucket_url: str, *, lambda_port: int | None = None, alias_ttl_s: float | None = None
+        self,
+        port: int,
+        bucket_url: str,
+        *,
+        lambda_port: int | None = None,
+        alias_ttl_s: float | None = None,
+        throttled: bool = True,
     ) -> str:
-        """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL."""
+        """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL.
+
+        Parameters
+        ----------
+        port, lambda_port : int
+            0 is any free one.
+        bucket_url : str
+            Where the function finds its models.
+        alias_ttl_s : float, optional
+            In place of the template's.
+        throttled : bool, optional
+            With the template's limits on requests.
+        """
         check_port(port, "--port")
         variables = {"MODEL_BUCKET": self._bucket, "AWS_ENDPOINT_URL_S3": bucket_url}
         if alias_ttl_s is not None:
@@ -73,7 +93,7 @@ class Stack:
         env_vars.write_text(json.dumps({"Parameters": variables}, indent=2))
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
-        arguments += ["--state-dir", str(self._state_dir / "lambda")]
+        arguments += ["--state-dir", str(self._state_dir / "lambda"), *(() if throttled else UNTHROTTLED)]
         if lambda_port is not None:
             check_port(lambda_port, "--lambda-port")
             arguments += ["--lambda-port", str(lambda_port)]

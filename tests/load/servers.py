@@ -15,7 +15,7 @@ from typing import Any
 
 from http_load import Target, make_request
 
-from peerloan.stack import docker_bridge_address
+from peerloan.stack import UNTHROTTLED, docker_bridge_address
 from tests.e2e import docker
 from tests.e2e.processes import BackgroundCommand, free_port
 
@@ -90,8 +90,8 @@ def environ(**more: str) -> dict[str, str]:
 
 @contextmanager
 def serve_emulator(bench: Bench, name: str = "emulator") -> Iterator[Server]:
-    """Run the project's own template."""
-    with _emulator(bench, name, ROOT / "template.yaml", bench.variables()) as (port, pid):
+    """Run the project's own template, without its limits on requests, which the others have not."""
+    with _emulator(bench, name, ROOT / "template.yaml", bench.variables(), UNTHROTTLED) as (port, pid):
         yield Server(name, _predict_target(port), pid, bench.expected)
 
 

@@ -102,8 +102,8 @@ SPECIAL = (
     _special("decimal", status=201),
     _special("bytes"),
     _special("bare-bytes", status=500),
-    _special("nan"),
-    _special("bare-nan"),
+    _special("nan", status=500),
+    _special("bare-nan", status=500),
     _special("4-megabytes"),
     _special("6-megabytes"),
 )

@@ -10,6 +10,7 @@ import pytest
 
 from model_artifact.inspection import inspect_in_child
 from model_registry.stores.s3 import S3Store, make_s3_client
+from peerloan.stack import UNTHROTTLED
 from processes import emulator_process
 from registry_kit import make_writer
 from service_kit import ALIAS_TTL_S, PROJECT, Service
@@ -42,10 +43,9 @@ def service(tmp_path_factory: pytest.TempPathFactory, quarters: Quarters) -> Ite
         variables = {"MODEL_BUCKET": BUCKET, "AWS_ENDPOINT_URL_S3": bucket_url, "ALIAS_TTL_SECONDS": str(ALIAS_TTL_S)}
         env_vars = folder / "env.json"
         env_vars.write_text(json.dumps({"Parameters": variables}))
-        # Under load the tests look for requests that are lost, not for those that the API's throttling turns away.
-        unthrottled = "ThrottlingRateLimit=100000 ThrottlingBurstLimit=100000"
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
-        template += ["--parameter-overrides", unthrottled]
+        # Under load the tests look for requests that are lost, not for those that the API's throttling turns away.
+        template += UNTHROTTLED
         with emulator_process(folder, "start-api", *template) as (_, url):
             yield Service(url, writer, pipelines)
         client.close()

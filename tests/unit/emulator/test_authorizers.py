@@ -92,7 +92,19 @@ def test_a_simple_no() -> None:
     assert not read_answer(SIMPLE, b'{"isAuthorized": false}').allows(ARN)
 
 
-@pytest.mark.parametrize("payload", [b"no", b"null", b"[]", b"{}", b'{"isAuthorized": "true"}', b'{"isAuthorized": 1}'])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"no",
+        b"null",
+        b"[]",
+        b"{}",
+        b"NaN",
+        b'{"isAuthorized": true, "x": NaN}',
+        b'{"isAuthorized": "true"}',
+        b'{"isAuthorized": 1}',
+    ],
+)
 def test_what_is_neither_yes_nor_no(payload: bytes) -> None:
     for authorizer in (SIMPLE, POLICY):
         with pytest.raises(AuthorizerAnswerError):

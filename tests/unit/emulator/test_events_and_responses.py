@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.events import HttpRequest, RequestIdentity, build_event, encode_body
+from emulator.events import EventSource, HttpRequest, RequestIdentity, build_event, encode_body, readable
 from emulator.http_api import HttpRoute
 from emulator.responses import INTERNAL_SERVER_ERROR, build_response
 from emulator.routing import RouteMatch
@@ -25,9 +25,7 @@ def event(method: str = "GET", path: str = "/p", query: str = "", body: bytes = 
     request = HttpRequest(method, path, query, headers, body, "10.0.0.9", 3000)
     match = RouteMatch(HttpRoute(method, path, "F"), more.pop("parameters", {}))
     variables = more.pop("variables", {})
-    return build_event(
-        request, match, IDENTITY, api_id="Api", account_id="1", stage="$default", stage_variables=variables
-    )
+    return build_event(request, match, IDENTITY, EventSource("Api", "1", "$default", variables))
 
 
 def test_a_plain_request_has_exactly_awss_keys() -> None:
@@ -111,6 +109,20 @@ def test_text_goes_as_text(content_type: str, is_text: bool) -> None:
     assert encode_body(b"abc", content_type) == (("abc", False) if is_text else ("YWJj", True))
 
 
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [("a.test", "a.test"), ("a.test:80", "a.test"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")],
+)
+def test_a_host_without_its_port(host: str, domain: str) -> None:
+    assert event(headers=[("Host", host)])["requestContext"]["domainName"] == domain
+
+
+@given(st.binary())
+def test_every_header_can_be_read(value: bytes) -> None:
+    text = readable(value.decode("utf-8", "surrogateescape"))
+    assert value in {text.encode(), text.encode("latin-1", "replace")}
+
+
 def test_compressed_text_is_no_text() -> None:
     assert encode_body(b"abc", "text/plain", "br") == ("YWJj", True)
     assert encode_body(b"abc", "text/plain", "identity") == ("abc", False)
@@ -166,7 +178,8 @@ def test_a_full_answer() -> None:
         {"statusCode": None}, {"statusCode": True}, {"statusCode": "x"}, {"statusCode": 99}, {"statusCode": 600},
         {"statusCode": " 2_0_0 "}, {"statusCode": "٢٠٠"}, {"statusCode": 1e999},
         {"statusCode": 200.5}, {"statusCode": 200, "headers": [1]}, {"statusCode": 200, "headers": {"a": {}}},
-        {"statusCode": 200, "headers": {"a": None}}, {"statusCode": 200, "headers": {"": "x"}},
+        {"statusCode": 200, "headers": {"a": None}}, {"statusCode": 200, "headers": {"a": "\x7f"}},
+        {"statusCode": 200, "headers": {"": "x"}},
         {"statusCode": 200, "body": 1}, {"statusCode": 200, "cookies": "a=1"}, {"statusCode": 200, "cookies": [{}]},
         {"statusCode": 200, "body": "%", "isBase64Encoded": True},
     ],
@@ -189,8 +202,16 @@ def test_no_answer_of_a_function_breaks_the_gateway(value: Any) -> None:
     response = respond(value)
     assert 200 <= response.status <= 599
     assert all("\n" not in text and "\r" not in text for header in response.headers for text in header)
+    assert all(text.encode() is not None for header in response.headers for text in header)
 
 
-def test_no_json_is_an_internal_server_error() -> None:
-    assert build_response(b"{") is INTERNAL_SERVER_ERROR
-    assert build_response(b"\xff") is INTERNAL_SERVER_ERROR
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"{", b"\xff", b"NaN", b"[-Infinity]", b'{"statusCode": 200, "extra": NaN}',
+        b'{"statusCode": 200, "extra": {"x": Infinity}}',
+        '"text"'.encode("utf-16"), b"[" * 200_000 + b"]" * 200_000,
+    ],
+)  # fmt: skip
+def test_no_json_is_an_internal_server_error(payload: bytes) -> None:
+    assert build_response(payload) is INTERNAL_SERVER_ERROR

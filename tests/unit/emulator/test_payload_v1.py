@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.authorizers import authorizer_event
-from emulator.events import HttpRequest, RequestIdentity
+from emulator.events import EventSource, HttpRequest, RequestIdentity
 from emulator.events_v1 import build_event_v1, build_response_v1
 from emulator.http_api import Authorizer, HttpRoute
 from emulator.responses import INTERNAL_SERVER_ERROR
@@ -19,10 +19,13 @@ IDENTITY = RequestIdentity("id=", "Root=1-0", dt.datetime(2026, 3, 9, 7, 5, 1, 2
 
 
 def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
-    headers = [("Host", "api.example.test"), ("X-A", "1"), ("x-a", "2"), ("Cookie", "c=1"), ("User-Agent", "t/1")]
+    headers = more.pop(
+        "headers",
+        [("Host", "api.example.test"), ("X-A", "1"), ("x-a", "2"), ("Cookie", "c=1"), ("User-Agent", "t/1")],
+    )
     request = HttpRequest("GET", "/dev/p/7", query, headers, body, "10.0.0.9", 3000)
     match = RouteMatch(HttpRoute("GET", "/p/{id}", "F"), more.pop("parameters", {}))
-    return build_event_v1(request, match, IDENTITY, api_id="Api", account_id="1", stage="dev", stage_variables={})
+    return build_event_v1(request, match, IDENTITY, EventSource("Api", "1", "dev", {}))
 
 
 def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
@@ -30,6 +33,7 @@ def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
     assert made["headers"] == {
         "Host": "api.example.test", "X-A": "2", "Cookie": "c=1", "User-Agent": "t/1", "X-Forwarded-For": "10.0.0.9",
         "X-Forwarded-Port": "3000", "X-Forwarded-Proto": "http", "X-Amzn-Trace-Id": "Root=1-0",
+        "Content-Length": "0",
     }  # fmt: skip
     assert made["multiValueHeaders"]["X-A"] == ["1", "2"]
     for name in (
@@ -58,6 +62,20 @@ def test_a_full_request() -> None:
     assert made["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""]}
     assert made["pathParameters"] == {"id": "7"}
     assert (made["body"], made["isBase64Encoded"]) == ("/w==", True)
+
+
+def test_a_few_headers_are_written_in_awss_way() -> None:
+    made = event(
+        headers=[
+            ("host", "h"), ("user-agent", "t"), ("content-length", "3"), ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-PORT", "1"), ("x-own", "1"),
+        ],
+        body=b"abc",
+    )  # fmt: skip
+    assert made["multiValueHeaders"] == {
+        "Host": ["h"], "User-Agent": ["t"], "Content-Length": ["3"], "X-Forwarded-For": ["1.1.1.1, 10.0.0.9"],
+        "X-Forwarded-Port": ["3000"], "x-own": ["1"], "X-Forwarded-Proto": ["http"], "X-Amzn-Trace-Id": ["Root=1-0"],
+    }  # fmt: skip
 
 
 def test_what_an_authorizer_is_asked() -> None:
@@ -89,6 +107,7 @@ def test_answers() -> None:
     "payload",
     [
         b"no", b"null", b'"text"', b'{"body": "no status"}', b'{"statusCode": 200, "headers": ["a"]}',
+        b'{"statusCode": 200, "extra": NaN}',
         b'{"statusCode": 200, "multiValueHeaders": {"a": "b"}}', b'{"statusCode": 200, "multiValueHeaders": ["a"]}',
     ],
 )  # fmt: skip

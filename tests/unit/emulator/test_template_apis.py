@@ -199,6 +199,14 @@ def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-
         assert found.cors == CorsPolicy(allow_origins=("*",))
 
 
+def test_a_file_that_includes_itself_is_refused(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: %s.yaml}}"
+    (tmp_path / "a.yaml").write_text("x: {" + include % "b" + "}")
+    (tmp_path / "b.yaml").write_text("y: {" + include % "a" + "}")
+    with pytest.raises(ProjectError, match=r"a\.yaml includes itself"):
+        load(api("DefinitionBody: {" + include % "a" + "}"))
+
+
 BODY = "DefinitionBody: {{openapi: 3.0.1, paths: {{{paths}}}, {more}}}"
 
 
@@ -276,6 +284,8 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
         (by_hand(integration="RequestParameters: {a: b}"), "Route", "requestParameters"),
         (by_hand().replace("ProtocolType: HTTP", "ProtocolType: WEBSOCKET"), "Api", "ProtocolType"),
         (cors("AllowOrigins: ['*'], AllowCredentials: true"), "Api", "CorsConfiguration"),
+        (by_hand(stage="DefaultRouteSettings: {ThrottlingRateLimit: .inf}"), "Stage", "no rate"),
+        (by_hand(stage="DefaultRouteSettings: {ThrottlingBurstLimit: '1_0'}"), "Stage", "whole number"),
         (by_hand("  R: {Type: AWS::ApiGateway::RestApi}"), "R", "Type"),
         (by_hand("  S: {Type: AWS::CloudFormation::Stack}"), "S", "Type"),
         (alias("F", "FunctionVersion: '1'"), "F", "only one is imitated"),
@@ -320,6 +330,8 @@ def test_parameters_of_every_type(load, declared: str, given: str | None, expect
     ("declared", "given", "message"),
     [
         ("Type: Number", "x", "no number"),
+        ("Type: Number, MinValue: 2", "nan", "no number"),
+        ("Type: Number", "1_000", "no number"),
         ("Type: Number, MinValue: 2", "1", "at least 2"),
         ("Type: Number, MaxValue: 2", "3", "at most 2"),
         ("Type: List<Number>", "1,x", "no number"),
