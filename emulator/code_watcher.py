@@ -1,4 +1,4 @@
-"""Code changes, deployed while the emulator runs: from the save to the new code's answer in under a second.
+"""Code changes, deployed while the emulator runs: from the save to the new code's answer in about a second.
 
 A source folder is deployed as soon as it has been quiet for a moment. What `sam build` makes is deployed when
 the build is done: it removes its template first and writes it last, so without a template nothing is deployed.

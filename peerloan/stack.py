@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +21,7 @@ from peerloan.workplace import PROJECT, running_file
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _LOOPBACK = "127.0.0.1"
+_EMULATORS_OWN = b"emulator: "
 # For load that is not about the API's limits: more than any client on this machine asks for.
 UNTHROTTLED = ("--parameter-overrides", "ThrottlingRateLimit=1000000", "ThrottlingBurstLimit=1000000")
 
@@ -101,9 +102,22 @@ class Stack:
         self._announce(api_url=urls["url"], **({"lambda_url": urls["lambda_url"]} if urls["lambda_url"] else {}))
         return urls["url"]
 
-    def wait(self) -> None:
-        """Return never; raise ``StackError`` when a process has ended by itself."""
+    def wait(self, tell: Callable[[str], None]) -> None:
+        """Return never; raise ``StackError`` when a process has ended by itself.
+
+        Parameters
+        ----------
+        tell : callable
+            Given what the emulator itself says from now on, such as which saved code it has deployed.
+        """
+        log = self.log_file("start-api")
+        position = log.stat().st_size if log.exists() else 0
         while True:
+            if log.exists():
+                lines, position = _whole_lines(log, position)
+                for line in lines:
+                    if line.startswith(_EMULATORS_OWN):
+                        tell(line.removeprefix(_EMULATORS_OWN).decode("utf-8", "replace"))
             for name, child in self._children:
                 if child.poll() is not None:
                     raise StackError(
@@ -168,6 +182,15 @@ class Stack:
         draft = target.with_suffix(".tmp")
         draft.write_text(json.dumps(self._notes, indent=2))
         draft.replace(target)
+
+
+def _whole_lines(log: Path, position: int) -> tuple[list[bytes], int]:
+    """Return the lines that a log has got since a position, and the position behind them."""
+    with log.open("rb") as file:
+        file.seek(position)
+        added = file.read()
+    end = added.rfind(b"\n") + 1
+    return added[:end].splitlines(), position + end
 
 
 def check_port(port: int, flag: str) -> None:

@@ -72,7 +72,7 @@ def up(
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
             note("Ctrl-C ends it.")
-            stack.wait()
+            stack.wait(note)
     except KeyboardInterrupt:
         note("Stopped.")
 
