@@ -165,9 +165,9 @@ class LambdaService:
         """See `Deployer.deploy`."""
         return await self._deployer.deploy(name, code_folder)
 
-    async def redeploy(self, logical_id: str) -> bool:
+    async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
         """See `Deployer.redeploy`."""
-        return await self._deployer.redeploy(logical_id)
+        return await self._deployer.redeploy(logical_id, is_save=is_save)
 
     def note(self, text: str) -> None:
         """Say something of the emulator's own among the functions' output."""

@@ -85,7 +85,7 @@ def test_environments_are_forks_of_one_initialised_process(snapstart: Any) -> No
     for one in facts:
         assert one["pid"] != one["parent"]
         assert one["ran"] == [["before 2", True], ["before 1", True], ["after 1", False], ["after 2", False]]
-        assert (one["type"], one["version"], one["own_stream"]) == ("snap-start", "1", True)
+        assert (one["type"], one["version"], one["log_variables"]) == ("snap-start", "1", [])
         assert one["arn"].endswith(":Hooked:live")
     for one in facts:
         wait_for_log(snapstart, f"END RequestId: {one['request_id']}")
