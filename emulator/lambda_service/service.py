@@ -201,6 +201,7 @@ def open_service(
     account_id: str,
     limits: Limits,
     state_dir: Path | None = None,
+    private: Iterable[Path] = (),
     draw: Callable[[], float] = random.random,
 ) -> LambdaService:
     """Return a service with the functions of a template.
@@ -218,6 +219,8 @@ def open_service(
         For ARNs and variables.
     state_dir : Path, optional
         Where versions and aliases are kept; without it they go with the service.
+    private : iterable of Path
+        Folders and files that are never part of a function's code, even inside of it.
 
     Raises
     ------
@@ -232,6 +235,7 @@ def open_service(
         utc_now,
         concurrency=limits.concurrency,
         unreserved_minimum=limits.unreserved_minimum,
+        private=private,
     )
     try:
         for spec in functions.values():

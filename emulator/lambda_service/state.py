@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, write_durably
@@ -34,12 +35,14 @@ class StateFolder:
     ----------
     root : Path or None
         The folder, made if it is not there; None takes a temporary one, which goes with `close`.
+    private : iterable of Path
+        What else is never part of a function's code; this folder never is.
     """
 
-    def __init__(self, root: Path | None) -> None:
+    def __init__(self, root: Path | None, private: Iterable[Path] = ()) -> None:
         self._temporary = None if root is not None else tempfile.TemporaryDirectory(prefix="emulator-")
         self.root = Path(self._temporary.name) if self._temporary is not None else root or Path()
-        self.code = CodeStore(self.root / _CODE, private=self.root)
+        self.code = CodeStore(self.root / _CODE, private=(self.root, *private))
         self._lock: FolderLock | None = None
 
     def open(self) -> Account:

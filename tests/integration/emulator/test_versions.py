@@ -280,6 +280,19 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
     run(scenario())
 
 
+@pytest.mark.parametrize("project", [False], indirect=True)
+def test_a_deleted_function_gives_its_concurrency_back(project: Project) -> None:
+    async def scenario() -> None:
+        async with project.serve() as service:
+            name, operations, whole = {"function_name": NAME}, service.operations, service.ledger.unreserved
+            operations.put_function_concurrency(**name, reserved_concurrent_executions=5)
+            await until(lambda: service.ledger.unreserved == whole - 5)
+            operations.delete_function(**name)
+            await until(lambda: service.ledger.unreserved == whole)
+
+    run(scenario())
+
+
 def test_environments_end_once_no_alias_leads_to_their_version(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
