@@ -109,8 +109,7 @@ class Deployer:
             body = await asyncio.to_thread(self._operations.publish_version, function_name=spec.name)
         version = body["Version"]
         runnable = self._operations.catalogue.runnable(spec.name, version)
-        assert runnable is not None
-        reason = await self._fleet.prepare(runnable)
+        reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
         if reason is not None:
             # It does not count as deployed, so the next start tries again.
             raise DeploymentError(spec.name, spec.alias, version, reason)

@@ -55,7 +55,11 @@ class StateFolder:
         """
         self._make()
         lock = FolderLock(self.root)
-        if not lock.acquire():
+        try:
+            is_ours = lock.acquire()
+        except OSError as error:
+            raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
+        if not is_ours:
             raise StateError(f"another emulator keeps its functions in {self.root}: stop it, or name another folder "
                              "with --state-dir")  # fmt: skip
         self._lock = lock

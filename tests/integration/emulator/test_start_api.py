@@ -191,10 +191,15 @@ def test_environment_that_ends_while_idle_costs_nothing(api: Any) -> None:
 @pytest.mark.fault(25)
 def test_fault_25_two_requests_at_once_get_two_environments(api: Any) -> None:
     api.get("/do")
-    with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(lambda _: api.get("/do?act=sleep&s=0.5"), range(4)))
-    assert [one.status for one in answers] == [200] * 4
-    assert len({one.json["pid"] for one in answers}) == 4
+
+    def four_at_once() -> bool:
+        with ThreadPoolExecutor(4) as clients:
+            answers = list(clients.map(lambda _: api.get("/do?act=sleep&s=0.5"), range(4)))
+        assert [one.status for one in answers] == [200] * 4
+        return len({one.json["pid"] for one in answers}) == 4
+
+    # A busy machine may have started the last one only when the first was done: then they are warm, and start closer.
+    assert wait_until(four_at_once)
 
 
 @pytest.mark.fault(25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from emulator.lambda_service.catalogue import Availability
 from emulator.lambda_service.concurrency_operations import shares
 from emulator.lambda_service.configuration import CREATING, Readiness
-from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.errors import LambdaApiError, ResourceConflictError
 from emulator.lambda_service.names import Place
 from emulator.lambda_service.operations import FunctionOperations
 from emulator.lambda_service.template_operations import KEPT_SAVES
@@ -380,6 +381,24 @@ def test_only_the_last_versions_that_saves_made_are_kept(operations: FunctionOpe
     assert operations.get_alias(**F, name="live")["FunctionVersion"] == versions[-1]
 
 
+def test_what_an_update_publishes_is_its_own_code(operations: FunctionOperations, tmp_path: Path) -> None:
+    def update(number: int) -> tuple[str, str]:
+        folder = tmp_path / f"update {number}"
+        folder.mkdir()
+        (folder / "app.py").write_text(f"NUMBER = {number}\n")
+        while True:
+            try:
+                done = operations.update_function_code(**F, code_folder=folder, publish=True, code_sha256=str(number))
+            except ResourceConflictError:
+                continue
+            return done["CodeSha256"], done["Version"]
+
+    with ThreadPoolExecutor(4) as callers:
+        done = list(callers.map(update, range(20)))
+    assert [sha256 for sha256, _ in done] == [str(number) for number in range(20)]
+    assert len({version for _, version in done}) == 20
+
+
 def test_the_state_of_a_version_is_not_overwritten_by_a_thread_that_is_late(operations: FunctionOperations) -> None:
     operations.publish_version(**F)
     catalogue = operations.catalogue
@@ -431,7 +450,8 @@ def test_lists_come_in_pages(operations: FunctionOperations) -> None:
         if marker is None:
             break
     assert seen == ["$LATEST", "1", "2", "3", "4", "5"]
-    assert refusal(operations.list_functions, marker="?")[1] == 400
+    for marker in ("?", "²", "9" * 5000):
+        assert refusal(operations.list_functions, marker=marker)[1] == 400
     every = operations.list_functions(function_version="ALL")["Functions"]
     assert [one["FunctionArn"] for one in every][:2] == [f"{ARN}:$LATEST", f"{ARN}:1"]
     assert [one["FunctionArn"] for one in operations.list_functions()["Functions"]] == [ARN]
