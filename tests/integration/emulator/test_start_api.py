@@ -432,8 +432,11 @@ def test_an_interrupted_invoke_ends_quietly(functions: Path) -> None:
 
 
 def test_an_api_gives_up_before_its_function_does(api: Any) -> None:
-    ended = api.log.count("END RequestId")
+    def under_way() -> int:
+        return int(api.log.count("START RequestId") - api.log.count("END RequestId"))
+
+    assert wait_until(lambda: under_way() == 0)
     answer = api.get("/hurried?act=sleep&s=1")
     assert (answer.status, answer.body) == (503, SERVICE_UNAVAILABLE)
-    assert wait_until(lambda: api.log.count("END RequestId") > ended)
+    assert wait_until(lambda: under_way() == 0)
     assert api.get("/hurried").json["calls"] == 2, "the function was left to finish"
