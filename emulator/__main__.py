@@ -10,11 +10,12 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from emulator.bucket.command import BucketOptions, serve_bucket
 from emulator.bucket.errors import BucketError
-from emulator.command_line import make_parser
+from emulator.command_line import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, make_parser
 from emulator.project import ProjectError
 from emulator.service import PortTakenError, say
 
@@ -125,8 +126,16 @@ def _project_options(options: argparse.Namespace) -> Any:
         faults=read_faults_file(getattr(options, "faults", None)),
         state_dir=getattr(options, "state_dir", None),
         watch_code=not getattr(options, "no_watch", False),
+        authorizers=not getattr(options, "disable_authorizer", False),
+        private=_private_paths(options),
         retry_waits=parse_retry_waits(getattr(options, "async_retry_waits", "60,120")),
     )
+
+
+def _private_paths(options: argparse.Namespace) -> tuple[Path, ...]:
+    """Return what the emulator writes; where another one is told to, in this project, is only guessed."""
+    named = (getattr(options, name, None) for name in ("state_dir", "data_dir", "log_file", "ready_file"))
+    return (DEFAULT_STATE_DIR, DEFAULT_DATA_DIR, *(path for path in named if path is not None))
 
 
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, None]]] = {

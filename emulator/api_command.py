@@ -16,7 +16,7 @@ from typing import Any
 from emulator.admin import AdminPages
 from emulator.code_watcher import CodeWatcher
 from emulator.gateway import Gateway
-from emulator.http_api import DEFAULT_STAGE, HttpApi
+from emulator.http_api import DEFAULT_STAGE, HttpApi, without_authorizers
 from emulator.lambda_service.async_invocations import RetryWaits
 from emulator.lambda_service.fault_injection import Fault
 from emulator.lambda_service.logs import LogSink
@@ -61,6 +61,10 @@ class ProjectOptions:
         Where versions and aliases are kept over a restart; None keeps none.
     watch_code : bool
         Whether changed code is deployed while the emulator runs.
+    authorizers : bool
+        Whether the HTTP API's authorizers are asked.
+    private : tuple of Path
+        Folders and files of the emulator's own, which are no function's code wherever they are.
     """
 
     template: Path
@@ -76,6 +80,8 @@ class ProjectOptions:
     faults: tuple[tuple[str, Fault], ...] = ()
     state_dir: Path | None = None
     watch_code: bool = True
+    authorizers: bool = True
+    private: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,8 @@ class Listening:
 def read_project(options: ProjectOptions) -> Project:
     """Load the template and apply the options to it."""
     project = load_project(options.template, options.parameters, region=_region(_machine(options)))
+    if not options.authorizers:
+        project = dataclasses.replace(project, apis=tuple(map(without_authorizers, project.apis)))
     if options.functions:
         project = dataclasses.replace(project, functions=_named(project, options.functions))
     return with_variables(project, options.env_vars, options.s3_endpoint)
@@ -206,7 +214,7 @@ async def _start_lambda(
 
 
 def _watch(project: Project, options: ProjectOptions, service: LambdaService) -> asyncio.Task[None]:
-    watcher = CodeWatcher(service, project.functions, options.template)
+    watcher = CodeWatcher(service, project.functions, options.template, options.private)
     return asyncio.get_running_loop().create_task(watcher.run())
 
 
@@ -259,6 +267,7 @@ async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[L
             account_id=ACCOUNT_ID,
             limits=options.limits,
             state_dir=options.state_dir,
+            private=options.private,
         )
         try:
             yield service

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -37,11 +37,20 @@ class CodeWatcher:
         By logical id.
     template : Path
         The template that they are from; of a change of it is only said what to do.
+    private : iterable of Path
+        Folders and files of the emulator's own: a change of them is no change of code.
     """
 
-    def __init__(self, service: LambdaService, functions: Mapping[str, FunctionSpec], template: Path) -> None:
+    def __init__(
+        self,
+        service: LambdaService,
+        functions: Mapping[str, FunctionSpec],
+        template: Path,
+        private: Iterable[Path] = (),
+    ) -> None:
         self._service = service
         self._template = template.resolve()
+        self._private = frozenset(path.resolve() for path in private)
         self._template_text = _text(self._template)
         self._folders = {
             logical_id: tuple(folder.resolve() for folder in (spec.code_dir, *spec.layer_dirs))
@@ -98,6 +107,8 @@ class CodeWatcher:
 
     def _counts(self, _: Change, path: str) -> bool:
         """Return whether a change can be one of code."""
+        if not self._private.isdisjoint((Path(path), *Path(path).parents)):
+            return False
         return self._functions_of(Path(path)) != set() or (self._is_built and Path(path) == self._template)
 
     def _functions_of(self, path: Path) -> set[str]:
@@ -124,7 +135,7 @@ class CodeWatcher:
         if not all(folder.is_dir() for folder in self._folders[logical_id]):
             return
         try:
-            if await self._service.redeploy(logical_id):
+            if await self._service.redeploy(logical_id, is_save=True):
                 self._service.note(f"{logical_id}: changed code is deployed")
         except (LambdaApiError, ProjectError) as error:
             self._service.note(str(error))

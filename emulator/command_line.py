@@ -55,6 +55,7 @@ def _add_start(start: argparse.ArgumentParser) -> None:
     _add_project_options(start)
     _add_listening_options(start, 3000)
     _add_service_options(start)
+    _add_api_options(start)
     start.add_argument("--lambda-port", type=int, default=3001, help="port of Lambda; 0 takes a free one (3001)")
     start.add_argument("--bucket-host", action="append", help="address of the bucket; may be repeated")
     start.add_argument("--bucket-port", type=int, default=9000, help="port of the bucket (9000)")
@@ -65,6 +66,7 @@ def _add_start_api(api: argparse.ArgumentParser) -> None:
     _add_project_options(api)
     _add_listening_options(api, 3000)
     _add_service_options(api)
+    _add_api_options(api)
     api.add_argument("--lambda-port", type=int, help="serve Lambda's own API, too, on this port; 0 takes a free one")
 
 
@@ -127,6 +129,12 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--warm-containers", type=str.upper, choices=("EAGER", "LAZY"), help="as with `sam local`; here they always are"
+    )
+
+
+def _add_api_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--disable-authorizer", action="store_true", help="let every request pass the API's authorizers"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -160,3 +161,12 @@ class HttpApi:
     def routes(self) -> tuple[HttpRoute, ...]:
         """The routes of every stage, each once; paths are without the stage."""
         return tuple(dict.fromkeys(route for stage in self.stages for route in stage.routes))
+
+
+def without_authorizers(api: HttpApi) -> HttpApi:
+    """Return an API whose routes everybody may call."""
+    stages = (
+        dataclasses.replace(stage, routes=tuple(dataclasses.replace(route, authorizer=None) for route in stage.routes))
+        for stage in api.stages
+    )
+    return dataclasses.replace(api, stages=tuple(stages))

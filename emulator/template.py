@@ -151,8 +151,9 @@ def _transform(path: Path, source: dict[str, Any], names: Mapping[str, Any], res
         def load(self) -> dict[str, str]:
             return {}
 
-    # The transform asks boto3 for a region even where AWS::Region is among the values.
-    os.environ.setdefault("AWS_DEFAULT_REGION", str(names["AWS::Region"]))
+    # The transform asks boto3 for a region even where AWS::Region is among the values. Empty is none to boto3.
+    if not os.environ.get("AWS_DEFAULT_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = str(names["AWS::Region"])
     for kind, settings in (source.get("Globals") or {}).items():
         _send_paths_through(f"Globals.{kind}", settings, resolver)
     for name, resource in source["Resources"].items():

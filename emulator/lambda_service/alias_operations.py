@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator.lambda_service.catalogue import check_revision
+from emulator.lambda_service.concurrency_operations import check_can_be_provisioned
 from emulator.lambda_service.errors import (
     InvalidParameterError,
     ResourceConflictError,
@@ -111,6 +112,20 @@ class AliasOperations(OperationGroup):
                     )
                 )
 
+    def check_alias(self, function: FunctionRecord, alias: AliasRecord) -> None:
+        """Raise unless an alias may lead where it says."""
+        _check_weights(alias)
+        for version in alias.versions:
+            record = function.version(version)
+            if record is None:
+                raise ResourceNotFoundError(f"Function not found: {self._catalogue.place.arn(function.name, version)}")
+            if alias.name in function.provisioned:
+                check_can_be_provisioned(record)
+                if version in function.provisioned:
+                    raise InvalidParameterError(
+                        "Alias with Provisioned Concurrency can't point to an already Provisioned version"
+                    )
+
     def _alias(self, function: FunctionRecord, name: str) -> AliasRecord:
         alias = function.aliases.get(name)
         if alias is None:
@@ -118,10 +133,7 @@ class AliasOperations(OperationGroup):
         return alias
 
     def _keep_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
-        _check_weights(alias)
-        for version in alias.versions:
-            if function.version(version) is None:
-                raise ResourceNotFoundError(f"Function not found: {self._catalogue.place.arn(function.name, version)}")
+        self.check_alias(function, alias)
         self._catalogue.keep(dataclasses.replace(function, aliases={**function.aliases, alias.name: alias}))
         return self._describe_alias(function, alias)
 

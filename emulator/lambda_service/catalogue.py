@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from emulator.lambda_service.configuration import Readiness, spec_of
+from emulator.lambda_service.configuration import CREATING, Readiness, spec_of
 from emulator.lambda_service.errors import (
     LambdaApiError,
     PreconditionFailedError,
@@ -152,6 +152,16 @@ class Catalogue:
             raise ResourceNotFoundError(f"Function not found: {self.place.arn(function.name, qualifier)}")
         return found
 
+    def check_created(self, function_name: str, qualifier: str | None) -> None:
+        """Raise `ResourceConflictError` if what is called is a version that is still being made."""
+        function, qualifier = self.find(function_name, qualifier)
+        readiness = self.readiness(function.name, self.version(function, qualifier).version)
+        if readiness.state == "Pending" and readiness.reason_code == CREATING:
+            raise ResourceConflictError(
+                "The operation cannot be performed at this time. The function is currently in the following state: "
+                f"{readiness.state}"
+            )
+
     def runnable(self, name: str, version: str) -> FunctionVersion | None:
         """Return a version as environments run it; the same object for as long as it runs the same."""
         return self._runnable.get(name, {}).get(version)
@@ -178,6 +188,10 @@ class Catalogue:
     def set_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
         """Note whether a version can answer."""
         self._readiness[function] = readiness
+
+    def begin_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
+        """Note the state of a version that none is known of yet: a thread that is late overwrites no later one."""
+        self._readiness.setdefault(function, readiness)
 
     @contextmanager
     def updating(self, name: str) -> Iterator[None]:
@@ -248,7 +262,10 @@ class Catalogue:
 
     def _tell(self) -> None:
         reachable = self.all_runnable()
-        self._readiness = {one: known for one, known in self._readiness.items() if one in reachable}
+        # In place: another thread may be noting that a version has become ready.
+        for one in list(self._readiness):
+            if one not in reachable:
+                self._readiness.pop(one, None)
         for listener in self._listeners:
             listener()
 

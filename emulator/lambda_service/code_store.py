@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +49,13 @@ class CodeStore:
     ----------
     root : Path
         Where the copies are; made when first needed. Nobody else writes here.
-    private : Path, optional
-        A folder that is no part of any code, even inside of it: the emulator's own.
+    private : iterable of Path
+        Folders and files that are no part of any code, even inside of it: what the emulator itself writes.
     """
 
-    def __init__(self, root: Path, private: Path | None = None) -> None:
+    def __init__(self, root: Path, private: Iterable[Path] = ()) -> None:
         self._root = root
-        self._private = os.path.realpath(root if private is None else private)
+        self._private = frozenset(map(os.path.realpath, (root, *private)))
         self._scraps = 0
 
     def folder(self, digest: str) -> Path:
@@ -68,7 +68,7 @@ class CodeStore:
         More than was copied is no damage: here, unlike on AWS, a function can write to its own folder.
         """
         folder = self.folder(digest)
-        return folder.is_dir() and sum(path.stat().st_size for path, _ in _files(folder, None)) >= size_bytes
+        return folder.is_dir() and sum(path.stat().st_size for path, _ in _files(folder, frozenset())) >= size_bytes
 
     def put(self, source: Path) -> StoredCode:
         """Copy a folder unless its content is there already.
@@ -142,19 +142,19 @@ class CodeStore:
         return self._root / f"{_SCRAP}{os.getpid()}-{self._scraps}"
 
 
-def _files(folder: Path, private: str | None) -> Iterator[tuple[Path, str]]:
+def _files(folder: Path, private: Collection[str]) -> Iterator[tuple[Path, str]]:
     """Yield a folder's files with their relative paths, in one order on every machine, each folder once."""
     seen: set[str] = set()
     for where, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)
-        if real in seen or real == private:
+        if real in seen or real in private:
             folders.clear()
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not is_ignored(name))
         for name in sorted(names):
             path = Path(where, name)
-            if not is_ignored(name) and path.is_file():
+            if not is_ignored(name) and f"{real}/{name}" not in private and path.is_file():
                 yield path, path.relative_to(folder).as_posix()
 
 

@@ -8,7 +8,7 @@ from emulator.lambda_service.configuration import applies_snap_start
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError, ValidationError
 from emulator.lambda_service.functions import LATEST
 from emulator.lambda_service.operation_group import Body, OperationGroup, page
-from emulator.lambda_service.records import FunctionRecord, ProvisionedRecord
+from emulator.lambda_service.records import FunctionRecord, ProvisionedRecord, VersionRecord
 
 
 class ConcurrencyOperations(OperationGroup):
@@ -101,12 +101,11 @@ class ConcurrencyOperations(OperationGroup):
             raise ValidationError(
                 wanted, "provisionedConcurrentExecutions", "Member must have value greater than or equal to 1"
             )
-        if qualifier == LATEST or self._catalogue.version(function, qualifier).version == LATEST:
-            raise InvalidParameterError(
-                "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-            )
-        if applies_snap_start(self._catalogue.version(function, qualifier)):
-            raise InvalidParameterError("Provisioned Concurrency is not supported for SnapStart enabled functions.")
+        for version in targets(function, qualifier):
+            record = function.version(version)
+            if record is not None:
+                check_can_be_provisioned(record)
+        self._check_provisioned_once(function, qualifier)
         others = sum(one.requested for name, one in function.provisioned.items() if name != qualifier)
         if function.reserved is not None and others + wanted > function.reserved:
             raise InvalidParameterError(
@@ -118,6 +117,18 @@ class ConcurrencyOperations(OperationGroup):
                 "Specified ConcurrentExecutions for function is greater than what the account has left."
             )
 
+    def _check_provisioned_once(self, function: FunctionRecord, qualifier: str) -> None:
+        """Raise if a version would be provisioned by its number and by an alias."""
+        if qualifier in function.aliases:
+            if any(version in function.provisioned for version in function.aliases[qualifier].versions):
+                raise InvalidParameterError(
+                    "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
+                )
+        elif any(
+            qualifier in alias.versions for name, alias in function.aliases.items() if name in function.provisioned
+        ):
+            raise InvalidParameterError("Version is pointed by a Provisioned Concurrency alias")
+
     def _find_qualified(self, function_name: str, qualifier: str) -> tuple[FunctionRecord, str]:
         function, within = self._catalogue.find(function_name, qualifier)
         if within is None:
@@ -126,11 +137,10 @@ class ConcurrencyOperations(OperationGroup):
         return function, within
 
     def _describe_provisioned(self, function: FunctionRecord, qualifier: str, kept: ProvisionedRecord) -> Body:
-        record = self._catalogue.version(function, qualifier)
-        runnable = self._catalogue.runnable(function.name, record.version)
-        available = None if runnable is None else self._catalogue.availability(runnable)
-        ready = 0 if available is None else min(available.ready, kept.requested)
-        failure = None if available is None else available.failure
+        runnable = [self._catalogue.runnable(function.name, version) for version in targets(function, qualifier)]
+        available = [self._catalogue.availability(one) for one in runnable if one is not None]
+        ready = min(sum(one.ready for one in available), kept.requested)
+        failure = next((one.failure for one in available if one.failure), None)
         body: Body = {
             "RequestedProvisionedConcurrentExecutions": kept.requested,
             "AvailableProvisionedConcurrentExecutions": ready,
@@ -141,3 +151,36 @@ class ConcurrencyOperations(OperationGroup):
         if failure:
             body["StatusReason"] = failure
         return body
+
+
+def targets(function: FunctionRecord, qualifier: str) -> tuple[str, ...]:
+    """Return the versions that a qualifier leads to."""
+    alias = function.aliases.get(qualifier)
+    return (qualifier,) if alias is None else alias.versions
+
+
+def shares(function: FunctionRecord) -> dict[str, int]:
+    """Return how many environments each version keeps initialised; an alias's are shared out as its requests are."""
+    wanted = dict.fromkeys(function.versions, 0)
+    for qualifier, kept in function.provisioned.items():
+        main, *others = targets(function, qualifier)
+        weights = function.aliases[qualifier].weights if others else {}
+        counts = {version: round(kept.requested * weights[version]) for version in others}
+        for version, count in {main: kept.requested - sum(counts.values()), **counts}.items():
+            wanted[version] += count
+    return wanted
+
+
+def check_can_be_provisioned(record: VersionRecord) -> None:
+    """Raise `InvalidParameterError` for a version whose environments can't be kept initialised."""
+    if record.version == LATEST:
+        raise InvalidParameterError(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
+    if applies_snap_start(record):
+        raise snap_start_is_provisioned()
+
+
+def snap_start_is_provisioned() -> InvalidParameterError:
+    """Return what is answered where SnapStart and provisioned concurrency would meet."""
+    return InvalidParameterError("Provisioned Concurrency is not supported for SnapStart enabled functions.")

@@ -20,6 +20,9 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+CREATING = "Creating"
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether a version can answer: what AWS calls its state.

@@ -79,8 +79,15 @@ class Deployer:
                 return body
             return await self._publish(spec)
 
-    async def redeploy(self, logical_id: str) -> bool:
+    async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
         """Deploy a function as the template has it, from its source folders; return whether anything is new.
+
+        Parameters
+        ----------
+        logical_id : str
+            The function.
+        is_save : bool
+            Because a file was saved: of the versions that this makes, only the last few are kept.
 
         Raises
         ------
@@ -91,16 +98,18 @@ class Deployer:
         async with self._locks[spec.name]:
             said = await asyncio.to_thread(self._operations.update_from_template, spec)
             if said is not None and spec.alias is not None:
-                await self._publish(spec, said)
+                await self._publish(spec, said, is_save=is_save)
             return said is not None
 
-    async def _publish(self, spec: FunctionSpec, said: str | None = None) -> dict[str, Any]:
+    async def _publish(self, spec: FunctionSpec, said: str | None = None, *, is_save: bool = False) -> dict[str, Any]:
         assert spec.alias is not None
-        body = await asyncio.to_thread(self._operations.publish_version, function_name=spec.name)
+        if is_save:
+            body = await asyncio.to_thread(self._operations.publish_saved, spec.name)
+        else:
+            body = await asyncio.to_thread(self._operations.publish_version, function_name=spec.name)
         version = body["Version"]
         runnable = self._operations.catalogue.runnable(spec.name, version)
-        assert runnable is not None
-        reason = await self._fleet.prepare(runnable)
+        reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
         if reason is not None:
             # It does not count as deployed, so the next start tries again.
             raise DeploymentError(spec.name, spec.alias, version, reason)

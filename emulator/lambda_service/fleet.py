@@ -10,12 +10,15 @@ from typing import Any
 
 from emulator.lambda_service.catalogue import Availability, Catalogue
 from emulator.lambda_service.concurrency import ConcurrencyLedger
-from emulator.lambda_service.configuration import Readiness
+from emulator.lambda_service.concurrency_operations import shares
+from emulator.lambda_service.configuration import CREATING, Readiness
 from emulator.lambda_service.functions import LATEST, FunctionVersion
 from emulator.lambda_service.records import FunctionRecord
 from emulator.lambda_service.running_version import RunningVersion
 
-_PENDING = Readiness("Pending", "The function is being created.", "Creating")
+_PENDING = Readiness("Pending", "The function is being created.", CREATING)
+# After a restart, which AWS doesn't know: its requests wait, as nothing tells their callers of it.
+_RESTORING = Readiness("Pending", "The function is being restored.", "Restoring")
 
 
 class Fleet:
@@ -43,6 +46,8 @@ class Fleet:
         self._known: set[FunctionVersion] = set()
         # What an alias led to, or was provisioned, then: the environments of one that no longer is are let go.
         self._used: set[FunctionVersion] = set()
+        # The functions that the ledger knows of: what a deleted one has reserved is given back.
+        self._counted: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         catalogue.availability = self._availability
@@ -54,7 +59,7 @@ class Fleet:
         self._catalogue.on_change(self._note_change)
         for function in self._referred_to():
             if function.uses_snapshots:
-                self._catalogue.set_readiness(function, _PENDING)
+                self._catalogue.begin_readiness(function, _RESTORING)
                 self.run(self._make_snapshot(function))
         self._follow()
 
@@ -113,7 +118,7 @@ class Fleet:
         """Follow soon: this is called in whichever thread the operation runs."""
         for function in self._catalogue.all_runnable() - self._known:
             if function.uses_snapshots:
-                self._catalogue.set_readiness(function, _PENDING)
+                self._catalogue.begin_readiness(function, _PENDING)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed: the emulator has ended.
                 self._loop.call_soon_threadsafe(self._follow)
@@ -127,12 +132,19 @@ class Fleet:
         for function in [one for one in self._running if one not in present or one in self._used - used]:
             self._drain(function)
         self._known, self._used = present, used
-        functions = self._catalogue.account.functions.values()
-        # What is given back first, so that at no moment too much is reserved.
-        for record in sorted(functions, key=lambda one: one.reserved is not None):
-            self._ledger.set_reserved(record.name, record.reserved)
-        for record in functions:
+        functions = self._catalogue.account.functions
+        self._set_reserved({name: record.reserved for name, record in functions.items()})
+        for record in functions.values():
             self._provision(record)
+
+    def _set_reserved(self, wanted: dict[str, int | None]) -> None:
+        for name in self._counted - wanted.keys():
+            self._ledger.set_reserved(name, None)
+            self._ledger.set_provisioned(name, 0)
+        self._counted = set(wanted)
+        # What is given back first, so that at no moment too much is reserved.
+        for name in sorted(wanted, key=lambda one: (wanted[one] or 0) - (self._ledger.reserved(one) or 0)):
+            self._ledger.set_reserved(name, wanted[name])
 
     def _referred_to(self) -> set[FunctionVersion]:
         """Return the versions that an alias leads to, or that are provisioned."""
@@ -144,14 +156,7 @@ class Fleet:
         return {one for one in found if one is not None and one.version != LATEST}
 
     def _provision(self, record: FunctionRecord) -> None:
-        wanted = dict.fromkeys(record.versions, 0)
-        for qualifier, kept in record.provisioned.items():
-            alias = record.aliases.get(qualifier)
-            shares = {qualifier: 1.0}
-            if alias is not None:
-                shares = {alias.version: 1 - sum(alias.weights.values()), **alias.weights}
-            for version, share in shares.items():
-                wanted[version] += round(kept.requested * share)
+        wanted = shares(record)
         for version, count in wanted.items():
             function = self._catalogue.runnable(record.name, version)
             if function is not None and (count or function in self._running):

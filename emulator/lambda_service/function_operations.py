@@ -94,10 +94,10 @@ class CodeOperations(VersionOperations):
                 latest = self._touched(function.latest, code=code)
                 if dry_run:
                     return self._describe(function, latest, None)
-                self._catalogue.keep(dataclasses.replace(function, latest=latest))
-        if publish:
-            return self.publish_version(function_name=function.name)
-        return self.get_function_configuration(function_name=function.name)
+                function = dataclasses.replace(function, latest=latest)
+                self._catalogue.keep(function)
+                # In the same breath: what is published is this code, whoever else updates the function.
+                return self._publish_latest(function) if publish else self._describe(function, latest, None)
 
     def update_function_configuration(
         self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None

@@ -85,7 +85,7 @@ def environment_variables(
     region : str
         ``AWS_REGION``.
     log_stream : str
-        ``AWS_LAMBDA_LOG_STREAM_NAME``.
+        ``AWS_LAMBDA_LOG_STREAM_NAME``, which versions with SnapStart don't have.
     runtime_api : str
         ``host:port`` of the environment's Runtime API.
     """
@@ -118,6 +118,9 @@ def environment_variables(
         "TZ": ":UTC",
         "PYTHONPATH": ":".join(layers),
     }
+    if function.uses_snapshots:
+        # Initialised once for many environments, it can't know any one's log.
+        del variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
     if spec.log_level is not None:
         variables["AWS_LAMBDA_LOG_LEVEL"] = spec.log_level
     return {**variables, **spec.environment}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def page(name: str, items: Sequence[Body], marker: str | None, max_items: int | 
     most : int
         How many AWS gives at once.
     """
-    if marker and not marker.isdigit():
+    if marker and not re.fullmatch("[0-9]{1,9}", marker):
         raise InvalidParameterError(f"Invalid marker {marker}.")
     start = int(marker or 0)
     end = start + min(max_items or most, most)

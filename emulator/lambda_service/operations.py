@@ -8,7 +8,7 @@ from any thread; those that change something return once the change is on disk.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from emulator.lambda_service.catalogue import Catalogue, ResolvedFunction
@@ -48,6 +48,7 @@ def open_operations(
     *,
     concurrency: int = 1000,
     unreserved_minimum: int = 100,
+    private: Iterable[Path] = (),
 ) -> FunctionOperations:
     """Read an account from its folder, or begin one.
 
@@ -61,13 +62,15 @@ def open_operations(
         The time, with its zone.
     concurrency, unreserved_minimum : int
         The account's limit on requests in flight, and what reservations must leave of it.
+    private : iterable of Path
+        Folders and files that are never part of a function's code.
 
     Raises
     ------
     StateError
         The folder is in use, somebody else's, damaged, or of a later format.
     """
-    state = StateFolder(state_dir)
+    state = StateFolder(state_dir, private)
     catalogue = Catalogue(
         state, state.open(), place, now, concurrency=concurrency, unreserved_minimum=unreserved_minimum
     )

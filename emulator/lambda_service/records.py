@@ -60,6 +60,8 @@ class VersionRecord:
         As AWS writes it.
     description : str or None
         That of `publish_version`; None shows the configuration's.
+    is_saved : bool
+        It was published because a file was saved, not because anybody asked for it.
     """
 
     version: str
@@ -69,6 +71,7 @@ class VersionRecord:
     revision_id: str
     last_modified: str
     description: str | None = None
+    is_saved: bool = False
 
     def codes(self) -> tuple[Code, ...]:
         """Return its own code and that of its layers."""

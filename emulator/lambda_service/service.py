@@ -166,9 +166,9 @@ class LambdaService:
         """See `Deployer.deploy`."""
         return await self._deployer.deploy(name, code_folder)
 
-    async def redeploy(self, logical_id: str) -> bool:
+    async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
         """See `Deployer.redeploy`."""
-        return await self._deployer.redeploy(logical_id)
+        return await self._deployer.redeploy(logical_id, is_save=is_save)
 
     def note(self, text: str) -> None:
         """Say something of the emulator's own among the functions' output."""
@@ -202,6 +202,7 @@ def open_service(
     account_id: str,
     limits: Limits,
     state_dir: Path | None = None,
+    private: Iterable[Path] = (),
     draw: Callable[[], float] = random.random,
 ) -> LambdaService:
     """Return a service with the functions of a template.
@@ -219,6 +220,8 @@ def open_service(
         For ARNs and variables.
     state_dir : Path, optional
         Where versions and aliases are kept; without it they go with the service.
+    private : iterable of Path
+        Folders and files that are never part of a function's code, even inside of it.
 
     Raises
     ------
@@ -233,6 +236,7 @@ def open_service(
         utc_now,
         concurrency=limits.concurrency,
         unreserved_minimum=limits.unreserved_minimum,
+        private=private,
     )
     try:
         for spec in functions.values():

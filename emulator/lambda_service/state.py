@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, write_durably
@@ -34,12 +35,14 @@ class StateFolder:
     ----------
     root : Path or None
         The folder, made if it is not there; None takes a temporary one, which goes with `close`.
+    private : iterable of Path
+        What else is never part of a function's code; this folder never is.
     """
 
-    def __init__(self, root: Path | None) -> None:
+    def __init__(self, root: Path | None, private: Iterable[Path] = ()) -> None:
         self._temporary = None if root is not None else tempfile.TemporaryDirectory(prefix="emulator-")
         self.root = Path(self._temporary.name) if self._temporary is not None else root or Path()
-        self.code = CodeStore(self.root / _CODE, private=self.root)
+        self.code = CodeStore(self.root / _CODE, private=(self.root, *private))
         self._lock: FolderLock | None = None
 
     def open(self) -> Account:
@@ -52,7 +55,11 @@ class StateFolder:
         """
         self._make()
         lock = FolderLock(self.root)
-        if not lock.acquire():
+        try:
+            is_ours = lock.acquire()
+        except OSError as error:
+            raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
+        if not is_ours:
             raise StateError(f"another emulator keeps its functions in {self.root}: stop it, or name another folder "
                              "with --state-dir")  # fmt: skip
         self._lock = lock

@@ -8,12 +8,22 @@ import json
 from typing import Any
 
 from emulator.lambda_service.alias_operations import AliasOperations
-from emulator.lambda_service.concurrency_operations import ConcurrencyOperations
+from emulator.lambda_service.concurrency_operations import ConcurrencyOperations, snap_start_is_provisioned
 from emulator.lambda_service.configuration import settings_of
 from emulator.lambda_service.function_operations import CodeOperations, store_code
 from emulator.lambda_service.functions import LATEST
-from emulator.lambda_service.records import Code, FunctionRecord, Layer, ProvisionedRecord, VersionRecord
+from emulator.lambda_service.operation_group import Body
+from emulator.lambda_service.records import (
+    AliasRecord,
+    Code,
+    FunctionRecord,
+    Layer,
+    ProvisionedRecord,
+    VersionRecord,
+)
 from emulator.project import FunctionSpec
+
+KEPT_SAVES = 5
 
 
 class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations):
@@ -32,6 +42,8 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
             as deployed only once `point_alias` has been given that; cut off before, all is done again.
         """
         catalogue = self._catalogue
+        if spec.snap_start and spec.provisioned_concurrency is not None:
+            raise snap_start_is_provisioned()
         with catalogue.updating(spec.name):
             code = store_code(catalogue.code, spec.code_dir)
             layer_codes = [store_code(catalogue.code, folder) for folder in spec.layer_dirs]
@@ -69,23 +81,31 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
         """
         assert spec.alias is not None
         with self._catalogue.lock:
-            function, _ = self._catalogue.find(spec.name)
+            before, _ = self._catalogue.find(spec.name)
+            provisioned = {name: one for name, one in before.provisioned.items() if name != spec.alias}
+            function = dataclasses.replace(before, provisioned=provisioned)
             alias = function.aliases.get(spec.alias)
-            if alias is None:
-                self.create_alias(function_name=spec.name, name=spec.alias, function_version=version)
-            elif alias.versions != (version,):
-                no_weights: dict[str, Any] = {"AdditionalVersionWeights": {}}
-                self.update_alias(
-                    function_name=spec.name, name=spec.alias, function_version=version, routing_config=no_weights
-                )
-            function, _ = self._catalogue.find(spec.name)
-            provisioned = {name: one for name, one in function.provisioned.items() if name != spec.alias}
+            if alias is None or alias.versions != (version,):
+                described = "" if alias is None else alias.description
+                alias = AliasRecord(spec.alias, version, self._catalogue.new_revision(), described)
+                self.check_alias(function, alias)
+                function = dataclasses.replace(function, aliases={**function.aliases, spec.alias: alias})
             if spec.provisioned_concurrency is not None:
                 self.check_provisioning(function, spec.alias, spec.provisioned_concurrency)
                 kept = ProvisionedRecord(spec.provisioned_concurrency, self._catalogue.timestamp())
-                provisioned[spec.alias] = kept
-            done = function.deployed if said is None else said
-            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned, deployed=done))
+                function = dataclasses.replace(function, provisioned={**provisioned, spec.alias: kept})
+            if said is not None:
+                function = dataclasses.replace(function, deployed=said)
+            self._catalogue.keep(without_old_saves(function))
+
+    def publish_saved(self, name: str) -> Body:
+        """Publish ``$LATEST`` because a file was saved: what nobody has asked for needn't be kept for ever."""
+        with self._catalogue.lock:
+            function, _ = self._catalogue.find(name)
+            newest = function.newest
+            if newest is not None and newest.runs_as(function.latest):
+                return self._describe(function, newest, newest.version)
+            return self._publish(function, is_saved=True)
 
     def _layer_version(self, name: str, code: Code) -> Layer:
         """Return the version of a layer that has this code, published now if there is none."""
@@ -95,6 +115,20 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
             codes = (*codes, code)
             self._catalogue.replace(dataclasses.replace(account, layers={**account.layers, name: codes}))
         return Layer(f"{name}:{codes.index(code) + 1}", code)
+
+
+def without_old_saves(function: FunctionRecord) -> FunctionRecord:
+    """Return a function with the last `KEPT_SAVES` versions that saved files made, and all that anything refers to.
+
+    Fidelity: AWS keeps every version. There each was asked for; here each save would leave one, with its code.
+    """
+    referred = {version for alias in function.aliases.values() for version in alias.versions}
+    referred |= function.provisioned.keys() | function.event_invoke.keys()
+    saves = [one.version for one in function.versions.values() if one.is_saved]
+    old = set(saves[:-KEPT_SAVES]) - referred
+    return dataclasses.replace(
+        function, versions={number: one for number, one in function.versions.items() if number not in old}
+    )
 
 
 def _digest(spec: FunctionSpec, settings: dict[str, Any], code: Code, layers: list[Code]) -> str:

@@ -63,9 +63,9 @@ class Invoker:
             trace_id=headers.get("X-Amzn-Trace-Id", ""),
             client_context=_client_context(headers.get("X-Amz-Client-Context")),
         )
+        # Whether there is such a function, version or alias, and whether it is ready, is said at once.
+        self._service.operations.catalogue.check_created(event.function, event.qualifier)
         if kind != "RequestResponse":
-            # Whether there is such a function, version or alias is said at once.
-            self._service.operations.resolve(event.function, event.qualifier, 0.0)
             if kind == "DryRun":
                 return ApiAnswer(204)
             self._events.accept(event)

@@ -22,6 +22,7 @@ MAX_ZIPPED_BYTES = 50 * 1024 * 1024
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 _S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
 _CHUNK_BYTES = 1024 * 1024
+_LONGEST_PATH_BYTES = 4096
 # What zipfile and its decompressors raise for what is damaged (RuntimeError: encrypted), and what the system says of
 # an entry that is a file and a folder at once, or has too long a name.
 _DAMAGED = (
@@ -161,7 +162,7 @@ def _unpack_entries(source: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo],
         if entry.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         elif stat.S_ISLNK(mode):
-            links.append((target, source.read(entry).decode("utf-8", "surrogateescape")))
+            links.append((target, _link_target(source, entry)))
         else:
             left -= _write(source, entry, target, left)
             # Readable by all, as Lambda asks for; what is said of execution is kept.
@@ -181,6 +182,15 @@ def _relative(name: str) -> PurePosixPath:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise InvalidParameterError(f"{_NO_ZIP} (the name {name!r} leads out of it)")
     return path
+
+
+def _link_target(source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    """Return where a link leads; what is longer than a path is not unpacked."""
+    with source.open(entry) as content:
+        to = content.read(_LONGEST_PATH_BYTES + 1)
+    if len(to) > _LONGEST_PATH_BYTES:
+        raise InvalidParameterError(f"{_NO_ZIP} (the link {entry.filename!r} leads to no path)")
+    return to.decode("utf-8", "surrogateescape")
 
 
 def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit_bytes: int) -> int:

@@ -55,7 +55,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         return {}
     try:
         sent = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LambdaApiError(
             "SerializationException", 400, f"Could not parse request body into json: {error}"
         ) from None

@@ -130,6 +130,28 @@ def test_what_is_no_code_is_no_change_and_of_many_changes_the_last_one_stands(
     assert api.get("/live").json["text"] == "edit 39"
 
 
+def test_what_the_emulator_writes_is_no_code_even_beside_it(start: Callable[..., Any], tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.template.write_text(project.template.read_text().replace("CodeUri: live", "CodeUri: .\n      Timeout: 9"))
+    (project.folder / "app.py").write_text(APP.format(text="one"))
+    data, state, log = (project.folder / name for name in ("data", "state", "functions.log"))
+    api = start(
+        "-p", "0", "--lambda-port", "0", "--bucket-port", "0", "--data-dir", str(data), "--state-dir", str(state),
+        "-l", str(log), "-t", str(project.template),
+    )  # fmt: skip
+    assert api.get("/live").json["version"] == "1"
+    (data / "noise").write_bytes(b"x")
+    project.write("latest", "two")
+    assert wait_for(api, "/live", version="2")
+    wait_for(api, "/latest", text="two")
+    copies = [folder for folder in (state / "code").iterdir() if (folder / "template.yaml").exists()]
+    assert copies
+    for copy in copies:
+        assert not {"data", "state", "functions.log"} & {entry.name for entry in copy.iterdir()}
+    (project.folder / "app.py").write_text(APP.format(text="three"))
+    assert wait_for(api, "/live", text="three")["version"] == "3", "requests alone, which are logged, deploy nothing"
+
+
 def test_code_that_fails_leaves_the_alias_until_it_is_mended(start: Callable[..., Any], project: Project) -> None:
     api = serve(start, project)
     (project.folder / "live" / "app.py").write_text("import nowhere\n")

@@ -106,6 +106,14 @@ def test_who_is_not_authorized_is_told_so(api: Any, key: str | None, status: int
     assert api.get("/simple/1", X_Key="me").status == 200
 
 
+def test_authorizers_can_be_disabled(start: Callable[..., Any], functions: Path) -> None:
+    open_api = start("start-api", "-p", "0", "-t", str(functions / "gateway" / "template.yaml"), "--disable-authorizer")
+    for headers in ({}, {"X_Key": "no"}):
+        answer = open_api.get("/simple/1", **headers)
+        assert answer.status == 200
+        assert "authorizer" not in answer.json["event"]["requestContext"]
+
+
 def test_a_preflight_request_to_a_closed_route_has_to_pass_its_authorizer(api: Any) -> None:
     asked = {"Origin": ORIGIN, "Access_Control_Request_Method": "PUT"}
     assert api.get("/simple/1", "OPTIONS", **asked).status == 401

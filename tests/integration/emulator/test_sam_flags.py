@@ -118,6 +118,15 @@ def test_the_status_page_is_the_same_on_the_apis_port_and_on_lambdas(start: Call
     assert len(seen[0][2]) == 1
 
 
+def test_an_empty_region_is_none(template: str, tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ |= {"AWS_DEFAULT_REGION": "", "AWS_REGION": "", "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    command = [sys.executable, "-m", "emulator", "invoke", "Plain", "-t", template]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["region"] == "us-east-1"
+
+
 @pytest.mark.parametrize("source", ["none", "file", "stdin"])
 def test_invoke(template: str, variables: str, tmp_path: Path, source: str) -> None:
     event = tmp_path / "event.json"

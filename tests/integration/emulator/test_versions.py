@@ -181,6 +181,24 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
     run(scenario())
 
 
+@pytest.mark.parametrize("project", [False], indirect=True)
+def test_a_version_that_is_deleted_while_it_is_deployed_ends_the_deployment_alone(project: Project) -> None:
+    async def scenario() -> None:
+        async with project.serve() as service:
+            operations = service.operations
+
+            def delete_the_second() -> None:
+                if operations.catalogue.runnable(NAME, "2") is not None:
+                    operations.delete_function(function_name=NAME, qualifier="2")
+
+            operations.catalogue.on_change(delete_the_second)
+            with pytest.raises(DeploymentError, match="deleted meanwhile"):
+                await service.deploy(NAME, write_code(project.folder / "new", "two"))
+            assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "1"
+
+    run(scenario())
+
+
 def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(project: Project) -> None:
     """The draws are those of a seeded generator, so the shares are known to the request."""
 
@@ -276,6 +294,19 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
             await until(lambda: service.ledger.in_flight(NAME) == 0)
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "one"
             service.operations.delete_function_concurrency(**name)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("project", [False], indirect=True)
+def test_a_deleted_function_gives_its_concurrency_back(project: Project) -> None:
+    async def scenario() -> None:
+        async with project.serve() as service:
+            name, operations, whole = {"function_name": NAME}, service.operations, service.ledger.unreserved
+            operations.put_function_concurrency(**name, reserved_concurrent_executions=5)
+            await until(lambda: service.ledger.unreserved == whole - 5)
+            operations.delete_function(**name)
+            await until(lambda: service.ledger.unreserved == whole)
 
     run(scenario())
 

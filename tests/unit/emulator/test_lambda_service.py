@@ -398,6 +398,9 @@ def test_variables_of_a_function(tmp_path: Path) -> None:
     assert published["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
     assert (published["AWS_ACCESS_KEY_ID"], published["A"], published["TZ"]) == ("k", "1", "UTC")
     assert "EVIL" not in published
+    logs = {"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f", "AWS_LAMBDA_LOG_STREAM_NAME": "s"}
+    assert not logs.keys() & published.keys(), "as AWS documents of SnapStart"
+    assert logs.items() <= variables("$LATEST", machine).items()
     assert "AWS_SESSION_TOKEN" not in published
     assert "AWS_XRAY_DAEMON_ADDRESS" not in published
     latest = variables("$LATEST", {})

@@ -90,7 +90,8 @@ def test_links_are_followed_once_each_and_the_stores_own_folder_is_left_out(tmp_
     (source / "linked").symlink_to(tmp_path / "elsewhere")
     (source / "round").symlink_to(source)
     (source / "gone").symlink_to(tmp_path / "nowhere")
-    store = CodeStore(source / ".state" / "code", private=source / ".state")
+    (source / "log.txt").write_bytes(b"3")
+    store = CodeStore(source / ".state" / "code", private=[source / ".state", source / "log.txt"])
     stored = store.put(source)
     assert content_of(store.folder(stored.digest)) == {"app.py": b"1", "linked/lib.py": b"2"}
     assert store.put(source) == stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.catalogue import Availability
+from emulator.lambda_service.concurrency_operations import shares
+from emulator.lambda_service.configuration import CREATING, Readiness
+from emulator.lambda_service.errors import LambdaApiError, ResourceConflictError
 from emulator.lambda_service.names import Place
 from emulator.lambda_service.operations import FunctionOperations
+from emulator.lambda_service.template_operations import KEPT_SAVES
 from emulator.project import FunctionSpec
 
 PLACE = Place("eu-west-1", "123456789012")
@@ -322,6 +327,94 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Funct
     assert refusal(provision, **F, qualifier="2", provisioned_concurrent_executions=1)[:2] == invalid
 
 
+def test_provisioned_concurrency_and_snap_start_never_meet(operations: FunctionOperations, spec: FunctionSpec) -> None:
+    invalid = ("InvalidParameterValueException", 400)
+    operations.publish_version(**F)
+    operations.update_function_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
+    operations.publish_version(**F)
+    operations.create_alias(**F, name="live", function_version="1")
+    operations.put_provisioned_concurrency_config(**F, qualifier="live", provisioned_concurrent_executions=3)
+    weighted = {"AdditionalVersionWeights": {"2": 0.5}}
+    for changes in ({"function_version": "2"}, {"function_version": "$LATEST"}, {"routing_config": weighted}):
+        assert refusal(operations.update_alias, **F, name="live", **changes)[:2] == invalid
+    assert operations.get_alias(**F, name="live")["FunctionVersion"] == "1"
+    both = dataclasses.replace(spec, snap_start=True, provisioned_concurrency=1, alias="live")
+    before = operations.catalogue.account
+    with pytest.raises(LambdaApiError, match="not supported for SnapStart"):
+        operations.update_from_template(both)
+    assert operations.catalogue.account is before
+
+
+def test_a_version_is_provisioned_by_its_number_or_by_an_alias(pair: FunctionOperations) -> None:
+    f, provision = {"function_name": "hello"}, pair.put_provisioned_concurrency_config
+    weights = {"AdditionalVersionWeights": {"2": 0.5}}
+    pair.create_alias(**f, name="shared", function_version="1", routing_config=weights)
+    provision(**f, qualifier="2", provisioned_concurrent_executions=1)
+    refused = refusal(provision, **f, qualifier="shared", provisioned_concurrent_executions=3)
+    assert refused[2].startswith("Alias can't be used for Provisioned Concurrency")
+    pair.delete_provisioned_concurrency_config(**f, qualifier="2")
+    provision(**f, qualifier="shared", provisioned_concurrent_executions=3)
+    refused = refusal(provision, **f, qualifier="1", provisioned_concurrent_executions=1)
+    assert refused[2] == "Version is pointed by a Provisioned Concurrency alias"
+    assert sum(shares(pair.catalogue.account.functions["hello"]).values()) == 3, "halves are not rounded twice"
+    pair.catalogue.availability = lambda function: Availability({"1": 1, "2": 2}[function.version])
+    assert pair.get_provisioned_concurrency_config(**f, qualifier="shared")["Status"] == "READY"
+    pair.delete_alias(**f, name="shared")
+
+
+def test_only_the_last_versions_that_saves_made_are_kept(operations: FunctionOperations, spec: FunctionSpec) -> None:
+    aliased = dataclasses.replace(spec, alias="live")
+
+    def save(number: int) -> None:
+        (spec.code_dir / "app.py").write_text(f"NUMBER = {number}\n")
+        said = operations.update_from_template(aliased)
+        operations.point_alias(aliased, operations.publish_saved(spec.name)["Version"], said)
+
+    save(1)
+    operations.create_alias(**F, name="kept", function_version="1")
+    save(2)
+    assert operations.publish_version(**F)["Version"] == "2", "asked for, it is no save any more"
+    for number in range(3, 3 + KEPT_SAVES + 2):
+        save(number)
+    versions = [one["Version"] for one in operations.list_versions_by_function(**F)["Versions"]]
+    assert versions == ["$LATEST", "1", "2", *(str(number) for number in range(5, 3 + KEPT_SAVES + 2))]
+    assert operations.get_alias(**F, name="live")["FunctionVersion"] == versions[-1]
+
+
+def test_what_an_update_publishes_is_its_own_code(operations: FunctionOperations, tmp_path: Path) -> None:
+    def update(number: int) -> tuple[str, str]:
+        folder = tmp_path / f"update {number}"
+        folder.mkdir()
+        (folder / "app.py").write_text(f"NUMBER = {number}\n")
+        while True:
+            try:
+                done = operations.update_function_code(**F, code_folder=folder, publish=True, code_sha256=str(number))
+            except ResourceConflictError:
+                continue
+            return done["CodeSha256"], done["Version"]
+
+    with ThreadPoolExecutor(4) as callers:
+        done = list(callers.map(update, range(20)))
+    assert [sha256 for sha256, _ in done] == [str(number) for number in range(20)]
+    assert len({version for _, version in done}) == 20
+
+
+def test_the_state_of_a_version_is_not_overwritten_by_a_thread_that_is_late(operations: FunctionOperations) -> None:
+    operations.publish_version(**F)
+    catalogue = operations.catalogue
+    function = catalogue.runnable("hello", "1")
+    assert function is not None
+    being_made = Readiness("Pending", "The function is being created.", CREATING)
+    catalogue.begin_readiness(function, being_made)
+    for qualified in ({"function_name": "hello", "qualifier": "1"}, {"function_name": "hello:1", "qualifier": None}):
+        assert refusal(catalogue.check_created, **qualified)[:2] == ("ResourceConflictException", 409)
+    catalogue.check_created("hello", None)
+    catalogue.set_readiness(function, Readiness())
+    catalogue.begin_readiness(function, being_made)
+    assert catalogue.readiness("hello", "1").state == "Active"
+    catalogue.check_created("hello", "1")
+
+
 def test_event_invoke_configurations(operations: FunctionOperations) -> None:
     put, get = operations.put_function_event_invoke_config, operations.get_function_event_invoke_config
     missing = refusal(get, **F)
@@ -357,7 +450,8 @@ def test_lists_come_in_pages(operations: FunctionOperations) -> None:
         if marker is None:
             break
     assert seen == ["$LATEST", "1", "2", "3", "4", "5"]
-    assert refusal(operations.list_functions, marker="?")[1] == 400
+    for marker in ("?", "²", "9" * 5000):
+        assert refusal(operations.list_functions, marker=marker)[1] == 400
     every = operations.list_functions(function_version="ALL")["Functions"]
     assert [one["FunctionArn"] for one in every][:2] == [f"{ARN}:$LATEST", f"{ARN}:1"]
     assert [one["FunctionArn"] for one in operations.list_functions()["Functions"]] == [ARN]

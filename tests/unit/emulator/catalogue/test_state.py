@@ -11,7 +11,7 @@ import pytest
 from emulator.lambda_service.names import Place
 from emulator.lambda_service.operations import FunctionOperations, open_operations
 from emulator.lambda_service.running_version import utc_now
-from emulator.lambda_service.state import StateError
+from emulator.lambda_service.state import StateError, StateFolder
 from emulator.project import FunctionSpec
 
 PLACE = Place("eu-west-1", "123456789012")
@@ -140,3 +140,9 @@ def test_without_a_folder_nothing_is_left(spec: FunctionSpec) -> None:
 
 def test_the_file_says_its_format(operations: FunctionOperations, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "state" / "state.json").read_text())["format"] == 1
+
+
+def test_a_folder_that_cant_be_locked_is_refused_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "state" / "lock").mkdir(parents=True)
+    with pytest.raises(StateError, match="can't be used for the functions' state: Is a directory"):
+        StateFolder(tmp_path / "state").open()

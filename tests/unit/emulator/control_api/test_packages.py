@@ -71,6 +71,7 @@ def test_a_package_is_unpacked_with_its_modes_and_its_sum(tmp_path: Path) -> Non
         [link("sub", "/tmp"), ("sub/out.py", "")],
         [("app.py", ""), ("app.py/inside.py", "")],
         [("a" * 300, "")],
+        [("app.py", ""), link("long", "a/" * 3000 + "../" * 3000)],
     ],
 )  # fmt: skip
 def test_a_package_that_leads_out_of_its_folder_or_contradicts_itself_is_refused(

@@ -108,3 +108,9 @@ def test_all_that_is_wrong_is_said_at_once_and_secrets_are_masked() -> None:
         parameters("PUT", f"{FUNCTION}/configuration", body)
     assert refused.value.message.startswith("2 validation errors detected: ")
     assert "s3cret" not in refused.value.message
+
+
+def test_a_body_without_end_is_no_object() -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("PUT", "/2017-10-31/functions/f/concurrency", b'{"a":' * 100_000)
+    assert (refused.value.code, refused.value.status) == ("SerializationException", 400)

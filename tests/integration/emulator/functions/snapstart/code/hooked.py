@@ -11,7 +11,6 @@ from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 time.sleep(float(os.environ.get("INIT_S", "0.7")))
 INITIALISED_IN = os.getpid()
-STREAM_AT_INIT = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
 ran = []
 random.seed(1)
 logging.getLogger().setLevel("INFO")
@@ -50,7 +49,7 @@ def handler(event, context):
         "random": random.random(),
         "uuid": str(uuid.uuid4()),
         "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
-        "own_stream": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] != STREAM_AT_INIT,
+        "log_variables": [name for name in os.environ if name.startswith("AWS_LAMBDA_LOG_") and name.endswith("_NAME")],
         "version": context.function_version,
         "request_id": context.aws_request_id,
         "arn": context.invoked_function_arn,
