@@ -17,7 +17,6 @@ from peerloan.errors import CommandError, NoLiveVersionError
 from peerloan.output import note
 from peerloan.workplace import Workplace
 
-
 # What ends a command at the terminal, and from outside.
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
