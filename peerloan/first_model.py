@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from model_registry.writer import Publication
 from peerloan.errors import CommandError, NoLiveVersionError
 from peerloan.output import note
 from peerloan.workplace import Workplace
+
+# What ends a command at the terminal, and from outside.
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def publish_folder(
@@ -55,9 +59,33 @@ def ensure_model(workplace: Workplace) -> int:
 def train_into(folder: Path, name: str, *options: str) -> None:
     """Train a model as a step of something else: its summary is no result, so it goes to stderr."""
     command = [sys.executable, "-m", "training", name, "--out", str(folder), *options]
-    # A session of its own: Ctrl-C reaches this process alone, which ends the training and says that it stopped.
-    if subprocess.run(command, stdout=sys.stderr, check=False, start_new_session=True).returncode:
+    process = _start(command)
+    try:
+        returncode = process.wait()
+    finally:
+        process.kill()  # Nothing happens to one that has ended.
+        process.wait()
+    if returncode:
         raise CommandError("Training failed; see above.")
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own: Ctrl-C reaches this process alone, which ends it and says so.
+
+    A signal that comes while it starts would leave a process that nobody knows; it is raised when it is known.
+    """
+    came: list[int] = []
+    handlers = {number: signal.signal(number, lambda *which: came.append(which[0])) for number in _ENDING}
+    try:
+        process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        process.kill()
+        process.wait()
+        raise KeyboardInterrupt
+    return process
 
 
 def find_only_version(reader: RegistryReader) -> int | None:

@@ -77,4 +77,4 @@ def _targets(source: Path, out: Path | None) -> Targets:
         raise UsageError(f"There is no folder {scored.parent}.")
     if scored.exists() and scored.samefile(source):
         raise UsageError("The output would replace the input. Give another --out.")
-    return Targets(scored, scored.with_name(f"{scored.stem}.rejects.csv"))
+    return Targets(scored, scored.with_name(f"{scored.name}.rejects.csv"))

@@ -54,6 +54,7 @@ def up(
     if api:
         check_port(port, "--port")
         check_port(lambda_port, "--lambda-port")
+    is_up = False
     try:
         with Stack(workplace.state_dir, DEFAULT_BUCKET, dict(workplace.environ)) as stack:
             address = docker_bridge_address() if docker else None
@@ -72,9 +73,13 @@ def up(
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
             note("Ctrl-C ends it.")
+            is_up = True
             stack.wait(note)
     except KeyboardInterrupt:
         note("Stopped.")
+        if not is_up:
+            # As shells count it: whatever was to follow in a script has nothing to work with.
+            raise typer.Exit(130) from None
 
 
 def status(

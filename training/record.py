@@ -20,9 +20,11 @@ import pandas as pd
 
 from model_artifact.inspection import find_categories_in_child
 from model_artifact.schema import FIELDS, Field
+from model_artifact.serving_form.parity import TOLERANCE
 from model_registry.candidate import Candidate
 from model_registry.manifest import (
     FieldSchema,
+    HoldoutParity,
     Threshold,
     parse_field,
     parse_holdout_parity,
@@ -136,8 +138,15 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
         git_commit=document["git_commit"],
         description=document["description"],
         reasons=parse_reasons(document["reasons"]) if document.get("reasons") else None,
-        holdout_parity=parse_holdout_parity(document["holdout_parity"]) if document.get("holdout_parity") else None,
+        holdout_parity=_parse_parity(document["holdout_parity"]) if document.get("holdout_parity") else None,
     )
+
+
+def _parse_parity(document: Mapping[str, Any]) -> HoldoutParity:
+    parity = parse_holdout_parity(document)
+    if parity.is_proven and parity.tolerance > TOLERANCE:
+        raise ValueError(f"it calls a serving form proven with a tolerance of {parity.tolerance:g}")
+    return parity
 
 
 def _bare(pickle: bytes) -> Candidate:

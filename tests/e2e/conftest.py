@@ -19,7 +19,8 @@ import pytest
 
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.stack import docker_bridge_address
-from tests.contract.predict_api.api_kit import Registry, pickled
+from tests.contract.predict_api.api_kit import Registry
+from tests.contract.predict_api.loans_kit import pickled
 from tests.e2e import docker
 from tests.e2e.answers import Answer, from_event_answer
 from tests.e2e.limits import MARGIN_S, TTL_S

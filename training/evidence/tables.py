@@ -124,7 +124,7 @@ def deciles(evidence: Evidence) -> Table:
     return Table(
         ("Decile, highest probability first", "Loans", "Late", "Lift", "Late loans captured so far"),
         rows,
-        "Loans of equal probability on a border are shared out.",
+        "Loans of equal probability on a border are shared out. Intervals: Wilson's, 95%.",
     )
 
 
@@ -146,7 +146,8 @@ def thresholds(evidence: Evidence) -> Table:
         ("Threshold", "Loans flagged", "Late loans found", "Flagged loans late", *ratios),
         rows,
         "Costs are in calls for every thousand loans: one for each flagged loan, and the stated number for each late "
-        f"loan that was not flagged. Set off: the version's own threshold. {evidence.manifest.threshold.how}",
+        f"loan that was not flagged. Set off: the version's own threshold. {evidence.manifest.threshold.how} "
+        "Intervals: Wilson's, 95%, for the number of loans flagged.",
         chosen,
     )
 
@@ -215,7 +216,8 @@ def segments(evidence: Evidence, column: str) -> Table:
     return Table(
         (column, "Loans", "Late", "Late rate", "Expected late", "Observed / expected", "ROC-AUC", "Flagged"),
         rows,
-        f"ROC-AUC where there are at least {LEAST_LOANS} loans and {LEAST_LATE} late ones.",
+        f"ROC-AUC where there are at least {LEAST_LOANS} loans and {LEAST_LATE} late ones. The plot leaves out "
+        "segments with less than one expected late loan.",
     )
 
 

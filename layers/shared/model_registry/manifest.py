@@ -175,8 +175,8 @@ def parse_reasons(document: Mapping[str, Any]) -> Reasons:
 
 
 def parse_holdout_parity(document: Mapping[str, Any]) -> HoldoutParity:
-    """Read a comparison; raises ``ValueError`` where it is incomplete."""
-    return HoldoutParity(
+    """Read a comparison; raises ``ValueError`` where it is incomplete or contradicts itself."""
+    parity = HoldoutParity(
         data_name=documents.text(document, "data_name"),
         data_sha256=documents.text(document, "data_sha256"),
         rows=documents.integer(document, "rows", minimum=1),
@@ -185,6 +185,11 @@ def parse_holdout_parity(document: Mapping[str, Any]) -> HoldoutParity:
         is_proven=document.get("is_proven") is True,
         form_sha256=documents.text(document, "form_sha256"),
     )
+    if parity.largest_difference < 0 or parity.tolerance < 0:
+        raise ValueError("a difference is below zero")
+    if parity.is_proven and parity.largest_difference > parity.tolerance:
+        raise ValueError("it says that it is proven, with a difference beyond its tolerance")
+    return parity
 
 
 def _parse_artifact(document: Mapping[str, Any]) -> Artifact:

@@ -203,11 +203,14 @@ def _without_unproven_form(inspection: Inspection, candidate: Candidate) -> Insp
 
 
 def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParity | None:
-    """Return the candidate's comparison if it is of these bytes: other libraries may compile another form."""
+    """Return the candidate's comparison if it is of these bytes, or says why there are none.
+
+    Other libraries than the training's may compile another form, or none.
+    """
     parity = candidate.holdout_parity
-    if parity is None or (serving_form and Artifact.of(serving_form).sha256 != parity.form_sha256):
-        return None
-    return parity
+    if parity is None or not parity.is_proven:
+        return parity
+    return parity if serving_form and Artifact.of(serving_form).sha256 == parity.form_sha256 else None
 
 
 def _is_same_model(one: Manifest, other: Manifest) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from model_registry.candidate import Inspection
-from model_registry.manifest import HoldoutParity
+from model_registry.manifest import HoldoutParity, parse_holdout_parity
 from model_registry.stores.base import ObjectStore
 from registry_kit import make_candidate, make_writer
 
@@ -16,19 +16,54 @@ FORM = b"form"
 
 
 @pytest.mark.parametrize(
-    ("is_proven", "compared", "stored", "kept"),
-    # Of another form, compiled by other libraries, nothing is known; publishing has proven this one by itself.
-    [(True, FORM, True, True), (True, b"another", True, False), (False, FORM, False, True)],
+    ("is_proven", "form", "compared", "stored", "kept"),
+    [
+        (True, FORM, FORM, True, True),
+        # Of another form, compiled by other libraries, nothing is known; publishing has proven this one by itself.
+        (True, FORM, b"another", True, False),
+        (True, None, FORM, False, False),
+        (False, FORM, FORM, False, True),
+        (False, FORM, b"another", False, True),
+        (False, None, FORM, False, True),
+    ],
 )
 def test_a_serving_form_is_stored_unless_it_differed_on_the_held_out_loans(
-    store: ObjectStore, is_proven: bool, compared: bytes, stored: bool, kept: bool
+    store: ObjectStore, is_proven: bool, form: bytes | None, compared: bytes, stored: bool, kept: bool
 ) -> None:
     difference = 0.0 if is_proven else 1e-11
     sha256 = hashlib.sha256(compared).hexdigest()
     parity = HoldoutParity("loans.csv", "0" * 64, 9, difference, 1e-12, is_proven, sha256)
-    writer = make_writer(store, inspect=lambda *_: Inspection({}, (0, 1), (0.5,), serving_form=FORM))
+    writer = make_writer(store, inspect=lambda *_: Inspection({}, (0, 1), (0.5,), serving_form=form))
     manifest = writer.publish(replace(make_candidate(), holdout_parity=parity)).manifest
     assert (manifest.serving_form is not None) == stored
     assert manifest.holdout_parity == (parity if kept else None)
     assert writer.reader.get_manifest(manifest.version) == manifest
     assert ("late-payer/versions/1/serving-form.npz" in store.list_keys("late-payer/versions/1/")) == stored
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"largest_difference": 1e-11},
+        {"largest_difference": -1.0},
+        {"largest_difference": float("nan")},
+        {"tolerance": -1e-12, "is_proven": False},
+        {"tolerance": float("inf")},
+        {"rows": 0},
+        {"rows": True},
+        {"form_sha256": None},
+    ],
+)
+def test_a_comparison_that_contradicts_itself_is_refused(changes: dict[str, object]) -> None:
+    right = {
+        "data_name": "loans.csv",
+        "data_sha256": "0" * 64,
+        "rows": 9,
+        "largest_difference": 0.0,
+        "tolerance": 1e-12,
+        "is_proven": True,
+        "form_sha256": "0" * 64,
+    }
+    assert parse_holdout_parity(right).is_proven
+    with pytest.raises(ValueError, match=r"is not|below zero|beyond its tolerance"):
+        parse_holdout_parity({**right, **changes})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import itertools
 import json
@@ -12,17 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import joblib
-import pandas as pd
 
 from model_artifact.features import frame_from_records
 from model_artifact.reasons.codes import CODES_VERSION
-from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
 from model_artifact.scoring import late_probabilities
 from model_artifact.serving_form.parity import compile_verified
 from model_artifact.verification import running_environment
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
-from model_registry.manifest import FieldSchema, Reasons, Threshold
+from model_registry.manifest import Reasons, Threshold
 from model_registry.stores.base import ObjectStore, StoredObject
 from model_registry.stores.memory import InMemoryStore
 from model_registry.writer import RegistryWriter
@@ -30,8 +27,7 @@ from predict_api.app import build
 from predict_api.clock import Instant
 from predict_api.serving_model import ModelLoader, make_loader
 from predict_api.settings import Settings
-from training import basic_model, improved_model, sample_data
-from training.record import input_schema
+from tests.contract.predict_api.loans_kit import loans_schema
 
 TTL_S = 5.0
 RECORD: Mapping[str, Any] = {
@@ -189,38 +185,6 @@ def inspect_and_compile(pickle: bytes, probe_records: Sequence[Mapping[str, Any]
 def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
     """Take a pickle for a model without looking, as a registry would that somebody wrote to by hand."""
     return Inspection(running_environment(), (0, 1), (0.5,) * len(probe_records))
-
-
-@functools.lru_cache(maxsize=1)
-def loans() -> pd.DataFrame:
-    """Return some generated loans with their outcomes."""
-    return sample_data.generate()[0].head(30_000)
-
-
-@functools.lru_cache(maxsize=1)
-def loans_schema() -> tuple[FieldSchema, ...]:
-    """Return the schema with the ranges of the generated loans."""
-    return input_schema(loans())
-
-
-@functools.lru_cache(maxsize=8)
-def pickled(kind: str = "forest", seed: int = 42) -> bytes:
-    """Return a small fitted pipeline as a compressed pickle: a forest, or boosted trees."""
-    is_forest = kind == "forest"
-    pipeline = basic_model.build_pipeline(8, seed=seed) if is_forest else improved_model.build_pipeline(60, seed=seed)
-    if is_forest:
-        # Few trees with a loan a leaf would say 0 of almost every loan.
-        pipeline.set_params(forest__min_samples_leaf=20)
-    frame = loans()
-    pipeline.fit(as_features(frame), frame[TARGET].to_numpy())
-    buffer = io.BytesIO()
-    joblib.dump(pipeline, buffer, compress=1)
-    return buffer.getvalue()
-
-
-def as_features(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the ten columns as training makes them."""
-    return frame[list(FIELD_NAMES)].astype({field.name: "float64" for field in FIELDS if field.type == "number"})
 
 
 def settings(**changes: Any) -> Settings:

@@ -9,7 +9,8 @@ import pytest
 # As the template sets it, and before scikit-learn is imported: on more threads a single row takes many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.contract.predict_api.api_kit import Function, Registry, inspect_and_compile, inspect_here, pickled
+from tests.contract.predict_api.api_kit import Function, Registry, inspect_and_compile, inspect_here
+from tests.contract.predict_api.loans_kit import pickled
 
 
 @pytest.fixture
@@ -26,3 +27,9 @@ def function(request: pytest.FixtureRequest) -> Function:
     made = Registry(inspector=inspect_and_compile if request.param == "arrays" else inspect_here)
     made.writer.assign("live", made.publish(pickled()))
     return Function(made)
+
+
+@pytest.fixture
+def second(registry: Registry) -> int:
+    """A second version, which no alias points to yet."""
+    return registry.publish(pickled(seed=2))

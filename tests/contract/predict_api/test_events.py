@@ -11,7 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from predict_api.openapi import openapi_document
-from tests.contract.predict_api.api_kit import Function, Registry, pickled
+from tests.contract.predict_api.api_kit import Function, Registry
+from tests.contract.predict_api.loans_kit import pickled
 
 EVENTS = sorted((Path(__file__).parents[3] / "events").glob("*.json"))
 DOCUMENT = openapi_document()

@@ -21,18 +21,8 @@ from sklearn.pipeline import Pipeline
 
 from model_artifact.schema import NUMERIC_NAMES, TARGET
 from model_registry.alias import RoutingConfig
-from tests.contract.predict_api.api_kit import (
-    RECORD,
-    TTL_S,
-    Function,
-    Registry,
-    as_features,
-    believe,
-    loans,
-    logs,
-    metrics,
-    pickled,
-)
+from tests.contract.predict_api.api_kit import RECORD, TTL_S, Function, Registry, believe, logs, metrics
+from tests.contract.predict_api.loans_kit import as_features, loans, pickled
 
 WEB_PAGE = b"<!DOCTYPE html><html><body>404: not here</body></html>"
 

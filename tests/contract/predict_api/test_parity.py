@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from model_artifact.schema import FIELD_NAMES
-from tests.contract.predict_api.api_kit import RECORD, Function, Registry, as_features, pickled
+from tests.contract.predict_api.api_kit import RECORD, Function, Registry
+from tests.contract.predict_api.loans_kit import as_features, pickled
 from training import sample_data
 
 

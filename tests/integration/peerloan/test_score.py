@@ -77,7 +77,8 @@ def test_arrays_and_pickle_give_the_same_probabilities(bucket: str, tmp_path: Pa
     for path in (tmp_path / "loans.scored.csv", tmp_path / "1.csv"):
         found = [float(line.rsplit(",", 3)[1]) for line in path.read_text().splitlines()[1:]]
         assert found == pytest.approx(expected, abs=1e-12)
-    assert (tmp_path / "loans.scored.rejects.csv").read_text().splitlines()[1].startswith(f"{len(LOANS) + 2},int_rate,")
+    rejects = (tmp_path / "loans.scored.csv.rejects.csv").read_text().splitlines()
+    assert rejects[1].startswith(f"{len(LOANS) + 2},int_rate,")
 
 
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
     )
     assert "Scored 450,000 rows" in done.stdout
     assert cut.read_bytes() == whole.read_bytes()
-    rejects = [(tmp_path / f"{name}.rejects.csv").read_bytes() for name in ("cut", "whole")]
+    rejects = [(tmp_path / f"{name}.csv.rejects.csv").read_bytes() for name in ("cut", "whole")]
     assert rejects[0] == rejects[1]
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".part", ".journal", ".new")]
 

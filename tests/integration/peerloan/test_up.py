@@ -277,3 +277,20 @@ def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None
     assert (peerloan.folder / "here" / "bucket").is_dir()
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_LIMIT_S) == 0
+
+
+def test_a_start_that_is_interrupted_is_no_success_and_leaves_nothing_running(peerloan: Peerloan) -> None:
+    process = subprocess.Popen(
+        peerloan.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0"),
+        env=peerloan.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peerloan.running.append(process)
+    assert process.stdout is not None
+    assert any("training the basic model" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()  # Ends when the last process that could write to it has.
+    assert (process.wait(STOP_LIMIT_S), rest.splitlines()[-1]) == (130, "Stopped.")
+    assert "Traceback" not in rest

@@ -58,3 +58,16 @@ def test_a_record_that_lacks_something_is_refused(candidate: Candidate, tmp_path
 def test_no_model_says_how_to_train_one(tmp_path: Path) -> None:
     with pytest.raises(RecordRefusedError, match="python -m training"):
         record.read_candidate(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"tolerance": 0.5}, {"tolerance": 0.5, "largest_difference": 0.1}])
+def test_a_record_can_not_widen_what_counts_as_equal(
+    candidate: Candidate, tmp_path: Path, changes: dict[str, float]
+) -> None:
+    record.write(tmp_path, candidate)
+    path = tmp_path / "training.json"
+    document = json.loads(path.read_text())
+    document["holdout_parity"] |= changes
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordRefusedError, match="tolerance"):
+        record.read_candidate(tmp_path)

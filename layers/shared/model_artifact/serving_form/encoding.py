@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # exp(-x) overflows a float64 below this; the probability is 0 to within 1e-304 there.
 _LEAST_LOG_ODDS = -700.0
+_LARGEST_BYTE = 255
 
 
 def expit(log_odds: float) -> float:
@@ -97,7 +98,12 @@ def codes(values: Sequence[Any], labels: Mapping[str, int]) -> NDArray[np.intp]:
     missing, unseen = len(labels), len(labels) + 1
     known: dict[Any, int] = {**labels, None: missing}
     try:
-        return np.fromiter(map(known.__getitem__, values), dtype=np.intp, count=len(values))
+        # One call for all labels; the two in front make it a tuple however many there are.
+        found_codes = itemgetter(None, None, *values)(known)[2:]
+        if unseen <= _LARGEST_BYTE:
+            # By way of bytes it takes half the time of fromiter.
+            return np.frombuffer(bytes(found_codes), dtype=np.uint8).astype(np.intp)
+        return np.array(found_codes, dtype=np.intp)
     except KeyError:
         found = np.fromiter((known.get(value, unseen) for value in values), dtype=np.intp, count=len(values))
     for row in np.flatnonzero(found == unseen).tolist():
