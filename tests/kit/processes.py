@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 START_LIMIT_S = 60.0
+GENEROUS_S = 30.0
 
 
 @contextmanager
@@ -36,3 +37,21 @@ def _wait_for_url(process: subprocess.Popen[bytes], ready_file: Path) -> str:
             return str(json.loads(ready_file.read_text())["url"])
         time.sleep(0.02)
     raise AssertionError(f"the process did not start (exit code {process.poll()})")
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = GENEROUS_S) -> bool:
+    """Return whether something came to be within the limit."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
