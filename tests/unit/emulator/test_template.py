@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from emulator.intrinsics import IntrinsicError, Resolver
 from emulator.options import OptionError, parse_parameter_overrides, read_env_vars, read_event, with_variables
-from emulator.project import Project, ProjectError, UnsupportedError
+from emulator.project import ProjectError, UnsupportedError
 from emulator.template import TemplateError, load_project
 
 FUNCTION = """
@@ -21,19 +20,6 @@ Resources:
       Handler: app.handler
       Runtime: python3.13
 """
-
-
-@pytest.fixture
-def load(tmp_path: Path):  # type: ignore[no-untyped-def]
-    (tmp_path / "code").mkdir()
-    (tmp_path / "layer").mkdir()
-
-    def _load(text: str, **overrides: str) -> Project:
-        path = tmp_path / "template.yaml"
-        path.write_text("Transform: AWS::Serverless-2016-10-31\n" + dedent(text))
-        return load_project(path, overrides)
-
-    return _load
 
 
 def test_everything_that_a_project_is(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

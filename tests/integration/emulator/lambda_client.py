@@ -1,0 +1,42 @@
+"""Lambda's API as boto3 asks it."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+from botocore.config import Config
+
+ONE_ATTEMPT = Config(retries={"max_attempts": 0}, read_timeout=60)
+NAMES = ["Changing", "Doomed", "Limited", "Plain", "Published"]
+PATIENCE_S = 20
+
+
+def package(source: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("app.py", source)
+    return target.getvalue()
+
+
+def saying(word: str) -> bytes:
+    return package(f"def handler(event, context):\n    return {word!r}\n")
+
+
+def invoke(client: Any, function: str, event: Any = None, **more: Any) -> tuple[Any, Any]:
+    """Return the function's answer and Lambda's."""
+    payload = {} if event is None else {"Payload": json.dumps(event)}
+    answer = client.invoke(FunctionName=function, **payload, **more)
+    content = answer["Payload"].read()
+    return json.loads(content) if content else None, answer
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
