@@ -1,10 +1,15 @@
-"""What the stack's processes are told."""
+"""What the stack's processes are told, and what is told of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from emulator.options import parse_parameter_overrides
 from emulator.template import load_project
-from peerloan.stack import UNTHROTTLED
+from peerloan.errors import StackError
+from peerloan.stack import UNTHROTTLED, Stack
 from peerloan.workplace import PROJECT
 
 
@@ -18,3 +23,32 @@ def test_unthrottled_lifts_the_limits_that_the_template_has() -> None:
     assert without is not None
     assert (with_limits.rate, with_limits.burst) == (500, 200)
     assert (without.rate, without.burst) == (1_000_000, 1_000_000)
+
+
+class DyingChild:
+    """A process that has its log written line by line, and then ends."""
+
+    returncode = 1
+
+    def __init__(self, log: Path, writes: list[bytes]) -> None:
+        self._log = log
+        self._writes = writes
+
+    def poll(self) -> int | None:
+        if not self._writes:
+            return 1
+        with self._log.open("ab") as file:
+            file.write(self._writes.pop(0))
+        return None
+
+
+def test_waiting_tells_what_the_emulator_itself_says_from_now_on(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, "models", {})
+    log = stack.log_file("start-api")
+    log.write_bytes(b"emulator: said before\n")
+    writes = [b"emulator: A is deploy", b"ed\n{}\nemulator: not whole", b"", b"\n"]
+    stack._children.append(("start-api", DyingChild(log, writes)))  # type: ignore[arg-type]
+    told: list[str] = []
+    with pytest.raises(StackError, match="ended by itself"):
+        stack.wait(told.append)
+    assert told == ["A is deployed", "not whole"]
