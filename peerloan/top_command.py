@@ -34,8 +34,12 @@ def top(
     peerloan top --once
     """
     workplace: Workplace = ctx.obj
-    client = ApiClient(check_url(url, "--url") if url is not None else workplace.api_url())
-    status = client.send("GET", _STATUS_PATH)
+    address = check_url(url, "--url") if url is not None else workplace.api_url()
+    client = ApiClient(address)
+    try:
+        status = client.send("GET", _STATUS_PATH)
+    except ServiceError as error:
+        raise ServiceError(f"No emulator shows its status at {address}{_STATUS_PATH}. {error}") from error
     if as_json:
         say_json(status)
     elif once or not results.is_terminal:

@@ -158,6 +158,12 @@ def test_top_prints_the_state_once_into_a_pipe(with_pages: Callable[[Scenario], 
     with_pages(scenario)
 
 
+def test_top_names_an_address_without_a_status_page(local_bucket_url: str) -> None:
+    code, said, error = asyncio.run(top("--url", local_bucket_url))
+    assert (code, said) == (1, "")
+    assert f"No emulator shows its status at {local_bucket_url}/_emulator/status" in error
+
+
 def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable[[Scenario], None]) -> None:
     async def scenario(pages: Pages) -> None:
         await pages.rig.result()
