@@ -123,7 +123,10 @@ class FaultInjector:
         return bool(self._faults)
 
     def set(self, function: str, fault: Fault) -> None:
-        """Set a fault of a function, or of `EVERY_FUNCTION`; one of the same action is replaced."""
+        """Set a fault of a function, of one ``function:version``, or of `EVERY_FUNCTION`.
+
+        One of the same action is replaced. Of several that fit a call the narrowest holds.
+        """
         self._faults.setdefault(function, {})[fault.action_id] = fault
         self._ends[function, fault.action_id] = self._clock() + fault.duration_s
 
@@ -150,7 +153,7 @@ class FaultInjector:
             ]
         }
 
-    def submit(self, name: str, run: Run, *, version: str = "") -> asyncio.Future[InvocationResult]:
+    def submit(self, name: str, run: Run, *, version: str) -> asyncio.Future[InvocationResult]:
         """Call a function through its faults.
 
         Parameters
@@ -160,10 +163,12 @@ class FaultInjector:
         run : callable
             Begins the call, at once; not called where a fault prevents it.
         version : str
-            For a result without a call.
+            The one that is called.
         """
         self._end_what_is_over()
-        faults = {**self._faults.get(EVERY_FUNCTION, {}), **self._faults.get(name, {})}
+        faults: dict[str, Fault] = {}
+        for target in (EVERY_FUNCTION, name, f"{name}:{version}"):
+            faults |= self._faults.get(target, {})
         hit = {action: fault for action, fault in faults.items() if self._draw() * 100 < fault.percentage}
         delay_s = hit[ADD_DELAY].delay_ms / 1000 if ADD_DELAY in hit else 0.0
         replacing = hit.get(ERROR) or hit.get(HTTP_RESPONSE)
@@ -213,7 +218,7 @@ def _read_one(place: str, one: object) -> tuple[str, Fault]:
         raise FaultError(f"{place}: must be an object of function, actionId and parameters")
     function = one.get("function", EVERY_FUNCTION)
     if not isinstance(function, str) or not function:
-        raise FaultError(f'{place}/function: must be a function\'s name, or "{EVERY_FUNCTION}" for each')
+        raise FaultError(f'{place}/function: must be a function\'s name, name:version, or "{EVERY_FUNCTION}" for each')
     return function, read_fault(one.get("actionId"), one.get("parameters", {}), place)
 
 

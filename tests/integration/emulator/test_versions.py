@@ -15,6 +15,7 @@ import pytest
 
 from emulator.lambda_service.deployment import DeploymentError
 from emulator.lambda_service.errors import ResourceNotFoundError
+from emulator.lambda_service.fault_injection import ERROR, Fault
 from emulator.lambda_service.invocations import TooManyRequestsError
 from emulator.lambda_service.logs import LogSink
 from emulator.project import FunctionSpec
@@ -135,6 +136,26 @@ def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(projec
                 routing_config={"AdditionalVersionWeights": {}},
             )  # fmt: skip
             assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "2"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("project", [False], indirect=True)
+def test_a_canary_that_fails_on_purpose_costs_its_own_share_and_ends_with_the_rollback(project: Project) -> None:
+    async def scenario() -> None:
+        async with project.serve() as service:
+            operations, alias = service.operations, {"function_name": NAME, "name": "live"}
+            new = write_code(project.folder / "new", "two")
+            operations.update_function_code(function_name=NAME, code_folder=new, publish=True)
+            service.faults.set(f"{NAME}:2", Fault(ERROR))
+            operations.update_alias(**alias, routing_config={"AdditionalVersionWeights": {"2": 0.5}})
+            ended = [await service.submit(NAME, b"{}", "live") for _ in range(60)]
+            assert {(one.version, one.function_error) for one in ended} == {("1", None), ("2", "Unhandled")}
+            operations.update_alias(**alias, routing_config={"AdditionalVersionWeights": {}})
+            ended = [await service.submit(NAME, b"{}", "live") for _ in range(20)]
+            assert {(one.version, one.function_error) for one in ended} == {("1", None)}
+            # The fault is still there: it was the rollback that ended the failures.
+            assert (await service.submit(NAME, b"{}", "2")).function_error == "Unhandled"
 
     run(scenario())
 

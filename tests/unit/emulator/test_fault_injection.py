@@ -85,9 +85,9 @@ def test_a_delay_is_the_environments_and_a_refusal_of_the_call_is_the_callers() 
     async def scenario() -> None:
         injector, function = new_injector(), Function()
         injector.set("f", Fault(ADD_DELAY, delay_ms=1500))
-        assert (await injector.submit("f", function)).payload == b'"real"'
+        assert (await injector.submit("f", function, version="1")).payload == b'"real"'
         injector.set("f", Fault(ERROR))
-        waiting = injector.submit("f", function)
+        waiting = injector.submit("f", function, version="1")
         assert function.delays_s == [1.5, 1.5], "begun at once, whatever is waited for then"
         assert (await waiting).function_error == "Unhandled"
 
@@ -95,7 +95,7 @@ def test_a_delay_is_the_environments_and_a_refusal_of_the_call_is_the_callers() 
             raise TooManyRequestsError("f", 1)
 
         with pytest.raises(TooManyRequestsError):
-            injector.submit("f", refuse)
+            injector.submit("f", refuse, version="1")
 
     asyncio.run(scenario())
 
