@@ -40,7 +40,7 @@ def kill_group(pid: int) -> None:
 
 
 def kill_tree(pid: int, spare: Collection[int] = ()) -> None:
-    """Send SIGKILL to a process group and to all below its leader, but for some of these and what is below them."""
+    """Send SIGKILL to a process, its group and all below it, but for some of these and what is below them."""
     if pid <= 1:
         return
     # Held still, it starts nothing more; and what loses its parent on the way becomes its child, and is found.
@@ -51,6 +51,8 @@ def kill_tree(pid: int, spare: Collection[int] = ()) -> None:
             _send(one, signal.SIGKILL)
         killed |= more
     kill_group(pid)
+    # One that was just forked leads no group yet, and would be held still for good.
+    _send(pid, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
@@ -74,7 +76,6 @@ def kill_orphans(variable: bytes) -> tuple[list[int], bool]:
     found = [child for child, variables in known.items() if variables is not None and variable in variables]
     for child in found:
         kill_tree(child)
-        _send(child, signal.SIGKILL)
     return found, None not in known.values()
 
 

@@ -15,12 +15,19 @@ from typing import Any
 
 import pytest
 
+from emulator.lambda_service.process_tree import kill_tree
 from processes import is_running, wait_until
 
 
 @pytest.fixture(scope="module")
 def api(start_for_module: Callable[..., Any], functions: Path) -> Any:
     return start_for_module("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
+
+
+def test_a_process_that_leads_no_group_yet_is_ended_too() -> None:
+    newborn = subprocess.Popen(["sleep", "300"])
+    kill_tree(newborn.pid)
+    assert newborn.wait(30) == -signal.SIGKILL
 
 
 def test_what_a_handler_starts_ends_with_its_environment(api: Any) -> None:
