@@ -169,7 +169,10 @@ class EnvironmentPool:
         if not self._waiting:
             self._stop(list(self._starting))
         self._tell_prepared(_STOPPED)
-        await asyncio.gather(*(environment.wait_stopped() for environment in environments), *self._tasks)
+        await asyncio.gather(*(environment.wait_stopped() for environment in environments))
+        if self._tasks:
+            # Not gathered: to be cancelled while draining must not cancel what `close` waits for as well.
+            await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
         """Stop every environment and wait until their processes are gone."""

@@ -172,6 +172,27 @@ def test_draining_stops_the_idle_at_once_and_the_busy_after_their_answers() -> N
     asyncio.run(scenario())
 
 
+def test_closing_amid_draining_waits_for_every_process_all_the_same() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        rig.submit()
+        (environment,) = rig.made
+        environment.become_free()
+        environment.answer()
+        environment.stop = lambda: setattr(environment, "state", State.STOPPED)  # type: ignore[method-assign]
+        draining = asyncio.create_task(rig.pool.drain())
+        await asyncio.sleep(0.01)
+        draining.cancel()
+        await asyncio.wait({draining})
+        closing = asyncio.create_task(rig.pool.close())
+        await asyncio.sleep(0.01)
+        assert not closing.done(), "its process is not gone yet"
+        environment.gone.set()
+        await closing
+
+    asyncio.run(scenario())
+
+
 def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
     async def scenario() -> None:
         rig = Rig()
