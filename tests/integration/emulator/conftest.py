@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+
+from tests.integration.emulator.lambda_client import ONE_ATTEMPT
 
 START_LIMIT_S = 30
 
@@ -151,3 +154,20 @@ def _wait_for(ready: Path, process: subprocess.Popen[bytes], log: Path) -> dict[
         assert process.poll() is None, log.read_text()
         time.sleep(0.02)
     raise AssertionError("not ready: " + log.read_text())
+
+
+@pytest.fixture(scope="module")
+def server(start_for_module: Callable[..., Any], functions: Path, local_bucket_url: str) -> Any:
+    """Lambda's API for the functions of ``functions/control``."""
+    return start_for_module(
+        "start-lambda", "-p", "0", "-t", str(functions / "control" / "template.yaml"),
+        "--s3-endpoint", local_bucket_url, "--async-retry-waits", "0.05,0.1",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def client(server: Any) -> Iterator[Any]:
+    """What asks `server` once, without boto3's own attempts."""
+    client = boto3.client("lambda", endpoint_url=server.url, config=ONE_ATTEMPT)
+    yield client
+    client.close()

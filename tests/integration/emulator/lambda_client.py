@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
 from botocore.config import Config
+
+from processes import wait_until
 
 ONE_ATTEMPT = Config(retries={"max_attempts": 0}, read_timeout=60)
 NAMES = ["Changing", "Doomed", "Limited", "Plain", "Published"]
@@ -36,7 +37,4 @@ def invoke(client: Any, function: str, event: Any = None, **more: Any) -> tuple[
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
+    assert wait_until(condition, PATIENCE_S), "it did not come to that"

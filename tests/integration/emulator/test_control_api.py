@@ -7,30 +7,13 @@ import hashlib
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.emulator.lambda_client import NAMES, ONE_ATTEMPT, invoke, saying, until
-
-
-@pytest.fixture(scope="module")
-def server(start_for_module: Callable[..., Any], functions: Path, local_bucket_url: str) -> Any:
-    return start_for_module(
-        "start-lambda", "-p", "0", "-t", str(functions / "control" / "template.yaml"),
-        "--s3-endpoint", local_bucket_url, "--async-retry-waits", "0.05,0.1",
-    )  # fmt: skip
-
-
-@pytest.fixture
-def client(server: Any) -> Iterator[Any]:
-    client = boto3.client("lambda", endpoint_url=server.url, config=ONE_ATTEMPT)
-    yield client
-    client.close()
+from tests.integration.emulator.lambda_client import NAMES, invoke, saying, until
 
 
 def test_functions_are_listed_and_described(client: Any) -> None:

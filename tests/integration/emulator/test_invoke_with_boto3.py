@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from tests.integration.emulator.lambda_client import ONE_ATTEMPT, invoke, until
-
-
-@pytest.fixture(scope="module")
-def server(start_for_module: Callable[..., Any], functions: Path, local_bucket_url: str) -> Any:
-    return start_for_module(
-        "start-lambda", "-p", "0", "-t", str(functions / "control" / "template.yaml"),
-        "--s3-endpoint", local_bucket_url, "--async-retry-waits", "0.05,0.1",
-    )  # fmt: skip
-
-
-@pytest.fixture
-def client(server: Any) -> Iterator[Any]:
-    client = boto3.client("lambda", endpoint_url=server.url, config=ONE_ATTEMPT)
-    yield client
-    client.close()
+from tests.integration.emulator.lambda_client import invoke, until
 
 
 def test_a_function_is_invoked_and_says_how_it_went(client: Any) -> None:
