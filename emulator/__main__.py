@@ -15,9 +15,9 @@ from typing import Any
 
 from emulator.bucket.command import BucketOptions, serve_bucket
 from emulator.bucket.errors import BucketError
-from emulator.command_line import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, make_parser
-from emulator.project import ProjectError
-from emulator.service import PortTakenError, say
+from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, make_parser
+from emulator.cli.terminal import PortTakenError, say
+from emulator.template.project import ProjectError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"emulator: of no effect here, where there is no Docker: {', '.join(options.ignored)}")
     try:
         if getattr(options, "life_fd", None) is not None:
-            from emulator.lambda_service.bootstrap import die_with_emulator
+            from emulator.lambda_service.sandbox.bootstrap import die_with_emulator
 
             die_with_emulator(options.life_fd)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -69,7 +69,7 @@ async def _run_bucket(options: argparse.Namespace) -> None:
 
 
 async def _run_start_api(options: argparse.Namespace) -> None:
-    from emulator.api_command import Listening, read_project, serve
+    from emulator.cli.serve import Listening, read_project, serve
 
     chosen = _project_options(options)
     listening = Listening(options.host, options.port, options.lambda_port, ready_file=options.ready_file)
@@ -77,7 +77,7 @@ async def _run_start_api(options: argparse.Namespace) -> None:
 
 
 async def _run_start_lambda(options: argparse.Namespace) -> None:
-    from emulator.api_command import Listening, read_project, serve
+    from emulator.cli.serve import Listening, read_project, serve
 
     chosen = _project_options(options)
     listening = Listening(options.host, None, options.port, "-p", options.ready_file)
@@ -85,8 +85,8 @@ async def _run_start_lambda(options: argparse.Namespace) -> None:
 
 
 async def _run_everything(options: argparse.Namespace) -> None:
-    from emulator.api_command import Listening
-    from emulator.everything_command import BucketProcessError, BucketProcessOptions, serve_everything
+    from emulator.cli.serve import Listening
+    from emulator.cli.serve_all import BucketProcessError, BucketProcessOptions, serve_everything
 
     bucket = BucketProcessOptions(tuple(options.bucket_host or ["127.0.0.1"]), options.bucket_port, options.data_dir)
     listening = Listening(options.host, options.port, options.lambda_port, ready_file=options.ready_file)
@@ -97,8 +97,8 @@ async def _run_everything(options: argparse.Namespace) -> None:
 
 
 async def _run_invoke(options: argparse.Namespace) -> None:
-    from emulator.api_command import invoke_once, read_project
-    from emulator.options import read_event
+    from emulator.cli.options import read_event
+    from emulator.cli.serve import invoke_once, read_project
 
     chosen = _project_options(options)
     event = read_event(options.event, sys.stdin.buffer)
@@ -109,9 +109,9 @@ async def _run_invoke(options: argparse.Namespace) -> None:
 
 def _project_options(options: argparse.Namespace) -> Any:
     # Not for the bucket, which is up sooner without them.
-    from emulator.api_command import ProjectOptions
-    from emulator.lambda_service.service import Limits
-    from emulator.options import parse_parameter_overrides, parse_retry_waits, read_env_vars, read_faults_file
+    from emulator.cli.options import parse_parameter_overrides, parse_retry_waits, read_env_vars, read_faults_file
+    from emulator.cli.serve import ProjectOptions
+    from emulator.lambda_service.data_plane.invoke_service import Limits
 
     return ProjectOptions(
         template=options.template,

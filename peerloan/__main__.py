@@ -13,26 +13,26 @@ from typing import Annotated
 import typer
 
 from model_registry.names import DEFAULT_MODEL
-from peerloan import registry_commands
-from peerloan.demo_command import demo
-from peerloan.deploy_command import deploy
+from peerloan.commands import registry
+from peerloan.commands.demo import demo
+from peerloan.commands.deploy import deploy
+from peerloan.commands.predict import predict
+from peerloan.commands.report import report
+from peerloan.commands.score import score
+from peerloan.commands.top import top
+from peerloan.commands.up import status, up
 from peerloan.errors import exit_code
 from peerloan.output import complain
-from peerloan.predict_command import predict
-from peerloan.report_command import report
-from peerloan.score_command import score
-from peerloan.top_command import top
-from peerloan.up_command import status, up
 from peerloan.workplace import Workplace, is_local
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(up)
-app.command()(registry_commands.train)
-app.command()(registry_commands.publish)
-app.command()(registry_commands.versions)
+app.command()(registry.train)
+app.command()(registry.publish)
+app.command()(registry.versions)
 app.command()(report)
-app.command()(registry_commands.delete)
-app.add_typer(registry_commands.alias_app, name="alias")
+app.command()(registry.delete)
+app.add_typer(registry.alias_app, name="alias")
 app.command()(predict)
 app.command()(score)
 app.command()(deploy)

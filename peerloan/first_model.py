@@ -26,7 +26,7 @@ def publish_folder(
 ) -> Publication:
     """Publish what ``train`` wrote, or a bare pickle; ``gates`` may refuse it, or write down that they did not."""
     # Imported here: it brings pandas, which takes longer than most commands.
-    from training.record import read_candidate
+    from training.candidate_folder import read_candidate
 
     candidate = read_candidate(source)
     return workplace.writer().publish(gates(candidate) if gates else candidate)

@@ -128,7 +128,7 @@ def passed_gates(
 
 
 def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: Sequence[Path]) -> tuple[Any, Any]:
-    from model_artifact.unpickling import load_pipeline
+    from model_artifact.opening.load import load_pipeline
     from model_artifact.verification import load_verified
     from training.data import load
     from training.evidence.contest import hold

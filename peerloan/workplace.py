@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from model_artifact.inspection import inspect_in_child
+from model_artifact.opening.inspection import inspect_in_child
 from model_registry.candidate import Inspector
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader

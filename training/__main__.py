@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from model_registry.manifest import HoldoutParity
-from training import data, record
+from training import candidate_folder, data
 from training.errors import TrainingError
 from training.run import RECIPES, TrainingResult, train
 from training.thresholds import Costs, FlagShare, ThresholdRule
@@ -79,7 +79,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
                 progress=_StageBars(bar),
             )
         folder = arguments.out or Path("models") / arguments.model
-        record.write(folder, result.candidate)
+        candidate_folder.write(folder, result.candidate)
     except KeyboardInterrupt:
         console.print("Stopped; nothing was written.")
         return EXIT_INTERRUPTED

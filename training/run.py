@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.reasons.reference import typical_record
-from model_artifact.scoring import late_probabilities
 from model_registry.candidate import Candidate
 from model_registry.manifest import Reasons
-from training import basic_model, improved_model
+from training.candidate_folder import input_schema
 from training.data import Quarter, Quarters
 from training.evaluate import evaluate
 from training.evidence.bins import count_bins, quantile_edges
 from training.evidence.comparison import compare
 from training.evidence.sweeps import sweep_all
 from training.holdout import prove_on_holdout
-from training.probes import PROBE_RECORDS
+from training.probe_records import PROBE_RECORDS
 from training.progress import StageProgress, silent
-from training.recipe import Fit, Recipe
-from training.record import input_schema
+from training.recipes import basic_model, improved_model
+from training.recipes.recipe import Fit, Recipe
 from training.thresholds import FlagShare, ThresholdRule
 
 # zlib level 3: the forest's 82 MB become 16, and unpacking them takes less time than reading them would.

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from model_artifact.scoring import late_probabilities
-from training.contenders import Contender
+from model_artifact.pipeline import late_probabilities
 from training.data import Quarter
 from training.errors import DataRefusedError
 from training.progress import Progress, silent
+from training.recipes.contenders import Contender
 
 FOLDS = 5
 REPEATS = 2

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import BucketError, DataFolderInUseError
+from emulator.cli.terminal import PortTakenError, say, stop_on_signals, url_of, write_ready_file
 from emulator.durable_files import FolderLock, make_folder
-from emulator.service import PortTakenError, say, stop_on_signals, url_of, write_ready_file
 
 if TYPE_CHECKING:
     from emulator.bucket.write_through import WriteThrough

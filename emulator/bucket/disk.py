@@ -26,7 +26,7 @@ from typing import Any
 
 from emulator import durable_files
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
-from emulator.bucket.records import Record, decode_record, encode_record
+from emulator.bucket.object_files import Record, decode_record, encode_record
 
 FORMAT = 1
 _MARKER = "format.json"

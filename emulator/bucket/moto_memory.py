@@ -26,7 +26,7 @@ from moto.s3.models import (
 from moto.s3.responses import S3Response
 from werkzeug.exceptions import HTTPException
 
-from emulator.bucket.records import Record
+from emulator.bucket.object_files import Record
 from emulator.bucket.targets import moto_path
 
 # moto tells path-style from virtual-host-style requests by the host: whatever address a client used

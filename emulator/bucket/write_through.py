@@ -22,7 +22,7 @@ from emulator.bucket.conditions import find_copy_error
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import LostChangeError
 from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request, Version
-from emulator.bucket.records import Record
+from emulator.bucket.object_files import Record
 from emulator.bucket.targets import bucket_and_key, find_target_error
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
 from peerloan.errors import UsageError
-from peerloan.scoring.records import Columns, Rejection, are_right, check_record, columns_of, read_cells
 from peerloan.scoring.results import check_names
+from peerloan.scoring.row_rules import Columns, Rejection, are_right, check_record, columns_of, read_cells
 
 _MAX_HEADER_BYTES = 1 << 20
 _NULLABLE_NUMBERS = [field.name for field in FIELDS if field.type == "number" and field.nullable]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model_artifact.schema import FIELD_NAMES
 from peerloan.errors import UsageError
-from peerloan.scoring.records import Rejection
+from peerloan.scoring.row_rules import Rejection
 
 RESULT_COLUMNS = ("late_probability", "predicted_is_late", "model_version")
 REJECTS_HEADER = b"line,column,code,detail\n"

@@ -14,7 +14,6 @@ import numpy as np
 
 from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
 from peerloan.errors import UsageError
-from peerloan.scoring.records import Columns, Rejection, are_right, check_record
 from peerloan.scoring.results import (
     REJECTS_HEADER,
     RESULT_COLUMNS,
@@ -24,6 +23,7 @@ from peerloan.scoring.results import (
     put_in_place,
     rejections_as_csv,
 )
+from peerloan.scoring.row_rules import Columns, Rejection, are_right, check_record
 from peerloan.scoring.versions import TableModel
 
 ROWS_A_STEP = 16_384

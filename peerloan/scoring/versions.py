@@ -14,7 +14,7 @@ from model_artifact.schema import FIELD_NAMES
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
-from peerloan.scoring.records import Columns
+from peerloan.scoring.row_rules import Columns
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _model(manifest: Manifest, form: str, sha256: str, score: Callable[[Columns]
 
 
 def _from_arrays(reader: RegistryReader, manifest: Manifest) -> Callable[[Columns], NDArray[np.float64]]:
-    from model_artifact.serving_form.scoring import load_scorer
+    from model_artifact.serving_form.scorers.record_scorer import load_scorer
 
     scorer = load_scorer(reader.get_serving_form(manifest))
     compare_probes(manifest.probes, scorer.late_probabilities([probe.record for probe in manifest.probes]))
@@ -77,7 +77,7 @@ def _from_arrays(reader: RegistryReader, manifest: Manifest) -> Callable[[Column
 def _from_pickle(reader: RegistryReader, manifest: Manifest) -> Callable[[Columns], NDArray[np.float64]]:
     # Imported here: scikit-learn takes a second, and most versions serve without.
     from model_artifact.features import frame_from_records
-    from model_artifact.scoring import late_probabilities
+    from model_artifact.pipeline import late_probabilities
     from model_artifact.verification import load_verified
 
     pipeline = load_verified(reader.get_artifact(manifest), manifest)

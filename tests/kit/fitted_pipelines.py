@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from model_artifact.schema import CATEGORY_NAMES, EMP_LENGTHS, FIELD_NAMES, FIELDS, GRADES, NUMERIC_NAMES
-from model_artifact.serving_form.compile import compile_pipeline
+from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.form import ServingForm
 
 Record = dict[str, Any]

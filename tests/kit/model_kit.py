@@ -20,8 +20,9 @@ from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
 from model_artifact.schema import FIELD_NAMES
-from training import basic_model, improved_model, sample_data
+from training import sample_data
 from training.data import Quarter, read_quarter
+from training.recipes import basic_model, improved_model
 
 # As the function does: on two cores, OpenMP's threads make a single row cost up to 25 times as much.
 threadpool_limits(limits=1, user_api="openmp")

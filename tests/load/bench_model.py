@@ -71,10 +71,10 @@ def main() -> None:
 def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: Sequence[Any]) -> None:
     """From checked records to probabilities."""
     from model_artifact.features import frame_from_records
+    from model_artifact.opening.load import load_pipeline
+    from model_artifact.pipeline import late_probabilities
     from model_artifact.reasons.explain import Explainer
-    from model_artifact.scoring import late_probabilities
-    from model_artifact.serving_form.scoring import load_scorer
-    from model_artifact.unpickling import load_pipeline
+    from model_artifact.serving_form.scorers.record_scorer import load_scorer
     from model_registry.reader import RegistryReader
 
     reader = RegistryReader(store)
@@ -154,7 +154,7 @@ def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[An
     import numpy as np
 
     from model_artifact.features import frame_from_records
-    from model_artifact.unpickling import load_pipeline
+    from model_artifact.opening.load import load_pipeline
     from model_registry.reader import RegistryReader
     from peerloan.scoring.results import Targets
     from peerloan.scoring.score_csv import score_csv
@@ -189,8 +189,8 @@ def _start(environ: dict[str, str], form: str) -> None:
 
 def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
     from predict_api.app import build
-    from predict_api.clock import SystemClock
-    from predict_api.serving_model import make_loader
+    from predict_api.models.clock import SystemClock
+    from predict_api.models.serving_model import make_loader
     from predict_api.settings import Settings
 
     # A service of its own each: Powertools keeps one logger a name.
@@ -213,7 +213,7 @@ def _event(records: Sequence[Any]) -> dict[str, Any]:
 
 def _publish(candidate: Any) -> Any:
     """Return a bucket in memory with the model twice: as version 1 by its pickle, as version 2 by its arrays."""
-    from model_artifact.inspection import inspect_in_child
+    from model_artifact.opening.inspection import inspect_in_child
     from model_registry.stores.memory import InMemoryStore
     from model_registry.writer import RegistryWriter
 
@@ -235,7 +235,7 @@ def _publish(candidate: Any) -> Any:
 
 
 def _read(folder: Path) -> Any:
-    from training.record import read_candidate
+    from training.candidate_folder import read_candidate
 
     return read_candidate(folder)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from model_artifact.scoring import late_probabilities
+from model_artifact.pipeline import late_probabilities
 from training.data import Quarter
 from training.evidence import tally
 from training.evidence.comparison import Comparison, compare

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.explain import Explainer, Explanation
-from model_artifact.scoring import late_probabilities
 from model_artifact.serving_form.parity import Parity
 from model_artifact.serving_form.parity import compare as compare_forms
-from model_artifact.serving_form.scoring import load_scorer
+from model_artifact.serving_form.scorers.record_scorer import load_scorer
 from model_registry.manifest import Manifest
 from training.data import Fingerprint, Quarter, Quarters
 from training.evaluate import evaluate

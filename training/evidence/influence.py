@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES, FIELDS
-from model_artifact.scoring import late_probabilities
 from training.evidence.comparison import Side
 from training.evidence.intervals import Interval, percentile_interval
 from training.evidence.tally import Floats, Labels, roc_auc

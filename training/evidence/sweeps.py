@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import GRADES
-from model_artifact.scoring import late_probabilities
 
 # Where lending sense asks for a direction and the data agree: 1 for more risk with more of it.
 DIRECTIONS: Mapping[str, int] = {"int_rate": 1, "grade": 1, "annual_inc": -1, "delinq_2yrs": 1}

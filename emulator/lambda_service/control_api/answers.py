@@ -9,7 +9,7 @@ from typing import Any
 
 from emulator.lambda_service.control_api.operations_table import IMITATED
 from emulator.lambda_service.errors import LambdaApiError
-from emulator.lambda_service.invocations import TooManyRequestsError
+from emulator.lambda_service.invocation import TooManyRequestsError
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

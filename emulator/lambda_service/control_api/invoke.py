@@ -9,12 +9,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from emulator.lambda_service.async_invocations import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
 from emulator.lambda_service.control_api.answers import ApiAnswer, too_large
 from emulator.lambda_service.control_api.operations_table import INVOKE
+from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.lambda_service.data_plane.retries import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
 from emulator.lambda_service.errors import LambdaApiError
-from emulator.lambda_service.invocations import MAX_EVENT_BYTES, InvocationResult
-from emulator.lambda_service.service import LambdaService
+from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult
 
 MAX_ASYNC_EVENT_BYTES = 1_048_576
 MAX_CLIENT_CONTEXT_BYTES = 3_583

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from aiohttp import ClientError, web
 
-from emulator.lambda_service.async_invocations import RetryWaits
 from emulator.lambda_service.control_api import answers
 from emulator.lambda_service.control_api.answers import ApiAnswer
 from emulator.lambda_service.control_api.invoke import Invoker
@@ -29,9 +28,10 @@ from emulator.lambda_service.control_api.operations_table import (
 )
 from emulator.lambda_service.control_api.packages import CodeBucket, receive
 from emulator.lambda_service.control_api.parameters import gather
+from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
-from emulator.lambda_service.invocations import MAX_EVENT_BYTES, TooManyRequestsError
-from emulator.lambda_service.service import LambdaService
+from emulator.lambda_service.invocation import MAX_EVENT_BYTES, TooManyRequestsError
 
 ADMIN_PATH = "/_emulator/"
 MAX_CODE_REQUEST_BYTES = 70_167_211

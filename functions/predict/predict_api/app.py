@@ -26,15 +26,15 @@ from typing import Any
 
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
-from predict_api.alias_follower import AliasFollower
-from predict_api.back_off import BackOff
-from predict_api.clock import Clock, SystemClock
-from predict_api.errors import NoVerifiedModelError
-from predict_api.http_api import HttpApi
-from predict_api.model_cache import ModelCache
-from predict_api.schema import RecordSchema
+from predict_api.http.errors import NoVerifiedModelError
+from predict_api.http.http_api import HttpApi
+from predict_api.models.alias_follower import AliasFollower
+from predict_api.models.back_off import BackOff
+from predict_api.models.clock import Clock, SystemClock
+from predict_api.models.model_cache import ModelCache
+from predict_api.models.serving_model import ModelLoader, make_loader
+from predict_api.records.record_schema import RecordSchema
 from predict_api.service import PredictionService
-from predict_api.serving_model import ModelLoader, make_loader
 from predict_api.settings import Settings
 from predict_api.telemetry import Telemetry
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from model_artifact.errors import ArtifactError
 from model_artifact.schema import LOAN_ID
-from predict_api.alias_follower import AliasFollower, Deployment
-from predict_api.envelopes import open_envelope
-from predict_api.errors import DeadlineExceededError, NoVerifiedModelError, UnknownModelError
-from predict_api.exchange import Exchange
-from predict_api.pointers import RecordPointers
-from predict_api.schema import RecordSchema
-from predict_api.serving_model import ServingModel
+from predict_api.http.errors import DeadlineExceededError, NoVerifiedModelError, UnknownModelError
+from predict_api.http.exchange import Exchange
+from predict_api.models.alias_follower import AliasFollower, Deployment
+from predict_api.models.serving_model import ServingModel
+from predict_api.records.envelopes import open_envelope
+from predict_api.records.pointers import RecordPointers
+from predict_api.records.record_schema import RecordSchema
 
 # Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.
 LEAST_REMAINING_MS = 250

@@ -12,9 +12,9 @@ from pathlib import PurePath
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from predict_api.clock import Clock
-from predict_api.exchange import Exchange
-from predict_api.serving_model import ServingModel
+from predict_api.http.exchange import Exchange
+from predict_api.models.clock import Clock
+from predict_api.models.serving_model import ServingModel
 
 # The metrics' names: alarms and dashboards are built on them. Dimensions are service and stage, and again service and
 # stage with model_version.

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from model_artifact.allow_list import DEFAULT, AllowList
 from model_artifact.errors import ArtifactError, LibraryMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
+from model_artifact.opening.allow_list import DEFAULT, AllowList
+from model_artifact.opening.load import load_pipeline
+from model_artifact.pipeline import check_pipeline, late_probabilities
 from model_artifact.probes import PROBE_TOLERANCE, compare_probes
-from model_artifact.scoring import check_pipeline, late_probabilities
-from model_artifact.unpickling import load_pipeline
 from model_registry.manifest import Manifest, Probe
 
 # How many parts of a version must agree: scikit-learn promises nothing between any two versions, NumPy and joblib keep

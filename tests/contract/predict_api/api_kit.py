@@ -13,8 +13,8 @@ from typing import Any
 import joblib
 
 from model_artifact.features import frame_from_records
+from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
-from model_artifact.scoring import late_probabilities
 from model_artifact.serving_form.parity import compile_verified
 from model_artifact.verification import running_environment
 from model_registry.candidate import Candidate, Inspection, Inspector
@@ -24,8 +24,8 @@ from model_registry.stores.base import ObjectStore, StoredObject
 from model_registry.stores.memory import InMemoryStore
 from model_registry.writer import RegistryWriter
 from predict_api.app import build
-from predict_api.clock import Instant
-from predict_api.serving_model import ModelLoader, make_loader
+from predict_api.models.clock import Instant
+from predict_api.models.serving_model import ModelLoader, make_loader
 from predict_api.settings import Settings
 from tests.contract.predict_api.loans_kit import loans_schema
 

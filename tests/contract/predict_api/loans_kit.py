@@ -10,8 +10,9 @@ import pandas as pd
 
 from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
 from model_registry.manifest import FieldSchema
-from training import basic_model, improved_model, sample_data
-from training.record import input_schema
+from training import sample_data
+from training.candidate_folder import input_schema
+from training.recipes import basic_model, improved_model
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model_artifact.schema import FIELDS
 from predict_api import telemetry
-from predict_api.problems import INTERNAL_ERROR, PROBLEM_TYPES
+from predict_api.http.problems import INTERNAL_ERROR, PROBLEM_TYPES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from predict_api.openapi import openapi_document
+from predict_api.http.openapi import openapi_document
 from tests.contract.predict_api.api_kit import Function, Registry
 from tests.contract.predict_api.loans_kit import pickled
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from predict_api.openapi import openapi_document
-from predict_api.problems import INTERNAL_ERROR, PROBLEM_TYPES
+from predict_api.http.openapi import openapi_document
+from predict_api.http.problems import INTERNAL_ERROR, PROBLEM_TYPES
 from tests.contract.predict_api.api_kit import Function, event
 
 DOCUMENT = openapi_document()

@@ -55,8 +55,8 @@ def test_whole_numbers_score_as_fractions_do(function: Function) -> None:
 
 
 def test_thousand_records_are_checked_in_tens_of_milliseconds(function: Function, unseen_loans: pd.DataFrame) -> None:
-    from predict_api.envelopes import open_envelope
-    from predict_api.schema import RecordSchema
+    from predict_api.records.envelopes import open_envelope
+    from predict_api.records.record_schema import RecordSchema
 
     schema = RecordSchema()
     document = json.loads(json.dumps({"instances": records(unseen_loans)}))

@@ -11,7 +11,7 @@ import pytest
 
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
-from predict_api.training_range import TrainingRange
+from predict_api.records.training_range import TrainingRange
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry, event, logs, metrics
 
 CANARY = "canary-7f3a9c"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from predict_api.request_body import MAX_BODY_BYTES
+from predict_api.http.request_body import MAX_BODY_BYTES
 from tests.contract.predict_api.api_kit import RECORD, Function, assert_problem, event, split
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from fitted_pipelines import form, records
 from model_artifact.reasons.codes import CODES_VERSION
-from model_artifact.serving_form.scoring import make_scorer
+from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from model_registry.candidate import Inspection
 from model_registry.manifest import Reasons
 from model_registry.stores.s3 import S3Store, make_s3_client
@@ -22,7 +22,7 @@ from registry_kit import make_candidate, make_writer
 SERVE = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from model_artifact.serving_form.scoring import load_scorer
+from model_artifact.serving_form.scorers.record_scorer import load_scorer
 with open(sys.argv[2], "rb") as file:
     scorer = load_scorer(file.read())
 records = json.loads(sys.argv[3])
@@ -35,7 +35,14 @@ print(json.dumps([one, many, after_one, sorted(sys.modules)]))
 """
 HEAVY = {"sklearn", "pandas", "scipy", "joblib"}
 # What the function's own imports could bring besides: the rest of the AWS SDK, pages that nobody asked for.
-UNUSED = HEAVY | {"boto3", "s3transfer", "pydantic", "aws_xray_sdk", "predict_api.openapi", "predict_api.docs_page"}
+UNUSED = HEAVY | {
+    "boto3",
+    "s3transfer",
+    "pydantic",
+    "aws_xray_sdk",
+    "predict_api.http.openapi",
+    "predict_api.http.docs_page",
+}
 
 
 @pytest.mark.parametrize("kind", ["boosting-small", "forest", "logistic"])

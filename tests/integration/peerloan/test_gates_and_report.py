@@ -15,10 +15,10 @@ import pytest
 from model_kit import dumped
 from model_registry.candidate import Candidate
 from processes import emulator_process
-from training import record, sample_data
-from training.calibration import intercept_shift, shift_intercept
-from training.contenders import monotone_trees
+from training import candidate_folder, sample_data
 from training.data import Quarters, load
+from training.recipes.calibration import intercept_shift, shift_intercept
+from training.recipes.contenders import monotone_trees
 from training.run import train
 
 BUCKET = "gated-models"
@@ -41,7 +41,7 @@ def quarters(folder: Path) -> Quarters:
 @pytest.fixture(scope="module")
 def worse(quarters: Quarters, folder: Path) -> Path:
     """A forest of five trees: it ranks badly, is not calibrated and not monotone."""
-    record.write(folder / "worse", train("basic", quarters, n_estimators=5).candidate)
+    candidate_folder.write(folder / "worse", train("basic", quarters, n_estimators=5).candidate)
     return folder / "worse"
 
 
@@ -51,8 +51,10 @@ def better(quarters: Quarters, worse: Path, folder: Path) -> Path:
     pipeline = monotone_trees(120, 0).fit(quarters.train.features, quarters.train.target)
     said = pipeline.predict_proba(quarters.test.features)[:, 1]
     shift_intercept(pipeline, intercept_shift(said, quarters.test.target))
-    candidate: Candidate = replace(record.read_candidate(worse), pickle=dumped(pipeline), description="better")
-    record.write(folder / "better", candidate)
+    candidate: Candidate = replace(
+        candidate_folder.read_candidate(worse), pickle=dumped(pipeline), description="better"
+    )
+    candidate_folder.write(folder / "better", candidate)
     return folder / "better"
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from fitted_pipelines import records
 from model_artifact.features import frame_from_records
-from model_artifact.inspection import inspect_in_child
-from model_artifact.scoring import late_probabilities
+from model_artifact.opening.inspection import inspect_in_child
+from model_artifact.pipeline import late_probabilities
 from model_kit import dumped, small_boosted
 from model_registry.stores.s3 import S3Store, make_s3_client
 from registry_kit import make_candidate, make_writer

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import requests
 
-from model_artifact.scoring import late_probabilities
+from model_artifact.pipeline import late_probabilities
 from model_registry.alias import RoutingConfig
 from peerloan.load import Load
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers

@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
+from model_artifact.opening.load import load_pipeline
 from model_artifact.schema import NUMERIC_NAMES
-from model_artifact.unpickling import load_pipeline
 from training import data
 from training.evidence.stability import column_stability
 from training.evidence.sweeps import sweep_all

@@ -7,11 +7,12 @@ import pytest
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from training import basic_model, data
-from training.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
-from training.contenders import CONTENDERS, DEFAULT_ROUNDS
+from training import data
 from training.evaluate import evaluate
 from training.evidence.comparison import compare
+from training.recipes import basic_model
+from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
+from training.recipes.contenders import CONTENDERS, DEFAULT_ROUNDS
 from training.selection import Selection, select
 
 SEED = 42

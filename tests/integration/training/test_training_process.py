@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from model_artifact.unpickling import load_pipeline
+from model_artifact.opening.load import load_pipeline
 from model_kit import dumped, small_forest, small_quarter
 from model_registry.errors import CandidateRefusedError
-from training import record
+from training import candidate_folder
 
 PROJECT = Path(__file__).resolve().parents[3]
 SCRIPT = PROJECT / "training" / "predict-late-payers-basic-model.py"
@@ -53,7 +53,7 @@ def test_refused_data_end_with_exit_code_1_and_one_line(tmp_path: Path) -> None:
 
 def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> None:
     (tmp_path / "theirs.pkl").write_bytes(dumped(small_forest()))
-    candidate = record.read_candidate(tmp_path / "theirs.pkl")
+    candidate = candidate_folder.read_candidate(tmp_path / "theirs.pkl")
     categories = {field.name: field.categories for field in candidate.input_schema if field.type == "category"}
     assert categories["grade"][0] == "A"
     assert categories["emp_length"][:2] == ("< 1 year", "1 year")
@@ -64,4 +64,4 @@ def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> 
 def test_a_bare_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs.pkl").write_bytes(b"<html>")
     with pytest.raises(CandidateRefusedError, match="web page"):
-        record.read_candidate(tmp_path / "theirs.pkl")
+        candidate_folder.read_candidate(tmp_path / "theirs.pkl")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
 from model_artifact.features import frame_from_records
+from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, FIELDS, NUMERIC_NAMES
-from model_artifact.scoring import late_probabilities
 from model_kit import small_boosted, small_forest, small_quarter
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from model_artifact.errors import DisallowedNameError, LibraryMismatchError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
-from model_artifact.scoring import late_probabilities
+from model_artifact.pipeline import late_probabilities
 from model_artifact.verification import check_environment, load_verified, running_environment
 from model_kit import dumped, harmful_pickles, small_boosted
 from model_registry.manifest import Artifact, Manifest, Probe, Threshold
-from training.probes import PROBE_RECORDS
+from training.probe_records import PROBE_RECORDS
 
 
 def _manifest() -> Manifest:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fitted_pipelines import LABELS, form, records
 from model_artifact.schema import FIELD_NAMES, NUMERIC_NAMES
-from model_artifact.serving_form.scoring import Scorer, make_scorer
+from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 from peerloan.errors import UsageError
 from peerloan.scoring import csv_rows, score_csv
 from peerloan.scoring.journal import Journal, write_journal

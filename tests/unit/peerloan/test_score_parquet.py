@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from fitted_pipelines import form, records
 from model_artifact.schema import FIELD_NAMES
-from model_artifact.serving_form.scoring import make_scorer
+from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from peerloan.errors import UsageError
 from peerloan.scoring.results import Targets
 from peerloan.scoring.score_parquet import score_parquet

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from fitted_pipelines import any_record, records
 from model_artifact.schema import FIELD_NAMES, FIELDS
-from peerloan.scoring.records import are_right, check_record, columns_of, read_cells
-from predict_api.errors import InvalidRequestError
-from predict_api.pointers import BareRecordPointers
-from predict_api.schema import RecordSchema
+from peerloan.scoring.row_rules import are_right, check_record, columns_of, read_cells
+from predict_api.http.errors import InvalidRequestError
+from predict_api.records.pointers import BareRecordPointers
+from predict_api.records.record_schema import RecordSchema
 
 SCHEMA = RecordSchema()
 GOOD: dict[str, Any] = dict(records()[0]) | {"loan_id": "L-1"}

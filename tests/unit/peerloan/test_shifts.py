@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peerloan.demo_command import demo_figures
+from peerloan.commands.demo import demo_figures
 from peerloan.load import Answer
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from model_artifact.features import frame_from_records
+from model_artifact.opening.load import load_pipeline
+from model_artifact.pipeline import check_pipeline, late_probabilities
 from model_artifact.schema import FIELD_NAMES
-from model_artifact.scoring import check_pipeline, late_probabilities
-from model_artifact.serving_form.compile import compile_pipeline
+from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.parity import compare, compile_verified
-from model_artifact.serving_form.scoring import make_scorer
-from model_artifact.unpickling import load_pipeline
+from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from training.__main__ import main
-from training.contenders import CONTENDERS
 from training.data import Quarters
 from training.holdout import records_of
-from training.probes import PROBE_RECORDS
+from training.probe_records import PROBE_RECORDS
 from training.progress import silent
+from training.recipes.contenders import CONTENDERS
 from training.run import BASELINE, RECIPES, TrainingResult, train
 
 Trained = dict[str, TrainingResult]

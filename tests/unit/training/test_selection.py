@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from model_kit import small_quarter
-from training.contenders import CONTENDERS, Contender
 from training.errors import DataRefusedError
+from training.recipes.contenders import CONTENDERS, Contender
 from training.selection import FOLDS, REPEATS, Score, best_of, choose, select
 
 FEW = tuple(contender for contender in CONTENDERS if contender.name in ("logistic_regression", "monotone_trees"))

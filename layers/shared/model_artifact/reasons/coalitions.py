@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from model_artifact.reasons.players import Players
 from model_artifact.reasons.small_tree_game import SmallTreeGame, fits_small_tree_game
-from model_artifact.serving_form.linear import Linear
-from model_artifact.serving_form.scoring import Scorer
-from model_artifact.serving_form.small_trees import SmallTrees
+from model_artifact.serving_form.scorers.linear import Linear
+from model_artifact.serving_form.scorers.record_scorer import Scorer
+from model_artifact.serving_form.scorers.small_trees import SmallTrees
 
 Record = Mapping[str, Any]
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from model_artifact.reasons.coalitions import make_game
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
 from model_artifact.reasons.players import PLAYERS, PRICING
 from model_artifact.reasons.shapley import shapley_values
-from model_artifact.serving_form.scoring import Scorer
+from model_artifact.serving_form.scorers.record_scorer import Scorer
 
 MAX_REASONS = 4
 

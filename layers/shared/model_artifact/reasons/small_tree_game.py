@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model_artifact.reasons.players import Players
 from model_artifact.schema import FIELD_NAMES
-from model_artifact.serving_form.small_trees import SmallTrees
+from model_artifact.serving_form.scorers.small_trees import SmallTrees
 
 Floats = NDArray[np.float64]
 

@@ -11,12 +11,12 @@ from itertools import chain, islice
 from typing import Any
 
 from model_artifact.features import frame_from_records
-from model_artifact.scoring import late_probabilities
+from model_artifact.pipeline import late_probabilities
 from model_artifact.serving_form.adversarial import adversarial_records
-from model_artifact.serving_form.compile import compile_pipeline
+from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.errors import NotCompilableError
 from model_artifact.serving_form.form import form_from_bytes
-from model_artifact.serving_form.scoring import Scorer, make_scorer
+from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 
 TOLERANCE = 1e-12
 
@@ -58,7 +58,7 @@ def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ver
     Parameters
     ----------
     pipeline : object
-        A pipeline that ``model_artifact.scoring.check_pipeline`` accepted.
+        A pipeline that ``model_artifact.pipeline.check_pipeline`` accepted.
     records : sequence of mappings
         Usual records to compare on: the holdout, or a version's probe records; at least one. The form's edges are
         added.

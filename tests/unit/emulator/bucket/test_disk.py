@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
-from emulator.bucket.records import Record, decode_record, encode_record
+from emulator.bucket.object_files import Record, decode_record, encode_record
 from emulator.bucket.targets import bucket_and_key
 from emulator.durable_files import FolderLock, remove_durably, write_durably
 

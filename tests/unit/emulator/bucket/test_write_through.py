@@ -13,7 +13,7 @@ from moto.s3.models import s3_backends
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.moto_memory import MotoMemory, S3Answer, S3Request
-from emulator.bucket.records import Record
+from emulator.bucket.object_files import Record
 from emulator.bucket.write_through import WriteThrough
 
 pytestmark = pytest.mark.filterwarnings("ignore:S3 key was not disposed of in time:ResourceWarning")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fitted_pipelines import any_record, fitted, form, loans, records
 from model_artifact.features import frame_from_records
+from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.coalitions import HybridGame, LinearGame, make_game
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
 from model_artifact.reasons.explain import LEAST_EFFECT, MAX_REASONS, Explainer
@@ -22,8 +23,7 @@ from model_artifact.reasons.reference import typical_record
 from model_artifact.reasons.shapley import shapley_values
 from model_artifact.reasons.small_tree_game import SmallTreeGame
 from model_artifact.schema import FIELD_NAMES, FIELDS
-from model_artifact.scoring import late_probabilities
-from model_artifact.serving_form.scoring import make_scorer
+from model_artifact.serving_form.scorers.record_scorer import make_scorer
 
 FAST = {
     "boosting-small": SmallTreeGame,

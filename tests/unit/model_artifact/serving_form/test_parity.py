@@ -15,7 +15,7 @@ from model_artifact.schema import FIELDS
 from model_artifact.serving_form.adversarial import adversarial_records
 from model_artifact.serving_form.form import TreesForm
 from model_artifact.serving_form.parity import Parity, compare
-from model_artifact.serving_form.scoring import make_scorer
+from model_artifact.serving_form.scorers.record_scorer import make_scorer
 
 KINDS = [
     "boosting-small",

@@ -1,0 +1,158 @@
+"""The emulator's own pages, under ``/_emulator/``: how it is, and its faults on purpose. No part of AWS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from emulator.lambda_service.data_plane.faults import FaultError, FaultInjector, read_faults
+from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
+from emulator.lambda_service.data_plane.pool import EnvironmentPool, PoolStatus
+from emulator.lambda_service.sandbox.memory import proportional_bytes
+from emulator.lambda_service.sandbox.process_tree import descendants
+from emulator.metrics import RequestMeter
+
+PREFIX = "/_emulator/"
+_STATUS = PREFIX + "status"
+_FAULTS = PREFIX + "faults"
+_MAX_BODY_BYTES = 1 << 20
+_MB = 1 << 20
+
+
+class Operations(Protocol):
+    """What Lambda's control plane is asked for here."""
+
+    def list_versions_by_function(self, *, function_name: str) -> Mapping[str, Any]:
+        """As Lambda answers it."""
+
+    def list_aliases(self, *, function_name: str) -> Mapping[str, Any]:
+        """As Lambda answers it."""
+
+
+class Service(Protocol):
+    """The Lambda service, as these pages see it."""
+
+    @property
+    def operations(self) -> Operations:
+        """Versions and aliases."""
+
+    @property
+    def ledger(self) -> ConcurrencyLedger:
+        """Requests in flight."""
+
+    @property
+    def faults(self) -> FaultInjector:
+        """Faults on purpose."""
+
+    def pools(self) -> Iterable[EnvironmentPool]:
+        """The environments of each version that has any."""
+
+
+class AdminPages:
+    """Answers the pages.
+
+    Parameters
+    ----------
+    service : Service
+        What is looked at, and whose faults are set.
+    meter : RequestMeter
+        What has counted the HTTP API's requests.
+    """
+
+    def __init__(self, service: Service, meter: RequestMeter) -> None:
+        self._service = service
+        self._meter = meter
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the page for a request whose path begins with `PREFIX`."""
+        match request.method, request.path:
+            case (("GET" | "HEAD"), path) if path == _STATUS:
+                return _json(await self.status())
+            case (("GET" | "HEAD"), path) if path == _FAULTS:
+                return _json(self._service.faults.describe())
+            case "PUT", path if path == _FAULTS:
+                return await self._set_faults(request)
+            case "DELETE", path if path == _FAULTS:
+                self._service.faults.clear()
+                return web.Response(status=204)
+            case _, path if path in {_STATUS, _FAULTS}:
+                allowed = "GET, HEAD" if path == _STATUS else "GET, HEAD, PUT, DELETE"
+                return _json({"message": f"{path} takes {allowed}"}, 405, {"Allow": allowed})
+        return _json({"message": f"there are {_STATUS} and {_FAULTS}"}, 404)
+
+    async def status(self) -> dict[str, Any]:
+        """Return how the emulator is at this moment, for JSON."""
+        pools = [pool.status() for pool in self._service.pools()]
+        # Counting the pages of many processes takes a while, in which requests are not to wait.
+        memory = await asyncio.to_thread(lambda: {pid: _own_bytes(pid) for one in pools for pid in one.pids})
+        names = sorted({one.function for one in pools})
+        return {
+            "functions": [self._function(name, pools, memory) for name in names],
+            "concurrency": {
+                "accountLimit": self._service.ledger.account_limit,
+                "unreserved": self._service.ledger.unreserved,
+            },
+            "requests": self._meter.summary(),
+            **self._service.faults.describe(),
+        }
+
+    def _function(self, name: str, pools: Iterable[PoolStatus], memory: Mapping[int, int]) -> dict[str, Any]:
+        versions = self._service.operations.list_versions_by_function(function_name=name)["Versions"]
+        aliases = self._service.operations.list_aliases(function_name=name)["Aliases"]
+        return {
+            "function": name,
+            "inFlight": self._service.ledger.in_flight(name),
+            "reserved": self._service.ledger.reserved(name),
+            "versions": [one["Version"] for one in versions],
+            "aliases": [_alias(one) for one in aliases],
+            "environments": [_pool(one, memory) for one in pools if one.function == name],
+        }
+
+    async def _set_faults(self, request: web.BaseRequest) -> web.Response:
+        # In two steps, so that a document with one wrong fault changes nothing.
+        if (request.content_length or 0) > _MAX_BODY_BYTES:
+            return _json({"message": f"the body must be smaller than {_MAX_BODY_BYTES} bytes"}, 413)
+        try:
+            faults = read_faults(json.loads(await request.read()))
+        except FaultError as error:
+            return _json({"message": str(error)}, 400)
+        except ValueError as error:
+            return _json({"message": f"the body must be JSON: {error}"}, 400)
+        self._service.faults.replace_all(faults)
+        return _json(self._service.faults.describe())
+
+
+def _pool(status: PoolStatus, memory: Mapping[int, int]) -> dict[str, Any]:
+    failure = status.provisioning_failure
+    return {
+        "version": status.version,
+        "byState": status.by_state,
+        "waiting": status.waiting,
+        "coldStarts": status.cold_starts,
+        "warmStarts": status.warm_starts,
+        "provisioned": {
+            "wanted": status.provisioned_wanted,
+            "ready": status.provisioned_ready,
+            "failure": None if failure is None else failure.decode(errors="replace"),
+        },
+        "memory": [{"pid": pid, "mb": round(memory[pid] / _MB, 1)} for pid in sorted(status.pids)],
+    }
+
+
+def _alias(alias: Mapping[str, Any]) -> dict[str, Any]:
+    weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+    rest = 1.0 - sum(weights.values())
+    return {"name": alias["Name"], "weights": {alias["FunctionVersion"]: round(rest, 6), **weights}}
+
+
+def _own_bytes(pid: int) -> int:
+    """Return what an environment costs this machine: of pages shared with other environments, its share."""
+    return sum(map(proportional_bytes, [pid, *descendants(pid)]))
+
+
+def _json(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response(document, status=status, headers=dict(headers or {}))

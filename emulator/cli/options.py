@@ -1,0 +1,172 @@
+"""What the commands' options mean, as `sam local` takes them. Pure but for reading the named files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from emulator.lambda_service.data_plane.faults import Fault, read_faults
+from emulator.lambda_service.data_plane.invoke_service import machine_variables
+from emulator.lambda_service.data_plane.retries import RetryWaits
+from emulator.template.project import Project, ProjectError
+
+S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
+_EVERY_FUNCTION = "Parameters"
+
+
+class OptionError(ProjectError):
+    """An option's value, or the file that it names, can't be used."""
+
+
+def parse_parameter_overrides(words: Iterable[str]) -> dict[str, str]:
+    """Return template parameters from ``K=V K2=V2`` or ``ParameterKey=K,ParameterValue=V …``, quotes allowed.
+
+    Raises
+    ------
+    OptionError
+        A word is neither.
+    """
+    overrides: dict[str, str] = {}
+    for word in words:
+        for pair in shlex.split(word):
+            name, equals, value = pair.partition("=")
+            if name == "ParameterKey" and ",ParameterValue=" in value:
+                name, _, value = value.partition(",ParameterValue=")
+            if not equals or not name:
+                raise OptionError(f"--parameter-overrides takes K=V pairs, not {pair!r}")
+            overrides[name] = value
+    return overrides
+
+
+def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
+    """Read an ``--env-vars`` file: ``{"Parameters": {…}}``, ``{"FunctionName": {…}}`` or both.
+
+    Raises
+    ------
+    OptionError
+        The file is missing or holds something else.
+    """
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--env-vars {path}: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
+        raise OptionError(f"--env-vars {path}: must be an object of objects, by function or under {_EVERY_FUNCTION!r}")
+    return {function: {name: _text(value) for name, value in one.items()} for function, one in content.items()}
+
+
+def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], s3_endpoint: str | None) -> Project:
+    """Return the project with its functions' variables overridden.
+
+    As with SAM CLI, only variables that the template declares can be overridden; a name that it doesn't declare
+    becomes a note. The S3 endpoint goes into every function where the template leaves it empty or unsaid.
+    """
+    functions = {}
+    notes = list(project.notes)
+    for logical_id, spec in project.functions.items():
+        variables = dict(spec.environment)
+        named = {**env_vars.get(_EVERY_FUNCTION, {}), **env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
+        variables |= {name: value for name, value in named.items() if name in variables}
+        specific = {**env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
+        notes += [
+            f"{logical_id}: --env-vars sets {name}, which the template does not declare; left out, as SAM CLI does"
+            for name in specific
+            if name not in variables
+        ]
+        if s3_endpoint is not None and not variables.get(S3_ENDPOINT_VARIABLE):
+            variables[S3_ENDPOINT_VARIABLE] = s3_endpoint
+        functions[logical_id] = dataclasses.replace(spec, environment=variables)
+    return dataclasses.replace(project, functions=functions, notes=tuple(notes))
+
+
+def machine_variables_of(region: str | None, profile: str | None) -> dict[str, str]:
+    """Return this process's environment, with a region and a profile's credentials over its own.
+
+    Raises
+    ------
+    OptionError
+        There is no such profile, or it has no credentials.
+    """
+    machine = machine_variables()
+    if profile is not None:
+        # Half a second of imports, for those who name a profile.
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+
+        try:
+            session = Session(profile=profile)
+            credentials = session.get_credentials()
+            if credentials is None:
+                raise OptionError(f"--profile {profile}: it has no credentials")
+            found = credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise OptionError(f"--profile {profile}: {error}") from error
+        machine |= {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
+        machine |= {"AWS_SESSION_TOKEN": found.token or ""}
+        region = region or session.get_config_variable("region")
+    if region is not None:
+        machine |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    return machine
+
+
+def parse_retry_waits(text: str) -> RetryWaits:
+    """Return ``60,120``: the seconds after a first and after a second failed attempt.
+
+    Raises
+    ------
+    OptionError
+        It is something else.
+    """
+    try:
+        first, second = (float(word) for word in text.split(","))
+    except ValueError:
+        first = second = -1.0
+    if not (0 <= first < float("inf") and 0 <= second < float("inf")):
+        raise OptionError(f"--async-retry-waits takes two numbers of seconds, as in 60,120; not {text!r}")
+    return RetryWaits((first, second))
+
+
+def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
+    """Return the faults of a ``--faults`` file, by function, as ``PUT /_emulator/faults`` takes them.
+
+    Raises
+    ------
+    OptionError
+        The file is missing or holds something else.
+    """
+    if path is None:
+        return ()
+    try:
+        return tuple(read_faults(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--faults {path}: {error}") from error
+
+
+def read_event(path: str | None, stdin: Any) -> bytes:
+    """Return an ``-e`` event: a file's content, stdin's for ``-``, and ``{}`` for none.
+
+    Raises
+    ------
+    OptionError
+        It is missing or not JSON.
+    """
+    if path is None:
+        return b"{}"
+    try:
+        content: bytes = stdin.read() if path == "-" else Path(path).read_bytes()
+        json.loads(content)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"-e {path}: {error}") from error
+    return content
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,112 @@
+"""``python -m emulator``: the bucket as a process of its own, the HTTP API and Lambda's API in this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.cli.options import with_variables
+from emulator.cli.serve import Listening, ProjectOptions, read_project, serve
+from emulator.lambda_service.sandbox.processes import watch_exit
+
+_BUCKET_START_LIMIT_S = 30.0
+_BUCKET_STOP_LIMIT_S = 1.5
+
+
+class BucketProcessError(Exception):
+    """The bucket's process ended; it has said why itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketProcessOptions:
+    """Where the bucket listens and keeps its data."""
+
+    hosts: tuple[str, ...]
+    port: int
+    data_dir: Path
+
+
+async def serve_everything(options: ProjectOptions, listening: Listening, bucket: BucketProcessOptions) -> None:
+    """Serve bucket and APIs until SIGINT or SIGTERM; a template without an HTTP API has Lambda's alone.
+
+    Raises
+    ------
+    BucketProcessError
+        The bucket can't be started, or ended before it was told to.
+    """
+    project = read_project(options)
+    if not project.apis:
+        listening = dataclasses.replace(listening, api_port=None)
+    async with _bucket_process(bucket, project.buckets) as (url, ended):
+        if options.s3_endpoint is None:
+            options = dataclasses.replace(options, s3_endpoint=url)
+            project = with_variables(project, {}, url)
+        serving = asyncio.create_task(serve(project, options, listening))
+        watching = asyncio.create_task(ended.wait())
+        try:
+            await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            serving.cancel()
+            watching.cancel()
+            await asyncio.wait({serving, watching})
+        if serving.cancelled():
+            raise BucketProcessError("the bucket's process has ended by itself; stopping")
+        serving.result()
+
+
+@contextlib.asynccontextmanager
+async def _bucket_process(
+    options: BucketProcessOptions, buckets: tuple[str, ...]
+) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Run the bucket, which ends with this process, whatever happens to that; yield its URL and its end."""
+    life_read, life_write = os.pipe()
+    # A pipe rather than a file: there is nothing to clear away, however this process ends.
+    ready_read, ready_write = os.pipe()
+    command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
+    command += ["--port-flag=--bucket-port", "--data-dir", str(options.data_dir)]
+    command += ["--ready-file", f"/dev/fd/{ready_write}", "--life-fd", str(life_read)]
+    command += [word for host in options.hosts for word in ("--host", host)]
+    command += [word for bucket in buckets for word in ("--bucket", bucket)]
+    # In a session of its own, so that Ctrl-C reaches it through this process, after the functions have ended.
+    process = subprocess.Popen(
+        command, pass_fds=(life_read, ready_write), stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(life_read)
+    os.close(ready_write)
+    ended = asyncio.Event()
+    watch_exit(process.pid, ended.set, otherwise=process.wait)
+    try:
+        yield await _wait_ready(ready_read), ended
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, _BUCKET_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        os.close(life_write)
+
+
+async def _wait_ready(ready_read: int) -> str:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ready_read, "rb", buffering=0)
+    )
+    try:
+        async with asyncio.timeout(_BUCKET_START_LIMIT_S):
+            line = await reader.readline()
+    except TimeoutError:
+        raise BucketProcessError(f"the bucket was not ready within {_BUCKET_START_LIMIT_S:.0f} s") from None
+    finally:
+        transport.close()
+    if not line:
+        raise BucketProcessError("the bucket could not be started")
+    return str(json.loads(line)["url"])

@@ -1,0 +1,276 @@
+"""The HTTP API's sockets: requests in, responses out. The edge; what becomes of a request `http_stage` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import ClientError, web
+from multidict import CIMultiDict
+
+from emulator.http_api.cors import answer_preflight, is_preflight, with_cors
+from emulator.http_api.event_v2 import HttpRequest, RequestIdentity, readable
+from emulator.http_api.responses import (
+    HEADERS_TOO_LARGE,
+    INTERNAL_SERVER_ERROR,
+    NOT_FOUND,
+    REQUEST_TIMEOUT,
+    TOO_LARGE,
+    HttpResponse,
+)
+from emulator.http_api.stage import ApiIdentity, StageHandler
+from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
+from emulator.template.resource_reader import REGION
+from emulator.watched_server import WatchedServer
+
+MAX_HEAD_BYTES = 10_240
+MAX_BODY_BYTES = 10 * 1024 * 1024
+ADMIN_PATH = "/_emulator/"
+NO_ROUTE = "no route"
+# What aiohttp takes at all, so that the gateway can answer by itself what is over AWS's limit.
+_MOST_PARSED_BYTES = 64 * 1024
+_MOST_HEADERS = 2_000
+# A proxy's clients put the whole URL into the request line.
+_ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How long clients may take, in seconds.
+
+    Parameters
+    ----------
+    keep_alive_s : float
+        For the next request, or the first, to come whole but for its body.
+    body_pause_s : float
+        Between two pieces of a body.
+    write_pause_s : float
+        Between two pieces of an answer that they take.
+    """
+
+    keep_alive_s: float = 75.0
+    body_pause_s: float = 30.0
+    write_pause_s: float = 30.0
+
+
+class AdminPages(Protocol):
+    """What answers the emulator's own pages."""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the page for a path under `ADMIN_PATH`."""
+
+
+class Meter(Protocol):
+    """What counts requests."""
+
+    def record(self, route_key: str, status: int, seconds: float) -> None:
+        """Count one request that was answered."""
+
+
+class Gateway:
+    """One HTTP API on one address.
+
+    Parameters
+    ----------
+    api : HttpApi
+        Its stages, routes and CORS policy.
+    functions : mapping
+        Logical id → the function's name.
+    service : LambdaService
+        What runs the functions.
+    account_id : str
+        For events.
+    admin : AdminPages, optional
+        Answers paths under `ADMIN_PATH`; without it they are paths like any other.
+    meter : Meter, optional
+        Hears of each request that was answered.
+    region : str, optional
+        For the ARNs of routes, which authorizers see.
+    limits : ConnectionLimits, optional
+        How long clients may take.
+    """
+
+    def __init__(
+        self,
+        api: HttpApi,
+        functions: dict[str, str],
+        service: LambdaService,
+        account_id: str,
+        *,
+        admin: AdminPages | None = None,
+        meter: Meter | None = None,
+        region: str = REGION,
+        limits: ConnectionLimits | None = None,
+    ) -> None:
+        self._cors = api.cors
+        self._admin = admin
+        self._meter = meter
+        identity = ApiIdentity(api.logical_id, account_id, region)
+        self._stages = {
+            stage.name: StageHandler(stage, identity, functions, service, time.monotonic) for stage in api.stages
+        }
+        # Where it is the only one, which it nearly always is, no path has to be taken apart.
+        self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
+        self._limits = limits or ConnectionLimits()
+        self._runner: web.ServerRunner | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._port = 0
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the bound port.
+
+        Raises
+        ------
+        OSError
+            The address is taken or not this machine's.
+        """
+        server = WatchedServer(
+            self._answer,
+            self._limits.write_pause_s,
+            access_log=None,
+            keepalive_timeout=self._limits.keep_alive_s,
+            max_line_size=_MOST_PARSED_BYTES,
+            max_field_size=_MOST_PARSED_BYTES,
+            max_headers=_MOST_HEADERS,
+            auto_decompress=False,  # API Gateway hands on what came.
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, backlog=1024).start()
+        self._port = int(self._runner.addresses[0][1])
+        self._watch = asyncio.create_task(server.watch())
+        return self._port
+
+    async def stop(self) -> None:
+        """Stop listening and close the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
+            return await self._admin.answer(request)
+        began = time.perf_counter()
+        request_id = base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
+        route_key, preflight = NO_ROUTE, None
+        if self._cors is not None and is_preflight(request.method, request.headers):
+            preflight = answer_preflight(self._cors, readable(request.headers["Origin"]))
+        try:
+            route_key, response = await self._respond(request, request_id, preflight)
+        except (ConnectionError, ClientError, web.RequestPayloadError):
+            # The client has gone, or what it sends is no HTTP: there is nobody to answer.
+            request.protocol.force_close()
+            return web.Response(status=400)
+        except Exception:
+            _log.exception("%s %s failed in the gateway", request.method, request.raw_path)
+            response = INTERNAL_SERVER_ERROR
+        if self._cors is not None and response is not preflight:
+            origin = request.headers.get("Origin")
+            response = with_cors(self._cors, None if origin is None else readable(origin), response)
+        if self._meter is not None:
+            self._meter.record(route_key, response.status, time.perf_counter() - began)
+        return _to_web(request.method, response, request_id)
+
+    async def _respond(
+        self, request: web.BaseRequest, request_id: str, preflight: HttpResponse | None
+    ) -> tuple[str, HttpResponse]:
+        """Return the key of the route that a request took, and its answer."""
+        head_size, headers = _head(request)
+        if head_size > MAX_HEAD_BYTES:
+            return NO_ROUTE, HEADERS_TOO_LARGE
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            return NO_ROUTE, TOO_LARGE
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        try:
+            body = await _read_body(request, self._limits.body_pause_s)
+        except TimeoutError:
+            return NO_ROUTE, REQUEST_TIMEOUT
+        if body is None:
+            return NO_ROUTE, TOO_LARGE
+        target = request.raw_path
+        raw_path, _, raw_query = (target if target.startswith("/") else _ORIGIN.sub("", target)).partition("?")
+        raw_path = raw_path or "/"
+        handler = self._only_stage or self._stage_of(raw_path)
+        match = None if handler is None else handler.find(request.method, raw_path)
+        if handler is None or match is None:
+            return NO_ROUTE, preflight or NOT_FOUND
+        asked = HttpRequest(
+            method=request.method,
+            raw_path=raw_path,
+            raw_query=raw_query,
+            headers=headers,
+            body=body,
+            source_ip=request.remote or "127.0.0.1",
+            port=self._port,
+            protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+        )
+        return match.route.key, await handler.answer(asked, match, _identity(request_id), preflight)
+
+    def _stage_of(self, raw_path: str) -> StageHandler | None:
+        """Return the stage that a path's first segment names, else the default one, if there is one."""
+        name = raw_path[1:].partition("/")[0]
+        named = self._stages.get(name) if name != DEFAULT_STAGE else None
+        return named or self._stages.get(DEFAULT_STAGE)
+
+
+def _head(request: web.BaseRequest) -> tuple[int, Iterable[tuple[str, str]]]:
+    """Return the size of the request line and the headers' values, as the quota counts them, and the headers."""
+    headers = request.headers
+    text = f"{request.method}{request.raw_path}{''.join(headers.values())}"
+    if text.isascii():
+        return len(text), headers.items()
+    size = len(text.encode("utf-8", "surrogateescape"))
+    return size, [(name, readable(value)) for name, value in headers.items()]
+
+
+async def _read_body(request: web.BaseRequest, pause_s: float) -> bytes | None:
+    """Return the body, or None where it is over the limit.
+
+    Raises
+    ------
+    TimeoutError
+        The client stopped sending amid it.
+    """
+    if not request.body_exists:
+        return b""
+    if request.content.is_eof():
+        # It came along with the headers, as small ones do.
+        return await request.content.read()
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        async with asyncio.timeout(pause_s):
+            chunk = await request.content.readany()
+        if not chunk:
+            return b"".join(chunks)
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            return None
+        chunks.append(chunk)
+
+
+def _identity(request_id: str) -> RequestIdentity:
+    trace_id = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"
+    return RequestIdentity(request_id, trace_id, dt.datetime.now(dt.UTC))
+
+
+def _to_web(method: str, response: HttpResponse, request_id: str) -> web.StreamResponse:
+    headers = CIMultiDict(response.headers)
+    headers["Apigw-Requestid"] = request_id
+    if method == "HEAD":
+        headers["Content-Length"] = str(len(response.body))
+        return web.Response(status=response.status, headers=headers)
+    return web.Response(status=response.status, headers=headers, body=response.body)

@@ -1,0 +1,121 @@
+"""Which route of an HTTP API answers a request. Pure.
+
+Source: API Gateway developer guide, "Create routes for HTTP APIs": a full match of method and path goes
+before one through a greedy variable, that before ``$default``; a named method goes before ``ANY``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from emulator.template.http_api_spec import ANY_METHOD, DEFAULT_ROUTE, HttpRoute
+
+# How specific a segment of a route is: the smaller, the sooner it is tried.
+_PLAIN, _PARAMETER, _GREEDY = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMatch:
+    """A route and what its path parameters stand for, decoded."""
+
+    route: HttpRoute
+    path_parameters: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    kind: int
+    name: str
+
+
+class RouteTable:
+    """The routes of one API, ready to be asked.
+
+    Parameters
+    ----------
+    routes : iterable of HttpRoute
+        At most one of each key.
+    stage : str, optional
+        A stage other than ``$default`` is the first segment of every path.
+    """
+
+    def __init__(self, routes: Iterable[HttpRoute], stage: str = DEFAULT_ROUTE) -> None:
+        self._prefix = "" if stage == DEFAULT_ROUTE else f"/{stage}"
+        self._default: HttpRoute | None = None
+        entries: list[tuple[list[_Segment], HttpRoute]] = []
+        for route in routes:
+            if route.path == DEFAULT_ROUTE:
+                self._default = route
+            else:
+                entries.append((_segments(route.path), route))
+        self._entries = sorted(entries, key=_specificity)
+        # Requests for plain paths, which are nearly all, take one look-up.
+        self._plain: dict[tuple[str, str], HttpRoute] = {}
+        for segments, route in reversed(self._entries):
+            if all(segment.kind == _PLAIN for segment in segments):
+                self._plain[route.method, route.path] = route
+
+    def find(self, method: str, raw_path: str) -> RouteMatch | None:
+        """Return the route for a request, or None (which the API answers with 404).
+
+        Parameters
+        ----------
+        method : str
+            In capitals.
+        raw_path : str
+            As on the request line, percent-encoded, without the query.
+        """
+        if self._prefix:
+            if raw_path != self._prefix and not raw_path.startswith(self._prefix + "/"):
+                return None
+            raw_path = raw_path[len(self._prefix) :] or "/"
+        plain = self._plain.get((method, raw_path)) or self._plain.get((ANY_METHOD, raw_path))
+        if plain is not None:
+            return RouteMatch(plain, {})
+        wanted = raw_path.split("/")[1:]
+        for segments, route in self._entries:
+            if route.method in {method, ANY_METHOD}:
+                parameters = _match(segments, wanted)
+                if parameters is not None:
+                    return RouteMatch(route, parameters)
+        return None if self._default is None else RouteMatch(self._default, {})
+
+
+def _segments(path: str) -> list[_Segment]:
+    return [_segment(text) for text in path.split("/")[1:]]
+
+
+def _segment(text: str) -> _Segment:
+    if text.startswith("{") and text.endswith("+}"):
+        return _Segment(_GREEDY, text[1:-2])
+    if text.startswith("{") and text.endswith("}"):
+        return _Segment(_PARAMETER, text[1:-1])
+    return _Segment(_PLAIN, unquote(text))
+
+
+def _specificity(entry: tuple[list[_Segment], HttpRoute]) -> tuple[bool, list[int], bool]:
+    segments, route = entry
+    kinds = [segment.kind for segment in segments]
+    # A longer route is the more specific one where both are greedy: [0, 2] before [2].
+    return _GREEDY in kinds, kinds, route.method == ANY_METHOD
+
+
+def _match(segments: list[_Segment], wanted: list[str]) -> dict[str, str] | None:
+    parameters: dict[str, str] = {}
+    for position, segment in enumerate(segments):
+        if segment.kind == _GREEDY:
+            rest = "/".join(wanted[position:])
+            if not rest:
+                return None
+            parameters[segment.name] = unquote(rest, errors="replace")
+            return parameters
+        if position >= len(wanted):
+            return None
+        text = unquote(wanted[position], errors="replace")
+        if segment.kind == _PARAMETER and text:
+            parameters[segment.name] = text
+        elif segment.kind == _PARAMETER or text != segment.name:
+            return None
+    return parameters if len(segments) == len(wanted) else None

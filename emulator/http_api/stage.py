@@ -1,0 +1,209 @@
+"""What becomes of a request to one stage of an API: throttled, authorized, handed to its function. No sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.http_api.authorizers import (
+    ANSWER_LIMIT_S,
+    AnswerCache,
+    AuthorizerAnswer,
+    AuthorizerAnswerError,
+    authorizer_event,
+    identity_values,
+    read_answer,
+)
+from emulator.http_api.event_v1 import build_event_v1, build_response_v1
+from emulator.http_api.event_v2 import EventSource, HttpRequest, RequestIdentity, build_event
+from emulator.http_api.responses import (
+    FORBIDDEN,
+    INTERNAL_SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
+    TOO_LARGE,
+    TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
+    HttpResponse,
+    build_response,
+)
+from emulator.http_api.routes import RouteMatch, RouteTable
+from emulator.http_api.throttling import TokenBucket
+from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.lambda_service.errors import ResourceNotFoundError
+from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult, TooManyRequestsError
+from emulator.template.http_api_spec import DEFAULT_STAGE, Authorizer, HttpRoute, HttpStage
+
+_log = logging.getLogger(__name__)
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class ApiIdentity:
+    """Which API events come from.
+
+    Parameters
+    ----------
+    api_id, account_id, region : str
+        For events and for the ARNs of routes.
+    """
+
+    api_id: str
+    account_id: str
+    region: str
+
+
+class StageHandler:
+    """Answers the requests to one stage.
+
+    Parameters
+    ----------
+    stage : HttpStage
+        Routes, variables and limits.
+    api : ApiIdentity
+        For events.
+    functions : mapping
+        Logical id → the function's name.
+    service : LambdaService
+        What runs the functions.
+    clock : callable
+        Seconds, monotonic: for limits and for answers that are kept.
+    """
+
+    def __init__(
+        self,
+        stage: HttpStage,
+        api: ApiIdentity,
+        functions: Mapping[str, str],
+        service: LambdaService,
+        clock: Callable[[], float],
+    ) -> None:
+        self._source = EventSource(api.api_id, api.account_id, stage.name, stage.variables)
+        # Where the routes' ARNs begin.
+        self._arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{stage.name}"
+        self._functions = functions
+        self._service = service
+        self._prefix = "" if stage.name == DEFAULT_STAGE else f"/{stage.name}"
+        self._answers = AnswerCache(clock)
+        self._buckets: dict[str, TokenBucket] = {}
+        for route in stage.routes:
+            limits = stage.throttles.get(route.key, stage.default_throttle)
+            if limits is not None:
+                self._buckets[route.key] = TokenBucket(limits, clock)
+        self.find = RouteTable(stage.routes, stage.name).find
+
+    async def answer(
+        self, request: HttpRequest, match: RouteMatch, identity: RequestIdentity, preflight: HttpResponse | None = None
+    ) -> HttpResponse:
+        """Return the answer to a request.
+
+        Parameters
+        ----------
+        match : RouteMatch
+            As `find` returned it.
+        preflight : HttpResponse, optional
+            The answer to a preflight request, which is given in the function's place. The route's authorizer comes
+            first: AWS's guide advises a route for OPTIONS without one.
+        """
+        route = match.route
+        bucket = self._buckets.get(route.key)
+        if bucket is not None and not bucket.take():
+            return TOO_MANY_REQUESTS
+        event = self._event(route.payload_format, request, match, identity)
+        context = None
+        if route.authorizer is not None:
+            answer = await self._authorize(route.authorizer, event, request, match, identity)
+            if isinstance(answer, HttpResponse):
+                return answer
+            context = answer.context
+        if preflight is not None:
+            return preflight
+        if context is not None:
+            is_v1 = route.payload_format == "1.0"
+            event["requestContext"]["authorizer"] = context if is_v1 else {"lambda": context}
+        payload = _payload(event)
+        if len(payload) > MAX_EVENT_BYTES:
+            return TOO_LARGE
+        return await self._integrate(route, payload, _trace_id(event))
+
+    async def _integrate(self, route: HttpRoute, payload: bytes, trace_id: str) -> HttpResponse:
+        try:
+            # The function goes on after the API has given up, as on AWS.
+            result = await self._invoke(route.function, route.qualifier, payload, trace_id, route.timeout_s)
+        except (TimeoutError, TooManyRequestsError):
+            return SERVICE_UNAVAILABLE
+        except ResourceNotFoundError:
+            return INTERNAL_SERVER_ERROR
+        if result.function_error is not None:
+            return INTERNAL_SERVER_ERROR
+        return build_response_v1(result.payload) if route.payload_format == "1.0" else build_response(result.payload)
+
+    async def _invoke(
+        self, function: str, qualifier: str | None, payload: bytes, trace_id: str, limit_s: float
+    ) -> InvocationResult:
+        result = self._service.submit(self._functions[function], payload, qualifier, trace_id)
+        async with asyncio.timeout(limit_s):
+            return await result
+
+    async def _authorize(
+        self,
+        authorizer: Authorizer,
+        event: dict[str, Any],
+        request: HttpRequest,
+        match: RouteMatch,
+        identity: RequestIdentity,
+    ) -> AuthorizerAnswer | HttpResponse:
+        """Return what the authorizer says of a request that may pass, or the answer to one that may not."""
+
+        def in_format(payload_format: str) -> dict[str, Any]:
+            # The route's own event is there already; a body may be large.
+            same = event["version"] == payload_format
+            return event if same else self._event(payload_format, request, match, identity)
+
+        seen = in_format("2.0")
+        values = identity_values(authorizer, seen)
+        if values is None:
+            return UNAUTHORIZED
+        path = seen["rawPath"].removeprefix(self._prefix).removeprefix("/")
+        route_arn = f"{self._arn}/{request.method}/{path}"
+        answer = self._answers.find(authorizer, values)
+        if answer is None:
+            asked = seen if authorizer.payload_format == "2.0" else in_format("1.0")
+            try:
+                answer = await self._ask(
+                    authorizer, authorizer_event(authorizer, asked, values, route_arn), _trace_id(asked)
+                )
+            except (TimeoutError, TooManyRequestsError, ResourceNotFoundError, AuthorizerAnswerError) as error:
+                _log.warning("authorizer %s: %s", authorizer.name, error or "no answer in time")
+                return INTERNAL_SERVER_ERROR
+            self._answers.keep(authorizer, values, answer)
+        return answer if answer.allows(route_arn) else FORBIDDEN
+
+    async def _ask(self, authorizer: Authorizer, event: Mapping[str, Any], trace_id: str) -> AuthorizerAnswer:
+        result = await self._invoke(
+            authorizer.function, authorizer.qualifier, _payload(event), trace_id, ANSWER_LIMIT_S
+        )  # fmt: skip
+        if result.function_error is not None:
+            raise AuthorizerAnswerError("the function failed")
+        return read_answer(authorizer, result.payload)
+
+    def _event(
+        self, payload_format: str, request: HttpRequest, match: RouteMatch, identity: RequestIdentity
+    ) -> dict[str, Any]:
+        build = build_event_v1 if payload_format == "1.0" else build_event
+        return build(request, match, identity, self._source)
+
+
+def _payload(event: Mapping[str, Any]) -> bytes:
+    return _encode(event).encode("utf-8", "replace")
+
+
+def _trace_id(event: Mapping[str, Any]) -> str:
+    """Return what the function finds in ``_X_AMZN_TRACE_ID``, which says whether the request is sampled."""
+    headers = event["headers"]
+    trace_id = str(headers.get("x-amzn-trace-id") or headers.get("X-Amzn-Trace-Id"))
+    # There is no X-Ray daemon here to send anything to.
+    return trace_id if "Sampled=" in trace_id else f"{trace_id};Sampled=0"

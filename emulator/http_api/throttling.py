@@ -1,0 +1,39 @@
+"""How many requests a route lets through: API Gateway's token bucket. The clock is passed in.
+
+Source: API Gateway developer guide, "Throttle requests to your HTTP APIs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emulator.template.http_api_spec import Throttle
+
+
+class TokenBucket:
+    """Holds up to ``burst`` tokens, gains ``rate`` of them a second, and starts full.
+
+    Parameters
+    ----------
+    limits : Throttle
+        Rate and burst; a burst of 0 lets nothing through.
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(self, limits: Throttle, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._tokens = float(limits.burst)
+        self._counted_at = clock()
+
+    def take(self) -> bool:
+        """Take a token, and return whether there was one."""
+        now = self._clock()
+        gained = (now - self._counted_at) * self._limits.rate
+        self._tokens = min(self._tokens + gained, float(self._limits.burst))
+        self._counted_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,240 @@
+"""What is remembered of a function, its versions, aliases and settings: immutable values and their JSON. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.lambda_service.function_version import LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A function's or a layer's code.
+
+    Parameters
+    ----------
+    digest : str
+        Its folder in the code store.
+    size_bytes : int
+        Of the folder's files.
+    package_sha256 : str
+        ``CodeSha256``: of the zip file that it came as, else of the folder; base64.
+    package_bytes : int
+        ``CodeSize``: of that zip file, else of the folder.
+    """
+
+    digest: str
+    size_bytes: int
+    package_sha256: str
+    package_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer version that a function uses: its ARN and, where its code is ours, that."""
+
+    arn: str
+    code: Code | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """``$LATEST``, or a published version, which never changes.
+
+    Parameters
+    ----------
+    version : str
+        ``$LATEST`` or a number.
+    code : Code
+        What runs.
+    layers : tuple of Layer
+        Lowest first.
+    settings : mapping
+        The configuration in AWS's names: ``Handler``, ``Timeout``, ``Environment`` …
+    revision_id : str
+        A UUID, another one after each change.
+    last_modified : str
+        As AWS writes it.
+    description : str or None
+        That of `publish_version`; None shows the configuration's.
+    is_saved : bool
+        It was published because a file was saved, not because anybody asked for it.
+    """
+
+    version: str
+    code: Code
+    layers: tuple[Layer, ...]
+    settings: Mapping[str, Any]
+    revision_id: str
+    last_modified: str
+    description: str | None = None
+    is_saved: bool = False
+
+    def codes(self) -> tuple[Code, ...]:
+        """Return its own code and that of its layers."""
+        return (self.code, *(layer.code for layer in self.layers if layer.code is not None))
+
+    def runs_as(self, other: VersionRecord) -> bool:
+        """Return whether both are the same code with the same configuration."""
+        return (self.code, self.layers, self.settings) == (other.code, other.layers, other.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRecord:
+    """A name for a version, and the share of another one.
+
+    Parameters
+    ----------
+    name : str
+        The alias.
+    version : str
+        The main version.
+    revision_id : str
+        A UUID, another one after each change.
+    description : str
+        Free text.
+    weights : mapping
+        Further version → share of the requests, 0 to 1; one at most.
+    """
+
+    name: str
+    version: str
+    revision_id: str
+    description: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """All that it points to."""
+        return (self.version, *self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedRecord:
+    """Environments that an alias or a version keeps initialised."""
+
+    requested: int
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventInvokeRecord:
+    """How asynchronous invocations are retried; `settings` in AWS's names, `last_modified` in seconds since 1970."""
+
+    settings: Mapping[str, Any]
+    last_modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRecord:
+    """One function with all that belongs to it.
+
+    Parameters
+    ----------
+    name : str
+        The function.
+    latest : VersionRecord
+        ``$LATEST``.
+    next_version : int
+        The number of the next version; numbers are never used twice.
+    versions, aliases : mapping
+        By number and by name.
+    reserved : int or None
+        Reserved concurrency.
+    provisioned, event_invoke : mapping
+        By qualifier.
+    deployed : str
+        What the template said when it was deployed last, as a digest.
+    """
+
+    name: str
+    latest: VersionRecord
+    next_version: int = 1
+    versions: Mapping[str, VersionRecord] = field(default_factory=dict)
+    aliases: Mapping[str, AliasRecord] = field(default_factory=dict)
+    reserved: int | None = None
+    provisioned: Mapping[str, ProvisionedRecord] = field(default_factory=dict)
+    event_invoke: Mapping[str, EventInvokeRecord] = field(default_factory=dict)
+    deployed: str = ""
+
+    @property
+    def newest(self) -> VersionRecord | None:
+        """The version that was published last."""
+        return next(reversed(list(self.versions.values())), None)
+
+    def version(self, version: str) -> VersionRecord | None:
+        """Return a version, ``$LATEST`` included."""
+        return self.latest if version == LATEST else self.versions.get(version)
+
+    def all_versions(self) -> tuple[VersionRecord, ...]:
+        """Return ``$LATEST`` and the published ones, oldest first."""
+        return (self.latest, *self.versions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Everything that is remembered.
+
+    Parameters
+    ----------
+    functions : mapping
+        By name.
+    layers : mapping
+        ARN without a number → the codes that it has had; the first is version 1.
+    retired : mapping
+        Name of a deleted function → the number that its next version would have had.
+    """
+
+    functions: Mapping[str, FunctionRecord] = field(default_factory=dict)
+    layers: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    retired: Mapping[str, int] = field(default_factory=dict)
+
+    def codes(self) -> dict[str, Code]:
+        """Return every code that a version runs, by digest."""
+        return {
+            code.digest: code
+            for function in self.functions.values()
+            for version in function.all_versions()
+            for code in version.codes()
+        }
+
+
+def to_json(account: Account) -> dict[str, Any]:
+    """Return plain values, for a file."""
+    return dataclasses.asdict(account)
+
+
+def from_json(content: Mapping[str, Any]) -> Account:
+    """Return what `to_json` was given.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        It was something else.
+    """
+    return Account(
+        {name: _function(one) for name, one in content["functions"].items()},
+        {arn: tuple(Code(**code) for code in codes) for arn, codes in content["layers"].items()},
+        {name: int(number) for name, number in content["retired"].items()},
+    )
+
+
+def _function(content: Mapping[str, Any]) -> FunctionRecord:
+    return FunctionRecord(
+        **{
+            **content,
+            "latest": _version(content["latest"]),
+            "versions": {number: _version(one) for number, one in content["versions"].items()},
+            "aliases": {name: AliasRecord(**one) for name, one in content["aliases"].items()},
+            "provisioned": {name: ProvisionedRecord(**one) for name, one in content["provisioned"].items()},
+            "event_invoke": {name: EventInvokeRecord(**one) for name, one in content["event_invoke"].items()},
+        }
+    )
+
+
+def _version(content: Mapping[str, Any]) -> VersionRecord:
+    layers = tuple(Layer(one["arn"], None if one["code"] is None else Code(**one["code"])) for one in content["layers"])
+    return VersionRecord(**{**content, "code": Code(**content["code"]), "layers": layers})

@@ -1,0 +1,300 @@
+"""The account in memory: what operations read and change, and the table that requests are routed by.
+
+Every change is a new, immutable `Account`: written to disk first, then shown to readers all at once. So a
+request that is routed in another thread, while an operation waits for the disk, sees the state before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from emulator.lambda_service.control_plane.account import Account, FunctionRecord, VersionRecord
+from emulator.lambda_service.control_plane.configuration import CREATING, Readiness, spec_of
+from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.state import StateFolder
+from emulator.lambda_service.errors import (
+    LambdaApiError,
+    PreconditionFailedError,
+    ResourceConflictError,
+    ResourceNotFoundError,
+)
+from emulator.lambda_service.function_version import LATEST, FunctionVersion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResolvedFunction:
+    """The version that a request goes to, and the ARN that its context shows."""
+
+    function: FunctionVersion
+    arn_used: str
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """How many environments of a version are kept initialised, and why not more."""
+
+    ready: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What a qualifier leads to: `main`, but for a share of the requests `other`."""
+
+    main: ResolvedFunction
+    other: ResolvedFunction
+    share: float
+
+
+class Catalogue:
+    """The functions of an account.
+
+    Parameters
+    ----------
+    state : StateFolder
+        Where they are kept.
+    account : Account
+        What was read from it.
+    place : Place
+        Region and account number.
+    now : callable
+        The time, with its zone.
+    concurrency : int
+        The account's limit on requests in flight.
+    unreserved_minimum : int
+        What reservations must leave of it.
+    """
+
+    def __init__(
+        self,
+        state: StateFolder,
+        account: Account,
+        place: Place,
+        now: Callable[[], dt.datetime],
+        *,
+        concurrency: int,
+        unreserved_minimum: int,
+    ) -> None:
+        self.place = place
+        self.code = state.code
+        self.now = now
+        self.concurrency = concurrency
+        self.unreserved_minimum = unreserved_minimum
+        # Set by whoever runs environments.
+        self.availability: Callable[[FunctionVersion], Availability] = lambda _: Availability()
+        # One operation at a time; reading needs no lock.
+        self.lock = threading.RLock()
+        self._state = state
+        self._account = account
+        self._listeners: list[Callable[[], None]] = []
+        self._updating: set[str] = set()
+        self._readiness: dict[FunctionVersion, Readiness] = {}
+        self._runnable: dict[str, dict[str, FunctionVersion]] = {}
+        self._routes: dict[str, dict[str | None, _Route]] = {}
+        for function in account.functions.values():
+            self._route(function)
+
+    @property
+    def account(self) -> Account:
+        """Everything, as it is now."""
+        return self._account
+
+    # Reading ---------------------------------------------------------------------------------------------
+
+    def resolve(self, function_name: str, qualifier: str | None, draw: float) -> ResolvedFunction:
+        """Return what a request goes to; `draw`, from [0, 1), decides between an alias's versions.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            No such function, version or alias.
+        """
+        routes = self._routes.get(function_name)
+        route = None if routes is None else routes.get(qualifier)
+        if route is None:
+            name, qualifier = self.place.parse(function_name, qualifier)
+            route = self._routes.get(name, {}).get(qualifier)
+            if route is None:
+                raise ResourceNotFoundError(f"Function not found: {self.place.arn(name, qualifier)}")
+        return route.other if draw < route.share else route.main
+
+    def find(self, function_name: str, qualifier: str | None = None) -> tuple[FunctionRecord, str | None]:
+        """Return a function and the qualifier that its name may hold.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            There is no such function. Of the qualifier nothing is checked.
+        """
+        name, qualifier = self.place.parse(function_name, qualifier)
+        function = self._account.functions.get(name)
+        if function is None:
+            raise ResourceNotFoundError(f"Function not found: {self.place.arn(name, qualifier)}")
+        return function, qualifier
+
+    def version(self, function: FunctionRecord, qualifier: str | None) -> VersionRecord:
+        """Return the version that a qualifier names, for an alias its main one.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            There is no such version or alias.
+        """
+        alias = function.aliases.get(qualifier) if qualifier is not None else None
+        found = function.version(alias.version if alias is not None else qualifier or LATEST)
+        if found is None:
+            raise ResourceNotFoundError(f"Function not found: {self.place.arn(function.name, qualifier)}")
+        return found
+
+    def check_created(self, function_name: str, qualifier: str | None) -> None:
+        """Raise `ResourceConflictError` if what is called is a version that is still being made."""
+        function, qualifier = self.find(function_name, qualifier)
+        readiness = self.readiness(function.name, self.version(function, qualifier).version)
+        if readiness.state == "Pending" and readiness.reason_code == CREATING:
+            raise ResourceConflictError(
+                "The operation cannot be performed at this time. The function is currently in the following state: "
+                f"{readiness.state}"
+            )
+
+    def runnable(self, name: str, version: str) -> FunctionVersion | None:
+        """Return a version as environments run it; the same object for as long as it runs the same."""
+        return self._runnable.get(name, {}).get(version)
+
+    def all_runnable(self) -> set[FunctionVersion]:
+        """Return every version that a request can reach."""
+        return {one for versions in list(self._runnable.values()) for one in versions.values()}
+
+    def readiness(self, name: str, version: str) -> Readiness:
+        """Return whether a version can answer."""
+        function = self.runnable(name, version)
+        return Readiness() if function is None else self._readiness.get(function, Readiness())
+
+    def unreserved_concurrency(self) -> int:
+        """Return what reservations leave to all other functions."""
+        return self.concurrency - sum(one.reserved or 0 for one in self._account.functions.values())
+
+    # Changing --------------------------------------------------------------------------------------------
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Have a function called after each change, in the thread that made it."""
+        self._listeners.append(listener)
+
+    def set_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
+        """Note whether a version can answer."""
+        self._readiness[function] = readiness
+
+    def begin_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
+        """Note the state of a version that none is known of yet: a thread that is late overwrites no later one."""
+        self._readiness.setdefault(function, readiness)
+
+    @contextmanager
+    def updating(self, name: str) -> Iterator[None]:
+        """Refuse other updates of a function's code or configuration meanwhile, as AWS does."""
+        with self.lock:
+            self.check_not_updating(name)
+            self._updating.add(name)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._updating.discard(name)
+
+    def check_not_updating(self, name: str) -> None:
+        """Raise `ResourceConflictError` while a function is being updated."""
+        if name in self._updating:
+            raise ResourceConflictError(
+                "The operation cannot be performed at this time. An update is in progress for resource: "
+                f"{self.place.arn(name)}"
+            )
+
+    def keep(self, function: FunctionRecord) -> None:
+        """Write a new or changed function to disk, then show it."""
+        functions = {**self._account.functions, function.name: function}
+        self.replace(dataclasses.replace(self._account, functions=functions))
+        self._route(function)
+        self._tell()
+
+    def replace(self, account: Account) -> None:
+        """Write an account to disk, then show it; its functions are routed as before."""
+        try:
+            self._state.write(account)
+        except OSError as error:
+            message = f"The change can't be kept, and is undone: {error}"
+            raise LambdaApiError("ServiceException", 500, message, error_type="Service") from error
+        self._account = account
+
+    def remove(self, function: FunctionRecord) -> None:
+        """Forget a function but for the numbers that its versions have used."""
+        functions = {name: one for name, one in self._account.functions.items() if name != function.name}
+        retired = {**self._account.retired, function.name: function.next_version}
+        self.replace(dataclasses.replace(self._account, functions=functions, retired=retired))
+        self._routes.pop(function.name, None)
+        self._runnable.pop(function.name, None)
+        self._tell()
+
+    def remove_unused_code(self, in_use: Iterable[FunctionVersion]) -> None:
+        """Remove the code that no version runs, nor any of these, which are on their way out."""
+        with self.lock:
+            if self._updating:
+                # An update has copied code that no version runs yet. What is left is removed another time.
+                return
+            specs = [function.spec for function in in_use]
+            folders = {folder.name for spec in specs for folder in (spec.code_dir, *spec.layer_dirs)}
+            self.code.remove_unused(folders | self._account.codes().keys())
+
+    def close(self) -> None:
+        """Give the state's folder back."""
+        self._state.close()
+
+    def new_revision(self) -> str:
+        """Return a new RevisionId."""
+        return str(uuid4())
+
+    def timestamp(self) -> str:
+        """Return the time as AWS writes ``LastModified``."""
+        return f"{self.now():%Y-%m-%dT%H:%M:%S.000+0000}"
+
+    def _tell(self) -> None:
+        reachable = self.all_runnable()
+        # In place: another thread may be noting that a version has become ready.
+        for one in list(self._readiness):
+            if one not in reachable:
+                self._readiness.pop(one, None)
+        for listener in self._listeners:
+            listener()
+
+    def _route(self, function: FunctionRecord) -> None:
+        name, before = function.name, self._runnable.get(function.name, {})
+        runnable: dict[str, FunctionVersion] = {}
+        for record in function.all_versions():
+            made = FunctionVersion(spec_of(name, record, self.code), record.version, self.place.arn(name))
+            known = before.get(record.version)
+            # Its identity is what environments are pooled by: a new RevisionId alone is no reason for new ones.
+            runnable[record.version] = known if known is not None and known.spec == made.spec else made
+        routes: dict[str | None, _Route] = {}
+
+        def lead(qualifier: str | None, version: str, other: str | None = None, share: float = 0.0) -> None:
+            arn = self.place.arn(name, qualifier)
+            main = ResolvedFunction(runnable[version], arn)
+            routes[qualifier] = _Route(main, ResolvedFunction(runnable[other], arn) if other else main, share)
+
+        lead(None, LATEST)
+        for version in runnable:
+            lead(version, version)
+        for alias in function.aliases.values():
+            other, share = next(iter(alias.weights.items()), (None, 0.0))
+            lead(alias.name, alias.version, other, share)
+        self._runnable[name] = runnable
+        self._routes[name] = routes
+
+
+def check_revision(wanted: str | None, current: str) -> None:
+    """Raise `PreconditionFailedError` if a revision is wanted and it is not the current one."""
+    if wanted is not None and wanted != current:
+        raise PreconditionFailedError

@@ -1,0 +1,204 @@
+"""Operations on functions: their code, their configuration, the account's figures."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emulator.lambda_service.control_plane.account import Code, FunctionRecord, Layer, VersionRecord
+from emulator.lambda_service.control_plane.catalogue import check_revision
+from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
+from emulator.lambda_service.control_plane.operation_group import Body, page
+from emulator.lambda_service.control_plane.settings_changes import changed_settings
+from emulator.lambda_service.control_plane.versions import VersionOperations
+from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError
+from emulator.lambda_service.function_version import LATEST
+
+MAX_UNZIPPED_BYTES = 262_144_000
+_MAX_ZIPPED_BYTES = 52_428_800
+_MAX_ACCOUNT_BYTES = 80_530_636_800
+_MAX_LAYERS = 5
+
+
+class CodeOperations(VersionOperations):
+    """`GetFunction`, `UpdateFunctionCode` and what belongs to them; `UpdateFunctionCode` can publish a version."""
+
+    def list_functions(
+        self, *, function_version: str | None = None, marker: str | None = None, max_items: int | None = None
+    ) -> Body:
+        """List functions by name; with ``ALL``, each with all of its versions."""
+        found = []
+        for _, function in sorted(self._catalogue.account.functions.items()):
+            if function_version == "ALL":
+                found += [self._describe(function, one, one.version) for one in function.all_versions()]
+            else:
+                found.append(self._describe(function, function.latest, None))
+        return page("Functions", found, marker, max_items)
+
+    def get_function(self, *, function_name: str, qualifier: str | None = None) -> Body:
+        """Return configuration, the place of the code, and reserved concurrency."""
+        function, qualifier = self._catalogue.find(function_name, qualifier)
+        record = self._catalogue.version(function, qualifier)
+        location = self._catalogue.code.folder(record.code.digest).absolute().as_uri()
+        body = {
+            "Configuration": self._describe(function, record, qualifier),
+            "Code": {"RepositoryType": "S3", "Location": location},
+            "Tags": {},
+        }
+        if function.reserved is not None:
+            body["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
+        return body
+
+    def get_function_configuration(self, *, function_name: str, qualifier: str | None = None) -> Body:
+        """Return the configuration of ``$LATEST``, a version, or an alias's main version."""
+        function, qualifier = self._catalogue.find(function_name, qualifier)
+        return self._describe(function, self._catalogue.version(function, qualifier), qualifier)
+
+    def update_function_code(
+        self,
+        *,
+        function_name: str,
+        code_folder: Path,
+        publish: bool = False,
+        revision_id: str | None = None,
+        dry_run: bool = False,
+        code_sha256: str | None = None,
+        code_size: int | None = None,
+    ) -> Body:
+        """Give ``$LATEST`` other code.
+
+        Parameters
+        ----------
+        function_name : str
+            The function.
+        code_folder : Path
+            The unpacked package; it is copied.
+        publish, dry_run : bool
+            Publish a version of it; only say whether it could be done.
+        revision_id : str, optional
+            Of ``$LATEST``, which must still have it.
+        code_sha256, code_size
+            Of the zip file, base64 and in bytes, where the code came as one.
+        """
+        function, _ = self._catalogue.find(function_name)
+        check_revision(revision_id, function.latest.revision_id)
+        with self._catalogue.updating(function.name):
+            code = store_code(self._catalogue.code, code_folder, code_sha256, code_size)
+            check_unzipped(code, function.latest.layers)
+            with self._catalogue.lock:
+                function, _ = self._catalogue.find(function.name)
+                check_revision(revision_id, function.latest.revision_id)
+                latest = self._touched(function.latest, code=code)
+                if dry_run:
+                    return self._describe(function, latest, None)
+                function = dataclasses.replace(function, latest=latest)
+                self._catalogue.keep(function)
+                # In the same breath: what is published is this code, whoever else updates the function.
+                return self._publish_latest(function) if publish else self._describe(function, latest, None)
+
+    def update_function_configuration(
+        self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None
+    ) -> Body:
+        """Change ``$LATEST``'s configuration; `changes` in AWS's names, what is not among them stays."""
+        with self._catalogue.lock:
+            function, _ = self._catalogue.find(function_name)
+            self._catalogue.check_not_updating(function.name)
+            check_revision(revision_id, function.latest.revision_id)
+            settings = changed_settings(function.latest.settings, changes)
+            layers = function.latest.layers
+            if changes.get("Layers") is not None:
+                layers = tuple(self._layer(arn) for arn in changes["Layers"])
+                check_layers(layers)
+                check_unzipped(function.latest.code, layers)
+            latest = self._touched(function.latest, settings=settings, layers=layers)
+            self._catalogue.keep(dataclasses.replace(function, latest=latest))
+            return self._describe(function, latest, None)
+
+    def delete_function(self, *, function_name: str, qualifier: str | None = None) -> None:
+        """Delete a function with all that belongs to it, or one version of it."""
+        with self._catalogue.lock:
+            function, qualifier = self._catalogue.find(function_name, qualifier)
+            if qualifier is None:
+                self._catalogue.remove(function)
+            elif qualifier == LATEST:
+                raise InvalidParameterError("$LATEST version cannot be deleted without deleting the function.")
+            elif qualifier in function.aliases:
+                raise InvalidParameterError("Aliases cannot be deleted with this operation: use DeleteAlias.")
+            else:
+                self._delete_version(function, qualifier)
+
+    def get_account_settings(self) -> Body:
+        """Return AWS's limits and what of them is used."""
+        account = self._catalogue.account
+        return {
+            "AccountLimit": {
+                "TotalCodeSize": _MAX_ACCOUNT_BYTES,
+                "CodeSizeUnzipped": MAX_UNZIPPED_BYTES,
+                "CodeSizeZipped": _MAX_ZIPPED_BYTES,
+                "ConcurrentExecutions": self._catalogue.concurrency,
+                "UnreservedConcurrentExecutions": self._catalogue.unreserved_concurrency(),
+            },
+            "AccountUsage": {
+                "TotalCodeSize": sum(code.package_bytes for code in account.codes().values()),
+                "FunctionCount": len(account.functions),
+            },
+        }
+
+    def _delete_version(self, function: FunctionRecord, version: str) -> None:
+        self._catalogue.version(function, version)
+        users = [alias.name for alias in function.aliases.values() if version in alias.versions]
+        if users:
+            raise ResourceConflictError(f"Version {version} is referenced by the alias {', '.join(users)}.")
+        self._catalogue.keep(
+            dataclasses.replace(
+                function,
+                versions={number: one for number, one in function.versions.items() if number != version},
+                provisioned={name: one for name, one in function.provisioned.items() if name != version},
+                event_invoke={name: one for name, one in function.event_invoke.items() if name != version},
+            )
+        )
+
+    def _layer(self, arn: Any) -> Layer:
+        name, _, number = str(arn).rpartition(":")
+        codes = self._catalogue.account.layers.get(name, ())
+        if not number.isdigit() or not 1 <= int(number) <= len(codes):
+            raise ResourceNotFoundError(f"Layer version {arn} does not exist.")
+        code = codes[int(number) - 1]
+        if not self._catalogue.code.holds(code.digest, code.size_bytes):
+            raise ResourceNotFoundError(f"Layer version {arn} is used by no version any more, and its code is gone.")
+        return Layer(str(arn), code)
+
+    def _touched(self, record: VersionRecord, **changes: Any) -> VersionRecord:
+        return dataclasses.replace(
+            record, **changes, revision_id=self._catalogue.new_revision(), last_modified=self._catalogue.timestamp()
+        )
+
+
+def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_bytes: int | None = None) -> Code:
+    """Copy a folder into the store; `sha256` and `size_bytes` are those of the zip file that it came as."""
+    try:
+        stored = store.put(folder)
+    except CodeError as error:
+        raise InvalidParameterError(f"The code can't be used: {error}") from error
+    own = base64.b64encode(bytes.fromhex(stored.digest)).decode()
+    return Code(
+        stored.digest, stored.size_bytes, sha256 or own, stored.size_bytes if size_bytes is None else size_bytes
+    )
+
+
+def check_unzipped(code: Code, layers: Sequence[Layer]) -> None:
+    """Raise `InvalidParameterError` if code and layers are more than Lambda unpacks."""
+    if code.size_bytes + sum(one.code.size_bytes for one in layers if one.code is not None) > MAX_UNZIPPED_BYTES:
+        raise InvalidParameterError(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+
+
+def check_layers(layers: Sequence[Layer]) -> None:
+    """Raise `InvalidParameterError` unless a function may have these layers together."""
+    if len(layers) > _MAX_LAYERS:
+        raise InvalidParameterError(f"Layers consumed by a function cannot exceed {_MAX_LAYERS}")
+    names = [one.arn.rpartition(":")[0] for one in layers]
+    if len(set(names)) < len(names):
+        raise InvalidParameterError("Two different versions of the same layer are not allowed to be referenced.")

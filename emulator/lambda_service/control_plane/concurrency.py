@@ -1,0 +1,186 @@
+"""Operations on reserved and provisioned concurrency: the values that are kept. The data plane acts on them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from emulator.lambda_service.control_plane.account import FunctionRecord, ProvisionedRecord, VersionRecord
+from emulator.lambda_service.control_plane.configuration import applies_snap_start
+from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError, ValidationError
+from emulator.lambda_service.function_version import LATEST
+
+
+class ConcurrencyOperations(OperationGroup):
+    """`PutFunctionConcurrency`, `PutProvisionedConcurrencyConfig` and their siblings."""
+
+    def put_function_concurrency(self, *, function_name: str, reserved_concurrent_executions: int) -> Body:
+        """Reserve concurrency; 0 stops the function."""
+        with self._catalogue.lock:
+            function, _ = self._catalogue.find(function_name)
+            self.check_reservation(function, reserved_concurrent_executions)
+            self._catalogue.keep(dataclasses.replace(function, reserved=reserved_concurrent_executions))
+        return {"ReservedConcurrentExecutions": reserved_concurrent_executions}
+
+    def get_function_concurrency(self, *, function_name: str) -> Body:
+        """Return the reservation; nothing where there is none."""
+        function, _ = self._catalogue.find(function_name)
+        return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
+
+    def delete_function_concurrency(self, *, function_name: str) -> None:
+        """Give the reservation up."""
+        with self._catalogue.lock:
+            function, _ = self._catalogue.find(function_name)
+            self._catalogue.keep(dataclasses.replace(function, reserved=None))
+
+    def put_provisioned_concurrency_config(
+        self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int
+    ) -> Body:
+        """Keep environments of a version or an alias initialised."""
+        with self._catalogue.lock:
+            function, qualifier = self._find_qualified(function_name, qualifier)
+            self.check_provisioning(function, qualifier, provisioned_concurrent_executions)
+            kept = ProvisionedRecord(provisioned_concurrent_executions, self._catalogue.timestamp())
+            provisioned = {**function.provisioned, qualifier: kept}
+            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
+            return self._describe_provisioned(function, qualifier, kept)
+
+    def get_provisioned_concurrency_config(self, *, function_name: str, qualifier: str) -> Body:
+        """Return what is wanted, what there is, and whether that is all."""
+        function, qualifier = self._find_qualified(function_name, qualifier)
+        kept = function.provisioned.get(qualifier)
+        if kept is None:
+            raise LambdaApiError(
+                "ProvisionedConcurrencyConfigNotFoundException",
+                404,
+                "No Provisioned Concurrency Config found for this function",
+            )
+        return self._describe_provisioned(function, qualifier, kept)
+
+    def delete_provisioned_concurrency_config(self, *, function_name: str, qualifier: str) -> None:
+        """Keep none initialised any more."""
+        with self._catalogue.lock:
+            function, qualifier = self._find_qualified(function_name, qualifier)
+            provisioned = {name: one for name, one in function.provisioned.items() if name != qualifier}
+            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
+
+    def list_provisioned_concurrency_configs(
+        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
+    ) -> Body:
+        """List a function's provisioned concurrency."""
+        function, _ = self._catalogue.find(function_name)
+        configs = [
+            {
+                "FunctionArn": self._catalogue.place.arn(function.name, qualifier),
+                **self._describe_provisioned(function, qualifier, kept),
+            }
+            for qualifier, kept in function.provisioned.items()
+        ]
+        return page("ProvisionedConcurrencyConfigs", configs, marker, max_items)
+
+    def check_reservation(self, function: FunctionRecord, reserved: int) -> None:
+        """Raise unless a function may have this much to itself."""
+        if reserved < 0:
+            raise ValidationError(
+                reserved, "reservedConcurrentExecutions", "Member must have value greater than or equal to 0"
+            )
+        left = self._catalogue.unreserved_concurrency() + (function.reserved or 0) - reserved
+        if left < self._catalogue.unreserved_minimum:
+            raise InvalidParameterError(
+                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+                f"below its minimum value of [{self._catalogue.unreserved_minimum}]."
+            )
+        if sum(one.requested for one in function.provisioned.values()) > reserved:
+            raise InvalidParameterError(
+                "Specified ReservedConcurrentExecutions for function is less than its provisioned concurrency."
+            )
+
+    def check_provisioning(self, function: FunctionRecord, qualifier: str, wanted: int) -> None:
+        """Raise unless so many environments may be kept initialised under this qualifier."""
+        if wanted < 1:
+            raise ValidationError(
+                wanted, "provisionedConcurrentExecutions", "Member must have value greater than or equal to 1"
+            )
+        for version in targets(function, qualifier):
+            record = function.version(version)
+            if record is not None:
+                check_can_be_provisioned(record)
+        self._check_provisioned_once(function, qualifier)
+        others = sum(one.requested for name, one in function.provisioned.items() if name != qualifier)
+        if function.reserved is not None and others + wanted > function.reserved:
+            raise InvalidParameterError(
+                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for "
+                "function"
+            )
+        if function.reserved is None and others + wanted > self._catalogue.unreserved_concurrency():
+            raise InvalidParameterError(
+                "Specified ConcurrentExecutions for function is greater than what the account has left."
+            )
+
+    def _check_provisioned_once(self, function: FunctionRecord, qualifier: str) -> None:
+        """Raise if a version would be provisioned by its number and by an alias."""
+        if qualifier in function.aliases:
+            if any(version in function.provisioned for version in function.aliases[qualifier].versions):
+                raise InvalidParameterError(
+                    "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
+                )
+        elif any(
+            qualifier in alias.versions for name, alias in function.aliases.items() if name in function.provisioned
+        ):
+            raise InvalidParameterError("Version is pointed by a Provisioned Concurrency alias")
+
+    def _find_qualified(self, function_name: str, qualifier: str) -> tuple[FunctionRecord, str]:
+        function, within = self._catalogue.find(function_name, qualifier)
+        if within is None:
+            raise ValidationError(None, "qualifier", "Member must not be null")
+        self._catalogue.version(function, within)
+        return function, within
+
+    def _describe_provisioned(self, function: FunctionRecord, qualifier: str, kept: ProvisionedRecord) -> Body:
+        runnable = [self._catalogue.runnable(function.name, version) for version in targets(function, qualifier)]
+        available = [self._catalogue.availability(one) for one in runnable if one is not None]
+        ready = min(sum(one.ready for one in available), kept.requested)
+        failure = next((one.failure for one in available if one.failure), None)
+        body: Body = {
+            "RequestedProvisionedConcurrentExecutions": kept.requested,
+            "AvailableProvisionedConcurrentExecutions": ready,
+            "AllocatedProvisionedConcurrentExecutions": ready,
+            "Status": "READY" if ready == kept.requested else "FAILED" if failure else "IN_PROGRESS",
+            "LastModified": kept.last_modified,
+        }
+        if failure:
+            body["StatusReason"] = failure
+        return body
+
+
+def targets(function: FunctionRecord, qualifier: str) -> tuple[str, ...]:
+    """Return the versions that a qualifier leads to."""
+    alias = function.aliases.get(qualifier)
+    return (qualifier,) if alias is None else alias.versions
+
+
+def shares(function: FunctionRecord) -> dict[str, int]:
+    """Return how many environments each version keeps initialised; an alias's are shared out as its requests are."""
+    wanted = dict.fromkeys(function.versions, 0)
+    for qualifier, kept in function.provisioned.items():
+        main, *others = targets(function, qualifier)
+        weights = function.aliases[qualifier].weights if others else {}
+        counts = {version: round(kept.requested * weights[version]) for version in others}
+        for version, count in {main: kept.requested - sum(counts.values()), **counts}.items():
+            wanted[version] += count
+    return wanted
+
+
+def check_can_be_provisioned(record: VersionRecord) -> None:
+    """Raise `InvalidParameterError` for a version whose environments can't be kept initialised."""
+    if record.version == LATEST:
+        raise InvalidParameterError(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
+    if applies_snap_start(record):
+        raise snap_start_is_provisioned()
+
+
+def snap_start_is_provisioned() -> InvalidParameterError:
+    """Return what is answered where SnapStart and provisioned concurrency would meet."""
+    return InvalidParameterError("Provisioned Concurrency is not supported for SnapStart enabled functions.")

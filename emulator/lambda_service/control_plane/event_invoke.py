@@ -1,0 +1,116 @@
+"""Operations on how asynchronous invocations are retried: the values that are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.lambda_service.control_plane.account import EventInvokeRecord, FunctionRecord
+from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.errors import InvalidParameterError, ResourceNotFoundError, ValidationError
+from emulator.lambda_service.function_version import LATEST
+
+_RANGES = {"MaximumRetryAttempts": (0, 2), "MaximumEventAgeInSeconds": (60, 21_600)}
+
+
+class EventInvokeOperations(OperationGroup):
+    """`PutFunctionEventInvokeConfig` and its siblings; without a qualifier they mean ``$LATEST``."""
+
+    def put_function_event_invoke_config(
+        self,
+        *,
+        function_name: str,
+        qualifier: str | None = None,
+        maximum_retry_attempts: int | None = None,
+        maximum_event_age_in_seconds: int | None = None,
+        destination_config: Mapping[str, Any] | None = None,
+    ) -> Body:
+        """Set the whole configuration; what is not given takes AWS's default."""
+        given = _given(maximum_retry_attempts, maximum_event_age_in_seconds, destination_config)
+        with self._catalogue.lock:
+            function, qualifier = self._find(function_name, qualifier)
+            return self._keep(function, qualifier, given)
+
+    def update_function_event_invoke_config(
+        self,
+        *,
+        function_name: str,
+        qualifier: str | None = None,
+        maximum_retry_attempts: int | None = None,
+        maximum_event_age_in_seconds: int | None = None,
+        destination_config: Mapping[str, Any] | None = None,
+    ) -> Body:
+        """Change what is given, and leave the rest."""
+        given = _given(maximum_retry_attempts, maximum_event_age_in_seconds, destination_config)
+        with self._catalogue.lock:
+            function, qualifier = self._find(function_name, qualifier)
+            kept = self._kept(function, qualifier)
+            return self._keep(function, qualifier, {**kept.settings, **given})
+
+    def get_function_event_invoke_config(self, *, function_name: str, qualifier: str | None = None) -> Body:
+        """Return the configuration of a qualifier."""
+        function, qualifier = self._find(function_name, qualifier)
+        return self._describe_config(function, qualifier, self._kept(function, qualifier))
+
+    def delete_function_event_invoke_config(self, *, function_name: str, qualifier: str | None = None) -> None:
+        """Go back to AWS's defaults."""
+        with self._catalogue.lock:
+            function, qualifier = self._find(function_name, qualifier)
+            self._kept(function, qualifier)
+            left = {name: one for name, one in function.event_invoke.items() if name != qualifier}
+            self._catalogue.keep(dataclasses.replace(function, event_invoke=left))
+
+    def list_function_event_invoke_configs(
+        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
+    ) -> Body:
+        """List the configurations of a function."""
+        function, _ = self._catalogue.find(function_name)
+        configs = [self._describe_config(function, name, one) for name, one in function.event_invoke.items()]
+        return page("FunctionEventInvokeConfigs", configs, marker, max_items)
+
+    def _find(self, function_name: str, qualifier: str | None) -> tuple[FunctionRecord, str]:
+        function, qualifier = self._catalogue.find(function_name, qualifier)
+        self._catalogue.version(function, qualifier)
+        return function, qualifier or LATEST
+
+    def _kept(self, function: FunctionRecord, qualifier: str) -> EventInvokeRecord:
+        kept = function.event_invoke.get(qualifier)
+        if kept is None:
+            arn = self._catalogue.place.arn(function.name, qualifier)
+            raise ResourceNotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
+        return kept
+
+    def _keep(self, function: FunctionRecord, qualifier: str, settings: Mapping[str, Any]) -> Body:
+        kept = EventInvokeRecord(settings, self._catalogue.now().timestamp())
+        event_invoke = {**function.event_invoke, qualifier: kept}
+        self._catalogue.keep(dataclasses.replace(function, event_invoke=event_invoke))
+        return self._describe_config(function, qualifier, kept)
+
+    def _describe_config(self, function: FunctionRecord, qualifier: str, kept: EventInvokeRecord) -> Body:
+        return {
+            "DestinationConfig": {"OnSuccess": {}, "OnFailure": {}},
+            **kept.settings,
+            "FunctionArn": self._catalogue.place.arn(function.name, qualifier),
+            "LastModified": kept.last_modified,
+        }
+
+
+def _given(
+    maximum_retry_attempts: int | None,
+    maximum_event_age_in_seconds: int | None,
+    destination_config: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "MaximumRetryAttempts": maximum_retry_attempts,
+        "MaximumEventAgeInSeconds": maximum_event_age_in_seconds,
+        "DestinationConfig": destination_config,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given:
+        raise InvalidParameterError("You must specify at least one of error handling or destination setting.")
+    for name, (low, high) in _RANGES.items():
+        if name in given and not low <= given[name] <= high:
+            member = name[0].lower() + name[1:]
+            raise ValidationError(given[name], member, f"Member must have value between {low} and {high}")
+    return given

@@ -1,0 +1,133 @@
+"""Where an account is kept: one file, replaced whole, and a folder of code beside it.
+
+Whoever reads the file after any crash finds the state before a change or after it. What can't be read is never
+overwritten: the emulator refuses to start and says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, write_durably
+from emulator.lambda_service.control_plane.account import Account, from_json, to_json
+from emulator.lambda_service.control_plane.code_store import CodeStore
+from emulator.template.project import ProjectError
+
+FORMAT = 1
+_FILE = "state.json"
+_LOCK = "lock"
+_CODE = "code"
+# All that a folder of ours may hold before its state has been written for the first time.
+_FIRST_FILES = frozenset({_LOCK, _CODE, _FILE + TEMPORARY_SUFFIX})
+
+
+class StateError(ProjectError):
+    """The kept state can't be used; nothing of it has been changed."""
+
+
+class StateFolder:
+    """A folder that one emulator at a time keeps its account in.
+
+    Parameters
+    ----------
+    root : Path or None
+        The folder, made if it is not there; None takes a temporary one, which goes with `close`.
+    private : iterable of Path
+        What else is never part of a function's code; this folder never is.
+    """
+
+    def __init__(self, root: Path | None, private: Iterable[Path] = ()) -> None:
+        self._temporary = None if root is not None else tempfile.TemporaryDirectory(prefix="emulator-")
+        self.root = Path(self._temporary.name) if self._temporary is not None else root or Path()
+        self.code = CodeStore(self.root / _CODE, private=(self.root, *private))
+        self._lock: FolderLock | None = None
+
+    def open(self) -> Account:
+        """Take the folder and read what is in it.
+
+        Raises
+        ------
+        StateError
+            Another emulator has it; it is somebody else's; the state is damaged or of a later format.
+        """
+        self._make()
+        lock = FolderLock(self.root)
+        try:
+            is_ours = lock.acquire()
+        except OSError as error:
+            raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
+        if not is_ours:
+            raise StateError(f"another emulator keeps its functions in {self.root}: stop it, or name another folder "
+                             "with --state-dir")  # fmt: skip
+        self._lock = lock
+        try:
+            account = self._read()
+            self._check_code(account)
+        except BaseException:
+            self.close()
+            raise
+        self.code.remove_unused(account.codes())
+        return account
+
+    def write(self, account: Account) -> None:
+        """Keep an account; it has reached the disk when this returns.
+
+        Raises
+        ------
+        OSError
+            The disk refused; the state before is still there.
+        """
+        content = json.dumps({"format": FORMAT, **to_json(account)}, indent=1)
+        write_durably(self.root / _FILE, [content.encode(), b"\n"])
+
+    def close(self) -> None:
+        """Give the folder back."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def _make(self) -> None:
+        try:
+            make_folder(self.root)
+            names = {entry.name for entry in self.root.iterdir()}
+        except OSError as error:
+            raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
+        if _FILE not in names and not names <= _FIRST_FILES:
+            raise StateError(f"{self.root} holds other files: name an empty folder, or a new one, with --state-dir")
+
+    def _read(self) -> Account:
+        path = self.root / _FILE
+        cure = f"move {self.root} away to begin anew, or bring back a copy of it"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            kept = content["format"]
+        except FileNotFoundError:
+            return Account()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StateError(f"{path} is damaged ({error}): {cure}") from error
+        if kept != FORMAT:
+            raise StateError(f"{path} has format {kept!r}, and this emulator reads format {FORMAT}: run the emulator "
+                             f"that wrote it, or move {self.root} away to begin anew")  # fmt: skip
+        try:
+            return from_json(content)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(f"{path} is damaged ({error!r}): {cure}") from error
+
+    def _check_code(self, account: Account) -> None:
+        for code in account.codes().values():
+            if not self.code.holds(code.digest, code.size_bytes):
+                users = [
+                    f"{function.name}:{version.version}"
+                    for function in account.functions.values()
+                    for version in function.all_versions()
+                    if code in version.codes()
+                ]
+                raise StateError(
+                    f"the code of {', '.join(users)} is damaged or missing in {self.code.folder(code.digest)}: "
+                    f"bring back a copy of it, or move {self.root} away to begin anew"
+                )

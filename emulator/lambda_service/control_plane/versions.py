@@ -1,0 +1,84 @@
+"""Operations on versions: published from ``$LATEST``, never changed, their numbers never used again."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from emulator.lambda_service.control_plane.account import FunctionRecord
+from emulator.lambda_service.control_plane.catalogue import check_revision
+from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.errors import InvalidParameterError
+
+
+class VersionOperations(OperationGroup):
+    """`PublishVersion` and `ListVersionsByFunction`."""
+
+    def publish_version(
+        self,
+        *,
+        function_name: str,
+        description: str | None = None,
+        code_sha256: str | None = None,
+        revision_id: str | None = None,
+    ) -> Body:
+        """Publish ``$LATEST``; unchanged since the version before, it is that version again.
+
+        Parameters
+        ----------
+        function_name : str
+            The function.
+        description : str, optional
+            Of the version, instead of the configuration's.
+        code_sha256, revision_id : str, optional
+            What ``$LATEST`` must have.
+        """
+        with self._catalogue.lock:
+            function, _ = self._catalogue.find(function_name)
+            latest = function.latest
+            self._catalogue.check_not_updating(function.name)
+            check_revision(revision_id, latest.revision_id)
+            if code_sha256 and code_sha256 != latest.code.package_sha256:
+                raise InvalidParameterError(
+                    f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST "
+                    f"({latest.code.package_sha256}). Please try again with the CodeSHA256 in $LATEST."
+                )
+            return self._publish_latest(function, description)
+
+    def list_versions_by_function(
+        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
+    ) -> Body:
+        """List ``$LATEST``, then the published versions, oldest first."""
+        function, _ = self._catalogue.find(function_name)
+        versions = [self._describe(function, one, one.version) for one in function.all_versions()]
+        return page("Versions", versions, marker, max_items)
+
+    def _publish_latest(self, function: FunctionRecord, description: str | None = None) -> Body:
+        """Publish ``$LATEST``, or return the newest version if that is the same."""
+        newest = function.newest
+        if newest is None or not newest.runs_as(function.latest):
+            return self._publish(function, description)
+        if newest.is_saved:
+            # Now somebody has asked for it, and it stays.
+            wanted = dataclasses.replace(newest, is_saved=False)
+            function = dataclasses.replace(function, versions={**function.versions, newest.version: wanted})
+            self._catalogue.keep(function)
+        return self._describe(function, newest, newest.version)
+
+    def _publish(self, function: FunctionRecord, description: str | None = None, *, is_saved: bool = False) -> Body:
+        published = dataclasses.replace(
+            function.latest,
+            version=str(function.next_version),
+            description=description or None,
+            revision_id=self._catalogue.new_revision(),
+            last_modified=self._catalogue.timestamp(),
+            is_saved=is_saved,
+        )
+        changed = dataclasses.replace(
+            function,
+            # Fidelity: publishing gives $LATEST another revision, too.
+            latest=dataclasses.replace(function.latest, revision_id=self._catalogue.new_revision()),
+            versions={**function.versions, published.version: published},
+            next_version=function.next_version + 1,
+        )
+        self._catalogue.keep(changed)
+        return self._describe(changed, published, published.version)

@@ -1,0 +1,1 @@
+"""Lambda's data plane: finds or starts an execution environment for each invocation."""

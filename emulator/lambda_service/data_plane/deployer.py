@@ -1,0 +1,117 @@
+"""Deploying code to a function that is being called, without losing a request.
+
+A new version is published and made ready to answer before its alias points to it. Requests that the version
+before has taken end there; its environments end after them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emulator.lambda_service.control_plane.operations import FunctionOperations
+from emulator.lambda_service.data_plane.fleet import Fleet
+from emulator.template.project import FunctionSpec, ProjectError
+
+
+class DeploymentError(ProjectError):
+    """A new version can't answer, so the alias stays where it is.
+
+    Parameters
+    ----------
+    function, alias, version : str
+        What was not deployed.
+    reason : str
+        Lambda's words.
+    """
+
+    def __init__(self, function: str, alias: str, version: str, reason: str) -> None:
+        self.function = function
+        self.alias = alias
+        self.version = version
+        self.reason = reason
+        super().__init__(
+            f"{function}: version {version} can't be initialised, so {alias!r} stays where it is: {reason}"
+        )
+
+
+class Deployer:
+    """Deploys the functions of a template.
+
+    Parameters
+    ----------
+    specs : mapping
+        By logical id.
+    operations : FunctionOperations
+        What is deployed to.
+    fleet : Fleet
+        Prepares versions.
+    """
+
+    def __init__(self, specs: Mapping[str, FunctionSpec], operations: FunctionOperations, fleet: Fleet) -> None:
+        self._specs = specs
+        self._by_name = {spec.name: spec for spec in specs.values()}
+        self._operations = operations
+        self._fleet = fleet
+        # One deployment of a function after the other.
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def deploy(self, name: str, code_folder: Path) -> dict[str, Any]:
+        """Deploy a folder; return the configuration of the version that is called now.
+
+        Raises
+        ------
+        LambdaApiError
+            There is no such function, or the folder can't be used.
+        DeploymentError
+            The code can't be initialised.
+        """
+        function, _ = self._operations.catalogue.find(name)
+        async with self._locks[function.name]:
+            body = await asyncio.to_thread(
+                self._operations.update_function_code, function_name=function.name, code_folder=code_folder
+            )
+            spec = self._by_name.get(function.name)
+            if spec is None or spec.alias is None:
+                return body
+            return await self._publish(spec)
+
+    async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
+        """Deploy a function as the template has it, from its source folders; return whether anything is new.
+
+        Parameters
+        ----------
+        logical_id : str
+            The function.
+        is_save : bool
+            Because a file was saved: of the versions that this makes, only the last few are kept.
+
+        Raises
+        ------
+        LambdaApiError, DeploymentError
+            See `deploy`.
+        """
+        spec = self._specs[logical_id]
+        async with self._locks[spec.name]:
+            said = await asyncio.to_thread(self._operations.update_from_template, spec)
+            if said is not None and spec.alias is not None:
+                await self._publish(spec, said, is_save=is_save)
+            return said is not None
+
+    async def _publish(self, spec: FunctionSpec, said: str | None = None, *, is_save: bool = False) -> dict[str, Any]:
+        assert spec.alias is not None
+        if is_save:
+            body = await asyncio.to_thread(self._operations.publish_saved, spec.name)
+        else:
+            body = await asyncio.to_thread(self._operations.publish_version, function_name=spec.name)
+        version = body["Version"]
+        runnable = self._operations.catalogue.runnable(spec.name, version)
+        reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
+        if reason is not None:
+            # It does not count as deployed, so the next start tries again.
+            raise DeploymentError(spec.name, spec.alias, version, reason)
+        await asyncio.to_thread(self._operations.point_alias, spec, version, said)
+        return self._operations.get_function_configuration(function_name=spec.name, qualifier=spec.alias)

@@ -1,0 +1,192 @@
+"""All versions at work, kept in step with the catalogue: what is new is prepared, what is gone is drained."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+from emulator.lambda_service.control_plane.account import FunctionRecord
+from emulator.lambda_service.control_plane.catalogue import Availability, Catalogue
+from emulator.lambda_service.control_plane.concurrency import shares
+from emulator.lambda_service.control_plane.configuration import CREATING, Readiness
+from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
+from emulator.lambda_service.data_plane.running_version import RunningVersion
+from emulator.lambda_service.function_version import LATEST, FunctionVersion
+
+_PENDING = Readiness("Pending", "The function is being created.", CREATING)
+# After a restart, which AWS doesn't know: its requests wait, as nothing tells their callers of it.
+_RESTORING = Readiness("Pending", "The function is being restored.", "Restoring")
+
+
+class Fleet:
+    """The versions at work.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What there is.
+    ledger : ConcurrencyLedger
+        Told of reserved and provisioned concurrency.
+    begin : callable
+        Sets a version to work.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, ledger: ConcurrencyLedger, begin: Callable[[FunctionVersion], RunningVersion]
+    ) -> None:
+        self._catalogue = catalogue
+        self._ledger = ledger
+        self._begin = begin
+        self._running: dict[FunctionVersion, RunningVersion] = {}
+        self._leaving: set[RunningVersion] = set()
+        # What was there when the catalogue was looked at last: a version that is not in here is new.
+        self._known: set[FunctionVersion] = set()
+        # What an alias led to, or was provisioned, then: the environments of one that no longer is are let go.
+        self._used: set[FunctionVersion] = set()
+        # The functions that the ledger knows of: what a deleted one has reserved is given back.
+        self._counted: set[str] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        catalogue.availability = self._availability
+
+    def start(self) -> None:
+        """Begin to follow the catalogue; versions that an alias points to are prepared now."""
+        self._loop = asyncio.get_running_loop()
+        self._known = self._catalogue.all_runnable()
+        self._catalogue.on_change(self._note_change)
+        for function in self._referred_to():
+            if function.uses_snapshots:
+                self._catalogue.begin_readiness(function, _RESTORING)
+                self.run(self._make_snapshot(function))
+        self._follow()
+
+    def get(self, function: FunctionVersion) -> RunningVersion:
+        """Return a version at work, set to work now if it is not."""
+        running = self._running.get(function)
+        if running is None:
+            running = self._running[function] = self._begin(function)
+        return running
+
+    def all(self) -> Iterable[RunningVersion]:
+        """Return every version at work, those that are on their way out included."""
+        return [*self._running.values(), *self._leaving]
+
+    async def prepare(self, function: FunctionVersion) -> str | None:
+        """Get a version ready to answer; return None, or why it can't be."""
+        return await self._judge(function, self.get(function).prepare())
+
+    def reap(self, idle_for_s: float) -> None:
+        """Stop the environments that nobody has needed for so long."""
+        for running in self._running.values():
+            running.pool.reap(idle_for_s)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Have something done until `close`."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Stop every environment and wait until no process is left."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        running = self.all()
+        # A pool waits for its environments, and those may be waiting for a snapshot.
+        for one in running:
+            one.refuse_snapshots()
+        await asyncio.gather(*(one.close() for one in running))
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _make_snapshot(self, function: FunctionVersion) -> None:
+        await self._judge(function, self.get(function).prepare_snapshot())
+
+    async def _judge(self, function: FunctionVersion, attempt: Awaitable[bytes | None]) -> str | None:
+        """Note what came of an attempt to initialise a version; return why it failed, if it did."""
+        payload = await attempt
+        reason = None if payload is None else _words(payload)
+        readiness = Readiness() if reason is None else Readiness("Failed", reason, "FunctionError")
+        self._catalogue.set_readiness(function, readiness)
+        return reason
+
+    def _note_change(self) -> None:
+        """Follow soon: this is called in whichever thread the operation runs."""
+        for function in self._catalogue.all_runnable() - self._known:
+            if function.uses_snapshots:
+                self._catalogue.begin_readiness(function, _PENDING)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop is closed: the emulator has ended.
+                self._loop.call_soon_threadsafe(self._follow)
+
+    def _follow(self) -> None:
+        present = self._catalogue.all_runnable()
+        for function in present - self._known:
+            if function.uses_snapshots:
+                self.run(self._make_snapshot(function))
+        used = self._referred_to()
+        for function in [one for one in self._running if one not in present or one in self._used - used]:
+            self._drain(function)
+        self._known, self._used = present, used
+        functions = self._catalogue.account.functions
+        self._set_reserved({name: record.reserved for name, record in functions.items()})
+        for record in functions.values():
+            self._provision(record)
+
+    def _set_reserved(self, wanted: dict[str, int | None]) -> None:
+        for name in self._counted - wanted.keys():
+            self._ledger.set_reserved(name, None)
+            self._ledger.set_provisioned(name, 0)
+        self._counted = set(wanted)
+        # What is given back first, so that at no moment too much is reserved.
+        for name in sorted(wanted, key=lambda one: (wanted[one] or 0) - (self._ledger.reserved(one) or 0)):
+            self._ledger.set_reserved(name, wanted[name])
+
+    def _referred_to(self) -> set[FunctionVersion]:
+        """Return the versions that an alias leads to, or that are provisioned."""
+        found = {
+            self._catalogue.runnable(record.name, version)
+            for record in self._catalogue.account.functions.values()
+            for version in (*record.provisioned, *(one for alias in record.aliases.values() for one in alias.versions))
+        }
+        return {one for one in found if one is not None and one.version != LATEST}
+
+    def _provision(self, record: FunctionRecord) -> None:
+        wanted = shares(record)
+        for version, count in wanted.items():
+            function = self._catalogue.runnable(record.name, version)
+            if function is not None and (count or function in self._running):
+                self.get(function).pool.provision(count)
+        self._ledger.set_provisioned(record.name, sum(wanted.values()))
+
+    def _drain(self, function: FunctionVersion) -> None:
+        running = self._running.pop(function)
+        self._leaving.add(running)
+
+        async def drain() -> None:
+            try:
+                await running.drain()
+            finally:
+                self._leaving.discard(running)
+            in_use = [one.function for one in self.all()]
+            await asyncio.to_thread(self._catalogue.remove_unused_code, in_use)
+
+        self.run(drain())
+
+    def _availability(self, function: FunctionVersion) -> Availability:
+        running = self._running.get(function)
+        if running is None:
+            return Availability()
+        status = running.pool.status()
+        failure = status.provisioning_failure
+        return Availability(status.provisioned_ready, None if failure is None else _words(failure))
+
+
+def _words(payload: bytes) -> str:
+    """Return Lambda's error as one line."""
+    error = json.loads(payload)
+    return f"{error.get('errorType', 'Error')}: {error.get('errorMessage', '')}"

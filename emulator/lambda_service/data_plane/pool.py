@@ -1,0 +1,328 @@
+"""The environments of one function version: given out one request each, grown on demand, reaped when idle.
+
+Fidelity: a request that finds none idle starts one, and is served by whichever is free first, that one or
+another; Lambda's documents do not say which it does, and its traces show environments that were started for a
+request and first used by a later one ("proactive initialisation"), which is what this gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from emulator.lambda_service import invocation
+from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
+from emulator.lambda_service.data_plane.environment_state import State
+from emulator.lambda_service.data_plane.ledger import BurstRate
+from emulator.lambda_service.invocation import UNHANDLED, ApiError, Invocation, InvocationResult
+
+MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
+_STOPPED = invocation.error_payload("Runtime.ExitError", "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """A pool at one moment.
+
+    Parameters
+    ----------
+    function, version : str
+        What its environments run.
+    by_state : dict
+        `State` value → how many environments.
+    waiting : int
+        Requests that wait for an environment.
+    cold_starts, warm_starts : int
+        Requests that an environment began with, and the others, since the pool is there.
+    provisioned_wanted, provisioned_ready : int
+        Environments to be kept initialised, and those that are.
+    provisioning_failure : bytes or None
+        Why the last one to be provisioned could not be initialised, as Lambda says it.
+    pids : tuple of int
+        The environments' processes.
+    """
+
+    function: str
+    version: str
+    by_state: dict[str, int]
+    waiting: int
+    cold_starts: int
+    warm_starts: int
+    provisioned_wanted: int
+    provisioned_ready: int
+    provisioning_failure: bytes | None
+    pids: tuple[int, ...]
+
+
+class EnvironmentPool:
+    """Environments of one version.
+
+    Parameters
+    ----------
+    name : str
+        The function, for messages.
+    version : str
+        The version, for results.
+    make : callable
+        Pool → an environment that is not started yet.
+    burst : BurstRate, optional
+        Asked before an environment is added for a request. How many requests there may be at once is no
+        business of a pool: the account's ledger has let each one in.
+    """
+
+    def __init__(self, name: str, version: str, make: MakeEnvironment, burst: BurstRate | None = None) -> None:
+        self._name = name
+        self._version = version
+        self._make = make
+        self._burst = burst
+        self._environments: set[ExecutionEnvironment] = set()
+        # The one used last is used next, so that those that are not needed stay idle and are reaped.
+        self._idle: list[ExecutionEnvironment] = []
+        # Their process is gone; the next request initialises them again. Taken before one is added.
+        self._reset: list[ExecutionEnvironment] = []
+        # Invariant: at least as many environments are starting as invocations wait.
+        self._waiting: deque[Invocation] = deque()
+        self._starting: set[ExecutionEnvironment] = set()
+        self._provisioned: set[ExecutionEnvironment] = set()
+        # Of these, those that have been given nothing yet; and how many such have ended in a row.
+        self._untried: set[ExecutionEnvironment] = set()
+        self._ended_untried = 0
+        self._replacing: asyncio.TimerHandle | None = None
+        self._provisioned_wanted = 0
+        self._provisioning_failure: bytes | None = None
+        self._served = 0
+        self._cold_starts = 0
+        # Who waits for any environment to be ready.
+        self._prepared: list[asyncio.Future[bytes | None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._closed = False
+
+    @property
+    def size(self) -> int:
+        """How many environments there are, starting ones included."""
+        return len(self._environments)
+
+    def submit(self, invocation: Invocation) -> None:
+        """Have an invocation run; its result is set when it is over.
+
+        Raises
+        ------
+        TooManyRequestsError
+            It takes one more environment, and no more may be added just now.
+        """
+        while self._idle:
+            environment = self._idle.pop()
+            if environment.state is State.IDLE:
+                self._give(environment, invocation)
+                return
+        if self._reset:
+            self._give(self._reset.pop(), invocation)
+            return
+        # One that starts for a request that another environment has served meanwhile is as good as a new one.
+        if len(self._starting) <= len(self._waiting):
+            if self._burst is not None:
+                self._burst.take(self._name)
+            self._start_one()
+        self._waiting.append(invocation)
+
+    async def prepare(self) -> bytes | None:
+        """Have an environment ready before the first request; return None, or why there can be none."""
+        if self._draining or self._closed:
+            return _STOPPED
+        if self._idle:
+            return None
+        prepared: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._prepared.append(prepared)
+        if not self._starting:
+            self._start_one()
+        return await prepared
+
+    def provision(self, count: int) -> None:
+        """Keep so many environments initialised, whether they are needed or not. 0 ends that."""
+        self._provisioned_wanted = count
+        self._provisioning_failure = None
+        self._ended_untried = 0
+        while len(self._provisioned) > count:
+            # From now on it is one like any other, and reaped when nobody needs it.
+            self._provisioned.pop().is_provisioned = False
+        self._keep_provisioned()
+
+    def reap(self, idle_for_s: float) -> int:
+        """Stop the environments that nobody has needed for so long; return how many."""
+        oldest = time.monotonic() - idle_for_s
+        spare = [*self._idle, *self._reset]
+        gone = [one for one in spare if one.idle_since <= oldest and one not in self._provisioned]
+        self._stop(gone)
+        return len(gone)
+
+    async def drain(self) -> None:
+        """Stop the idle environments now and the busy ones after their answers; return when all are gone."""
+        self._draining = True
+        self._end_provisioning()
+        self._provisioned.clear()
+        environments = list(self._environments)
+        self._stop([*self._idle, *self._reset])
+        if not self._waiting:
+            self._stop(list(self._starting))
+        self._tell_prepared(_STOPPED)
+        await asyncio.gather(*(environment.wait_stopped() for environment in environments))
+        if self._tasks:
+            # Not gathered: to be cancelled while draining must not cancel what `close` waits for as well.
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Stop every environment and wait until their processes are gone."""
+        self._closed = True
+        self._end_provisioning()
+        self._stop(list(self._environments))
+        while self._waiting:
+            self._fail(self._waiting.popleft(), _STOPPED, None)
+        self._tell_prepared(_STOPPED)
+        await asyncio.gather(*self._tasks)
+
+    def status(self) -> PoolStatus:
+        """Return what there is at this moment."""
+        states = Counter(environment.state.value for environment in self._environments)
+        ready = sum(one.state in {State.IDLE, State.BUSY} for one in self._provisioned)
+        return PoolStatus(
+            function=self._name,
+            version=self._version,
+            by_state={state.value: states[state.value] for state in State if state is not State.STOPPED},
+            waiting=len(self._waiting),
+            cold_starts=self._cold_starts,
+            warm_starts=self._served - self._cold_starts,
+            provisioned_wanted=self._provisioned_wanted,
+            provisioned_ready=ready,
+            provisioning_failure=self._provisioning_failure,
+            pids=tuple(one.pid for one in self._environments if one.pid is not None),
+        )
+
+    def environment_is_free(self, environment: ExecutionEnvironment) -> None:
+        """See `EnvironmentOwner`."""
+        self._starting.discard(environment)
+        self._tell_prepared(None)
+        if self._waiting:
+            self._give(environment, self._waiting.popleft())
+        elif self._draining:
+            self._stop([environment])
+        elif environment.state is State.IDLE:
+            self._idle.append(environment)
+
+    def environment_was_reset(self, environment: ExecutionEnvironment) -> None:
+        """See `EnvironmentOwner`."""
+        if environment in self._starting:
+            self._starting.discard(environment)
+            self._tell_prepared(environment.init_failure)
+        if environment in self._idle:
+            self._idle.remove(environment)
+        if self._waiting:
+            self._give(environment, self._waiting.popleft())
+        elif self._draining:
+            self._stop([environment])
+        elif environment in self._provisioned:
+            self._replace_provisioned(environment)
+        else:
+            self._reset.append(environment)
+
+    def environment_failed_to_start(
+        self, environment: ExecutionEnvironment, payload: bytes, error: ApiError | None
+    ) -> None:
+        """See `EnvironmentOwner`."""
+        if environment in self._provisioned:
+            # No second attempt by itself: what fails to initialise would be started for ever.
+            self._provisioned_wanted = len(self._provisioned) - 1
+            self._provisioning_failure = payload
+        self._forget(environment)
+        self._tell_prepared(payload)
+        # A failed start costs the request that it was for. Where that one has been served by another
+        # environment meanwhile, it costs nobody.
+        if len(self._waiting) > len(self._starting):
+            self._fail(self._waiting.popleft(), payload, error)
+
+    def _tell_prepared(self, failure: bytes | None) -> None:
+        for prepared in self._prepared:
+            if not prepared.done():
+                prepared.set_result(failure)
+        self._prepared.clear()
+
+    def _give(self, environment: ExecutionEnvironment, invocation: Invocation) -> None:
+        self._served += 1
+        if environment in self._untried:
+            self._untried.discard(environment)
+            self._ended_untried = 0
+        if environment.is_fresh:
+            self._cold_starts += 1
+        environment.invoke(invocation)
+
+    def _keep_provisioned(self) -> None:
+        if self._replacing is not None:
+            self._replacing.cancel()
+            self._replacing = None
+        while len(self._provisioned) < self._provisioned_wanted and not self._closed:
+            environment = self._start_one(is_provisioned=True)
+            self._provisioned.add(environment)
+            self._untried.add(environment)
+
+    def _replace_provisioned(self, environment: ExecutionEnvironment) -> None:
+        """Replace one that has ended: at once where a request has ended it, else ever later, lest it go on for ever."""
+        was_untried = environment in self._untried
+        self._stop([environment])
+        if not was_untried:
+            self._keep_provisioned()
+        elif self._replacing is None:
+            pause_s = pause_before_replacing(self._ended_untried)
+            self._ended_untried += 1
+            self._replacing = asyncio.get_running_loop().call_later(pause_s, self._keep_provisioned)
+
+    def _end_provisioning(self) -> None:
+        self._provisioned_wanted = 0
+        self._keep_provisioned()
+
+    def _start_one(self, *, is_provisioned: bool = False) -> ExecutionEnvironment:
+        environment = self._make(self)
+        environment.is_provisioned = is_provisioned
+        self._environments.add(environment)
+        self._starting.add(environment)
+        self._run(environment.start())
+        return environment
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        """Have something done that `drain` and `close` wait for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop(self, environments: list[ExecutionEnvironment]) -> None:
+        for environment in environments:
+            self._forget(environment)
+            environment.stop()
+
+    def _forget(self, environment: ExecutionEnvironment) -> None:
+        """Have nothing to do any more with one that is stopped or is about to be, but to wait for its process's end."""
+        self._run(environment.wait_stopped())
+        self._environments.discard(environment)
+        self._starting.discard(environment)
+        self._provisioned.discard(environment)
+        self._untried.discard(environment)
+        for spare in (self._idle, self._reset):
+            if environment in spare:
+                spare.remove(environment)
+
+    def _fail(self, invocation: Invocation, payload: bytes, error: ApiError | None) -> None:
+        if not invocation.result.done():
+            invocation.result.set_result(InvocationResult(payload, UNHANDLED, self._version, api_error=error))
+
+
+def pause_before_replacing(ended_before: int) -> float:
+    """Return how long to wait, in seconds, after a provisioned environment has ended that was given nothing.
+
+    Parameters
+    ----------
+    ended_before : int
+        How many such there were in a row before it.
+    """
+    return float(min(2 ** min(ended_before, 6), 60))

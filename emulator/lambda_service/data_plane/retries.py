@@ -1,0 +1,171 @@
+"""Lambda's queue of asynchronous invocations: each event is run until it succeeds, is tried enough or is too old.
+
+Source: "How Lambda handles errors and retries with asynchronous invocation" of the Lambda developer guide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.invocation import InvocationResult, TooManyRequestsError
+
+MAX_QUEUED_BYTES = 256 * 1024 * 1024
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryWaits:
+    """How long an event waits for its next attempt.
+
+    Parameters
+    ----------
+    after_error_s : tuple of float
+        After the first and after the second attempt that failed.
+    first_throttled_s, longest_throttled_s : float
+        After the first attempt that was throttled, doubled each time, and at most.
+    """
+
+    after_error_s: tuple[float, float] = (60.0, 120.0)
+    first_throttled_s: float = 1.0
+    longest_throttled_s: float = 300.0
+
+    def throttled_s(self, times: int) -> float:
+        """Return the wait after an event was throttled so often."""
+        # The exponent is bounded: an event may be throttled for hours.
+        return min(self.first_throttled_s * 2.0 ** min(times - 1, 30), self.longest_throttled_s)
+
+
+@dataclass(frozen=True, slots=True)
+class EventPolicy:
+    """How long and how often an event is tried: a function's ``EventInvokeConfig``."""
+
+    max_retries: int = 2
+    max_age_s: float = 21_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedEvent:
+    """An event that was accepted.
+
+    Parameters
+    ----------
+    function : str
+        As the caller named it.
+    qualifier : str or None
+        Version or alias; an alias is resolved at each attempt.
+    payload : bytes
+        JSON.
+    request_id : str
+        The same for every attempt.
+    trace_id : str
+        The X-Ray header.
+    client_context : str or None
+        JSON.
+    """
+
+    function: str
+    qualifier: str | None
+    payload: bytes
+    request_id: str
+    trace_id: str = ""
+    client_context: str | None = None
+
+
+class AsyncInvocations:
+    """The queue.
+
+    Parameters
+    ----------
+    run : callable
+        Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` where there is no such function any more.
+    policy : callable
+        The event's policy at that time.
+    waits : RetryWaits
+        Between attempts.
+    clock : callable
+        Seconds.
+    sleep : callable
+        Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[QueuedEvent], Awaitable[InvocationResult]],
+        policy: Callable[[QueuedEvent], EventPolicy],
+        waits: RetryWaits,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._run = run
+        self._policy = policy
+        self._waits = waits
+        self._clock = clock
+        self._sleep = sleep
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._queued_bytes = 0
+
+    def accept(self, event: QueuedEvent) -> None:
+        """Take an event into the queue.
+
+        Raises
+        ------
+        LambdaApiError
+            The queue is full.
+        """
+        if self._queued_bytes + len(event.payload) > MAX_QUEUED_BYTES:
+            raise LambdaApiError(
+                "TooManyRequestsException", 429, "Rate Exceeded.", reason="FunctionInvocationRateLimitExceeded"
+            )
+        self._queued_bytes += len(event.payload)
+        task = asyncio.get_running_loop().create_task(self._deliver(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Give up what is in the queue, and say how much that is: unlike Lambda's, it does not outlive its process."""
+        tasks = list(self._tasks)
+        if tasks:
+            _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(tasks))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _deliver(self, event: QueuedEvent) -> None:
+        try:
+            reason = await self._try_until_done(event)
+        except LambdaApiError as error:
+            reason = error.message
+        finally:
+            self._queued_bytes -= len(event.payload)
+        if reason is not None:
+            _log.warning("%s: event %s was dropped: %s", event.function, event.request_id, reason)
+
+    async def _try_until_done(self, event: QueuedEvent) -> str | None:
+        """Return why the event was given up; None if it succeeded."""
+        accepted_at = self._clock()
+        failed = throttled = 0
+        while True:
+            try:
+                result = await self._run(event)
+            except TooManyRequestsError as error:
+                if error.limit == 0:
+                    # Fidelity: without any concurrency an event isn't kept.
+                    return "the function's reserved concurrency is 0"
+                throttled += 1
+                wait_s = self._waits.throttled_s(throttled)
+            else:
+                if result.function_error is None:
+                    return None
+                failed += 1
+                if failed > self._policy(event).max_retries:
+                    return f"it failed {failed} times"
+                wait_s = self._waits.after_error_s[failed - 1]
+            max_age_s = self._policy(event).max_age_s
+            if self._clock() - accepted_at + wait_s > max_age_s:
+                return f"at its next attempt it would be older than {max_age_s:.0f} seconds"
+            await self._sleep(wait_s)

@@ -1,0 +1,142 @@
+"""One version at work: its environments and, with SnapStart, the initialised process that they are forked from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
+from emulator.lambda_service.data_plane.ledger import BurstRate
+from emulator.lambda_service.data_plane.pool import EnvironmentPool
+from emulator.lambda_service.function_version import (
+    FunctionVersion,
+    environment_variables,
+    import_folders,
+    is_built_for_another_python,
+)
+from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.sandbox.platform_log import PlatformLog
+from emulator.lambda_service.sandbox.processes import ProcessPlan, SpawnLauncher
+from emulator.lambda_service.sandbox.snapshots import SNAPSHOT_INIT_LIMIT_S, SnapshotLauncher
+from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all environments have in common.
+
+    Parameters
+    ----------
+    sink : LogSink
+        Where output goes.
+    machine : mapping
+        The emulator's own environment variables.
+    region : str
+        ``AWS_REGION``.
+    init_s : float
+        Lambda's limit on initialising an environment.
+    burst : BurstRate
+        How fast environments may be added.
+    folders : TemporaryFolders
+        Where each environment's ``/tmp`` is.
+    """
+
+    sink: LogSink
+    machine: Mapping[str, str]
+    region: str
+    init_s: float
+    burst: BurstRate
+    folders: TemporaryFolders
+
+
+class RunningVersion:
+    """A version with its environments; none is started before it is needed.
+
+    Parameters
+    ----------
+    function : FunctionVersion
+        What runs.
+    surroundings : Surroundings
+        What it has in common with all others.
+    """
+
+    def __init__(self, function: FunctionVersion, surroundings: Surroundings) -> None:
+        self.function = function
+        spec = function.spec
+        self._surroundings = surroundings
+        self._log = PlatformLog(surroundings.sink, spec.log_format, function.version, spec.memory_mb, utc_now)
+        self._settings = {
+            "function": spec.name,
+            "handler": spec.handler,
+            "path": import_folders(spec),
+            "site_first": is_built_for_another_python(spec),
+        }
+        if self._settings["site_first"]:
+            self._log.note(f"{spec.name} was built for another Python than this one; this one's packages come first")
+        self._spawn = SpawnLauncher(self._settings, spec.code_dir, surroundings.sink)
+        self.snapshot = self._new_snapshot() if function.uses_snapshots else None
+        self.pool = EnvironmentPool(spec.name, function.version, self._new_environment, surroundings.burst)
+
+    async def prepare_snapshot(self) -> bytes | None:
+        """Initialise what environments are forked from; return None, or Lambda's words for why it can't be."""
+        return None if self.snapshot is None else await self.snapshot.prepare()
+
+    async def prepare(self) -> bytes | None:
+        """Get an environment ready to answer at once; return None, or Lambda's words for why it can't be."""
+        failure = await self.prepare_snapshot()
+        return await self.pool.prepare() if failure is None else failure
+
+    def refuse_snapshots(self) -> None:
+        """Have nobody wait for a snapshot any more: the emulator stops."""
+        if self.snapshot is not None:
+            self.snapshot.refuse()
+
+    async def drain(self) -> None:
+        """End once every request that it has taken is answered."""
+        await self.pool.drain()
+        await self._close_snapshot()
+
+    async def close(self) -> None:
+        """End now, and wait until no process is left."""
+        self.refuse_snapshots()
+        await self.pool.close()
+        await self._close_snapshot()
+
+    async def _close_snapshot(self) -> None:
+        # After its forks: it is what reaps them.
+        if self.snapshot is not None:
+            await self.snapshot.close()
+
+    def _new_snapshot(self) -> SnapshotLauncher:
+        folder, limit_s = self.function.spec.code_dir, max(SNAPSHOT_INIT_LIMIT_S, self.function.spec.timeout_s)
+        return SnapshotLauncher(
+            lambda: ProcessPlan(self._settings, self._variables(""), folder),
+            self._surroundings.sink,
+            self._log,
+            self._spawn,
+            limit_s,
+        )
+
+    def _new_environment(self, owner: EnvironmentPool) -> ExecutionEnvironment:
+        around = self._surroundings
+        launcher = self._spawn if self.snapshot is None else self.snapshot
+        return ExecutionEnvironment(
+            self.function, owner, launcher, self._variables, self._log, around.init_s, around.folders
+        )
+
+    def _variables(self, runtime_api: str) -> dict[str, str]:
+        stream = f"{utc_now():%Y/%m/%d}/[{self.function.version}]{uuid4().hex}"
+        return environment_variables(
+            self.function,
+            self._surroundings.machine,
+            region=self._surroundings.region,
+            log_stream=stream,
+            runtime_api=runtime_api,
+        )
+
+
+def utc_now() -> dt.datetime:
+    """Return the time; the one place that asks the clock for it."""
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,126 @@
+"""A function as Lambda would set it up: its variables, its path. Pure but for looking into its folders."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.template.project import FunctionSpec
+
+LATEST = "$LATEST"
+# What a process needs of the machine itself, wherever the function would run.
+_MACHINE_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE")
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "emulator",
+    "AWS_SECRET_ACCESS_KEY": "emulator",
+    "AWS_SESSION_TOKEN": "emulator",
+}
+_ENOUGH_COMPILED_MODULES = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionVersion:
+    """One version of a function, as an environment runs it; compared by identity, as environments are pooled by it.
+
+    Parameters
+    ----------
+    spec : FunctionSpec
+        Code and configuration.
+    version : str
+        ``$LATEST`` or a number.
+    arn : str
+        Unqualified.
+    """
+
+    spec: FunctionSpec
+    version: str
+    arn: str
+
+    @property
+    def uses_snapshots(self) -> bool:
+        """SnapStart is for published versions."""
+        return self.spec.snap_start and self.version != LATEST
+
+
+def import_folders(spec: FunctionSpec) -> list[str]:
+    """Return what goes on ``sys.path``, in Lambda's order: the task's root, then the layers, last one first.
+
+    A layer of a source template holds its modules at its root, where `sam build` would put them under
+    ``python``; so all three places count.
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folders = [spec.code_dir]
+    for layer in reversed(spec.layer_dirs):
+        candidates = (layer / "python" / "lib" / version / "site-packages", layer / "python", layer)
+        folders += [folder for folder in candidates if folder.is_dir()]
+    return [str(folder) for folder in folders]
+
+
+def is_built_for_another_python(spec: FunctionSpec) -> bool:
+    """Return whether the folders hold modules compiled for another Python than this one."""
+    ours = sysconfig.get_config_var("EXT_SUFFIX")
+    for folder in (spec.code_dir, *spec.layer_dirs):
+        for seen, module in enumerate(folder.rglob("*.cpython-*.so")):
+            if not module.name.endswith(ours):
+                return True
+            if seen >= _ENOUGH_COMPILED_MODULES:
+                break
+    return False
+
+
+def environment_variables(
+    function: FunctionVersion, machine: Mapping[str, str], *, region: str, log_stream: str, runtime_api: str
+) -> dict[str, str]:
+    """Return all the variables of an environment: nothing of the emulator's own leaks in but the machine's.
+
+    Parameters
+    ----------
+    function : FunctionVersion
+        What runs.
+    machine : mapping
+        The emulator's environment: credentials and the machine's own variables are taken from it.
+    region : str
+        ``AWS_REGION``.
+    log_stream : str
+        ``AWS_LAMBDA_LOG_STREAM_NAME``, which versions with SnapStart don't have.
+    runtime_api : str
+        ``host:port`` of the environment's Runtime API.
+    """
+    spec = function.spec
+    task_root = str(spec.code_dir)
+    layers = [folder for folder in import_folders(spec) if folder != task_root]
+    variables = {name: machine[name] for name in _MACHINE_VARIABLES if name in machine}
+    if machine.get("AWS_ACCESS_KEY_ID") and machine.get("AWS_SECRET_ACCESS_KEY"):
+        variables |= {name: machine[name] for name in _CREDENTIALS if machine.get(name)}
+    else:
+        variables |= _CREDENTIALS
+    variables |= {
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if function.uses_snapshots else "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        # No daemon, so no AWS_XRAY_DAEMON_ADDRESS: tracers would build segments, a tenth of a request, for nobody.
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "_HANDLER": spec.handler,
+        "LAMBDA_TASK_ROOT": task_root,
+        "LAMBDA_RUNTIME_DIR": str(Path(__file__).parent / "sandbox"),
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONPATH": ":".join(layers),
+    }
+    if function.uses_snapshots:
+        # Initialised once for many environments, it can't know any one's log.
+        del variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
+    if spec.log_level is not None:
+        variables["AWS_LAMBDA_LOG_LEVEL"] = spec.log_level
+    return {**variables, **spec.environment}

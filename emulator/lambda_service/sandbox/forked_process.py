@@ -1,0 +1,81 @@
+"""An environment's process that was forked from an initialised one, as the emulator sees it.
+
+It is no child of the emulator's, so that its birth and its end are told by the process that it was forked from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import time
+from collections.abc import Mapping
+
+from emulator.lambda_service.sandbox.logs import LogPipe
+from emulator.lambda_service.sandbox.process_tree import kill_tree
+from emulator.lambda_service.sandbox.processes import end_orphans
+
+
+class ForkedProcess:
+    """An environment's process that was forked from a template.
+
+    Parameters
+    ----------
+    output : LogPipe
+        What its stdout and stderr go to.
+    life_fd : int
+        The write end of the pipe that it lives by.
+    variables : mapping
+        Its variables.
+    """
+
+    is_restored = True
+
+    def __init__(self, output: LogPipe, life_fd: int, variables: Mapping[str, str]) -> None:
+        self.pid = 0
+        self.began = time.perf_counter()
+        self._variables = variables
+        self.output = output
+        self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._life: int | None = life_fd
+        self._pidfd: int | None = None
+
+    def was_born(self, pid: int) -> None:
+        """Note the process's id."""
+        self.pid = pid
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._pidfd = os.pidfd_open(pid)
+
+    def is_alive(self) -> bool:
+        """See `EnvironmentProcess`."""
+        if self.ended.done() or self._pidfd is None:
+            return not self.ended.done()
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return not poll.poll(0)
+
+    def kill(self) -> None:
+        """End the process and all below it at once."""
+        if self.pid and self.is_alive():
+            kill_tree(self.pid)
+        self._let_go()
+
+    def set_ended(self, status: int | None) -> None:
+        """Note that the process is gone."""
+        if self.ended.done():
+            return
+        end_orphans(self._variables)
+        self._let_go()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        self.output.finish()
+        self.ended.set_result(status)
+
+    def _let_go(self) -> None:
+        # The kernel kills the group when this end closes, even before the fork has made itself a group.
+        if self._life is not None:
+            os.close(self._life)
+            self._life = None

@@ -1,0 +1,127 @@
+"""The memory of an environment's processes, and a watch that says when it is over the function's limit.
+
+Which memory counts: that of the environment's first process in full (RSS), though it may share pages with the
+snapshot that it was forked from, because on Lambda each environment has a copy of its own of every page; of what it
+has started only the share that is its own (PSS), because there the processes of one environment do share pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from emulator.lambda_service.sandbox.process_tree import descendants
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_MB = 1 << 20
+# Memory is not filled faster than this, so that the next look can wait the longer the more is left.
+_GROWTH_BYTES_PER_S = 2 << 30
+_SHORTEST_WAIT_S = 0.02
+_LONGEST_WAIT_S = 1.0
+_PEAK_EVERY_S = 1.0
+
+
+def resident_bytes(pid: int) -> int:
+    """Return a process's RSS; 0 for one that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def proportional_bytes(pid: int) -> int:
+    """Return a process's PSS: its own pages, and its share of those that it shares. Slower than `resident_bytes`."""
+    return _kilobytes(f"/proc/{pid}/smaps_rollup", b"Pss:") * 1024
+
+
+def used_bytes(pid: int, limit_bytes: int) -> int:
+    """Return what counts against an environment's limit; exact only near the limit, at most too much below it."""
+    first = resident_bytes(pid)
+    started = descendants(pid)
+    if not started or first + sum(map(resident_bytes, started)) <= limit_bytes:
+        return first + sum(map(resident_bytes, started))
+    return first + sum(map(proportional_bytes, started))
+
+
+class MemoryWatch:
+    """Looks at an environment's memory while it works: often where little is left, seldom where much is.
+
+    Nothing is done per invocation but a test of `is_resting`.
+
+    Parameters
+    ----------
+    limit_mb : int
+        The function's ``MemorySize``.
+    is_at_work : callable
+        Whether the environment does anything; on Lambda it is frozen while it does not.
+    over_limit : callable
+        Called when it uses more than it may.
+    """
+
+    def __init__(self, limit_mb: int, is_at_work: Callable[[], bool], over_limit: Callable[[], None]) -> None:
+        self._limit_mb = limit_mb
+        self._limit_bytes = limit_mb * _MB
+        self._is_at_work = is_at_work
+        self._over_limit = over_limit
+        self._pid = 0
+        self._left_bytes = self._limit_bytes
+        self._timer: asyncio.TimerHandle | None = None
+        self._peak_mb: int | None = None
+        self._peak_read = 0.0
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it does not look at the moment; `wake` it with the next piece of work."""
+        return self._timer is None
+
+    def begin(self, pid: int) -> None:
+        """Watch a new process."""
+        self.end()
+        self._pid = pid
+        self._left_bytes = self._limit_bytes
+        self._peak_mb = None
+        self._peak_read = 0.0
+        self.wake()
+
+    def wake(self) -> None:
+        """Look from now on, until there is nothing at work."""
+        if self._pid:
+            wait_s = min(max(self._left_bytes / _GROWTH_BYTES_PER_S, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._look)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._pid = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def peak_mb(self) -> int | None:
+        """Return the most that the first process has used, at most the limit; as of a second ago at worst."""
+        now = time.monotonic()
+        if self._pid and now - self._peak_read > _PEAK_EVERY_S:
+            self._peak_read = now
+            if peak_kb := _kilobytes(f"/proc/{self._pid}/status", b"VmHWM:"):
+                self._peak_mb = min(-(-peak_kb // 1024), self._limit_mb)
+        return self._peak_mb
+
+    def _look(self) -> None:
+        self._timer = None
+        used = used_bytes(self._pid, self._limit_bytes)
+        self._left_bytes = self._limit_bytes - used
+        if self._left_bytes < 0:
+            self._over_limit()
+        elif self._is_at_work():
+            self.wake()
+
+
+def _kilobytes(path: str, name: bytes) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(path).read_bytes().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0

@@ -1,0 +1,162 @@
+"""Lambda's own lines about one function: INIT_START, START, END, REPORT and the rest, as text or as JSON.
+
+Source: "Monitoring Lambda functions" and "Lambda execution environment lifecycle" in the developer guide for the text,
+"Lambda Telemetry API Event schema reference" for the JSON. The runtime's version is this interpreter's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import platform
+from collections.abc import Callable
+
+from emulator.lambda_service.sandbox.logs import LogSink, LogTail
+
+_RUNTIME = f"python:{platform.python_version()}"
+_IN_TEXT = {
+    "durationMs": "Duration: {:.2f} ms\t",
+    "billedDurationMs": "Billed Duration: {} ms\t",
+    "memorySizeMB": "Memory Size: {} MB\t",
+    "maxMemoryUsedMB": "Max Memory Used: {} MB\t",
+    "initDurationMs": "Init Duration: {:.2f} ms\t",
+    "restoreDurationMs": "Restore Duration: {:.2f} ms\t",
+    "billedRestoreDurationMs": "Billed Restore Duration: {} ms\t",
+}
+
+
+class PlatformLog:
+    """The lines about one version.
+
+    Parameters
+    ----------
+    sink : LogSink
+        Where they go.
+    log_format : str
+        ``Text`` or ``JSON``.
+    version : str
+        For the START line.
+    memory_mb : int
+        For the REPORT line.
+    now : callable
+        The time in UTC, for JSON.
+    """
+
+    def __init__(
+        self, sink: LogSink, log_format: str, version: str, memory_mb: int, now: Callable[[], dt.datetime]
+    ) -> None:
+        self._sink = sink
+        self._is_json = log_format == "JSON"
+        self._version = version
+        self._memory_mb = memory_mb
+        self._now = now
+
+    def init_started(self, kind: str, phase: str) -> None:
+        """Write INIT_START. `kind` is the type of initialisation; `phase` is ``init`` or ``invoke``."""
+        if self._is_json:
+            record = {"initializationType": kind, "phase": phase, "runtimeVersion": _RUNTIME}
+            self._event("platform.initStart", record)
+        else:
+            self._line(f"INIT_START Runtime Version: {_RUNTIME}")
+
+    def init_ended(self, kind: str, phase: str, duration_ms: float, status: str, error_type: str | None = None) -> None:
+        """Write INIT_REPORT, which Lambda does for what failed, for snapshots and for provisioned environments."""
+        if self._is_json:
+            record: dict[str, object] = {"initializationType": kind, "phase": phase, "status": status}
+            record |= {"errorType": error_type} if error_type else {}
+            self._event("platform.initReport", {**record, "metrics": {"durationMs": round(duration_ms, 3)}})
+        else:
+            line = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\tStatus: {status}"
+            self._line(line + (f"\tError Type: {error_type}" if error_type else ""))
+
+    def restore_started(self) -> None:
+        """Write RESTORE_START."""
+        if self._is_json:
+            self._event("platform.restoreStart", {"runtimeVersion": _RUNTIME})
+        else:
+            self._line(f"RESTORE_START Runtime Version: {_RUNTIME}")
+
+    def restore_ended(self, duration_ms: float, status: str, error_type: str | None = None) -> None:
+        """Write RESTORE_REPORT."""
+        if self._is_json:
+            record: dict[str, object] = {"status": status, "metrics": {"durationMs": round(duration_ms, 3)}}
+            self._event("platform.restoreReport", record | ({"errorType": error_type} if error_type else {}))
+            return
+        line = f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms"
+        if status != "success":
+            line += f"\tStatus: {status}" + (f"\tError Type: {error_type}" if error_type else "")
+        self._line(line)
+
+    def started(self, request_id: str, tail: LogTail | None = None) -> None:
+        """Write START."""
+        if self._is_json:
+            self._event("platform.start", {"requestId": request_id, "version": self._version}, tail)
+        else:
+            self._line(f"START RequestId: {request_id} Version: {self._version}", tail)
+
+    def ended(
+        self,
+        request_id: str,
+        duration_ms: float,
+        peak_memory_mb: int | None,
+        *,
+        init_ms: float | None = None,
+        restore_ms: float | None = None,
+        status: str = "success",
+        error_type: str | None = None,
+        tail: LogTail | None = None,
+    ) -> None:
+        """Write END and REPORT.
+
+        Parameters
+        ----------
+        request_id : str
+            The invocation's.
+        duration_ms : float
+            Of the invocation.
+        peak_memory_mb : int or None
+            None where it is not known.
+        init_ms, restore_ms : float or None
+            For the first invocation after it.
+        status : str
+            ``success``, ``error`` or ``timeout``.
+        error_type : str or None
+            Where the platform names one.
+        tail : LogTail or None
+            Takes the lines as well.
+        """
+        metrics: dict[str, float | None] = {
+            "durationMs": round(duration_ms, 3),
+            "billedDurationMs": math.ceil(duration_ms),
+            "memorySizeMB": self._memory_mb,
+            "maxMemoryUsedMB": peak_memory_mb,
+            "initDurationMs": None if init_ms is None else round(init_ms, 3),
+            "restoreDurationMs": None if restore_ms is None else round(restore_ms, 3),
+            "billedRestoreDurationMs": None if restore_ms is None else math.ceil(restore_ms),
+        }
+        said = {name: value for name, value in metrics.items() if value is not None}
+        if self._is_json:
+            record: dict[str, object] = {"requestId": request_id, "metrics": said, "status": status}
+            self._event("platform.report", record | ({"errorType": error_type} if error_type else {}), tail)
+            return
+        report = f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t"
+        report += "".join(_IN_TEXT[name].format(value) for name, value in said.items())
+        if status != "success":
+            report += f"Status: {status}"
+            report += f"\tError Type: {error_type}" if error_type else ""
+        self._line(report, tail)
+
+    def note(self, text: str) -> None:
+        """Write something of the emulator's own about the function."""
+        self._line(f"emulator: {text}")
+
+    def _event(self, kind: str, record: dict[str, object] | dict[str, str], tail: LogTail | None = None) -> None:
+        time = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        self._line(json.dumps({"time": time, "type": kind, "record": record}), tail)
+
+    def _line(self, line: str, tail: LogTail | None = None) -> None:
+        data = line.encode() + b"\n"
+        self._sink.write(data)
+        if tail is not None:
+            tail.write(data)

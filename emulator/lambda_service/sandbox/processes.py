@@ -1,0 +1,205 @@
+"""Processes of functions: started with pipes for their output and their life, watched, killed as a group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import functools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
+from emulator.lambda_service.sandbox.process_tree import adopt_orphans, kill_group, kill_orphans, kill_tree
+
+RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API"
+_LOOK_AGAIN_S = 0.05
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+
+
+class EnvironmentProcess(Protocol):
+    """A process that runs one environment."""
+
+    pid: int
+    output: LogPipe
+    ended: asyncio.Future[int | None]
+    """Done when the process is gone: its exit status, negative for a signal, None where not known."""
+    began: float
+    """When it was asked for, of `time.perf_counter`."""
+    is_restored: bool
+    """Whether it comes from a snapshot, so that there is nothing left to initialise but its hooks."""
+
+    def is_alive(self) -> bool:
+        """Whether it still runs, as far as can be said: `ended` comes a moment later than the end."""
+
+    def kill(self) -> None:
+        """End the process and all that it started, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """What to start.
+
+    Parameters
+    ----------
+    settings : mapping
+        The JSON argument of `bootstrap`, without descriptors.
+    environment : mapping
+        All the variables.
+    folder : Path
+        The working folder.
+    """
+
+    settings: Mapping[str, Any]
+    environment: Mapping[str, str]
+    folder: Path
+
+
+class Launcher(Protocol):
+    """A way to get an environment's process."""
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Start a process with these variables; it initialises by itself from here on."""
+
+
+class SpawnedProcess:
+    """A process of its own, started from scratch."""
+
+    is_restored = False
+
+    def __init__(self, plan: ProcessPlan, sink: LogSink, *, inherit: Sequence[int] = ()) -> None:
+        adopt_orphans()
+        self.began = time.perf_counter()
+        self._variables = plan.environment
+        life_read, self._life = os.pipe()
+        self.output = LogPipe(sink)
+        settings = {**plan.settings, "life_fd": life_read}
+        try:
+            # -P: the folder of bootstrap.py is nothing of the function's.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(_BOOTSTRAP), json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=self.output.write_fd,
+                stderr=self.output.write_fd,
+                cwd=plan.folder,
+                env=dict(plan.environment),
+                pass_fds=(life_read, *inherit),
+                start_new_session=True,
+            )
+        except BaseException as error:
+            os.close(self._life)
+            self.output.finish()
+            if isinstance(error, ValueError):  # A variable that no process can have, such as one with a NUL.
+                raise OSError(errno.EINVAL, str(error)) from error
+            raise
+        finally:
+            os.close(life_read)
+            self.output.close_write_end()
+        self.pid = self._process.pid
+        self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        watch_exit(self.pid, self._reap, otherwise=self._process.wait)
+
+    def is_alive(self) -> bool:
+        """See `EnvironmentProcess`."""
+        # Only looked at: until `_reap` collects it, nothing else can get its id, which is its group's as well.
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is None
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        return False
+
+    def kill(self, spare: Collection[int] = ()) -> None:
+        """End the process and all below it at once, but for some of its children."""
+        if not self.ended.done():
+            kill_tree(self.pid, spare)
+
+    def _reap(self) -> None:
+        # What it has left behind in its group ends with it; as long as it is not waited for, the group is its own.
+        kill_group(self.pid)
+        status = self._process.wait()
+        end_orphans(self._variables)
+        os.close(self._life)
+        self.output.finish()
+        if not self.ended.done():
+            self.ended.set_result(status)
+
+
+class SpawnLauncher:
+    """Starts each environment from scratch; it imports the function's modules by itself."""
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path, sink: LogSink) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._sink = sink
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Start a process."""
+        plan = ProcessPlan({**self._settings, "role": "environment"}, environment, self._folder)
+        return SpawnedProcess(plan, self._sink)
+
+
+def end_orphans(variables: Mapping[str, str]) -> None:
+    """End what an environment that is gone has left behind in sessions of its own, as Lambda's sandbox does.
+
+    Such a process is known by the address of its environment's Runtime API; one that cleared its variables is not.
+    """
+    address = variables.get(RUNTIME_API_VARIABLE)
+    if not address:
+        return
+    killed, are_all_known = kill_orphans(f"{RUNTIME_API_VARIABLE}={address}".encode())
+    for pid in killed:
+        watch_exit(pid, functools.partial(collect, pid))
+    if not are_all_known:
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, end_orphans, variables)
+
+
+def collect(pid: int) -> int | None:
+    """Take note of the end of a child of this process, so that nothing is left of it; return its status."""
+    with contextlib.suppress(ChildProcessError):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
+    return None
+
+
+def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], object] | None = None) -> None:
+    """Call `ended` on the event loop, once, when a process has ended.
+
+    Parameters
+    ----------
+    pid : int
+        Any process, not only one of ours, where the system has pidfds.
+    ended : callable
+        What to call.
+    otherwise : callable, optional
+        Returns when the process has ended; run in a thread where the system has no pidfds.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        if otherwise is not None:
+            threading.Thread(target=_wait_in_thread, args=(otherwise, loop, ended), daemon=True).start()
+        else:
+            loop.call_soon(ended)
+        return
+
+    def readable() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        ended()
+
+    loop.add_reader(descriptor, readable)
+
+
+def _wait_in_thread(wait: Callable[[], object], loop: asyncio.AbstractEventLoop, ended: Callable[[], object]) -> None:
+    wait()
+    with contextlib.suppress(RuntimeError):  # The loop is closed: the emulator has ended.
+        loop.call_soon_threadsafe(ended)

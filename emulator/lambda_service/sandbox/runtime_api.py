@@ -1,0 +1,218 @@
+"""The Lambda Runtime API for one environment: a loopback listener that one process speaks to.
+
+Source: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide. A listener an
+environment, since the runtime client takes host and port and no path. A protocol of its own rather than a
+web framework: two requests an invocation pass here, and this is what an empty function's time is made of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Protocol, cast
+
+from emulator.lambda_service.invocation import MAX_ANSWER_BYTES
+
+_PREFIX = "/2018-06-01/runtime"
+_NEXT = f"GET {_PREFIX}/invocation/next "
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
+_MAX_HEAD_BYTES = 2_200_000  # The client sends an X-Ray cause of up to 1 MiB in a header.
+
+
+class RuntimeEvents(Protocol):
+    """What an environment wants to know of its runtime."""
+
+    def runtime_asks_for_next(self) -> None:
+        """The runtime is initialised, and idle until `RuntimeApi.send_invocation`."""
+
+    def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
+        """The handler returned; `payload` is empty where `size_bytes` is over the limit."""
+
+    def runtime_failed(self, request_id: str, payload: bytes) -> None:
+        """The handler raised."""
+
+    def runtime_failed_to_initialise(self, payload: bytes) -> None:
+        """Initialising, or a hook around the snapshot, raised."""
+
+
+class RuntimeApi:
+    """The listener.
+
+    Parameters
+    ----------
+    events : RuntimeEvents
+        Told what the runtime says.
+    """
+
+    def __init__(self, events: RuntimeEvents) -> None:
+        self._events = events
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+        self._waiting: _Connection | None = None
+
+    async def start(self) -> str:
+        """Listen on a free loopback port and return ``host:port``."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, backlog=4)
+        host, port = self._server.sockets[0].getsockname()
+        return f"{host}:{port}"
+
+    def stop(self) -> None:
+        """Close the listener and every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close()
+        self._connections.clear()
+        self._waiting = None
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether the runtime waits for an invocation at this moment."""
+        return self._waiting is not None
+
+    def send_invocation(
+        self,
+        request_id: str,
+        payload: bytes,
+        deadline_ms: int,
+        arn: str,
+        trace_id: str,
+        client_context: str | None = None,
+    ) -> None:
+        """Answer the runtime's waiting poll; only while `is_polled`. `client_context` is JSON."""
+        # As one line of ASCII, whatever its JSON looks like.
+        context = (
+            f"Lambda-Runtime-Client-Context: {json.dumps(json.loads(client_context))}\r\n" if client_context else ""
+        )
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {request_id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\nLambda-Runtime-Trace-Id: {trace_id}\r\n{context}\r\n"
+        ).encode("latin-1", "replace")
+        connection, self._waiting = self._waiting, None
+        assert connection is not None
+        connection.reply(head, payload)
+
+    def _opened(self, connection: _Connection) -> None:
+        self._connections.add(connection)
+
+    def _closed(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+        if self._waiting is connection:
+            self._waiting = None
+
+    def _asked_for_next(self, connection: _Connection) -> None:
+        self._waiting = connection
+        self._events.runtime_asks_for_next()
+
+    def _handle(self, connection: _Connection, method: str, path: str, body: bytes, size_bytes: int) -> None:
+        parts = path.removeprefix(_PREFIX).strip("/").split("/") if path.startswith(_PREFIX) else []
+        match method, *parts:
+            case "GET", "restore", "next":
+                # The snapshot is this process: it is restored as soon as it asks.
+                connection.reply_json(200, {})
+            case "POST", "invocation", request_id, "response":
+                connection.reply(_ACCEPTED, b"")
+                self._events.runtime_answered(request_id, body, size_bytes)
+            case "POST", "invocation", request_id, "error":
+                connection.reply(_ACCEPTED, b"")
+                self._events.runtime_failed(request_id, body)
+            case ("POST", "init", "error") | ("POST", "restore", "error"):
+                connection.reply(_ACCEPTED, b"")
+                self._events.runtime_failed_to_initialise(body)
+            case _:
+                connection.reply_json(404, {"errorMessage": f"no {method} {path}", "errorType": "NotFound"})
+
+
+class _Connection(asyncio.Protocol):
+    """One connection of the runtime: as much HTTP/1.1 as a runtime client speaks."""
+
+    def __init__(self, api: RuntimeApi) -> None:
+        self._api = api
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        # Of the request whose body is on its way: method, path, and how many bytes it still lacks.
+        self._method = ""
+        self._path = ""
+        self._size = 0
+        self._missing = 0
+        self._in_body = False
+        self._is_closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._api._opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
+        self._api._closed(self)
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def reply(self, head: bytes, body: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(head + body)
+
+    def reply_json(self, status: int, answer: dict[str, str]) -> None:
+        # Without a Content-Type the native client crashes on a null pointer.
+        body = json.dumps(answer).encode()
+        reason = "OK" if status == 200 else "Error"
+        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.reply(head.encode(), body)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_closed:
+            return
+        if self._in_body:
+            self._take_body(data)
+        else:
+            self._buffer += data
+        while not self._in_body and self._take_head():
+            pass
+
+    def _take_head(self) -> bool:
+        """Parse one request's head, and its body as far as it is there; return whether to go on."""
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > _MAX_HEAD_BYTES:
+                self.close()
+            return False
+        head = self._buffer[:end].decode("latin-1")
+        rest = bytes(self._buffer[end + 4 :])
+        self._buffer.clear()
+        if head.startswith(_NEXT):
+            self._buffer += rest
+            self._api._asked_for_next(self)
+            return bool(rest)
+        request_line, _, header_lines = head.partition("\r\n")
+        self._method, self._path, _ = [*request_line.split(" "), "", "", ""][:3]
+        self._size = _content_length(header_lines)
+        self._missing = self._size
+        self._in_body = True
+        self._take_body(rest)
+        return not self._in_body and bool(self._buffer)
+
+    def _take_body(self, data: bytes) -> None:
+        taken, rest = data[: self._missing], data[self._missing :]
+        self._missing -= len(taken)
+        if self._size <= MAX_ANSWER_BYTES:
+            self._buffer += taken
+        if self._missing:
+            return
+        body = bytes(self._buffer)
+        self._buffer.clear()
+        self._buffer += rest
+        self._in_body = False
+        self._api._handle(self, self._method, self._path, body, self._size)
+
+
+def _content_length(header_lines: str) -> int:
+    for line in header_lines.split("\r\n"):
+        name, _, value = line.partition(":")
+        if name.lower() == "content-length":
+            return int(value)
+    return 0

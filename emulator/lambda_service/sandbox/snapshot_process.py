@@ -1,0 +1,221 @@
+"""The snapshot: a process in which the function is initialised, and which is forked for each environment.
+
+It speaks with the emulator over a socket, one JSON message a line: it says when it is ready or why it is not, is
+asked to fork (with the new process's pipes as descriptors), and tells of each fork's birth and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.lambda_service import invocation
+from emulator.lambda_service.sandbox.forked_process import ForkedProcess
+from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
+from emulator.lambda_service.sandbox.process_tree import kill_group
+from emulator.lambda_service.sandbox.processes import (
+    EnvironmentProcess,
+    ProcessPlan,
+    SpawnedProcess,
+    collect,
+    watch_exit,
+)
+
+
+class SnapshotInitError(Exception):
+    """The function can't be initialised.
+
+    Parameters
+    ----------
+    payload : bytes
+        What a caller is told.
+    status : str
+        ``error`` or ``timeout``.
+    """
+
+    def __init__(self, payload: bytes, status: str = "error") -> None:
+        self.payload = payload
+        self.status = status
+        self.error_type = None if status == "timeout" else invocation.error_type(payload)
+        super().__init__(payload.decode(errors="replace"))
+
+
+class UnforkableError(Exception):
+    """The initialised process has threads, which a fork would lose."""
+
+    def __init__(self, threads: list[str]) -> None:
+        self.threads = threads
+        super().__init__(", ".join(threads))
+
+
+class TemplateGoneError(Exception):
+    """The initialised process has ended."""
+
+
+class TemplateProcess:
+    """An initialised process that forks on request.
+
+    Parameters
+    ----------
+    plan : ProcessPlan
+        How to start it.
+    sink : LogSink
+        Where its output goes, and that of its forks.
+    """
+
+    def __init__(self, plan: ProcessPlan, sink: LogSink) -> None:
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._control.setblocking(False)
+        with theirs:
+            settings = {**plan.settings, "role": "template", "control_fd": theirs.fileno()}
+            full = ProcessPlan(settings, plan.environment, plan.folder)
+            self._process = SpawnedProcess(full, sink, inherit=(theirs.fileno(),))
+        self._rest = b""
+        self._answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        self._forking = asyncio.Lock()
+        self._newborn: ForkedProcess | None = None
+        self._forks: dict[int, ForkedProcess] = {}
+        self._loop.add_reader(self._control.fileno(), self._read)
+        self._process.ended.add_done_callback(self._template_ended)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked to fork."""
+        return not self._process.ended.done()
+
+    async def wait_ready(self, limit_s: float) -> None:
+        """Wait for the initialisation.
+
+        Raises
+        ------
+        SnapshotInitError
+            The function raised, exited or took too long.
+        UnforkableError
+            It started threads.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await self._answer
+        except TimeoutError:
+            self.kill()
+            raise SnapshotInitError(invocation.timed_out("", limit_s), "timeout") from None
+        except TemplateGoneError:
+            status = self._process.ended.result() if self._process.ended.done() else None
+            raise SnapshotInitError(invocation.exited("", status)) from None
+        if "error" in answer:
+            self._process.output.drain()
+            raise SnapshotInitError(json.dumps(answer["error"]).encode())
+        if "threads" in answer:
+            raise UnforkableError(answer["threads"])
+
+    async def fork(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Fork an environment.
+
+        Raises
+        ------
+        TemplateGoneError
+            The process has ended.
+        UnforkableError
+            It has started threads since.
+        """
+        async with self._forking:
+            if not self.is_alive:
+                raise TemplateGoneError
+            life_read, life_write = os.pipe()
+            output = LogPipe(self._sink)
+            self._newborn = ForkedProcess(output, life_write, environment)
+            self._answer = self._loop.create_future()
+            message = json.dumps({"environment": dict(environment)}).encode()
+            try:
+                socket.send_fds(self._control, [message], [life_read, output.write_fd])
+            except OSError as error:
+                self._newborn.kill()
+                output.finish()
+                raise TemplateGoneError from error
+            finally:
+                os.close(life_read)
+                output.close_write_end()
+            newborn = self._newborn
+            try:
+                answer = await self._answer
+            except TemplateGoneError:
+                newborn.kill()
+                output.finish()
+                raise
+            if "threads" in answer:
+                newborn.kill()
+                output.finish()
+                raise UnforkableError(answer["threads"])
+            return newborn
+
+    def kill(self) -> None:
+        """End the process; its forks live on."""
+        self._process.kill(spare=self._forks)
+
+    async def wait_ended(self) -> None:
+        """Wait until the process is gone."""
+        await asyncio.shield(self._process.ended)
+
+    def _read(self) -> None:
+        try:
+            data = self._control.recv(65_536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._control.fileno())
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "ended" in message:
+            fork = self._forks.pop(message["ended"], None)
+            if fork is not None:
+                fork.set_ended(message["status"])
+            return
+        if "pid" in message and self._newborn is not None:
+            # Noted here and not where the answer is awaited: its end may be the next message.
+            self._newborn.was_born(message["pid"])
+            self._forks[message["pid"]] = self._newborn
+        if not self._answer.done():
+            self._answer.set_result(message)
+
+    def _template_ended(self, _: asyncio.Future[int | None]) -> None:
+        self._read_what_is_left()
+        self._control.close()
+        if not self._answer.done():
+            self._answer.set_exception(TemplateGoneError())
+            self._answer.exception()
+        for pid, fork in self._forks.items():
+            if hasattr(os, "pidfd_open"):
+                # It is the emulator's child from here on, for the emulator to collect.
+                watch_exit(pid, functools.partial(_set_collected, pid, fork))
+            else:
+                fork.kill()
+                fork.set_ended(None)
+        self._forks.clear()
+
+    def _read_what_is_left(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while data := self._control.recv(65_536):
+                *lines, self._rest = (self._rest + data).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+        with contextlib.suppress(OSError, ValueError):
+            self._loop.remove_reader(self._control.fileno())
+
+
+def _set_collected(pid: int, fork: ForkedProcess) -> None:
+    kill_group(pid)
+    fork.set_ended(collect(pid))

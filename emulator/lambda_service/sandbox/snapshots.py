@@ -1,0 +1,147 @@
+"""SnapStart as fork: the function is initialised once, and each environment is a fork of that process.
+
+Fidelity: Lambda takes a snapshot of an initialised microVM and restores copies of it. A fork is the same to the
+function: modules, clients and models in memory are there already, the snapshot hooks run around it, and
+whatever was random before it is equal in every copy. What a fork can't copy is threads: where there are any,
+the function is initialised in each environment instead, and that is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+
+from emulator.lambda_service import invocation
+from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.sandbox.platform_log import PlatformLog
+from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher, ProcessPlan
+from emulator.lambda_service.sandbox.snapshot_process import (
+    SnapshotInitError,
+    TemplateGoneError,
+    TemplateProcess,
+    UnforkableError,
+)
+
+# Lambda gives the initialisation of a version with SnapStart 130 s, or the function's timeout if that is more.
+SNAPSHOT_INIT_LIMIT_S = 130.0
+SNAP_START = "snap-start"
+_ATTEMPTS = 2
+_STOPPED = invocation.error_payload("Runtime.ExitError", "stopped")
+
+
+class SnapshotLauncher:
+    """Gets environments by forking a template, which it makes when first needed and again when it is gone.
+
+    Parameters
+    ----------
+    plan : callable
+        Returns how to start a template.
+    sink : LogSink
+        Where output goes.
+    log : PlatformLog
+        Where a fallback is said.
+    fallback : Launcher
+        For a function that can't be forked.
+    limit_s : float
+        How long the initialisation may take.
+    """
+
+    def __init__(
+        self, plan: Callable[[], ProcessPlan], sink: LogSink, log: PlatformLog, fallback: Launcher, limit_s: float
+    ) -> None:
+        self._plan = plan
+        self._sink = sink
+        self._log = log
+        self._fallback = fallback
+        self._limit_s = limit_s
+        self._making = asyncio.Lock()
+        # The ready one; and the one made last, ready or not, which `close` must end.
+        self._template: TemplateProcess | None = None
+        self._newest: TemplateProcess | None = None
+        self._is_forkable = True
+        self._is_closed = False
+
+    async def prepare(self) -> bytes | None:
+        """Initialise the function now, so that the first request need not wait.
+
+        Returns
+        -------
+        bytes or None
+            None, or why it can't be initialised, which the next request is told as well after another try.
+        """
+        with contextlib.suppress(UnforkableError, OSError):
+            try:
+                await self._ready_template()
+            except SnapshotInitError as error:
+                return error.payload
+        return None
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Fork a process.
+
+        Raises
+        ------
+        SnapshotInitError
+            The function can't be initialised, or this is closed.
+        """
+        for _ in range(_ATTEMPTS):
+            if not self._is_forkable:
+                break
+            try:
+                return await (await self._ready_template()).fork(environment)
+            except TemplateGoneError:
+                self._log.note("the snapshot's process has ended; making another one")
+            except UnforkableError as error:
+                self._fall_back(error)
+        if self._is_closed:
+            raise SnapshotInitError(_STOPPED)
+        return await self._fallback.launch(environment)
+
+    def refuse(self) -> None:
+        """Make no more environments; who waits for the initialisation is told now that it has stopped."""
+        self._is_closed = True
+        if self._newest is not None and self._newest is not self._template:
+            self._newest.kill()
+
+    async def close(self) -> None:
+        """End the template. Its forks have better ended before: it is what reaps them."""
+        self.refuse()
+        if self._newest is not None:
+            self._newest.kill()
+            await self._newest.wait_ended()
+
+    async def _ready_template(self) -> TemplateProcess:
+        async with self._making:
+            if self._is_closed:
+                raise SnapshotInitError(_STOPPED)
+            if self._template is not None and self._template.is_alive:
+                return self._template
+            self._template = None
+            self._log.init_started(SNAP_START, "init")
+            began = time.perf_counter()
+            self._newest = template = TemplateProcess(self._plan(), self._sink)
+            status, error_type = "error", None
+            try:
+                await template.wait_ready(self._limit_s)
+                status = "success"
+            except SnapshotInitError as error:
+                status, error_type = error.status, error.error_type
+                raise
+            finally:
+                if status != "success":  # Being cancelled, too: nobody would know then whether it is ready.
+                    template.kill()
+                self._log.init_ended(SNAP_START, "init", (time.perf_counter() - began) * 1000, status, error_type)
+            self._template = template
+            return template
+
+    def _fall_back(self, error: UnforkableError) -> None:
+        if self._is_forkable:
+            self._is_forkable = False
+            if self._template is not None:
+                self._template.kill()
+            self._log.note(
+                f"SnapStart: threads are alive after initialisation ({error}), which a fork would lose, so each "
+                "environment initialises by itself. OMP_NUM_THREADS=1 among the function's variables is the usual cure."
+            )

@@ -1,0 +1,1 @@
+"""From a SAM template to plain values: what functions and HTTP APIs it describes."""

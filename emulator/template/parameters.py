@@ -1,0 +1,80 @@
+"""Values of a template's parameters: given or default, checked as CloudFormation checks them. Pure.
+
+Source: CloudFormation user guide, "Parameters".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.template.project import ProjectError
+
+_LOOKED_UP = "AWS::SSM::Parameter::Value<"
+# Python takes more for a number: nan, inf, 1_000.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class ParameterError(ProjectError):
+    """A parameter has no value, or one that its declaration doesn't allow."""
+
+
+def parameter_values(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return each parameter's value: a list for list types, else what the template or the user wrote.
+
+    Parameters
+    ----------
+    declared : mapping
+        The template's ``Parameters``.
+    given : mapping
+        Over the defaults. Names that are not declared are left out, as SAM CLI does.
+
+    Raises
+    ------
+    ParameterError
+        Names the parameter and what is wrong.
+    """
+    return {name: _value(name, declaration or {}, given.get(name)) for name, declaration in declared.items()}
+
+
+def _value(name: str, declaration: Mapping[str, Any], given: str | None) -> Any:
+    kind = str(declaration.get("Type", "String"))
+    if kind.startswith(_LOOKED_UP):
+        if given is None:
+            raise ParameterError(
+                f"parameter {name} is looked up in the SSM parameter store, which is not imitated: "
+                f'give its value with --parameter-overrides "{name}=…"'
+            )
+        kind = kind.removeprefix(_LOOKED_UP).removesuffix(">")
+    value = declaration.get("Default") if given is None else given
+    if value is None:
+        raise ParameterError(f'parameter {name} has no default: give one with --parameter-overrides "{name}=…"')
+    if kind == "CommaDelimitedList" or kind.startswith("List<"):
+        items = [one.strip() for one in str(value).split(",")]
+        for item in items:
+            _check(name, declaration, kind.removeprefix("List<").removesuffix(">"), item)
+        return items
+    _check(name, declaration, kind, value)
+    return value
+
+
+def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> None:
+    text = str(value)
+    allowed, pattern = declaration.get("AllowedValues"), declaration.get("AllowedPattern")
+    if allowed is not None and text not in map(str, allowed):
+        raise ParameterError(f"parameter {name} is {text!r}; allowed are {', '.join(map(str, allowed))}")
+    if pattern is not None and re.fullmatch(pattern, text) is None:
+        raise ParameterError(f"parameter {name} is {text!r}, which does not match {pattern}")
+    if kind == "Number":
+        if _NUMBER.fullmatch(text) is None:
+            raise ParameterError(f"parameter {name} is {text!r}, which is no number")
+        size, unit = float(text), ""
+        low, high = declaration.get("MinValue"), declaration.get("MaxValue")
+    else:
+        size, unit = float(len(text)), " characters"
+        low, high = declaration.get("MinLength"), declaration.get("MaxLength")
+    if low is not None and size < float(low):
+        raise ParameterError(f"parameter {name} is {text!r}; it must be at least {low}{unit}")
+    if high is not None and size > float(high):
+        raise ParameterError(f"parameter {name} is {text!r}; it must be at most {high}{unit}")

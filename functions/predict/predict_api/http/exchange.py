@@ -1,0 +1,86 @@
+"""One request and its answer while it is under way: who asks, how long each step takes, what the log will say of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from predict_api.models.clock import Clock, Instant
+from predict_api.models.serving_model import ServingModel
+
+# What may be echoed into a header and a log: no spaces, no control characters, of a length that an id has.
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
+UNMATCHED_ROUTE = "unmatched"
+
+
+@dataclass
+class Exchange:
+    """The state of one request.
+
+    Attributes
+    ----------
+    request_id : str
+        The client's ``X-Request-Id``, or this invocation's id.
+    invocation_id : str
+        Lambda's own id of this invocation.
+    headers : mapping of str to str
+        The request's, names in lower case.
+    route : str
+        The route's pattern; never the path itself, which a client may fill with anything.
+    model : ServingModel or None
+        What scored.
+    rows : int
+        How many records were scored.
+    problem : str or None
+        The slug of the problem that is answered.
+    violations : int
+        How many places in the body were wrong, as far as they are listed.
+    spans_s : dict of str to float
+        Seconds spent in each step, in order.
+    """
+
+    clock: Clock
+    started: Instant
+    request_id: str
+    invocation_id: str
+    headers: Mapping[str, str]
+    method: str
+    deadline: Any
+    route: str = UNMATCHED_ROUTE
+    model: ServingModel | None = None
+    rows: int = 0
+    problem: str | None = None
+    violations: int = 0
+    spans_s: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Measure one step."""
+        started_s = self.clock.now().monotonic_s
+        try:
+            yield
+        finally:
+            self.spans_s[name] = self.clock.now().monotonic_s - started_s
+
+    def duration_s(self) -> float:
+        """Return the seconds since the request came in."""
+        return self.clock.now().monotonic_s - self.started.monotonic_s
+
+    def remaining_ms(self) -> float:
+        """Return the milliseconds that are left of the invocation's time; infinite where nobody limits it."""
+        remaining = getattr(self.deadline, "get_remaining_time_in_millis", None)
+        return float("inf") if remaining is None else float(remaining())
+
+    def server_timing(self) -> str:
+        """Return the value of ``Server-Timing``: each step and the total, in milliseconds."""
+        spans = {**self.spans_s, "total": self.duration_s()}
+        return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in spans.items())
+
+
+def choose_request_id(headers: Mapping[str, str], invocation_id: str) -> str:
+    """Return the client's request id if it is fit to be repeated, else the invocation's."""
+    offered = headers.get("x-request-id", "")
+    return offered if _SANE_REQUEST_ID.fullmatch(offered) else invocation_id

@@ -1,0 +1,85 @@
+"""Errors as answers: RFC 9457 problem details, and the one table that says which error has which HTTP status."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from predict_api.http import errors
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:peerloan:problem:"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of problem: the last part of its type URI, its HTTP status, and its title."""
+
+    slug: str
+    status: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem as it is answered."""
+
+    kind: ProblemType
+    document: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong here")
+
+# The table. What is not in it is a bug and becomes INTERNAL_ERROR, as does a model that gives no probability. 401, 403
+# and 429 are the gateway's: it answers them before the function is asked.
+PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
+    errors.MalformedRequestError: ProblemType("malformed-request", 400, "The request can't be read"),
+    errors.UnknownRouteError: ProblemType("unknown-route", 404, "There is nothing here"),
+    errors.UnknownModelError: ProblemType("unknown-model", 404, "There is no such model"),
+    errors.MethodNotAllowedError: ProblemType("method-not-allowed", 405, "The method is not allowed here"),
+    errors.RequestTooLargeError: ProblemType("request-too-large", 413, "The request is too large"),
+    errors.UnsupportedMediaTypeError: ProblemType("unsupported-media-type", 415, "The body is not JSON"),
+    errors.InvalidRequestError: ProblemType("invalid-request", 422, "The request breaks the schema"),
+    errors.ExplanationUnavailableError: ProblemType("no-explanation", 501, "There are no reasons to give"),
+    errors.NoVerifiedModelError: ProblemType("no-verified-model", 503, "No verified model is loaded"),
+    errors.DeadlineExceededError: ProblemType("deadline-exceeded", 504, "The deadline passed"),
+}
+
+
+def describe(error: Exception, request_id: str) -> Problem:
+    """Return the problem that an error is answered with.
+
+    Parameters
+    ----------
+    error : Exception
+        Any error. Only a ``RequestError`` is quoted: other messages may hold what the client must not see, or values.
+    request_id : str
+        Becomes ``instance``, so that an answer can be found in the logs.
+    """
+    kind = PROBLEM_TYPES.get(type(error), INTERNAL_ERROR)
+    document: dict[str, Any] = {
+        "type": TYPE_PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": "The error is logged under the request id that is this problem's instance.",
+        "instance": request_id,
+    }
+    if kind is not INTERNAL_ERROR and isinstance(error, errors.RequestError):
+        document["detail"] = error.detail
+        if error.violations:
+            document["errors"] = [
+                {"pointer": violation.pointer, "code": violation.code, "detail": violation.detail}
+                for violation in error.violations
+            ]
+    return Problem(kind=kind, document=document, headers=_headers(error))
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    if isinstance(error, errors.MethodNotAllowedError):
+        return {"Allow": ", ".join(error.allowed)}
+    if isinstance(error, errors.NoVerifiedModelError):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
+    return {}

@@ -1,0 +1,53 @@
+"""How long to wait before something that failed is tried again: doubling, jittered, capped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from predict_api.models.clock import Instant, elapsed_s
+
+
+@dataclass(frozen=True)
+class BackOff:
+    """The waits after 1, 2, 3 … failures in a row.
+
+    Attributes
+    ----------
+    first_s : float
+        The wait after the first failure, in seconds.
+    cap_s : float
+        No wait is longer.
+    random : callable
+        Returns a float in [0, 1). A wait is shortened by up to half with it, so that environments that failed together
+        do not come back together.
+    """
+
+    first_s: float
+    cap_s: float
+    random: Callable[[], float]
+
+    def wait_s(self, failures: int) -> float:
+        """Return the seconds to wait after this many failures in a row (1 or more)."""
+        # Beyond 2**32 times the first wait every cap is reached; the exponent stays small.
+        whole = min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
+        return whole * (1 - self.random() / 2)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failures in a row: how many, when the last one was, and how long to wait from there."""
+
+    count: int
+    last: Instant
+    wait_s: float
+
+    def remaining_s(self, now: Instant) -> float:
+        """Return the seconds until the next try; 0 if it is due."""
+        return max(0.0, self.wait_s - elapsed_s(self.last, now))
+
+
+def after_failure(previous: Failures | None, now: Instant, back_off: BackOff) -> Failures:
+    """Return the state after one more failure."""
+    count = 1 if previous is None else previous.count + 1
+    return Failures(count=count, last=now, wait_s=back_off.wait_s(count))

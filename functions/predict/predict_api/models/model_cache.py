@@ -1,0 +1,131 @@
+"""The model versions in memory, and the ones that could not be loaded with the time of their next try."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import Protocol
+
+from model_registry.errors import StoreUnavailableError
+from model_registry.reader import RegistryReader
+from predict_api.models.back_off import BackOff, Failures, after_failure
+from predict_api.models.clock import Clock
+from predict_api.models.serving_model import ModelLoader, ServingModel
+
+# Both versions of a canary and the one before them, so that a canary and a rollback both change nothing but a pointer.
+CAPACITY = 3
+
+
+class ModelObserver(Protocol):
+    """Who wants to know how loading goes."""
+
+    def model_loaded(self, model: ServingModel, duration_s: float) -> None:
+        """A version was loaded and verified."""
+        ...
+
+    def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
+        """A version could not be loaded, or failed its verification."""
+        ...
+
+    def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
+        """The alias could not be read."""
+        ...
+
+
+class ModelCache:
+    """At most ``capacity`` versions, the least recently wanted one dropped first.
+
+    Parameters
+    ----------
+    reader : RegistryReader
+        Where versions come from.
+    load : callable
+        Loads and verifies one.
+    clock : Clock
+        The time.
+    outage_back_off, refusal_back_off : BackOff
+        The waits after the bucket failed, and after a version failed its verification: its bytes never change, so that
+        only a repair of the bucket can help, and downloading it every few seconds helps nobody.
+    observer : ModelObserver
+        Told of each load and each failure.
+    capacity : int
+        At least 2.
+    """
+
+    def __init__(
+        self,
+        reader: RegistryReader,
+        load: ModelLoader,
+        *,
+        clock: Clock,
+        outage_back_off: BackOff,
+        refusal_back_off: BackOff,
+        observer: ModelObserver,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._reader = reader
+        self._load = load
+        self._clock = clock
+        self._outage_back_off = outage_back_off
+        self._refusal_back_off = refusal_back_off
+        self._observer = observer
+        self._capacity = capacity
+        self._models: OrderedDict[int, ServingModel] = OrderedDict()
+        self._failures: dict[int, Failures] = {}
+
+    @property
+    def versions(self) -> list[int]:
+        """The versions in memory, the most recently wanted one last."""
+        return list(self._models)
+
+    def find(self, version: int, *, in_charge: Collection[int]) -> ServingModel | None:
+        """Return a version, loading it if need be; None if it can't be loaded now.
+
+        Parameters
+        ----------
+        version : int
+            The version wanted.
+        in_charge : collection of int
+            Versions that requests are answered by at the moment: they are not dropped to make room.
+        """
+        if version in self._models:
+            self._models.move_to_end(version)
+            return self._models[version]
+        if self.retry_in_s(version) > 0:
+            return None
+        started = self._clock.now()
+        try:
+            model = self._load(self._reader, version)
+        # Whatever goes wrong with a candidate, the version in charge keeps serving.
+        except Exception as error:
+            self._remember_failure(version, error)
+            return None
+        self._failures.pop(version, None)
+        self._models[version] = model
+        # Only now: had the load failed, the version to roll back to would be gone for nothing.
+        self._make_room({*in_charge, version})
+        self._observer.model_loaded(model, self._clock.now().monotonic_s - started.monotonic_s)
+        return model
+
+    def retry_in_s(self, version: int) -> float:
+        """Return the seconds until a version that failed is tried again; 0 if it may be tried now."""
+        failures = self._failures.get(version)
+        return 0.0 if failures is None else failures.remaining_s(self._clock.now())
+
+    def forget_failures(self) -> None:
+        """Let every version be tried again at once."""
+        self._failures.clear()
+
+    def _remember_failure(self, version: int, error: Exception) -> None:
+        is_outage = isinstance(error, StoreUnavailableError)
+        back_off = self._outage_back_off if is_outage else self._refusal_back_off
+        failures = after_failure(self._failures.get(version), self._clock.now(), back_off)
+        self._failures[version] = failures
+        self._observer.model_refused(version, error, failures.count, failures.wait_s)
+
+    def _make_room(self, kept: Collection[int]) -> None:
+        for version in list(self._models):
+            if len(self._models) <= self._capacity:
+                return
+            if version not in kept:
+                del self._models[version]

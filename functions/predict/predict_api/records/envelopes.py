@@ -1,0 +1,197 @@
+"""From one JSON object to the records in it: a bare record, or one of three envelopes. Pure; checks no record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestTooLargeError, Violation
+from predict_api.records.pointers import (
+    BareRecordPointers,
+    ListedRecordPointers,
+    RecordPointers,
+    SplitRecordPointers,
+    escape,
+)
+from predict_api.records.suggestions import MAX_NAME_LENGTH, describe_unknown
+
+MAX_RECORDS = 1000
+MAX_ID_LENGTH = 128
+ENVELOPES = ("instances", "dataframe_records", "dataframe_split")
+COMPANIONS = ("id", "parameters")
+_PARAMETERS = ("explain",)
+# pandas writes an index too (DataFrame.to_dict("split")); it means nothing here.
+_SPLIT_MEMBERS = ("columns", "data", "index")
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """An opened request.
+
+    Attributes
+    ----------
+    records : list
+        What should be records, as they came.
+    pointers : RecordPointers
+        Where they are in the body.
+    request_name : str or None
+        The client's ``id``, to be echoed.
+    wants_reasons : bool
+        ``parameters.explain``.
+    """
+
+    records: list[Any]
+    pointers: RecordPointers
+    request_name: str | None
+    wants_reasons: bool
+
+
+def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelope:
+    """Find the records in a request.
+
+    Parameters
+    ----------
+    document : mapping
+        The body.
+    columns : sequence of str
+        The names that a record's fields may have: for the suggestions, and for what ``dataframe_split`` must name.
+
+    Raises
+    ------
+    MalformedRequestError
+        If it holds two envelopes, or an envelope and a record's fields, or rows without column names.
+    InvalidRequestError
+        If a part of the envelope is wrong or unknown, or there are no records.
+    RequestTooLargeError
+        If there are more than 1,000 records.
+    """
+    found = [name for name in ENVELOPES if name in document]
+    if len(found) > 1:
+        raise MalformedRequestError(f"The body holds {' and '.join(found)} at once. Send one of them.")
+    if not found:
+        record = {name: value for name, value in document.items() if name not in COMPANIONS}
+        return _envelope(document, [record], BareRecordPointers())
+    _check_number(document[found[0]])
+    _check_companions(document, found[0], columns)
+    if found[0] == "dataframe_split":
+        records, pointers = _open_split(document[found[0]], columns)
+        return _envelope(document, records, pointers)
+    rows = _check_rows(document[found[0]], f"/{found[0]}")
+    for index, row in enumerate(rows):
+        if isinstance(row, list):
+            raise MalformedRequestError(
+                f"Record {index} is a row without column names. Send objects, or dataframe_split with its columns."
+            )
+    return _envelope(document, rows, ListedRecordPointers(found[0]))
+
+
+def has_surrogate(text: str) -> bool:
+    """Return whether a text holds a lone surrogate, which can stand in JSON, but in no UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
+    request_name = document.get("id")
+    if "id" in document and not (isinstance(request_name, str) and _is_sane_text(request_name)):
+        raise _invalid(Violation("/id", "wrong_type", f"The id must be a text of 1 to {MAX_ID_LENGTH} characters."))
+    return Envelope(records, pointers, request_name, _read_explain(document))
+
+
+def _is_sane_text(text: str) -> bool:
+    return 1 <= len(text) <= MAX_ID_LENGTH and not has_surrogate(text)
+
+
+def _read_explain(document: Mapping[str, Any]) -> bool:
+    parameters = document.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise _invalid(Violation("/parameters", "wrong_type", "The parameters must be an object."))
+    for name in parameters:
+        if name not in _PARAMETERS:
+            raise _invalid(_unknown("/parameters", "parameter", name, _PARAMETERS))
+    explain = parameters.get("explain", False)
+    if not isinstance(explain, bool):
+        raise _invalid(Violation("/parameters/explain", "wrong_type", "Must be true or false."))
+    return explain
+
+
+def _check_companions(document: Mapping[str, Any], envelope: str, columns: Sequence[str]) -> None:
+    others = [name for name in document if name != envelope and name not in COMPANIONS]
+    if any(name in columns for name in others):
+        raise MalformedRequestError(f"The body holds {envelope} and a record's own fields at once. Send one of them.")
+    if others:
+        raise _invalid(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in others[:10]))
+
+
+def _check_number(content: object) -> None:
+    # First of all: what is wrong with the records of a request that is too large will be seen again in its parts.
+    rows = content.get("data") if isinstance(content, dict) else content
+    if isinstance(rows, list) and len(rows) > MAX_RECORDS:
+        raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
+
+
+def _check_rows(rows: object, pointer: str) -> list[Any]:
+    if not isinstance(rows, list):
+        raise _invalid(Violation(pointer, "wrong_type", "Must be an array."))
+    if not rows:
+        raise _invalid(Violation(pointer, "empty", "There is no record. Send at least one."))
+    return rows
+
+
+def _open_split(split: object, known: Sequence[str]) -> tuple[list[Any], RecordPointers]:
+    if not isinstance(split, dict):
+        raise _invalid(Violation("/dataframe_split", "wrong_type", "Must be an object with columns and data."))
+    if "columns" not in split:
+        raise MalformedRequestError("dataframe_split has no columns. Rows without column names are not guessed at.")
+    if "data" not in split:
+        raise _invalid(Violation("/dataframe_split/data", "missing", "The rows are missing."))
+    unknown = [name for name in split if name not in _SPLIT_MEMBERS]
+    if unknown:
+        raise _invalid(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
+    if not isinstance(split.get("index", []), list):
+        raise _invalid(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
+    columns = _check_columns(split["columns"], known)
+    rows = _check_rows(split["data"], "/dataframe_split/data")
+    wrong = [
+        Violation(f"/dataframe_split/data/{index}", "wrong_length", f"Must be a row of {len(columns)} values.")
+        for index, row in enumerate(rows)
+        if not isinstance(row, list) or len(row) != len(columns)
+    ]
+    if wrong:
+        raise _invalid(*wrong[:10])
+    return [dict(zip(columns, row, strict=True)) for row in rows], SplitRecordPointers("dataframe_split", columns)
+
+
+def _check_columns(columns: object, known: Sequence[str]) -> list[str]:
+    pointer = "/dataframe_split/columns"
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise _invalid(Violation(pointer, "wrong_type", "Must be an array of names."))
+    wrong: list[Violation] = []
+    seen: set[str] = set()
+    for position, name in enumerate(columns):
+        if name in seen:
+            wrong.append(Violation(f"{pointer}/{position}", "duplicate_column", "This column is there already."))
+        elif name not in known:
+            wrong.append(Violation(f"{pointer}/{position}", "unknown_field", describe_unknown("column", name, known)))
+        seen.add(name)
+    wrong.extend(
+        Violation(pointer, "missing", f"The column {name!r} is missing.")
+        for name in known
+        if name not in seen and name != "loan_id"
+    )
+    if wrong:
+        raise _invalid(*wrong[:20])
+    return columns
+
+
+def _unknown(parent: str, what: str, name: str, known: Sequence[str]) -> Violation:
+    pointer = f"{parent}/{escape(name)}" if len(name) <= MAX_NAME_LENGTH else parent
+    return Violation(pointer, "unknown_field", describe_unknown(what, name, known))
+
+
+def _invalid(*violations: Violation) -> InvalidRequestError:
+    return InvalidRequestError(_summary(len(violations)), violations)
+
+
+def _summary(count: int) -> str:
+    return "One thing is wrong with the request." if count == 1 else f"{count} things are wrong with the request."

@@ -1,0 +1,1 @@
+"""Opening a pickle without running what it says."""

@@ -1,0 +1,1 @@
+"""From a fitted pipeline to its serving form. Imports scikit-learn; runs where models are published."""

@@ -1,0 +1,1 @@
+"""Late probabilities from a serving form, without scikit-learn."""

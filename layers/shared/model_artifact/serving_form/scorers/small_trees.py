@@ -1,0 +1,245 @@
+"""Trees of at most eight questions: a record becomes one bit a question, a tree's byte finds its leaf in a table.
+
+All answers that a field's value gives, in all trees, are one whole number: for a label it is looked up, for a number
+found by bisection among the field's thresholds. Joining the ten by "or" gives every tree its byte. This is the idea of
+QuickScorer (Lucchese et al., SIGIR 2015), with tables in place of its search for the first leaf that is left.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from math import inf, isnan
+from typing import TYPE_CHECKING, Any
+
+from model_artifact.schema import FIELDS
+from model_artifact.serving_form import encoding
+from model_artifact.serving_form.form import TreesForm
+from model_artifact.serving_form.scorers.tree_scorer import TreeScorer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_QUESTIONS = 8
+# An answer has a byte a tree, and there is one for each threshold and label: 5 MB for 1,000 trees of 6 leaves.
+MAX_ANSWER_BYTES = 32 << 20
+MAX_LEAVES = 1 << 20
+
+# Pairs of a tree and a row that are computed at once: 2 MB, which are kept; a thousand rows of the improved model.
+_PAIRS_A_STEP = 1 << 17
+_BYTES_A_WORD = 8
+
+
+def is_small(form: TreesForm) -> bool:
+    """Say whether no tree of the form asks more than eight questions, and the tables fit into memory."""
+    # A tree with n questions has 2n + 1 nodes.
+    questions = [(end - root) // 2 for root, end in pairwise([*form.roots, len(form.node_column)])]
+    if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES:
+        return False
+    n_answers = sum(questions) + len(FIELDS) * form.n_codes
+    return n_answers * len(questions) <= MAX_ANSWER_BYTES
+
+
+class SmallTrees(TreeScorer):
+    """Scores a form that ``is_small``.
+
+    Attributes
+    ----------
+    n_trees : int
+        How many bytes an answer has.
+    leaves : list of list of float
+        For each tree the leaf's value by the tree's byte.
+    question_fields : list of list of int
+        For each tree the field (index into ``schema.FIELDS``) that each bit of its byte is about.
+    """
+
+    few_records = 12
+
+    def __init__(self, form: TreesForm) -> None:
+        super().__init__(form)
+        self.n_trees = len(form.roots)
+        self._questions = [
+            [node for node in range(root, end) if form.node_column[node] >= 0]
+            for root, end in pairwise([*form.roots, len(form.node_column)])
+        ]
+        self.question_fields = [
+            [form.column_field[form.node_column[node]] for node in nodes] for nodes in self._questions
+        ]
+        self.leaves = [self._leaves_of(tree) for tree in range(self.n_trees)]
+        self._numbers, self._categories = self._answers_by_field()
+        # Kept from batch to batch: the system takes a third of a batch's time to give fresh memory. A list, so that two
+        # threads never have the same.
+        self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
+
+    def answers(self, record: Mapping[str, Any]) -> int:
+        """Return the record's answers: tree t's byte is the t-th from the right, a bit is 1 where it goes right."""
+        get = record.get
+        bits = 0
+        for name, thresholds, by_rank, missing in self._numbers:
+            value = get(name)
+            bits |= missing if value is None or isnan(value) else by_rank[bisect_left(thresholds, value)]
+        for name, by_label, missing, unseen in self._categories:
+            value = get(name)
+            answer = by_label.get(value)
+            if answer is None:
+                # A label that is a float is NaN.
+                answer = missing if isinstance(value, float) else unseen
+            bits |= answer
+        return bits
+
+    def late_probability(self, record: Mapping[str, Any]) -> float:
+        """See ``scoring.RecordScorer``."""
+        total = self.form.base
+        # In the trees' order, as scikit-learn adds them: sum() would round otherwise since Python 3.12.
+        for leaves, byte in zip(self.leaves, self.answers(record).to_bytes(self.n_trees, "little"), strict=True):
+            total += leaves[byte]
+        return self._probability(total)
+
+    def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+        """See ``scoring.RecordScorer``."""
+        import numpy as np
+
+        rows = self._table_rows(columns)
+        n_rows = len(rows[0][1])
+        totals = np.empty(n_rows)
+        flat, first = self._flat_leaves
+        buffers = self._take_buffers()
+        width = max(2, min(n_rows, _PAIRS_A_STEP // first.size))
+        index = buffers[0][: first.size * width].reshape(*first.shape[:2], width)
+        index_of_tree = index.reshape(first.size, width)[: self.n_trees]
+        leaves = buffers[1][: self.n_trees * width].reshape(self.n_trees, width)
+        for start in range(0, n_rows, width):
+            answers = self._step_answers(rows, slice(start, start + width))
+            n_step = answers.shape[2]
+            np.add(answers, first, out=index[:, :, :n_step])
+            # What is left over from an earlier step is in range too; "clip" is the way without a copy.
+            flat.take(index_of_tree, out=leaves, mode="clip")
+            # One tree after the other, base first, as for a single record: NumPy adds pairwise only along the axis that
+            # is fast in memory (numpy.sum, notes), which this one would be if it were one row wide.
+            totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
+        self._spare_buffers.append(buffers)
+        return self._probabilities(totals)
+
+    def _take_buffers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return buffers that no other thread has."""
+        import numpy as np
+
+        try:
+            return self._spare_buffers.pop()
+        except IndexError:
+            # At least two rows of as many trees as there may be.
+            size = max(_PAIRS_A_STEP, 2 * self._flat_leaves[1].size)
+            return np.zeros(size, dtype=np.intp), np.empty(size)
+
+    def _step_answers(
+        self, rows: Sequence[tuple[NDArray[np.uint64], NDArray[np.intp]]], step: slice
+    ) -> NDArray[np.uint8]:
+        """Return the answers of a step's records, a byte a tree: of shape (n_words, 8, n_records)."""
+        import numpy as np
+
+        table, of_field = rows[0]
+        words = table.take(of_field[step], axis=0)
+        for table, of_field in rows[1:]:
+            words |= table.take(of_field[step], axis=0)
+        # Turned word by word, which is an eighth of the work of turning bytes.
+        by_word = np.ascontiguousarray(words.T).view(np.uint8)
+        return by_word.reshape(words.shape[1], len(words), _BYTES_A_WORD).transpose(0, 2, 1)
+
+    def _table_rows(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
+        """Return for each field the table of its answers, and which row of it each record has."""
+        tables, labels = self._answer_tables
+        numbers = encoding.numbers(columns)
+        rows = []
+        for name, thresholds in self._thresholds.items():
+            # NumPy puts NaN after infinity, which is the last threshold: where the table has what is missing.
+            rows.append((tables[name], thresholds.searchsorted(numbers[name], side="left")))
+        for name, *_ in self._categories:
+            rows.append((tables[name], encoding.codes(columns[name], labels[name])))
+        return rows
+
+    @cached_property
+    def _thresholds(self) -> dict[str, NDArray[np.float64]]:
+        import numpy as np
+
+        return {name: np.array([*thresholds, inf]) for name, thresholds, *_ in self._numbers}
+
+    @cached_property
+    def _answer_tables(self) -> tuple[dict[str, NDArray[np.uint64]], dict[str, dict[str, int]]]:
+        """The answers as rows of bytes, eight to a word: ranks and then missing, or codes."""
+        labels = {name: {label: code for code, label in enumerate(of)} for name, of in self.form.labels.items()}
+        tables = {name: self._as_words([*by_rank, missing]) for name, _, by_rank, missing in self._numbers}
+        for name, by_label, missing, unseen in self._categories:
+            tables[name] = self._as_words([*map(by_label.__getitem__, labels[name]), missing, unseen])
+        return tables, labels
+
+    @cached_property
+    def _flat_leaves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """All trees' leaves in one array, and where each tree's begin, as the answers' words have their bytes."""
+        import numpy as np
+
+        n_words = -(-self.n_trees // _BYTES_A_WORD)
+        first = np.zeros(n_words * _BYTES_A_WORD, dtype=np.intp)
+        first[1 : self.n_trees] = np.cumsum([len(of_tree) for of_tree in self.leaves[:-1]])
+        flat = np.concatenate([np.asarray(of_tree) for of_tree in self.leaves])
+        return flat, first.reshape(n_words, _BYTES_A_WORD, 1)
+
+    def _as_words(self, answers: Sequence[int]) -> NDArray[np.uint64]:
+        import numpy as np
+
+        n_bytes = -(-self.n_trees // _BYTES_A_WORD) * _BYTES_A_WORD
+        packed = b"".join(answer.to_bytes(n_bytes, "little") for answer in answers)
+        return np.frombuffer(packed, dtype=np.uint64).reshape(len(answers), -1)
+
+    def _leaves_of(self, tree: int) -> list[float]:
+        form, root = self.form, self.form.roots[tree]
+        bit = {node: 1 << number for number, node in enumerate(self._questions[tree])}
+        leaves = []
+        for byte in range(1 << len(bit)):
+            node = root
+            while node in bit:
+                node = form.node_right[node] if byte & bit[node] else node + 1
+            leaves.append(form.node_value[node])
+        return leaves
+
+    def _answers_by_field(self) -> tuple[list[Any], list[Any]]:
+        """Return per number field its thresholds, answers by rank and when missing; per category answers by label."""
+        of_field: list[list[tuple[int, int]]] = [[] for _ in FIELDS]
+        for tree, nodes in enumerate(self._questions):
+            for number, node in enumerate(nodes):
+                of_field[self.question_fields[tree][number]].append((node, 1 << (8 * tree + number)))
+        numbers, categories = [], []
+        for field, questions in zip(FIELDS, of_field, strict=True):
+            if field.type == "number":
+                numbers.append((field.name, *self._number_answers(questions)))
+            else:
+                categories.append((field.name, *self._category_answers(field.name, questions)))
+        return numbers, categories
+
+    def _number_answers(self, questions: Sequence[tuple[int, int]]) -> tuple[list[float], list[int], int]:
+        form = self.form
+        right_of: dict[float, int] = {}
+        missing = 0
+        for node, bit in questions:
+            right_of[form.node_value[node]] = right_of.get(form.node_value[node], 0) | bit
+            missing |= 0 if form.column_missing_left[form.node_column[node]] else bit
+        thresholds = sorted(right_of)
+        by_rank = [0]
+        # A value of rank r is above the first r thresholds.
+        for threshold in thresholds:
+            by_rank.append(by_rank[-1] | right_of[threshold])
+        return thresholds, by_rank, missing
+
+    def _category_answers(self, name: str, questions: Sequence[tuple[int, int]]) -> tuple[dict[Any, int], int, int]:
+        form = self.form
+        by_code = [0] * form.n_codes
+        for node, bit in questions:
+            first = form.node_column[node] * form.n_codes
+            for code, side in enumerate(form.category_sides[first : first + form.n_codes]):
+                by_code[code] |= bit if side else 0
+        labels = form.labels[name]
+        missing, unseen = by_code[len(labels)], by_code[len(labels) + 1]
+        by_label: dict[Any, int] = dict(zip(labels, by_code, strict=False))
+        return {**by_label, None: missing}, missing, unseen

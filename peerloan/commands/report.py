@@ -1,0 +1,94 @@
+"""The command ``report``: what is known of a version, as a page and as a model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from model_registry.errors import AliasNotFoundError
+from model_registry.manifest import Manifest
+from model_registry.names import DEFAULT_ALIAS
+from model_registry.reader import RegistryReader
+from peerloan.errors import UsageError
+from peerloan.output import JsonFlag, note, say, say_json
+from peerloan.workplace import Workplace
+
+if TYPE_CHECKING:
+    from training.evidence.gathering import Rival
+
+
+def report(
+    ctx: typer.Context,
+    version: Annotated[
+        int | None, typer.Argument(help="The version's number; by default the one that live points at.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="The loans, as for `train`: a zip, a folder, or twice a CSV file.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
+    cost_missed_late: Annotated[float | None, typer.Option(help="What a late payer costs who was not called.")] = None,
+    cost_call: Annotated[float | None, typer.Option(help="What a call costs.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write report-VERSION.html, a page that needs nothing else, and model-card-VERSION.md.
+
+    Example: peerloan report 2 --data data/peerLoanData.zip
+    """
+    # Imported here: they bring scikit-learn and Matplotlib, which take longer than most commands.
+    from training.data import load
+    from training.evidence.gathering import gather
+    from training.evidence.report.card import render_card
+    from training.evidence.report.contents import contents
+    from training.evidence.report.page import render_page
+
+    workplace: Workplace = ctx.obj
+    ratios = _cost_ratios(cost_missed_late, cost_call)
+    reader = workplace.reader()
+    if version is None:
+        version = reader.get_alias(DEFAULT_ALIAS).alias.version
+    manifest = reader.get_manifest(version)
+    pipeline = _load(reader, manifest)
+    quarters = load(data or None, workplace.environ)
+    note(f"Data: {quarters.source}")
+    serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
+    evidence = gather(pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
+    laid_out = contents(evidence)
+    out.mkdir(parents=True, exist_ok=True)
+    page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
+    page.write_text(render_page(laid_out), encoding="utf-8")
+    card.write_text(render_card(laid_out), encoding="utf-8")
+    if as_json:
+        say_json({"version": version, "report": str(page), "model_card": str(card), "metrics": dict(evidence.metrics)})
+        return
+    for name, figure in laid_out.headline.items():
+        say(f"{name}: {figure}")
+    say(f"Written: {page} and {card}")
+
+
+def _cost_ratios(missed_late: float | None, call: float | None) -> tuple[float, ...] | None:
+    if missed_late is None and call is None:
+        return None
+    if missed_late is None or call is None or not 0 < call < missed_late:
+        raise UsageError("State both --cost-missed-late and --cost-call, the call the cheaper one.")
+    return (missed_late / call,)
+
+
+def _rivals(reader: RegistryReader, version: int) -> tuple[Rival, ...]:
+    """Return the version that the default alias points at, if that is another one."""
+    from training.evidence.gathering import Rival
+
+    try:
+        live = reader.get_alias(DEFAULT_ALIAS).alias.version
+    except AliasNotFoundError:
+        return ()
+    if live == version:
+        return ()
+    return (Rival(f"version {live}, which {DEFAULT_ALIAS} points at", _load(reader, reader.get_manifest(live))),)
+
+
+def _load(reader: RegistryReader, manifest: Manifest) -> Any:
+    from model_artifact.verification import load_verified
+
+    return load_verified(reader.get_artifact(manifest), manifest)

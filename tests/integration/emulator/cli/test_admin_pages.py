@@ -1,0 +1,208 @@
+"""The emulator's own pages and the terminal view of them, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from emulator.cli.admin_pages import AdminPages
+from emulator.lambda_service.data_plane.faults import ADD_DELAY, ERROR, FaultInjector
+from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
+from emulator.lambda_service.data_plane.pool import EnvironmentPool
+from emulator.metrics import RequestMeter
+from tests.integration.emulator.lambda_service.environment_rig import Rig, until
+
+Scenario = Callable[["Pages"], Awaitable[None]]
+
+
+class Operations:
+    """One function with two versions, one of which has a tenth of the requests."""
+
+    def list_versions_by_function(self, *, function_name: str) -> dict[str, Any]:
+        return {"Versions": [{"FunctionName": function_name, "Version": one} for one in ("$LATEST", "1", "2")]}
+
+    def list_aliases(self, *, function_name: str) -> dict[str, Any]:
+        routing = {"AdditionalVersionWeights": {"2": 0.1}}
+        return {"Aliases": [{"Name": "live", "FunctionVersion": "1", "RoutingConfig": routing}]}
+
+
+class Pages:
+    """The pages of one real pool, on a real socket."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.operations = Operations()
+        self.ledger = ConcurrencyLedger()
+        self.faults = FaultInjector(lambda: 0.0, time.monotonic)
+        self.meter = RequestMeter(asyncio.get_running_loop().time)
+        self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))
+        self.url = ""
+
+    def pools(self) -> Iterable[EnvironmentPool]:
+        return [self.rig.pool]
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def send(self, method: str, path: str, document: Any = None) -> tuple[int, Any]:
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        async with ClientSession() as session, session.request(method, self.url + path, data=data) as answer:
+            body = await answer.read()
+            return answer.status, json.loads(body) if body else None
+
+
+@pytest.fixture
+def with_pages(tmp_path: Path, functions: Path) -> Callable[[Scenario], None]:
+    """Return a function that runs a scenario with the pages."""
+
+    async def whole(scenario: Scenario) -> None:
+        rig = Rig(tmp_path, (functions / "environments" / "code").resolve(), snap_start=True)
+        pages = Pages(rig)
+        await pages.start()
+        try:
+            await scenario(pages)
+        finally:
+            await pages.stop()
+            await rig.close()
+
+    return lambda scenario: asyncio.run(whole(scenario))
+
+
+def test_the_status_tells_of_environments_versions_and_requests(with_pages: Callable[[Scenario], None]) -> None:
+    async def scenario(pages: Pages) -> None:
+        await asyncio.gather(*(pages.rig.result(act="sleep", s=0.3) for _ in range(2)))
+        await pages.rig.result()
+        pages.ledger.set_reserved("f", 7)
+        pages.ledger.claim("f")
+        pages.meter.record("GET /a", 200, 0.01)
+        status, document = await pages.send("GET", "/_emulator/status")
+        assert status == 200
+        (function,) = document["functions"]
+        assert (function["function"], function["reserved"], function["inFlight"]) == ("f", 7, 1)
+        assert function["versions"] == ["$LATEST", "1", "2"]
+        assert function["aliases"] == [{"name": "live", "weights": {"1": 0.9, "2": 0.1}}]
+        (pool,) = function["environments"]
+        assert pool["byState"] == {"starting": 0, "idle": 2, "busy": 0, "reset": 0}
+        assert (pool["version"], pool["coldStarts"], pool["warmStarts"], pool["waiting"]) == ("1", 2, 1, 0)
+        assert len(pool["memory"]) == 2
+        assert all(0 < one["mb"] < 256 for one in pool["memory"])
+        assert document["concurrency"] == {"accountLimit": 1000, "unreserved": 993}
+        assert document["requests"]["routes"]["GET /a"]["requests"] == 1
+
+    with_pages(scenario)
+
+
+def test_faults_are_set_shown_and_taken_back(with_pages: Callable[[Scenario], None]) -> None:
+    async def scenario(pages: Pages) -> None:
+        path = "/_emulator/faults"
+        assert await pages.send("GET", path) == (200, {"faults": []})
+        delay = {"function": "f", "actionId": ADD_DELAY, "parameters": {"startupDelayMilliseconds": 10}}
+        status, document = await pages.send("PUT", path, {"faults": [delay, {"actionId": ERROR}]})
+        assert status == 200
+        assert [one["function"] for one in document["faults"]] == ["f", "*"]
+        wrong = {"faults": [{"actionId": "no"}]}
+        status, error = await pages.send("PUT", path, wrong)
+        assert (status, error["message"][:40]) == (400, "/faults/0/actionId: must be one of aws:l")
+        assert (await pages.send("PUT", path, b"{"))[0] == 400
+        assert await pages.send("GET", path) == (200, document), "a wrong document changes nothing"
+        assert await pages.send("DELETE", path) == (204, None)
+        assert not pages.faults.is_set
+        assert (await pages.send("POST", path))[0] == 405
+        assert (await pages.send("GET", "/_emulator/nothing"))[0] == 404
+
+    with_pages(scenario)
+
+
+async def top(*arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "peerloan", "top", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, error = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), error.decode()
+
+
+def test_top_prints_the_state_once_into_a_pipe(with_pages: Callable[[Scenario], None]) -> None:
+    async def scenario(pages: Pages) -> None:
+        await pages.rig.result()
+        pages.meter.record("GET /a", 503, 0.01)
+        pages.faults.replace_all([])
+        await pages.send("PUT", "/_emulator/faults", {"faults": [{"actionId": ERROR}]})
+        code, said, error = await top("--url", pages.url)
+        assert (code, error) == (0, "")
+        lines = [line.split() for line in said.splitlines()]
+        assert ["GET", "/a", "1", "1"] in [[*line[:2], *line[3:5]] for line in lines]
+        assert ["f", "1", "live", "90%", "1", "0", "0", "0", "0", "1", "0"] in [line[:11] for line in lines]
+        assert "fault: * aws:lambda:invocation-error (invocationPercentage 100, preventExecution False)" in said
+        assert "\x1b" not in said
+        code, said, _ = await top("--url", pages.url, "--once", "--json")
+        assert (code, json.loads(said)["functions"][0]["function"]) == (0, "f")
+
+    with_pages(scenario)
+
+
+def test_top_names_an_address_without_a_status_page(local_bucket_url: str) -> None:
+    code, said, error = asyncio.run(top("--url", local_bucket_url))
+    assert (code, said) == (1, "")
+    assert f"No emulator shows its status at {local_bucket_url}/_emulator/status" in error
+
+
+def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable[[Scenario], None]) -> None:
+    async def scenario(pages: Pages) -> None:
+        await pages.rig.result()
+        ours, theirs = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "peerloan", "top", "--url", pages.url, "--every", "0.1",
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+        )  # fmt: skip
+        os.close(theirs)
+        os.set_blocking(ours, False)
+        shown = bytearray()
+
+        def read() -> bool:
+            with contextlib.suppress(OSError):  # Nothing new, or the other side has ended.
+                shown.extend(os.read(ours, 65_536))
+            return True
+
+        try:
+            await until(lambda: read() and b"live 90%" in shown)
+            assert "…" not in shown.decode(errors="replace"), "80 columns are enough"
+            pages.meter.record("GET /later", 200, 0.01)
+            await until(lambda: read() and b"GET /later" in shown)
+            process.send_signal(signal.SIGINT)
+            # Read all the while: nobody can end amid writing to a terminal that is full.
+            await until(lambda: read() and process.returncode is not None)
+            assert process.returncode == 0
+            assert read()
+            assert b"\x1b[?1049l" in shown
+        finally:
+            os.close(ours)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    with_pages(scenario)
+
+
+def test_top_says_where_nothing_answers() -> None:
+    code, said, error = asyncio.run(top("--url", "http://127.0.0.1:9", "--once"))
+    assert (code, said) == (1, "")
+    assert "Nothing answers at http://127.0.0.1:9" in error

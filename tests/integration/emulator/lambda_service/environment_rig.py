@@ -1,0 +1,102 @@
+"""One function's environments without a service around them: a real pool of real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
+from emulator.lambda_service.data_plane.pool import EnvironmentPool
+from emulator.lambda_service.function_version import FunctionVersion, environment_variables
+from emulator.lambda_service.invocation import Invocation, InvocationResult
+from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.sandbox.platform_log import PlatformLog
+from emulator.lambda_service.sandbox.processes import ProcessPlan, SpawnLauncher
+from emulator.lambda_service.sandbox.snapshots import SnapshotLauncher
+from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
+from emulator.template.project import FunctionSpec
+
+GENEROUS_S = 30.0
+
+
+class Rig:
+    """One function's pool, and its log."""
+
+    def __init__(
+        self, folder: Path, code: Path, *, snap_start: bool = False, init_s: float = 10.0, **changes: Any
+    ) -> None:
+        spec = FunctionSpec(
+            "F", "f", code, "worker.handler", "python3.13", snap_start=snap_start,
+            **{"timeout_s": 15, "memory_mb": 256, **changes},
+        )  # fmt: skip
+        self.log_path = folder / "log.txt"
+        self._log_file = os.open(self.log_path, os.O_CREAT | os.O_WRONLY)
+        self._sink = LogSink(self._log_file)
+        self._folders = TemporaryFolders(folder)
+        self._function = FunctionVersion(spec, "1" if snap_start else "$LATEST", "arn")
+        log = PlatformLog(self._sink, "Text", self._function.version, spec.memory_mb, lambda: dt.datetime.now(dt.UTC))
+        settings = {"handler": spec.handler, "path": [str(code)], "site_first": False}
+        self._launcher: Any = SpawnLauncher(settings, code, self._sink)
+        if snap_start:
+            self._launcher = SnapshotLauncher(
+                lambda: ProcessPlan(settings, self._variables(""), code), self._sink, log, self._launcher, 30
+            )
+        self.pool = EnvironmentPool(
+            "f",
+            self._function.version,
+            lambda owner: ExecutionEnvironment(
+                self._function, owner, self._launcher, self._variables, log, init_s, self._folders
+            ),
+        )
+
+    def _variables(self, runtime_api: str) -> dict[str, str]:
+        return environment_variables(
+            self._function, os.environ, region="r", log_stream=uuid4().hex, runtime_api=runtime_api
+        )
+
+    async def call(self, **event: Any) -> InvocationResult:
+        future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
+        more = {name: event.pop(name) for name in ("want_log_tail", "client_context", "delay_s") if name in event}
+        self.pool.submit(Invocation(str(uuid4()), json.dumps(event).encode(), "arn", "", future, **more))
+        async with asyncio.timeout(GENEROUS_S):
+            return await future
+
+    async def result(self, **event: Any) -> Any:
+        done = await self.call(**event)
+        assert done.function_error is None, done.payload
+        return json.loads(done.payload)["result"]
+
+    async def said(self, text: str) -> str:
+        """Wait until the log says something; return the line."""
+        return await until(lambda: next((line for line in self.log.splitlines() if text in line), None))
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    async def end_template(self) -> None:
+        """End the process that environments are forked from, as is done where it can't be forked any more."""
+        template = self._launcher._template
+        template.kill()
+        await template.wait_ended()
+
+    async def close(self) -> None:
+        await self.pool.close()
+        if isinstance(self._launcher, SnapshotLauncher):
+            await self._launcher.close()
+        self._sink.close()
+        self._folders.close()
+        os.close(self._log_file)
+
+
+async def until(found: Callable[[], Any]) -> Any:
+    async with asyncio.timeout(GENEROUS_S):
+        while not (value := found()):
+            await asyncio.sleep(0.01)
+    return value

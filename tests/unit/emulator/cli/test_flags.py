@@ -1,0 +1,61 @@
+"""The flags that scripts made for `sam local` give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.cli.flags import make_parser
+from emulator.cli.options import OptionError, parse_parameter_overrides, parse_retry_waits
+from emulator.lambda_service.data_plane.retries import RetryWaits
+
+SHARED = [
+    "-t", "t.yaml", "-n", "env.json", "--parameter-overrides", "A=1 B=2", "C=3", "--region", "eu-west-1",
+    "--profile", "me", "-l", "log.txt",
+]  # fmt: skip
+DOCKERS = [
+    "--skip-pull-image", "--docker-network", "host", "--add-host", "a:1.2.3.4", "--add-host", "b:1.2.3.5",
+    "--container-host", "localhost", "--container-host-interface", "0.0.0.0", "--force-image-build",
+    "--layer-cache-basedir", "cache", "-v", ".", "-d", "5858", "--debugger-path", "x", "--debug-args", "y",
+    "--container-env-vars", "c.json", "-ii", "image", "--no-memory-limit", "--shutdown", "--debug",
+    "--config-env", "dev", "--config-file", "samconfig.toml", "--beta-features", "--container-dns", "1.1.1.1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("start-api", ["--host", "0.0.0.0", "-p", "3010", "--warm-containers", "eager", "-s", "public"]),
+        ("start-lambda", ["--host", "0.0.0.0", "--port", "3011", "--warm-containers", "LAZY", "--debug-function", "F"]),
+        ("invoke", ["-e", "event.json", "--no-event", "--mount-symlinks"]),
+    ],
+)
+def test_the_flags_of_sam_local_are_taken(command: str, more: list[str]) -> None:
+    options = make_parser().parse_args([command, "Function", *SHARED, *more] if command != "start-api" else
+                                       [command, *SHARED, *more])  # fmt: skip
+    assert options.template == Path("t.yaml")
+    assert options.env_vars == Path("env.json")
+    assert parse_parameter_overrides(options.parameter_overrides) == {"A": "1", "B": "2", "C": "3"}
+    assert (options.region, options.profile, options.log_file) == ("eu-west-1", "me", Path("log.txt"))
+
+
+@pytest.mark.parametrize("command", ["start-api", "start-lambda", "invoke", "start"])
+def test_what_only_docker_needs_is_taken_and_noted(command: str) -> None:
+    options = make_parser().parse_args([command, *DOCKERS])
+    assert list(options.ignored) == [word for word in DOCKERS if word.startswith("-")]
+    assert make_parser().parse_args([command]).ignored == ()
+
+
+def test_what_would_change_an_answer_and_is_not_imitated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as misused:
+        make_parser().parse_args(["start-api", "--ssl-cert-file", "cert.pem"])
+    assert misused.value.code == 2
+    assert "--ssl-cert-file" in capsys.readouterr().err
+
+
+def test_waits_of_asynchronous_invocations() -> None:
+    assert parse_retry_waits("0.5,2") == RetryWaits((0.5, 2.0))
+    for wrong in ("", "1", "1,2,3", "a,b", "-1,2", "nan,1", "1,inf"):
+        with pytest.raises(OptionError, match="--async-retry-waits takes two numbers"):
+            parse_retry_waits(wrong)

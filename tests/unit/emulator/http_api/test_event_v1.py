@@ -1,0 +1,115 @@
+"""Payload format 1.0, in and out, and what an authorizer of that format is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import pytest
+
+from emulator.http_api.authorizers import authorizer_event
+from emulator.http_api.event_v1 import build_event_v1, build_response_v1
+from emulator.http_api.event_v2 import EventSource, HttpRequest, RequestIdentity
+from emulator.http_api.responses import INTERNAL_SERVER_ERROR
+from emulator.http_api.routes import RouteMatch
+from emulator.template.http_api_spec import Authorizer, HttpRoute
+
+IDENTITY = RequestIdentity("id=", "Root=1-0", dt.datetime(2026, 3, 9, 7, 5, 1, 250_000, tzinfo=dt.UTC))
+
+
+def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
+    headers = more.pop(
+        "headers",
+        [("Host", "api.example.test"), ("X-A", "1"), ("x-a", "2"), ("Cookie", "c=1"), ("User-Agent", "t/1")],
+    )
+    request = HttpRequest("GET", "/dev/p/7", query, headers, body, "10.0.0.9", 3000)
+    match = RouteMatch(HttpRoute("GET", "/p/{id}", "F"), more.pop("parameters", {}))
+    return build_event_v1(request, match, IDENTITY, EventSource("Api", "1", "dev", {}))
+
+
+def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
+    made = event()
+    assert made["headers"] == {
+        "Host": "api.example.test", "X-A": "2", "Cookie": "c=1", "User-Agent": "t/1", "X-Forwarded-For": "10.0.0.9",
+        "X-Forwarded-Port": "3000", "X-Forwarded-Proto": "http", "X-Amzn-Trace-Id": "Root=1-0",
+        "Content-Length": "0",
+    }  # fmt: skip
+    assert made["multiValueHeaders"]["X-A"] == ["1", "2"]
+    for name in (
+        "queryStringParameters",
+        "multiValueQueryStringParameters",
+        "pathParameters",
+        "stageVariables",
+        "body",
+    ):
+        assert made[name] is None
+    context = made["requestContext"]
+    assert (made["version"], made["resource"], made["path"], made["httpMethod"]) == (
+        "1.0",
+        "/p/{id}",
+        "/dev/p/7",
+        "GET",
+    )
+    assert (context["resourcePath"], context["stage"], context["requestId"]) == ("/p/{id}", "dev", "id=")
+    assert (context["requestTime"], context["requestTimeEpoch"]) == ("09/Mar/2026:07:05:01 +0000", 1773039901250)
+    assert (context["identity"]["sourceIp"], context["identity"]["user"]) == ("10.0.0.9", None)
+
+
+def test_a_full_request() -> None:
+    made = event("a=1&a=2&b=", b"\xff", parameters={"id": "7"})
+    assert made["queryStringParameters"] == {"a": "2", "b": ""}
+    assert made["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""]}
+    assert made["pathParameters"] == {"id": "7"}
+    assert (made["body"], made["isBase64Encoded"]) == ("/w==", True)
+
+
+def test_a_few_headers_are_written_in_awss_way() -> None:
+    made = event(
+        headers=[
+            ("host", "h"), ("user-agent", "t"), ("content-length", "3"), ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-PORT", "1"), ("x-own", "1"),
+        ],
+        body=b"abc",
+    )  # fmt: skip
+    assert made["multiValueHeaders"] == {
+        "Host": ["h"], "User-Agent": ["t"], "Content-Length": ["3"], "X-Forwarded-For": ["1.1.1.1, 10.0.0.9"],
+        "X-Forwarded-Port": ["3000"], "x-own": ["1"], "X-Forwarded-Proto": ["http"], "X-Amzn-Trace-Id": ["Root=1-0"],
+    }  # fmt: skip
+
+
+def test_what_an_authorizer_is_asked() -> None:
+    authorizer = Authorizer("A", "F", payload_format="1.0")
+    asked = authorizer_event(authorizer, event(), ["a", "b"], "arn")
+    assert (asked["type"], asked["methodArn"], asked["identitySource"]) == ("REQUEST", "arn", "a,b")
+    assert asked["authorizationToken"] == "a,b"
+    assert asked["httpMethod"] == "GET"
+    assert "body" not in asked
+
+
+def test_answers() -> None:
+    full = {
+        "statusCode": 201,
+        "headers": {"X-One": "1", "x-two": "lost"},
+        "multiValueHeaders": {"X-Two": ["a", "b"], "Set-Cookie": ["c=1", "d=2"]},
+        "body": "/w==",
+        "isBase64Encoded": True,
+    }
+    response = build_response_v1(json.dumps(full).encode())
+    assert (response.status, response.body) == (201, b"\xff")
+    assert response.headers == (
+        ("X-One", "1"), ("X-Two", "a"), ("X-Two", "b"), ("Set-Cookie", "c=1"), ("Set-Cookie", "d=2"),
+        ("Content-Type", "text/plain; charset=utf-8"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"no", b"null", b'"text"', b'{"body": "no status"}', b'{"statusCode": 200, "headers": ["a"]}',
+        b'{"statusCode": 200, "extra": NaN}',
+        b'{"statusCode": 200, "multiValueHeaders": {"a": "b"}}', b'{"statusCode": 200, "multiValueHeaders": ["a"]}',
+    ],
+)  # fmt: skip
+def test_what_is_no_whole_answer_is_an_error(payload: bytes) -> None:
+    assert build_response_v1(payload) is INTERNAL_SERVER_ERROR

@@ -1,0 +1,116 @@
+"""Which operation a request means, and with which parameters."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from emulator.lambda_service.control_api.operations_table import IMITATED, Operation, lambda_operations, snake_case
+from emulator.lambda_service.control_api.parameters import gather
+from emulator.lambda_service.control_plane.operations import FunctionOperations
+from emulator.lambda_service.errors import LambdaApiError
+
+FUNCTION = "/2015-03-31/functions/f"
+PROVISIONED = "/2019-09-30/functions/f/provisioned-concurrency"
+
+
+def operation(method: str, path: str, **query: str) -> tuple[Operation, dict[str, str]]:
+    found = lambda_operations().find(method, path, query)
+    assert found is not None
+    return found
+
+
+def parameters(method: str, path: str, body: object = None, **query: str) -> dict[str, object]:
+    which, in_path = operation(method, path, **query)
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return gather(which.input_shape, in_path, query, raw)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "name"),
+    [
+        ("GET", "/2015-03-31/functions", {}, "ListFunctions"),
+        ("GET", "/2015-03-31/functions/", {}, "ListFunctions"),
+        ("GET", FUNCTION, {"Qualifier": "1"}, "GetFunction"),
+        ("POST", f"{FUNCTION}/invocations", {}, "Invoke"),
+        ("PUT", f"{FUNCTION}/aliases/live", {}, "UpdateAlias"),
+        ("GET", PROVISIONED, {"Qualifier": "1"}, "GetProvisionedConcurrencyConfig"),
+        ("GET", PROVISIONED, {"List": "ALL"}, "ListProvisionedConcurrencyConfigs"),
+        ("PUT", "/2017-10-31/functions/f/concurrency", {}, "PutFunctionConcurrency"),
+        ("GET", "/2016-08-19/account-settings", {}, "GetAccountSettings"),
+        ("POST", "/2015-03-31/functions", {}, "CreateFunction"),
+    ],
+)  # fmt: skip
+def test_an_operation_is_found_by_method_path_and_query(
+    method: str, path: str, query: dict[str, str], name: str
+) -> None:
+    assert operation(method, path, **query)[0].name == name
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("PATCH", FUNCTION), ("GET", "/2020-01-01/functions/f")])
+def test_what_is_no_operation_is_not_found(method: str, path: str) -> None:
+    assert lambda_operations().find(method, path, {}) is None
+
+
+def test_parameters_of_the_path_are_decoded() -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    for encoded in (arn, arn.replace(":", "%3A")):
+        assert operation("GET", f"/2015-03-31/functions/{encoded}")[1] == {"FunctionName": arn}
+
+
+def test_every_imitated_operation_has_its_method() -> None:
+    for name in IMITATED:
+        # Invoke is the data plane's.
+        assert name == "Invoke" or callable(getattr(FunctionOperations, snake_case(name))), name
+
+
+def test_parameters_come_from_path_query_and_body() -> None:
+    routing = {"AdditionalVersionWeights": {"2": 0.1}}
+    body = {"FunctionVersion": "1", "RoutingConfig": routing, "Unknown": 1, "Description": None}
+    assert parameters("PUT", f"{FUNCTION}/aliases/live", body) == {
+        "FunctionName": "f", "Name": "live", "FunctionVersion": "1", "RoutingConfig": routing,
+    }  # fmt: skip
+    assert parameters("GET", "/2015-03-31/functions", MaxItems="5")["MaxItems"] == 5
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"Publish": "yes"}', b'{"ZipFile": 1}', b"\xff"])
+def test_what_is_of_another_type_is_a_serialization_error(body: bytes) -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("PUT", f"{FUNCTION}/code", body)
+    assert (refused.value.code, refused.value.status) == ("SerializationException", 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", f"{FUNCTION}/aliases", {"Name": "x"}, "Value null at 'functionVersion' failed to satisfy constraint"),
+        ("POST", f"{FUNCTION}/aliases", {"Name": "1", "FunctionVersion": "1"}, "satisfy regular expression pattern"),
+        ("PUT", f"{FUNCTION}/configuration", {"Timeout": 0}, "Value '0' at 'timeout' failed to satisfy constraint: "
+         "Member must have value greater than or equal to 1"),
+        ("PUT", f"{FUNCTION}/configuration", {"Description": "x" * 257}, "have length less than or equal to 256"),
+        ("PUT", f"{FUNCTION}/configuration", {"TracingConfig": {"Mode": "x"}}, "at 'tracingConfig.mode' failed"),
+        ("PUT", f"{FUNCTION}/aliases/a", {"RoutingConfig": {"AdditionalVersionWeights": {"1": 2}}}, "equal to 1.0"),
+        ("GET", "/2015-03-31/functions/a%20b", None, "at 'functionName' failed to satisfy constraint"),
+    ],
+)  # fmt: skip
+def test_what_is_not_within_its_limits_is_a_validation_error(method: str, path: str, body: object, said: str) -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters(method, path, body)
+    assert (refused.value.code, refused.value.status) == ("ValidationException", 400)
+    assert refused.value.message.startswith("1 validation error detected: Value ")
+    assert said in refused.value.message
+
+
+def test_all_that_is_wrong_is_said_at_once_and_secrets_are_masked() -> None:
+    body = {"Timeout": 0, "Environment": {"Variables": {"not a name": "s3cret"}}}
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("PUT", f"{FUNCTION}/configuration", body)
+    assert refused.value.message.startswith("2 validation errors detected: ")
+    assert "s3cret" not in refused.value.message
+
+
+def test_a_body_without_end_is_no_object() -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("PUT", "/2017-10-31/functions/f/concurrency", b'{"a":' * 100_000)
+    assert (refused.value.code, refused.value.status) == ("SerializationException", 400)

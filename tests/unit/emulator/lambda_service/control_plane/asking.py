@@ -1,0 +1,20 @@
+"""How the tests of operations ask, and what they are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.errors import LambdaApiError
+
+PLACE = Place("eu-west-1", "123456789012")
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:hello"
+F = {"function_name": "hello"}
+
+
+def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
+    with pytest.raises(LambdaApiError) as caught:
+        call(**arguments)
+    return caught.value.code, caught.value.status, caught.value.message

@@ -1,0 +1,148 @@
+"""What is kept over a restart, and what is refused rather than overwritten."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.operations import FunctionOperations, open_operations
+from emulator.lambda_service.control_plane.state import StateError, StateFolder
+from emulator.lambda_service.data_plane.running_version import utc_now
+from emulator.template.project import FunctionSpec
+
+PLACE = Place("eu-west-1", "123456789012")
+
+
+def everything(operations: FunctionOperations) -> list[object]:
+    name = {"function_name": "hello"}
+    return [
+        operations.list_functions(function_version="ALL"),
+        operations.list_versions_by_function(**name),
+        operations.list_aliases(**name),
+        operations.get_function_concurrency(**name),
+        operations.list_function_event_invoke_configs(**name),
+        operations.list_provisioned_concurrency_configs(**name),
+        operations.get_account_settings(),
+    ]
+
+
+def test_a_restart_keeps_everything(operations: FunctionOperations, reopen: object, spec: FunctionSpec) -> None:
+    name = {"function_name": "hello"}
+    operations.publish_version(**name, description="first")
+    operations.update_function_configuration(**name, changes={"Timeout": 9, "Description": "é"})
+    operations.publish_version(**name)
+    weights = {"AdditionalVersionWeights": {"2": 0.25}}
+    operations.create_alias(**name, name="live", function_version="1", routing_config=weights, description="d")
+    operations.put_function_concurrency(**name, reserved_concurrent_executions=7)
+    operations.put_function_event_invoke_config(**name, qualifier="live", maximum_retry_attempts=1)
+    operations.put_provisioned_concurrency_config(**name, qualifier="2", provisioned_concurrent_executions=3)
+    before = everything(operations)
+    again = reopen()  # type: ignore[operator]
+    assert everything(again) == before
+    # The template says what it said: what was changed by the API stays.
+    assert again.update_from_template(spec) is None
+    assert everything(again) == before
+    again.update_alias(**name, name="live", routing_config={"AdditionalVersionWeights": {}})
+    assert "RoutingConfig" not in reopen().get_alias(**name, name="live")  # type: ignore[operator]
+
+
+def test_a_changed_template_is_deployed_over_what_is_there(
+    operations: FunctionOperations, reopen: object, spec: FunctionSpec, source: Path
+) -> None:
+    operations.publish_version(function_name="hello")
+    (source / "app.py").write_text("changed = True\n")
+    again: FunctionOperations = reopen()  # type: ignore[operator]
+    assert again.update_from_template(spec) is not None
+    assert again.publish_version(function_name="hello")["Version"] == "2"
+
+
+def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: object, spec: FunctionSpec) -> None:
+    aliased = dataclasses.replace(spec, alias="live")
+    first: FunctionOperations = reopen()  # type: ignore[operator]
+    assert first.update_from_template(aliased) is not None
+    again: FunctionOperations = reopen()  # type: ignore[operator]
+    said = again.update_from_template(aliased)
+    assert said is not None
+    again.point_alias(aliased, again.publish_version(function_name="hello")["Version"], said)
+    assert reopen().update_from_template(aliased) is None  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ('{"format": 1}', "is damaged"),
+        ('{"format": 1, "functions": {"f": {}}, "layers": {}, "retired": {}}', "is damaged"),
+        (
+            '{"format": 2, "functions": {}}',
+            "has format 2, and this emulator reads format 1: run the emulator",
+        ),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Path, content: str, words: str) -> None:
+    root = tmp_path / "state"
+    root.mkdir()
+    (root / "state.json").write_text(content)
+    (root / "code").mkdir()
+    (root / "code" / "kept").mkdir()
+    with pytest.raises(StateError, match=words) as caught:
+        open_operations(root, PLACE, utc_now)
+    assert str(root) in str(caught.value)
+    assert "move" in str(caught.value)
+    assert (root / "state.json").read_text() == content
+    assert (root / "code" / "kept").is_dir()
+
+
+def test_code_that_is_gone_is_said_with_its_versions(operations: FunctionOperations, reopen: object) -> None:
+    operations.publish_version(function_name="hello")
+    location = operations.get_function(function_name="hello")["Code"]["Location"]
+    file = Path(location.removeprefix("file://")) / "app.py"
+    file.unlink()
+    with pytest.raises(StateError, match=r"the code of hello:\$LATEST, hello:1 is damaged or missing"):
+        reopen()  # type: ignore[operator]
+
+
+def test_a_folder_in_use_is_refused(operations: FunctionOperations, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"another emulator keeps its functions in .*--state-dir"):
+        open_operations(tmp_path / "state", PLACE, utc_now)
+    assert operations.get_function(function_name="hello")
+
+
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(StateError, match="holds other files"):
+        open_operations(tmp_path, PLACE, utc_now)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_first_start_that_was_cut_off_is_no_hindrance(tmp_path: Path) -> None:
+    for name in ("lock", "state.json.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / "code").mkdir()
+    operations = open_operations(tmp_path, PLACE, utc_now)
+    assert operations.list_functions() == {"Functions": []}
+    operations.close()
+
+
+def test_without_a_folder_nothing_is_left(spec: FunctionSpec) -> None:
+    operations = open_operations(None, PLACE, utc_now)
+    operations.update_from_template(spec)
+    folder = operations.catalogue.code.folder("x").parent
+    assert folder.is_dir()
+    operations.close()
+    assert not folder.parent.exists()
+
+
+def test_the_file_says_its_format(operations: FunctionOperations, tmp_path: Path) -> None:
+    assert json.loads((tmp_path / "state" / "state.json").read_text())["format"] == 1
+
+
+def test_a_folder_that_cant_be_locked_is_refused_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "state" / "lock").mkdir(parents=True)
+    with pytest.raises(StateError, match="can't be used for the functions' state: Is a directory"):
+        StateFolder(tmp_path / "state").open()

@@ -1,0 +1,81 @@
+"""The parts of the Lambda service that need no process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from emulator.lambda_service import invocation
+from emulator.lambda_service.function_version import (
+    FunctionVersion,
+    environment_variables,
+    import_folders,
+    is_built_for_another_python,
+)
+from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.sandbox.processes import ProcessPlan, SpawnedProcess
+from emulator.template.project import FunctionSpec
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (7, "Runtime exited with error: exit status 7"),
+        (0, "Runtime exited without providing a reason"),
+        (None, "Runtime exited without providing a reason"),
+        (-9, "Runtime exited with error: signal: killed"),
+        (-11, "Runtime exited with error: signal: segmentation fault"),
+    ],
+)
+def test_how_a_process_ended_is_said_as_lambda_does(status: int | None, words: str) -> None:
+    payload = json.loads(invocation.exited("id", status))
+    assert payload == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: id Error: {words}"}
+
+
+def test_variables_of_a_function(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    (layer / "python").mkdir(parents=True)
+    spec = FunctionSpec(
+        "F", "f", tmp_path, "a.b", "python3.13", (layer,), {"A": "1", "TZ": "UTC"}, snap_start=True, alias="live"
+    )
+    machine = {"PATH": "/bin", "EVIL": "1", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+
+    def variables(version: str, machine: dict[str, str]) -> dict[str, str]:
+        function = FunctionVersion(spec, version, "arn")
+        return environment_variables(function, machine, region="r", log_stream="s", runtime_api="h:1")
+
+    published = variables("1", machine)
+    assert published["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
+    assert (published["AWS_ACCESS_KEY_ID"], published["A"], published["TZ"]) == ("k", "1", "UTC")
+    assert "EVIL" not in published
+    logs = {"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f", "AWS_LAMBDA_LOG_STREAM_NAME": "s"}
+    assert not logs.keys() & published.keys(), "as AWS documents of SnapStart"
+    assert logs.items() <= variables("$LATEST", machine).items()
+    assert "AWS_SESSION_TOKEN" not in published
+    assert "AWS_XRAY_DAEMON_ADDRESS" not in published
+    latest = variables("$LATEST", {})
+    assert latest["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert latest["AWS_ACCESS_KEY_ID"]
+    assert import_folders(spec) == [str(tmp_path), str(layer / "python"), str(layer)]
+
+
+def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sink = LogSink(2)
+        before = sorted(Path("/dev/fd").iterdir())
+        with pytest.raises(FileNotFoundError):
+            SpawnedProcess(ProcessPlan({}, {}, tmp_path / "nowhere"), sink)
+        assert sorted(Path("/dev/fd").iterdir()) == before
+        sink.close()
+
+    asyncio.run(scenario())
+
+
+def test_code_that_was_compiled_for_another_python_is_noticed(tmp_path: Path) -> None:
+    spec = FunctionSpec("F", "f", tmp_path, "a.b", "python3.13")
+    assert not is_built_for_another_python(spec)
+    (tmp_path / "x.cpython-399-x86_64-linux-gnu.so").touch()
+    assert is_built_for_another_python(spec)

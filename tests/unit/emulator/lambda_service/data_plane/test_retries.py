@@ -1,0 +1,133 @@
+"""The queue of asynchronous invocations, with a clock that only moves when somebody sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import pytest
+
+from emulator.lambda_service.data_plane.retries import (
+    MAX_QUEUED_BYTES,
+    AsyncInvocations,
+    EventPolicy,
+    QueuedEvent,
+    RetryWaits,
+)
+from emulator.lambda_service.errors import LambdaApiError, ResourceNotFoundError
+from emulator.lambda_service.invocation import UNHANDLED, InvocationResult, TooManyRequestsError
+
+Outcome = Literal["good", "bad", "throttled", "never", "gone"]
+EVENT = QueuedEvent("f", "live", b"{}", "id-1")
+
+
+class Rig:
+    """A queue whose attempts end as they are told, and what it did."""
+
+    def __init__(self, outcomes: Iterable[Outcome], policy: EventPolicy | None = None) -> None:
+        self._outcomes = iter(outcomes)
+        self._now_s = 0.0
+        self.attempts: list[QueuedEvent] = []
+        self.waits: list[float] = []
+        self.queue = AsyncInvocations(
+            self._run, lambda _: policy or EventPolicy(), RetryWaits(), clock=lambda: self._now_s, sleep=self._sleep
+        )
+
+    async def _run(self, event: QueuedEvent) -> InvocationResult:
+        self.attempts.append(event)
+        match next(self._outcomes):
+            case "throttled":
+                raise TooManyRequestsError("f", 1)
+            case "never":
+                raise TooManyRequestsError("f", 0)
+            case "gone":
+                raise ResourceNotFoundError("Function not found: f")
+            case "bad":
+                return InvocationResult(b"{}", UNHANDLED, "1")
+            case _:
+                return InvocationResult(b"{}", None, "1")
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self._now_s += seconds
+        await asyncio.sleep(0)
+
+
+def delivered(rig: Rig) -> Rig:
+    async def scenario() -> None:
+        rig.queue.accept(EVENT)
+        for _ in range(10_000):
+            await asyncio.sleep(0)
+        await rig.queue.close()
+
+    asyncio.run(scenario())
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "waits"),
+    [
+        (["good"], []),
+        (["bad", "good"], [60]),
+        (["bad", "bad", "good"], [60, 120]),
+        (["throttled", "throttled", "throttled", "good"], [1, 2, 4]),
+        (["throttled", "bad", "throttled", "good"], [1, 60, 2]),
+    ],
+)  # fmt: skip
+def test_an_event_is_tried_until_it_succeeds(
+    outcomes: Sequence[Outcome], waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = delivered(Rig(outcomes))
+    assert rig.waits == waits
+    assert [one.request_id for one in rig.attempts] == ["id-1"] * len(outcomes)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "policy", "attempts", "said"),
+    [
+        (["bad"] * 9, EventPolicy(), 3, "it failed 3 times"),
+        (["bad"] * 9, EventPolicy(max_retries=0), 1, "it failed 1 times"),
+        (["bad"] * 9, EventPolicy(max_age_s=60), 2, "older than 60 seconds"),
+        (["throttled"] * 9, EventPolicy(max_age_s=60), 6, "older than 60 seconds"),
+        (["never"], EventPolicy(), 1, "reserved concurrency is 0"),
+        (["bad", "gone"], EventPolicy(), 2, "Function not found"),
+    ],
+)  # fmt: skip
+def test_an_event_that_is_given_up_is_said(
+    outcomes: Sequence[Outcome], policy: EventPolicy, attempts: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = delivered(Rig(outcomes, policy))
+    assert len(rig.attempts) == attempts
+    (message,) = caplog.messages
+    assert message.startswith("f: event id-1 was dropped")
+    assert said in message
+
+
+def test_throttled_events_are_kept_for_six_hours_and_tried_every_five_minutes_in_the_end() -> None:
+    rig = delivered(Rig(["throttled"] * 1000))
+    assert max(rig.waits) == rig.waits[-1] == 300
+    assert 21_600 - 300 < sum(rig.waits) <= 21_600
+
+
+def test_a_full_queue_refuses_and_what_is_left_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        forever = asyncio.Event()
+
+        async def run(_: QueuedEvent) -> InvocationResult:
+            await forever.wait()
+            raise AssertionError
+
+        queue = AsyncInvocations(run, lambda _: EventPolicy(), RetryWaits(), clock=lambda: 0.0)
+        large = QueuedEvent("f", None, bytes(MAX_QUEUED_BYTES // 2), "id")
+        queue.accept(large)
+        queue.accept(large)
+        with pytest.raises(LambdaApiError) as refused:
+            queue.accept(EVENT)
+        assert (refused.value.status, refused.value.reason) == (429, "FunctionInvocationRateLimitExceeded")
+        await asyncio.sleep(0)
+        await queue.close()
+
+    asyncio.run(scenario())
+    assert caplog.messages == ["2 asynchronous invocations had not succeeded yet and are lost"]

@@ -1,0 +1,170 @@
+"""A bucket, a clock and models that are no more than values, with an alias follower among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_registry.alias import Alias, RoutingConfig
+from model_registry.errors import RegistryError, StoreUnavailableError
+from model_registry.manifest import Artifact, Manifest, Threshold
+from model_registry.reader import RegistryReader
+from model_registry.stores.deadline import remaining_s
+from model_registry.stores.memory import InMemoryStore
+from predict_api.models.alias_follower import (
+    AliasFollower,
+    Deployment,
+)
+from predict_api.models.back_off import BackOff
+from predict_api.models.clock import Instant
+from predict_api.models.model_cache import ModelCache
+from predict_api.models.serving_model import ServingModel
+from predict_api.records.training_range import TrainingRange
+
+TTL_S = 5.0
+
+
+@dataclass
+class Clock:
+    """A clock that is moved by hand."""
+
+    time_s: float = 100.0
+    set_back_s: float = 0.0
+
+    def now(self) -> Instant:
+        return Instant(self.time_s, self.time_s - self.set_back_s)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A version that scores nothing."""
+
+    version: int
+    form: str = "none"
+
+    @property
+    def manifest(self) -> Manifest:
+        return Manifest(
+            "late-payer",
+            self.version,
+            Artifact(1, "0" * 64),
+            {},
+            (),
+            (0, 1),
+            Threshold(0.5, ""),
+            {},
+            {},
+            (),
+            None,
+            "",
+            "",
+            "",
+        )
+
+    @property
+    def training_range(self) -> TrainingRange:
+        return TrainingRange(())
+
+    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
+        return [0.5 for _ in records]
+
+    def check_probes(self) -> None:
+        return None
+
+
+@dataclass
+class Observer:
+    """Counts what it is told."""
+
+    loaded: list[int] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    failed_look_ups: int = 0
+
+    def model_loaded(self, model: ServingModel, duration_s: float) -> None:
+        self.loaded.append(model.manifest.version)
+
+    def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
+        self.refused.append(version)
+
+    def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
+        self.failed_look_ups += 1
+
+
+class World:
+    """A bucket, a follower of its alias, and the ways to disturb them."""
+
+    def __init__(self, ttl_s: float = TTL_S, jitter: float = 0.0) -> None:
+        self.clock = Clock()
+        self.store = InMemoryStore()
+        self.observer = Observer()
+        self.is_down = False
+        self.bad: set[int] = set()
+        self.look_up_takes_s = 0.0
+        self.load_takes_s = 0.0
+        self.revision = 0
+        self.look_up_budgets_s: list[float] = []
+        self.load_budgets_s: list[float] = []
+        world = self
+
+        class Reader(RegistryReader):
+            def get_alias(self, alias: str) -> Any:
+                world.disturb()
+                return super().get_alias(alias)
+
+            def get_alias_if_changed(self, alias: str, etag: str) -> Any:
+                world.disturb()
+                return super().get_alias_if_changed(alias, etag)
+
+        reader = Reader(self.store)
+        back_off = BackOff(0.25, ttl_s, lambda: jitter)
+        self.cache = ModelCache(
+            reader,
+            self.load,
+            clock=self.clock,
+            outage_back_off=back_off,
+            refusal_back_off=BackOff(5.0, 300.0, lambda: jitter),
+            observer=self.observer,
+        )
+        self.follower = AliasFollower(
+            reader,
+            "live",
+            self.cache,
+            ttl_s=ttl_s,
+            clock=self.clock,
+            back_off=back_off,
+            observer=self.observer,
+        )
+
+    def disturb(self) -> None:
+        self.look_up_budgets_s.append(remaining_s())
+        self.clock.time_s += self.look_up_takes_s
+        if self.is_down:
+            raise StoreUnavailableError("read", "live", "it is down")
+
+    def load(self, reader: RegistryReader, version: int) -> ServingModel:
+        self.load_budgets_s.append(remaining_s())
+        self.clock.time_s += self.load_takes_s
+        if self.is_down:
+            raise StoreUnavailableError("read", str(version), "it is down")
+        if version in self.bad:
+            raise RegistryError("bad")
+        return Model(version)
+
+    def point(self, version: int, weights: dict[int, float] | None = None) -> Alias:
+        self.revision += 1
+        alias = Alias(
+            "live", self.revision, version, RoutingConfig(weights or {}), "rollout", "", "", "", str(self.revision)
+        )
+        self.store.put("late-payer/aliases/live.json", alias.to_json())
+        return alias
+
+    def serve(self) -> Deployment:
+        return self.follower.follow()
+
+    def wait(self, seconds: float) -> None:
+        self.clock.time_s += seconds
+
+
+def versions(deployment: Deployment) -> list[int]:
+    return list(deployment.models)

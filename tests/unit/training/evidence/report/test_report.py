@@ -1,0 +1,236 @@
+"""The page and the model card on a small model: whole, the same twice, and without anything from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from model_artifact.serving_form.compiling.pipelines import compile_pipeline
+from model_artifact.verification import running_environment
+from model_registry.manifest import Artifact, Manifest, Probe
+from training.data import Quarters
+from training.evidence.gathering import Evidence, Rival, gather
+from training.evidence.report import tables
+from training.evidence.report.card import render_card
+from training.evidence.report.contents import Contents, contents
+from training.evidence.report.page import render_page
+from training.evidence.report.statements import warnings
+from training.run import TrainingResult
+
+SECTIONS = [
+    "use",
+    "development",
+    "soundness",
+    "outcomes",
+    "segments",
+    "reasons",
+    "monitoring",
+    "limits",
+    "implementation",
+]
+
+WORDS = (
+    "ROC-AUC",
+    "PR-AUC",
+    "Brier score",
+    "Log loss",
+    "KS",
+    "Gini",
+    "Lift",
+    "captured",
+    "Calibration slope",
+    "Permutation importance",
+    "Partial dependence",
+    "PSI",
+    "By grade",
+    "By purpose",
+    "By home ownership",
+    "Cost at",
+    "sha256",
+    "scikit-learn",
+    "lender's own pricing",
+    "Intended use",
+    "SR 26-2",
+    "no compliance",
+    "effective challenge",
+    "version 1, which live points at",
+    "basic model, trained on the same loans",
+    "generated sample loans",
+    "Logistic regression on one-hot encoded columns",
+    "Serves as",
+    "Arrays and pickle, at training",
+    "1,500 loans of",
+    "largest difference",
+    "All codes",
+    "LENDER_PRICING",
+    "The debt payments take more of the income than is typical.",
+)
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements that are closed, addresses, texts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.names: list[str] = []
+        self.tags: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs) -> None:
+        self.tags.append(tag)
+        if tag not in ("meta", "img", "br"):
+            self._open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "action", "srcset"):
+                self.addresses.append(value)
+            if name == "id":
+                self.names.append(value)
+            if tag == "img" and name == "alt":
+                assert value
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+def _manifest(result: TrainingResult) -> Manifest:
+    candidate = result.candidate
+    return Manifest(
+        model="late-payer",
+        version=2,
+        artifact=Artifact(len(candidate.pickle), hashlib.sha256(candidate.pickle).hexdigest()),
+        environment=running_environment(),
+        input_schema=candidate.input_schema,
+        classes=(0, 1),
+        threshold=candidate.threshold,
+        metrics=candidate.metrics,
+        data=candidate.data,
+        probes=tuple(Probe(record, 0.1) for record in candidate.probe_records),
+        git_commit=candidate.git_commit,
+        description=candidate.description,
+        created_at="2026-01-01T00:00:00Z",
+        created_by="a <b> & c",
+        serving_form=Artifact.of(_form(result)),
+        reasons=candidate.reasons,
+        holdout_parity=candidate.holdout_parity,
+    )
+
+
+def _form(result: TrainingResult) -> bytes:
+    return compile_pipeline(result.pipeline).to_bytes()
+
+
+@pytest.fixture(scope="module")
+def evidence(trained: dict[str, TrainingResult], quarters: Quarters) -> Evidence:
+    improved = trained["improved"]
+    rival = Rival("version 1, which live points at", trained["basic"].pipeline)
+    return gather(improved.pipeline, _manifest(improved), quarters, [rival], serving_form=_form(improved))
+
+
+@pytest.fixture(scope="module")
+def laid_out(evidence: Evidence) -> Contents:
+    return contents(evidence)
+
+
+@pytest.fixture(scope="module")
+def page(laid_out: Contents) -> str:
+    return render_page(laid_out)
+
+
+@pytest.fixture(scope="module")
+def card(laid_out: Contents) -> str:
+    return render_card(laid_out)
+
+
+def test_the_page_has_every_section_and_needs_nothing_from_elsewhere(page: str) -> None:
+    found = Page(page)
+    assert found.names == SECTIONS
+    assert [address for address in found.addresses if address.startswith("#")] == [f"#{name}" for name in SECTIONS]
+    images = [address for address in found.addresses if not address.startswith("#")]
+    assert all(image.startswith("data:image/svg+xml;base64,") for image in images)
+    assert len(images) == 9
+    assert "script" not in found.tags
+    assert "link" not in found.tags
+    assert "url(" not in re.sub(r'src="data:[^"]*"', "", page)
+
+
+def test_every_plot_is_a_drawing_that_refers_to_nothing_else(page: str) -> None:
+    for image in re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page):
+        drawing = ElementTree.fromstring(base64.b64decode(image))
+        assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+        for element in drawing.iter():
+            for name, value in element.attrib.items():
+                assert not name.endswith("href") or value.startswith("#")
+
+
+def test_the_card_or_the_page_says_what_is_asked_for(page: str, card: str) -> None:
+    text = card + page.replace("&#x27;", "'")
+    assert [words for words in WORDS if words not in text] == []
+
+
+def test_every_table_and_every_word_of_the_card_is_in_the_page(page: str, laid_out: Contents) -> None:
+    assert page.count("<table") == sum(
+        type(block).__name__ == "Table"
+        for section in laid_out.sections
+        for part in section.parts
+        for block in part.blocks
+    )
+    assert "a &lt;b&gt; &amp; c" in page
+
+
+def test_the_cards_tables_have_as_many_cells_in_every_row(card: str) -> None:
+    for block in card.split("\n\n"):
+        if block.startswith("| "):
+            assert len({line.count(" | ") for line in block.splitlines()}) == 1, block
+
+
+def test_the_same_version_gives_the_same_page(evidence: Evidence, page: str) -> None:
+    assert render_page(contents(evidence)) == page
+
+
+def test_the_figures_are_measured_again_and_compared_with_the_record(evidence: Evidence) -> None:
+    assert evidence.is_own_data
+    assert evidence.is_reproduced is True
+    assert evidence.metrics["roc_auc"] == evidence.manifest.metrics["test"]["roc_auc"]
+
+
+def test_a_record_that_says_something_else_is_a_warning(evidence: Evidence) -> None:
+    other = replace(evidence, is_reproduced=False, is_own_data=False, is_sample=False)
+    found = warnings(other)
+    assert len(found) == 2
+    assert "not the files" in found[0]
+    assert "could not be reproduced" in found[1]
+
+
+def test_a_forced_version_says_so_and_shows_its_gates(evidence: Evidence) -> None:
+    gates = {
+        "requirement": "better-than=live",
+        "against_version": 1,
+        "verdicts": [{"rule": "better-than", "passed": False, "figures": "ROC-AUC gained -0.1"}],
+        "forced": {"reason": "a drill", "by": "tester"},
+    }
+    manifest = replace(evidence.manifest, metrics={**evidence.manifest.metrics, "gates": gates})
+    assert "published against its gates. Reason given: a drill" in " ".join(
+        warnings(replace(evidence, manifest=manifest))
+    )
+    table = tables.gates(manifest.metrics)
+    assert table is not None
+    assert (table.rows, table.marked) == ((("better-than", "failed", "ROC-AUC gained -0.1"),), {0})
+    assert tables.gates(evidence.manifest.metrics) is None
+
+
+def test_a_pickle_without_a_record_gets_a_report_too(trained: dict[str, TrainingResult], quarters: Quarters) -> None:
+    bare = replace(_manifest(trained["basic"]), metrics={}, data={}, git_commit=None)
+    found = gather(trained["basic"].pipeline, bare, quarters, cost_ratios=(30.0,))
+    text = render_card(contents(found))
+    assert (found.score, found.is_reproduced, found.is_own_data) == (None, None, False)
+    assert "No selection was recorded" in text
+    assert "Cost at 30:1" in text

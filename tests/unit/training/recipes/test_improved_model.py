@@ -1,0 +1,77 @@
+"""The improved model: monotone where it should be, its intercept where the newest loans put it, small."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model_artifact.features import frame_from_records
+from model_artifact.schema import GRADES
+from model_kit import dumped, small_forest, small_quarter
+from training.recipes import improved_model
+from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
+from training.recipes.contenders import logistic_regression
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(probabilities / (1 - probabilities))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    quarter = small_quarter(6000)
+    return improved_model.build_pipeline(40).fit(quarter.features, quarter.target)
+
+
+@pytest.mark.parametrize("build", [lambda: improved_model.build_pipeline(40), lambda: logistic_regression(0, 0)])
+def test_setting_the_intercept_moves_every_log_odds_by_exactly_that(build) -> None:
+    quarter = small_quarter(3000)
+    pipeline = build().fit(quarter.features, quarter.target)
+    before = _log_odds(pipeline.predict_proba(quarter.features)[:, 1])
+    shift_intercept(pipeline, -0.7)
+    after = _log_odds(pipeline.predict_proba(quarter.features)[:, 1])
+    assert np.abs(after - before + 0.7).max() < 1e-12
+
+
+def test_a_model_without_an_intercept_has_none_set() -> None:
+    with pytest.raises(TypeError, match="RandomForestClassifier"):
+        shift_intercept(small_forest(), 0.1)
+
+
+def test_the_intercept_makes_the_unseen_mean_the_observed_rate_of_the_newest_rows() -> None:
+    out_of_fold = improved_model.fit(small_quarter(2000), 10).unseen
+    newest = slice(NEWEST_ROWS)
+    assert out_of_fold[newest].mean() == pytest.approx(small_quarter(2000).target[newest].mean(), abs=1e-9)
+
+
+@pytest.mark.parametrize("target", [np.zeros(4, dtype=int), np.ones(4, dtype=int)])
+def test_rows_of_one_kind_move_no_intercept(target: np.ndarray) -> None:
+    assert intercept_shift(np.full(4, 0.2), target) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "sign"),
+    [
+        ("int_rate", np.linspace(0.05, 0.31, 60), 1),
+        ("grade", list(GRADES), 1),
+        ("annual_inc", np.geomspace(1e3, 1e7, 60), -1),
+        ("delinq_2yrs", range(25), 1),
+    ],
+)
+def test_a_sweep_is_monotone_where_lending_sense_asks_for_it(fitted, column: str, values, sign: int) -> None:
+    for record in small_quarter().features.sample(20, random_state=1).to_dict("records"):
+        sweep = frame_from_records([{**record, column: value} for value in values])
+        probabilities = fitted.predict_proba(sweep)[:, 1]
+        assert (sign * np.diff(probabilities) >= -1e-15).all()
+
+
+def test_missing_and_unseen_values_are_handled_inside_the_pipeline(fitted) -> None:
+    frame = small_quarter().features.head(4).copy()
+    frame["revol_util"] = np.nan
+    frame["emp_length"] = np.array([np.nan, "11 years", None, ""], dtype=object)
+    frame["purpose"] = "a purpose that nobody had"
+    assert np.isfinite(fitted.predict_proba(frame)).all()
+
+
+def test_the_pickle_is_small(fitted) -> None:
+    assert len(dumped(fitted)) < 200_000
