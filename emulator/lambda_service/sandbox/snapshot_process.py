@@ -54,11 +54,11 @@ class UnforkableError(Exception):
         super().__init__(", ".join(threads))
 
 
-class TemplateGoneError(Exception):
+class SnapshotGoneError(Exception):
     """The initialised process has ended."""
 
 
-class TemplateProcess:
+class SnapshotProcess:
     """An initialised process that forks on request.
 
     Parameters
@@ -107,7 +107,7 @@ class TemplateProcess:
         except TimeoutError:
             self.kill()
             raise SnapshotInitError(invocation.timed_out("", limit_s), "timeout") from None
-        except TemplateGoneError:
+        except SnapshotGoneError:
             status = self._process.ended.result() if self._process.ended.done() else None
             raise SnapshotInitError(invocation.exited("", status)) from None
         if "error" in answer:
@@ -121,14 +121,14 @@ class TemplateProcess:
 
         Raises
         ------
-        TemplateGoneError
+        SnapshotGoneError
             The process has ended.
         UnforkableError
             It has started threads since.
         """
         async with self._forking:
             if not self.is_alive:
-                raise TemplateGoneError
+                raise SnapshotGoneError
             life_read, life_write = os.pipe()
             output = LogPipe(self._sink)
             self._newborn = ForkedProcess(output, life_write, environment)
@@ -139,14 +139,14 @@ class TemplateProcess:
             except OSError as error:
                 self._newborn.kill()
                 output.finish()
-                raise TemplateGoneError from error
+                raise SnapshotGoneError from error
             finally:
                 os.close(life_read)
                 output.close_write_end()
             newborn = self._newborn
             try:
                 answer = await self._answer
-            except TemplateGoneError:
+            except SnapshotGoneError:
                 newborn.kill()
                 output.finish()
                 raise
@@ -195,7 +195,7 @@ class TemplateProcess:
         self._read_what_is_left()
         self._control.close()
         if not self._answer.done():
-            self._answer.set_exception(TemplateGoneError())
+            self._answer.set_exception(SnapshotGoneError())
             self._answer.exception()
         for pid, fork in self._forks.items():
             if hasattr(os, "pidfd_open"):

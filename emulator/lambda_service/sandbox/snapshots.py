@@ -18,9 +18,9 @@ from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher, ProcessPlan
 from emulator.lambda_service.sandbox.snapshot_process import (
+    SnapshotGoneError,
     SnapshotInitError,
-    TemplateGoneError,
-    TemplateProcess,
+    SnapshotProcess,
     UnforkableError,
 )
 
@@ -58,8 +58,8 @@ class SnapshotLauncher:
         self._limit_s = limit_s
         self._making = asyncio.Lock()
         # The ready one; and the one made last, ready or not, which `close` must end.
-        self._template: TemplateProcess | None = None
-        self._newest: TemplateProcess | None = None
+        self._template: SnapshotProcess | None = None
+        self._newest: SnapshotProcess | None = None
         self._is_forkable = True
         self._is_closed = False
 
@@ -91,7 +91,7 @@ class SnapshotLauncher:
                 break
             try:
                 return await (await self._ready_template()).fork(environment)
-            except TemplateGoneError:
+            except SnapshotGoneError:
                 self._log.note("the snapshot's process has ended; making another one")
             except UnforkableError as error:
                 self._fall_back(error)
@@ -112,7 +112,7 @@ class SnapshotLauncher:
             self._newest.kill()
             await self._newest.wait_ended()
 
-    async def _ready_template(self) -> TemplateProcess:
+    async def _ready_template(self) -> SnapshotProcess:
         async with self._making:
             if self._is_closed:
                 raise SnapshotInitError(_STOPPED)
@@ -121,7 +121,7 @@ class SnapshotLauncher:
             self._template = None
             self._log.init_started(SNAP_START, "init")
             began = time.perf_counter()
-            self._newest = template = TemplateProcess(self._plan(), self._sink)
+            self._newest = template = SnapshotProcess(self._plan(), self._sink)
             status, error_type = "error", None
             try:
                 await template.wait_ready(self._limit_s)

@@ -27,7 +27,7 @@ from typing import Any
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from predict_api.http.errors import NoVerifiedModelError
-from predict_api.http.http_api import HttpApi
+from predict_api.http.http_api import PredictionApi
 from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Clock, SystemClock
@@ -58,7 +58,7 @@ def build(
     clock: Clock,
     jitter: Callable[[], float],
     new_id: Callable[[], str],
-) -> tuple[HttpApi, AliasFollower]:
+) -> tuple[PredictionApi, AliasFollower]:
     """Put the function together, load what the alias points to, and return the handler and its follower.
 
     Without a model the function starts all the same: each request tries again, no more often than the back-off allows.
@@ -105,7 +105,7 @@ def build(
         follower.follow()
     except NoVerifiedModelError as error:
         telemetry.not_ready(error)
-    return HttpApi(service, follower, telemetry, clock, new_id), follower
+    return PredictionApi(service, follower, telemetry, clock, new_id), follower
 
 
 def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
@@ -175,7 +175,7 @@ def _register_snapshot_hooks(client: Any, follower: AliasFollower) -> None:
     register_after_restore(follower.restore)
 
 
-def _traced(api: HttpApi, settings: Settings) -> Handler:
+def _traced(api: PredictionApi, settings: Settings) -> Handler:
     from aws_lambda_powertools import Tracer
 
     tracer = Tracer(service=settings.service, auto_patch=False)
@@ -185,7 +185,7 @@ def _traced(api: HttpApi, settings: Settings) -> Handler:
     return traced
 
 
-def _plain(api: HttpApi) -> Handler:
+def _plain(api: PredictionApi) -> Handler:
     def handler(event: Any, context: Any) -> dict[str, Any]:
         """Answer one event."""
         return api(event, context)

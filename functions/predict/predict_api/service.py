@@ -9,7 +9,7 @@ from model_artifact.errors import ArtifactError
 from model_artifact.schema import LOAN_ID
 from predict_api.http.errors import DeadlineExceededError, NoVerifiedModelError, UnknownModelError
 from predict_api.http.exchange import Exchange
-from predict_api.models.alias_follower import AliasFollower, Deployment
+from predict_api.models.alias_follower import ActiveVersions, AliasFollower
 from predict_api.models.serving_model import ServingModel
 from predict_api.records.envelopes import open_envelope
 from predict_api.records.pointers import RecordPointers
@@ -174,7 +174,7 @@ def _predictions(
     return predictions
 
 
-def _describe_model(model: ServingModel, deployment: Deployment) -> dict[str, Any]:
+def _describe_model(model: ServingModel, deployment: ActiveVersions) -> dict[str, Any]:
     manifest = model.manifest
     return {
         "name": manifest.model,
@@ -184,7 +184,7 @@ def _describe_model(model: ServingModel, deployment: Deployment) -> dict[str, An
     }
 
 
-def _describe_version(model: ServingModel, deployment: Deployment) -> dict[str, Any]:
+def _describe_version(model: ServingModel, deployment: ActiveVersions) -> dict[str, Any]:
     manifest = model.manifest
     return {
         "version": manifest.version,

@@ -32,7 +32,7 @@ class _Route(NamedTuple):
     answer: Callable[..., Response[Any]]
 
 
-class HttpApi:
+class PredictionApi:
     """The function's handler.
 
     Parameters

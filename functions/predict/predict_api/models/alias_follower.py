@@ -35,7 +35,7 @@ FIRST_TOTAL_S = 9.0
 
 
 @dataclass(frozen=True)
-class Deployment:
+class ActiveVersions:
     """What is in charge: one revision of the alias, and those of its versions that are loaded and verified.
 
     Attributes
@@ -107,9 +107,9 @@ class AliasFollower:
         self._last_checked: Instant | None = None
         self._is_stale = True
         self._failures: Failures | None = None
-        self._deployment: Deployment | None = None
+        self._deployment: ActiveVersions | None = None
 
-    def follow(self, remaining_s: float = math.inf) -> Deployment:
+    def follow(self, remaining_s: float = math.inf) -> ActiveVersions:
         """Return what is in charge now, after looking the alias up if that is due.
 
         Parameters
@@ -206,7 +206,7 @@ class AliasFollower:
         }
         models = {version: model for version, model in found.items() if model is not None}
         if alias.version in models or (models and self._deployment is None):
-            self._deployment = Deployment(alias=alias, models=models)
+            self._deployment = ActiveVersions(alias=alias, models=models)
 
     def _is_adopted(self, alias: Alias) -> bool:
         deployment = self._deployment

@@ -14,7 +14,7 @@ from model_registry.stores.deadline import remaining_s
 from model_registry.stores.memory import InMemoryStore
 from predict_api.models.alias_follower import (
     AliasFollower,
-    Deployment,
+    ActiveVersions,
 )
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Instant
@@ -159,12 +159,12 @@ class World:
         self.store.put("late-payer/aliases/live.json", alias.to_json())
         return alias
 
-    def serve(self) -> Deployment:
+    def serve(self) -> ActiveVersions:
         return self.follower.follow()
 
     def wait(self, seconds: float) -> None:
         self.clock.time_s += seconds
 
 
-def versions(deployment: Deployment) -> list[int]:
+def versions(deployment: ActiveVersions) -> list[int]:
     return list(deployment.models)
