@@ -55,6 +55,10 @@ LOAN_ID = "loan_id"
 MAX_TEXT_LENGTH = 100
 MAX_LOAN_ID_LENGTH = 128
 
+# In a CSV file, a cell with one of these texts is missing: for training, reports and scoring alike. They are those of
+# pandas' default list that LendingClub's files use. JSON has null, so there a text is always a text.
+MISSING_CELLS = ("", "n/a", "N/A", "NA", "None", "null", "NULL", "NaN", "nan")
+
 GRADES = ("A", "B", "C", "D", "E", "F", "G")
 EMP_LENGTHS = (
     "< 1 year",
