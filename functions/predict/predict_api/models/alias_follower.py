@@ -20,9 +20,9 @@ from model_registry.alias import Alias
 from model_registry.reader import AliasSnapshot, RegistryReader
 from model_registry.routing import resolve_version
 from model_registry.stores.deadline import Deadline, reads_until
+from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.back_off import BackOff, Failures, after_failure
 from predict_api.models.clock import Clock, Instant, elapsed_s, known_elapsed_s
-from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.model_cache import ModelCache, ModelObserver
 from predict_api.models.serving_model import ServingModel
 

@@ -13,8 +13,8 @@ from model_registry.reader import RegistryReader
 from model_registry.stores.deadline import remaining_s
 from model_registry.stores.memory import InMemoryStore
 from predict_api.models.alias_follower import (
-    AliasFollower,
     ActiveVersions,
+    AliasFollower,
 )
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Instant

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_registry.stores.deadline import remaining_s
+from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.alias_follower import (
     FIRST_LOOK_UP_S,
     FIRST_TOTAL_S,
     LOOK_UP_S,
     TOTAL_S,
 )
-from predict_api.http.errors import NoVerifiedModelError
 from tests.unit.predict_api.models.alias_world import TTL_S, World, versions
 
 
