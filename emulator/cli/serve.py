@@ -23,6 +23,7 @@ from emulator.lambda_service.data_plane.invoke_service import LambdaService, Lim
 from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.metrics import RequestMeter
+from emulator.supervision import BackgroundTasks
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi, without_authorizers
 from emulator.template.load import load_project
 from emulator.template.project import FunctionSpec, Project, ProjectError
@@ -142,7 +143,10 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
         service.faults.replace_all(options.faults)
         service.start()
         if options.watch_code:
-            servers.callback(_watch(project, options, service).cancel)
+            watcher = CodeWatcher(service, project.functions, options.template, options.private)
+            watching = BackgroundTasks()
+            servers.push_async_callback(watching.cancel)
+            watching.keep_running(watcher.run, "watch the code")
         await _first_of(service.deployed(), stopping.wait())
         if urls:
             _say_routes(project.apis, urls)
@@ -213,17 +217,14 @@ async def _start_lambda(
         return url_of(listening.host, await control.start(listening.host, listening.lambda_port))
 
 
-def _watch(project: Project, options: ProjectOptions, service: LambdaService) -> asyncio.Task[None]:
-    watcher = CodeWatcher(service, project.functions, options.template, options.private)
-    return asyncio.get_running_loop().create_task(watcher.run())
-
-
 async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
     """Wait until one of them is done, and let go of the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
         task.cancel()
+    for task in done:
+        task.result()
 
 
 def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:

@@ -28,6 +28,7 @@ from emulator.http_api.responses import (
 )
 from emulator.http_api.stage import ApiIdentity, StageHandler
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.supervision import BackgroundTasks
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
 from emulator.template.resource_reader import REGION
 from emulator.watched_server import WatchedServer
@@ -123,7 +124,7 @@ class Gateway:
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
         self._limits = limits or ConnectionLimits()
         self._runner: web.ServerRunner | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
         self._port = 0
 
     async def start(self, host: str, port: int) -> int:
@@ -148,13 +149,12 @@ class Gateway:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self._port = int(self._runner.addresses[0][1])
-        self._watch = asyncio.create_task(server.watch())
+        self._tasks.keep_running(server.watch, "end the connections of clients that read nothing")
         return self._port
 
     async def stop(self) -> None:
         """Stop listening and close the connections."""
-        if self._watch is not None:
-            self._watch.cancel()
+        await self._tasks.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -28,6 +28,7 @@ from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher
 from emulator.lambda_service.sandbox.runtime_api import RuntimeApi
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders, remove
+from emulator.supervision import BackgroundTasks
 
 # Lambda's limit on initialising, and on what runs after a restore.
 INIT_LIMIT_S = 10.0
@@ -92,6 +93,7 @@ class ExecutionEnvironment:
         self._timer: asyncio.TimerHandle | None = None
         self._delay: asyncio.TimerHandle | None = None
         self._restarting: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
         self._stopped = asyncio.Event()
 
     @property
@@ -231,8 +233,13 @@ class ExecutionEnvironment:
     def _restart(self, run: InvocationRun) -> None:
         """Initialise again, on the time of the invocation that is there."""
         run.begin()
-        work = self._initialise_within(run, self._restarting)
-        self._restarting = asyncio.get_running_loop().create_task(work)
+        work, name = self._initialise_within(run, self._restarting), f"restart an environment of {self._function.arn}"
+        self._restarting = self._tasks.start(work, name, lambda _: self._restart_broke(run))
+
+    def _restart_broke(self, run: InvocationRun) -> None:
+        if self._run is run:
+            self._fail(run, None, "Runtime.StartFailed")
+            self._reset()
 
     async def _initialise_within(self, run: InvocationRun, before: asyncio.Task[None] | None) -> None:
         if before is not None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.lambda_service.invocation import UNHANDLED, InvocationResult, error_payload
+from emulator.supervision import BackgroundTasks
 
 ADD_DELAY = "aws:lambda:invocation-add-delay"
 ERROR = "aws:lambda:invocation-error"
@@ -116,6 +117,7 @@ class FaultInjector:
         # Of each function at most one of each action, applied in the order of `_ALLOWED`.
         self._faults: dict[str, dict[str, Fault]] = {}
         self._ends: dict[tuple[str, str], float] = {}
+        self._tasks = BackgroundTasks()
 
     @property
     def is_set(self) -> bool:
@@ -176,7 +178,7 @@ class FaultInjector:
             return run(delay_s)
         # The call begins now and not in a task of its own: its version may be gone by then.
         call = None if replacing.prevent_execution else run(delay_s)
-        return asyncio.ensure_future(_replace(call, delay_s, replacing, version))
+        return self._tasks.start(_replace(call, delay_s, replacing, version), f"replace an answer of {name}")
 
     def _end_what_is_over(self) -> None:
         now = self._clock()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 from emulator.lambda_service.control_plane.account import FunctionRecord
 from emulator.lambda_service.control_plane.catalogue import Availability, Catalogue
@@ -15,6 +14,7 @@ from emulator.lambda_service.control_plane.configuration import CREATING, Readin
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.running_version import RunningVersion
 from emulator.lambda_service.function_version import LATEST, FunctionVersion
+from emulator.supervision import BackgroundTasks
 
 _PENDING = Readiness("Pending", "The function is being created.", CREATING)
 # After a restart, which AWS doesn't know: its requests wait, as nothing tells their callers of it.
@@ -48,7 +48,8 @@ class Fleet:
         self._used: set[FunctionVersion] = set()
         # The functions that the ledger knows of: what a deleted one has reserved is given back.
         self._counted: set[str] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tasks = BackgroundTasks()
+        """What runs until `close`."""
         self._loop: asyncio.AbstractEventLoop | None = None
         catalogue.availability = self._availability
 
@@ -60,7 +61,7 @@ class Fleet:
         for function in self._referred_to():
             if function.uses_snapshots:
                 self._catalogue.begin_readiness(function, _RESTORING)
-                self.run(self._make_snapshot(function))
+                self._make_snapshot(function)
         self._follow()
 
     def get(self, function: FunctionVersion) -> RunningVersion:
@@ -83,28 +84,20 @@ class Fleet:
         for running in self._running.values():
             running.pool.reap(idle_for_s)
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Have something done until `close`."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     async def close(self) -> None:
         """Stop every environment and wait until no process is left."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
         running = self.all()
         # A pool waits for its environments, and those may be waiting for a snapshot.
-        for one in running:
-            one.refuse_snapshots()
-        await asyncio.gather(*(one.close() for one in running))
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        for version in running:
+            version.refuse_snapshots()
+        await asyncio.gather(self.tasks.cancel(), *(version.close() for version in running))
 
-    async def _make_snapshot(self, function: FunctionVersion) -> None:
-        await self._judge(function, self.get(function).prepare_snapshot())
+    def _make_snapshot(self, function: FunctionVersion) -> None:
+        def give_up(error: BaseException) -> None:
+            self._catalogue.set_readiness(function, Readiness("Failed", repr(error), "InternalError"))
+
+        work = self._judge(function, self.get(function).prepare_snapshot())
+        self.tasks.start(work, f"initialise {function.spec.name}:{function.version}", give_up)
 
     async def _judge(self, function: FunctionVersion, attempt: Awaitable[bytes | None]) -> str | None:
         """Note what came of an attempt to initialise a version; return why it failed, if it did."""
@@ -127,7 +120,7 @@ class Fleet:
         present = self._catalogue.all_runnable()
         for function in present - self._known:
             if function.uses_snapshots:
-                self.run(self._make_snapshot(function))
+                self._make_snapshot(function)
         used = self._referred_to()
         for function in [one for one in self._running if one not in present or one in self._used - used]:
             self._drain(function)
@@ -175,7 +168,7 @@ class Fleet:
             in_use = [one.function for one in self.all()]
             await asyncio.to_thread(self._catalogue.remove_unused_code, in_use)
 
-        self.run(drain())
+        self.tasks.start(drain(), f"drain {function.spec.name}:{function.version}")
 
     def _availability(self, function: FunctionVersion) -> Availability:
         running = self._running.get(function)

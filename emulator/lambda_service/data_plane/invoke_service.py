@@ -99,8 +99,9 @@ class LambdaService:
     def start(self) -> None:
         """Begin to prepare what aliases point to, to deploy what the template has new, and to reap what idles."""
         self._fleet.start()
-        self._deploying = [self._fleet.run(self._bring_up_to_date(logical_id)) for logical_id in self._specs]
-        self._fleet.run(self._reap())
+        tasks = self._fleet.tasks
+        self._deploying = [tasks.start(self._bring_up_to_date(name), f"deploy {name}") for name in self._specs]
+        tasks.keep_running(self._reap, "stop idle environments")
 
     async def deployed(self) -> None:
         """Wait until all that the template has new is deployed, or has been found not to work."""

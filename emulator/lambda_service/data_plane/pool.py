@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.lambda_service import invocation
@@ -18,6 +18,7 @@ from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
 from emulator.lambda_service.data_plane.environment_state import State
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.invocation import UNHANDLED, ApiError, Invocation, InvocationResult
+from emulator.supervision import BackgroundTasks
 
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
 _STOPPED = invocation.error_payload("Runtime.ExitError", "stopped")
@@ -97,7 +98,8 @@ class EnvironmentPool:
         self._cold_starts = 0
         # Who waits for any environment to be ready.
         self._prepared: list[asyncio.Future[bytes | None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        # `drain` and `close` wait for them.
+        self._tasks = BackgroundTasks()
         self._draining = False
         self._closed = False
 
@@ -170,9 +172,7 @@ class EnvironmentPool:
             self._stop(list(self._starting))
         self._tell_prepared(_STOPPED)
         await asyncio.gather(*(environment.wait_stopped() for environment in environments))
-        if self._tasks:
-            # Not gathered: to be cancelled while draining must not cancel what `close` waits for as well.
-            await asyncio.wait(self._tasks)
+        await self._tasks.wait()
 
     async def close(self) -> None:
         """Stop every environment and wait until their processes are gone."""
@@ -182,7 +182,7 @@ class EnvironmentPool:
         while self._waiting:
             self._fail(self._waiting.popleft(), _STOPPED, None)
         self._tell_prepared(_STOPPED)
-        await asyncio.gather(*self._tasks)
+        await self._tasks.wait()
 
     def status(self) -> PoolStatus:
         """Return what there is at this moment."""
@@ -287,14 +287,15 @@ class EnvironmentPool:
         environment.is_provisioned = is_provisioned
         self._environments.add(environment)
         self._starting.add(environment)
-        self._run(environment.start())
+        name = f"start an environment of {self._name}"
+        self._tasks.start(environment.start(), name, lambda error: self._start_broke(environment, error))
         return environment
 
-    def _run(self, work: Coroutine[None, None, None]) -> None:
-        """Have something done that `drain` and `close` wait for."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _start_broke(self, environment: ExecutionEnvironment, error: BaseException) -> None:
+        """Give up an environment whose start raised: its request is answered, and the next one gets another."""
+        environment.stop()
+        payload = invocation.error_payload("Runtime.StartFailed", f"the emulator could not start it: {error!r}")
+        self.environment_failed_to_start(environment, payload, None)
 
     def _stop(self, environments: list[ExecutionEnvironment]) -> None:
         for environment in environments:
@@ -303,7 +304,7 @@ class EnvironmentPool:
 
     def _forget(self, environment: ExecutionEnvironment) -> None:
         """Have nothing to do any more with one that is stopped or is about to be, but to wait for its process's end."""
-        self._run(environment.wait_stopped())
+        self._tasks.start(environment.wait_stopped(), f"wait for the end of an environment of {self._name}")
         self._environments.discard(environment)
         self._starting.discard(environment)
         self._provisioned.discard(environment)

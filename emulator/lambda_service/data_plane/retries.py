@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import InvocationResult, TooManyRequestsError
+from emulator.supervision import BackgroundTasks
 
 MAX_QUEUED_BYTES = 256 * 1024 * 1024
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class AsyncInvocations:
         self._waits = waits
         self._clock = clock
         self._sleep = sleep
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._queued_bytes = 0
 
     def accept(self, event: QueuedEvent) -> None:
@@ -122,18 +123,13 @@ class AsyncInvocations:
                 "TooManyRequestsException", 429, "Rate Exceeded.", reason="FunctionInvocationRateLimitExceeded"
             )
         self._queued_bytes += len(event.payload)
-        task = asyncio.get_running_loop().create_task(self._deliver(event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
     async def close(self) -> None:
         """Give up what is in the queue, and say how much that is: unlike Lambda's, it does not outlive its process."""
-        tasks = list(self._tasks)
-        if tasks:
-            _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(tasks))
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tasks:
+            _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(self._tasks))
+        await self._tasks.cancel()
 
     async def _deliver(self, event: QueuedEvent) -> None:
         try:

@@ -32,9 +32,12 @@ class FakeEnvironment:
         self.pid = None
         self.current: Invocation | None = None
         self.gone = asyncio.Event()
+        self.start_error: Exception | None = None
 
     async def start(self) -> None:
-        """Nothing: the test makes it ready."""
+        """Nothing: the test makes it ready, or has it fail."""
+        if self.start_error is not None:
+            raise self.start_error
 
     async def wait_stopped(self) -> None:
         await self.gone.wait()
@@ -74,10 +77,12 @@ class Rig:
 
     def __init__(self, burst: int = 100) -> None:
         self.made: list[FakeEnvironment] = []
+        self.start_error: Exception | None = None
         self.pool = EnvironmentPool("f", "1", self._make, BurstRate(lambda: 0.0, burst))
 
     def _make(self, pool: EnvironmentPool) -> Any:
         self.made.append(FakeEnvironment(pool))
+        self.made[-1].start_error = self.start_error
         return self.made[-1]
 
     def submit(self) -> Invocation:
@@ -108,6 +113,27 @@ def test_the_first_free_environment_takes_the_oldest_request() -> None:
         assert rig.pool.size == 0
 
     asyncio.run(scenario())
+
+
+def test_a_start_that_raises_costs_its_request_and_the_next_one_gets_another_environment(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        rig.start_error = RuntimeError("a bug")
+        first = rig.submit()
+        result = await asyncio.wait_for(first.result, 10)
+        assert result.function_error == "Unhandled"
+        assert b"Runtime.StartFailed" in result.payload
+        rig.start_error = None
+        second = rig.submit()
+        rig.made[-1].become_free()
+        assert rig.made[-1].current is second
+        rig.made[-1].answer()
+        assert (len(rig.made), rig.pool.size) == (2, 1)
+
+    asyncio.run(scenario())
+    assert "a bug" in caplog.text
 
 
 def test_a_failed_start_costs_one_waiting_request_at_most() -> None:
