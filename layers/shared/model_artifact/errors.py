@@ -50,6 +50,10 @@ class NonFiniteOutputError(ArtifactError):
         self.of = of
 
 
+class NoReasonsError(ArtifactError):
+    """This version can't give reasons: it is served from its pickle, or its manifest has no typical loan."""
+
+
 class ProbeMismatchError(ArtifactError):
     """A probe record does not get the probability that it got when the version was published."""
 

@@ -1,4 +1,4 @@
-"""From JSON records to the data frame that a pipeline takes. Does not validate: that is the schema's caller's part.
+"""From records or columns to the data frame that a pipeline takes. Doesn't validate: ``record_rules`` does that.
 
 Invariant (tests/unit/model_artifact/test_features.py): a frame that is built from records gives bit-equal probabilities
 to the frame that ``pandas.read_csv`` builds from the same rows, also where a column is missing in every row.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_artifact.schema import FIELDS
+from model_artifact.schema import FIELD_NAMES, FIELDS
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +33,7 @@ def frame_from_records(records: Sequence[Mapping[str, object]]) -> pandas.DataFr
     Raises
     ------
     ValueError, TypeError
-        If a number is no number.
+        If a number field holds something else.
 
     Notes
     -----
@@ -41,15 +41,20 @@ def frame_from_records(records: Sequence[Mapping[str, object]]) -> pandas.DataFr
     single record takes a third less time. A column without any value stays a column of objects; ``read_csv`` by itself
     would make it float64, which scikit-learn's string imputer refuses.
     """
+    return frame_from_columns({name: [record.get(name) for record in records] for name in FIELD_NAMES})
+
+
+def frame_from_columns(columns: Mapping[str, Sequence[object]]) -> pandas.DataFrame:
+    """Build the same data frame from the ten columns: None and NaN are both a missing value."""
     import pandas as pd
 
-    columns: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for field in FIELDS:
-        values = [record.get(field.name) for record in records]
+        values = columns[field.name]
         if field.type == "number":
-            columns[field.name] = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+            # NumPy turns None into NaN here.
+            arrays[field.name] = np.asarray(values, dtype=np.float64)
         else:
-            column = np.empty(len(values), dtype=object)
-            column[:] = [np.nan if value is None else value for value in values]
-            columns[field.name] = column
-    return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in columns.items()}, copy=False)
+            arrays[field.name] = np.empty(len(values), dtype=object)
+            arrays[field.name][:] = [np.nan if value is None else value for value in values]
+    return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in arrays.items()}, copy=False)

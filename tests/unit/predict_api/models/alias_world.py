@@ -20,7 +20,6 @@ from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Instant
 from predict_api.models.model_cache import ModelCache
 from predict_api.models.serving_model import ServingModel
-from predict_api.records.training_range import TrainingRange
 
 TTL_S = 5.0
 
@@ -63,11 +62,17 @@ class Model:
         )
 
     @property
-    def training_range(self) -> TrainingRange:
-        return TrainingRange(())
+    def file(self) -> Artifact:
+        return self.manifest.artifact
 
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         return [0.5 for _ in records]
+
+    def late_probabilities_of_columns(self, columns: Any) -> Any:
+        raise NotImplementedError
+
+    def explain(self, record: Mapping[str, Any]) -> Any:
+        raise NotImplementedError
 
     def check_probes(self) -> None:
         return None
@@ -149,7 +154,7 @@ class World:
             raise StoreUnavailableError("read", str(version), "it is down")
         if version in self.bad:
             raise RegistryError("bad")
-        return Model(version)
+        return ServingModel(Model(version))
 
     def point(self, version: int, weights: dict[int, float] | None = None) -> Alias:
         self.revision += 1

@@ -1,0 +1,194 @@
+"""May this version serve? Fetches a published version, verifies it, and returns it ready to score.
+
+The function, ``peerloan score`` and ``peerloan report`` load versions here and nowhere else. NumPy, pandas and
+scikit-learn are imported when a pickle is loaded, not before: a version that is served from its arrays needs none of
+them for a single record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from model_artifact.errors import NoReasonsError
+from model_artifact.probes import compare_probes
+from model_registry.errors import InvalidManifestError
+from model_registry.manifest import Artifact, Manifest
+from model_registry.reader import RegistryReader
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from model_artifact.reasons.explain import Explainer, Reason
+
+PICKLE = "pickle"
+ARRAYS = "arrays"
+
+Record = Mapping[str, Any]
+Columns = Mapping[str, Sequence[Any]]
+
+
+class LoadedModel(Protocol):
+    """One published version, verified and ready to score.
+
+    Records and columns are taken as checked (``record_rules``): see ``record_scorer.RecordScorer``.
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """The version's description."""
+        ...
+
+    @property
+    def form(self) -> str:
+        """The form that scores: ``ARRAYS`` or ``PICKLE``."""
+        ...
+
+    @property
+    def file(self) -> Artifact:
+        """The size and sha256 of the file that scores."""
+        ...
+
+    def late_probabilities(self, records: Sequence[Record]) -> list[float]:
+        """Return P(is_late = 1) of each record; raise ``NonFiniteOutputError`` if one isn't a probability."""
+        ...
+
+    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
+        """Return P(is_late = 1) of each row of a table: numbers as float64 with NaN for missing, texts with None."""
+        ...
+
+    def explain(self, record: Record) -> tuple[Reason, ...]:
+        """Return the reasons of one record; raise ``NoReasonsError`` if this version can't give any."""
+        ...
+
+    def check_probes(self) -> None:
+        """Score the manifest's probe records again; raise ``ProbeMismatchError`` if a probability differs."""
+        ...
+
+
+class PickledModel:
+    """A version that scores with the pipeline from its pickle.
+
+    Attributes
+    ----------
+    pipeline : object
+        The fitted scikit-learn pipeline.
+    """
+
+    form = PICKLE
+
+    def __init__(self, manifest: Manifest, pipeline: Any) -> None:
+        self.manifest = manifest
+        self.file = manifest.artifact
+        self.pipeline = pipeline
+
+    def late_probabilities(self, records: Sequence[Record]) -> list[float]:
+        """See ``LoadedModel``."""
+        from model_artifact.features import frame_from_records
+        from model_artifact.pipeline import late_probabilities
+
+        probabilities: list[float] = late_probabilities(self.pipeline, frame_from_records(records)).tolist()
+        return probabilities
+
+    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
+        """See ``LoadedModel``."""
+        from model_artifact.features import frame_from_columns
+        from model_artifact.pipeline import late_probabilities
+
+        return late_probabilities(self.pipeline, frame_from_columns(columns))
+
+    def explain(self, record: Record) -> tuple[Reason, ...]:  # noqa: ARG002
+        """Raise ``NoReasonsError``: a pipeline takes too long for the 512 records that an explanation scores."""
+        raise NoReasonsError("A version that is served from its pickle gives no reasons.")
+
+    def check_probes(self) -> None:
+        """See ``LoadedModel``."""
+        _check_probes(self)
+
+
+class CompiledModel:
+    """A version that scores with its arrays, which publishing proved equal to the pickle. Nothing is unpickled."""
+
+    form = ARRAYS
+
+    def __init__(self, manifest: Manifest, file: Artifact, serving_form: bytes) -> None:
+        from model_artifact.serving_form.scorers.record_scorer import load_scorer
+
+        self.manifest = manifest
+        self.file = file
+        self._scorer = load_scorer(serving_form)
+        self._explainer: Explainer | None = None
+        self.late_probabilities = self._scorer.late_probabilities
+        self.late_probabilities_of_columns = self._scorer.late_probabilities_of_columns
+
+    def explain(self, record: Record) -> tuple[Reason, ...]:
+        """See ``LoadedModel``."""
+        reasons = self.manifest.reasons
+        if reasons is None:
+            raise NoReasonsError("The manifest has no typical loan to compare with.")
+        if self._explainer is None:
+            from model_artifact.reasons.explain import Explainer
+
+            self._explainer = Explainer(self._scorer, reasons.reference, codes_version=reasons.codes_version)
+        return self._explainer.explain(record).reasons
+
+    def check_probes(self) -> None:
+        """See ``LoadedModel``."""
+        _check_probes(self)
+
+
+def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
+    """Load a version in the form that serves: its arrays where it has them, else its pickle.
+
+    Parameters
+    ----------
+    reader : RegistryReader
+        The registry.
+    version : int
+        The version's number.
+    allowed_names : sequence of str
+        Names that a pickle may use besides the default ones: the server's setting, never the artefact's.
+
+    Raises
+    ------
+    RegistryError
+        If the version or a file is missing, or a file isn't the one that the manifest describes.
+    ArtifactError
+        If the model may not serve here; see ``verification.load_verified`` and ``form.form_from_bytes``.
+    """
+    manifest = _get_manifest(reader, version)
+    if manifest.serving_form is None:
+        return _load_pickle(reader, manifest, allowed_names)
+    model = CompiledModel(manifest, manifest.serving_form, reader.get_serving_form(manifest))
+    model.check_probes()
+    return model
+
+
+def load_pickle(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> PickledModel:
+    """Load a version from its pickle, whether or not it has arrays; see ``load_version``."""
+    return _load_pickle(reader, _get_manifest(reader, version), allowed_names)
+
+
+def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
+    manifest = reader.get_manifest(version)
+    if (manifest.model, manifest.version) != (reader.model, version):
+        raise InvalidManifestError(
+            f"The manifest of {reader.model!r} version {version} is that of {manifest.model!r} version "
+            f"{manifest.version}. Publish the model again."
+        )
+    return manifest
+
+
+def _load_pickle(reader: RegistryReader, manifest: Manifest, allowed_names: Sequence[str]) -> PickledModel:
+    from model_artifact.opening.allow_list import DEFAULT
+    from model_artifact.verification import load_verified
+
+    # Invariant: the reader compares size and sha256 with the manifest before anything is unpickled.
+    data = reader.get_artifact(manifest)
+    return PickledModel(manifest, load_verified(data, manifest, DEFAULT.with_names(allowed_names)))
+
+
+def _check_probes(model: LoadedModel) -> None:
+    if probes := model.manifest.probes:
+        compare_probes(probes, model.late_probabilities([probe.record for probe in probes]))

@@ -1,0 +1,116 @@
+"""One loader for everybody who scores with a published version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fitted_pipelines import fitted, form, records
+from model_artifact.errors import NoReasonsError, ProbeMismatchError
+from model_artifact.features import frame_from_records
+from model_artifact.loading import load_pickle, load_version
+from model_artifact.pipeline import late_probabilities
+from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.schema import FIELDS
+from model_artifact.verification import running_environment
+from model_kit import dumped
+from model_registry.candidate import Inspection
+from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionNotFoundError
+from model_registry.manifest import Reasons
+from model_registry.reader import RegistryReader
+from model_registry.stores.memory import InMemoryStore
+from registry_kit import make_candidate, make_writer
+
+KIND = "boosting-small"
+BATCH = [dict(record) for record in records()[:50]]
+
+
+@pytest.fixture(scope="module")
+def store() -> InMemoryStore:
+    """Version 1 is served from its pickle, version 2 from its arrays; both are the same model."""
+    store = InMemoryStore()
+    pipeline = fitted(KIND)
+    expected = tuple(late_probabilities(pipeline, frame_from_records(BATCH[:3])).tolist())
+    candidate = replace(
+        make_candidate(dumped(pipeline)),
+        probe_records=tuple(BATCH[:3]),
+        reasons=Reasons(CODES_VERSION, BATCH[0]),
+    )
+    for body in (None, form(KIND).to_bytes()):
+        inspection = Inspection(running_environment(), (0, 1), expected, serving_form=body)
+        make_writer(store, inspect=lambda *_, inspection=inspection: inspection).publish(candidate)
+    return store
+
+
+@pytest.fixture
+def reader(store: InMemoryStore) -> RegistryReader:
+    """A reader of a copy, so that a test may damage what it reads."""
+    copy = InMemoryStore()
+    for key in store.list_keys(""):
+        copy.put(key, store.get(key).body)
+    return RegistryReader(copy)
+
+
+def test_both_forms_score_records_and_tables_alike(reader: RegistryReader) -> None:
+    pickled, compiled = load_version(reader, 1), load_version(reader, 2)
+    assert (pickled.form, compiled.form) == ("pickle", "arrays")
+    assert pickled.file == pickled.manifest.artifact
+    assert compiled.file == compiled.manifest.serving_form
+    expected = pickled.late_probabilities(BATCH)
+    assert compiled.late_probabilities(BATCH) == pytest.approx(expected, abs=1e-12)
+    columns = {
+        field.name: np.array([record[field.name] for record in BATCH], dtype=np.float64)
+        if field.type == "number"
+        else [record[field.name] for record in BATCH]
+        for field in FIELDS
+    }
+    assert pickled.late_probabilities_of_columns(columns).tolist() == expected
+    assert compiled.late_probabilities_of_columns(columns).tolist() == compiled.late_probabilities(BATCH)
+
+
+def test_the_pickle_of_a_version_with_arrays_can_be_loaded_too(reader: RegistryReader) -> None:
+    model = load_pickle(reader, 2)
+    assert model.form == "pickle"
+    assert model.late_probabilities(BATCH) == load_version(reader, 1).late_probabilities(BATCH)
+
+
+def test_only_arrays_give_reasons(reader: RegistryReader) -> None:
+    assert load_version(reader, 2).explain(BATCH[0]) == ()
+    with pytest.raises(NoReasonsError):
+        load_version(reader, 1).explain(BATCH[0])
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_version_that_scores_its_probes_otherwise_is_refused(reader: RegistryReader, version: int) -> None:
+    change(reader, version, lambda document: document["probes"][1].update(late_probability=0.987))
+    with pytest.raises(ProbeMismatchError):
+        load_version(reader, version)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_manifest_of_another_version_is_refused(reader: RegistryReader, version: int) -> None:
+    change(reader, version, lambda document: document.update(version=7))
+    with pytest.raises(InvalidManifestError, match="version 7"):
+        load_version(reader, version)
+
+
+@pytest.mark.parametrize(("version", "file"), [(1, "model.pkl"), (2, "serving-form.npz")])
+def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int, file: str) -> None:
+    key = f"late-payer/versions/{version}/{file}"
+    reader._store.put(key, b"x" * len(reader._store.get(key).body))
+    with pytest.raises(ArtifactMismatchError, match="sha256"):
+        load_version(reader, version)
+    reader._store.delete(key)
+    with pytest.raises(VersionNotFoundError):
+        load_version(reader, version)
+
+
+def change(reader: RegistryReader, version: int, edit) -> None:
+    """Change a stored manifest behind the registry's back."""
+    key = f"late-payer/versions/{version}/manifest.json"
+    document = json.loads(reader._store.get(key).body)
+    edit(document)
+    reader._store.put(key, json.dumps(document).encode())
