@@ -13,26 +13,30 @@ from typing import Annotated
 import typer
 
 from model_registry.names import DEFAULT_MODEL
-from peerloan.commands import registry
+from peerloan.commands.alias import alias_app
 from peerloan.commands.demo import demo
 from peerloan.commands.deploy import deploy
 from peerloan.commands.predict import predict
+from peerloan.commands.publish import publish
 from peerloan.commands.report import report
 from peerloan.commands.score import score
+from peerloan.commands.status import status
 from peerloan.commands.top import top
-from peerloan.commands.up import status, up
+from peerloan.commands.train import train
+from peerloan.commands.up import up
+from peerloan.commands.versions import delete, versions
 from peerloan.errors import exit_code
 from peerloan.output import complain
 from peerloan.workplace import Workplace, is_local
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(up)
-app.command()(registry.train)
-app.command()(registry.publish)
-app.command()(registry.versions)
+app.command()(train)
+app.command()(publish)
+app.command()(versions)
 app.command()(report)
-app.command()(registry.delete)
-app.add_typer(registry.alias_app, name="alias")
+app.command()(delete)
+app.add_typer(alias_app, name="alias")
 app.command()(predict)
 app.command()(score)
 app.command()(deploy)

@@ -1,21 +1,19 @@
-"""The commands ``up`` and ``status``: the whole stack on this machine, and how it is."""
+"""The command ``up``: the whole stack on this machine."""
 
 from __future__ import annotations
 
 import json
 import signal
 import time
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from model_registry.errors import RegistryError
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.api_client import ApiClient
-from peerloan.errors import NoLiveVersionError, ServiceError, StackRunsError
+from peerloan.errors import NoLiveVersionError, StackRunsError
 from peerloan.first_model import ensure_model
-from peerloan.output import JsonFlag, note, say, say_json
+from peerloan.output import note, say
 from peerloan.stack import Stack, check_port, docker_bridge_address
 from peerloan.workplace import (
     DEFAULT_API_PORT,
@@ -24,7 +22,6 @@ from peerloan.workplace import (
     DEFAULT_LAMBDA_PORT,
     PROJECT,
     Workplace,
-    check_url,
     read_running,
 )
 
@@ -82,33 +79,6 @@ def up(
             raise typer.Exit(130) from None
 
 
-def status(
-    ctx: typer.Context,
-    url: Annotated[str | None, typer.Option(help="The API's address; the local stack's by default.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Say whether the API and the bucket answer, and which version is live. Exits 1 if not all is well.
-
-    Example: peerloan status
-    """
-    workplace: Workplace = ctx.obj
-    client = ApiClient(check_url(url, "--url") if url is not None else workplace.api_url())
-    report = {
-        "api": _attempt(lambda: client.send("GET", "/readyz")),
-        "model": _attempt(lambda: client.send("GET", f"/models/{workplace.model}")),
-        "alias": _attempt(lambda: _alias_document(workplace)),
-        "versions": _attempt(workplace.reader().list_versions),
-    }
-    healthy = all("error" not in part for part in report.values())
-    if as_json:
-        say_json({"healthy": healthy, **{name: part.get("value", part) for name, part in report.items()}})
-    else:
-        for name, part in report.items():
-            say(f"{name:8} {part.get('error') or _brief(name, part['value'])}")
-    if not healthy:
-        raise typer.Exit(1)
-
-
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -139,27 +109,3 @@ def _timed(client: ApiClient, record: Any) -> tuple[Any, float]:
     started = time.perf_counter()
     answer = client.predict(record)
     return answer, (time.perf_counter() - started) * 1000
-
-
-def _attempt(look: Callable[[], Any]) -> dict[str, Any]:
-    try:
-        return {"value": look()}
-    except (ServiceError, RegistryError) as error:
-        return {"error": str(error)}
-
-
-def _brief(name: str, value: Any) -> str:
-    if name == "api":
-        return "ready"
-    if name == "alias":
-        shares = value["routing_config"]["additional_version_weights"].items()
-        more = "".join(f", of which {weight:.1%} to version {version}" for version, weight in shares)
-        return f"{value['alias']} -> version {value['version']}{more} (revision {value['revision']})"
-    if name == "versions":
-        return ", ".join(map(str, value)) or "none"
-    served = ", ".join(f"version {one['version']} ({one['weight']:.1%}, as {one['form']})" for one in value["versions"])
-    return f"{value['name']} {value['alias']['name']}, revision {value['alias']['revision']}: serves {served}"
-
-
-def _alias_document(workplace: Workplace) -> dict[str, Any]:
-    return workplace.reader().get_alias(DEFAULT_ALIAS).alias.to_document()

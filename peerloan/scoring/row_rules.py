@@ -1,6 +1,6 @@
 """What a row of a file must be: the API's types and bounds, for one record and for whole columns. Pure.
 
-Invariant (tests/unit/peerloan/test_score_records.py): a record is right here if, and only if, the API takes it.
+Invariant (tests/unit/peerloan/scoring/test_row_rules.py): a record is right here if, and only if, the API takes it.
 """
 
 from __future__ import annotations

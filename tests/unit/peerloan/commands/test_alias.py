@@ -6,7 +6,7 @@ import pytest
 
 from model_registry.errors import AliasNotFoundError
 from model_registry.stores.memory import InMemoryStore
-from peerloan.commands.registry import parse_weights
+from peerloan.commands.alias import parse_weights
 from peerloan.errors import EXIT_FAILED, NoLiveVersionError, UsageError, exit_code
 from peerloan.first_model import find_only_version
 from registry_kit import make_candidate, make_writer

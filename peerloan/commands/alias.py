@@ -1,0 +1,119 @@
+"""The commands on aliases: where one points, its history, and moving it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from model_registry.alias import Alias, RoutingConfig
+from model_registry.names import DEFAULT_ALIAS
+from peerloan.errors import UsageError
+from peerloan.output import JsonFlag, say, say_json, say_table
+
+AliasName = Annotated[str, typer.Argument(help="The alias's name.")]
+Revision = Annotated[int | None, typer.Option(help="Only if the alias is still at this revision.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+
+alias_app = typer.Typer(no_args_is_help=True, help="Where an alias points, and moving it.")
+
+
+@alias_app.command("get")
+def alias_get(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: JsonFlag = False) -> None:
+    """Say where an alias points now.
+
+    Example: peerloan alias get live
+    """
+    _say_alias(ctx.obj.reader().get_alias(name).alias, as_json=as_json)
+
+
+@alias_app.command("set")
+def alias_set(
+    ctx: typer.Context,
+    name: AliasName,
+    version: Annotated[int, typer.Option(help="The version that gets the traffic.")],
+    weight: Annotated[list[str] | None, typer.Option(help="A share for one more version, as 8=0.1.")] = None,
+    revision: Revision = None,
+    reason: Reason = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Point an alias at a version. Warm environments follow within the function's alias TTL; nothing restarts.
+
+    Examples: peerloan alias set live --version 2
+
+    peerloan alias set live --version 1 --weight 2=0.1 --reason "canary"
+    """
+    routing_config = RoutingConfig(parse_weights(weight or []))
+    update = ctx.obj.writer().assign(
+        name, version, routing_config=routing_config, expected_revision=revision, reason=reason
+    )
+    _say_alias(update, as_json=as_json)
+
+
+@alias_app.command("history")
+def alias_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: JsonFlag = False) -> None:
+    """List every revision of an alias, oldest first.
+
+    Example: peerloan alias history live
+    """
+    history = ctx.obj.reader().history(name)
+    if as_json:
+        say_json([revision.to_document() for revision in history])
+        return
+    say_table(
+        ("revision", "version", "weights", "when", "by", "reason"),
+        (
+            (one.revision, one.version, _weights(one), one.updated_at[:19], one.updated_by, one.reason)
+            for one in history
+        ),
+    )
+
+
+@alias_app.command("rollback")
+def alias_rollback(
+    ctx: typer.Context,
+    name: AliasName = DEFAULT_ALIAS,
+    revision: Revision = None,
+    reason: Reason = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Point an alias back at the version in charge before; during a canary, at the main version alone.
+
+    Example: peerloan alias rollback live --reason "too many false alarms"
+    """
+    _say_alias(ctx.obj.writer().roll_back(name, expected_revision=revision, reason=reason), as_json=as_json)
+
+
+def parse_weights(words: Sequence[str]) -> dict[int, float]:
+    """Return the shares of more versions, each said as ``8=0.1``.
+
+    Raises
+    ------
+    UsageError
+        If one is written otherwise, or a version has two.
+    """
+    weights: dict[int, float] = {}
+    for text in words:
+        name, _, share = text.partition("=")
+        try:
+            version, weight = int(name), float(share)
+        except ValueError:
+            raise UsageError(f"{text!r} is no weight: write the version and its share, as 8=0.1.") from None
+        if version in weights:
+            raise UsageError(f"Version {version} has two weights; give it one.")
+        weights[version] = weight
+    return weights
+
+
+def _say_alias(alias: Alias, *, as_json: bool) -> None:
+    if as_json:
+        say_json(alias.to_document())
+    else:
+        more = f", of which {_weights(alias)}" if len(alias.versions) > 1 else ""
+        say(f"{alias.alias} -> version {alias.version}{more} (revision {alias.revision}, by {alias.updated_by})")
+
+
+def _weights(alias: Alias) -> str:
+    shares = alias.routing_config.additional_version_weights.items()
+    return ", ".join(f"{weight:.1%} to version {version}" for version, weight in shares)
