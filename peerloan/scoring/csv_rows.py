@@ -1,6 +1,6 @@
 """Reading a CSV file in steps that end where a row ends: the rows as they are, and the values that a model takes.
 
-Two ways, equal in what they give (tests/unit/peerloan/scoring/test_score_csv.py). One row after the other with Python's own
+Two ways with equal results (tests/unit/peerloan/scoring/test_score_csv.py). One row after the other with Python's own
 reader is right for every file. Where a step holds nothing unusual (no quotes, no wrong row, no odd line ending), pandas
 reads its columns at once, in a fifth of the time.
 """
