@@ -33,7 +33,6 @@ from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Clock, SystemClock
 from predict_api.models.model_cache import ModelCache
 from predict_api.models.serving_model import ModelLoader, make_loader
-from predict_api.records.record_schema import RecordSchema
 from predict_api.service import PredictionService
 from predict_api.settings import Settings
 from predict_api.telemetry import Telemetry
@@ -100,7 +99,7 @@ def build(
         back_off=outage_back_off,
         observer=telemetry,
     )
-    service = PredictionService(settings.model, follower, RecordSchema())
+    service = PredictionService(settings.model, follower)
     try:
         follower.follow()
     except NoVerifiedModelError as error:

@@ -13,7 +13,7 @@ from predict_api.models.alias_follower import ActiveVersions, AliasFollower
 from predict_api.models.serving_model import ServingModel
 from predict_api.records.envelopes import open_envelope
 from predict_api.records.pointers import RecordPointers
-from predict_api.records.record_schema import RecordSchema
+from predict_api.records.record_schema import RECORD_NAMES, check_records
 
 # Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.
 LEAST_REMAINING_MS = 250
@@ -31,14 +31,11 @@ class PredictionService:
         The model's name.
     follower : AliasFollower
         Says which version is in charge.
-    schema : RecordSchema
-        Says what a record is.
     """
 
-    def __init__(self, model: str, follower: AliasFollower, schema: RecordSchema) -> None:
+    def __init__(self, model: str, follower: AliasFollower) -> None:
         self._model = model
         self._follower = follower
-        self._schema = schema
 
     def predict(self, document: Mapping[str, Any], exchange: Exchange) -> dict[str, Any]:
         """Score the records of a request.
@@ -63,8 +60,8 @@ class PredictionService:
             If the model gives something that is no probability.
         """
         with exchange.span("validate"):
-            envelope = open_envelope(document, self._schema.names)
-            records = self._schema.check(envelope.records, envelope.pointers)
+            envelope = open_envelope(document, RECORD_NAMES)
+            records = check_records(envelope.records, envelope.pointers)
         with exchange.span("model"):
             deployment = self._follower.follow(_spare_s(exchange))
             model = deployment.model_for(routing_key(records, exchange.headers, exchange.request_id))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model_artifact.record_rules import has_surrogate
 from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestTooLargeError, Violation
 from predict_api.records.pointers import (
     BareRecordPointers,
@@ -84,11 +85,6 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
                 f"Record {index} is a row without column names. Send objects, or dataframe_split with its columns."
             )
     return _envelope(document, rows, ListedRecordPointers(found[0]))
-
-
-def has_surrogate(text: str) -> bool:
-    """Return whether a text holds a lone surrogate, which can stand in JSON, but in no UTF-8."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:

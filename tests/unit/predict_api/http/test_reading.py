@@ -18,10 +18,9 @@ from predict_api.http.errors import InvalidRequestError, MalformedRequestError, 
 from predict_api.http.request_body import read_json_object
 from predict_api.records.envelopes import Envelope, open_envelope
 from predict_api.records.pointers import BareRecordPointers, ListedRecordPointers, SplitRecordPointers
-from predict_api.records.record_schema import RecordSchema
+from predict_api.records.record_schema import RECORD_NAMES, check_records
 from predict_api.records.suggestions import describe_unknown, find_similar
 
-SCHEMA = RecordSchema()
 JSON_HEADERS = {"content-type": "application/json"}
 
 # A loaded machine is slow at times; what is read, or how often, does not depend on it.
@@ -32,7 +31,7 @@ anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
 )
 names = st.sampled_from(
-    [*SCHEMA.names, "id", "parameters", "instances", "dataframe_records", "dataframe_split", "explain"]
+    [*RECORD_NAMES, "id", "parameters", "instances", "dataframe_records", "dataframe_split", "explain"]
 )
 
 
@@ -55,8 +54,8 @@ records = st.fixed_dictionaries({field.name: values(field) for field in FIELDS})
 
 def read(text: str, *, is_base64: bool = False) -> list[dict[str, Any]]:
     document = read_json_object(text, is_base64=is_base64, headers=JSON_HEADERS)
-    envelope = open_envelope(document, SCHEMA.names)
-    return SCHEMA.check(envelope.records, envelope.pointers)
+    envelope = open_envelope(document, RECORD_NAMES)
+    return check_records(envelope.records, envelope.pointers)
 
 
 def point_at(document: Any, pointer: str) -> Any:
@@ -126,7 +125,7 @@ def test_what_is_wrong_is_listed_by_record_and_misspelt_names_first() -> None:
     wrong = {**record, "delinq_2yrs": 0.5, "loan_amnt": "1", "intrate": 0.1}
     del wrong["int_rate"]
     with pytest.raises(InvalidRequestError) as caught:
-        SCHEMA.check([record, wrong, {**record, "delinq_2yrs": 1.5}], ListedRecordPointers("instances"))
+        check_records([record, wrong, {**record, "delinq_2yrs": 1.5}], ListedRecordPointers("instances"))
     assert [(one.pointer, one.code) for one in caught.value.violations] == [
         ("/instances/1/intrate", "unknown_field"),
         ("/instances/1/loan_amnt", "wrong_type"),
@@ -186,19 +185,19 @@ def test_any_value_is_right_or_pointed_at(record: dict[str, Any], field: Field, 
 def test_numbers_become_floats() -> None:
     pointers = ListedRecordPointers("instances")
     record = {field.name: 1 if field.type == "number" else "A" for field in FIELDS}
-    [checked] = SCHEMA.check([record], pointers)
+    [checked] = check_records([record], pointers)
     assert {type(checked[field.name]) for field in FIELDS if field.type == "number"} == {float}
 
 
 def test_two_lists_of_errors_are_cut_off_at_a_hundred() -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        SCHEMA.check([{}] * 50, ListedRecordPointers("instances"))
+        check_records([{}] * 50, ListedRecordPointers("instances"))
     assert len(caught.value.violations) == 100
     assert caught.value.detail == "500 things are wrong in 50 of 50 records. The first 100 are listed."
 
 
 def test_bare_record_keeps_its_companions_apart() -> None:
-    envelope = open_envelope({"id": "a", "parameters": {"explain": True}, "dti": 1}, SCHEMA.names)
+    envelope = open_envelope({"id": "a", "parameters": {"explain": True}, "dti": 1}, RECORD_NAMES)
     assert isinstance(envelope, Envelope)
     assert envelope.records == [{"dti": 1}]
     assert (envelope.request_name, envelope.wants_reasons) == ("a", True)
@@ -206,7 +205,7 @@ def test_bare_record_keeps_its_companions_apart() -> None:
 
 def test_envelope_beside_a_field_is_ambiguous() -> None:
     with pytest.raises(MalformedRequestError, match="at once"):
-        open_envelope({"instances": [], "dti": 1}, SCHEMA.names)
+        open_envelope({"instances": [], "dti": 1}, RECORD_NAMES)
 
 
 def test_pointers_are_escaped_and_lead_back() -> None:
@@ -223,8 +222,8 @@ def test_pointers_are_escaped_and_lead_back() -> None:
     [("DTI", "dti"), ("loan amount", "loan_amnt"), ("intrate", "int_rate"), ("xyz", None), ("d" * 65, None)],
 )
 def test_similar_name_is_found(name: str, similar: str | None) -> None:
-    assert find_similar(name, SCHEMA.names) == similar
+    assert find_similar(name, RECORD_NAMES) == similar
 
 
 def test_unknown_name_is_not_quoted() -> None:
-    assert "secret" not in describe_unknown("field", "secret", SCHEMA.names)
+    assert "secret" not in describe_unknown("field", "secret", RECORD_NAMES)
