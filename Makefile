@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LAMBDA_PORT ?= 3001
 BUCKET_PORT ?= 9000
+# What installs: uv, from PATH or else put into the environment by pip. `make PIP=pip …` has pip do it all.
+PIP ?= uv
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -24,20 +26,28 @@ demo: setup ## A new model version goes live and back, ten times, under load
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
 
+# $(call make_environment,FOLDER). Debian's python3 has no venv by itself, and leaves half a folder when it fails.
+make_environment = $(PYTHON) -m venv $(1) || { rm -rf $(1); \
+  echo "$(PYTHON) can't make an environment. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# $(call install,FOLDER) ARGUMENT...
+install = $(if $(filter pip,$(PIP)),$(1)/bin/python -m pip install --quiet --disable-pip-version-check,\
+  env-setup/uv.sh $(1) pip install --quiet --python $(1)/bin/python)
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one with make PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(call make_environment,$(VENV))
 
 # A file marks what is installed, and is written last: an installation that was cut off is done again.
 $(VENV)/.installed: env-setup/pip_requirements.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing the environment into $(VENV): a minute or two."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@echo "Installing the environment into $(VENV): half a minute or so."
+	@$(call install,$(VENV)) --require-hashes -r $<
+	@$(call install,$(VENV)) --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.installed-dev: env-setup/pip_requirements_dev.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(call install,$(VENV)) --require-hashes -r $<
 	@touch $@
 
 lint: setup-dev ## Style, formatting and import rules
@@ -57,11 +67,11 @@ SAM_ENV := PATH="$(CURDIR)/.sam-venv/bin:$$PATH" SAM_CLI_TELEMETRY=0
 sam-setup: .sam-venv/.installed ## Install SAM CLI in an environment of its own
 
 .sam-venv/bin/python:
-	$(PYTHON) -m venv .sam-venv
+	@$(call make_environment,.sam-venv)
 
 # --no-deps: the lock is complete, and pip cannot match the extras that SAM CLI asks for with hashed pins.
 .sam-venv/.installed: env-setup/pip_requirements_sam.txt | .sam-venv/bin/python
-	.sam-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(call install,.sam-venv) --no-deps --require-hashes -r $<
 	@touch $@
 
 sam-validate: sam-setup ## Check template.yaml; needs no AWS account
@@ -80,10 +90,10 @@ sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
 aws-cli-setup: .aws-venv/.installed ## Install the AWS CLI in an environment of its own
 
 .aws-venv/bin/python:
-	$(PYTHON) -m venv .aws-venv
+	@$(call make_environment,.aws-venv)
 
 .aws-venv/.installed: env-setup/pip_requirements_awscli.txt | .aws-venv/bin/python
-	.aws-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(call install,.aws-venv) --require-hashes -r $<
 	@touch $@
 
 aws-cli-test: setup-dev aws-cli-setup ## Test Lambda's API and the bucket with the AWS CLI
@@ -105,8 +115,7 @@ reliability: setup-dev ## Run the fault tests and write docs/reliability.md
 	$(BIN)/python tests/reliability.py build/faults.json docs/reliability.md
 
 lock: setup-dev ## Pin all environments anew
-	$(BIN)/python -m pip install --quiet uv
-	env-setup/lock.sh $(BIN)/uv
+	env-setup/lock.sh $(CURDIR)/env-setup/uv.sh $(CURDIR)/$(VENV)
 
 clean: ## Remove what the targets above made, but not the local bucket
 	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis

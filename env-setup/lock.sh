@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Pins every environment from its *.in file: `make lock`. The first argument is the uv program.
+# Pins every environment from its *.in file: `make lock`. The arguments are the command that runs uv.
 set -euo pipefail
-cd "$(dirname "$0")"
-uv=$1
+uv=("$@")
+cd "$(dirname "${BASH_SOURCE[0]}")"
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
-pin() { "$uv" pip compile --quiet --no-annotate "$@"; }
+pin() { "${uv[@]}" pip compile --quiet --no-annotate "$@"; }
 
 pin --universal --python-version 3.11 --generate-hashes requirements.in -o pip_requirements.txt
 pin --universal --python-version 3.11 --generate-hashes -c pip_requirements.txt requirements-dev.in -o pip_requirements_dev.txt
 pin --universal --python-version 3.11 --generate-hashes requirements-sam.in -o pip_requirements_sam.txt
 pin --universal --python-version 3.11 --generate-hashes requirements-awscli.in -o pip_requirements_awscli.txt
+pin --universal --python-version 3.11 --generate-hashes requirements-uv.in -o pip_requirements_uv.txt
 # What the function ships: for Lambda's Python and platform, without what Lambda's runtime brings itself.
 pin --python-version 3.13 --python-platform linux -c pip_requirements.txt requirements-function.in \
   -o ../functions/predict/requirements.txt --no-emit-package boto3 --no-emit-package botocore \

@@ -5,13 +5,13 @@
 #
 # Needs root, a running Docker daemon, debootstrap, and python3 with pip. Does nothing where the image is
 # there already, whether AWS's own or an up-to-date one of ours. README.md beside this file says what differs
-# from AWS's image. Environment: DEBIAN_MIRROR, DEBIAN_SUITE, PYTHON (the python3 whose pip fetches the wheels).
+# from AWS's image. Environment: DEBIAN_MIRROR (else debootstrap's own choice), DEBIAN_SUITE, PYTHON (the python3
+# whose pip fetches the wheels).
 set -euo pipefail
 
 readonly runtime_version=3.13
 readonly label=com.peerloan.lambda-base-image
 readonly suite=${DEBIAN_SUITE:-trixie}
-readonly mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly python=${PYTHON:-python3}
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -63,7 +63,7 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root
 
 echo "Debian $suite into $root"
-debootstrap --variant=minbase --include=python3,ca-certificates "$suite" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 ||
+debootstrap --variant=minbase --include=python3,ca-certificates "$suite" "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/debootstrap.log" 2>&1 ||
     { tail -n 20 "$work/debootstrap.log" >&2; fail "debootstrap failed"; }
 chroot "$root" python3 -c "import sys; sys.exit(sys.version_info[:2] != (3, ${runtime_version#*.}))" ||
     fail "Debian $suite's python3 is not Python $runtime_version"

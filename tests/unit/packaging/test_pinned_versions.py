@@ -27,10 +27,11 @@ def test_the_function_does_not_ship_what_lambdas_python_has(root: Path) -> None:
     assert not {"boto3", "botocore", "s3transfer", "urllib3"} & set(pins(root / "functions/predict/requirements.txt"))
 
 
-@pytest.mark.parametrize("name", ["pip_requirements.txt", "pip_requirements_dev.txt", "pip_requirements_sam.txt"])
+@pytest.mark.parametrize("name", ["", "_dev", "_sam", "_awscli", "_uv"])
 def test_every_pinned_environment_is_hashed(root: Path, name: str) -> None:
-    requirements = (root / "env-setup" / name).read_text()
-    assert pins(root / "env-setup" / name)
+    path = root / "env-setup" / f"pip_requirements{name}.txt"
+    requirements = path.read_text()
+    assert pins(path)
     for block in re.split(r"\n(?=[A-Za-z0-9])", requirements):
         if not block.startswith("#"):
             assert "--hash=sha256:" in block, block.splitlines()[0]
