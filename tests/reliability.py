@@ -44,26 +44,24 @@ FAULTS = {
 
 HEAD = """# Reliability
 
-Which faults are thrown at the project, and which tests do it. `make reliability` runs them and writes this page; a row
+Which faults are thrown at the project, and which tests do it. `make reliability` runs them and writes this page. A row
 without a test is not claimed.
 
-| row | fault | result | tests |
-|---:|---|---|---|
 """
 
 
 def render(outcomes: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the page: one line a fault, with the outcome of its tests and where they are."""
-    return HEAD + "".join(_line(number, outcomes.get(str(number), {})) for number in FAULTS)
+    """Return the page: one item a fault, with the outcome of its tests and where they are."""
+    return HEAD + "".join(_item(number, outcomes.get(str(number), {})) for number in FAULTS)
 
 
-def _line(number: int, tests: Mapping[str, str]) -> str:
+def _item(number: int, tests: Mapping[str, str]) -> str:
     counts = Counter(tests.values())
     result = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no test yet"
     functions = sorted({re.sub(r"\[.*", "", test) for test in tests})
     files = sorted({function.partition("::")[0] for function in functions})
-    links = ", ".join(f"[{Path(file).name}](../{file})" for file in files)
-    return f"| {number} | {FAULTS[number]} | {result} | {links} |\n"
+    links = "".join(f"    - [{Path(file).name}](../{file})\n" for file in files)
+    return f"{number}. {FAULTS[number]}.\n    **{result}**\n{links}"
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def _interrupt(*_: object) -> None:
 
 def _show_first_answer(url: str) -> None:
     """Print a curl that can be pasted, and the answer that it gives, got from the API just now."""
-    event = json.loads((PROJECT / "events" / "one-record.json").read_text(encoding="utf-8"))
+    event = json.loads((PROJECT / "events" / "late-payer.json").read_text(encoding="utf-8"))
     record = json.loads(event["body"])
     client = ApiClient(url)
     answer, cold_ms = _timed(client, record)

@@ -36,7 +36,8 @@ probability against the model's own. The load comes from one lean client on the 
 
 def table_lines(outcome: Outcome) -> Iterator[str]:
     """Yield the main table as Markdown."""
-    heads = [f"{clients} {'client' if clients == 1 else 'clients'}: requests/s, p50, p99 in ms" for clients in CLIENTS]
+    heads = [f"{clients} {'client' if clients == 1 else 'clients'}" for clients in CLIENTS]
+    yield "Requests a second, p50 and p99 in ms:\n"
     yield "| server | " + " | ".join(heads) + " |"
     yield "|---" * (len(CLIENTS) + 1) + "|"
     for name, title in TITLES.items():
@@ -53,7 +54,7 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
         if burst is not None and burst.all_began_s is not None:
             yield (
                 f"From none to {burst.calls} environments of the project's function, {what}: {burst.all_began_s:.2f} s"
-                f"; {burst.calls} concurrent one-second calls from none on: {burst.all_answered_s:.2f} s"
+                f"\n  ({burst.calls} concurrent one-second calls from none on: {burst.all_answered_s:.2f} s)"
             )
     if sam is not None:
         yield (
