@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import io
 import os
 import sys
 import uuid
@@ -13,36 +14,15 @@ from typing import Annotated
 import typer
 
 from model_registry.names import DEFAULT_MODEL
-from peerloan.commands.alias import alias_app
-from peerloan.commands.demo import demo
-from peerloan.commands.deploy import deploy
-from peerloan.commands.predict import predict
-from peerloan.commands.publish import publish
-from peerloan.commands.report import report
-from peerloan.commands.score import score
-from peerloan.commands.status import status
-from peerloan.commands.top import top
-from peerloan.commands.train import train
-from peerloan.commands.up import up
-from peerloan.commands.versions import delete, versions
-from peerloan.errors import exit_code
-from peerloan.output import complain
-from peerloan.workplace import Workplace, is_local
+from peerloan.command_table import CommandGroup
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.command()(up)
-app.command()(train)
-app.command()(publish)
-app.command()(versions)
-app.command()(report)
-app.command()(delete)
-app.add_typer(alias_app, name="alias")
-app.command()(predict)
-app.command()(score)
-app.command()(deploy)
-app.command()(status)
-app.command()(top)
-app.command()(demo)
+app = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
@@ -60,6 +40,9 @@ def peerloan(
     ] = None,
 ) -> None:
     """Serve, publish, shift and watch late-payer models. Without options it works on the local stack."""
+    # Imported here: `peerloan --help` needs none of it.
+    from peerloan.workplace import Workplace, is_local
+
     workplace = Workplace(
         environ=os.environ, clock=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex, who=_who()
     )
@@ -73,14 +56,11 @@ def peerloan(
 
 def main() -> None:
     """Run the command line: exit 0 for done, 1 for not done, 2 for a command that can't be right."""
-    try:
-        app()
-    except Exception as error:
-        code = exit_code(error)
-        if code is None:
-            raise
-        complain(error, as_json="--json" in sys.argv)
-        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may have bytes that aren't UTF-8; printing it must not fail.
+            stream.reconfigure(errors="backslashreplace")
+    app()
 
 
 def _who() -> str:

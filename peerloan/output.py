@@ -1,27 +1,38 @@
-"""Printing: one JSON document, or text for people. Results go to stdout, everything else to stderr."""
+"""Printing: one JSON document, or text for people. Results go to stdout, everything else to stderr.
+
+Rich is imported where a table, a colour or a progress bar is shown: most commands end sooner than that takes.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+from peerloan.command_table import remember_as_json
 
-notes = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+JsonFlag = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document instead of text.", callback=remember_as_json, is_eager=True),
+]
 # Without a terminal nothing is wrapped: what reads it takes lines.
-results = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+_PIPE_WIDTH = 1000
 
 
 def say(text: str = "") -> None:
-    """Print a line of a result as it is, whatever the terminal's width."""
-    results.print(text, soft_wrap=True, markup=False)
+    """Print a line of a result."""
+    print(text, flush=True)  # noqa: T201
+
+
+def note(text: str) -> None:
+    """Tell a person what is going on."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def say_json(document: Any) -> None:
@@ -32,15 +43,13 @@ def say_json(document: Any) -> None:
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a result as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    results.print(table, soft_wrap=True)
-
-
-def note(text: str) -> None:
-    """Tell a person what is going on."""
-    notes.print(text, soft_wrap=True, markup=False)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table, soft_wrap=True)
 
 
 def complain(error: Exception, *, as_json: bool) -> None:
@@ -49,28 +58,23 @@ def complain(error: Exception, *, as_json: bool) -> None:
         document = {"error": {"type": type(error).__name__, "message": str(error)}}
         sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
     else:
-        notes.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False).print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+
+
+def byte_progress_bar() -> Progress:
+    """Return a progress bar on stderr that counts bytes and vanishes when it is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
 
 
 def progress_bar() -> Progress:
     """Return a progress bar on stderr that vanishes when it is done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=notes,
-        transient=True,
-    )
+    from rich.console import Console
+    from rich.progress import Progress
 
-
-def byte_progress_bar() -> Progress:
-    """Return a progress bar that counts bytes, likewise."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=notes,
-        transient=True,
-    )
+    return Progress(console=Console(stderr=True, highlight=False), transient=True)

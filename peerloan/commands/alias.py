@@ -16,10 +16,12 @@ AliasName = Annotated[str, typer.Argument(help="The alias's name.")]
 Revision = Annotated[int | None, typer.Option(help="Only if the alias is still at this revision.")]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
-alias_app = typer.Typer(no_args_is_help=True, help="Where an alias points, and moving it.")
+alias = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Show where an alias points, and move it."
+)
 
 
-@alias_app.command("get")
+@alias.command("get")
 def alias_get(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: JsonFlag = False) -> None:
     """Say where an alias points now.
 
@@ -28,7 +30,7 @@ def alias_get(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: Json
     _say_alias(ctx.obj.reader().get_alias(name).alias, as_json=as_json)
 
 
-@alias_app.command("set")
+@alias.command("set")
 def alias_set(
     ctx: typer.Context,
     name: AliasName,
@@ -51,7 +53,7 @@ def alias_set(
     _say_alias(update, as_json=as_json)
 
 
-@alias_app.command("history")
+@alias.command("history")
 def alias_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: JsonFlag = False) -> None:
     """List every revision of an alias, oldest first.
 
@@ -70,7 +72,7 @@ def alias_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: 
     )
 
 
-@alias_app.command("rollback")
+@alias.command("rollback")
 def alias_rollback(
     ctx: typer.Context,
     name: AliasName = DEFAULT_ALIAS,
@@ -106,14 +108,14 @@ def parse_weights(words: Sequence[str]) -> dict[int, float]:
     return weights
 
 
-def _say_alias(alias: Alias, *, as_json: bool) -> None:
+def _say_alias(state: Alias, *, as_json: bool) -> None:
     if as_json:
-        say_json(alias.to_document())
+        say_json(state.to_document())
     else:
-        more = f", of which {_weights(alias)}" if len(alias.versions) > 1 else ""
-        say(f"{alias.alias} -> version {alias.version}{more} (revision {alias.revision}, by {alias.updated_by})")
+        more = f", of which {_weights(state)}" if len(state.versions) > 1 else ""
+        say(f"{state.alias} -> version {state.version}{more} (revision {state.revision}, by {state.updated_by})")
 
 
-def _weights(alias: Alias) -> str:
-    shares = alias.routing_config.additional_version_weights.items()
+def _weights(state: Alias) -> str:
+    shares = state.routing_config.additional_version_weights.items()
     return ", ".join(f"{weight:.1%} to version {version}" for version, weight in shares)

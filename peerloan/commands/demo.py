@@ -32,7 +32,9 @@ def demo(
     alias_ttl: Annotated[float, typer.Option(min=0.1, help="The function's alias TTL in seconds.")] = 1.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start a stack of its own on free ports, and shift its alias to a new version and back under load.
+    """Shift to a new version and back, ten times, under load.
+
+    It starts a stack of its own on free ports.
 
     Exits 1 if a request failed, if an answer came from a version that the alias did not point to, or if a shift took
     longer than the TTL plus 250 ms.

@@ -37,7 +37,7 @@ def deploy(
     ready_within: Annotated[float, typer.Option(help="Seconds that the new version may take to be ready.")] = 180,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ship the function's code, without losing a request: the alias moves when the new version is ready.
+    """Ship the function's code without losing a request. The alias moves when the new version is ready.
 
     On the local stack the code comes from the source, and saved code is deployed by itself, too. Layers, settings and
     the API are those of `sam deploy`.

@@ -29,7 +29,9 @@ def publish(
     reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Check a model in a process of its own and publish it as the next version. No alias moves.
+    """Check a model and publish it as the next version. No alias moves.
+
+    The model is loaded in a process of its own.
 
     Examples: peerloan publish models/improved
 

@@ -32,7 +32,9 @@ def report(
     cost_call: Annotated[float | None, typer.Option(help="What a call costs.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write report-VERSION.html, a page that needs nothing else, and model-card-VERSION.md.
+    """Write an HTML report and a model card of a version.
+
+    They are report-VERSION.html, a page that needs no other file, and model-card-VERSION.md.
 
     Example: peerloan report 2 --data data/peerLoanData.zip
     """

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from peerloan.api_client import ApiClient
 from peerloan.errors import ServiceError
-from peerloan.output import JsonFlag, results, say_json
+from peerloan.output import JsonFlag, say_json
 from peerloan.workplace import Workplace, check_url
 
 _STATUS_PATH = "/_emulator/status"
@@ -27,7 +27,7 @@ def top(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the local environments, versions, requests and faults, until Ctrl-C. In a pipe it prints once.
+    """Show the local environments, versions, requests and faults. It runs until Ctrl-C; in a pipe it prints once.
 
     Examples: peerloan top
 
@@ -40,12 +40,15 @@ def top(
         status = client.send("GET", _STATUS_PATH)
     except ServiceError as error:
         raise ServiceError(f"No emulator shows its status at {address}{_STATUS_PATH}. {error}") from error
+    console = Console(highlight=False)
     if as_json:
         say_json(status)
-    elif once or not results.is_terminal:
-        results.print(render(status), soft_wrap=True)
+    elif once or not console.is_terminal:
+        if not console.is_terminal:
+            console.width = 1000  # Nothing is wrapped: what reads it takes lines.
+        console.print(render(status), soft_wrap=True)
     else:
-        _watch(client, status, every)
+        _watch(console, client, status, every)
 
 
 def render(status: Mapping[str, Any]) -> RenderableType:
@@ -55,9 +58,9 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _watch(client: ApiClient, status: Mapping[str, Any], every_s: float) -> None:
+def _watch(console: Console, client: ApiClient, status: Mapping[str, Any], every_s: float) -> None:
     try:
-        with Live(render(status), console=results, screen=True, auto_refresh=False) as view:
+        with Live(render(status), console=console, screen=True, auto_refresh=False) as view:
             while True:
                 time.sleep(every_s)
                 try:

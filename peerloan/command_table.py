@@ -1,0 +1,76 @@
+"""The commands of ``peerloan`` by name. A command's module is imported when that command runs, and not before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# What `peerloan --help` lists: the first sentence of each command's own help.
+SUMMARIES = {
+    "up": "Run the bucket and the API on this machine until Ctrl-C.",
+    "train": "Train a model and save it as a folder that `publish` takes.",
+    "publish": "Check a model and publish it as the next version.",
+    "versions": "List the published versions, and which aliases use them.",
+    "report": "Write an HTML report and a model card of a version.",
+    "delete": "Delete a version that no alias uses.",
+    "alias": "Show where an alias points, and move it.",
+    "predict": "Ask the API about one record or one event.",
+    "score": "Score a file of any size.",
+    "deploy": "Ship the function's code without losing a request.",
+    "status": "Say whether the API and the bucket answer, and which version is live.",
+    "top": "Show the local environments, versions, requests and faults.",
+    "demo": "Shift to a new version and back, ten times, under load.",
+}
+# Commands that share a module with another one.
+_MODULES = {"delete": "versions"}
+_AS_JSON = "peerloan.as_json"
+
+
+class CommandGroup(TyperGroup):
+    """The commands of the table. An error that a user can act on ends in one line and its exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the help."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import a command's module and return the command, or None for an unknown name."""
+        return load_command(cmd_name) if cmd_name in SUMMARIES else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; turn an expected error into its exit code."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from peerloan.errors import exit_code
+            from peerloan.output import complain
+
+            code = exit_code(error)
+            if code is None:
+                raise
+            complain(error, as_json=ctx.meta.get(_AS_JSON, False))
+            raise typer.Exit(code) from error
+
+
+def load_command(name: str) -> Any:
+    """Import a command's module and return the command."""
+    command = getattr(import_module(f"peerloan.commands.{_MODULES.get(name, name)}"), name)
+    if not isinstance(command, typer.Typer):
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(name)(command)
+        command = app
+    return typer.main.get_command(command)
+
+
+def remember_as_json(ctx: typer.Context, as_json: bool) -> bool:
+    """Keep ``--json`` where the error handling finds it."""
+    ctx.meta[_AS_JSON] = as_json
+    return as_json
