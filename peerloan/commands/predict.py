@@ -36,7 +36,9 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="For a CSV file: where to write the answers, as CSV.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask the API about one record or one event. A CSV file is checked as a whole before the first request, and held in memory.
+    """Ask the API about one record or one event.
+
+    A CSV file is checked as a whole before the first request, and held in memory.
 
     Examples: peerloan predict events/late-payer.json
 
