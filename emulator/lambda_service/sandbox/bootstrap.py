@@ -99,8 +99,11 @@ def limit_memory() -> None:
     memory_bytes = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) << 20
     with contextlib.suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = 2 * memory_bytes + _ROOM_BYTES
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard < 0 else min(wanted, hard), hard))
+        limit = 2 * memory_bytes + _ROOM_BYTES
+        if hard >= 0:
+            limit = min(limit, hard - 1)
+        # The hard limit, too: by it the emulator knows what environments have started (`process_tree`).
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _wait_for_the_end(life_fd: int) -> None:

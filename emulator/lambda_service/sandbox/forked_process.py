@@ -10,11 +10,9 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Mapping
 
 from emulator.lambda_service.sandbox.logs import LogPipe
-from emulator.lambda_service.sandbox.process_tree import kill_tree
-from emulator.lambda_service.sandbox.processes import end_orphans
+from emulator.lambda_service.sandbox.process_tree import end_orphans_of, kill_tree, spare_environment
 
 
 class ForkedProcess:
@@ -26,16 +24,13 @@ class ForkedProcess:
         What its stdout and stderr go to.
     life_fd : int
         The write end of the pipe that it lives by.
-    variables : mapping
-        Its variables.
     """
 
     is_restored = True
 
-    def __init__(self, output: LogPipe, life_fd: int, variables: Mapping[str, str]) -> None:
+    def __init__(self, output: LogPipe, life_fd: int) -> None:
         self.pid = 0
         self.began = time.perf_counter()
-        self._variables = variables
         self.output = output
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._life: int | None = life_fd
@@ -44,6 +39,8 @@ class ForkedProcess:
     def was_born(self, pid: int) -> None:
         """Note the process's id."""
         self.pid = pid
+        # It becomes a child of the emulator if the process that it was forked from ends.
+        spare_environment(pid)
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self._pidfd = os.pidfd_open(pid)
@@ -66,7 +63,7 @@ class ForkedProcess:
         """Note that the process is gone."""
         if self.ended.done():
             return
-        end_orphans(self._variables)
+        end_orphans_of(self.pid)
         self._let_go()
         if self._pidfd is not None:
             os.close(self._pidfd)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import functools
 import json
 import os
 import subprocess
@@ -18,10 +17,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
-from emulator.lambda_service.sandbox.process_tree import adopt_orphans, kill_group, kill_orphans, kill_tree
+from emulator.lambda_service.sandbox.process_tree import (
+    adopt_orphans,
+    end_orphans_of,
+    kill_group,
+    kill_tree,
+    spare_environment,
+)
 
-RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API"
-_LOOK_AGAIN_S = 0.05
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
@@ -78,7 +81,6 @@ class SpawnedProcess:
     def __init__(self, plan: ProcessPlan, sink: LogSink, *, inherit: Sequence[int] = ()) -> None:
         adopt_orphans()
         self.began = time.perf_counter()
-        self._variables = plan.environment
         life_read, self._life = os.pipe()
         self.output = LogPipe(sink)
         settings = {**plan.settings, "life_fd": life_read}
@@ -104,6 +106,7 @@ class SpawnedProcess:
             os.close(life_read)
             self.output.close_write_end()
         self.pid = self._process.pid
+        spare_environment(self.pid)
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         watch_exit(self.pid, self._reap, otherwise=self._process.wait)
 
@@ -125,7 +128,7 @@ class SpawnedProcess:
         # What it has left behind in its group ends with it; as long as it is not waited for, the group is its own.
         kill_group(self.pid)
         status = self._process.wait()
-        end_orphans(self._variables)
+        end_orphans_of(self.pid)
         os.close(self._life)
         self.output.finish()
         if not self.ended.done():
@@ -144,29 +147,6 @@ class SpawnLauncher:
         """Start a process."""
         plan = ProcessPlan({**self._settings, "role": "environment"}, environment, self._folder)
         return SpawnedProcess(plan, self._sink)
-
-
-def end_orphans(variables: Mapping[str, str]) -> None:
-    """End what an environment that is gone has left behind in sessions of its own, as Lambda's sandbox does.
-
-    Such a process is known by the address of its environment's Runtime API; one that cleared its variables is not.
-    """
-    address = variables.get(RUNTIME_API_VARIABLE)
-    if not address:
-        return
-    killed, are_all_known = kill_orphans(f"{RUNTIME_API_VARIABLE}={address}".encode())
-    for pid in killed:
-        watch_exit(pid, functools.partial(collect, pid))
-    if not are_all_known:
-        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, end_orphans, variables)
-
-
-def collect(pid: int) -> int | None:
-    """Take note of the end of a child of this process, so that nothing is left of it; return its status."""
-    with contextlib.suppress(ChildProcessError):
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        return os.waitstatus_to_exitcode(status) if ended else None
-    return None
 
 
 def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], object] | None = None) -> None:

@@ -18,12 +18,11 @@ from typing import Any
 from emulator.lambda_service import invocation
 from emulator.lambda_service.sandbox.forked_process import ForkedProcess
 from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
-from emulator.lambda_service.sandbox.process_tree import kill_group
+from emulator.lambda_service.sandbox.process_tree import collect, kill_group
 from emulator.lambda_service.sandbox.processes import (
     EnvironmentProcess,
     ProcessPlan,
     SpawnedProcess,
-    collect,
     watch_exit,
 )
 
@@ -131,7 +130,7 @@ class SnapshotProcess:
                 raise SnapshotGoneError
             life_read, life_write = os.pipe()
             output = LogPipe(self._sink)
-            self._newborn = ForkedProcess(output, life_write, environment)
+            self._newborn = ForkedProcess(output, life_write)
             self._answer = self._loop.create_future()
             message = json.dumps({"environment": dict(environment)}).encode()
             try:

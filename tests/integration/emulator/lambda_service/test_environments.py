@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -102,6 +103,31 @@ def test_what_left_its_process_group_ends_with_its_environment(
         left = await rig.result(act="leave")
         await rig.pool.drain()
         assert await until(lambda: is_gone(left))
+
+    run(scenario, snap_start=snap_start)
+
+
+@pytest.mark.parametrize("snap_start", [False, True])
+def test_what_hides_from_its_environment_ends_with_it_and_leaves_no_zombie(
+    run: Callable[..., None], tmp_path: Path, snap_start: bool
+) -> None:
+    def is_collected(pid: int) -> bool:
+        return not Path(f"/proc/{pid}").exists()
+
+    async def scenario(rig: Rig) -> None:
+        mine = subprocess.Popen(["sleep", "60"], start_new_session=True, env={})
+        hidden = await rig.result(act="hide", note=str(tmp_path / "stopped"))
+        assert not is_gone(hidden)
+        note = tmp_path / "crashed"
+        assert (await rig.call(act="hide", note=str(note), crash="yes")).function_error == "Unhandled"
+        assert await until(lambda: is_collected(int(note.read_text())))
+        hidden = await rig.result(act="hide", note=str(tmp_path / "drained"))
+        os.kill(await rig.result(act="hide", note=str(tmp_path / "ended by itself")), signal.SIGTERM)
+        await rig.pool.drain()
+        assert await until(lambda: all(is_collected(int(note.read_text())) for note in tmp_path.glob("*ed*")))
+        assert mine.poll() is None, "what no environment has started is left alone"
+        mine.kill()
+        mine.wait()
 
     run(scenario, snap_start=snap_start)
 
