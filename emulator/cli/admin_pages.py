@@ -23,14 +23,23 @@ _MAX_BODY_BYTES = 1 << 20
 _MB = 1 << 20
 
 
+class Lists(Protocol):
+    """Lists the versions or the aliases of a function."""
+
+    def list(self, *, function_name: str) -> Mapping[str, Any]:
+        """Return Lambda's answer."""
+
+
 class Operations(Protocol):
-    """What Lambda's control plane is asked for here."""
+    """What these pages need of Lambda's control plane."""
 
-    def list_versions_by_function(self, *, function_name: str) -> Mapping[str, Any]:
-        """As Lambda answers it."""
+    @property
+    def versions(self) -> Lists:
+        """The versions of a function."""
 
-    def list_aliases(self, *, function_name: str) -> Mapping[str, Any]:
-        """As Lambda answers it."""
+    @property
+    def aliases(self) -> Lists:
+        """The aliases of a function."""
 
 
 class Service(Protocol):
@@ -101,8 +110,8 @@ class AdminPages:
         }
 
     def _function(self, name: str, pools: Iterable[PoolStatus], memory: Mapping[int, int]) -> dict[str, Any]:
-        versions = self._service.operations.list_versions_by_function(function_name=name)["Versions"]
-        aliases = self._service.operations.list_aliases(function_name=name)["Aliases"]
+        versions = self._service.operations.versions.list(function_name=name)["Versions"]
+        aliases = self._service.operations.aliases.list(function_name=name)["Aliases"]
         return {
             "function": name,
             "inFlight": self._service.ledger.in_flight(name),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.lambda_service.control_api.operations_table import IMITATED
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import TooManyRequestsError
 
@@ -45,12 +44,12 @@ def throttled(error: TooManyRequestsError) -> ApiAnswer:
     return ApiAnswer(answer.status, answer.body, {**answer.headers, "Retry-After": "1"})
 
 
-def not_imitated(name: str) -> LambdaApiError:
-    """Return what is answered to the operations that are left out.
+def not_imitated(name: str, imitated: Iterable[str]) -> LambdaApiError:
+    """Return the answer to an operation that the emulator leaves out.
 
     501, which no AWS client retries, and a code that is none of the service's: clients show both as they are.
     """
-    message = f"The emulator does not imitate {name}. It imitates: {', '.join(IMITATED)}."
+    message = f"The emulator does not imitate {name}. It imitates: {', '.join(sorted(imitated))}."
     return LambdaApiError("NotImplementedException", 501, message, error_type="LocalService")
 
 

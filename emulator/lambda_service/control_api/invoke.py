@@ -86,9 +86,7 @@ class Invoker:
 
     def _policy(self, event: QueuedEvent) -> EventPolicy:
         try:
-            config = self._service.operations.get_function_event_invoke_config(
-                function_name=event.function, qualifier=event.qualifier
-            )
+            config = self._service.operations.event_invoke.get(function_name=event.function, qualifier=event.qualifier)
         except LambdaApiError:
             # There is none, and Lambda's defaults hold.
             return EventPolicy()

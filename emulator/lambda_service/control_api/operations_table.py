@@ -1,4 +1,4 @@
-"""Lambda's operations as botocore's model of the service describes them, and which of them are imitated. Pure."""
+"""Lambda's operations as botocore's model of the service describes them. Pure."""
 
 from __future__ import annotations
 
@@ -12,35 +12,6 @@ from urllib.parse import parse_qsl, unquote
 INVOKE = "Invoke"
 UPDATE_CODE = "UpdateFunctionCode"
 UPDATE_CONFIGURATION = "UpdateFunctionConfiguration"
-IMITATED = (
-    "CreateAlias",
-    "DeleteAlias",
-    "DeleteFunction",
-    "DeleteFunctionConcurrency",
-    "DeleteFunctionEventInvokeConfig",
-    "DeleteProvisionedConcurrencyConfig",
-    "GetAccountSettings",
-    "GetAlias",
-    "GetFunction",
-    "GetFunctionConcurrency",
-    "GetFunctionConfiguration",
-    "GetFunctionEventInvokeConfig",
-    "GetProvisionedConcurrencyConfig",
-    INVOKE,
-    "ListAliases",
-    "ListFunctionEventInvokeConfigs",
-    "ListFunctions",
-    "ListProvisionedConcurrencyConfigs",
-    "ListVersionsByFunction",
-    "PublishVersion",
-    "PutFunctionConcurrency",
-    "PutFunctionEventInvokeConfig",
-    "PutProvisionedConcurrencyConfig",
-    "UpdateAlias",
-    UPDATE_CODE,
-    UPDATE_CONFIGURATION,
-    "UpdateFunctionEventInvokeConfig",
-)
 # The model says 200; the service answers without a body.
 _STATUS_OVER_MODEL = {"DeleteFunction": 204}
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -72,11 +43,6 @@ class Operation:
     query: Mapping[str, str]
     status: int
     input_shape: Any
-
-    @property
-    def python_name(self) -> str:
-        """The name of the method that does it: ``UpdateAlias`` is ``update_alias``."""
-        return snake_case(self.name)
 
 
 class OperationTable:

@@ -18,7 +18,6 @@ from emulator.lambda_service.control_api import answers
 from emulator.lambda_service.control_api.answers import ApiAnswer
 from emulator.lambda_service.control_api.invoke import Invoker
 from emulator.lambda_service.control_api.operations_table import (
-    IMITATED,
     INVOKE,
     UPDATE_CODE,
     UPDATE_CONFIGURATION,
@@ -84,7 +83,8 @@ class ControlApi:
         s3_endpoint: str | None = None,
         waits: RetryWaits | None = None,
     ) -> None:
-        self._operations = service.operations
+        self._functions = service.operations.functions
+        self._methods = service.operations.table()
         self._invoker = Invoker(service, waits or RetryWaits())
         self._admin = admin
         self._bucket = CodeBucket(s3_endpoint)
@@ -138,8 +138,8 @@ class ControlApi:
         if found is None:
             raise answers.no_such_path(request.method, path)
         operation, in_path = found
-        if operation.name not in IMITATED:
-            raise answers.not_imitated(operation.name)
+        if operation.name != INVOKE and operation.name not in self._methods:
+            raise answers.not_imitated(operation.name, {INVOKE, *self._methods})
         limit = MAX_CODE_REQUEST_BYTES if operation.name == UPDATE_CODE else MAX_EVENT_BYTES
         body = await _read_body(request, limit, operation.name)
         if operation.name == INVOKE:
@@ -151,7 +151,7 @@ class ControlApi:
     async def _run(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if operation.name == UPDATE_CODE:
             return await self._update_code(parameters)
-        method = getattr(self._operations, operation.python_name)
+        method = self._methods[operation.name]
         if operation.name == UPDATE_CONFIGURATION:
             apart = ("FunctionName", "RevisionId")
             changes = {name: value for name, value in parameters.items() if name not in apart}
@@ -171,11 +171,11 @@ class ControlApi:
                 raise _not_imitated_parameter(name, UPDATE_CODE)
         function = parameters["FunctionName"]
         # Whether there is such a function is said before its code is looked at.
-        self._operations.get_function_configuration(function_name=function)
+        self._functions.get_configuration(function_name=function)
         with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
             package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
             return await asyncio.to_thread(
-                self._operations.update_function_code,
+                self._functions.update_code,
                 function_name=function,
                 code_folder=package.folder,
                 publish=parameters.get("Publish", False),

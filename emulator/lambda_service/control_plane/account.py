@@ -5,9 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from emulator.lambda_service.function_version import LATEST
+
+_Value = TypeVar("_Value")
+
+
+def without(mapping: Mapping[str, _Value], key: str) -> dict[str, _Value]:
+    """Return a mapping without a key, which may be missing from it."""
+    return {name: value for name, value in mapping.items() if name != key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,16 @@ class FunctionRecord:
     def version(self, version: str) -> VersionRecord | None:
         """Return a version, ``$LATEST`` included."""
         return self.latest if version == LATEST else self.versions.get(version)
+
+    def without_qualifier(self, qualifier: str) -> FunctionRecord:
+        """Return the function without a version or an alias and what is set for it."""
+        return dataclasses.replace(
+            self,
+            versions=without(self.versions, qualifier),
+            aliases=without(self.aliases, qualifier),
+            provisioned=without(self.provisioned, qualifier),
+            event_invoke=without(self.event_invoke, qualifier),
+        )
 
     def all_versions(self) -> tuple[VersionRecord, ...]:
         """Return ``$LATEST`` and the published ones, oldest first."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator.lambda_service.control_plane.account import AliasRecord, FunctionRecord
-from emulator.lambda_service.control_plane.catalogue import check_revision
+from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
 from emulator.lambda_service.control_plane.concurrency import check_can_be_provisioned
 from emulator.lambda_service.control_plane.names import check_alias_name, check_version_name
-from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import (
     InvalidParameterError,
     ResourceConflictError,
@@ -22,10 +22,19 @@ from emulator.lambda_service.function_version import LATEST
 _LONGEST_DESCRIPTION = 256
 
 
-class AliasOperations(OperationGroup):
-    """`CreateAlias`, `GetAlias`, `UpdateAlias`, `ListAliases`, `DeleteAlias`."""
+class AliasOperations:
+    """`CreateAlias`, `GetAlias`, `UpdateAlias`, `ListAliases`, `DeleteAlias`.
 
-    def create_alias(
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def create(
         self,
         *,
         function_name: str,
@@ -49,12 +58,12 @@ class AliasOperations(OperationGroup):
             )
             return self._keep_alias(function, alias)
 
-    def get_alias(self, *, function_name: str, name: str) -> Body:
+    def get(self, *, function_name: str, name: str) -> Body:
         """Return an alias."""
         function, _ = self._catalogue.find(function_name)
         return self._describe_alias(function, self._alias(function, name))
 
-    def update_alias(
+    def update(
         self,
         *,
         function_name: str,
@@ -78,7 +87,7 @@ class AliasOperations(OperationGroup):
             )
             return self._keep_alias(function, changed)
 
-    def list_aliases(
+    def list(
         self,
         *,
         function_name: str,
@@ -97,22 +106,15 @@ class AliasOperations(OperationGroup):
         ]
         return page("Aliases", aliases, marker, max_items)
 
-    def delete_alias(self, *, function_name: str, name: str) -> None:
-        """Delete an alias with its settings; one that is not there counts as deleted, as on AWS."""
+    def delete(self, *, function_name: str, name: str) -> None:
+        """Delete an alias with its settings; an unknown one counts as deleted, as on AWS."""
         check_alias_name(name)
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)
             if name in function.aliases:
-                self._catalogue.keep(
-                    dataclasses.replace(
-                        function,
-                        aliases={one: alias for one, alias in function.aliases.items() if one != name},
-                        provisioned={one: kept for one, kept in function.provisioned.items() if one != name},
-                        event_invoke={one: kept for one, kept in function.event_invoke.items() if one != name},
-                    )
-                )
+                self._catalogue.keep(function.without_qualifier(name))
 
-    def check_alias(self, function: FunctionRecord, alias: AliasRecord) -> None:
+    def check(self, function: FunctionRecord, alias: AliasRecord) -> None:
         """Raise unless an alias may lead where it says."""
         _check_weights(alias)
         for version in alias.versions:
@@ -133,7 +135,7 @@ class AliasOperations(OperationGroup):
         return alias
 
     def _keep_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
-        self.check_alias(function, alias)
+        self.check(function, alias)
         self._catalogue.keep(dataclasses.replace(function, aliases={**function.aliases, alias.name: alias}))
         return self._describe_alias(function, alias)
 

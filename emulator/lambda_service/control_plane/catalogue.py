@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from emulator.lambda_service.control_plane.account import Account, FunctionRecord, VersionRecord
-from emulator.lambda_service.control_plane.configuration import CREATING, Readiness, spec_of
+from emulator.lambda_service.control_plane.configuration import CREATING, Readiness, describe, spec_of
 from emulator.lambda_service.control_plane.names import Place
 from emulator.lambda_service.control_plane.state import StateFolder
 from emulator.lambda_service.errors import (
@@ -174,6 +175,11 @@ class Catalogue:
         """Return whether a version can answer."""
         function = self.runnable(name, version)
         return Readiness() if function is None else self._readiness.get(function, Readiness())
+
+    def describe(self, function: FunctionRecord, record: VersionRecord, qualifier: str | None) -> dict[str, Any]:
+        """Return AWS's ``FunctionConfiguration`` of a version, with the ARN of this qualifier."""
+        arn = self.place.arn(function.name, qualifier)
+        return describe(function.name, arn, record, self.readiness(function.name, record.version))
 
     def unreserved_concurrency(self) -> int:
         """Return what reservations leave to all other functions."""

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 
-from emulator.lambda_service.control_plane.account import FunctionRecord, ProvisionedRecord, VersionRecord
+from emulator.lambda_service.control_plane.account import FunctionRecord, ProvisionedRecord, VersionRecord, without
+from emulator.lambda_service.control_plane.catalogue import Catalogue
 from emulator.lambda_service.control_plane.configuration import applies_snap_start
-from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError, ValidationError
 from emulator.lambda_service.function_version import LATEST
 
 
-class ConcurrencyOperations(OperationGroup):
-    """`PutFunctionConcurrency`, `PutProvisionedConcurrencyConfig` and their siblings."""
+class ConcurrencyOperations:
+    """`PutFunctionConcurrency`, `PutProvisionedConcurrencyConfig` and their siblings.
 
-    def put_function_concurrency(self, *, function_name: str, reserved_concurrent_executions: int) -> Body:
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def put_reserved(self, *, function_name: str, reserved_concurrent_executions: int) -> Body:
         """Reserve concurrency; 0 stops the function."""
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)
@@ -22,20 +32,18 @@ class ConcurrencyOperations(OperationGroup):
             self._catalogue.keep(dataclasses.replace(function, reserved=reserved_concurrent_executions))
         return {"ReservedConcurrentExecutions": reserved_concurrent_executions}
 
-    def get_function_concurrency(self, *, function_name: str) -> Body:
+    def get_reserved(self, *, function_name: str) -> Body:
         """Return the reservation; nothing where there is none."""
         function, _ = self._catalogue.find(function_name)
         return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
 
-    def delete_function_concurrency(self, *, function_name: str) -> None:
+    def delete_reserved(self, *, function_name: str) -> None:
         """Give the reservation up."""
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)
             self._catalogue.keep(dataclasses.replace(function, reserved=None))
 
-    def put_provisioned_concurrency_config(
-        self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int
-    ) -> Body:
+    def put_provisioned(self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int) -> Body:
         """Keep environments of a version or an alias initialised."""
         with self._catalogue.lock:
             function, qualifier = self._find_qualified(function_name, qualifier)
@@ -45,7 +53,7 @@ class ConcurrencyOperations(OperationGroup):
             self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
             return self._describe_provisioned(function, qualifier, kept)
 
-    def get_provisioned_concurrency_config(self, *, function_name: str, qualifier: str) -> Body:
+    def get_provisioned(self, *, function_name: str, qualifier: str) -> Body:
         """Return what is wanted, what there is, and whether that is all."""
         function, qualifier = self._find_qualified(function_name, qualifier)
         kept = function.provisioned.get(qualifier)
@@ -57,16 +65,13 @@ class ConcurrencyOperations(OperationGroup):
             )
         return self._describe_provisioned(function, qualifier, kept)
 
-    def delete_provisioned_concurrency_config(self, *, function_name: str, qualifier: str) -> None:
-        """Keep none initialised any more."""
+    def delete_provisioned(self, *, function_name: str, qualifier: str) -> None:
+        """Keep no environment initialised any more."""
         with self._catalogue.lock:
             function, qualifier = self._find_qualified(function_name, qualifier)
-            provisioned = {name: one for name, one in function.provisioned.items() if name != qualifier}
-            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
+            self._catalogue.keep(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
 
-    def list_provisioned_concurrency_configs(
-        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
+    def list_provisioned(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List a function's provisioned concurrency."""
         function, _ = self._catalogue.find(function_name)
         configs = [

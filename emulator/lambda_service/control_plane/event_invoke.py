@@ -6,18 +6,28 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.lambda_service.control_plane.account import EventInvokeRecord, FunctionRecord
-from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.control_plane.account import EventInvokeRecord, FunctionRecord, without
+from emulator.lambda_service.control_plane.catalogue import Catalogue
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import InvalidParameterError, ResourceNotFoundError, ValidationError
 from emulator.lambda_service.function_version import LATEST
 
 _RANGES = {"MaximumRetryAttempts": (0, 2), "MaximumEventAgeInSeconds": (60, 21_600)}
 
 
-class EventInvokeOperations(OperationGroup):
-    """`PutFunctionEventInvokeConfig` and its siblings; without a qualifier they mean ``$LATEST``."""
+class EventInvokeOperations:
+    """`PutFunctionEventInvokeConfig` and its siblings; without a qualifier they mean ``$LATEST``.
 
-    def put_function_event_invoke_config(
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def put(
         self,
         *,
         function_name: str,
@@ -32,7 +42,7 @@ class EventInvokeOperations(OperationGroup):
             function, qualifier = self._find(function_name, qualifier)
             return self._keep(function, qualifier, given)
 
-    def update_function_event_invoke_config(
+    def update(
         self,
         *,
         function_name: str,
@@ -48,22 +58,19 @@ class EventInvokeOperations(OperationGroup):
             kept = self._kept(function, qualifier)
             return self._keep(function, qualifier, {**kept.settings, **given})
 
-    def get_function_event_invoke_config(self, *, function_name: str, qualifier: str | None = None) -> Body:
+    def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of a qualifier."""
         function, qualifier = self._find(function_name, qualifier)
         return self._describe_config(function, qualifier, self._kept(function, qualifier))
 
-    def delete_function_event_invoke_config(self, *, function_name: str, qualifier: str | None = None) -> None:
+    def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Go back to AWS's defaults."""
         with self._catalogue.lock:
             function, qualifier = self._find(function_name, qualifier)
             self._kept(function, qualifier)
-            left = {name: one for name, one in function.event_invoke.items() if name != qualifier}
-            self._catalogue.keep(dataclasses.replace(function, event_invoke=left))
+            self._catalogue.keep(dataclasses.replace(function, event_invoke=without(function.event_invoke, qualifier)))
 
-    def list_function_event_invoke_configs(
-        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
+    def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List the configurations of a function."""
         function, _ = self._catalogue.find(function_name)
         configs = [self._describe_config(function, name, one) for name, one in function.event_invoke.items()]

@@ -1,44 +1,81 @@
-"""Lambda's control plane: one method an operation of its API, without HTTP and without processes.
+"""Lambda's control plane: the operations of its API in groups, and a table of them by AWS's name.
 
-Each method takes AWS's parameters, in snake case, by keyword; it returns the answer's body as AWS shapes it and
-raises `LambdaApiError` for a refusal. A function may be named by name, partial ARN or ARN. Methods may be called
-from any thread; those that change something return once the change is on disk.
+Each operation is a method that takes AWS's parameters, in snake case, by keyword; it returns the answer's body as AWS
+shapes it and raises `LambdaApiError` for a refusal. It knows nothing of HTTP or of processes. A function may be named
+by name, partial ARN or ARN. Methods may be called from any thread; those that change something return once the change
+is on disk.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from emulator.lambda_service.control_plane.catalogue import Catalogue, ResolvedFunction
+from emulator.lambda_service.control_plane.aliases import AliasOperations
+from emulator.lambda_service.control_plane.catalogue import Catalogue
+from emulator.lambda_service.control_plane.concurrency import ConcurrencyOperations
 from emulator.lambda_service.control_plane.event_invoke import EventInvokeOperations
+from emulator.lambda_service.control_plane.functions import FunctionOperations
 from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.pages import Body
 from emulator.lambda_service.control_plane.state import StateFolder
-from emulator.lambda_service.control_plane.template_functions import TemplateOperations
+from emulator.lambda_service.control_plane.template_functions import TemplateFunctions
+from emulator.lambda_service.control_plane.versions import VersionOperations
 
 
-class FunctionOperations(TemplateOperations, EventInvokeOperations):
+class Operations:
     """The functions of an account, as AWS's operations show and change them.
 
     Parameters
     ----------
     catalogue : Catalogue
-        What they read and change.
+        What the operations read and change.
     """
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """What the operations read and change."""
-        return self._catalogue
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.versions = VersionOperations(catalogue)
+        self.functions = FunctionOperations(catalogue, self.versions)
+        self.aliases = AliasOperations(catalogue)
+        self.concurrency = ConcurrencyOperations(catalogue)
+        self.event_invoke = EventInvokeOperations(catalogue)
+        self.template = TemplateFunctions(catalogue, self.aliases, self.concurrency)
 
-    def resolve(self, function_name: str, qualifier: str | None, draw: float) -> ResolvedFunction:
-        """See `Catalogue.resolve`."""
-        return self._catalogue.resolve(function_name, qualifier, draw)
+    def table(self) -> Mapping[str, Callable[..., Body | None]]:
+        """Return AWS's name of each operation, and the method that does it."""
+        return {
+            "CreateAlias": self.aliases.create,
+            "DeleteAlias": self.aliases.delete,
+            "DeleteFunction": self.functions.delete,
+            "DeleteFunctionConcurrency": self.concurrency.delete_reserved,
+            "DeleteFunctionEventInvokeConfig": self.event_invoke.delete,
+            "DeleteProvisionedConcurrencyConfig": self.concurrency.delete_provisioned,
+            "GetAccountSettings": self.functions.get_account_settings,
+            "GetAlias": self.aliases.get,
+            "GetFunction": self.functions.get,
+            "GetFunctionConcurrency": self.concurrency.get_reserved,
+            "GetFunctionConfiguration": self.functions.get_configuration,
+            "GetFunctionEventInvokeConfig": self.event_invoke.get,
+            "GetProvisionedConcurrencyConfig": self.concurrency.get_provisioned,
+            "ListAliases": self.aliases.list,
+            "ListFunctionEventInvokeConfigs": self.event_invoke.list,
+            "ListFunctions": self.functions.list,
+            "ListProvisionedConcurrencyConfigs": self.concurrency.list_provisioned,
+            "ListVersionsByFunction": self.versions.list,
+            "PublishVersion": self.versions.publish,
+            "PutFunctionConcurrency": self.concurrency.put_reserved,
+            "PutFunctionEventInvokeConfig": self.event_invoke.put,
+            "PutProvisionedConcurrencyConfig": self.concurrency.put_provisioned,
+            "UpdateAlias": self.aliases.update,
+            "UpdateFunctionCode": self.functions.update_code,
+            "UpdateFunctionConfiguration": self.functions.update_configuration,
+            "UpdateFunctionEventInvokeConfig": self.event_invoke.update,
+        }
 
     def close(self) -> None:
         """Give the state's folder back."""
-        self._catalogue.close()
+        self.catalogue.close()
 
 
 def open_operations(
@@ -49,7 +86,7 @@ def open_operations(
     concurrency: int = 1000,
     unreserved_minimum: int = 100,
     private: Iterable[Path] = (),
-) -> FunctionOperations:
+) -> Operations:
     """Read an account from its folder, or begin one.
 
     Parameters
@@ -74,4 +111,4 @@ def open_operations(
     catalogue = Catalogue(
         state, state.open(), place, now, concurrency=concurrency, unreserved_minimum=unreserved_minimum
     )
-    return FunctionOperations(catalogue)
+    return Operations(catalogue)

@@ -14,22 +14,38 @@ from emulator.lambda_service.control_plane.account import (
     Layer,
     ProvisionedRecord,
     VersionRecord,
+    without,
 )
 from emulator.lambda_service.control_plane.aliases import AliasOperations
-from emulator.lambda_service.control_plane.code import CodeOperations, store_code
+from emulator.lambda_service.control_plane.catalogue import Catalogue
 from emulator.lambda_service.control_plane.concurrency import ConcurrencyOperations, snap_start_is_provisioned
 from emulator.lambda_service.control_plane.configuration import settings_of
-from emulator.lambda_service.control_plane.operation_group import Body
+from emulator.lambda_service.control_plane.functions import store_code
 from emulator.lambda_service.function_version import LATEST
 from emulator.template.project import FunctionSpec
 
 KEPT_SAVES = 5
 
 
-class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations):
-    """Deployment of a function as a template describes it, in steps: between them a version can be tried out."""
+class TemplateFunctions:
+    """Deploys a function as a template describes it, in steps: between them a version can be tried out.
 
-    def update_from_template(self, spec: FunctionSpec) -> str | None:
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    aliases : AliasOperations
+        Checks where the template's alias leads.
+    concurrency : ConcurrencyOperations
+        Checks what the template reserves and provisions.
+    """
+
+    def __init__(self, catalogue: Catalogue, aliases: AliasOperations, concurrency: ConcurrencyOperations) -> None:
+        self._catalogue = catalogue
+        self._aliases = aliases
+        self._concurrency = concurrency
+
+    def update(self, spec: FunctionSpec) -> str | None:
         """Bring ``$LATEST`` and concurrency to what the template says.
 
         Fidelity: like CloudFormation this compares with what the template said before, not with what is there.
@@ -59,7 +75,7 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
                 first = catalogue.account.retired.get(spec.name, 1)
                 function = before or FunctionRecord(spec.name, latest, next_version=first)
                 if spec.reserved_concurrency is not None:
-                    self.check_reservation(function, spec.reserved_concurrency)
+                    self._concurrency.check_reservation(function, spec.reserved_concurrency)
                 kept = function.latest if function.latest.runs_as(latest) else latest
                 done = said if spec.alias is None else ""
                 catalogue.keep(
@@ -77,35 +93,26 @@ class TemplateOperations(CodeOperations, AliasOperations, ConcurrencyOperations)
         version : str
             Where the alias leads.
         said : str, optional
-            What `update_from_template` returned, if this is what the template says.
+            What `update` returned, if this is what the template says.
         """
         assert spec.alias is not None
         with self._catalogue.lock:
             before, _ = self._catalogue.find(spec.name)
-            provisioned = {name: one for name, one in before.provisioned.items() if name != spec.alias}
+            provisioned = without(before.provisioned, spec.alias)
             function = dataclasses.replace(before, provisioned=provisioned)
             alias = function.aliases.get(spec.alias)
             if alias is None or alias.versions != (version,):
                 described = "" if alias is None else alias.description
                 alias = AliasRecord(spec.alias, version, self._catalogue.new_revision(), described)
-                self.check_alias(function, alias)
+                self._aliases.check(function, alias)
                 function = dataclasses.replace(function, aliases={**function.aliases, spec.alias: alias})
             if spec.provisioned_concurrency is not None:
-                self.check_provisioning(function, spec.alias, spec.provisioned_concurrency)
+                self._concurrency.check_provisioning(function, spec.alias, spec.provisioned_concurrency)
                 kept = ProvisionedRecord(spec.provisioned_concurrency, self._catalogue.timestamp())
                 function = dataclasses.replace(function, provisioned={**provisioned, spec.alias: kept})
             if said is not None:
                 function = dataclasses.replace(function, deployed=said)
             self._catalogue.keep(without_old_saves(function))
-
-    def publish_saved(self, name: str) -> Body:
-        """Publish ``$LATEST`` because a file was saved: what nobody has asked for needn't be kept for ever."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(name)
-            newest = function.newest
-            if newest is not None and newest.runs_as(function.latest):
-                return self._describe(function, newest, newest.version)
-            return self._publish(function, is_saved=True)
 
     def _layer_version(self, name: str, code: Code) -> Layer:
         """Return the version of a layer that has this code, published now if there is none."""

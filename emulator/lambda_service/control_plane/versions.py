@@ -5,15 +5,24 @@ from __future__ import annotations
 import dataclasses
 
 from emulator.lambda_service.control_plane.account import FunctionRecord
-from emulator.lambda_service.control_plane.catalogue import check_revision
-from emulator.lambda_service.control_plane.operation_group import Body, OperationGroup, page
+from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import InvalidParameterError
 
 
-class VersionOperations(OperationGroup):
-    """`PublishVersion` and `ListVersionsByFunction`."""
+class VersionOperations:
+    """`PublishVersion` and `ListVersionsByFunction`.
 
-    def publish_version(
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def publish(
         self,
         *,
         function_name: str,
@@ -42,27 +51,34 @@ class VersionOperations(OperationGroup):
                     f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST "
                     f"({latest.code.package_sha256}). Please try again with the CodeSHA256 in $LATEST."
                 )
-            return self._publish_latest(function, description)
+            return self.publish_latest(function, description)
 
-    def list_versions_by_function(
-        self, *, function_name: str, marker: str | None = None, max_items: int | None = None
-    ) -> Body:
+    def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List ``$LATEST``, then the published versions, oldest first."""
         function, _ = self._catalogue.find(function_name)
-        versions = [self._describe(function, one, one.version) for one in function.all_versions()]
+        versions = [self._catalogue.describe(function, record, record.version) for record in function.all_versions()]
         return page("Versions", versions, marker, max_items)
 
-    def _publish_latest(self, function: FunctionRecord, description: str | None = None) -> Body:
-        """Publish ``$LATEST``, or return the newest version if that is the same."""
+    def publish_latest(self, function: FunctionRecord, description: str | None = None) -> Body:
+        """Publish a function's ``$LATEST``, or return the newest version if that is the same."""
         newest = function.newest
         if newest is None or not newest.runs_as(function.latest):
             return self._publish(function, description)
         if newest.is_saved:
             # Now somebody has asked for it, and it stays.
-            wanted = dataclasses.replace(newest, is_saved=False)
-            function = dataclasses.replace(function, versions={**function.versions, newest.version: wanted})
+            requested = dataclasses.replace(newest, is_saved=False)
+            function = dataclasses.replace(function, versions={**function.versions, newest.version: requested})
             self._catalogue.keep(function)
-        return self._describe(function, newest, newest.version)
+        return self._catalogue.describe(function, newest, newest.version)
+
+    def publish_saved(self, name: str) -> Body:
+        """Publish ``$LATEST`` because a file was saved; such versions aren't kept for ever."""
+        with self._catalogue.lock:
+            function, _ = self._catalogue.find(name)
+            newest = function.newest
+            if newest is not None and newest.runs_as(function.latest):
+                return self._catalogue.describe(function, newest, newest.version)
+            return self._publish(function, is_saved=True)
 
     def _publish(self, function: FunctionRecord, description: str | None = None, *, is_saved: bool = False) -> Body:
         published = dataclasses.replace(
@@ -81,4 +97,4 @@ class VersionOperations(OperationGroup):
             next_version=function.next_version + 1,
         )
         self._catalogue.keep(changed)
-        return self._describe(changed, published, published.version)
+        return self._catalogue.describe(changed, published, published.version)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.lambda_service.control_plane.operations import FunctionOperations
+from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.data_plane.fleet import Fleet
 from emulator.template.project import FunctionSpec, ProjectError
 
@@ -45,13 +45,13 @@ class Deployer:
     ----------
     specs : mapping
         By logical id.
-    operations : FunctionOperations
+    operations : Operations
         What is deployed to.
     fleet : Fleet
         Prepares versions.
     """
 
-    def __init__(self, specs: Mapping[str, FunctionSpec], operations: FunctionOperations, fleet: Fleet) -> None:
+    def __init__(self, specs: Mapping[str, FunctionSpec], operations: Operations, fleet: Fleet) -> None:
         self._specs = specs
         self._by_name = {spec.name: spec for spec in specs.values()}
         self._operations = operations
@@ -72,7 +72,7 @@ class Deployer:
         function, _ = self._operations.catalogue.find(name)
         async with self._locks[function.name]:
             body = await asyncio.to_thread(
-                self._operations.update_function_code, function_name=function.name, code_folder=code_folder
+                self._operations.functions.update_code, function_name=function.name, code_folder=code_folder
             )
             spec = self._by_name.get(function.name)
             if spec is None or spec.alias is None:
@@ -96,7 +96,7 @@ class Deployer:
         """
         spec = self._specs[logical_id]
         async with self._locks[spec.name]:
-            said = await asyncio.to_thread(self._operations.update_from_template, spec)
+            said = await asyncio.to_thread(self._operations.template.update, spec)
             if said is not None and spec.alias is not None:
                 await self._publish(spec, said, is_save=is_save)
             return said is not None
@@ -104,14 +104,14 @@ class Deployer:
     async def _publish(self, spec: FunctionSpec, said: str | None = None, *, is_save: bool = False) -> dict[str, Any]:
         assert spec.alias is not None
         if is_save:
-            body = await asyncio.to_thread(self._operations.publish_saved, spec.name)
+            body = await asyncio.to_thread(self._operations.versions.publish_saved, spec.name)
         else:
-            body = await asyncio.to_thread(self._operations.publish_version, function_name=spec.name)
+            body = await asyncio.to_thread(self._operations.versions.publish, function_name=spec.name)
         version = body["Version"]
         runnable = self._operations.catalogue.runnable(spec.name, version)
         reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
         if reason is not None:
             # It does not count as deployed, so the next start tries again.
             raise DeploymentError(spec.name, spec.alias, version, reason)
-        await asyncio.to_thread(self._operations.point_alias, spec, version, said)
-        return self._operations.get_function_configuration(function_name=spec.name, qualifier=spec.alias)
+        await asyncio.to_thread(self._operations.template.point_alias, spec, version, said)
+        return self._operations.functions.get_configuration(function_name=spec.name, qualifier=spec.alias)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.lambda_service.control_plane.names import Place
-from emulator.lambda_service.control_plane.operations import FunctionOperations, open_operations
+from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
 from emulator.lambda_service.data_plane.faults import FaultInjector
@@ -58,7 +58,7 @@ class LambdaService:
 
     Parameters
     ----------
-    operations : FunctionOperations
+    operations : Operations
         What there is, and the way to change it.
     specs : mapping
         The template's functions, by logical id.
@@ -74,7 +74,7 @@ class LambdaService:
 
     def __init__(
         self,
-        operations: FunctionOperations,
+        operations: Operations,
         specs: Mapping[str, FunctionSpec],
         sink: LogSink,
         machine: Mapping[str, str],
@@ -129,7 +129,7 @@ class LambdaService:
         TooManyRequestsError
             Its concurrency is used up.
         """
-        resolved = self.operations.resolve(name, qualifier, self._draw())
+        resolved = self.operations.catalogue.resolve(name, qualifier, self._draw())
         function = resolved.function
         running = self._fleet.get(function)
 
@@ -250,12 +250,12 @@ def open_service(
     return LambdaService(operations, functions, sink, machine, limits=limits, draw=draw)
 
 
-def _deploy_first(operations: FunctionOperations, spec: FunctionSpec) -> None:
+def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:
     try:
-        said = operations.update_from_template(spec)
+        said = operations.template.update(spec)
         if spec.alias is not None:
-            published = operations.publish_version(function_name=spec.name)
-            operations.point_alias(spec, published["Version"], said)
+            published = operations.versions.publish(function_name=spec.name)
+            operations.template.point_alias(spec, published["Version"], said)
     except LambdaApiError as error:
         raise UnsupportedError(spec.logical_id, "Properties", error.message) from error
 

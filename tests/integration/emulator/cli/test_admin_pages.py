@@ -26,15 +26,26 @@ from tests.integration.emulator.lambda_service.environment_rig import Rig, until
 Scenario = Callable[["Pages"], Awaitable[None]]
 
 
+class Versions:
+    """Two versions."""
+
+    def list(self, *, function_name: str) -> dict[str, Any]:
+        return {"Versions": [{"FunctionName": function_name, "Version": one} for one in ("$LATEST", "1", "2")]}
+
+
+class Aliases:
+    """One alias, which sends a tenth of the requests to the second version."""
+
+    def list(self, *, function_name: str) -> dict[str, Any]:
+        routing = {"AdditionalVersionWeights": {"2": 0.1}}
+        return {"Aliases": [{"Name": "live", "FunctionVersion": "1", "RoutingConfig": routing}]}
+
+
 class Operations:
     """One function with two versions, one of which has a tenth of the requests."""
 
-    def list_versions_by_function(self, *, function_name: str) -> dict[str, Any]:
-        return {"Versions": [{"FunctionName": function_name, "Version": one} for one in ("$LATEST", "1", "2")]}
-
-    def list_aliases(self, *, function_name: str) -> dict[str, Any]:
-        routing = {"AdditionalVersionWeights": {"2": 0.1}}
-        return {"Aliases": [{"Name": "live", "FunctionVersion": "1", "RoutingConfig": routing}]}
+    versions = Versions()
+    aliases = Aliases()
 
 
 class Pages:

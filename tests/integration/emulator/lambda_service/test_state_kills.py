@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulator.lambda_service.control_plane.names import Place
-from emulator.lambda_service.control_plane.operations import FunctionOperations, open_operations
+from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.template.project import FunctionSpec
 
@@ -50,27 +50,27 @@ def roll_out(root: Path, said: object) -> None:
     folder = root.parent
     spec = FunctionSpec("F", "f", folder / "one", "app.handler", "python3.13", (folder / "layer",), alias="live")
     operations = open_operations(root, PLACE, utc_now)
-    fingerprint = operations.update_from_template(spec)
+    fingerprint = operations.template.update(spec)
     said("code one")
-    version = operations.publish_version(function_name="f")["Version"]
+    version = operations.versions.publish(function_name="f")["Version"]
     said(f"published {version}")
-    operations.point_alias(spec, version, fingerprint)
+    operations.template.point_alias(spec, version, fingerprint)
     said(f"alias {version} {{}}")
-    operations.update_function_code(function_name="f", code_folder=folder / "two")
+    operations.functions.update_code(function_name="f", code_folder=folder / "two")
     said("code two")
-    newer = operations.publish_version(function_name="f")["Version"]
+    newer = operations.versions.publish(function_name="f")["Version"]
     said(f"published {newer}")
     for weights in ({newer: 0.5}, {}):
         main = version if weights else newer
         config = {"AdditionalVersionWeights": weights}
-        operations.update_alias(function_name="f", name="live", function_version=main, routing_config=config)
+        operations.aliases.update(function_name="f", name="live", function_version=main, routing_config=config)
         said(f"alias {main} {json.dumps(weights)}")
-    operations.delete_function(function_name="f", qualifier=version)
+    operations.functions.delete(function_name="f", qualifier=version)
     operations.catalogue.remove_unused_code([])
     operations.close()
 
 
-def facts(operations: FunctionOperations) -> list[str]:
+def facts(operations: Operations) -> list[str]:
     """Return, of what `roll_out` says, all that holds, in its order."""
     function = operations.catalogue.account.functions.get("f")
     if function is None:
@@ -127,9 +127,9 @@ def test_kill_9_before_any_step_on_disk_leaves_the_old_state_or_the_new(tmp_path
         assert scraps == []
         # And it can be gone on from there.
         if held:
-            newest = operations.publish_version(function_name="f")["Version"]
+            newest = operations.versions.publish(function_name="f")["Version"]
             if "live" not in operations.catalogue.account.functions["f"].aliases:
-                operations.create_alias(function_name="f", name="live", function_version=newest)
+                operations.aliases.create(function_name="f", name="live", function_version=newest)
         operations.close()
 
 

@@ -83,7 +83,7 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
                 await service.deploy(NAME, bad)
             await load.more(5)
             assert {one["version"] for one in await load.stop()} == {"1"}
-            assert service.operations.get_alias(function_name=NAME, name="live")["FunctionVersion"] == "1"
+            assert service.operations.aliases.get(function_name=NAME, name="live")["FunctionVersion"] == "1"
             # The next one that works is version 3: numbers are never used twice.
             assert (await service.deploy(NAME, write_code(project.folder / "good", "good")))["Version"] == "3"
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "good"
@@ -99,7 +99,7 @@ def test_a_version_that_is_deleted_while_it_is_deployed_ends_the_deployment_alon
 
             def delete_the_second() -> None:
                 if operations.catalogue.runnable(NAME, "2") is not None:
-                    operations.delete_function(function_name=NAME, qualifier="2")
+                    operations.functions.delete(function_name=NAME, qualifier="2")
 
             operations.catalogue.on_change(delete_the_second)
             with pytest.raises(DeploymentError, match="deleted meanwhile"):
@@ -116,13 +116,15 @@ def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(projec
         async with project.serve(draw=random.Random(5).random) as service:
             operations = service.operations
             await asyncio.to_thread(
-                operations.update_function_code,
+                operations.functions.update_code,
                 function_name=NAME, code_folder=write_code(project.folder / "new", "two"), publish=True,
             )  # fmt: skip
             draws = random.Random(5)
             for weight in (0.0, 0.25, 1.0):
                 config = {"AdditionalVersionWeights": {"2": weight}}
-                await asyncio.to_thread(operations.update_alias, function_name=NAME, name="live", routing_config=config)
+                await asyncio.to_thread(
+                    operations.aliases.update, function_name=NAME, name="live", routing_config=config
+                )
                 expected = ["2" if draws.random() < weight else "1" for _ in range(80)]
                 answers = []
                 for start in range(0, 80, 4):
@@ -132,7 +134,7 @@ def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(projec
                 assert {(one["version"], one["text"]) for one in answers} <= {("1", "one"), ("2", "two")}
                 assert all(one["arn"].endswith(f":function:{NAME}:live") for one in answers)
             await asyncio.to_thread(
-                operations.update_alias, function_name=NAME, name="live", function_version="2",
+                operations.aliases.update, function_name=NAME, name="live", function_version="2",
                 routing_config={"AdditionalVersionWeights": {}},
             )  # fmt: skip
             assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "2"
@@ -146,12 +148,12 @@ def test_a_canary_that_fails_on_purpose_costs_its_own_share_and_ends_with_the_ro
         async with project.serve() as service:
             operations, alias = service.operations, {"function_name": NAME, "name": "live"}
             new = write_code(project.folder / "new", "two")
-            operations.update_function_code(function_name=NAME, code_folder=new, publish=True)
+            operations.functions.update_code(function_name=NAME, code_folder=new, publish=True)
             service.faults.set(f"{NAME}:2", Fault(ERROR))
-            operations.update_alias(**alias, routing_config={"AdditionalVersionWeights": {"2": 0.5}})
+            operations.aliases.update(**alias, routing_config={"AdditionalVersionWeights": {"2": 0.5}})
             ended = [await service.submit(NAME, b"{}", "live") for _ in range(60)]
             assert {(one.version, one.function_error) for one in ended} == {("1", None), ("2", "Unhandled")}
-            operations.update_alias(**alias, routing_config={"AdditionalVersionWeights": {}})
+            operations.aliases.update(**alias, routing_config={"AdditionalVersionWeights": {}})
             ended = [await service.submit(NAME, b"{}", "live") for _ in range(20)]
             assert {(one.version, one.function_error) for one in ended} == {("1", None)}
             # The fault is still there: it was the rollback that ended the failures.
@@ -183,11 +185,11 @@ def test_what_changed_while_the_emulator_was_off_is_deployed_by_the_start(projec
         async with project.serve() as service:
             await service.deploy(NAME, write_code(project.folder / "new", "two"))
             weights = {"AdditionalVersionWeights": {"1": 0.0}}
-            service.operations.update_alias(function_name=NAME, name="live", routing_config=weights)
+            service.operations.aliases.update(function_name=NAME, name="live", routing_config=weights)
         async with project.serve() as service:
             # The template says what it said, so what was done by hand stays.
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "two"
-            alias = service.operations.get_alias(function_name=NAME, name="live")
+            alias = service.operations.aliases.get(function_name=NAME, name="live")
             assert alias["RoutingConfig"] == {"AdditionalVersionWeights": {"1": 0.0}}
         write_code(project.source, "three")
         async with project.serve() as service:
@@ -202,14 +204,14 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
         async with project.serve() as service:
             name = {"function_name": NAME}
             await asyncio.to_thread(
-                service.operations.put_function_concurrency, **name, reserved_concurrent_executions=0
+                service.operations.concurrency.put_reserved, **name, reserved_concurrent_executions=0
             )
             await asyncio.sleep(0)
             with pytest.raises(TooManyRequestsError) as caught:
                 service.submit(NAME, b"{}", "live")
             assert caught.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
             await asyncio.to_thread(
-                service.operations.put_function_concurrency, **name, reserved_concurrent_executions=1
+                service.operations.concurrency.put_reserved, **name, reserved_concurrent_executions=1
             )
             await asyncio.sleep(0)
             gate, began = project.folder / "gate", project.folder / "began"
@@ -223,7 +225,7 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
             gate.touch()
             await until(lambda: service.ledger.in_flight(NAME) == 0)
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "one"
-            service.operations.delete_function_concurrency(**name)
+            service.operations.concurrency.delete_reserved(**name)
 
     run(scenario())
 
@@ -233,9 +235,9 @@ def test_a_deleted_function_gives_its_concurrency_back(project: Project) -> None
     async def scenario() -> None:
         async with project.serve() as service:
             name, operations, whole = {"function_name": NAME}, service.operations, service.ledger.unreserved
-            operations.put_function_concurrency(**name, reserved_concurrent_executions=5)
+            operations.concurrency.put_reserved(**name, reserved_concurrent_executions=5)
             await until(lambda: service.ledger.unreserved == whole - 5)
-            operations.delete_function(**name)
+            operations.functions.delete(**name)
             await until(lambda: service.ledger.unreserved == whole)
 
     run(scenario())
@@ -248,8 +250,8 @@ def test_environments_end_once_no_alias_leads_to_their_version(project: Project)
             await answer(service.submit(NAME, b"{}", "live"))
             (old,) = [pid for pool in service.pools() for pid in pool.status().pids]
             new = write_code(project.folder / "new", "two")
-            operations.update_function_code(function_name=NAME, code_folder=new, publish=True)
-            operations.update_alias(function_name=NAME, name="live", function_version="2")
+            operations.functions.update_code(function_name=NAME, code_folder=new, publish=True)
+            operations.aliases.update(function_name=NAME, name="live", function_version="2")
             await until(lambda: not Path(f"/proc/{old}").exists())
             assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "2"
             assert (await answer(service.submit(NAME, b"{}", "1")))["version"] == "1"
@@ -266,7 +268,7 @@ def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Proj
             operations, name = service.operations, {"function_name": NAME, "qualifier": "live"}
 
             def is_ready() -> bool:
-                return bool(operations.get_provisioned_concurrency_config(**name)["Status"] == "READY")
+                return bool(operations.concurrency.get_provisioned(**name)["Status"] == "READY")
 
             await until(is_ready)
             assert (await answer(service.submit(NAME, b"{}", "live")))["type"] == "provisioned-concurrency"
@@ -275,11 +277,9 @@ def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Proj
             both = [service.submit(NAME, b"{}", "live") for _ in range(2)]
             got = [await answer(one) for one in both]
             assert {(one["text"], one["version"]) for one in got} == {("two", "2")}
-            operations.delete_provisioned_concurrency_config(**name)
+            operations.concurrency.delete_provisioned(**name)
             await asyncio.sleep(0)
-            assert operations.list_provisioned_concurrency_configs(function_name=NAME) == {
-                "ProvisionedConcurrencyConfigs": []
-            }
+            assert operations.concurrency.list_provisioned(function_name=NAME) == {"ProvisionedConcurrencyConfigs": []}
 
     run(scenario())
 
@@ -288,12 +288,12 @@ def test_a_published_version_says_when_its_snapshot_is_ready(project: Project) -
     async def scenario() -> None:
         async with project.serve() as service:
             operations = service.operations
-            operations.update_function_configuration(function_name=NAME, changes={"Description": "other"})
-            published = operations.publish_version(function_name=NAME)
+            operations.functions.update_configuration(function_name=NAME, changes={"Description": "other"})
+            published = operations.versions.publish(function_name=NAME)
             version = {"function_name": NAME, "qualifier": published["Version"]}
             assert published["State"] == ("Pending" if project.spec.snap_start else "Active")
-            await until(lambda: operations.get_function_configuration(**version)["State"] == "Active")
-            status = operations.get_function_configuration(**version)["SnapStart"]["OptimizationStatus"]
+            await until(lambda: operations.functions.get_configuration(**version)["State"] == "Active")
+            status = operations.functions.get_configuration(**version)["SnapStart"]["OptimizationStatus"]
             assert status == ("On" if project.spec.snap_start else "Off")
 
     run(scenario())
@@ -307,8 +307,8 @@ def test_operations_in_other_threads_do_not_disturb_requests(project: Project) -
             def change_and_change() -> int:
                 changes = 0
                 while not stop.is_set():
-                    operations.create_alias(function_name=NAME, name="other", function_version="1")
-                    operations.delete_alias(function_name=NAME, name="other")
+                    operations.aliases.create(function_name=NAME, name="other", function_version="1")
+                    operations.aliases.delete(function_name=NAME, name="other")
                     changes += 1
                 return changes
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
-from emulator.lambda_service.control_api.operations_table import IMITATED, Operation, lambda_operations, snake_case
+from emulator.lambda_service.control_api.operations_table import Operation, lambda_operations, snake_case
 from emulator.lambda_service.control_api.parameters import gather
-from emulator.lambda_service.control_plane.operations import FunctionOperations
+from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.operations import open_operations
+from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.errors import LambdaApiError
 
 FUNCTION = "/2015-03-31/functions/f"
@@ -59,10 +64,14 @@ def test_parameters_of_the_path_are_decoded() -> None:
         assert operation("GET", f"/2015-03-31/functions/{encoded}")[1] == {"FunctionName": arn}
 
 
-def test_every_imitated_operation_has_its_method() -> None:
-    for name in IMITATED:
-        # Invoke is the data plane's.
-        assert name == "Invoke" or callable(getattr(FunctionOperations, snake_case(name))), name
+def test_every_imitated_operation_is_lambdas_and_takes_what_lambda_requires() -> None:
+    model = ServiceModel(Loader().load_service_model("lambda", "service-2"))
+    operations = open_operations(None, Place("eu-west-1", "123456789012"), utc_now)
+    for name, method in operations.table().items():
+        shape = model.operation_model(name).input_shape
+        required = {snake_case(member) for member in (shape.required_members if shape else ())}
+        assert required <= inspect.signature(method).parameters.keys(), name
+    operations.close()
 
 
 def test_parameters_come_from_path_query_and_body() -> None:

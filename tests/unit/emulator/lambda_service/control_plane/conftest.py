@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from emulator.lambda_service.control_plane.names import Place
-from emulator.lambda_service.control_plane.operations import FunctionOperations, open_operations
+from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.template.project import FunctionSpec
 
-Open = Callable[[], FunctionOperations]
+Open = Callable[[], Operations]
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def spec(source: Path) -> FunctionSpec:
 @pytest.fixture
 def reopen(tmp_path: Path) -> Iterator[Open]:
     """Return a function that opens the account, after closing it if it is open, as a restart does."""
-    opened: list[FunctionOperations] = []
+    opened: list[Operations] = []
     began = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
-    def _reopen() -> FunctionOperations:
+    def _reopen() -> Operations:
         for one in opened:
             one.close()
         opened[:] = [open_operations(tmp_path / "state", Place("eu-west-1", "123456789012"), lambda: began)]
@@ -48,8 +48,8 @@ def reopen(tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def operations(reopen: Open, spec: FunctionSpec) -> FunctionOperations:
+def operations(reopen: Open, spec: FunctionSpec) -> Operations:
     """The account with one function, nothing published."""
     opened = reopen()
-    opened.update_from_template(spec)
+    opened.template.update(spec)
     return opened

@@ -11,34 +11,34 @@ from hypothesis import strategies as st
 
 from emulator.lambda_service.control_plane.catalogue import Availability
 from emulator.lambda_service.control_plane.concurrency import shares
-from emulator.lambda_service.control_plane.operations import FunctionOperations
+from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.template.project import FunctionSpec
 from tests.unit.emulator.lambda_service.control_plane.asking import ARN, PLACE, F, refusal
 
 
-def test_aliases(operations: FunctionOperations) -> None:
-    operations.publish_version(**F)
-    operations.update_function_configuration(**F, changes={"Timeout": 4})
-    operations.publish_version(**F)
-    made = operations.create_alias(**F, name="live", function_version="1", description="d")
+def test_aliases(operations: Operations) -> None:
+    operations.versions.publish(**F)
+    operations.functions.update_configuration(**F, changes={"Timeout": 4})
+    operations.versions.publish(**F)
+    made = operations.aliases.create(**F, name="live", function_version="1", description="d")
     assert (made["AliasArn"], made["FunctionVersion"], "RoutingConfig" in made) == (f"{ARN}:live", "1", False)
-    again = refusal(operations.create_alias, **F, name="live", function_version="1")
+    again = refusal(operations.aliases.create, **F, name="live", function_version="1")
     assert again == ("ResourceConflictException", 409, f"Alias already exists: {ARN}:live")
-    weighted = operations.update_alias(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": 0.3}})
+    weighted = operations.aliases.update(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": 0.3}})
     assert weighted["RoutingConfig"] == {"AdditionalVersionWeights": {"2": 0.3}}
     assert (weighted["Description"], weighted["FunctionVersion"]) == ("d", "1")
-    stale = refusal(operations.update_alias, **F, name="live", description="x", revision_id=made["RevisionId"])
+    stale = refusal(operations.aliases.update, **F, name="live", description="x", revision_id=made["RevisionId"])
     assert stale[:2] == ("PreconditionFailedException", 412)
-    assert operations.update_alias(**F, name="live", description="", revision_id=weighted["RevisionId"])
-    assert [one["Name"] for one in operations.list_aliases(**F, function_version="2")["Aliases"]] == ["live"]
-    in_use = refusal(operations.delete_function, **F, qualifier="2")
+    assert operations.aliases.update(**F, name="live", description="", revision_id=weighted["RevisionId"])
+    assert [one["Name"] for one in operations.aliases.list(**F, function_version="2")["Aliases"]] == ["live"]
+    in_use = refusal(operations.functions.delete, **F, qualifier="2")
     assert in_use[:2] == ("ResourceConflictException", 409)
-    assert operations.get_function_configuration(**F, qualifier="live")["FunctionArn"] == f"{ARN}:live"
-    assert refusal(operations.delete_function, **F, qualifier="$LATEST")[1] == 400
-    operations.delete_alias(**F, name="live")
-    operations.delete_alias(**F, name="live")
-    assert operations.list_aliases(**F) == {"Aliases": []}
+    assert operations.functions.get_configuration(**F, qualifier="live")["FunctionArn"] == f"{ARN}:live"
+    assert refusal(operations.functions.delete, **F, qualifier="$LATEST")[1] == 400
+    operations.aliases.delete(**F, name="live")
+    operations.aliases.delete(**F, name="live")
+    assert operations.aliases.list(**F) == {"Aliases": []}
 
 
 @pytest.mark.parametrize(
@@ -60,23 +60,21 @@ def test_aliases(operations: FunctionOperations) -> None:
         ({"weights": {"2": 0.1}, "function_version": "$LATEST"}, "InvalidParameterValueException", 400),
     ],
 )
-def test_aliases_that_are_refused(
-    operations: FunctionOperations, arguments: dict[str, Any], code: str, status: int
-) -> None:
-    operations.publish_version(**F)
-    operations.update_function_configuration(**F, changes={"Timeout": 4})
-    operations.publish_version(**F)
+def test_aliases_that_are_refused(operations: Operations, arguments: dict[str, Any], code: str, status: int) -> None:
+    operations.versions.publish(**F)
+    operations.functions.update_configuration(**F, changes={"Timeout": 4})
+    operations.versions.publish(**F)
     weights = arguments.pop("weights", None)
     routing = None if weights is None else {"AdditionalVersionWeights": weights}
     wanted = {"name": "live", "function_version": "1", "routing_config": routing, **arguments}
-    assert refusal(operations.create_alias, **F, **wanted)[:2] == (code, status)
-    assert operations.list_aliases(**F) == {"Aliases": []}
+    assert refusal(operations.aliases.create, **F, **wanted)[:2] == (code, status)
+    assert operations.aliases.list(**F) == {"Aliases": []}
 
 
 @given(weight=st.floats(0, 1), draws=st.lists(st.floats(0, 1, exclude_max=True), max_size=20))
-def test_the_weight_is_the_share_of_draws(weight: float, draws: list[float], pair: FunctionOperations) -> None:
-    pair.update_alias(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": weight}})
-    versions = [pair.resolve("hello", "live", draw).function.version for draw in draws]
+def test_the_weight_is_the_share_of_draws(weight: float, draws: list[float], pair: Operations) -> None:
+    pair.aliases.update(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": weight}})
+    versions = [pair.catalogue.resolve("hello", "live", draw).function.version for draw in draws]
     assert versions == ["2" if draw < weight else "1" for draw in draws]
 
 
@@ -87,75 +85,78 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("pair")
     operations = open_operations(None, PLACE, utc_now)
-    operations.update_from_template(FunctionSpec("Hello", "hello", folder, "app.handler", "python3.13"))
-    operations.publish_version(**F)
-    operations.update_function_configuration(**F, changes={"Timeout": 4})
-    operations.publish_version(**F)
-    operations.create_alias(**F, name="live", function_version="1")
+    operations.template.update(FunctionSpec("Hello", "hello", folder, "app.handler", "python3.13"))
+    operations.versions.publish(**F)
+    operations.functions.update_configuration(**F, changes={"Timeout": 4})
+    operations.versions.publish(**F)
+    operations.aliases.create(**F, name="live", function_version="1")
     yield operations
     operations.close()
 
 
-def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: FunctionOperations) -> None:
+def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Operations) -> None:
     invalid = ("InvalidParameterValueException", 400)
-    put, provision = operations.put_function_concurrency, operations.put_provisioned_concurrency_config
-    assert operations.get_function_concurrency(**F) == {}
+    put, provision = (
+        operations.concurrency.put_reserved,
+        operations.concurrency.put_provisioned,
+    )
+    assert operations.concurrency.get_reserved(**F) == {}
     assert refusal(put, **F, reserved_concurrent_executions=901)[:2] == invalid
     assert refusal(put, **F, reserved_concurrent_executions=-1)[0] == "ValidationException"
     assert put(**F, reserved_concurrent_executions=900) == {"ReservedConcurrentExecutions": 900}
     assert put(**F, reserved_concurrent_executions=5) == {"ReservedConcurrentExecutions": 5}
-    assert operations.get_function(**F)["Concurrency"] == {"ReservedConcurrentExecutions": 5}
-    limits = operations.get_account_settings()["AccountLimit"]
+    assert operations.functions.get(**F)["Concurrency"] == {"ReservedConcurrentExecutions": 5}
+    limits = operations.functions.get_account_settings()["AccountLimit"]
     assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (1000, 995)
-    operations.publish_version(**F)
+    operations.versions.publish(**F)
     assert refusal(provision, **F, qualifier="$LATEST", provisioned_concurrent_executions=1)[:2] == invalid
     assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=6)[:2] == invalid
     assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=0)[0] == "ValidationException"
     wanted = provision(**F, qualifier="1", provisioned_concurrent_executions=4)
     assert (wanted["RequestedProvisionedConcurrentExecutions"], wanted["Status"]) == (4, "IN_PROGRESS")
     assert refusal(put, **F, reserved_concurrent_executions=3)[:2] == invalid
-    listed = operations.list_provisioned_concurrency_configs(**F)["ProvisionedConcurrencyConfigs"]
+    listed = operations.concurrency.list_provisioned(**F)["ProvisionedConcurrencyConfigs"]
     assert [one["FunctionArn"] for one in listed] == [f"{ARN}:1"]
-    operations.delete_provisioned_concurrency_config(**F, qualifier="1")
-    missing = refusal(operations.get_provisioned_concurrency_config, **F, qualifier="1")
+    operations.concurrency.delete_provisioned(**F, qualifier="1")
+    missing = refusal(operations.concurrency.get_provisioned, **F, qualifier="1")
     assert missing[:2] == ("ProvisionedConcurrencyConfigNotFoundException", 404)
-    operations.delete_function_concurrency(**F)
-    assert operations.get_function_concurrency(**F) == {}
-    operations.update_function_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
-    operations.publish_version(**F)
+    operations.concurrency.delete_reserved(**F)
+    assert operations.concurrency.get_reserved(**F) == {}
+    operations.functions.update_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
+    operations.versions.publish(**F)
     assert refusal(provision, **F, qualifier="2", provisioned_concurrent_executions=1)[:2] == invalid
 
 
-def test_provisioned_concurrency_and_snap_start_never_meet(operations: FunctionOperations, spec: FunctionSpec) -> None:
+def test_provisioned_concurrency_and_snap_start_never_meet(operations: Operations, spec: FunctionSpec) -> None:
     invalid = ("InvalidParameterValueException", 400)
-    operations.publish_version(**F)
-    operations.update_function_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
-    operations.publish_version(**F)
-    operations.create_alias(**F, name="live", function_version="1")
-    operations.put_provisioned_concurrency_config(**F, qualifier="live", provisioned_concurrent_executions=3)
+    operations.versions.publish(**F)
+    operations.functions.update_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
+    operations.versions.publish(**F)
+    operations.aliases.create(**F, name="live", function_version="1")
+    operations.concurrency.put_provisioned(**F, qualifier="live", provisioned_concurrent_executions=3)
     weighted = {"AdditionalVersionWeights": {"2": 0.5}}
     for changes in ({"function_version": "2"}, {"function_version": "$LATEST"}, {"routing_config": weighted}):
-        assert refusal(operations.update_alias, **F, name="live", **changes)[:2] == invalid
-    assert operations.get_alias(**F, name="live")["FunctionVersion"] == "1"
+        assert refusal(operations.aliases.update, **F, name="live", **changes)[:2] == invalid
+    assert operations.aliases.get(**F, name="live")["FunctionVersion"] == "1"
     both = dataclasses.replace(spec, snap_start=True, provisioned_concurrency=1, alias="live")
     before = operations.catalogue.account
     with pytest.raises(LambdaApiError, match="not supported for SnapStart"):
-        operations.update_from_template(both)
+        operations.template.update(both)
     assert operations.catalogue.account is before
 
 
-def test_a_version_is_provisioned_by_its_number_or_by_an_alias(pair: FunctionOperations) -> None:
-    f, provision = {"function_name": "hello"}, pair.put_provisioned_concurrency_config
+def test_a_version_is_provisioned_by_its_number_or_by_an_alias(pair: Operations) -> None:
+    f, provision = {"function_name": "hello"}, pair.concurrency.put_provisioned
     weights = {"AdditionalVersionWeights": {"2": 0.5}}
-    pair.create_alias(**f, name="shared", function_version="1", routing_config=weights)
+    pair.aliases.create(**f, name="shared", function_version="1", routing_config=weights)
     provision(**f, qualifier="2", provisioned_concurrent_executions=1)
     refused = refusal(provision, **f, qualifier="shared", provisioned_concurrent_executions=3)
     assert refused[2].startswith("Alias can't be used for Provisioned Concurrency")
-    pair.delete_provisioned_concurrency_config(**f, qualifier="2")
+    pair.concurrency.delete_provisioned(**f, qualifier="2")
     provision(**f, qualifier="shared", provisioned_concurrent_executions=3)
     refused = refusal(provision, **f, qualifier="1", provisioned_concurrent_executions=1)
     assert refused[2] == "Version is pointed by a Provisioned Concurrency alias"
     assert sum(shares(pair.catalogue.account.functions["hello"]).values()) == 3, "halves are not rounded twice"
     pair.catalogue.availability = lambda function: Availability({"1": 1, "2": 2}[function.version])
-    assert pair.get_provisioned_concurrency_config(**f, qualifier="shared")["Status"] == "READY"
-    pair.delete_alias(**f, name="shared")
+    assert pair.concurrency.get_provisioned(**f, qualifier="shared")["Status"] == "READY"
+    pair.aliases.delete(**f, name="shared")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from emulator.lambda_service.control_plane.names import Place
-from emulator.lambda_service.control_plane.operations import FunctionOperations, open_operations
+from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.function_version import LATEST
@@ -52,9 +52,9 @@ class Rollouts(RuleBasedStateMachine):
             (self.folder / text / "app.py").write_text(text)
         self.model = Model()
         self.operations = self.open()
-        self.operations.update_from_template(FunctionSpec("F", "f", self.folder / "a", "app.handler", "python3.13"))
+        self.operations.template.update(FunctionSpec("F", "f", self.folder / "a", "app.handler", "python3.13"))
 
-    def open(self) -> FunctionOperations:
+    def open(self) -> Operations:
         return open_operations(self.folder / "state", Place("eu-west-1", "123456789012"), utc_now)
 
     def teardown(self) -> None:
@@ -68,14 +68,14 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(text=st.sampled_from("abc"))
     def change_code(self, text: str) -> None:
-        before = self.operations.get_function_configuration(**F)["RevisionId"]
-        after = self.operations.update_function_code(**F, code_folder=self.folder / text, revision_id=before)
+        before = self.operations.functions.get_configuration(**F)["RevisionId"]
+        after = self.operations.functions.update_code(**F, code_folder=self.folder / text, revision_id=before)
         assert after["RevisionId"] != before
         self.model.latest = (text, self.model.latest[1])
 
     @rule(timeout=st.integers(3, 5))
     def change_configuration(self, timeout: int) -> None:
-        self.operations.update_function_configuration(**F, changes={"Timeout": timeout})
+        self.operations.functions.update_configuration(**F, changes={"Timeout": timeout})
         self.model.latest = (self.model.latest[0], timeout)
 
     @precondition(lambda self: len(self.model.published) < 5)
@@ -89,12 +89,12 @@ class Rollouts(RuleBasedStateMachine):
             model.count += 1
             expected = str(model.count)
             model.published[expected] = model.latest
-        assert self.operations.publish_version(**F)["Version"] == expected
+        assert self.operations.versions.publish(**F)["Version"] == expected
 
     @rule(name=ALIASES, main=VERSIONS, other=VERSIONS, weight=WEIGHTS, is_weighted=st.booleans())
     def assign(self, name: str, main: str, other: str, weight: float, is_weighted: bool) -> None:
         weights = {other: weight} if is_weighted else {}
-        change = self.operations.update_alias if name in self.model.aliases else self.operations.create_alias
+        change = self.operations.aliases.update if name in self.model.aliases else self.operations.aliases.create
         routing: dict[str, Any] = {"AdditionalVersionWeights": weights}
         if self.model.allows(main, weights):
             change(**F, name=name, function_version=main, routing_config=routing)
@@ -105,18 +105,18 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(name=ALIASES)
     def delete_alias(self, name: str) -> None:
-        self.operations.delete_alias(**F, name=name)
+        self.operations.aliases.delete(**F, name=name)
         self.model.aliases.pop(name, None)
 
     @rule(version=VERSIONS)
     def delete_version(self, version: str) -> None:
         used = {one for main, weights in self.model.aliases.values() for one in (main, *weights)}
         if version in self.model.published and version not in used:
-            self.operations.delete_function(**F, qualifier=version)
+            self.operations.functions.delete(**F, qualifier=version)
             del self.model.published[version]
             return
         with pytest.raises(LambdaApiError) as caught:
-            self.operations.delete_function(**F, qualifier=version)
+            self.operations.functions.delete(**F, qualifier=version)
         is_there = version in self.model.published
         assert caught.value.status == (409 if is_there else 400 if version == LATEST else 404)
 
@@ -126,20 +126,20 @@ class Rollouts(RuleBasedStateMachine):
         for name, (main, weights) in self.model.aliases.items():
             for draw in (0.0, 0.05, 0.3, 0.99):
                 expected = next((one for one, weight in weights.items() if draw < weight), main)
-                resolved = self.operations.resolve("f", name, draw)
+                resolved = self.operations.catalogue.resolve("f", name, draw)
                 assert resolved.function.version == expected
                 assert resolved.arn_used.endswith(f":f:{name}")
         for version, (text, timeout) in contents.items():
-            spec = self.operations.resolve("f", version, 0.5).function.spec
+            spec = self.operations.catalogue.resolve("f", version, 0.5).function.spec
             assert ((spec.code_dir / "app.py").read_text(), spec.timeout_s) == (text, timeout)
 
     @invariant()
     def lists_say_what_the_model_says(self) -> None:
-        versions = self.operations.list_versions_by_function(**F)["Versions"]
+        versions = self.operations.versions.list(**F)["Versions"]
         assert [one["Version"] for one in versions] == [LATEST, *self.model.published]
         aliases = {
             one["Name"]: (one["FunctionVersion"], one.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}))
-            for one in self.operations.list_aliases(**F)["Aliases"]
+            for one in self.operations.aliases.list(**F)["Aliases"]
         }
         assert aliases == self.model.aliases
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulator.lambda_service.control_plane.names import Place
-from emulator.lambda_service.control_plane.operations import FunctionOperations, open_operations
+from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.control_plane.state import StateError, StateFolder
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.template.project import FunctionSpec
@@ -17,58 +17,58 @@ from emulator.template.project import FunctionSpec
 PLACE = Place("eu-west-1", "123456789012")
 
 
-def everything(operations: FunctionOperations) -> list[object]:
+def everything(operations: Operations) -> list[object]:
     name = {"function_name": "hello"}
     return [
-        operations.list_functions(function_version="ALL"),
-        operations.list_versions_by_function(**name),
-        operations.list_aliases(**name),
-        operations.get_function_concurrency(**name),
-        operations.list_function_event_invoke_configs(**name),
-        operations.list_provisioned_concurrency_configs(**name),
-        operations.get_account_settings(),
+        operations.functions.list(function_version="ALL"),
+        operations.versions.list(**name),
+        operations.aliases.list(**name),
+        operations.concurrency.get_reserved(**name),
+        operations.event_invoke.list(**name),
+        operations.concurrency.list_provisioned(**name),
+        operations.functions.get_account_settings(),
     ]
 
 
-def test_a_restart_keeps_everything(operations: FunctionOperations, reopen: object, spec: FunctionSpec) -> None:
+def test_a_restart_keeps_everything(operations: Operations, reopen: object, spec: FunctionSpec) -> None:
     name = {"function_name": "hello"}
-    operations.publish_version(**name, description="first")
-    operations.update_function_configuration(**name, changes={"Timeout": 9, "Description": "é"})
-    operations.publish_version(**name)
+    operations.versions.publish(**name, description="first")
+    operations.functions.update_configuration(**name, changes={"Timeout": 9, "Description": "é"})
+    operations.versions.publish(**name)
     weights = {"AdditionalVersionWeights": {"2": 0.25}}
-    operations.create_alias(**name, name="live", function_version="1", routing_config=weights, description="d")
-    operations.put_function_concurrency(**name, reserved_concurrent_executions=7)
-    operations.put_function_event_invoke_config(**name, qualifier="live", maximum_retry_attempts=1)
-    operations.put_provisioned_concurrency_config(**name, qualifier="2", provisioned_concurrent_executions=3)
+    operations.aliases.create(**name, name="live", function_version="1", routing_config=weights, description="d")
+    operations.concurrency.put_reserved(**name, reserved_concurrent_executions=7)
+    operations.event_invoke.put(**name, qualifier="live", maximum_retry_attempts=1)
+    operations.concurrency.put_provisioned(**name, qualifier="2", provisioned_concurrent_executions=3)
     before = everything(operations)
     again = reopen()  # type: ignore[operator]
     assert everything(again) == before
     # The template says what it said: what was changed by the API stays.
-    assert again.update_from_template(spec) is None
+    assert again.template.update(spec) is None
     assert everything(again) == before
-    again.update_alias(**name, name="live", routing_config={"AdditionalVersionWeights": {}})
-    assert "RoutingConfig" not in reopen().get_alias(**name, name="live")  # type: ignore[operator]
+    again.aliases.update(**name, name="live", routing_config={"AdditionalVersionWeights": {}})
+    assert "RoutingConfig" not in reopen().aliases.get(**name, name="live")  # type: ignore[operator]
 
 
 def test_a_changed_template_is_deployed_over_what_is_there(
-    operations: FunctionOperations, reopen: object, spec: FunctionSpec, source: Path
+    operations: Operations, reopen: object, spec: FunctionSpec, source: Path
 ) -> None:
-    operations.publish_version(function_name="hello")
+    operations.versions.publish(function_name="hello")
     (source / "app.py").write_text("changed = True\n")
-    again: FunctionOperations = reopen()  # type: ignore[operator]
-    assert again.update_from_template(spec) is not None
-    assert again.publish_version(function_name="hello")["Version"] == "2"
+    again: Operations = reopen()  # type: ignore[operator]
+    assert again.template.update(spec) is not None
+    assert again.versions.publish(function_name="hello")["Version"] == "2"
 
 
 def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: object, spec: FunctionSpec) -> None:
     aliased = dataclasses.replace(spec, alias="live")
-    first: FunctionOperations = reopen()  # type: ignore[operator]
-    assert first.update_from_template(aliased) is not None
-    again: FunctionOperations = reopen()  # type: ignore[operator]
-    said = again.update_from_template(aliased)
+    first: Operations = reopen()  # type: ignore[operator]
+    assert first.template.update(aliased) is not None
+    again: Operations = reopen()  # type: ignore[operator]
+    said = again.template.update(aliased)
     assert said is not None
-    again.point_alias(aliased, again.publish_version(function_name="hello")["Version"], said)
-    assert reopen().update_from_template(aliased) is None  # type: ignore[operator]
+    again.template.point_alias(aliased, again.versions.publish(function_name="hello")["Version"], said)
+    assert reopen().template.update(aliased) is None  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -98,19 +98,19 @@ def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Pat
     assert (root / "code" / "kept").is_dir()
 
 
-def test_code_that_is_gone_is_said_with_its_versions(operations: FunctionOperations, reopen: object) -> None:
-    operations.publish_version(function_name="hello")
-    location = operations.get_function(function_name="hello")["Code"]["Location"]
+def test_code_that_is_gone_is_said_with_its_versions(operations: Operations, reopen: object) -> None:
+    operations.versions.publish(function_name="hello")
+    location = operations.functions.get(function_name="hello")["Code"]["Location"]
     file = Path(location.removeprefix("file://")) / "app.py"
     file.unlink()
     with pytest.raises(StateError, match=r"the code of hello:\$LATEST, hello:1 is damaged or missing"):
         reopen()  # type: ignore[operator]
 
 
-def test_a_folder_in_use_is_refused(operations: FunctionOperations, tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused(operations: Operations, tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"another emulator keeps its functions in .*--state-dir"):
         open_operations(tmp_path / "state", PLACE, utc_now)
-    assert operations.get_function(function_name="hello")
+    assert operations.functions.get(function_name="hello")
 
 
 def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
@@ -125,20 +125,20 @@ def test_a_first_start_that_was_cut_off_is_no_hindrance(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "code").mkdir()
     operations = open_operations(tmp_path, PLACE, utc_now)
-    assert operations.list_functions() == {"Functions": []}
+    assert operations.functions.list() == {"Functions": []}
     operations.close()
 
 
 def test_without_a_folder_nothing_is_left(spec: FunctionSpec) -> None:
     operations = open_operations(None, PLACE, utc_now)
-    operations.update_from_template(spec)
+    operations.template.update(spec)
     folder = operations.catalogue.code.folder("x").parent
     assert folder.is_dir()
     operations.close()
     assert not folder.parent.exists()
 
 
-def test_the_file_says_its_format(operations: FunctionOperations, tmp_path: Path) -> None:
+def test_the_file_says_its_format(operations: Operations, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "state" / "state.json").read_text())["format"] == 1
 
 

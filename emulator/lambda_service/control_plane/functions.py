@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from emulator.lambda_service.control_plane.account import Code, FunctionRecord, Layer, VersionRecord
-from emulator.lambda_service.control_plane.catalogue import check_revision
+from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
 from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
-from emulator.lambda_service.control_plane.operation_group import Body, page
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.control_plane.settings_changes import changed_settings
 from emulator.lambda_service.control_plane.versions import VersionOperations
 from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError
@@ -23,28 +23,40 @@ _MAX_ACCOUNT_BYTES = 80_530_636_800
 _MAX_LAYERS = 5
 
 
-class CodeOperations(VersionOperations):
-    """`GetFunction`, `UpdateFunctionCode` and what belongs to them; `UpdateFunctionCode` can publish a version."""
+class FunctionOperations:
+    """`GetFunction`, `UpdateFunctionCode` and what belongs to them.
 
-    def list_functions(
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What they read and change.
+    versions : VersionOperations
+        For `UpdateFunctionCode`, which can publish a version.
+    """
+
+    def __init__(self, catalogue: Catalogue, versions: VersionOperations) -> None:
+        self._catalogue = catalogue
+        self._versions = versions
+
+    def list(
         self, *, function_version: str | None = None, marker: str | None = None, max_items: int | None = None
     ) -> Body:
         """List functions by name; with ``ALL``, each with all of its versions."""
         found = []
         for _, function in sorted(self._catalogue.account.functions.items()):
             if function_version == "ALL":
-                found += [self._describe(function, one, one.version) for one in function.all_versions()]
+                found += [self._catalogue.describe(function, one, one.version) for one in function.all_versions()]
             else:
-                found.append(self._describe(function, function.latest, None))
+                found.append(self._catalogue.describe(function, function.latest, None))
         return page("Functions", found, marker, max_items)
 
-    def get_function(self, *, function_name: str, qualifier: str | None = None) -> Body:
+    def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return configuration, the place of the code, and reserved concurrency."""
         function, qualifier = self._catalogue.find(function_name, qualifier)
         record = self._catalogue.version(function, qualifier)
         location = self._catalogue.code.folder(record.code.digest).absolute().as_uri()
         body = {
-            "Configuration": self._describe(function, record, qualifier),
+            "Configuration": self._catalogue.describe(function, record, qualifier),
             "Code": {"RepositoryType": "S3", "Location": location},
             "Tags": {},
         }
@@ -52,12 +64,12 @@ class CodeOperations(VersionOperations):
             body["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
         return body
 
-    def get_function_configuration(self, *, function_name: str, qualifier: str | None = None) -> Body:
+    def get_configuration(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of ``$LATEST``, a version, or an alias's main version."""
         function, qualifier = self._catalogue.find(function_name, qualifier)
-        return self._describe(function, self._catalogue.version(function, qualifier), qualifier)
+        return self._catalogue.describe(function, self._catalogue.version(function, qualifier), qualifier)
 
-    def update_function_code(
+    def update_code(
         self,
         *,
         function_name: str,
@@ -93,13 +105,17 @@ class CodeOperations(VersionOperations):
                 check_revision(revision_id, function.latest.revision_id)
                 latest = self._touched(function.latest, code=code)
                 if dry_run:
-                    return self._describe(function, latest, None)
+                    return self._catalogue.describe(function, latest, None)
                 function = dataclasses.replace(function, latest=latest)
                 self._catalogue.keep(function)
                 # In the same breath: what is published is this code, whoever else updates the function.
-                return self._publish_latest(function) if publish else self._describe(function, latest, None)
+                return (
+                    self._versions.publish_latest(function)
+                    if publish
+                    else self._catalogue.describe(function, latest, None)
+                )
 
-    def update_function_configuration(
+    def update_configuration(
         self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None
     ) -> Body:
         """Change ``$LATEST``'s configuration; `changes` in AWS's names, what is not among them stays."""
@@ -115,9 +131,9 @@ class CodeOperations(VersionOperations):
                 check_unzipped(function.latest.code, layers)
             latest = self._touched(function.latest, settings=settings, layers=layers)
             self._catalogue.keep(dataclasses.replace(function, latest=latest))
-            return self._describe(function, latest, None)
+            return self._catalogue.describe(function, latest, None)
 
-    def delete_function(self, *, function_name: str, qualifier: str | None = None) -> None:
+    def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Delete a function with all that belongs to it, or one version of it."""
         with self._catalogue.lock:
             function, qualifier = self._catalogue.find(function_name, qualifier)
@@ -152,14 +168,7 @@ class CodeOperations(VersionOperations):
         users = [alias.name for alias in function.aliases.values() if version in alias.versions]
         if users:
             raise ResourceConflictError(f"Version {version} is referenced by the alias {', '.join(users)}.")
-        self._catalogue.keep(
-            dataclasses.replace(
-                function,
-                versions={number: one for number, one in function.versions.items() if number != version},
-                provisioned={name: one for name, one in function.provisioned.items() if name != version},
-                event_invoke={name: one for name, one in function.event_invoke.items() if name != version},
-            )
-        )
+        self._catalogue.keep(function.without_qualifier(version))
 
     def _layer(self, arn: Any) -> Layer:
         name, _, number = str(arn).rpartition(":")

@@ -1,0 +1,37 @@
+"""Bodies of answers, and long lists of them in pages. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from emulator.lambda_service.errors import InvalidParameterError
+
+Body = dict[str, Any]
+
+
+def page(name: str, items: Sequence[Body], marker: str | None, max_items: int | None, most: int = 50) -> Body:
+    """Return one page of a list, with ``NextMarker`` if more follow.
+
+    Parameters
+    ----------
+    name : str
+        The list's key.
+    items : sequence
+        The whole list.
+    marker : str or None
+        ``NextMarker`` of the page before.
+    max_items : int or None
+        How many the caller asks for.
+    most : int
+        How many AWS returns at most.
+    """
+    if marker and not re.fullmatch("[0-9]{1,9}", marker):
+        raise InvalidParameterError(f"Invalid marker {marker}.")
+    start = int(marker or 0)
+    end = start + min(max_items or most, most)
+    answer: Body = {name: list(items[start:end])}
+    if end < len(items):
+        answer["NextMarker"] = str(end)
+    return answer
