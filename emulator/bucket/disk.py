@@ -27,6 +27,7 @@ from typing import Any
 from emulator import durable_files
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
 from emulator.bucket.object_files import Record, decode_record, encode_record
+from emulator.strict_json import read_json
 
 FORMAT = 1
 _MARKER = "format.json"
@@ -228,6 +229,6 @@ def _remove_if_empty(folder: Path) -> None:
 
 def _format_of(marker: Path) -> object:
     try:
-        return json.loads(marker.read_bytes()).get("format")
+        return read_json(marker.read_bytes()).get("format")
     except (ValueError, AttributeError):
         return None

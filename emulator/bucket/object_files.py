@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.bucket.errors import CorruptRecordError
+from emulator.strict_json import read_json
 
 FORMAT = 1
 _MAX_HEADER_BYTES = 1 << 20
@@ -68,7 +69,7 @@ def decode_record(path: Path, content: bytes) -> Record:
     if end < 0:
         raise CorruptRecordError(path, "it has no header line")
     try:
-        header = json.loads(content[:end])
+        header = read_json(content[:end])
     except ValueError as error:
         raise CorruptRecordError(path, f"its header is not JSON ({error})") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from emulator.lambda_service.data_plane.faults import Fault, read_faults
 from emulator.lambda_service.data_plane.invoke_service import machine_variables
 from emulator.lambda_service.data_plane.retries import RetryWaits
+from emulator.strict_json import read_json
 from emulator.template.project import Project, ProjectError
 
 S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
@@ -53,7 +53,7 @@ def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
     if path is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise OptionError(f"--env-vars {path}: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
@@ -143,7 +143,7 @@ def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
     if path is None:
         return ()
     try:
-        return tuple(read_faults(json.loads(path.read_text(encoding="utf-8"))))
+        return tuple(read_faults(read_json(path.read_bytes())))
     except (OSError, ValueError) as error:
         raise OptionError(f"--faults {path}: {error}") from error
 
@@ -160,7 +160,7 @@ def read_event(path: str | None, stdin: Any) -> bytes:
         return b"{}"
     try:
         content: bytes = stdin.read() if path == "-" else Path(path).read_bytes()
-        json.loads(content)
+        read_json(content)
     except (OSError, ValueError) as error:
         raise OptionError(f"-e {path}: {error}") from error
     return content

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.http_api.iam_policies import PolicyError, allows
-from emulator.http_api.responses import read_json
+from emulator.strict_json import read_json
 from emulator.template.http_api_spec import Authorizer
 
 ANSWER_LIMIT_S = 10.0

@@ -22,8 +22,9 @@ from emulator.http_api.event_v2 import (
     path_of,
     trace_id_of,
 )
-from emulator.http_api.responses import INTERNAL_SERVER_ERROR, HttpResponse, read_json, response_of
+from emulator.http_api.responses import INTERNAL_SERVER_ERROR, HttpResponse, response_of
 from emulator.http_api.routes import RouteMatch
+from emulator.strict_json import read_json
 
 _NO_IDENTITY = dict.fromkeys(
     (

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from emulator.strict_json import read_json
+
 MAX_EVENT_BYTES = 6_291_456
 MAX_ANSWER_BYTES = 6_291_556
 UNHANDLED = "Unhandled"
@@ -113,7 +115,7 @@ def error_payload(error_type: str, message: str) -> bytes:
 def error_type(payload: bytes) -> str | None:
     """Return the type that an error names."""
     try:
-        found = json.loads(payload)["errorType"]
+        found = read_json(payload)["errorType"]
     except (ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, str) else None

@@ -7,7 +7,7 @@ import binascii
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from emulator.lambda_service.control_api.answers import ApiAnswer, too_large
 from emulator.lambda_service.control_api.operations_table import INVOKE
@@ -15,6 +15,7 @@ from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.retries import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult
+from emulator.strict_json import read_json
 
 MAX_ASYNC_EVENT_BYTES = 1_048_576
 MAX_CLIENT_CONTEXT_BYTES = 3_583
@@ -113,16 +114,11 @@ def _checked(payload: bytes, limit_bytes: int) -> bytes:
     if not payload:
         return b"{}"
     try:
-        # NaN and Infinity are Python's JSON, not Lambda's.
-        json.loads(payload, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        read_json(payload)
+    except ValueError as error:
         message = f"Could not parse request body into json: Could not parse payload into json: {error}"
         raise LambdaApiError("InvalidRequestContentException", 400, message) from None
     return payload
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _client_context(header: str | None) -> str | None:
@@ -133,7 +129,7 @@ def _client_context(header: str | None) -> str | None:
         message = f"The client context must be at most {MAX_CLIENT_CONTEXT_BYTES} bytes of base64"
         raise LambdaApiError("InvalidRequestContentException", 400, message)
     try:
-        content = json.loads(base64.b64decode(header, validate=True))
+        content = read_json(base64.b64decode(header, validate=True))
     except (binascii.Error, ValueError):
         content = None
     if not isinstance(content, dict):

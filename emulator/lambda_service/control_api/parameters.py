@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emulator.lambda_service.errors import LambdaApiError
+from emulator.strict_json import read_json
 
 
 def gather(shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        sent = read_json(body)
+    except ValueError as error:
         raise LambdaApiError(
             "SerializationException", 400, f"Could not parse request body into json: {error}"
         ) from None

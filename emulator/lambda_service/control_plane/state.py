@@ -14,6 +14,7 @@ from pathlib import Path
 from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, write_durably
 from emulator.lambda_service.control_plane.account import Account, from_json, to_json
 from emulator.lambda_service.control_plane.code_store import CodeStore
+from emulator.strict_json import read_json
 from emulator.template.project import ProjectError
 
 FORMAT = 1
@@ -104,7 +105,7 @@ class StateFolder:
         path = self.root / _FILE
         cure = f"move {self.root} away to begin anew, or bring back a copy of it"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path.read_bytes())
             kept = content["format"]
         except FileNotFoundError:
             return Account()

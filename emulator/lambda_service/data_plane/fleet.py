@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Iterable
 
 from emulator.lambda_service.control_plane.account import FunctionRecord
@@ -14,6 +13,7 @@ from emulator.lambda_service.control_plane.configuration import CREATING, Readin
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.running_version import RunningVersion
 from emulator.lambda_service.function_version import LATEST, FunctionVersion
+from emulator.strict_json import read_json
 from emulator.supervision import BackgroundTasks
 
 _PENDING = Readiness("Pending", "The function is being created.", CREATING)
@@ -181,5 +181,5 @@ class Fleet:
 
 def _words(payload: bytes) -> str:
     """Return Lambda's error as one line."""
-    error = json.loads(payload)
+    error = read_json(payload)
     return f"{error.get('errorType', 'Error')}: {error.get('errorMessage', '')}"

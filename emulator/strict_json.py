@@ -1,0 +1,27 @@
+"""Reads JSON from outside the emulator. Whatever is wrong with a document is a ``ValueError``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def read_json(document: bytes | str) -> Any:
+    """Return what a document says in JSON, to which Python's NaN and Infinity don't belong.
+
+    Raises
+    ------
+    ValueError
+        It isn't JSON, isn't UTF-8, or is nested too deeply.
+    """
+    try:
+        return _decode(document if isinstance(document, str) else document.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} isn't JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
