@@ -10,9 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.strict_json import read_json
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 9110, section 5.5: of all control characters a value may have the tab alone.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# API Gateway's quota: the values of all headers together.
+_MAX_HEADER_BYTES = 10_240
 # The framing belongs to the gateway, whatever a function says.
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"})
 
@@ -51,20 +55,6 @@ TOO_MANY_REQUESTS = message(429, "Too Many Requests")
 HEADERS_TOO_LARGE = message(431, "Request Header Fields Too Large")
 INTERNAL_SERVER_ERROR = message(500, "Internal Server Error")
 SERVICE_UNAVAILABLE = message(503, "Service Unavailable")
-
-
-def read_json(payload: bytes) -> Any:
-    """Return what a function's answer says in JSON, in which Python's NaN and Infinity are none.
-
-    Raises
-    ------
-    ValueError
-        It is not JSON, not UTF-8, or too deep.
-    """
-    try:
-        return _decode(payload.decode("utf-8"))
-    except RecursionError as error:
-        raise ValueError("it is too deep") from error
 
 
 def build_response(payload: bytes) -> HttpResponse:
@@ -133,7 +123,11 @@ def _headers(given: Iterable[tuple[str, Any]], cookies: Iterable[Any]) -> list[t
         raise ValueError("a header's name is no token")
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "text/plain; charset=utf-8"))
-    return headers + [("Set-Cookie", _header_value(cookie)) for cookie in cookies]
+    headers += [("Set-Cookie", _header_value(cookie)) for cookie in cookies]
+    size = sum(len(value) if value.isascii() else len(value.encode()) for _, value in headers)
+    if size > _MAX_HEADER_BYTES:
+        raise ValueError(f"the headers' values have {size} bytes, of at most {_MAX_HEADER_BYTES}")
+    return headers
 
 
 def _header_value(value: Any) -> str:
@@ -146,13 +140,6 @@ def _header_value(value: Any) -> str:
         raise ValueError("a header's value has a line break or another control character")
     # Half a character, which JSON can write, can't be sent.
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-_decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def _body(answer: Mapping[str, Any]) -> bytes:

@@ -189,6 +189,14 @@ def test_fault_26_what_cannot_be_used_is_an_internal_server_error(value: Any) ->
     assert respond(value) is INTERNAL_SERVER_ERROR
 
 
+@pytest.mark.parametrize(
+    "more", [{"headers": {"x": "a" * 10_240}}, {"headers": {"x": "ü" * 5_000}, "cookies": ["b" * 230]}]
+)
+def test_headers_over_api_gateways_quota_are_an_internal_server_error(more: dict[str, Any]) -> None:
+    assert respond({"statusCode": 200, **more}) is INTERNAL_SERVER_ERROR
+    assert respond({"statusCode": 200, "headers": {"x": "a" * 10_200}}).status == 200
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: (
