@@ -64,32 +64,32 @@ async def _run_bucket(options: argparse.Namespace) -> None:
             data_dir=options.data_dir,
             buckets=options.bucket,
             ready_file=options.ready_file,
+            allowed_hosts=options.allow_host,
         )
     )
 
 
 async def _run_start_api(options: argparse.Namespace) -> None:
-    from emulator.cli.serve import Listening, read_project, serve
+    from emulator.cli.serve import read_project, serve
 
     chosen = _project_options(options)
-    listening = Listening(options.host, options.port, options.lambda_port, ready_file=options.ready_file)
+    listening = _listening(options, api_port=options.port, lambda_port=options.lambda_port)
     await serve(read_project(chosen), chosen, listening)
 
 
 async def _run_start_lambda(options: argparse.Namespace) -> None:
-    from emulator.cli.serve import Listening, read_project, serve
+    from emulator.cli.serve import read_project, serve
 
     chosen = _project_options(options)
-    listening = Listening(options.host, None, options.port, "-p", options.ready_file)
+    listening = _listening(options, api_port=None, lambda_port=options.port, lambda_flag="-p")
     await serve(read_project(chosen), chosen, listening)
 
 
 async def _run_everything(options: argparse.Namespace) -> None:
-    from emulator.cli.serve import Listening
     from emulator.cli.serve_all import BucketProcessError, BucketProcessOptions, serve_everything
 
     bucket = BucketProcessOptions(tuple(options.bucket_host or ["127.0.0.1"]), options.bucket_port, options.data_dir)
-    listening = Listening(options.host, options.port, options.lambda_port, ready_file=options.ready_file)
+    listening = _listening(options, api_port=options.port, lambda_port=options.lambda_port)
     try:
         await serve_everything(_project_options(options), listening, bucket)
     except BucketProcessError as error:
@@ -105,6 +105,12 @@ async def _run_invoke(options: argparse.Namespace) -> None:
     payload = await invoke_once(read_project(chosen), chosen, options.function, event)
     sys.stdout.write(payload.decode("utf-8", "replace") + "\n")
     sys.stdout.flush()
+
+
+def _listening(options: argparse.Namespace, **ports: Any) -> Any:
+    from emulator.cli.serve import Listening
+
+    return Listening(options.host, **ports, ready_file=options.ready_file, allowed_hosts=tuple(options.allow_host))
 
 
 def _project_options(options: argparse.Namespace) -> Any:

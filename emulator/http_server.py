@@ -1,85 +1,164 @@
-"""aiohttp's server, with clients of all kinds in mind: one that takes no answer it would wait for forever."""
+"""Listens for HTTP on behalf of the HTTP API, of Lambda's API and of the bucket; the socket side of aiohttp.
+
+A request that isn't HTTP is answered, and logged in one line, without any of its bytes: they may be a borrower's.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from emulator.supervision import BackgroundTasks
+
 _LOOKS_PER_PAUSE = 4
+_BACKLOG = 1024
+# aiohttp's messages go on with what the client has sent, after a colon or in quotes.
+_OWN_WORDS = re.compile(r"[^:'\"\n]*")
 
 
-class _WithoutClientsFaults(logging.Filter):
-    """Says in one line what aiohttp says in a traceback: that what a client sent is no HTTP."""
+class _ClientFaultsInOneLine(logging.Filter):
+    """Logs what aiohttp says of a request that isn't HTTP without the traceback and without the request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):
-            reason = str(error.message).partition("\n")[0].rstrip(": ")
-            record.msg, record.args, record.exc_info = "a client sent what is no HTTP: %s", (reason,), None
+            match = _OWN_WORDS.match(str(error.message))
+            reason = match[0].strip() if match else ""
+            record.msg, record.args, record.exc_info = "a client sent what isn't HTTP: %s", (reason,), None
         return True
 
 
 _log = logging.getLogger(__name__)
-_log.addFilter(_WithoutClientsFaults())
+_log.addFilter(_ClientFaultsInOneLine())
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """What of a connection's answers the system has not taken yet, and since when it has been so much."""
+class _Unsent:
+    """How much of a connection's answers the system has not taken yet, and since when it has been so much."""
 
     transport: asyncio.Transport
     size: int = 0
     since: float = 0.0
 
 
-class WatchedServer(web.Server):
-    """A server of one handler, to be run by `web.ServerRunner`.
+class HttpServer:
+    """One handler behind one port.
 
     Parameters
     ----------
     handler : callable
         Request → response.
-    write_pause_s : float
-        How long a client may take none of what it was answered. Found out within a quarter more.
+    write_pause_s : float, optional
+        How long a client may take nothing of its answer until its connection is ended; within a quarter more.
+    shutdown_s : float, optional
+        How long requests under way may take once the server stops.
     **options
-        As `web.Server` takes them.
+        As aiohttp's `web.Server` takes them.
     """
 
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        write_pause_s: float,
+        *,
+        write_pause_s: float | None = None,
+        shutdown_s: float,
         **options: Any,
     ) -> None:
-        super().__init__(handler, logger=_log, **options)
+        self._handler = handler
         self._write_pause_s = write_pause_s
-        self._waiting: dict[web.RequestHandler, _Waiting] = {}
+        self._shutdown_s = shutdown_s
+        self._options = options
+        self._runner: web.ServerRunner | None = None
+        self._tasks = BackgroundTasks()
+
+    async def start(self, hosts: Sequence[str], port: int) -> list[tuple[str, int]]:
+        """Listen, and return the bound addresses; a port of 0 is drawn once and used for every host.
+
+        Raises
+        ------
+        OSError
+            An address is taken or isn't one of this machine's.
+        """
+        # Bodies are handed on as they came, compressed ones too.
+        server = _Server(self._handler, logger=_log, access_log=None, auto_decompress=False, **self._options)
+        self._runner = web.ServerRunner(server, shutdown_timeout=self._shutdown_s)
+        await self._runner.setup()
+        bound: list[tuple[str, int]] = []
+        for host in hosts:
+            await web.TCPSite(self._runner, host, bound[0][1] if bound else port, backlog=_BACKLOG).start()
+            bound.append((host, int(self._runner.addresses[-1][1])))
+        if self._write_pause_s is not None:
+            end_stalled = functools.partial(server.end_stalled_connections, self._write_pause_s)
+            self._tasks.keep_running(end_stalled, "end the connections of clients that read nothing")
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening and close the connections."""
+        await self._tasks.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+
+class _Server(web.Server):
+    """Knows what each of its connections has not sent yet."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._protocol_options = options
+        self._unsent: dict[web.RequestHandler, _Unsent] = {}
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of a new connection; aiohttp calls it."""
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._protocol_options)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take a connection in; aiohttp calls it."""
         super().connection_made(handler, transport)
-        self._waiting[handler] = _Waiting(transport)
+        self._unsent[handler] = _Unsent(transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         """Forget a connection; aiohttp calls it."""
         super().connection_lost(handler, exc)
-        self._waiting.pop(handler, None)
+        self._unsent.pop(handler, None)
 
-    async def watch(self) -> None:
+    async def end_stalled_connections(self, write_pause_s: float) -> None:
         """End connections whose clients take nothing; never return."""
         while True:
-            await asyncio.sleep(self._write_pause_s / _LOOKS_PER_PAUSE)
+            await asyncio.sleep(write_pause_s / _LOOKS_PER_PAUSE)
             now = asyncio.get_running_loop().time()
-            for waiting in list(self._waiting.values()):
-                size = waiting.transport.get_write_buffer_size()
-                if size != waiting.size or not size:
-                    waiting.size, waiting.since = size, now
-                elif now - waiting.since >= self._write_pause_s:
+            for unsent in list(self._unsent.values()):
+                size = unsent.transport.get_write_buffer_size()
+                if size != unsent.size or not size:
+                    unsent.size, unsent.since = size, now
+                elif now - unsent.since >= write_pause_s:
                     # Not close(), which waits for the client again.
-                    waiting.transport.abort()
+                    unsent.transport.abort()
+
+
+class _Protocol(web.RequestHandler):
+    """Answers requests that aiohttp can't read; aiohttp itself would repeat the line that it stopped at."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer, as API Gateway words it."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        super().handle_error(request, status, exc, "")
+        response = web.json_response({"message": "Bad Request"}, status=status)
+        response.force_close()
+        return response

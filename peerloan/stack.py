@@ -60,6 +60,8 @@ class Stack:
         check_port(port, "--bucket-port")
         hosts = [word for host in (_LOOPBACK, *extra_hosts) for word in ("--host", host)]
         arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket"), "--bucket", self._bucket]
+        # The name that containers have for this machine.
+        arguments += ["--allow-host", "host.docker.internal"]
         url = self._start("bucket", [*hosts, *arguments])["url"]
         self._announce(bucket_url=url, bucket=self._bucket)
         return url

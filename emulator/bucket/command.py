@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulator.browser_guard import BrowserGuard
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import BucketError, DataFolderInUseError
 from emulator.cli.terminal import PortTakenError, say, stop_on_signals, url_of, write_ready_file
@@ -41,6 +42,8 @@ class BucketOptions:
         Buckets to create if they are not there.
     ready_file : Path or None
         Where to write the URL once ready.
+    allowed_hosts : sequence of str
+        Names of this machine that a request's ``Host`` may have.
     """
 
     hosts: Sequence[str]
@@ -49,6 +52,7 @@ class BucketOptions:
     data_dir: Path
     buckets: Sequence[str] = ()
     ready_file: Path | None = None
+    allowed_hosts: Sequence[str] = ()
 
 
 async def serve_bucket(options: BucketOptions) -> None:
@@ -75,7 +79,7 @@ async def serve_bucket(options: BucketOptions) -> None:
         if not lock.acquire():
             raise DataFolderInUseError(options.data_dir)
         store = _open_store(disk, options)
-        server = BucketServer(store)
+        server = BucketServer(store, BrowserGuard([*options.hosts, *options.allowed_hosts]))
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
             bound = await _listen(server, options)

@@ -15,8 +15,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from emulator.browser_guard import BrowserGuard
 from emulator.bucket.moto_memory import S3Answer, S3Request
 from emulator.bucket.write_through import WriteThrough, error_answer
+from emulator.http_server import HttpServer
 
 # moto holds the interpreter for most of a request, so more threads than this only wait for each other;
 # the rest are for changes that wait for the disk while reads go on.
@@ -32,12 +34,15 @@ class BucketServer:
     ----------
     store : WriteThrough
         Loaded.
+    guard : BrowserGuard
+        Refuses requests of web pages.
     """
 
-    def __init__(self, store: WriteThrough) -> None:
+    def __init__(self, store: WriteThrough, guard: BrowserGuard) -> None:
         self._store = store
+        self._guard = guard
         self._workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="bucket")
-        self._runner: web.ServerRunner | None = None
+        self._server = HttpServer(self._answer, shutdown_s=1)
 
     async def start(self, hosts: Sequence[str], port: int) -> list[tuple[str, int]]:
         """Listen, and return the bound addresses; a port of 0 is drawn once and used for every host.
@@ -47,24 +52,17 @@ class BucketServer:
         OSError
             An address is taken or not one of this machine's.
         """
-        # S3 keeps what it is sent: a Content-Encoding is the object's, not the connection's.
-        server = web.Server(self._answer, access_log=None, auto_decompress=False)
-        self._runner = web.ServerRunner(server)
-        await self._runner.setup()
-        bound: list[tuple[str, int]] = []
-        for host in hosts:
-            site = web.TCPSite(self._runner, host, bound[0][1] if bound else port, shutdown_timeout=1)
-            await site.start()
-            bound.append((host, self._runner.addresses[-1][1]))
-        return bound
+        return await self._server.start(hosts, port)
 
     async def stop(self) -> None:
         """Stop listening; a change that has begun is finished first."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.stop()
         self._workers.shutdown(wait=True)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        refusal = self._guard.find_refusal(request.headers)
+        if refusal is not None:
+            return _to_response(request.method, error_answer(403, "AccessDenied", refusal))
         if request.headers.get("Expect", "").lower() == "100-continue":
             # boto3 asks before it sends a body, and waits a second for the permission.
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

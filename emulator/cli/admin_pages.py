@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from emulator.browser_guard import BrowserGuard
 from emulator.lambda_service.data_plane.faults import FaultError, FaultInjector, read_faults
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool, PoolStatus
 from emulator.lambda_service.sandbox.memory import proportional_bytes
 from emulator.lambda_service.sandbox.process_tree import descendants
 from emulator.metrics import RequestMeter
+from emulator.strict_json import read_json
 
 PREFIX = "/_emulator/"
-_STATUS = PREFIX + "status"
-_FAULTS = PREFIX + "faults"
 _MAX_BODY_BYTES = 1 << 20
 _MB = 1 << 20
 
@@ -70,28 +69,42 @@ class AdminPages:
         What is looked at, and whose faults are set.
     meter : RequestMeter
         What has counted the HTTP API's requests.
+    guard : BrowserGuard, optional
+        Refuses requests of web pages.
     """
 
-    def __init__(self, service: Service, meter: RequestMeter) -> None:
+    def __init__(self, service: Service, meter: RequestMeter, guard: BrowserGuard | None = None) -> None:
+        self._guard = guard or BrowserGuard()
         self._service = service
         self._meter = meter
+        self._pages: dict[str, dict[str, Callable[[web.BaseRequest], Awaitable[web.Response]]]] = {
+            PREFIX + "status": {"GET": self._show_status},
+            PREFIX + "faults": {"GET": self._show_faults, "PUT": self._set_faults, "DELETE": self._clear_faults},
+        }
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the page for a request whose path begins with `PREFIX`."""
-        match request.method, request.path:
-            case (("GET" | "HEAD"), path) if path == _STATUS:
-                return _json(await self.status())
-            case (("GET" | "HEAD"), path) if path == _FAULTS:
-                return _json(self._service.faults.describe())
-            case "PUT", path if path == _FAULTS:
-                return await self._set_faults(request)
-            case "DELETE", path if path == _FAULTS:
-                self._service.faults.clear()
-                return web.Response(status=204)
-            case _, path if path in {_STATUS, _FAULTS}:
-                allowed = "GET, HEAD" if path == _STATUS else "GET, HEAD, PUT, DELETE"
-                return _json({"message": f"{path} takes {allowed}"}, 405, {"Allow": allowed})
-        return _json({"message": f"there are {_STATUS} and {_FAULTS}"}, 404)
+        refusal = self._guard.find_refusal(request.headers)
+        if refusal is not None:
+            return _json({"message": refusal}, 403)
+        pages = self._pages.get(request.path)
+        if pages is None:
+            return _json({"message": f"The emulator's own pages are {' and '.join(self._pages)}."}, 404)
+        page = pages.get("GET" if request.method == "HEAD" else request.method)
+        if page is None:
+            allowed = ", ".join(pages).replace("GET", "GET, HEAD")
+            return _json({"message": f"{request.path} takes {allowed}"}, 405, {"Allow": allowed})
+        return await page(request)
+
+    async def _show_status(self, _request: web.BaseRequest) -> web.Response:
+        return _json(await self.status())
+
+    async def _show_faults(self, _request: web.BaseRequest) -> web.Response:
+        return _json(self._service.faults.describe())
+
+    async def _clear_faults(self, _request: web.BaseRequest) -> web.Response:
+        self._service.faults.clear()
+        return web.Response(status=204)
 
     async def status(self) -> dict[str, Any]:
         """Return how the emulator is at this moment, for JSON."""
@@ -126,7 +139,7 @@ class AdminPages:
         if (request.content_length or 0) > _MAX_BODY_BYTES:
             return _json({"message": f"the body must be smaller than {_MAX_BODY_BYTES} bytes"}, 413)
         try:
-            faults = read_faults(json.loads(await request.read()))
+            faults = read_faults(read_json(await request.read()))
         except FaultError as error:
             return _json({"message": str(error)}, 400)
         except ValueError as error:

@@ -140,6 +140,10 @@ def _add_api_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_process_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ready-file", type=Path, help="written once requests are answered: {url, pid, ...}")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="a name of this machine, as clients call Lambda, the bucket or /_emulator/ by it; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
 from emulator.cli.code_watcher import CodeWatcher
 from emulator.cli.options import machine_variables_of, with_variables
@@ -101,6 +102,8 @@ class Listening:
         The option that moves it, for messages.
     ready_file : Path or None
         Written once all answer.
+    allowed_hosts : tuple of str
+        Names of this machine that the ``Host`` of a request for Lambda's API or ``/_emulator/`` may have.
     """
 
     host: str = "127.0.0.1"
@@ -108,6 +111,7 @@ class Listening:
     lambda_port: int | None = None
     lambda_flag: str = "--lambda-port"
     ready_file: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
 
 
 def read_project(options: ProjectOptions) -> Project:
@@ -137,9 +141,10 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
         say(f"emulator: {note}")
     async with _service(project, options) as service, contextlib.AsyncExitStack() as servers:
         meter = RequestMeter(time.monotonic)
-        admin = AdminPages(service, meter)
+        guard = BrowserGuard([listening.host, *listening.allowed_hosts])
+        admin = AdminPages(service, meter, guard)
         urls = await _start_gateways(project, service, admin, meter, options, listening, servers)
-        lambda_url = await _start_lambda(service, admin, options, listening, servers)
+        lambda_url = await _start_lambda(service, admin, guard, options, listening, servers)
         service.faults.replace_all(options.faults)
         service.start()
         if options.watch_code:
@@ -202,6 +207,7 @@ async def _start_gateways(
 async def _start_lambda(
     service: LambdaService,
     admin: AdminPages,
+    guard: BrowserGuard,
     options: ProjectOptions,
     listening: Listening,
     servers: contextlib.AsyncExitStack,
@@ -211,7 +217,7 @@ async def _start_lambda(
     # botocore, which knows the API, takes a fifth of a second to import: only for those who want it.
     from emulator.lambda_service.control_api.server import ControlApi
 
-    control = ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits)
+    control = ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits, guard=guard)
     servers.push_async_callback(control.stop)
     with naming_the_flag(listening.host, listening.lambda_port, listening.lambda_flag):
         return url_of(listening.host, await control.start(listening.host, listening.lambda_port))

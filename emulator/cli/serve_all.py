@@ -45,7 +45,7 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
     project = read_project(options)
     if not project.apis:
         listening = dataclasses.replace(listening, api_port=None)
-    async with _bucket_process(bucket, project.buckets) as (url, ended):
+    async with _bucket_process(bucket, project.buckets, listening.allowed_hosts) as (url, ended):
         if options.s3_endpoint is None:
             options = dataclasses.replace(options, s3_endpoint=url)
             project = with_variables(project, {}, url)
@@ -64,7 +64,7 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
 
 @contextlib.asynccontextmanager
 async def _bucket_process(
-    options: BucketProcessOptions, buckets: tuple[str, ...]
+    options: BucketProcessOptions, buckets: tuple[str, ...], allowed_hosts: tuple[str, ...]
 ) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """Run the bucket, which ends with this process, whatever happens to that; yield its URL and its end."""
     life_read, life_write = os.pipe()
@@ -75,6 +75,7 @@ async def _bucket_process(
     command += ["--ready-file", f"/dev/fd/{ready_write}", "--life-fd", str(life_read)]
     command += [word for host in options.hosts for word in ("--host", host)]
     command += [word for bucket in buckets for word in ("--bucket", bucket)]
+    command += [word for name in allowed_hosts for word in ("--allow-host", name)]
     # In a session of its own, so that Ctrl-C reaches it through this process, after the functions have ended.
     process = subprocess.Popen(
         command, pass_fds=(life_read, ready_write), stdin=subprocess.DEVNULL, start_new_session=True

@@ -27,11 +27,10 @@ from emulator.http_api.responses import (
     HttpResponse,
 )
 from emulator.http_api.stage import ApiIdentity, StageHandler
+from emulator.http_server import HttpServer
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.supervision import BackgroundTasks
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
 from emulator.template.resource_reader import REGION
-from emulator.watched_server import WatchedServer
 
 MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -123,8 +122,15 @@ class Gateway:
         # Where it is the only one, which it nearly always is, no path has to be taken apart.
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
         self._limits = limits or ConnectionLimits()
-        self._runner: web.ServerRunner | None = None
-        self._tasks = BackgroundTasks()
+        self._server = HttpServer(
+            self._answer,
+            write_pause_s=self._limits.write_pause_s,
+            shutdown_s=0.1,
+            keepalive_timeout=self._limits.keep_alive_s,
+            max_line_size=_MOST_PARSED_BYTES,
+            max_field_size=_MOST_PARSED_BYTES,
+            max_headers=_MOST_HEADERS,
+        )
         self._port = 0
 
     async def start(self, host: str, port: int) -> int:
@@ -135,28 +141,12 @@ class Gateway:
         OSError
             The address is taken or not this machine's.
         """
-        server = WatchedServer(
-            self._answer,
-            self._limits.write_pause_s,
-            access_log=None,
-            keepalive_timeout=self._limits.keep_alive_s,
-            max_line_size=_MOST_PARSED_BYTES,
-            max_field_size=_MOST_PARSED_BYTES,
-            max_headers=_MOST_HEADERS,
-            auto_decompress=False,  # API Gateway hands on what came.
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, backlog=1024).start()
-        self._port = int(self._runner.addresses[0][1])
-        self._tasks.keep_running(server.watch, "end the connections of clients that read nothing")
+        ((_, self._port),) = await self._server.start([host], port)
         return self._port
 
     async def stop(self) -> None:
         """Stop listening and close the connections."""
-        await self._tasks.cancel()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.stop()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):

@@ -69,6 +69,7 @@ def bucket(plain_environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFa
     hosts = ["127.0.0.1", *([bridge] if bridge else [])]
     port = free_port(hosts)
     listen = [word for host in hosts for word in ("--host", host)]
+    listen += ["--allow-host", "host.docker.internal"]
     words = [*listen, "--port", str(port), "--data-dir", str(folder / "data"), "--bucket", BUCKET_NAME]
     command = [sys.executable, "-m", "emulator", "bucket", *words]
     with BackgroundCommand(command, environ=plain_environ, cwd=ROOT, log=folder / "log") as process:

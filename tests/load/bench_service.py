@@ -184,6 +184,7 @@ def _bucket(folder: Path) -> Iterator[str]:
     hosts = servers.bucket_hosts()
     port = free_port(hosts)
     command = [sys.executable, "-m", "emulator", "bucket", *(word for host in hosts for word in ("--host", host))]
+    command += ["--allow-host", "host.docker.internal"]
     command += ["--port", str(port), "--data-dir", str(folder / "data"), "--bucket", servers.BUCKET]
     url = f"http://127.0.0.1:{port}"
     with BackgroundCommand(command, environ=servers.environ(), cwd=ROOT, log=folder / "bucket.log") as process:

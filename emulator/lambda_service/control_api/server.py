@@ -14,6 +14,8 @@ from uuid import uuid4
 
 from aiohttp import ClientError, web
 
+from emulator.browser_guard import BrowserGuard
+from emulator.http_server import HttpServer
 from emulator.lambda_service.control_api import answers
 from emulator.lambda_service.control_api.answers import ApiAnswer
 from emulator.lambda_service.control_api.invoke import Invoker
@@ -73,6 +75,8 @@ class ControlApi:
         Where UpdateFunctionCode finds what ``S3Bucket`` and ``S3Key`` name.
     waits : RetryWaits
         Between the attempts of asynchronous invocations.
+    guard : BrowserGuard, optional
+        Refuses requests of web pages.
     """
 
     def __init__(
@@ -82,14 +86,16 @@ class ControlApi:
         admin: AdminPages | None = None,
         s3_endpoint: str | None = None,
         waits: RetryWaits | None = None,
+        guard: BrowserGuard | None = None,
     ) -> None:
+        self._guard = guard or BrowserGuard()
         self._functions = service.operations.functions
         self._methods = service.operations.table()
         self._invoker = Invoker(service, waits or RetryWaits())
         self._admin = admin
         self._bucket = CodeBucket(s3_endpoint)
         self._table = lambda_operations()
-        self._runner: web.ServerRunner | None = None
+        self._server = HttpServer(self._respond, shutdown_s=0.1, keepalive_timeout=75)
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the bound port.
@@ -99,16 +105,12 @@ class ControlApi:
         OSError
             The address is taken or not this machine's.
         """
-        server = web.Server(self._respond, access_log=None, keepalive_timeout=75, auto_decompress=False)
-        self._runner = web.ServerRunner(server)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=0.1, backlog=1024).start()
-        return int(self._runner.addresses[0][1])
+        ((_, bound_port),) = await self._server.start([host], port)
+        return bound_port
 
     async def stop(self) -> None:
         """Stop listening, close the connections, and give up asynchronous invocations."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.stop()
         await self._invoker.close()
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -116,6 +118,9 @@ class ControlApi:
             return await self._admin.answer(request)
         request_id = str(uuid4())
         try:
+            refusal = self._guard.find_refusal(request.headers)
+            if refusal is not None:
+                raise LambdaApiError("AccessDeniedException", 403, refusal)
             answer = await self._answer(request, request_id)
         except LambdaApiError as error:
             answer = answers.refused(error)

@@ -131,11 +131,14 @@ def test_faults_are_set_shown_and_taken_back(with_pages: Callable[[Scenario], No
         status, error = await pages.send("PUT", path, wrong)
         assert (status, error["message"][:40]) == (400, "/faults/0/actionId: must be one of aws:l")
         assert (await pages.send("PUT", path, b"{"))[0] == 400
+        status, error = await pages.send("PUT", path, b'{"faults":' + b"[" * 100_000)
+        assert (status, error) == (400, {"message": "the body must be JSON: it is nested too deeply"})
         assert await pages.send("GET", path) == (200, document), "a wrong document changes nothing"
         assert await pages.send("DELETE", path) == (204, None)
         assert not pages.faults.is_set
         assert (await pages.send("POST", path))[0] == 405
         assert (await pages.send("GET", "/_emulator/nothing"))[0] == 404
+        assert (await pages.send("HEAD", path))[0] == 200
 
     with_pages(scenario)
 
