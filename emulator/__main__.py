@@ -13,9 +13,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emulator.bucket.command import BucketOptions, serve_bucket
 from emulator.bucket.errors import BucketError
 from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, make_parser
+from emulator.cli.serve_bucket import BucketOptions, serve_bucket
 from emulator.cli.terminal import PortTakenError, say
 from emulator.template.project import ProjectError
 

@@ -13,30 +13,10 @@ from typing import Any
 from emulator.http_api.iam_policies import PolicyError, allows
 from emulator.strict_json import read_json
 from emulator.template.http_api_spec import Authorizer
+from emulator.template.identity_sources import CONTEXT, CONTEXT_PATHS, HEADER, QUERY, STAGE_VARIABLE
 
 ANSWER_LIMIT_S = 10.0
 _MOST_KEPT = 10_000
-_HEADER, _QUERY, _STAGE_VARIABLE, _CONTEXT = (
-    "$request.header.",
-    "$request.querystring.",
-    "$stageVariables.",
-    "$context.",
-)
-# Where the request context has what a selection expression names.
-_CONTEXT_PATHS: dict[str, tuple[str, ...]] = {
-    "accountId": ("accountId",),
-    "apiId": ("apiId",),
-    "domainName": ("domainName",),
-    "domainPrefix": ("domainPrefix",),
-    "httpMethod": ("http", "method"),
-    "identity.sourceIp": ("http", "sourceIp"),
-    "identity.userAgent": ("http", "userAgent"),
-    "path": ("http", "path"),
-    "protocol": ("http", "protocol"),
-    "requestId": ("requestId",),
-    "routeKey": ("routeKey",),
-    "stage": ("stage",),
-}
 _SHARED_V2 = (
     "version", "routeKey", "rawPath", "rawQueryString", "cookies", "headers", "queryStringParameters", "requestContext",
     "pathParameters", "stageVariables",
@@ -45,10 +25,6 @@ _SHARED_V1 = (
     "version", "resource", "path", "httpMethod", "headers", "queryStringParameters", "pathParameters", "stageVariables",
     "requestContext",
 )  # fmt: skip
-
-
-class IdentitySourceError(ValueError):
-    """A selection expression is none that can be imitated."""
 
 
 class AuthorizerAnswerError(ValueError):
@@ -73,20 +49,6 @@ class AuthorizerAnswer:
     def allows(self, route_arn: str) -> bool:
         """Return whether the route may be called."""
         return self.policy if isinstance(self.policy, bool) else allows(self.policy, route_arn)
-
-
-def check_identity_source(source: Any) -> None:
-    """Refuse a selection expression that can't be imitated.
-
-    Raises
-    ------
-    IdentitySourceError
-        Says which.
-    """
-    text = str(source)
-    known = any(text.startswith(prefix) and text != prefix for prefix in (_HEADER, _QUERY, _STAGE_VARIABLE))
-    if not known and text.removeprefix(_CONTEXT) not in _CONTEXT_PATHS:
-        raise IdentitySourceError(f"the identity source {text!r} is not imitated")
 
 
 def identity_values(authorizer: Authorizer, event: Mapping[str, Any]) -> list[str] | None:
@@ -184,16 +146,16 @@ class AnswerCache:
 
 
 def _identity_value(source: str, event: Mapping[str, Any]) -> str | None:
-    found: Any
-    if source.startswith(_HEADER):
-        name = source.removeprefix(_HEADER).lower()
-        found = "; ".join(event.get("cookies", ())) if name == "cookie" else event["headers"].get(name)
-    elif source.startswith(_QUERY):
-        found = event.get("queryStringParameters", {}).get(source.removeprefix(_QUERY))
-    elif source.startswith(_STAGE_VARIABLE):
-        found = event.get("stageVariables", {}).get(source.removeprefix(_STAGE_VARIABLE))
+    value: Any
+    if source.startswith(HEADER):
+        name = source.removeprefix(HEADER).lower()
+        value = "; ".join(event.get("cookies", ())) if name == "cookie" else event["headers"].get(name)
+    elif source.startswith(QUERY):
+        value = event.get("queryStringParameters", {}).get(source.removeprefix(QUERY))
+    elif source.startswith(STAGE_VARIABLE):
+        value = event.get("stageVariables", {}).get(source.removeprefix(STAGE_VARIABLE))
     else:
-        found = event["requestContext"]
-        for key in _CONTEXT_PATHS[source.removeprefix(_CONTEXT)]:
-            found = found[key]
-    return found if isinstance(found, str) else None
+        value = event["requestContext"]
+        for key in CONTEXT_PATHS[source.removeprefix(CONTEXT)]:
+            value = value[key]
+    return value if isinstance(value, str) else None

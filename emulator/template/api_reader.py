@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emulator.http_api.authorizers import IdentitySourceError, check_identity_source
 from emulator.template.http_api_spec import (
     ACCOUNT_BURST,
     ACCOUNT_RATE,
@@ -21,6 +20,7 @@ from emulator.template.http_api_spec import (
     HttpStage,
     Throttle,
 )
+from emulator.template.identity_sources import IdentitySourceError, check_identity_source
 from emulator.template.intrinsics import as_text
 from emulator.template.project import FunctionSpec
 from emulator.template.project import UnsupportedError as Unsupported

@@ -12,14 +12,13 @@ from emulator.http_api.authorizers import (
     AnswerCache,
     AuthorizerAnswer,
     AuthorizerAnswerError,
-    IdentitySourceError,
     authorizer_event,
-    check_identity_source,
     identity_values,
     read_answer,
 )
 from emulator.http_api.iam_policies import PolicyError, allows
 from emulator.template.http_api_spec import Authorizer
+from emulator.template.identity_sources import IdentitySourceError, check_identity_source
 
 SIMPLE = Authorizer("A", "F", simple_answers=True, identity_sources=("$request.header.Authorization",), ttl_s=60)
 POLICY = dataclasses.replace(SIMPLE, simple_answers=False)
