@@ -1,4 +1,4 @@
-"""``python -m training basic|improved``: the wiring place of the training. Nothing else here reads the environment."""
+"""``python -m training basic|improved``: the training's command line, and the one place that reads the environment."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from training.thresholds import Costs, FlagShare, ThresholdRule
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
-# As shells count a process that SIGINT ended.
+# What shells report for a process that SIGINT ended.
 EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
 examples:
-  python -m training basic                          train the basic model, on the data that are found
-  python -m training improved --data loans.zip      on these
-  python -m training improved --data q3.csv q4.csv  on these two: train on the first, test on the second
-  python -m training basic --estimators 10 --json   a quick one, its figures as JSON
+  python -m training basic                          train the basic model on the data that are found
+  python -m training improved --data loans.zip      train on these data
+  python -m training improved --data q3.csv q4.csv  train on the first file, test on the second
+  python -m training basic --estimators 10 --json   train quickly, print the figures as JSON
   python -m training improved --flag-share 0.05     the team can call one loan in twenty
   python -m training improved --cost-missed-late 900 --cost-call 12
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
     environ : mapping
         The environment's variables.
     stdout, stderr : text files
-        The summary goes to the first; the data's name, the progress and errors to the second.
+        The summary goes to the first; the data's name, the progress and errors go to the second.
 
     Returns
     -------
@@ -63,31 +63,22 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
         rule = _threshold_rule(arguments)
     except ValueError as error:
         parser.error(str(error))
+    folder = arguments.out or Path("models") / arguments.model
     console = Console(file=stderr, highlight=False)
     try:
-        quarters = data.load(arguments.data, environ)
-        console.print(f"Data: {quarters.source}", markup=False, soft_wrap=True)
-        with _progress_bar(console) as bar:
-            result = train(
-                arguments.model,
-                quarters,
-                n_estimators=arguments.estimators,
-                seed=arguments.seed,
-                threshold_rule=rule,
-                git_commit=_find_git_commit(),
-                is_compared=not arguments.no_comparison,
-                progress=_StageBars(bar),
-            )
-        folder = arguments.out or Path("models") / arguments.model
-        candidate_folder.write(folder, result.candidate)
+        result = _train_into(folder, arguments, rule, environ, console)
+        text = json.dumps(summary(result, folder), indent=2) if arguments.json else describe(result, folder)
+        stdout.write(text + "\n")
+        stdout.flush()
     except KeyboardInterrupt:
         console.print("Stopped; nothing was written.")
         return EXIT_INTERRUPTED
-    except (TrainingError, OSError) as error:  # OSError: the folder can't be written, a file can't be read
+    except TrainingError as error:
         console.print(f"error: {error}", markup=False, soft_wrap=True)
         return EXIT_REFUSED
-    text = json.dumps(summary(result, folder), indent=2) if arguments.json else describe(result, folder)
-    stdout.write(text + "\n")
+    except OSError as error:
+        console.print(f"error: {error.filename or 'the output'}: {error.strerror}", markup=False, soft_wrap=True)
+        return EXIT_REFUSED
     return EXIT_OK
 
 
@@ -100,7 +91,7 @@ def summary(result: TrainingResult, folder: Path) -> dict[str, Any]:
         "pickle_bytes": len(candidate.pickle),
         "source": result.source,
         "description": candidate.description,
-        "threshold": {"value": candidate.threshold.value, "how": candidate.threshold.how},
+        "threshold": asdict(candidate.threshold),
         "data": dict(candidate.data),
         "metrics": dict(candidate.metrics),
         "git_commit": candidate.git_commit,
@@ -113,6 +104,7 @@ def describe(result: TrainingResult, folder: Path) -> str:
     candidate = result.candidate
     test = candidate.metrics["test"]
     quarter = test["data"]
+    gain = candidate.metrics.get("comparison")
     return "\n".join(
         (
             candidate.description,
@@ -120,23 +112,38 @@ def describe(result: TrainingResult, folder: Path) -> str:
             f"                 observed/expected {_with_interval(test['observed_over_expected'], 2)}, "
             f"calibration slope {_with_interval(test['calibration_slope'], 2)}",
             f"                 on {quarter['name']}: {quarter['rows']:,} loans, {quarter['late']} of them late",
-            *_comparison_lines(candidate.metrics),
+            *([f"  ROC-AUC gain   {_with_interval(gain['roc_auc'])} over the {gain['against']}"] if gain else []),
             f"  threshold      {candidate.threshold.value:.4f} flags {test['flagged_share']['value']:.1%} of them; "
             f"recall {_with_interval(test['recall'], 2)}, precision {_with_interval(test['precision'], 3)}",
-            f"  serving form   {_parity_in_words(candidate.holdout_parity)}",
+            f"  serving form   {_describe_parity(candidate.holdout_parity)}",
             f"  written to     {folder} ({len(candidate.pickle) / 1e6:.2f} MB)",
         )
     )
 
 
-def _comparison_lines(metrics: Mapping[str, Any]) -> list[str]:
-    if "comparison" not in metrics:
-        return []
-    comparison = metrics["comparison"]
-    return [f"  ROC-AUC gain   {_with_interval(comparison['roc_auc'])} over the {comparison['against']}"]
+def _train_into(
+    folder: Path, arguments: argparse.Namespace, rule: ThresholdRule, environ: Mapping[str, str], console: Console
+) -> TrainingResult:
+    # Asked before minutes are spent on a model that can't be saved.
+    candidate_folder.check_writable(folder)
+    quarters = data.load(arguments.data, environ)
+    console.print(f"Data: {quarters.source}", markup=False, soft_wrap=True)
+    with _progress_bar(console) as bar:
+        result = train(
+            arguments.model,
+            quarters,
+            n_estimators=arguments.estimators,
+            seed=arguments.seed,
+            threshold_rule=rule,
+            git_commit=_find_git_commit(),
+            is_compared=not arguments.no_comparison,
+            progress=_StageBars(bar),
+        )
+    candidate_folder.write(folder, result.candidate)
+    return result
 
 
-def _parity_in_words(parity: HoldoutParity | None) -> str:
+def _describe_parity(parity: HoldoutParity | None) -> str:
     if parity is None:
         return "none: this pipeline can't be compiled, its pickle will serve"
     how = "as arrays" if parity.is_proven else "NOT proven, the pickle will serve"
@@ -151,7 +158,7 @@ def _with_interval(figure: Mapping[str, float | None], digits: int = 3) -> str:
 
 
 class _StageBars:
-    """One bar for each stage of a training, made when the stage is first heard of."""
+    """A progress bar for each stage of a training, made at the stage's first report."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
@@ -178,15 +185,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", choices=sorted(RECIPES), help="which model")
     parser.add_argument(
-        "--data", type=Path, nargs="+", metavar="PATH", help="a zip archive, a folder, or two CSV files: training, test"
+        "--data",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="PATH",
+        help="a zip archive, a folder, or two CSV files: training data, then test data",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write to (default: models/<model>)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: models/<model>)")
     parser.add_argument("--seed", type=_seed, help="the model's random seed (default: 42)")
     parser.add_argument("--estimators", type=_positive, metavar="N", help="how many trees (default: the model's own)")
     parser.add_argument("--flag-share", type=float, metavar="SHARE", help="flag this share of the loans (default: 0.1)")
-    parser.add_argument("--cost-missed-late", type=float, metavar="COST", help="what an uncalled late payer costs")
+    parser.add_argument(
+        "--cost-missed-late", type=float, metavar="COST", help="what a late payer costs who isn't called"
+    )
     parser.add_argument("--cost-call", type=float, metavar="COST", help="what a call costs")
-    parser.add_argument("--no-comparison", action="store_true", help="do not train the basic model to compare with")
+    parser.add_argument("--no-comparison", action="store_true", help="don't train the basic model to compare with")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
 
@@ -218,7 +232,7 @@ def _seed(text: str) -> int:
 
 
 def _find_git_commit() -> str | None:
-    """Return the commit of the code that runs (``-dirty`` if it was changed since), or None where it is no checkout."""
+    """Return the commit of the running code, ``-dirty`` if it was changed since; None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)

@@ -1,12 +1,11 @@
-"""A trained model on disk: ``model.pkl`` and, beside it, ``training.json`` with all that its training knows of it.
+"""A trained model on disk: ``model.pkl`` and its training record, ``training.json``.
 
-The record names the pickle's sha256, so that a folder in which one of the two is of another training is noticed. Both
-are written to a temporary name, synced and renamed: a folder holds the old files or the new ones.
+The record names the pickle's sha256, so that two files of different trainings are noticed. Both files are written and
+synced under temporary names before either is renamed: a full disk leaves the folder as it was.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -31,18 +30,19 @@ from model_registry.manifest import (
     parse_reasons,
     parse_threshold,
 )
-from training.errors import RecordRefusedError
+from training.errors import FolderNotWritableError, RecordRefusedError
+from training.probe_records import PROBE_RECORDS
 
 RECORD_FORMAT = 1
 PICKLE_NAME = "model.pkl"
 RECORD_NAME = "training.json"
 
-# Nothing is known of a bare pickle's costs, so it is cut where late is likelier than not.
+# A bare pickle says nothing of costs or shares: a loan is called late if that is likelier than not.
 _BARE_THRESHOLD = Threshold(0.5, "The pickle came without a training record: late is what is likelier than not.")
 
 
 def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
-    """Describe the ten columns as the training data show them.
+    """Return the ten columns' schema with the ranges and labels of the training data.
 
     Parameters
     ----------
@@ -59,15 +59,30 @@ def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
     return tuple(fields)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise ``FolderNotWritableError`` unless files can be made in the folder, or in what will be above it."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise FolderNotWritableError(place, error) from error
+
+
 def write(folder: Path, candidate: Candidate) -> None:
-    """Write a trained model; the record last, which makes it whole.
+    """Write a trained model; a folder that holds one gets both files anew.
 
     Parameters
     ----------
     folder : Path
-        Where to; made if it is not there.
+        Made if it doesn't exist.
     candidate : Candidate
         The model.
+
+    Raises
+    ------
+    FolderNotWritableError
+        If the disk is full, or the folder can't be made or written. The files in it stay as they were.
     """
     document = {
         "format": RECORD_FORMAT,
@@ -82,27 +97,25 @@ def write(folder: Path, candidate: Candidate) -> None:
         "reasons": asdict(candidate.reasons) if candidate.reasons else None,
         "holdout_parity": asdict(candidate.holdout_parity) if candidate.holdout_parity else None,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_atomically(folder / PICKLE_NAME, candidate.pickle)
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    _write_atomically(folder / RECORD_NAME, text.encode())
+    _write_together(folder, {PICKLE_NAME: candidate.pickle, RECORD_NAME: text.encode()})
 
 
 def read_candidate(path: Path) -> Candidate:
-    """Read what is to be published.
+    """Read a model to publish.
 
     Parameters
     ----------
     path : Path
-        A folder with ``model.pkl``, or a pickle. Beside it, ``training.json`` if there is one; a bare pickle gets the
+        A folder with ``model.pkl`` and perhaps ``training.json``, or a pickle. A pickle without a record gets the
         threshold one half, the columns' bounds, and the categories that its encoders know.
 
     Raises
     ------
     RecordRefusedError
-        If there is no pickle, or the record can't be read or is of another pickle.
+        If there is no pickle, or the record can't be read or belongs to another pickle.
     CandidateRefusedError
-        If a bare pickle is no model: its encoders are looked at in a child process.
+        If a bare pickle isn't a model; a child process opens it to read its encoders.
     """
     pickle_path = path / PICKLE_NAME if path.is_dir() else path
     try:
@@ -113,7 +126,7 @@ def read_candidate(path: Path) -> Candidate:
             "Train one: python -m training improved, or peerloan train improved."
         ) from error
     record_path = pickle_path.parent / RECORD_NAME
-    # A record speaks for the model.pkl beside it; any other name may lie in the same folder by chance.
+    # A record describes the model.pkl beside it. A pickle of another name may be in the same folder by chance.
     if pickle_path.name != PICKLE_NAME or not record_path.exists():
         return _bare(pickle)
     try:
@@ -127,7 +140,9 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
         raise ValueError(f"its format is {document['format']!r}, not {RECORD_FORMAT}")
     sha256 = hashlib.sha256(pickle).hexdigest()
     if document["artifact"]["sha256"] != sha256:
-        raise ValueError(f"it is of a pickle with sha256 {document['artifact']['sha256']}, {PICKLE_NAME} has {sha256}")
+        raise ValueError(
+            f"it describes a pickle with sha256 {document['artifact']['sha256']}, {PICKLE_NAME} has {sha256}"
+        )
     return Candidate(
         pickle=pickle,
         input_schema=tuple(parse_field(field) for field in document["input_schema"]),
@@ -150,11 +165,8 @@ def _parse_parity(document: Mapping[str, Any]) -> HoldoutParity:
 
 
 def _bare(pickle: bytes) -> Candidate:
-    # Imported here: the probe records are a part of a training, which a bare pickle has none of.
-    from training.probe_records import PROBE_RECORDS
-
-    known = find_categories_in_child(pickle)
-    schema = tuple(_described(field, labels=known.get(field.name)) for field in FIELDS)
+    categories = find_categories_in_child(pickle)
+    schema = tuple(_described(field, labels=categories.get(field.name)) for field in FIELDS)
     return Candidate(
         pickle=pickle,
         input_schema=schema,
@@ -170,7 +182,7 @@ def _bare(pickle: bytes) -> Candidate:
 def _described(
     field: Field, low: float | None = None, high: float | None = None, labels: Collection[str] | None = None
 ) -> FieldSchema:
-    """Return what the registry keeps of a column: what it is at all, and what a training has seen of it."""
+    """Return a column's entry for the registry: its definition, and the range or the labels seen in training."""
     return FieldSchema(
         name=field.name,
         type=field.type,
@@ -186,22 +198,30 @@ def _described(
 
 
 def _in_order(labels: set[str], order: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels in the column's own order if it has one, others after them by name."""
+    """Return the labels in the column's own order, those that it doesn't name last and by name."""
     place = {label: number for number, label in enumerate(order)}
     return tuple(sorted(labels, key=lambda label: (place.get(label, len(order)), label)))
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def _write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    drafts: dict[Path, Path] = {}
+    path = folder
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes the file for its owner alone; a model may be read by whoever may read the folder.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            path = folder / name
+            descriptor, draft = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+            drafts[Path(draft)] = path
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for draft_path, path in drafts.items():
+            # mkstemp lets only the owner read; whoever may read the folder may read the model.
+            draft_path.chmod(0o644)
+            draft_path.replace(path)
+    except OSError as error:
+        raise FolderNotWritableError(path, error) from error
+    finally:
+        for draft_path in drafts:
+            draft_path.unlink(missing_ok=True)

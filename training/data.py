@@ -1,4 +1,4 @@
-"""Finding, reading and checking the loan data: two quarters, one to train on and the next one to test on.
+"""The loan data as checked tables: a quarter to train on and the next quarter to test on.
 
 The training file runs newest first, and its order is kept: the newest loans tell best what the next quarter will be.
 """
@@ -6,26 +6,24 @@ The training file runs newest first, and its order is kept: the newest loans tel
 from __future__ import annotations
 
 import hashlib
-import io
-import lzma
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, FIELDS, TARGET, Field
+from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET, Field
 from training import sample_data
-from training.errors import DataNotFoundError, DataRefusedError
+from training.errors import DataRefusedError
+from training.loan_csv import read_table
+from training.loan_files import read_files
 
 DATA_VARIABLE = "PEERLOAN_DATA"
 DEFAULT_PATH = Path("data/peerLoanData.zip")
-# Of each kind in each file. Fewer do not reach into each of five folds, and say nothing of a next quarter.
+# Late loans, and loans on time, that a file needs: each of five folds must get some.
 MINIMUM_LOANS = 10
 
 
@@ -33,7 +31,7 @@ MINIMUM_LOANS = 10
 class Fingerprint:
     """What tells one data file from another.
 
-    ``sha256`` is that of the CSV file, unzipped. ``gaps`` counts the empty cells of the columns that have any.
+    ``sha256`` is that of the CSV file, unzipped. ``gaps`` counts the missing cells of the columns that have any.
     """
 
     name: str
@@ -67,7 +65,7 @@ class Quarter:
 
 @dataclass(frozen=True)
 class Quarters:
-    """The two quarters, and one line that says which data they are."""
+    """The two quarters; ``source`` says in one line which data they are, ``is_sample`` whether they are generated."""
 
     train: Quarter
     test: Quarter
@@ -93,30 +91,23 @@ def load(
     Raises
     ------
     DataNotFoundError
-        If there is nothing where the data were said to be, or not exactly one training and one test file.
+        If a named path doesn't exist, or doesn't hold exactly one training file and one test file.
     DataRefusedError
-        If a file lacks a column or any value of it, has a value of the wrong type or beyond the hard bounds, or fewer
-        than ``MINIMUM_LOANS`` loans that are late or on time; or if both files are the same.
+        If a file can't be read, is too large or isn't a CSV file with the columns; if a column has no value at all, a
+        value of the wrong type or one beyond the hard bounds; if fewer than ``MINIMUM_LOANS`` loans are late, or on
+        time; or if both files are the same.
     """
-    paths = [source] if isinstance(source, Path) else list(source or ())
-    said_by = "--data"
-    if not paths and environ.get(DATA_VARIABLE):
-        paths = [Path(part) for part in environ[DATA_VARIABLE].split(os.pathsep) if part]
-        said_by = DATA_VARIABLE
-    if not paths and DEFAULT_PATH.is_file():
-        paths = [DEFAULT_PATH]
-        said_by = "found here"
+    paths, named_by = _find_paths(source, environ)
     if not paths:
         return _sample(seed)
-    train, test = (read_quarter(*file) for file in _find_files(paths))
+    train, test = (read_quarter(*file) for file in read_files(paths))
+    train_name, test_name = train.fingerprint.name, test.fingerprint.name
     if train.fingerprint.sha256 == test.fingerprint.sha256:
-        what = (
-            f"It is the same file as {train.fingerprint.name}: a model is tested on loans that it was not trained on."
-        )
-        raise DataRefusedError(test.fingerprint.name, what)
-    names = f"{train.fingerprint.name} and {test.fingerprint.name}"
-    said = f"{', '.join(map(str, paths))} ({said_by}): {names}{_odd_gaps(train)}{_odd_gaps(test)}"
-    return Quarters(train, test, said, is_sample=False)
+        what = f"It is the same file as {train_name}: a model is tested on loans that it wasn't trained on."
+        raise DataRefusedError(test_name, what)
+    places = ", ".join(map(str, paths))
+    gaps = _describe_refused_gaps(train) + _describe_refused_gaps(test)
+    return Quarters(train, test, f"{places} ({named_by}): {train_name} and {test_name}{gaps}", is_sample=False)
 
 
 def read_quarter(name: str, content: bytes) -> Quarter:
@@ -134,20 +125,22 @@ def read_quarter(name: str, content: bytes) -> Quarter:
     DataRefusedError
         As ``load`` says.
     """
-    try:
-        # Strings as strings also where a column is empty: read_csv alone would make it a column of floats.
-        frame = pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(CATEGORY_NAMES, "str"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataRefusedError(name, f"This is no CSV file ({error}).") from error
-    missing = [column for column in (*FIELD_NAMES, TARGET) if column not in frame.columns]
-    if missing:
-        raise DataRefusedError(name, f"The column is missing; there are {', '.join(frame.columns)}.", missing[0])
-    columns = {field.name: _checked_column(name, frame[field.name], field) for field in FIELDS}
-    columns[TARGET] = _checked_target(name, frame[TARGET])
+    table = read_table(name, content)
+    columns = {field.name: _check_column(name, table[field.name], field) for field in FIELDS}
+    columns[TARGET] = _check_target(name, table[TARGET])
     late = int(columns[TARGET].sum())
     gaps = {column: int(values.isna().sum()) for column, values in columns.items() if values.isna().any()}
-    fingerprint = Fingerprint(name, len(frame), late, hashlib.sha256(content).hexdigest(), gaps)
+    fingerprint = Fingerprint(name, len(table), late, hashlib.sha256(content).hexdigest(), gaps)
     return Quarter(pd.DataFrame(columns), fingerprint)
+
+
+def _find_paths(source: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> tuple[list[Path], str]:
+    """Return where the data are and what names that place; no path where nothing does."""
+    if source:
+        return [source] if isinstance(source, Path) else list(source), "--data"
+    if environ.get(DATA_VARIABLE):
+        return [Path(part) for part in environ[DATA_VARIABLE].split(os.pathsep) if part], DATA_VARIABLE
+    return ([DEFAULT_PATH] if DEFAULT_PATH.is_file() else []), "found here"
 
 
 def _sample(seed: int) -> Quarters:
@@ -160,37 +153,38 @@ def _sample(seed: int) -> Quarters:
     )
 
 
-def _odd_gaps(quarter: Quarter) -> str:
-    """Say which gaps the pipeline fills in training although the API refuses a record that has them."""
+def _describe_refused_gaps(quarter: Quarter) -> str:
+    """Name the gaps that training fills although the API refuses a record that has them."""
     name, gaps = quarter.fingerprint.name, quarter.fingerprint.gaps
     counts = [f"{field.name} {gaps[field.name]:,}" for field in FIELDS if not field.nullable and field.name in gaps]
     return f"; {name} has gaps that the API would refuse, filled in training: {', '.join(counts)}" if counts else ""
 
 
-def _checked_column(file: str, column: pd.Series, field: Field) -> pd.Series:
+def _check_column(file: str, column: pd.Series, field: Field) -> pd.Series:
     if len(column) and column.isna().all():
         raise DataRefusedError(file, "The column has no value in any row.", field.name)
     if field.type == "category":
         numbers = pd.to_numeric(column, errors="coerce").notna()
         if numbers.any():
-            raise DataRefusedError(file, "There is a number where a label belongs.", field.name, _first(numbers))
+            raise DataRefusedError(file, "There is a number where a label belongs.", field.name, _first_row(numbers))
         return column.astype(object).where(column.notna(), np.nan)
     numbers = _as_numbers(file, column)
     low, high = field.hard_min, field.hard_max
-    outside = (numbers < low) | (numbers > high) if low is not None and high is not None else numbers.isin([])
-    if outside.any():
-        what = f"The number is not between {low:,g} and {high:,g} ({field.unit}): is it in another unit?"
-        raise DataRefusedError(file, what, field.name, _first(outside))
+    assert low is not None and high is not None  # noqa: PT018
+    # Both comparisons are false where a number is missing.
+    if (outside := (numbers < low) | (numbers > high)).any():
+        what = f"The number isn't between {low:,g} and {high:,g} ({field.unit}). Is it in another unit?"
+        raise DataRefusedError(file, what, field.name, _first_row(outside))
     if field.whole and (broken := numbers.notna() & (numbers % 1 != 0)).any():
-        raise DataRefusedError(file, "The number is not a whole one.", field.name, _first(broken))
+        raise DataRefusedError(file, "The number isn't a whole number.", field.name, _first_row(broken))
     return numbers
 
 
-def _checked_target(file: str, column: pd.Series) -> pd.Series:
+def _check_target(file: str, column: pd.Series) -> pd.Series:
     numbers = _as_numbers(file, column)
     wrong = ~numbers.isin([0, 1])
     if wrong.any():
-        raise DataRefusedError(file, "The value is neither 0 (on time) nor 1 (late).", TARGET, _first(wrong))
+        raise DataRefusedError(file, "The value is neither 0 (on time) nor 1 (late).", TARGET, _first_row(wrong))
     for label, meaning in ((1, "late"), (0, "on time")):
         if (count := int((numbers == label).sum())) < MINIMUM_LOANS:
             what = (
@@ -206,43 +200,8 @@ def _as_numbers(file: str, column: pd.Series) -> pd.Series:
     name = str(column.name)
     numbers = pd.to_numeric(column.astype("str"), errors="coerce")
     wrong = numbers.isna() & column.notna()
-    raise DataRefusedError(file, "The value is not a number.", name, _first(wrong) if wrong.any() else None)
+    raise DataRefusedError(file, "The value isn't a number.", name, _first_row(wrong) if wrong.any() else None)
 
 
-def _first(mask: pd.Series) -> int:
+def _first_row(mask: pd.Series) -> int:
     return int(np.flatnonzero(mask.to_numpy())[0]) + 1
-
-
-def _find_files(paths: Sequence[Path]) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
-    for path in paths:
-        if not path.exists():
-            raise DataNotFoundError(f"There is no {path}. Name a zip archive, a folder, or two CSV files.")
-    if len(paths) == 2 and all(path.is_file() for path in paths):
-        train, test = ((path.name, path.read_bytes()) for path in paths)
-        return train, test
-    if len(paths) != 1:
-        raise DataNotFoundError("Name one zip archive, one folder, or two CSV files: training data, then test data.")
-    files = _csv_files(paths[0])
-    return _only(paths[0], files, "train"), _only(paths[0], files, "test")
-
-
-def _csv_files(path: Path) -> dict[str, bytes]:
-    if path.is_dir():
-        return {file.name: file.read_bytes() for file in sorted(path.glob("*.csv"))}
-    if not zipfile.is_zipfile(path):
-        raise DataNotFoundError(f"{path} is no zip archive and no folder. For CSV files name two: training, then test.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.namelist() if member.lower().endswith(".csv")]
-            return {PurePosixPath(m).name: archive.read(m) for m in members if not m.startswith("__MACOSX/")}
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
-        # RuntimeError: a password is wanted, or a compression that is not known here.
-        raise DataRefusedError(path.name, f"The archive can't be unpacked ({error}). Fetch it again.") from error
-
-
-def _only(path: Path, files: Mapping[str, bytes], role: str) -> tuple[str, bytes]:
-    found = [name for name in files if role in name.lower()]
-    if len(found) != 1:
-        there = ", ".join(files) or "no CSV file at all"
-        raise DataNotFoundError(f"{path} should hold one CSV file with {role!r} in its name; there is {there}.")
-    return found[0], files[found[0]]

@@ -1,6 +1,8 @@
-"""What can go wrong in training, one type each, under one base."""
+"""What can go wrong in training: one type each, under one base."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class TrainingError(Exception):
@@ -8,7 +10,7 @@ class TrainingError(Exception):
 
 
 class DataNotFoundError(TrainingError):
-    """There are no loan data where they were said to be."""
+    """The loan data aren't where the options or the environment say."""
 
 
 class DataRefusedError(TrainingError):
@@ -34,3 +36,20 @@ class DataRefusedError(TrainingError):
 
 class RecordRefusedError(TrainingError):
     """A trained model's folder that can't be published: a file is missing, damaged, or of another training."""
+
+
+class FolderNotWritableError(TrainingError):
+    """A trained model's folder that can't be written.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder that the system refused.
+    """
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{path} can't be written: {error.strerror or error}. Nothing was changed. "
+            "Make room or choose another folder with --out, and run the command again."
+        )
+        self.path = path

@@ -9,7 +9,7 @@ import pytest
 
 from model_registry.candidate import Candidate
 from training import candidate_folder
-from training.errors import RecordRefusedError
+from training.errors import FolderNotWritableError, RecordRefusedError
 from training.run import TrainingResult
 
 
@@ -28,6 +28,15 @@ def test_writing_again_replaces_both_and_leaves_nothing_else(candidate: Candidat
     candidate_folder.write(tmp_path, candidate)
     candidate_folder.write(tmp_path, candidate)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pkl", "training.json"]
+
+
+def test_a_folder_that_can_not_be_made_is_named_with_the_reason(candidate: Candidate, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for attempt in (candidate_folder.check_writable, lambda folder: candidate_folder.write(folder, candidate)):
+        with pytest.raises(FolderNotWritableError, match=r"can't be written: Not a directory\. Nothing was changed"):
+            attempt(tmp_path / "file" / "out")
+    candidate_folder.check_writable(tmp_path / "new" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_pickle_of_another_training_than_its_record_is_refused(candidate: Candidate, tmp_path: Path) -> None:

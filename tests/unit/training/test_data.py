@@ -101,17 +101,17 @@ def _with(column: str, row: int, value: str) -> bytes:
 @pytest.mark.parametrize(
     ("column", "value", "what"),
     [
-        ("loan_amnt", "a lot", "not a number"),
+        ("loan_amnt", "a lot", "isn't a number"),
         ("int_rate", "13.56", "another unit"),
-        ("int_rate", "13.56%", "not a number"),
-        ("dti", "True", "not a number"),
+        ("int_rate", "13.56%", "isn't a number"),
+        ("dti", "True", "isn't a number"),
         ("annual_inc", "inf", "between"),
         ("loan_amnt", "-5", "between"),
         ("delinq_2yrs", "0.5", "whole"),
         ("grade", "3", "a label belongs"),
         ("is_late", "2", "neither 0"),
         ("is_late", "", "neither 0"),
-        ("is_late", "late", "not a number"),
+        ("is_late", "late", "isn't a number"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_column_and_row(column: str, value: str, what: str) -> None:

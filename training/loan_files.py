@@ -1,0 +1,109 @@
+"""Finding the two loan files, and reading them from a zip archive, a folder or the disk.
+
+Reading stops at ``LARGEST_FILE_BYTES``, so that an archive that unpacks to a thousand times its size, or a device,
+can't fill the memory.
+"""
+
+from __future__ import annotations
+
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
+
+from training.errors import DataNotFoundError, DataRefusedError
+
+# About three million loans.
+LARGEST_FILE_BYTES = 256 * 2**20
+
+# An archive is unpacked in small steps: bzip2 and LZMA expand all that they are given at once.
+_STEP_BYTES = 4096
+
+
+class LoanFile(NamedTuple):
+    """A file's name, for messages and for the training record, and what it holds."""
+
+    name: str
+    content: bytes
+
+
+def read_files(paths: Sequence[Path]) -> tuple[LoanFile, LoanFile]:
+    """Read the training file and the test file.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        One zip archive or folder that holds both as CSV files, or two CSV files: training data, then test data.
+
+    Raises
+    ------
+    DataNotFoundError
+        If a path doesn't exist, or an archive or a folder hasn't exactly one training and one test file.
+    DataRefusedError
+        If a file can't be read or unpacked, or is larger than ``LARGEST_FILE_BYTES``.
+    """
+    for path in paths:
+        if not path.exists():
+            raise DataNotFoundError(f"There is no {path}. Name a zip archive, a folder, or two CSV files.")
+    if len(paths) == 2 and all(path.is_file() for path in paths):
+        return _read_from_disk(paths[0]), _read_from_disk(paths[1])
+    if len(paths) != 1:
+        raise DataNotFoundError("Name one zip archive, one folder, or two CSV files: training data, then test data.")
+    path = paths[0]
+    if path.is_dir():
+        names = [file.name for file in sorted(path.iterdir()) if file.suffix.lower() == ".csv"]
+        train, test = (_only_name(path, names, role) for role in ("train", "test"))
+        return _read_from_disk(path / train), _read_from_disk(path / test)
+    return _read_archive(path)
+
+
+def _read_from_disk(path: Path) -> LoanFile:
+    try:
+        with path.open("rb") as file:
+            return LoanFile(path.name, _read_bounded(path.name, file, LARGEST_FILE_BYTES))
+    except OSError as error:
+        raise DataRefusedError(str(path), f"The file can't be read: {error.strerror}.") from error
+
+
+def _read_archive(path: Path) -> tuple[LoanFile, LoanFile]:
+    if not zipfile.is_zipfile(path):
+        raise DataNotFoundError(
+            f"{path} is neither a zip archive nor a folder. For CSV files name two: training data, then test data."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+            by_name = {PurePosixPath(name).name: name for name in members if not name.startswith("__MACOSX/")}
+            train, test = (_only_name(path, by_name, role) for role in ("train", "test"))
+            return _read_member(archive, by_name[train]), _read_member(archive, by_name[test])
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError) as error:
+        # RuntimeError: the archive needs a password, or its compression isn't supported.
+        raise DataRefusedError(path.name, f"The archive can't be unpacked ({error}). Fetch it again.") from error
+
+
+def _read_member(archive: zipfile.ZipFile, member: str) -> LoanFile:
+    name = PurePosixPath(member).name
+    with archive.open(member) as file:
+        return LoanFile(name, _read_bounded(name, file, _STEP_BYTES))
+
+
+def _read_bounded(name: str, file: IO[bytes], step_bytes: int) -> bytes:
+    """Read a file to its end; the limit is checked on what was read, whatever an archive says of the size."""
+    content = bytearray()
+    while step := file.read(min(step_bytes, LARGEST_FILE_BYTES + 1 - len(content))):
+        content += step
+        if len(content) > LARGEST_FILE_BYTES:
+            what = f"The file is larger than {LARGEST_FILE_BYTES // 2**20} MiB, unpacked. Name a file with fewer loans."
+            raise DataRefusedError(name, what)
+    return bytes(content)
+
+
+def _only_name(path: Path, names: Iterable[str], role: str) -> str:
+    names = list(names)
+    matching = [name for name in names if role in name.lower()]
+    if len(matching) != 1:
+        there = ", ".join(names) or "no CSV file at all"
+        raise DataNotFoundError(f"{path} should hold one CSV file with {role!r} in its name; there is {there}.")
+    return matching[0]
