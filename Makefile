@@ -110,9 +110,10 @@ bench-model: setup-dev ## How much faster arrays serve than pickles, and how fas
 soak: setup-dev ## 100,000 requests while environments are killed at random
 	@$(BIN)/python tests/load/soak.py
 
-reliability: setup-dev ## Run the fault tests and write docs/reliability.md
+reliability: setup-dev ## Run the fault tests; write docs/reliability.md and the tests of docs/emulator-fidelity.md
 	$(BIN)/pytest --numprocesses 2 -m "fault and not sam and not awscli" --fault-report build/faults.json
 	$(BIN)/python tests/reliability.py build/faults.json docs/reliability.md
+	$(BIN)/python -m tests.fidelity
 
 lock: setup-dev ## Pin all environments anew
 	env-setup/lock.sh $(CURDIR)/env-setup/uv.sh $(CURDIR)/$(VENV)

@@ -1,6 +1,6 @@
 """Where the events that SAM CLI makes differ from the emulator's, and why the emulator's are AWS's.
 
-Page: docs/emulator-fidelity.md, which `python -m tests.e2e.differential.page` brings up to date.
+Page: docs/emulator-fidelity.md, which `python -m tests.fidelity` brings up to date.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from multidict import CIMultiDict
 
 from emulator.browser_guard import BrowserGuard
 
+pytestmark = pytest.mark.fidelity("web-pages-refused")
 GUARD = BrowserGuard(["my-machine", "Host.Docker.Internal"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.fidelity("web-pages-refused")
 EVIL = {"Host": "evil.example"}
 CROSS = {"Origin": "http://evil.example"}
 INVOKE = "/2015-03-31/functions/Basic/invocations"

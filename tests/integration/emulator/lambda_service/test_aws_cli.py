@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.awscli
+pytestmark = [pytest.mark.awscli, pytest.mark.fidelity("aws-cli-endpoint-url-alone-against")]
 
 
 class AwsCli:

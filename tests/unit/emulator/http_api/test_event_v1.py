@@ -28,6 +28,7 @@ def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
     return build_event_v1(request, match, IDENTITY, EventSource("Api", "1", "dev", {}))
 
 
+@pytest.mark.fidelity("payload-format-1-0-where-integration")
 def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
     made = event()
     assert made["headers"] == {
@@ -64,6 +65,7 @@ def test_a_full_request() -> None:
     assert (made["body"], made["isBase64Encoded"]) == ("/w==", True)
 
 
+@pytest.mark.fidelity("payload-format-1-0-where-integration")
 def test_a_few_headers_are_written_in_awss_way() -> None:
     made = event(
         headers=[
@@ -78,6 +80,7 @@ def test_a_few_headers_are_written_in_awss_way() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.fidelity("lambda-authorizers-formats-1-0-2-0")
 def test_what_an_authorizer_is_asked() -> None:
     authorizer = Authorizer("A", "F", payload_format="1.0")
     asked = authorizer_event(authorizer, event(), ["a", "b"], "arn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.fidelity("throttling-token-bucket")
 def test_a_burst_and_then_the_rate() -> None:
     clock = Clock()
     bucket = TokenBucket(Throttle(rate=2, burst=3), clock)

@@ -14,6 +14,7 @@ from emulator.template.project import ProjectError, UnsupportedError
 from tests.unit.emulator.template.api_templates import FUNCTIONS, INTEGRATION, api, by_hand
 
 
+@pytest.mark.fidelity("http-apis-events-inline-local")
 def test_cors_authorizers_and_limits_of_a_sam_api(load) -> None:  # type: ignore[no-untyped-def]
     project = load(
         FUNCTIONS
@@ -62,6 +63,7 @@ def test_cors_authorizers_and_limits_of_a_sam_api(load) -> None:  # type: ignore
     assert (routes["$default"].authorizer, routes["$default"].payload_format) == (asked, "1.0")
 
 
+@pytest.mark.fidelity("http-apis-events-inline-local")
 def test_resources_written_by_hand(load) -> None:  # type: ignore[no-untyped-def]
     project = load(
         by_hand(
@@ -104,6 +106,7 @@ def test_resources_written_by_hand(load) -> None:  # type: ignore[no-untyped-def
     assert (auth.alias, auth.provisioned_concurrency) == ("steady", 2)
 
 
+@pytest.mark.fidelity("several-stages-api-told-apart-first")
 def test_a_stage_variable_names_the_alias(load) -> None:  # type: ignore[no-untyped-def]
     uri = '!Join ["", [!GetAtt F.Arn, ":${stageVariables.alias}"]]'
     stage = "ApiId: !Ref Api, StageName: next, StageVariables: {alias: '1'}"
@@ -115,6 +118,7 @@ def test_a_stage_variable_names_the_alias(load) -> None:  # type: ignore[no-unty
         load(text.replace("alias: '1'", "other: '1'"))
 
 
+@pytest.mark.fidelity("http-apis-events-inline-local")
 def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     definition = f"""
         openapi: 3.0.1
@@ -158,6 +162,7 @@ def test_a_file_that_includes_itself_is_refused(load, tmp_path: Path) -> None:  
         ("Type: AWS::SSM::Parameter::Value<List<String>>, Default: /a/b", "x,y", ["x", "y"]),
     ],
 )
+@pytest.mark.fidelity("parameters-every-type-checked")
 def test_parameters_of_every_type(load, declared: str, given: str | None, expected: object) -> None:  # type: ignore[no-untyped-def]
     from samtranslator.yaml_helper import yaml_parse
 
@@ -183,11 +188,13 @@ def test_parameters_of_every_type(load, declared: str, given: str | None, expect
         ("Type: AWS::SSM::Parameter::Value<String>, Default: /a/b", None, "SSM parameter store"),
     ],
 )
+@pytest.mark.fidelity("parameters-every-type-checked")
 def test_a_parameter_that_is_not_allowed(load, declared: str, given: str | None, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ParameterError, match=message):
         load(f"Parameters: {{P: {{{declared}}}}}" + FUNCTIONS, **({} if given is None else {"P": given}))
 
 
+@pytest.mark.fidelity("intrinsic-functions-fn-length-fn")
 def test_the_language_extensions(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     text = FUNCTIONS.replace(
         "Properties: {AutoPublishAlias: live}",

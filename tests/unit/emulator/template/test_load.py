@@ -22,6 +22,7 @@ Resources:
 """
 
 
+@pytest.mark.fidelity("intrinsic-functions-fn-length-fn")
 def test_everything_that_a_project_is(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     project = load(
         """
@@ -171,6 +172,7 @@ def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  #
         ),
     ],
 )
+@pytest.mark.fidelity("refused-resource-property")
 def test_what_is_not_imitated_is_named(load, text: str, resource: str, name: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnsupportedError) as refused:
         load(text)

@@ -97,6 +97,7 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
         (FUNCTIONS + "  Fn::ForEach::All: [X, [a], {}]\n", "Fn::ForEach::All", "write the resources out"),
     ],
 )  # fmt: skip
+@pytest.mark.fidelity("refused-resource-property")
 def test_what_is_not_imitated_is_named(load, text: str, resource: str, named: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnsupportedError, match=named) as refused:
         load(text)

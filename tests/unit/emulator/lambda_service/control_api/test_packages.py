@@ -19,6 +19,8 @@ from emulator.lambda_service.control_api import packages
 from emulator.lambda_service.control_api.packages import CodeBucket, receive, unpack
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
+pytestmark = pytest.mark.fidelity("code-zip-file-up-50-mb-bucket-up-250")
+
 NOWHERE = CodeBucket(None)
 
 

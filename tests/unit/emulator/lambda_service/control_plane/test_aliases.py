@@ -17,6 +17,7 @@ from emulator.template.project import FunctionSpec
 from tests.unit.emulator.lambda_service.control_plane.asking import ARN, PLACE, F, refusal
 
 
+@pytest.mark.fidelity("aliases-names-weights-most-further")
 def test_aliases(operations: Operations) -> None:
     operations.versions.publish(**F)
     operations.functions.update_configuration(**F, changes={"Timeout": 4})
@@ -60,6 +61,7 @@ def test_aliases(operations: Operations) -> None:
         ({"weights": {"2": 0.1}, "function_version": "$LATEST"}, "InvalidParameterValueException", 400),
     ],
 )
+@pytest.mark.fidelity("aliases-names-weights-most-further")
 def test_aliases_that_are_refused(operations: Operations, arguments: dict[str, Any], code: str, status: int) -> None:
     operations.versions.publish(**F)
     operations.functions.update_configuration(**F, changes={"Timeout": 4})
@@ -72,6 +74,7 @@ def test_aliases_that_are_refused(operations: Operations, arguments: dict[str, A
 
 
 @given(weight=st.floats(0, 1), draws=st.lists(st.floats(0, 1, exclude_max=True), max_size=20))
+@pytest.mark.fidelity("each-request-drawn-weight")
 def test_the_weight_is_the_share_of_draws(weight: float, draws: list[float], pair: Operations) -> None:
     pair.aliases.update(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": weight}})
     versions = [pair.catalogue.resolve("hello", "live", draw).function.version for draw in draws]
@@ -94,6 +97,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
     operations.close()
 
 
+@pytest.mark.fidelity("reserved-concurrency-leaves-100-1")
 def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Operations) -> None:
     invalid = ("InvalidParameterValueException", 400)
     put, provision = (
@@ -127,6 +131,7 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Opera
     assert refusal(provision, **F, qualifier="2", provisioned_concurrent_executions=1)[:2] == invalid
 
 
+@pytest.mark.fidelity("provisioned-concurrency-snapstart")
 def test_provisioned_concurrency_and_snap_start_never_meet(operations: Operations, spec: FunctionSpec) -> None:
     invalid = ("InvalidParameterValueException", 400)
     operations.versions.publish(**F)
@@ -145,6 +150,7 @@ def test_provisioned_concurrency_and_snap_start_never_meet(operations: Operation
     assert operations.catalogue.account is before
 
 
+@pytest.mark.fidelity("provisioned-concurrency-snapstart")
 def test_a_version_is_provisioned_by_its_number_or_by_an_alias(pair: Operations) -> None:
     f, provision = {"function_name": "hello"}, pair.concurrency.put_provisioned
     weights = {"AdditionalVersionWeights": {"2": 0.5}}

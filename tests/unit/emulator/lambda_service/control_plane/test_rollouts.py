@@ -20,6 +20,8 @@ from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.function_version import LATEST
 from emulator.template.project import FunctionSpec
 
+pytestmark = pytest.mark.fidelity("aliases-names-weights-most-further")
+
 F = {"function_name": "f"}
 ALIASES = st.sampled_from(["live", "beta"])
 VERSIONS = st.integers(0, 5).map(lambda number: str(number) if number else LATEST)

@@ -22,6 +22,7 @@ def claims(ledger: ConcurrencyLedger, function: str, most: int = 2000) -> tuple[
     raise AssertionError("never refused")
 
 
+@pytest.mark.fidelity("concurrency-counts-requests-flight")
 def test_a_reservation_is_a_cap_and_is_taken_out_of_the_rest() -> None:
     ledger = ConcurrencyLedger(200)
     ledger.set_reserved("a", 60)
@@ -43,6 +44,7 @@ def test_a_reservation_of_nothing_turns_everything_away() -> None:
     ledger.claim("a")
 
 
+@pytest.mark.fidelity("concurrency-counts-requests-flight")
 def test_reservations_leave_the_others_their_minimum() -> None:
     ledger = ConcurrencyLedger(1000)
     ledger.set_reserved("a", 900)
@@ -94,6 +96,7 @@ def test_whatever_changes_meanwhile_nothing_is_counted_twice_or_lost(steps: list
     assert claims(ledger, "a")[0] == 20
 
 
+@pytest.mark.fidelity("most-1-000-new-environments-10")
 def test_a_thousand_environments_in_ten_seconds_and_function() -> None:
     now = [0.0]
     burst = BurstRate(lambda: now[0])

@@ -92,6 +92,7 @@ class Rig:
         return invocation
 
 
+@pytest.mark.fidelity("request-waits-served-whichever")
 def test_the_first_free_environment_takes_the_oldest_request() -> None:
     async def scenario() -> None:
         rig = Rig()
@@ -173,6 +174,7 @@ def test_a_reset_environment_is_used_before_one_is_added_and_after_the_idle_ones
     asyncio.run(scenario())
 
 
+@pytest.mark.fidelity("version-replaced-ends-idle")
 def test_draining_stops_the_idle_at_once_and_the_busy_after_their_answers() -> None:
     async def scenario() -> None:
         rig = Rig()
@@ -219,6 +221,7 @@ def test_closing_amid_draining_waits_for_every_process_all_the_same() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.fidelity("provisioned-concurrency-environments")
 def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
     async def scenario() -> None:
         rig = Rig()
@@ -270,12 +273,14 @@ def test_provisioned_environments_that_end_by_themselves_are_replaced_later_and_
     asyncio.run(scenario())
 
 
+@pytest.mark.fidelity("provisioned-concurrency-environments")
 def test_the_pauses_double_up_to_a_minute() -> None:
     pauses = [pause_before_replacing(number) for number in (0, 1, 2, 3, 4, 5, 6, 7, 5000)]
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 @given(st.lists(st.integers(0, 6), max_size=80), st.integers(1, 5))
+@pytest.mark.fidelity("request-time-each-environment-new")
 def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list[int], burst: int) -> None:
     async def scenario() -> None:
         rig = Rig(burst)
