@@ -29,7 +29,7 @@ class Context:
 
 
 def main() -> None:
-    from predict_api.app import handler
+    from predict_api.main import handler
 
     answers = [handler(event, Context()) for event in json.load(sys.stdin)]
     Path(sys.argv[1]).write_text(json.dumps(answers))

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from predict_api.app import handler
+from predict_api.main import handler
 
 answer = handler(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), None)
 print(answer["statusCode"], answer["headers"].get("X-Model-Form"), file=sys.stderr)

@@ -1,17 +1,17 @@
-"""The function's way in: ``handler``, and the one place where clients, clocks and the environment are made.
+"""The function's wiring: the one place where clients, clocks and random sources are made and the environment is read.
 
 How a request becomes a prediction:
 
-1. Lambda calls ``handler`` with an HTTP API event. ``http_api`` matches the route; what goes wrong from here on becomes
-   a problem by the table in ``problems``.
-2. ``request_body`` reads the body as strict JSON, ``envelopes`` finds the records in it, ``schema`` checks all of them
-   in one call (types, hard bounds, unknown fields).
-3. ``alias_follower`` says which version is in charge. It looks the alias up if that was not done within the TTL, and
-   has ``model_cache`` load what is new; ``serving_model`` verifies a version before its pickle is opened.
+1. Lambda calls ``main.handler`` with an HTTP API event. ``http/http_api`` finds the route and answers;
+   ``http/problems`` says which error becomes which problem.
+2. ``http/request_body`` reads the body as strict JSON, ``records/envelopes`` finds the records in it, and
+   ``records/record_schema`` checks them all (types, hard bounds, unknown fields) and words a 422.
+3. ``models/alias_follower`` says which versions answer. It looks the alias up at most once in a TTL;
+   ``models/model_cache`` loads a version that is new, and ``model_artifact.loading`` verifies it first.
 4. The routing key (the first record's ``loan_id``) decides between the two versions of a canary.
-5. The version scores the records; ``service`` puts the probabilities beside its threshold, with warnings about values
-   that it has not seen.
-6. ``telemetry`` logs the request, without a value of it, and emits its metrics.
+5. The version scores the records; ``service`` compares the probabilities with its threshold and adds warnings about
+   values that the version wasn't trained on.
+6. ``telemetry`` writes one line about the request, with its metrics and without a value of it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 _CONNECT_TIMEOUT_S = 1.0
 _READ_TIMEOUT_S = 2.0
 _S3_ATTEMPTS = 2
-# The bucket's outages are short and cheap to ask about; what failed its verification will most likely fail again.
+# An outage of the bucket is short and cheap to ask about; a version that failed its verification will fail again.
 _OUTAGE_FIRST_S = 0.25
 _OUTAGE_CAP_S = 5.0
 _REFUSAL_FIRST_S = 5.0
@@ -58,14 +58,14 @@ def build(
     jitter: Callable[[], float],
     new_id: Callable[[], str],
 ) -> tuple[PredictionApi, AliasFollower]:
-    """Put the function together, load what the alias points to, and return the handler and its follower.
+    """Put the function together, load the alias's versions, and return the handler and its alias follower.
 
-    Without a model the function starts all the same: each request tries again, no more often than the back-off allows.
+    If no version can be loaded, the function starts all the same, and requests try again as the back-off allows.
 
     Parameters
     ----------
     settings : Settings
-        How.
+        The function's settings.
     store : ObjectStore
         The bucket.
     load : ModelLoader
@@ -75,11 +75,11 @@ def build(
     jitter : callable
         Returns floats in [0, 1).
     new_id : callable
-        Returns an id that nobody else has.
+        Returns a new unique id.
     """
     telemetry = _make_telemetry(settings, clock)
     reader = RegistryReader(store, settings.model)
-    # Never longer than the TTL: once the bucket answers again, the TTL's promise holds again.
+    # At most the TTL, so that the TTL's promise holds again once the bucket answers again.
     outage_cap_s = min(_OUTAGE_CAP_S, settings.alias_ttl_s)
     outage_back_off = BackOff(_OUTAGE_FIRST_S, outage_cap_s, jitter)
     cache = ModelCache(
@@ -107,18 +107,26 @@ def build(
     return PredictionApi(service, follower, telemetry, clock, new_id), follower
 
 
-def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
-    from aws_lambda_powertools import Logger
-    from aws_lambda_powertools.metrics import EphemeralMetrics
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Switch the garbage collector off meanwhile, and exempt from it what was made.
 
-    metrics = EphemeralMetrics(namespace=settings.metrics_namespace, service=settings.service)
-    metrics.set_default_dimensions(stage=settings.stage)
-    logger = Logger(service=settings.service, level=settings.log_level, utc=True)
-    logger.append_keys(stage=settings.stage)
-    return Telemetry(logger, metrics, clock)
+    The function's models and modules last as long as the process. Looking through them again and again took a tenth of
+    a cold start; exempt, they also stay in the memory that forked environments share.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
-def _build_for_lambda() -> Handler:
+@_no_collections()
+def build_for_lambda() -> Handler:
+    """Build the function from the process's environment; see ``Settings.from_environ`` for the variables."""
     settings = Settings.from_environ(os.environ)
     # Imported here, like the tracer below: tests and other stores need no botocore.
     from model_registry.stores.s3 import S3Store, make_s3_client
@@ -129,7 +137,7 @@ def _build_for_lambda() -> Handler:
         read_timeout_s=_READ_TIMEOUT_S,
         max_attempts=_S3_ATTEMPTS,
     )
-    # The system's random numbers: every environment restored from a snapshot would have the same generator in memory.
+    # The system's random numbers: environments restored from one snapshot share their generator's state.
     api, follower = build(
         settings,
         S3Store(settings.bucket, client),
@@ -142,30 +150,27 @@ def _build_for_lambda() -> Handler:
     return _traced(api, settings) if settings.is_traced else api
 
 
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Keep the garbage collector from running while what lasts is made, and from looking at it ever after.
+def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.metrics import EphemeralMetrics
+    from aws_lambda_powertools.shared.functions import get_tracer_id
 
-    It would go through all that again and again and find nothing: a tenth of a cold start. Frozen, it also stays in the
-    memory that forked environments share.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        if was_enabled:
-            gc.enable()
+    metrics = None
+    if settings.has_metrics:
+        metrics = EphemeralMetrics(namespace=settings.metrics_namespace, service=settings.service)
+        metrics.set_default_dimensions(stage=settings.stage)
+    logger = Logger(service=settings.service, level=settings.log_level, utc=True, use_rfc3339=True)
+    logger.append_keys(stage=settings.stage)
+    return Telemetry(logger, metrics, clock, write=print, find_trace_id=get_tracer_id)
 
 
 def _register_snapshot_hooks(client: Any, follower: AliasFollower) -> None:
-    """Let no connection get into a snapshot, and no restored environment trust what the snapshot knew.
+    """Close connections before a snapshot, and look the alias up after a restore.
 
-    Restored environments that shared a connection would read each other's answers.
+    Restored environments that shared a connection would read each other's answers, and the snapshot may be old.
     """
     try:
-        # Part of Lambda's Python runtimes from 3.12 on, and of nothing else.
+        # Only Lambda's Python runtimes, from 3.12 on, have this module.
         from snapshot_restore_py import register_after_restore, register_before_snapshot
     except ImportError:
         return
@@ -179,27 +184,11 @@ def _traced(api: PredictionApi, settings: Settings) -> Handler:
 
     tracer = Tracer(service=settings.service, auto_patch=False)
     tracer.patch(["botocore"])
-    # Neither answers nor errors go into a trace: both may hold what a client sent.
-    traced: Handler = tracer.capture_lambda_handler(_plain(api), capture_response=False, capture_error=False)
-    return traced
 
-
-def _plain(api: PredictionApi) -> Handler:
+    # A function, since the tracer names the segment after it.
     def handler(event: Any, context: Any) -> dict[str, Any]:
-        """Answer one event."""
         return api(event, context)
 
-    return handler
-
-
-def __getattr__(name: str) -> Any:
-    """Build ``handler`` when it is first asked for.
-
-    Lambda's init phase is the import of this module and the look-up of its handler; building at the look-up keeps the
-    import free of work, so that tests can import the module without an environment.
-    """
-    if name != "handler":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with _no_collections():
-        handler = globals()["handler"] = _build_for_lambda()
-    return handler
+    # Neither answers nor errors go into a trace: both may hold a client's values.
+    traced: Handler = tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
+    return traced

@@ -1,4 +1,4 @@
-"""The function's settings, read once from an environment that is passed in. No other module reads one."""
+"""The function's settings, read once from an environment that is passed in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be configured; ``from_environ`` says from which variable each comes."""
+    """Everything that can be configured; ``from_environ`` names the variables."""
 
     bucket: str
     model: str
@@ -32,21 +32,23 @@ class Settings:
     allowed_names: tuple[str, ...]
     service: str
     metrics_namespace: str
+    has_metrics: bool
     log_level: str
     stage: str
     is_traced: bool
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the settings; an empty variable counts as absent, since SAM passes absent parameters so.
+        """Read the settings. An empty variable counts as absent: SAM passes absent parameters as empty ones.
 
         Parameters
         ----------
         environ : mapping of str to str
             ``MODEL_BUCKET`` is required. ``MODEL_NAME`` (late-payer), ``MODEL_ALIAS`` (live), ``ALIAS_TTL_SECONDS``
             (5), ``AWS_ENDPOINT_URL_S3``, ``PICKLE_ALLOWED_NAMES`` (comma separated, besides the default ones),
-            ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are
-            optional. Traces are sent where Lambda names an X-Ray daemon, unless ``POWERTOOLS_TRACE_DISABLED``.
+            ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``,
+            ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are optional. Traces are sent where Lambda names an X-Ray daemon,
+            unless ``POWERTOOLS_TRACE_DISABLED``.
 
         Raises
         ------
@@ -65,6 +67,7 @@ class Settings:
             allowed_names=_name_list(environ, "PICKLE_ALLOWED_NAMES"),
             service=environ.get("POWERTOOLS_SERVICE_NAME") or "late-payer-api",
             metrics_namespace=environ.get("POWERTOOLS_METRICS_NAMESPACE") or "PeerLoan",
+            has_metrics=not _is_true(environ, "POWERTOOLS_METRICS_DISABLED"),
             log_level=_log_level(environ, "POWERTOOLS_LOG_LEVEL"),
             stage=environ.get("STAGE") or "local",
             is_traced=_is_traced(environ),
@@ -75,7 +78,7 @@ def _name(environ: Mapping[str, str], variable: str, default: str, check: Callab
     try:
         return check(environ.get(variable, "").strip() or default)
     except Exception as error:
-        raise SettingsError(variable, f"is no usable name: {error}".rstrip(".")) from error
+        raise SettingsError(variable, f"isn't a usable name: {error}".rstrip(".")) from error
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: str) -> float:
@@ -110,8 +113,11 @@ def _log_level(environ: Mapping[str, str], variable: str) -> str:
 
 
 def _is_traced(environ: Mapping[str, str]) -> bool:
-    # Lambda sets the daemon's address; neither SAM CLI nor the local emulator has a daemon. Asking for the address
-    # keeps the X-Ray SDK (a fifth of a second to import) out of every process that could not send a trace anyway.
-    is_disabled = environ.get("POWERTOOLS_TRACE_DISABLED", "").strip().lower() in _TRUE_WORDS
-    is_sam_local = environ.get("AWS_SAM_LOCAL", "").strip().lower() in _TRUE_WORDS
-    return bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")) and not is_disabled and not is_sam_local
+    # Lambda sets the daemon's address; SAM CLI and the local emulator have no daemon. Without one nothing could be
+    # sent, and importing the X-Ray SDK takes a fifth of a second.
+    is_disabled = _is_true(environ, "POWERTOOLS_TRACE_DISABLED") or _is_true(environ, "AWS_SAM_LOCAL")
+    return bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")) and not is_disabled
+
+
+def _is_true(environ: Mapping[str, str], variable: str) -> bool:
+    return environ.get(variable, "").strip().lower() in _TRUE_WORDS

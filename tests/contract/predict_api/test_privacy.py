@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_request_is_logged_with_its_figures(registry: Registry, capsys: pytest.C
     first, second = logs(capsys.readouterr().out, "request")
     assert first["request_id"] == "mine-1"
     assert (first["route"], first["method"], first["status"]) == ("/predict", "POST", 200)
-    assert (first["rows"], first["model_version"], first["model_form"]) == (3, 1, "pickle")
+    assert (first["rows"], first["model_version"], first["model_form"]) == (3, "1", "pickle")
     assert first["latency_ms"] > 0
     assert set(first["spans_ms"]) == {"parse", "validate", "model", "score"}
     assert (first["cold_start"], second["cold_start"]) == (True, False)
@@ -115,7 +116,11 @@ def test_request_emits_its_metrics(registry: Registry, capsys: pytest.CaptureFix
     assert metrics(started, "ModelLoadTime")[0]["model_version"] == "1"
     function.post({"instances": [dict(RECORD)] * 3})
     function.get("/livez")
-    [line] = metrics(capsys.readouterr().out, "Latency")
+    output = capsys.readouterr().out
+    [line] = metrics(output, "Latency")
+    # One write a request: the log entry of a prediction is the document of its metrics.
+    assert len(output.splitlines()) == 2
+    assert line in logs(output, "request")
     assert (line["Rows"], line["ColdStart"]) == ([3.0], [1.0])
     assert line["AliasStaleness"][0] >= 0
     [described] = line["_aws"]["CloudWatchMetrics"]
@@ -124,5 +129,36 @@ def test_request_emits_its_metrics(registry: Registry, capsys: pytest.CaptureFix
         {"service", "stage"},
         {"service", "stage", "model_version"},
     ]
+    assert described["Metrics"] == [
+        {"Name": "Latency", "Unit": "Milliseconds"},
+        {"Name": "Rows", "Unit": "Count"},
+        {"Name": "AliasStaleness", "Unit": "Seconds"},
+        {"Name": "ColdStart", "Unit": "Count"},
+    ]
     function.post(RECORD)
     assert not metrics(capsys.readouterr().out, "ColdStart")
+
+
+def test_a_request_is_logged_where_metrics_are_switched_off(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = Function(registry, has_metrics=False)
+    function.post(RECORD)
+    output = capsys.readouterr().out
+    [line] = logs(output, "request")
+    assert (line["route"], line["status"], line["rows"]) == ("/predict", 200, 1)
+    assert "_aws" not in output
+    assert line["timestamp"].endswith("+00:00")
+
+
+def test_both_kinds_of_lines_have_the_loggers_members(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    function = Function(registry)
+    capsys.readouterr()
+    function.post(RECORD)
+    function.get("/livez")
+    predicted, alive = logs(capsys.readouterr().out, "request")
+    members = {"level", "message", "timestamp", "service", "stage", "request_id", "invocation_id", "method", "route"}
+    for line in (predicted, alive):
+        assert members <= set(line)
+        assert (line["level"], line["stage"]) == ("INFO", "local")
+        assert datetime.fromisoformat(line["timestamp"]).utcoffset() == timedelta(0)

@@ -20,10 +20,10 @@ with mock_aws():
     import boto3
     boto3.client("s3").create_bucket(Bucket="models")
     from predict_api import app
-    assert "handler" not in vars(app), "importing must not build"
+    assert "predict_api.main" not in sys.modules, "importing the wiring must not build"
     import awslambdaric.bootstrap
-    handler = awslambdaric.bootstrap._get_handler("predict_api.app.handler")
-    assert app.handler is handler
+    handler = awslambdaric.bootstrap._get_handler("predict_api.main.handler")
+    assert sys.modules["predict_api.main"].handler is handler
     import snapshot_restore_py
     print(json.dumps({
         "answer": handler(json.load(open("events/one-record.json")), None),
@@ -64,7 +64,7 @@ def started() -> Any:
     return json.loads(result.stderr.splitlines()[-1])
 
 
-def test_handler_is_built_when_it_is_looked_up(started: Any) -> None:
+def test_handler_is_built_when_main_is_imported(started: Any) -> None:
     assert started["livez"]["statusCode"] == 200
 
 
@@ -93,7 +93,7 @@ with mock_aws():
     from aws_xray_sdk.core import xray_recorder
     sent = []
     xray_recorder.emitter.send_entity = lambda entity: sent.append(entity.serialize())
-    from predict_api.app import handler
+    from predict_api.main import handler
     assert handler(json.load(open("events/one-record.json")), None)["statusCode"] == 503
     assert any("## handler" in segment for segment in sent), sent
     assert not any("A-1001" in segment or "problem" in segment for segment in sent), sent
@@ -110,6 +110,6 @@ with mock_aws():
 
 
 def test_missing_bucket_name_fails_the_start_and_names_the_variable() -> None:
-    result = run("from predict_api.app import handler")
+    result = run("from predict_api.main import handler")
     assert result.returncode != 0
     assert "MODEL_BUCKET" in result.stderr

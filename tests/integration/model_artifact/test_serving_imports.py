@@ -66,7 +66,7 @@ def test_serving_needs_no_scikit_learn_and_one_record_no_numpy(tmp_path: Path, k
 HANDLER = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from predict_api.app import handler
+from predict_api.main import handler
 
 def ask(body):
     event = json.load(open(sys.argv[2]))

@@ -1,13 +1,13 @@
-"""HTTP in, HTTP out: the routes, and what every answer has. What a prediction is, ``service`` knows."""
+"""HTTP in, HTTP out: the table of routes, and the headers of every answer. ``service`` knows what a prediction is."""
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic_core import to_json
 
 from predict_api.http import problems
@@ -20,16 +20,27 @@ from predict_api.service import PredictionService
 from predict_api.telemetry import Telemetry
 
 JSON = "application/json"
+_MODELS = "/models/"
 _READ_METHODS = ("GET", "HEAD")
 # JSON has no NaN or Infinity: better an error here than in the client's parser.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_NO_EVENT = "This is no event of an API Gateway HTTP API (payload format 2.0). See the examples in events/."
+_NO_EVENT = "This isn't an API Gateway HTTP API event (payload format 2.0). See the examples in events/."
+
+
+class Response(NamedTuple):
+    """A route's answer; the body is gzipped for a client that accepts it, if ``is_large``."""
+
+    body: str
+    content_type: str = JSON
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    is_large: bool = False
 
 
 class _Route(NamedTuple):
-    path: str
+    pattern: str
     methods: tuple[str, ...]
-    answer: Callable[..., Response[Any]]
+    answer: Callable[[Any, Exchange], Response]
 
 
 class PredictionApi:
@@ -46,7 +57,7 @@ class PredictionApi:
     clock : Clock
         The time.
     new_id : callable
-        Makes a request id where nobody gave one.
+        Makes a request id where neither the client nor Lambda gave one.
     """
 
     def __init__(
@@ -62,112 +73,80 @@ class PredictionApi:
         self._telemetry = telemetry
         self._clock = clock
         self._new_id = new_id
-        self._routes = (
+        routes = (
             _Route("/predict", ("POST",), self._predict),
             _Route("/livez", _READ_METHODS, self._livez),
             _Route("/readyz", _READ_METHODS, self._readyz),
-            _Route("/models/<name>", _READ_METHODS, self._model),
             _Route("/openapi.json", _READ_METHODS, self._openapi),
             _Route("/docs", _READ_METHODS, self._docs),
         )
-        # Never in Powertools' debug mode: it prints whole events.
-        self._resolver = APIGatewayHttpResolver(debug=False)
-        for route in self._routes:
-            self._resolver.route(route.path, method=list(route.methods))(route.answer)
-        self._resolver.not_found(self._unmatched)
-        self._resolver.exception_handler(Exception)(self._problem)
+        self._routes = {route.pattern: route for route in routes}
+        self._model_route = _Route("/models/{name}", _READ_METHODS, self._model)
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer one event; whatever happens, with an answer in payload format 2.0."""
         exchange = self._open(event, context)
         try:
-            self._resolver.context["exchange"] = exchange
-            if not _is_http_event(event):
+            if not exchange.method:
                 raise MalformedRequestError(_NO_EVENT)
-            answer = self._resolver.resolve(event, context)
+            route = self._find_route(_path(event), exchange.method)
+            exchange.route = route.pattern
+            response = route.answer(event, exchange)
         except Exception as error:
-            self._resolver.context.clear()
-            answer = _as_event_answer(self._describe(error, exchange))
-        answer["headers"] = {
-            **answer["headers"],
-            "X-Request-Id": exchange.request_id,
-            "Server-Timing": exchange.server_timing(),
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }
-        if exchange.method == "HEAD":
-            answer["body"], answer["isBase64Encoded"] = "", False
-        self._telemetry.request_finished(exchange, int(answer["statusCode"]), self._follower.staleness_s())
+            response = self._describe(error, exchange)
+        answer = _as_event_answer(response, exchange)
+        self._telemetry.request_finished(exchange, response.status, self._follower.staleness_s())
         return answer
 
-    def _predict(self) -> Response[str]:
-        exchange = self._exchange("/predict")
-        event = self._resolver.current_event
+    def _find_route(self, path: str, method: str) -> _Route:
+        route = self._routes.get(path)
+        if route is None:
+            name = path.removeprefix(_MODELS)
+            if name in ("", path) or "/" in name:
+                raise UnknownRouteError("Nothing is at this path. See /docs for what there is.")
+            route = self._model_route
+        if method not in route.methods:
+            raise MethodNotAllowedError(route.methods)
+        return route
+
+    def _predict(self, event: Any, exchange: Exchange) -> Response:
         with exchange.span("parse"):
-            body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
-            document = read_json_object(body, is_base64=is_base64, headers=exchange.headers)
+            is_base64 = event.get("isBase64Encoded") is True
+            document = read_json_object(event.get("body"), is_base64=is_base64, headers=exchange.headers)
         answer = self._service.predict(document, exchange)
         # Five times as fast for a thousand records as the encoder of the other answers, which refuses NaN and takes
         # lone surrogates. Neither can be here: probabilities were checked, and so were the texts that are echoed.
-        return Response(200, JSON, to_json(answer).decode(), _model_headers(exchange))
+        return Response(to_json(answer).decode(), headers=_model_headers(exchange))
 
-    def _livez(self) -> Response[str]:
-        self._exchange("/livez")
-        return _json(200, {"status": "alive"})
+    def _livez(self, _event: Any, _exchange: Exchange) -> Response:
+        return _json({"status": "alive"})
 
-    def _readyz(self) -> Response[str]:
-        exchange = self._exchange("/readyz")
-        return _json(200, self._service.check_ready(exchange))
+    def _readyz(self, _event: Any, exchange: Exchange) -> Response:
+        return _json(self._service.check_ready(exchange))
 
-    def _model(self, name: str) -> Response[str]:
-        exchange = self._exchange("/models/{name}")
-        return _json(200, self._service.describe(name, exchange))
+    def _model(self, event: Any, exchange: Exchange) -> Response:
+        return _json(self._service.describe(_path(event).removeprefix(_MODELS), exchange))
 
-    def _openapi(self) -> Response[str]:
+    def _openapi(self, _event: Any, _exchange: Exchange) -> Response:
         # Imported here, as docs_page is below: no prediction needs them.
         from predict_api.http.openapi import openapi_document
 
-        self._exchange("/openapi.json")
-        return _json(200, openapi_document())
+        return _json(openapi_document())
 
-    def _docs(self) -> Response[str]:
+    def _docs(self, _event: Any, _exchange: Exchange) -> Response:
         from predict_api.http.docs_page import docs_page
         from predict_api.http.openapi import openapi_document
 
-        self._exchange("/docs")
-        return Response(200, "text/html; charset=utf-8", docs_page(openapi_document()), compress=True)
+        return Response(docs_page(openapi_document()), "text/html; charset=utf-8", is_large=True)
 
-    def _unmatched(self, _: NotFoundError) -> Response[str]:
-        allowed = self._allowed_methods(self._resolver.current_event.path)
-        # Where the method is right, the name in the path is one that the resolver takes for none: nothing is there.
-        if allowed and self._resolver.context["exchange"].method not in allowed:
-            return self._problem(MethodNotAllowedError(allowed))
-        return self._problem(UnknownRouteError("Nothing is at this path. See /docs for what there is."))
-
-    def _allowed_methods(self, path: str) -> tuple[str, ...]:
-        for route in self._routes:
-            prefix, _, placeholder = route.path.partition("<")
-            rest = path.removeprefix(prefix)
-            if path == route.path or (placeholder and rest != path and rest and "/" not in rest):
-                return route.methods
-        return ()
-
-    def _problem(self, error: Exception) -> Response[str]:
-        return self._describe(error, self._resolver.context["exchange"])
-
-    def _describe(self, error: Exception, exchange: Exchange) -> Response[str]:
+    def _describe(self, error: Exception, exchange: Exchange) -> Response:
         problem = problems.describe(error, exchange.request_id)
         exchange.problem = problem.kind.slug
         if problem.kind is problems.INTERNAL_ERROR:
             self._telemetry.unexpected_error(error, exchange)
         elif isinstance(error, RequestError):
             exchange.violations = len(error.violations)
-        return _json(problem.kind.status, problem.document, problem.headers, problems.CONTENT_TYPE)
-
-    def _exchange(self, route: str) -> Exchange:
-        exchange: Exchange = self._resolver.context["exchange"]
-        exchange.route = route
-        return exchange
+        return _json(problem.document, problems.CONTENT_TYPE, problem.kind.status, problem.headers)
 
     def _open(self, event: Any, context: Any) -> Exchange:
         started = self._clock.now()
@@ -200,6 +179,13 @@ def _is_http_event(event: Any) -> bool:
         return False
 
 
+def _path(event: Any) -> str:
+    """Return the path below the stage: API Gateway puts every stage but ``$default`` in front of it."""
+    path: str = event["rawPath"]
+    stage = event["requestContext"].get("stage", "$default")
+    return path if stage == "$default" else path.removeprefix(f"/{stage}")
+
+
 def _model_headers(exchange: Exchange) -> dict[str, str]:
     if exchange.model is None:
         return {}
@@ -207,16 +193,31 @@ def _model_headers(exchange: Exchange) -> dict[str, str]:
 
 
 def _json(
-    status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None, content_type: str = JSON
-) -> Response[str]:
-    return Response(status, content_type, _ENCODER.encode(document), dict(headers or {}))
+    document: Mapping[str, Any], content_type: str = JSON, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(_ENCODER.encode(document), content_type, status, headers or {})
 
 
-def _as_event_answer(response: Response[str]) -> dict[str, Any]:
+def _as_event_answer(response: Response, exchange: Exchange) -> dict[str, Any]:
+    is_zipped = response.is_large and "gzip" in exchange.headers.get("accept-encoding", "")
+    body = response.body
+    if exchange.method == "HEAD":
+        body = ""
+    elif is_zipped:
+        body = base64.b64encode(gzip.compress(body.encode())).decode()
+    headers = {
+        "Content-Type": response.content_type,
+        **response.headers,
+        **({"Content-Encoding": "gzip"} if is_zipped else {}),
+        "X-Request-Id": exchange.request_id,
+        "Server-Timing": exchange.server_timing(),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
     return {
-        "statusCode": response.status_code,
-        "headers": dict(response.headers),
-        "body": response.body,
-        "isBase64Encoded": False,
+        "statusCode": response.status,
+        "headers": headers,
+        "body": body,
+        "isBase64Encoded": is_zipped and exchange.method != "HEAD",
         "cookies": [],
     }

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from predict_api.app import handler as predict
+from predict_api.main import handler as predict
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
