@@ -63,7 +63,9 @@ class ApiClient:
 
 def json_bytes(document: object) -> bytes:
     """Return compact JSON; NaN and Infinity are refused, since JSON has none."""
-    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    # JSON can hold half a surrogate pair, as an escape; UTF-8 can't.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _explain(status: int, problem: Any) -> str:

@@ -70,11 +70,3 @@ def byte_progress_bar() -> Progress:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
-
-
-def progress_bar() -> Progress:
-    """Return a progress bar on stderr that vanishes when it is done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    return Progress(console=Console(stderr=True, highlight=False), transient=True)

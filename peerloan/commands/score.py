@@ -1,9 +1,9 @@
-"""The command ``score``: a whole file through a published version, without the API."""
+"""The command ``score``: a whole file, by a published version or by the API."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,8 +11,12 @@ from model_registry.names import DEFAULT_ALIAS
 from peerloan.errors import UsageError
 from peerloan.output import JsonFlag, byte_progress_bar, note, say, say_json
 from peerloan.scoring.results import Targets
-from peerloan.workplace import Workplace
+from peerloan.workplace import Workplace, check_url
 
+if TYPE_CHECKING:
+    from peerloan.scoring.scorers import Scorer
+
+_CSV = ".csv"
 _PARQUET = (".parquet", ".pq")
 
 
@@ -23,56 +27,72 @@ def score(
         Path | None, typer.Option(help="The file to write; FILE with .scored in its name by default.")
     ] = None,
     version: Annotated[int | None, typer.Option(help="The version that scores.")] = None,
-    alias: Annotated[str, typer.Option(help="Without --version: the alias whose main version scores.")] = DEFAULT_ALIAS,
+    alias: Annotated[
+        str | None, typer.Option(help="Without --version: the alias whose main version scores; live by default.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Let the API at this address score, 1,000 rows a request.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Score a file of any size. Run again after a cut, it goes on where it was.
+    """Score a file of any size. Run again after an interruption, it goes on where it was.
 
     Examples: peerloan score loans.csv --out scored.csv
 
     peerloan score loans.parquet --version 2
+
+    peerloan score loans.csv --url http://127.0.0.1:3000
     """
     # Imported here: NumPy takes longer than most commands.
     from peerloan.scoring.score_csv import score_csv
     from peerloan.scoring.score_parquet import score_parquet
-    from peerloan.scoring.versions import load_version
 
-    workplace: Workplace = ctx.obj
     targets = _targets(source, out)
-    reader = workplace.reader()
-    number = version if version is not None else reader.get_alias(alias).alias.version
-    model = load_version(reader, number)
+    scorer, how = _scorer(ctx.obj, version, alias, url)
     with byte_progress_bar() as progress:
         task = progress.add_task(source.name, total=source.stat().st_size)
-        score_file = score_parquet if source.suffix in _PARQUET else score_csv
-        outcome = score_file(source, targets, model, on_progress=lambda done: progress.update(task, completed=done))
+        score_file = score_csv if source.suffix.lower() == _CSV else score_parquet
+        outcome = score_file(source, targets, scorer, on_progress=lambda done: progress.update(task, completed=done))
     if outcome.resumed_at:
         note(f"Went on at byte {outcome.resumed_at:,}, to where an earlier run had come.")
     if as_json:
-        say_json(
-            {
-                "out": str(targets.scored),
-                "rejects": str(targets.rejects) if outcome.rejected else None,
-                "rows": outcome.rows,
-                "rejected": outcome.rejected,
-                "model_version": model.version,
-                "model_form": model.form,
-            }
-        )
+        rejects = str(targets.rejects) if outcome.rejected else None
+        figures = {"rows": outcome.rows, "rejected": outcome.rejected}
+        say_json({"out": str(targets.scored), "rejects": rejects, **figures, **how})
         return
-    say(f"Scored {outcome.rows:,} rows by version {model.version}: {targets.scored}")
+    by = f"version {how['model_version']}" if url is None else url
+    say(f"Scored {outcome.rows:,} rows by {by}: {targets.scored}")
     if outcome.rejected:
-        say(f"Left out {outcome.rejected:,} rows that are wrong, with the reasons: {targets.rejects}")
+        say(f"Left out {outcome.rejected:,} wrong rows, with the reasons: {targets.rejects}")
+
+
+def _scorer(
+    workplace: Workplace, version: int | None, alias: str | None, url: str | None
+) -> tuple[Scorer, dict[str, Any]]:
+    """Return what scores, and what ``--json`` says of it."""
+    from peerloan.scoring.scorers import ApiScorer, VersionScorer
+
+    if url is not None:
+        from peerloan.api_client import ApiClient
+
+        if version is not None or alias is not None:
+            raise UsageError("--url scores by the version that the API serves; leave out --version and --alias.")
+        return ApiScorer(ApiClient(check_url(url, "--url")), url), {"url": url}
+    from model_artifact.loading import load_version
+
+    reader = workplace.reader()
+    if version is None:
+        version = reader.get_alias(alias or DEFAULT_ALIAS).alias.version
+    model = load_version(reader, version)
+    return VersionScorer(model), {"model_version": version, "model_form": model.form}
 
 
 def _targets(source: Path, out: Path | None) -> Targets:
     if not source.is_file():
-        raise UsageError(f"{source} is no file.")
-    if source.suffix not in (".csv", *_PARQUET):
-        raise UsageError(f"{source} is neither .csv nor .parquet.")
+        raise UsageError(f"{source} isn't a file.")
+    if source.suffix.lower() not in (_CSV, *_PARQUET):
+        raise UsageError(f"{source} must end in .csv or .parquet.")
     scored = out or source.with_name(f"{source.stem}.scored{source.suffix}")
-    if scored.suffix != source.suffix:
-        raise UsageError(f"{scored} must end as {source.name} does: the format stays what it is.")
+    if scored.suffix.lower() != source.suffix.lower():
+        raise UsageError(f"{scored} must end as {source.name} does: the output has the input's format.")
     if not scored.parent.is_dir():
         raise UsageError(f"There is no folder {scored.parent}.")
     if scored.exists() and scored.samefile(source):

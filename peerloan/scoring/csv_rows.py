@@ -11,40 +11,14 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
-from peerloan.errors import UsageError
-from peerloan.scoring.results import check_names
-from peerloan.scoring.row_rules import Columns, Rejection, are_right, check_record, columns_of, read_cells
-
-_MAX_HEADER_BYTES = 1 << 20
-_NULLABLE_NUMBERS = [field.name for field in FIELDS if field.type == "number" and field.nullable]
-
-
-@dataclass(frozen=True)
-class Header:
-    """The first line of a file.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The columns.
-    text : str
-        The line as it is, without its end.
-    ending : str
-        How lines end.
-    size_bytes : int
-        With its end.
-    """
-
-    names: tuple[str, ...]
-    text: str
-    ending: str
-    size_bytes: int
+from model_artifact.record_rules import are_right
+from model_artifact.schema import CATEGORY_NAMES, LOAN_ID, MISSING_CELLS, NUMERIC_NAMES
+from peerloan.scoring.csv_header import Header
+from peerloan.scoring.row_rules import Columns, Rejection, columns_of, find_rejections, read_cells
+from peerloan.scoring.source_file import MAX_ROW_BYTES, SourceFile
 
 
 @dataclass(frozen=True)
@@ -56,13 +30,11 @@ class Step:
     rows : sequence of str
         The right ones, each as it is in the file, without its end.
     columns : mapping
-        Their values: the ten fields.
+        Their values: the ten fields, and ``loan_id`` if the file has it.
     rejections : sequence of Rejection
         What is wrong with the others.
-    rejected : int
-        How many others there are.
-    n_lines, raw : int, bytes
-        How much of the file this is.
+    rejected, n_lines : int
+        How many others there are; how many lines the step has.
     """
 
     rows: Sequence[str]
@@ -70,34 +42,14 @@ class Step:
     rejections: Sequence[Rejection]
     rejected: int
     n_lines: int
-    raw: bytes
 
 
-def read_header(file: BinaryIO) -> Header:
-    """Read the first line.
-
-    Raises
-    ------
-    UsageError
-        If it is not UTF-8, a column is missing or there twice, or has the name of one that scoring adds.
-    """
-    line = file.readline(_MAX_HEADER_BYTES)
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UsageError("The first line is not UTF-8.") from None
-    body = text.rstrip("\r\n")
-    names = tuple(next(csv.reader([body.removeprefix("\ufeff")]), []))
-    check_names(names)
-    return Header(names, body, text[len(body) :] or "\n", len(line))
-
-
-def read_step(file: BinaryIO, header: Header, first_line: int, size_bytes: int) -> Step | None:
+def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int) -> Step | None:
     """Read about so many bytes up to the end of a row; None at the end of the file.
 
     Parameters
     ----------
-    file : binary file
+    file : SourceFile
         At the beginning of a row.
     header : Header
         Of the file.
@@ -110,46 +62,36 @@ def read_step(file: BinaryIO, header: Header, first_line: int, size_bytes: int) 
     if not raw:
         return None
     if not raw.endswith(b"\n"):
-        raw += file.readline()
+        raw += file.read_line()
     return read_at_once(raw, header) or read_row_by_row(raw, file, header, first_line)
 
 
 def read_at_once(raw: bytes, header: Header) -> Step | None:
     """Return the step that some whole lines are, if there is nothing unusual in it, else None."""
-    ending = header.ending.encode()
-    if not raw.endswith(ending) or b'"' in raw or b"\0" in raw or raw.count(b"\r") != raw.count(b"\r\n"):
+    ending = b"\r\n" if header.ending == "\r\n" else b"\n"
+    n_rows = raw.count(ending)
+    n_returns = n_rows if ending == b"\r\n" else 0
+    if not raw.endswith(ending) or (raw.count(b"\n"), raw.count(b"\r")) != (n_rows, n_returns):
         return None
-    n_rows = raw.count(b"\n")
-    if (b"\r" in ending) != (b"\r" in raw):
-        return None
-    lengths = _cell_lengths(raw, n_rows, header)
-    if lengths is None:
+    if b'"' in raw or b"\0" in raw or not _are_rows(raw, n_rows, len(header.names)):
         return None
     try:
         text = raw.decode("utf-8")
         columns = _parse(raw, header)
     except ValueError:
         return None
-    # Words such as nan are numbers to pandas, and none to the API; where one may be missing, it must be an empty cell.
-    empty = (np.count_nonzero(lengths[:, header.names.index(name)] == 0) for name in _NULLABLE_NUMBERS)
-    missing = (np.count_nonzero(np.isnan(np.asarray(columns[name]))) for name in _NULLABLE_NUMBERS)
-    if list(empty) != list(missing) or not are_right(columns):
-        return None
-    return Step(text.split(header.ending)[:-1], columns, (), 0, n_rows, raw)
+    return Step(text.split(ending.decode())[:-1], columns, (), 0, n_rows) if are_right(columns) else None
 
 
-def _cell_lengths(raw: bytes, n_rows: int, header: Header) -> NDArray[np.intp] | None:
-    """Return how long each cell is, of shape (n_rows, n_columns); None if a line has not as many as the header."""
-    n_columns = len(header.names)
+def _are_rows(raw: bytes, n_rows: int, n_columns: int) -> bool:
+    """Return whether each line has as many cells as the header and isn't too long."""
     characters = np.frombuffer(raw, dtype=np.uint8)
     separators = np.flatnonzero((characters == ord(",")) | (characters == ord("\n")))
     if len(separators) != n_rows * n_columns:
-        return None
-    if not (characters[separators[n_columns - 1 :: n_columns]] == ord("\n")).all():
-        return None
-    lengths = np.diff(separators, prepend=-1).reshape(n_rows, n_columns) - 1
-    lengths[:, -1] -= len(header.ending) - 1
-    return lengths
+        return False
+    ends = separators[n_columns - 1 :: n_columns]
+    is_full = (characters[ends] == ord("\n")).all()
+    return bool(is_full and (len(raw) <= MAX_ROW_BYTES or np.diff(ends, prepend=-1).max() <= MAX_ROW_BYTES))
 
 
 def _parse(raw: bytes, header: Header) -> Columns:
@@ -157,82 +99,121 @@ def _parse(raw: bytes, header: Header) -> Columns:
     import pandas as pd
 
     texts = [*CATEGORY_NAMES, *((LOAN_ID,) if LOAN_ID in header.names else ())]
+    places = {name: header.names.index(name) for name in (*NUMERIC_NAMES, *texts)}
     frame = pd.read_csv(
         io.BytesIO(raw),
         header=None,
-        names=list(header.names),
-        usecols=[*NUMERIC_NAMES, *texts],
-        dtype={**dict.fromkeys(NUMERIC_NAMES, "float64"), **dict.fromkeys(texts, "object")},
+        # By place: other columns may share a name.
+        usecols=list(places.values()),
+        dtype={place: "object" if name in texts else "float64" for name, place in places.items()},
         keep_default_na=False,
-        na_values={name: [""] for name in _NULLABLE_NUMBERS},
+        na_values=list(MISSING_CELLS),
         index_col=False,
         quoting=csv.QUOTE_NONE,
         skip_blank_lines=False,
         engine="c",
     )
-    columns: dict[str, object] = {name: frame[name].to_numpy() for name in NUMERIC_NAMES}
+    columns: dict[str, object] = {name: frame[places[name]].to_numpy() for name in NUMERIC_NAMES}
     for name in texts:
-        values = frame[name].tolist()
-        columns[name] = [value or None for value in values] if "" in values else values
+        values = frame[places[name]]
+        columns[name] = values.where(values.notna(), None).tolist() if values.hasnans else values.tolist()
     return columns
 
 
-def read_row_by_row(raw: bytes, file: BinaryIO, header: Header, first_line: int) -> Step:
+def read_row_by_row(raw: bytes, file: SourceFile, header: Header, first_line: int) -> Step:
     """Return the step that some lines are, with as much more of the file as the last row needs."""
     lines = _Lines(raw, file)
-    good, records, rejections, rejected = [], [], [], 0
-    for number, text, cells in _rows(lines, first_line):
-        if not text.strip("\r\n"):
+    rows, records, numbers, rejections = [], [], [], []
+    for number, text, parsed in _rows(lines, first_line):
+        body = text.rstrip("\r\n")
+        if not body:
             continue
-        wrong: list[Rejection] = []
-        if isinstance(cells, str):
-            wrong.append(Rejection(number, "", "malformed", cells))
-        elif len(cells) != len(header.names):
+        if isinstance(parsed, str):
+            rejections.append(Rejection(number, "", "malformed", parsed))
+            continue
+        body, cells = _without_spare_cells(body, parsed, header)
+        if len(cells) != len(header.names):
             detail = f"Must be a row of {len(header.names)} values; it has {len(cells)}."
-            wrong.append(Rejection(number, "", "wrong_length", detail))
-        elif not _is_utf_8(text):
-            wrong.append(Rejection(number, "", "malformed", "The row is not UTF-8."))
+            rejections.append(Rejection(number, "", "wrong_length", detail))
         else:
-            record = read_cells(dict(zip(header.names, cells, strict=True)))
-            wrong = check_record(record, number)
-            if not wrong:
-                good.append(text.rstrip("\r\n"))
-                records.append(record)
-        rejections += wrong
-        rejected += bool(wrong)
-    return Step(good, columns_of(records), rejections, rejected, lines.count, bytes(lines.raw))
+            rows.append(body)
+            records.append(read_cells(dict(zip(header.names, cells, strict=True))))
+            numbers.append(number)
+    faults = find_rejections(records, numbers)
+    wrong = {fault.line for fault in faults}
+    rejected = len(wrong) + len(rejections)
+    right = [at for at, number in enumerate(numbers) if number not in wrong]
+    return Step(
+        [rows[at] for at in right],
+        columns_of([records[at] for at in right]),
+        sorted([*rejections, *faults], key=lambda rejection: rejection.line),
+        rejected,
+        lines.count,
+    )
+
+
+def _without_spare_cells(text: str, cells: list[str], header: Header) -> tuple[str, list[str]]:
+    """Cut or fill empty cells at the end, as spreadsheets save them, to the header's number."""
+    extra = len(cells) - len(header.names)
+    if extra > 0 and not any(cells[-extra:]) and text.endswith("," * extra):
+        return text[:-extra], cells[:-extra]
+    if 0 < -extra <= header.spare:
+        return text + "," * -extra, cells + [""] * -extra
+    return text, cells
+
+
+class _RowTooLongError(Exception):
+    """A row has more bytes than a row may have; all its lines so far are read."""
 
 
 class _Lines:
     """The lines of a step, and then as many of the file's as the row needs that began in it."""
 
-    def __init__(self, raw: bytes, file: BinaryIO) -> None:
-        self.raw = bytearray(raw)
+    def __init__(self, raw: bytes, file: SourceFile) -> None:
         self.count = 0
         self.row: list[str] = []
         self.is_cut = False
-        self._waiting = iter(raw.splitlines(keepends=True) if b"\r" not in raw else io.BytesIO(raw))
+        self._row_bytes = 0
+        self._waiting = io.BytesIO(raw)
         self._file = file
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._waiting, b"")
-        # Lines are asked for when a row begins too: only one that began and is not complete takes more of the file.
+        line = self._waiting.readline()
+        # Lines are asked for when a row begins too: only one that began and isn't complete takes more of the file.
         if not line and self.row:
-            line = self._file.readline()
-            self.raw += line
+            line = self._file.read_line()
             self.is_cut = not line
         if not line:
             raise StopIteration
+        line, is_whole = self._complete(line)
         self.count += 1
+        self._row_bytes += len(line)
+        if not is_whole or self._row_bytes > MAX_ROW_BYTES:
+            raise _RowTooLongError
         self.row.append(line.decode("utf-8", "surrogateescape"))
         return self.row[-1]
 
+    def end_row(self) -> str:
+        """Return the text of the row that was read, and begin the next one."""
+        text = "".join(self.row)
+        self.row.clear()
+        self._row_bytes = 0
+        return text
+
+    def _complete(self, line: bytes) -> tuple[bytes, bool]:
+        """Read a line to its end, and keep no more of it than a row may have."""
+        is_whole = True
+        while not line.endswith(b"\n") and (piece := self._file.read_line()):
+            is_whole = is_whole and len(line) + len(piece) <= MAX_ROW_BYTES
+            line = line + piece if is_whole else piece
+        return line, is_whole
+
 
 def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] | str]]:
-    """Yield each row's first line, its text, and its cells, or why there are none."""
+    """Yield each row's first line, its text, and its cells, or why it has none."""
     reader = csv.reader(lines)
     while True:
         start = lines.count
@@ -243,11 +224,16 @@ def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] 
             return
         except csv.Error as error:
             reader = csv.reader(lines)
-            cells = f"The row is no CSV: {error}."
+            cells = f"The row isn't CSV: {error}."
+        except _RowTooLongError:
+            reader = csv.reader(lines)
+            cells = f"The row has more than {MAX_ROW_BYTES:,} bytes. Is a quotation mark not closed?"
+            lines.row.append("-")
         if lines.is_cut:
             cells = "A quotation mark is opened and not closed."
-        text = "".join(lines.row)
-        lines.row.clear()
+        text = lines.end_row()
+        if not isinstance(cells, str) and not _is_utf_8(text):
+            cells = "The row isn't UTF-8."
         yield first_line + start, text, cells
 
 

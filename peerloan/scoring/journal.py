@@ -8,13 +8,13 @@ the sha256 of what was read of it, the model by the sha256 of its bytes; where o
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from peerloan.scoring.results import sync_folder
+from peerloan.files import write_whole
 
-JOURNAL_FORMAT = 1
+# 2: `NA` and its like are missing values.
+JOURNAL_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,5 @@ def find_journal(path: Path) -> Journal | None:
 
 
 def write_journal(path: Path, journal: Journal) -> None:
-    """Replace the journal: there is the old one or the new one, and never half of one."""
-    draft = path.with_name(path.name + ".new")
-    with draft.open("wb") as file:
-        file.write(json.dumps(asdict(journal)).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
+    """Replace the journal."""
+    write_whole(path, json.dumps(asdict(journal)).encode())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_artifact.schema import FIELD_NAMES
+from model_artifact.schema import FIELD_NAMES, LOAN_ID
 from peerloan.errors import UsageError
+from peerloan.files import sync_folder
 from peerloan.scoring.row_rules import Rejection
 
 RESULT_COLUMNS = ("late_probability", "predicted_is_late", "model_version")
@@ -44,20 +45,24 @@ class Outcome:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise ``UsageError`` where a column is missing or there twice, or has the name of one that scoring adds."""
-    if missing := [name for name in FIELD_NAMES if name not in names]:
+    """Raise ``UsageError`` where a column is missing or there twice, or has the name of one that scoring adds.
+
+    Other columns may share a name, or have none.
+    """
+    counts = Counter(names)
+    if missing := [name for name in FIELD_NAMES if not counts[name]]:
         raise UsageError(f"The file lacks the column {', '.join(missing)}.")
-    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+    if twice := [name for name in (*FIELD_NAMES, LOAN_ID) if counts[name] > 1]:
         raise UsageError(f"The column {', '.join(twice)} is there twice.")
-    if taken := [name for name in RESULT_COLUMNS if name in names]:
-        raise UsageError(f"The file has a column {', '.join(taken)} already: is it a scored one?")
+    if taken := [name for name in RESULT_COLUMNS if counts[name]]:
+        raise UsageError(f"The file already has a column {', '.join(taken)}. Is it a scored one?")
 
 
 def rejections_as_csv(rejections: Sequence[Rejection]) -> bytes:
     """Return lines of the rejects file."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerows((one.line, one.column, one.code, one.detail) for one in rejections)
+    rows.writerows((rejection.line, rejection.column, rejection.code, rejection.detail) for rejection in rejections)
     return text.getvalue().encode()
 
 
@@ -76,15 +81,3 @@ def put_in_place(targets: Targets, *, rejected: int) -> None:
         targets.part(targets.scored).replace(targets.scored)
     sync_folder(targets.scored.parent)
     targets.journal.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last; where folders can't be opened, the system sees to it itself."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

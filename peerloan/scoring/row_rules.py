@@ -1,50 +1,41 @@
-"""What a row of a file must be: the API's types and bounds, for one record and for whole columns. Pure.
-
-Invariant (tests/unit/peerloan/scoring/test_row_rules.py): a record is right here if, and only if, the API takes it.
-"""
+"""From the cells of a row to a record, and from what is wrong with records to the lines of the rejects file. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from model_artifact.schema import (
-    CATEGORY_NAMES,
-    FIELDS,
-    LOAN_ID,
-    MAX_LOAN_ID_LENGTH,
-    MAX_TEXT_LENGTH,
-    Field,
-    describe_requirement,
-)
+from model_artifact.record_rules import InvalidRecordsError, check_records
+from model_artifact.schema import FIELDS, LOAN_ID, MISSING_CELLS, describe_requirement
 
 # Numbers are arrays of float64, texts are lists.
 Columns = Mapping[str, Any]
 
+_MISSING = frozenset(MISSING_CELLS)
+_FIELDS = {field.name: field for field in FIELDS}
 # What JSON calls a number, and the forms that spreadsheets write: a plus sign, no digit on one side of the point,
-# zeros in front, spaces around. No words such as nan.
+# zeros in front, spaces around. No words such as inf.
 _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a row is not scored; never its value.
+    """Why a row isn't scored; never its value.
 
     Attributes
     ----------
     line : int
         Where the row begins in the file, counted from 1; in Parquet, the row's number.
     column : str
-        The column, empty if it is about the row.
+        The column, empty if the whole row is wrong.
     code : str
-        As the API's.
+        The API's code.
     detail : str
-        For people.
+        The same for people.
     """
 
     line: int
@@ -54,84 +45,38 @@ class Rejection:
 
 
 def read_cells(cells: Mapping[str, str]) -> dict[str, Any]:
-    """Return the record of a row of texts: an empty cell is a missing value; a number that is none stays a text."""
+    """Return the record of a row of texts; a text that isn't a number stays a text, so that the check refuses it."""
     record: dict[str, Any] = {}
     for field in FIELDS:
         cell = cells[field.name]
         is_number = field.type == "number" and _NUMBER.fullmatch(cell)
-        record[field.name] = float(cell) if is_number else cell or None
-    record[LOAN_ID] = cells.get(LOAN_ID) or None
+        record[field.name] = float(cell) if is_number else _text_or_none(cell)
+    record[LOAN_ID] = _text_or_none(cells.get(LOAN_ID, ""))
     return record
 
 
-def check_record(record: Mapping[str, Any], line: int) -> list[Rejection]:
-    """Return what is wrong with a record, one thing a column."""
-    wrong = [
-        Rejection(line, field.name, code, describe_requirement(field))
-        for field in FIELDS
-        if (code := _wrong(field, record[field.name])) is not None
-    ]
-    loan_id = record.get(LOAN_ID)
-    if loan_id is not None and not (isinstance(loan_id, str) and len(loan_id) <= MAX_LOAN_ID_LENGTH):
-        code = "wrong_length" if isinstance(loan_id, str) else "wrong_type"
-        wrong.append(Rejection(line, LOAN_ID, code, describe_requirement(None)))
-    return wrong
-
-
-def are_right(columns: Columns) -> bool:
-    """Say whether nothing is wrong with any record of a table: what ``check_record`` says of each, without a loop.
-
-    Parameters
-    ----------
-    columns : mapping of str to sequence
-        The ten fields and perhaps ``loan_id``: numbers as float64 with NaN for missing, texts with None for missing.
-    """
-    return all(_is_right_column(field, columns[field.name]) for field in FIELDS) and all(
-        loan_id is None or len(loan_id) <= MAX_LOAN_ID_LENGTH for loan_id in columns.get(LOAN_ID, ())
-    )
+def find_rejections(records: Sequence[Mapping[str, Any]], lines: Sequence[int]) -> list[Rejection]:
+    """Return what is wrong with the records, in order; ``lines`` says where each one begins."""
+    try:
+        check_records(list(records))
+    except InvalidRecordsError as error:
+        return [
+            Rejection(
+                lines[fault.index], fault.name or "", fault.code, describe_requirement(_FIELDS.get(str(fault.name)))
+            )
+            for fault in error.faults
+        ]
+    return []
 
 
 def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
-    """Return the ten fields of checked records as columns."""
-    columns: dict[str, Any] = {}
+    """Return the ten fields and ``loan_id`` of right records as columns."""
+    columns: dict[str, Any] = {LOAN_ID: [record[LOAN_ID] for record in records]}
     for field in FIELDS:
         values = [record[field.name] for record in records]
         columns[field.name] = np.array(values, dtype=np.float64) if field.type == "number" else values
     return columns
 
 
-def _wrong(field: Field, value: Any) -> str | None:
-    if value is None:
-        return None if field.nullable else "null_not_allowed"
-    if field.type == "category":
-        if not isinstance(value, str):
-            return "wrong_type"
-        return None if 1 <= len(value) <= MAX_TEXT_LENGTH else "wrong_length"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "wrong_type"
-    return _wrong_number(field, value)
-
-
-def _wrong_number(field: Field, value: float) -> str | None:
-    assert field.hard_min is not None
-    assert field.hard_max is not None
-    if not isfinite(value):
-        return "not_finite"
-    if not field.hard_min <= value <= field.hard_max:
-        return "out_of_range"
-    return "not_whole" if field.whole and value % 1 else None
-
-
-def _is_right_column(field: Field, values: Any) -> bool:
-    if field.name in CATEGORY_NAMES:
-        distinct = set(values)
-        if None in distinct and not field.nullable:
-            return False
-        return all(value is None or 1 <= len(value) <= MAX_TEXT_LENGTH for value in distinct)
-    # Both comparisons are false for NaN.
-    is_right = (values >= field.hard_min) & (values <= field.hard_max)
-    if field.whole:
-        is_right &= values == np.floor(values)
-    if field.nullable:
-        is_right |= np.isnan(values)
-    return bool(is_right.all())
+def _text_or_none(cell: str) -> str | None:
+    return None if cell in _MISSING else cell

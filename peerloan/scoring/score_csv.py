@@ -6,14 +6,16 @@ one run would have given: steps may end elsewhere, but no byte of the output dep
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from peerloan.scoring.csv_rows import Header, Step, read_header, read_step
+from peerloan.files import sync_folder, writing
+from peerloan.scoring.csv_header import Header, read_header
+from peerloan.scoring.csv_rows import Step, read_step
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, find_journal, write_journal
 from peerloan.scoring.results import (
     REJECTS_HEADER,
@@ -22,20 +24,19 @@ from peerloan.scoring.results import (
     Targets,
     put_in_place,
     rejections_as_csv,
-    sync_folder,
 )
-from peerloan.scoring.versions import TableModel
+from peerloan.scoring.scorers import Scorer
+from peerloan.scoring.source_file import SourceFile, opened
 
 STEP_BYTES = 1 << 20
-# A cut costs at most the work on so many bytes of input again: about a second's.
+# After an interruption at most this much input is scored again (about a second).
 CHECKPOINT_BYTES = 16 << 20
-_HASH_BYTES = 1 << 20
 
 
 def score_csv(
     source: Path,
     targets: Targets,
-    model: TableModel,
+    scorer: Scorer,
     *,
     on_progress: Callable[[int], None] = lambda _: None,
     step_bytes: int = STEP_BYTES,
@@ -49,8 +50,8 @@ def score_csv(
         CSV in UTF-8 with a header.
     targets : Targets
         Where to.
-    model : TableModel
-        What scores.
+    scorer : Scorer
+        A version or the API.
     on_progress : callable
         Told how many bytes of the file are done.
     step_bytes, checkpoint_bytes : int
@@ -59,112 +60,117 @@ def score_csv(
     Raises
     ------
     UsageError
-        If the header does not do.
+        If the header can't be used.
+    FileWriteError
+        If an output can't be written; the same command goes on later.
     NonFiniteOutputError
-        If the model gives something that is no probability.
+        If the model gives something that isn't a probability.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(source.open("rb"))
+        # Reading raises an error of its own, so that what is left is about writing.
+        stack.enter_context(writing(targets.scored))
+        file = stack.enter_context(opened(source))
         header = read_header(file)
-        at = _find_point(targets, file, model)
-        resumed_at = at.source_read if at else 0
-        if at is None or not at.is_complete:
-            scored = stack.enter_context(_open_at(targets.part(targets.scored), at.written if at else 0))
-            rejects = stack.enter_context(_open_at(targets.part(targets.rejects), at.rejects_written if at else 0))
-            run = _Run(file, header, scored, rejects, model, targets.journal)
-            at = run.score(at, on_progress, step_bytes, checkpoint_bytes)
-    put_in_place(targets, rejected=at.rejected)
-    return Outcome(at.rows, at.rejected, resumed_at)
+        start = _find_point(targets, file, scorer) or _first_point(scorer, file, header)
+        end = start
+        if not start.is_complete:
+            scored = stack.enter_context(_open_at(targets.part(targets.scored), start.written))
+            rejects = stack.enter_context(_open_at(targets.part(targets.rejects), start.rejects_written))
+            run = _Run(file, header, scored, rejects, scorer, targets.journal)
+            end = run.score(start, on_progress, step_bytes, checkpoint_bytes)
+        put_in_place(targets, rejected=end.rejected)
+    return Outcome(end.rows, end.rejected, start.source_read if start.written else 0)
 
 
 class _Run:
-    """The open files of a run, and the sha256 of what it has read."""
+    """The open files of a run."""
 
     def __init__(
-        self, file: BinaryIO, header: Header, scored: BinaryIO, rejects: BinaryIO, model: TableModel, journal: Path
+        self, file: SourceFile, header: Header, scored: BinaryIO, rejects: BinaryIO, scorer: Scorer, journal: Path
     ) -> None:
         self._file, self._header, self._scored, self._rejects = file, header, scored, rejects
-        self._model = model
+        self._scorer = scorer
         self._journal = journal
-        self._size = os.fstat(file.fileno()).st_size
-        self._sha256 = hashlib.sha256()
-        version = f",{model.version}{header.ending}"
-        self._tails = (f",0{version}", f",1{version}")
 
-    def score(
-        self, at: Journal | None, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int
-    ) -> Journal:
+    def score(self, at: Journal, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int) -> Journal:
         """Score what is left, and return the journal of the end."""
-        if at is None:
+        if not at.written:
             # What an older journal says of these files ends here.
             self._journal.unlink(missing_ok=True)
             sync_folder(self._journal.parent)
             self._scored.write((",".join([self._header.text, *RESULT_COLUMNS]) + self._header.ending).encode())
             self._rejects.write(REJECTS_HEADER)
-        read, lines = (at.source_read, at.lines) if at else (self._header.size_bytes, 1)
-        rows, rejected = (at.rows, at.rejected) if at else (0, 0)
-        self._hash_up_to(read)
-        noted = read
-        while step := read_step(self._file, self._header, lines + 1, step_bytes):
+        noted = at.source_read
+        while step := read_step(self._file, self._header, at.lines + 1, step_bytes):
             self._write(step)
-            self._sha256.update(step.raw)
-            read, lines = read + len(step.raw), lines + step.n_lines
-            rows, rejected = rows + len(step.rows), rejected + step.rejected
-            if read - noted >= checkpoint_bytes:
-                self._note(read, lines, rows, rejected)
-                noted = read
-            on_progress(read)
-        return self._note(read, lines, rows, rejected, is_complete=True)
-
-    def _hash_up_to(self, end: int) -> None:
-        self._file.seek(0)
-        for piece in _pieces(self._file, end):
-            self._sha256.update(piece)
+            at = replace(
+                at,
+                source_read=self._file.position,
+                lines=at.lines + step.n_lines,
+                rows=at.rows + len(step.rows),
+                rejected=at.rejected + step.rejected,
+            )
+            if at.source_read - noted >= checkpoint_bytes:
+                self._note(at)
+                noted = at.source_read
+            on_progress(at.source_read)
+        return self._note(replace(at, is_complete=True))
 
     def _write(self, step: Step) -> None:
-        if step.rows:
-            probabilities = self._model.late_probabilities(step.columns).tolist()
-            tails, threshold = self._tails, self._model.threshold
-            text = "".join(
-                [f"{row},{p!r}{tails[p >= threshold]}" for row, p in zip(step.rows, probabilities, strict=True)]
-            )
-            self._scored.write(text.encode("utf-8"))
+        rows = iter(step.rows if self._header.ending != "\r" else [row.replace("\n", "\r") for row in step.rows])
+        for scores in self._scorer.score(step.columns) if step.rows else ():
+            version = f",{scores.version}{self._header.ending}"
+            tails = (f",0{version}", f",1{version}")
+            text = [
+                f"{row},{p!r}{tails[is_late]}"
+                for p, is_late, row in zip(scores.probabilities, scores.is_late, rows, strict=False)
+            ]
+            self._scored.write("".join(text).encode("utf-8"))
         if step.rejections:
             self._rejects.write(rejections_as_csv(step.rejections))
 
-    def _note(self, read: int, lines: int, rows: int, rejected: int, *, is_complete: bool = False) -> Journal:
+    def _note(self, at: Journal) -> Journal:
         for output in (self._scored, self._rejects):
             output.flush()
             os.fsync(output.fileno())
-        journal = Journal(
-            format=JOURNAL_FORMAT,
-            model=self._model.identity,
-            source_size=self._size,
-            source_read=read,
-            source_sha256=self._sha256.hexdigest(),
-            lines=lines,
+        at = replace(
+            at,
+            source_sha256=self._file.sha256(),
             written=self._scored.tell(),
             rejects_written=self._rejects.tell(),
-            rows=rows,
-            rejected=rejected,
-            is_complete=is_complete,
         )
-        write_journal(self._journal, journal)
-        return journal
+        write_journal(self._journal, at)
+        return at
 
 
-def _find_point(targets: Targets, file: BinaryIO, model: TableModel) -> Journal | None:
+def _first_point(scorer: Scorer, file: SourceFile, header: Header) -> Journal:
+    """Return where a new run begins: below the header, with nothing written."""
+    file.rewind()
+    file.skip_to(header.size_bytes)
+    return Journal(
+        format=JOURNAL_FORMAT,
+        model=scorer.identity,
+        source_size=file.size,
+        source_read=file.position,
+        source_sha256=file.sha256(),
+        lines=1,
+        written=0,
+        rejects_written=0,
+        rows=0,
+        rejected=0,
+        is_complete=False,
+    )
+
+
+def _find_point(targets: Targets, file: SourceFile, scorer: Scorer) -> Journal | None:
     """Return where an earlier run came to, if this one would have done the same up to there."""
     journal = find_journal(targets.journal)
-    if journal is None or journal.model != model.identity or journal.source_size != os.fstat(file.fileno()).st_size:
+    if journal is None or journal.model != scorer.identity or journal.source_size != file.size:
         return None
     if not (_has(targets, targets.scored, journal.written, journal) and _has_rejects(targets, journal)):
         return None
-    sha256 = hashlib.sha256()
-    file.seek(0)
-    for piece in _pieces(file, journal.source_read):
-        sha256.update(piece)
-    return journal if sha256.hexdigest() == journal.source_sha256 else None
+    file.rewind()
+    return journal if file.skip_to(journal.source_read) == journal.source_sha256 else None
 
 
 def _has_rejects(targets: Targets, journal: Journal) -> bool:
@@ -174,7 +180,7 @@ def _has_rejects(targets: Targets, journal: Journal) -> bool:
 
 
 def _has(targets: Targets, path: Path, size: int, journal: Journal) -> bool:
-    """Say whether an output has what the journal says: under its first name, or under its own if that was under way."""
+    """Return whether an output has what the journal says, under its first name or (after a rename) its last one."""
     try:
         return targets.part(path).stat().st_size >= size
     except FileNotFoundError:
@@ -186,10 +192,3 @@ def _open_at(path: Path, size: int) -> BinaryIO:
     file.truncate(size)
     file.seek(size)
     return file
-
-
-def _pieces(file: BinaryIO, end: int) -> Iterator[bytes]:
-    """Yield the bytes from where the file is, up to ``end`` of them."""
-    while end > 0 and (piece := file.read(min(end, _HASH_BYTES))):
-        end -= len(piece)
-        yield piece

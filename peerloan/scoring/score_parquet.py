@@ -1,4 +1,4 @@
-"""Scoring a Parquet file, batch by batch. The only place that asks for pyarrow, which no other part of this needs.
+"""Scoring a Parquet file, batch by batch. The only place that imports pyarrow, which is an optional dependency.
 
 A Parquet file is none until its last bytes are written, so a run that was cut off begins anew; the bytes are the same.
 """
@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from model_artifact.record_rules import are_right
 from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
 from peerloan.errors import UsageError
+from peerloan.files import writing
 from peerloan.scoring.results import (
     REJECTS_HEADER,
     RESULT_COLUMNS,
@@ -23,8 +25,8 @@ from peerloan.scoring.results import (
     put_in_place,
     rejections_as_csv,
 )
-from peerloan.scoring.row_rules import Columns, Rejection, are_right, check_record
-from peerloan.scoring.versions import TableModel
+from peerloan.scoring.row_rules import Columns, Rejection, find_rejections
+from peerloan.scoring.scorers import Scorer
 
 ROWS_A_STEP = 16_384
 
@@ -32,7 +34,7 @@ ROWS_A_STEP = 16_384
 def score_parquet(
     source: Path,
     targets: Targets,
-    model: TableModel,
+    scorer: Scorer,
     *,
     on_progress: Callable[[int], None] = lambda _: None,
     rows_a_step: int = ROWS_A_STEP,
@@ -45,8 +47,8 @@ def score_parquet(
         Parquet.
     targets : Targets
         Where to; the rejects go into a CSV file, by the number of their row.
-    model : TableModel
-        What scores.
+    scorer : Scorer
+        A version or the API.
     on_progress : callable
         Told how many bytes of the file are done, about.
     rows_a_step : int
@@ -63,8 +65,13 @@ def score_parquet(
     try:
         file = parquet.ParquetFile(source)
     except pyarrow.ArrowInvalid as error:
-        raise UsageError(f"{source} is no Parquet file: {error}") from error
-    with file, targets.part(targets.rejects).open("wb") as rejects, targets.part(targets.scored).open("wb") as scored:
+        raise UsageError(f"{source} isn't a Parquet file: {error}") from error
+    with (
+        writing(targets.scored),
+        file,
+        targets.part(targets.rejects).open("wb") as rejects,
+        targets.part(targets.scored).open("wb") as scored,
+    ):
         _check_schema(pyarrow, file.schema_arrow)
         schema = file.schema_arrow
         for name, kind in zip(RESULT_COLUMNS, (pyarrow.float64(), pyarrow.int8(), pyarrow.int32()), strict=True):
@@ -72,16 +79,16 @@ def score_parquet(
         rejects.write(REJECTS_HEADER)
         with parquet.ParquetWriter(scored, schema) as writer:
             for batch in file.iter_batches(batch_size=rows_a_step):
-                right, rejections = _check(_columns(pyarrow, batch), rows + rejected + 1)
-                kept = batch if right is None else batch.filter(pyarrow.array(right))
+                is_right, rejections = _check(_columns(pyarrow, batch), rows + rejected + 1)
+                right = batch if is_right is None else batch.filter(pyarrow.array(is_right))
                 rejects.write(rejections_as_csv(rejections))
-                writer.write_batch(_with_results(pyarrow, kept, schema, model))
-                rows, rejected = rows + len(kept), rejected + len(batch) - len(kept)
+                writer.write_batch(_with_results(pyarrow, right, schema, scorer))
+                rows, rejected = rows + len(right), rejected + len(batch) - len(right)
                 on_progress(size * (rows + rejected) // file.metadata.num_rows)
         for output in (scored, rejects):
             output.flush()
             os.fsync(output.fileno())
-    put_in_place(targets, rejected=rejected)
+        put_in_place(targets, rejected=rejected)
     return Outcome(rows, rejected, 0)
 
 
@@ -100,17 +107,25 @@ def _check_schema(pyarrow: Any, schema: Any) -> None:
     check_names(schema.names)
     for field in FIELDS:
         kind = schema.field(field.name).type
-        if field.type == "number" and not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+        if field.type == "number" and not _is_number(pyarrow, kind):
             raise UsageError(f"The column {field.name} holds {kind}, not numbers.")
         if field.type == "category" and not _is_text(pyarrow, kind):
             raise UsageError(f"The column {field.name} holds {kind}, not texts.")
+
+
+# A column without any value has the type null, whatever it would hold.
+def _is_number(pyarrow: Any, kind: Any) -> bool:
+    types = pyarrow.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
 
 
 def _is_text(pyarrow: Any, kind: Any) -> bool:
     types = pyarrow.types
     if types.is_dictionary(kind):
         kind = kind.value_type
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind)
+    )
 
 
 def _columns(pyarrow: Any, batch: Any) -> Columns:
@@ -122,6 +137,8 @@ def _columns(pyarrow: Any, batch: Any) -> Columns:
     for name in (*CATEGORY_NAMES, LOAN_ID):
         if name in batch.schema.names and _is_text(pyarrow, batch.column(name).type):
             columns[name] = batch.column(name).to_pylist()
+    if LOAN_ID in columns:
+        columns[LOAN_ID] = [loan_id or None for loan_id in columns[LOAN_ID]]
     return columns
 
 
@@ -129,21 +146,27 @@ def _check(columns: Columns, first_row: int) -> tuple[list[bool] | None, list[Re
     """Return which rows are right, None if all are, and what is wrong with the others."""
     if are_right(columns):
         return None, []
-    right, rejections = [], []
-    for number, values in enumerate(zip(*columns.values(), strict=True), first_row):
-        # NaN is how a missing number is told here.
-        record = {
+    # NaN is how a missing number is told here.
+    records = [
+        {
             name: None if name in NUMERIC_NAMES and np.isnan(value) else value
             for name, value in zip(columns, values, strict=True)
         }
-        wrong = check_record(record, number)
-        right.append(not wrong)
-        rejections += wrong
-    return right, rejections
+        for values in zip(*columns.values(), strict=True)
+    ]
+    numbers = range(first_row, first_row + len(records))
+    rejections = find_rejections(records, numbers)
+    wrong = {rejection.line for rejection in rejections}
+    return [number not in wrong for number in numbers], rejections
 
 
-def _with_results(pyarrow: Any, batch: Any, schema: Any, model: TableModel) -> Any:
-    probabilities = model.late_probabilities(_columns(pyarrow, batch)) if len(batch) else np.empty(0)
-    results = (probabilities, probabilities >= model.threshold, np.full(len(batch), model.version))
-    arrays = [pyarrow.array(values.astype(kind)) for values, kind in zip(results, ("f8", "i1", "i4"), strict=True)]
+def _with_results(pyarrow: Any, batch: Any, schema: Any, scorer: Scorer) -> Any:
+    results: list[list[Any]] = [[], [], []]
+    for scores in scorer.score(_columns(pyarrow, batch)) if len(batch) else ():
+        parts = (scores.probabilities, scores.is_late, [scores.version] * len(scores.probabilities))
+        for column, part in zip(results, parts, strict=True):
+            column.extend(part)
+    arrays = [
+        pyarrow.array(np.array(values, dtype=kind)) for values, kind in zip(results, ("f8", "i1", "i4"), strict=True)
+    ]
     return pyarrow.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema)

@@ -154,11 +154,12 @@ def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[An
     import numpy as np
 
     from model_artifact.features import frame_from_records
+    from model_artifact.loading import load_version
     from model_artifact.opening.load import load_pipeline
     from model_registry.reader import RegistryReader
     from peerloan.scoring.results import Targets
     from peerloan.scoring.score_csv import score_csv
-    from peerloan.scoring.versions import load_version
+    from peerloan.scoring.scorers import VersionScorer
 
     frame = frame_from_records(loans)
     header, rows = frame.to_csv(index=False).split("\n", 1)
@@ -167,11 +168,11 @@ def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[An
     source.write_text(header + "\n" + rows * rounds)
     pipeline = load_pipeline(candidate.pickle)
     encoded = np.tile(np.asarray(pipeline[:-1].transform(frame)), (rounds, 1))
-    model = load_version(RegistryReader(store), 2)
+    scorer = VersionScorer(load_version(RegistryReader(store), 2))
     targets = Targets(folder / "out.csv", folder / "rejects.csv")
 
     def score(_: int) -> None:
-        assert score_csv(source, targets, model).rows == len(encoded)
+        assert score_csv(source, targets, scorer).rows == len(encoded)
 
     score(0)
     pair = time_in_turns(

@@ -113,13 +113,16 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["none.csv"], "is no file"),
-        (["pyproject.toml"], "neither .csv nor .parquet"),
-        (["loans.csv", "--out", "loans.parquet"], "the format stays"),
+        (["none.csv"], "isn't a file"),
+        (["pyproject.toml"], "must end in .csv or .parquet"),
+        (["loans.csv", "--out", "loans.parquet"], "has the input's format"),
         (["loans.csv", "--out", "loans.csv"], "would replace the input"),
         (["loans.csv", "--out", "none/out.csv"], "There is no folder"),
         (["loans.csv", "--version", "99"], "99"),
         (["loans.csv", "--alias", "nobody"], "nobody"),
+        (["loans.csv", "--url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
+        (["loans.csv", "--url", "http://127.0.0.1:9", "--version", "1"], "leave out --version"),
+        (["loans.csv", "--out", "/sys/out.csv"], "/sys/out.csv.part could not be written: "),
     ],
 )
 def test_what_can_not_be_done_is_said(bucket: str, tmp_path: Path, words: list[str], message: str) -> None:

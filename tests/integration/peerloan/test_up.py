@@ -179,7 +179,7 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     out = peerloan.folder / "scored.csv"
-    assert peerloan.run("predict", str(small_data / "peerLoanTest.csv"), "--out", str(out)).returncode == 0
+    assert peerloan.run("score", str(small_data / "peerLoanTest.csv"), "--out", str(out), "--url", url).returncode == 0
     rows = out.read_text().splitlines()
     assert len(rows) == 1 + 1200
     assert rows[0].endswith("is_late,late_probability,predicted_is_late,model_version")
@@ -231,7 +231,7 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan
         (["predict", "{"], 2, "not JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
         (["predict", "{}", "--url", "not-a-url"], 2, "'not-a-url' (--url) is no address"),
-        (["predict", "{}", "--out", "scored.csv"], 2, "--out goes with a CSV file"),
+        (["predict", "loans.csv", "--url", "http://127.0.0.1:9"], 2, "score loans.csv --url http://127.0.0.1:9"),
         (["--endpoint-url", "not-a-url", "versions"], 2, "'not-a-url' (--endpoint-url"),
         (["status", "--url", "http://127.0.0.1:9"], 1, ""),
         (["publish", "/no/such/folder"], 1, "/no/such/folder"),

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitted_pipelines import LABELS, form, records
-from model_artifact.schema import FIELD_NAMES, NUMERIC_NAMES
+from model_artifact.schema import FIELD_NAMES, MISSING_CELLS, NUMERIC_NAMES
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 from peerloan.errors import UsageError
+from peerloan.files import FileWriteError
 from peerloan.scoring import csv_rows, score_csv
-from peerloan.scoring.journal import Journal, write_journal
+from peerloan.scoring.csv_header import read_header
+from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, write_journal
 from peerloan.scoring.results import Outcome, Targets
-from peerloan.scoring.versions import TableModel
+from peerloan.scoring.row_rules import Columns
+from peerloan.scoring.scorers import Scores
+from peerloan.scoring.source_file import MAX_ROW_BYTES, SourceFile
 
 SCORER: Scorer = make_scorer(form("boosting-small"))
-MODEL = TableModel("model 3", 3, "arrays", 0.3, SCORER.late_probabilities_of_columns)
+
+
+@dataclass
+class Model:
+    """Scores as a version does, in one part."""
+
+    version: int
+
+    @property
+    def identity(self) -> str:
+        return f"model {self.version}"
+
+    def score(self, columns: Columns) -> Iterator[Scores]:
+        probabilities = SCORER.late_probabilities_of_columns(columns)
+        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), self.version)
+
+
+MODEL = Model(3)
 
 
 @dataclass
@@ -42,12 +63,16 @@ class Scored:
         return list(csv.DictReader(io.StringIO(self.text, newline="")))
 
 
-def run(source: bytes, model: TableModel = MODEL, **sizes: int) -> Scored:
+def as_csv_row(loan: dict[str, Any]) -> str:
+    return as_csv([loan]).decode().splitlines()[1]
+
+
+def run(source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
     with tempfile.TemporaryDirectory() as name:
         return run_in(Path(name), source, model, **sizes)
 
 
-def run_in(folder: Path, source: bytes, model: TableModel = MODEL, **sizes: int) -> Scored:
+def run_in(folder: Path, source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
     path = folder / "loans.csv"
     path.write_bytes(source)
     targets = Targets(folder / "out.csv", folder / "rejects.csv")
@@ -56,6 +81,10 @@ def run_in(folder: Path, source: bytes, model: TableModel = MODEL, **sizes: int)
     assert there == {"loans.csv", "out.csv"} | ({"rejects.csv"} if outcome.rejected else set())
     rejects = list(csv.DictReader(targets.rejects.read_text().splitlines())) if outcome.rejected else []
     return Scored(targets.scored.read_bytes().decode("utf-8"), rejects, outcome)
+
+
+def source_file(source: bytes) -> SourceFile:
+    return SourceFile(Path("loans.csv"), io.BytesIO(source))
 
 
 def as_csv(rows: list[dict[str, Any]], names: tuple[str, ...] = FIELD_NAMES, **options: Any) -> bytes:
@@ -114,13 +143,13 @@ def test_chunked_is_whole(source: bytes, step_bytes: int, checkpoint_bytes: int)
 @settings(deadline=None)
 @given(files())
 def test_both_ways_of_reading_are_equal(source: bytes) -> None:
-    file = io.BytesIO(source)
-    header = csv_rows.read_header(file)
-    raw = file.read()
+    file = source_file(source)
+    header = read_header(file)
+    raw = file.read(len(source))
     at_once = csv_rows.read_at_once(raw, header)
     if at_once is None:
         return
-    row_by_row = csv_rows.read_row_by_row(raw, io.BytesIO(), header, 2)
+    row_by_row = csv_rows.read_row_by_row(raw, source_file(b""), header, 2)
     assert list(at_once.rows) == list(row_by_row.rows)
     assert (at_once.rejected, at_once.n_lines) == (row_by_row.rejected, row_by_row.n_lines) == (0, len(at_once.rows))
     for name in FIELD_NAMES:
@@ -138,13 +167,13 @@ def test_numbers_are_read_to_the_last_bit(numbers: list[float]) -> None:
     assert step.columns["annual_inc"].tolist() == numbers
 
 
-HEADER = csv_rows.read_header(io.BytesIO(as_csv([])))
+HEADER = read_header(source_file(as_csv([])))
 
 
-def test_usual_rows_areread_at_once() -> None:
+def test_usual_rows_are_read_at_once() -> None:
     body = as_csv(LOANS)[HEADER.size_bytes :]
     assert csv_rows.read_at_once(body, HEADER) is not None
-    windows = csv_rows.read_header(io.BytesIO(as_csv([]).replace(b"\n", b"\r\n")))
+    windows = read_header(source_file(as_csv([]).replace(b"\n", b"\r\n")))
     assert csv_rows.read_at_once(body.replace(b"\n", b"\r\n"), windows) is not None
 
 
@@ -192,7 +221,13 @@ def test_rows_over_several_lines_are_kept_and_counted() -> None:
         (",".join([*FIELD_NAMES, "dti"]), "column dti is there twice"),
         (",".join([*FIELD_NAMES, "model_version"]), "a scored one"),
         ("", "lacks"),
-        ("\x1f\x8b\udcff", "not UTF-8"),
+        ("\x1f\x8b\udcff", "isn't UTF-8"),
+        (";".join(FIELD_NAMES), "separated by semicolons. Save the file with commas"),
+        ("\t".join(FIELD_NAMES), "separated by tabs"),
+        (",".join(FIELD_NAMES).upper(), "has 'LOAN_AMNT'; the column is 'loan_amnt', in small letters"),
+        (", ".join(FIELD_NAMES), "has ' int_rate'; the column is 'int_rate'"),
+        ("Loans of May,,\n\n" + ",".join(FIELD_NAMES), "in line 3. Remove the lines above it"),
+        ("x" * (MAX_ROW_BYTES + 1), "The first line has more than 1,048,576 bytes"),
     ],
 )
 def test_wrong_header_is_refused(header: str, message: str) -> None:
@@ -204,6 +239,91 @@ def test_byte_order_mark_is_no_part_of_a_name() -> None:
     scored = run("\ufeff".encode() + as_csv(LOANS[:3]))
     assert scored.outcome.rows == 3
     assert scored.text.startswith("\ufeffloan_amnt")
+
+
+MISSING = [{**LOANS[0], "emp_length": cell, "revol_util": cell} for cell in MISSING_CELLS]
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_the_cells_that_are_missing_in_training_are_missing_here(quoting: Any) -> None:
+    # Quotes make it read row by row.
+    scored = run(as_csv(MISSING, quoting=quoting))
+    assert scored.outcome == Outcome(len(MISSING), 0, 0)
+    expected = SCORER.late_probabilities([{**LOANS[0], "emp_length": None, "revol_util": None}])[0]
+    assert {float(row["late_probability"]) for row in scored.rows} == {expected}
+    wrong = run(as_csv([{**LOANS[0], "grade": cell} for cell in MISSING_CELLS], quoting=quoting))
+    assert {row["code"] for row in wrong.rejects} == {"null_not_allowed"}
+    assert wrong.outcome == Outcome(0, len(MISSING_CELLS), 0)
+
+
+def test_empty_columns_at_the_end_are_nobodys() -> None:
+    rows = [as_csv_row(loan) for loan in LOANS[:3]]
+    source = "\n".join([",".join(FIELD_NAMES) + ",,", rows[0] + ",,", rows[1] + ",,,,", rows[2]]) + "\n"
+    scored = run(source.encode())
+    assert scored.outcome == Outcome(3, 0, 0)
+    lines = scored.text.splitlines()
+    assert [line.split(",")[10:12] for line in lines] == [["", ""]] * 4
+    assert {line.count(",") for line in lines} == {14}
+    assert run(as_csv(LOANS[:2]).replace(b"\n", b",,\n")).outcome.rows == 2
+
+
+def test_other_columns_may_share_a_name() -> None:
+    scored = run(as_csv(LOANS[:3]).replace(b"\n", b",note,note\n"))
+    assert scored.outcome == Outcome(3, 0, 0)
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_lines_that_end_in_cr_are_lines(quoting: Any) -> None:
+    source = as_csv(LOANS[:5], quoting=quoting)
+    assert run(source.replace(b"\n", b"\r")).text == run(source).text.replace("\n", "\r")
+
+
+@pytest.mark.parametrize("note", ["b", '"b"'])
+def test_a_huge_cell_has_one_fate_whatever_its_neighbours_are(note: str) -> None:
+    row = as_csv_row(LOANS[0])
+    source = f"{','.join(FIELD_NAMES)},note\n{row},{'x' * 140_000}\n{row},{note}\n"
+    assert run(source.encode()).outcome == Outcome(2, 0, 0)
+
+
+@pytest.mark.parametrize("note", ["b", '"b"'])
+@pytest.mark.parametrize("step_bytes", [5000, 1 << 20, 1 << 23])
+def test_a_row_beyond_the_limit_is_rejected_and_the_next_one_scored(note: str, step_bytes: int) -> None:
+    row = as_csv_row(LOANS[0])
+    lines = [f"{','.join(FIELD_NAMES)},note", f"{row},{note}", f"{row},{'x' * (3 << 20)}", f"{row},b"]
+    scored = run(
+        "\n".join([*lines, f'{row},"open', *[f"{row},b"] * 20_000, f"{row},b", ""]).encode(), step_bytes=step_bytes
+    )
+    assert [(row["line"], row["code"]) for row in scored.rejects] == [("3", "malformed"), ("5", "malformed")]
+    assert "more than 1,048,576 bytes" in scored.rejects[0]["detail"]
+    assert scored.outcome.rows > 1000
+
+
+def test_many_columns_take_linear_time() -> None:
+    names = [*FIELD_NAMES, *(f"c{number}" for number in range(50_000))]
+    body = as_csv_row(LOANS[0]) + ",1" * 50_000
+    # In quadratic time this took minutes.
+    assert run(f"{','.join(names)}\n{body}\n".encode()).outcome.rows == 1
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk that is full."""
+
+    def write(self, _: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = bad_and_good()
+    (tmp_path / "loans.csv").write_bytes(source)
+    targets = Targets(tmp_path / "out.csv", tmp_path / "rejects.csv")
+    open_at = score_csv._open_at
+    monkeypatch.setattr(
+        score_csv, "_open_at", lambda path, size: FullDisk() if path.name == "out.csv.part" else open_at(path, size)
+    )
+    with pytest.raises(FileWriteError, match=r"out\.csv could not be written: No space left on device"):
+        score_csv.score_csv(tmp_path / "loans.csv", targets, MODEL)
+    monkeypatch.undo()
+    assert run_in(tmp_path, source).text == run(source).text
 
 
 class CutOffError(BaseException):
@@ -226,7 +346,7 @@ def bad_and_good() -> bytes:
     return as_csv([{**loan, "dti": "much"} if number % 7 == 3 else loan for number, loan in enumerate(LOANS)])
 
 
-def cut_off(folder: Path, source: bytes, count: int, model: TableModel = MODEL) -> None:
+def cut_off(folder: Path, source: bytes, count: int, model: Model = MODEL) -> None:
     (folder / "loans.csv").write_bytes(source)
     targets = Targets(folder / "out.csv", folder / "rejects.csv")
     sizes = {"step_bytes": 500, "checkpoint_bytes": 2000}
@@ -251,7 +371,7 @@ def test_another_input_or_model_begins_anew(tmp_path: Path) -> None:
     again = run_in(tmp_path, other)
     assert (again.outcome.resumed_at, again.text) == (0, run(other).text)
     cut_off(tmp_path, source, 20)
-    newer = TableModel("model 4", 4, "arrays", 0.3, MODEL.late_probabilities)
+    newer = Model(4)
     again = run_in(tmp_path, source, newer)
     assert (again.outcome.resumed_at, again.text) == (0, run(source, newer).text)
 
@@ -259,7 +379,7 @@ def test_another_input_or_model_begins_anew(tmp_path: Path) -> None:
 def test_a_journal_says_nothing_of_what_another_run_wrote(tmp_path: Path) -> None:
     source = bad_and_good()
     cut_off(tmp_path, source, 20)
-    newer = TableModel("model 4", 4, "arrays", 0.3, MODEL.late_probabilities)
+    newer = Model(4)
     cut_off(tmp_path, source, 2, newer)
     again = run_in(tmp_path, source)
     assert again.text == run(source).text
@@ -292,7 +412,7 @@ def test_a_cut_between_the_renames_leaves_the_rest_to_be_done(tmp_path: Path, in
         name: next(path.stat().st_size for path in tmp_path.glob(f"{name}*")) for name in ("out.csv", "rejects.csv")
     }
     journal = Journal(
-        format=1,
+        format=JOURNAL_FORMAT,
         model=MODEL.identity,
         source_size=len(source),
         source_read=len(source),

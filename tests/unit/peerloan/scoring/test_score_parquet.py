@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,24 @@ from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from peerloan.errors import UsageError
 from peerloan.scoring.results import Targets
+from peerloan.scoring.row_rules import Columns
 from peerloan.scoring.score_parquet import score_parquet
-from peerloan.scoring.versions import TableModel
+from peerloan.scoring.scorers import Scores
 
 SCORER = make_scorer(form("boosting-small"))
-MODEL = TableModel("model 3", 3, "arrays", 0.3, SCORER.late_probabilities_of_columns)
+
+
+class Model:
+    """Scores as a version does, in one part."""
+
+    identity = "model 3"
+
+    def score(self, columns: Columns) -> Iterator[Scores]:
+        probabilities = SCORER.late_probabilities_of_columns(columns)
+        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), 3)
+
+
+MODEL = Model()
 LOANS: list[dict[str, Any]] = [{**record, "note": number} for number, record in enumerate(records()[:300])]
 
 
@@ -78,5 +93,19 @@ def test_columns_of_another_type_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lacks the column loan_amnt"):
         score_parquet(write(tmp_path, [{name: LOANS[0][name] for name in FIELD_NAMES[1:]}]), targets(tmp_path), MODEL)
     (tmp_path / "loans.parquet").write_bytes(b"not Parquet")
-    with pytest.raises(UsageError, match="no Parquet file"):
+    with pytest.raises(UsageError, match="isn't a Parquet file"):
         score_parquet(tmp_path / "loans.parquet", targets(tmp_path), MODEL)
+
+
+def test_decimals_are_numbers_and_a_column_without_values_is_missing(tmp_path: Path) -> None:
+    gaps = {"emp_length": None, "revol_util": None}
+    loans = [{**loan, "loan_amnt": Decimal(str(loan["loan_amnt"])), **gaps} for loan in LOANS]
+    outcome = score_parquet(write(tmp_path, loans), targets(tmp_path), MODEL)
+    assert (outcome.rows, outcome.rejected) == (300, 0)
+    expected = SCORER.late_probabilities([{**loan, **gaps} for loan in LOANS])
+    assert [row["late_probability"] for row in read(tmp_path / "out.parquet")] == expected
+
+
+def test_a_column_without_values_that_needs_them_rejects_every_row(tmp_path: Path) -> None:
+    outcome = score_parquet(write(tmp_path, [{**loan, "dti": None} for loan in LOANS]), targets(tmp_path), MODEL)
+    assert (outcome.rows, outcome.rejected) == (0, 300)

@@ -1,0 +1,70 @@
+"""Writing files: whole or not at all, and with one line that names the file where it fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peerloan.errors import CommandError
+
+
+class FileWriteError(CommandError):
+    """A file could not be written: a full disk, a folder that may not be written, a path that is no folder."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{path} could not be written: {error.strerror or error}. "
+            "Make room or choose another place; then run the command again."
+        )
+        self.path = path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failed write into a ``FileWriteError`` that names the file (or the folder)."""
+    try:
+        yield
+    except OSError as error:
+        raise FileWriteError(Path(error.filename or path), error) from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that after a crash at any moment its old or its new content is there, never a part.
+
+    Raises
+    ------
+    FileWriteError
+        If it can't be written; the old content stays.
+    """
+    draft = path.with_name(path.name + ".new")
+    with writing(path):
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there; raise ``FileWriteError`` if that fails."""
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's renames to the disk. Some systems can't open folders; they do it by themselves."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

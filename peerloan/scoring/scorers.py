@@ -1,0 +1,133 @@
+"""What scores a table: a published version in this process, or the API over HTTP."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from model_artifact.loading import LoadedModel
+from model_artifact.schema import FIELD_NAMES, LOAN_ID
+from peerloan.errors import ServiceError
+from peerloan.scoring.row_rules import Columns
+
+# The API takes 1,000 records and a body of 1 MiB in a request.
+API_BATCH_ROWS = 1000
+# So much of the body is left for its frame. A row's texts have at most 528 characters, of 4 bytes each.
+_API_BATCH_CHARACTERS = 250_000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The results of some rows, by one version: P(is_late = 1), and whether that is late."""
+
+    probabilities: Sequence[float]
+    is_late: Sequence[bool]
+    version: int
+
+
+class Scorer(Protocol):
+    """What scores a table."""
+
+    @property
+    def identity(self) -> str:
+        """Everything that a result depends on, as a text: a run goes on only where it is the same."""
+        ...
+
+    def score(self, columns: Columns) -> Iterator[Scores]:
+        """Score right rows, in order; in several parts if it likes."""
+        ...
+
+
+class VersionScorer:
+    """A version that was loaded here.
+
+    Parameters
+    ----------
+    model : LoadedModel
+        The verified version.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        manifest = model.manifest
+        self._model = model
+        self._threshold = manifest.threshold.value
+        self._version = manifest.version
+        self.identity = f"{manifest.model} {manifest.version} {model.form} {model.file.sha256} {self._threshold!r}"
+
+    def score(self, columns: Columns) -> Iterator[Scores]:
+        """See ``Scorer``."""
+        probabilities = np.asarray(self._model.late_probabilities_of_columns(columns))
+        yield Scores(probabilities.tolist(), (probabilities >= self._threshold).tolist(), self._version)
+
+
+class BatchClient(Protocol):
+    """What sends a batch to the API; ``ApiClient`` is one."""
+
+    def predict_records(self, records: Sequence[Mapping[str, object]], /) -> Any:
+        """Return the API's answer to a batch."""
+
+
+class ApiScorer:
+    """The API, asked batch by batch. Each batch is scored by the version that the API routes it to.
+
+    Parameters
+    ----------
+    client : BatchClient
+        What sends.
+    url : str
+        The API's address.
+    """
+
+    def __init__(self, client: BatchClient, url: str) -> None:
+        self._client = client
+        self.identity = f"api {url}"
+
+    def score(self, columns: Columns) -> Iterator[Scores]:
+        """See ``Scorer``; raises ``ServiceError`` if the API refuses a batch or can't be reached."""
+        for batch in _batches(_records(columns)):
+            answer = self._client.predict_records(batch)
+            try:
+                predictions = answer["predictions"]
+                scores = Scores(
+                    [float(prediction["late_probability"]) for prediction in predictions],
+                    [bool(prediction["is_late"]) for prediction in predictions],
+                    int(answer["model"]["version"]),
+                )
+                is_complete = len(predictions) == len(batch)
+            except (KeyError, TypeError, ValueError):
+                is_complete = False
+            if not is_complete:
+                raise ServiceError("The answer isn't this API's. Check the address.")
+            yield scores
+
+
+def _records(columns: Columns) -> Iterator[dict[str, Any]]:
+    loan_ids = columns.get(LOAN_ID)
+    values = [
+        columns[name].tolist() if isinstance(columns[name], np.ndarray) else columns[name] for name in FIELD_NAMES
+    ]
+    for place, row in enumerate(zip(*values, strict=True)):
+        record = dict(zip(FIELD_NAMES, row, strict=True))
+        # A missing number is NaN in a column, and null in JSON.
+        record = {name: None if isinstance(cell, float) and math.isnan(cell) else cell for name, cell in record.items()}
+        if loan_ids is not None and loan_ids[place] is not None:
+            record[LOAN_ID] = loan_ids[place]
+        yield record
+
+
+def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for record in records:
+        length = sum(len(value) for value in record.values() if isinstance(value, str))
+        if batch and (len(batch) == API_BATCH_ROWS or characters + length > _API_BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(record)
+        characters += length
+    if batch:
+        yield batch
