@@ -30,9 +30,9 @@ setup-dev: $(VENV)/.installed-dev
 make_environment = $(PYTHON) -m venv $(1) || { rm -rf $(1); \
   echo "$(PYTHON) can't make an environment. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-# $(call install,FOLDER) ARGUMENT...
+# $(call install,FOLDER) ARGUMENT... Compiled as pip does it: some processes may not write what they compile.
 install = $(if $(filter pip,$(PIP)),$(1)/bin/python -m pip install --quiet --disable-pip-version-check,\
-  env-setup/uv.sh $(1) pip install --quiet --python $(1)/bin/python)
+  env-setup/uv.sh $(1) pip install --quiet --compile-bytecode --python $(1)/bin/python)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
