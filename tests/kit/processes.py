@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_LIMIT_S = 60.0
@@ -47,6 +47,15 @@ def wait_until(condition: Callable[[], bool], limit_s: float = GENEROUS_S) -> bo
             return False
         time.sleep(0.01)
     return True
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that a process has started and that still run."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    return {child for child, parent in parents.items() if parent == pid}
 
 
 def is_running(pid: int) -> bool:
