@@ -19,7 +19,7 @@ from model_registry.candidate import Candidate
 from model_registry.manifest import Reasons
 from training.candidate_folder import input_schema
 from training.data import Quarter, Quarters
-from training.evaluate import evaluate
+from training.evidence.evaluation import evaluate
 from training.evidence.bins import count_bins, quantile_edges
 from training.evidence.comparison import compare
 from training.evidence.sweeps import sweep_all

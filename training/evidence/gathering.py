@@ -16,7 +16,7 @@ from model_artifact.serving_form.parity import compare as compare_forms
 from model_artifact.serving_form.scorers.record_scorer import load_scorer
 from model_registry.manifest import Manifest
 from training.data import Fingerprint, Quarter, Quarters
-from training.evaluate import evaluate
+from training.evidence.evaluation import evaluate
 from training.evidence.bins import Decile, ScoreBins, count_bins, deciles, quantile_edges
 from training.evidence.comparison import Comparison, compare
 from training.evidence.costs import RATIOS, ThresholdRow, threshold_rows

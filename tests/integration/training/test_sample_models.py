@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from training import data
-from training.evaluate import evaluate
+from training.evidence.evaluation import evaluate
 from training.evidence.comparison import compare
 from training.recipes import basic_model
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept

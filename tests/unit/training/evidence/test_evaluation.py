@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score, roc_curve
 
-from training.evaluate import evaluate
+from training.evidence.evaluation import evaluate
 from training.evidence import tally
 from training.evidence.intervals import bootstrap, over_expected, percentile_interval, wilson
 
