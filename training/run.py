@@ -1,10 +1,10 @@
-"""A training from the data to the candidate: fit, choose the threshold, evaluate once on the test quarter, pickle."""
+"""A whole training: fit, choose the threshold, evaluate once on the test quarter, pickle."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import joblib
 import numpy as np
@@ -19,42 +19,34 @@ from model_registry.candidate import Candidate
 from model_registry.manifest import Reasons
 from training.candidate_folder import input_schema
 from training.data import Quarter, Quarters
-from training.evidence.evaluation import evaluate
 from training.evidence.bins import count_bins, quantile_edges
 from training.evidence.comparison import compare
+from training.evidence.evaluation import evaluate
 from training.evidence.sweeps import sweep_all
 from training.holdout import prove_on_holdout
 from training.probe_records import PROBE_RECORDS
-from training.progress import StageProgress, silent
 from training.recipes import basic_model, improved_model
-from training.recipes.recipe import Fit, Recipe
+from training.recipes.recipe import Fit, Recipe, silent
 from training.thresholds import FlagShare, ThresholdRule
 
-# zlib level 3: the forest's 82 MB become 16, and unpacking them takes less time than reading them would.
+# zlib level 3: the forest's 82 MB become 16 MB, and unpacking them takes less time than reading 82 MB.
 COMPRESSION = 3
 
-# What every other model is compared with.
-BASELINE = basic_model.NAME
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (basic_model.RECIPE, improved_model.RECIPE)}
 
-RECIPES: dict[str, Recipe] = {
-    module.NAME: Recipe(
-        name=module.NAME,
-        default_trees=module.DEFAULT_TREES,
-        default_seed=module.DEFAULT_SEED,
-        unseen=unseen,
-        unseen_in_words=in_words,
-        fit=module.fit,
-    )
-    for module, unseen, in_words in (
-        (basic_model, "out_of_bag", "out-of-bag probability"),
-        (improved_model, "cross_validation", "probability from cross-validation"),
-    )
-}
+# Every other model is compared with this one.
+BASELINE = basic_model.RECIPE.name
+
+
+class StageProgress(Protocol):
+    """Takes a stage's name, how many parts of it are done, and how many there are."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None: ...
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A trained model, ready for ``record.write`` or for publishing."""
+    """A trained model, ready to be written to a folder or published; ``source`` says which data it was trained on."""
 
     name: str
     pipeline: Pipeline
@@ -88,9 +80,9 @@ def train(
     git_commit : str, optional
         The code's commit, for the record.
     is_compared : bool
-        Whether the baseline is trained too, to be compared with on the test quarter.
-    progress : callable
-        Takes a stage's name, how much of it is done, and how much there is.
+        Whether the baseline is trained too and compared on the test quarter.
+    progress : StageProgress
+        Gets the stages ``training``, ``baseline`` and ``evaluating``.
 
     Returns
     -------
@@ -102,21 +94,22 @@ def train(
     seed = recipe.default_seed if seed is None else seed
     rule = threshold_rule or FlagShare()
     # Boosted trees remember how many threads they had: with one, the pickle is the same on every machine. On a busy
-    # machine it is faster too, since OpenMP's threads wait for each other by spinning.
+    # machine one is also faster, since OpenMP's threads wait for each other by spinning.
     with threadpool_limits(limits=1):
         fit = _fit(recipe, quarters, n_estimators, seed, progress, "training")
         on_test = late_probabilities(fit.pipeline, quarters.test.features)
         baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
-        known = fit.unseen[np.isfinite(fit.unseen)]
-        threshold = rule.threshold(known, recipe.unseen_in_words)
+        threshold = rule.threshold(fit.unseen[np.isfinite(fit.unseen)], recipe.unseen_in_words)
         metrics = {
             **fit.evidence,
             recipe.unseen: _metrics(quarters.train, fit.unseen, threshold.value),
             "test": _metrics(quarters.test, on_test, threshold.value),
             "threshold": rule.to_dict(),
             "score_bins": _score_bins(quarters.train, fit.unseen),
-            "monotonicity": {one.column: one.to_dict() for one in sweep_all(fit.pipeline, quarters.test.features)},
+            "monotonicity": {
+                sweep.column: sweep.to_dict() for sweep in sweep_all(fit.pipeline, quarters.test.features)
+            },
         }
         if baseline is not None:
             comparison = compare(quarters.test.target, on_test, baseline)
@@ -149,14 +142,14 @@ def _fit(recipe: Recipe, quarters: Quarters, n_estimators: int, seed: int, progr
 
 
 def _baseline_on_test(quarters: Quarters, progress: StageProgress) -> NDArray[np.float64]:
-    """Return what the baseline, with its own defaults, says of the test quarter."""
+    """Return the probabilities of the test quarter by the baseline, trained with its own defaults."""
     recipe = RECIPES[BASELINE]
     fit = _fit(recipe, quarters, recipe.default_trees, recipe.default_seed, progress, "baseline")
     return late_probabilities(fit.pipeline, quarters.test.features)
 
 
 def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: float) -> dict[str, Any]:
-    # Out of bag, a row that every tree saw has no probability: that happens to forests of a few trees.
+    # A row that every tree of a small forest saw has no out-of-bag probability.
     known = np.isfinite(probabilities)
     figures = evaluate(quarter.target[known], probabilities[known], threshold)
     return {**figures, "rows": int(known.sum()), "data": quarter.fingerprint.to_dict()}
@@ -168,7 +161,7 @@ def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
 
 
 def _score_bins(quarter: Quarter, unseen: NDArray[np.float64]) -> dict[str, Any]:
-    """Count the training loans by what fits that did not see them said: the reference for later quarters' scores."""
+    """Count the training loans by their unseen probabilities, as a reference for the scores of later quarters."""
     known = np.isfinite(unseen)
     return count_bins(quarter.target[known], unseen[known], quantile_edges(unseen[known])).to_dict()
 

@@ -1,7 +1,7 @@
 """Sample loans for machines without the real data: same columns, sizes and late rates, and as hard to predict.
 
-``sample_parameters.json`` holds the figures: marginals and their dependence, the rate cards, and the logit of being
-late. No row of the result is a row of the real data. The same seed gives the same loans.
+``sample_parameters.json`` holds the figures: the columns' distributions and dependence, the rate cards, and the logit
+of being late. No generated row is a row of the real data. The same seed gives the same loans.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from model_artifact.schema import FIELD_NAMES, GRADES, TARGET
 
-# One whose test quarter is about as hard to predict as the real one: 86 late loans leave much to chance.
+# With this seed the test quarter is about as hard to predict as the real one; 86 late loans leave much to chance.
 DEFAULT_SEED = 0
 
 Split = Literal["train", "test"]
@@ -34,12 +35,12 @@ def generate(seed: int = DEFAULT_SEED) -> tuple[pd.DataFrame, pd.DataFrame]:
     Parameters
     ----------
     seed : int
-        Another seed, other loans.
+        Another seed gives other loans.
 
     Returns
     -------
     train : pandas.DataFrame of shape (111068, 11)
-        Newest first, as the real file.
+        Newest first, like the real file.
     test : pandas.DataFrame of shape (6843, 11)
         The next quarter.
     """
@@ -70,14 +71,14 @@ def _quarter(parameters: Mapping[str, Any], split: Split, random: Generator) -> 
     }
     frame = pd.DataFrame(columns)
     logit = _late_logit(parameters["logit"], frame, sub_grade) + _offsets(parameters, split, n_rows)
-    frame[TARGET] = (random.random(n_rows) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+    frame[TARGET] = (random.random(n_rows) < expit(logit)).astype(np.int64)
     frame["emp_length"] = frame["emp_length"].where(frame["emp_length"] != "NA", np.nan)
     frame.loc[random.random(n_rows) < parameters["missing"]["revol_util"][split], "revol_util"] = np.nan
     return frame[[*FIELD_NAMES, TARGET]]
 
 
 def _correlated_ranks(correlation: Sequence[Sequence[float]], n_rows: int, random: Generator) -> Floats:
-    """Draw from a Gaussian copula; ranks instead of the normal distribution's integral keep the marginals exact."""
+    """Draw from a Gaussian copula; ranks, rather than the normal distribution's integral, keep the marginals exact."""
     normal = random.standard_normal((n_rows, len(correlation))) @ np.linalg.cholesky(np.array(correlation)).T
     return (normal.argsort(axis=0).argsort(axis=0) + 0.5) / n_rows
 
@@ -87,7 +88,7 @@ def _numbers(parameters: Mapping[str, Any], split: Split, ranks: Floats, random:
     levels = parameters["quantile_levels"]
     rounding = parameters["rounding"]
     n_rows = len(ranks)
-    # Between two quantiles incomes lie evenly on a logarithmic scale: the last one spans 0.8 to 10 million.
+    # Incomes are even on a logarithmic scale between two quantiles: the last step spans 0.8 to 10 million.
     income = np.exp(np.interp(ranks[:, 1], levels, np.log(quantiles["annual_inc"])))
     loan = np.interp(ranks[:, 2], np.linspace(0, 1, len(quantiles["loan_amnt"])), quantiles["loan_amnt"])
     draw = random.random(n_rows)
@@ -107,7 +108,7 @@ def _numbers(parameters: Mapping[str, Any], split: Split, ranks: Floats, random:
 
 
 def _rates(parameters: Mapping[str, Any], split: Split, sub_grade: NDArray[np.int64], random: Generator) -> Floats:
-    """Look the rate up in the card that was in force; the training file mixes two, the newer one first."""
+    """Look the rate up in the card that was in force; the training file has two cards, the newer first."""
     n_rows = len(sub_grade)
     draw = random.random(n_rows)
     if split == "train":
@@ -132,7 +133,7 @@ def _purpose_shares(parameters: Mapping[str, Any], split: Split) -> Floats:
 
 
 def _late_logit(logit: Mapping[str, Any], frame: pd.DataFrame, sub_grade: NDArray[np.int64]) -> Floats:
-    """Evaluate the fitted logit; what its terms are, the parameters' ``basis`` says."""
+    """Evaluate the fitted logit; ``basis`` in the parameters explains its terms."""
     coef: Mapping[str, float] = logit["coef"]
     loan, dti = frame["loan_amnt"] / 1e4, frame["dti"]
     terms = {
@@ -158,7 +159,7 @@ def _late_logit(logit: Mapping[str, Any], frame: pd.DataFrame, sub_grade: NDArra
 
 
 def _offsets(parameters: Mapping[str, Any], split: Split, n_rows: int) -> Floats:
-    """Return how much the loans' age shifts the logit: the newest had the least time to become late."""
+    """Return how much the loans' age shifts the logit: the newest loans had the least time to become late."""
     if split == "test":
         return np.full(n_rows, float(parameters["test_logodds_offset"]))
     by_decile = np.array(parameters["seasoning_logodds_offset_by_file_decile"])

@@ -14,8 +14,8 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from model_artifact.pipeline import late_probabilities
 from training.data import Quarter
 from training.errors import DataRefusedError
-from training.progress import Progress, silent
 from training.recipes.contenders import Contender
+from training.recipes.recipe import Progress, silent
 
 FOLDS = 5
 REPEATS = 2
@@ -38,7 +38,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Selection:
-    """All scores, which one was chosen, and what the chosen one said of each training row when it had not seen it."""
+    """All scores, the number of the chosen contender, and its out-of-fold probability of each training row."""
 
     scores: tuple[Score, ...]
     chosen: int
@@ -46,7 +46,7 @@ class Selection:
 
     @property
     def contender(self) -> Contender:
-        """The chosen one."""
+        """The chosen contender."""
         return self.scores[self.chosen].contender
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def select(
     repeats: int = REPEATS,
     progress: Progress = silent,
 ) -> Selection:
-    """Score the contenders on the same folds and choose one.
+    """Score the contenders on the same folds and choose one by ``RULE``.
 
     Parameters
     ----------
@@ -89,13 +89,13 @@ def select(
     contenders : sequence of Contender
         The simplest first.
     rounds : int
-        Of boosting, for those that take it.
+        Rounds of boosting, for the contenders that take them.
     seed : int
         Of the folds and of the models.
     repeats : int
-        How often the rows are dealt out into folds.
+        How often the rows are split into folds anew.
     progress : Progress
-        Told of the fits done and the fits wanted.
+        Gets the number of fits done and of all fits.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def select(
 
 
 def choose(scores: Sequence[Score]) -> int:
-    """Return the number of the one that ``RULE`` chooses; the scores are in order of simplicity."""
+    """Return the place of the contender that ``RULE`` chooses; the scores are in order of simplicity."""
     best = best_of(scores)
     for number in range(len(scores)):
         below, standard_error = _below_best(scores, number, best)
@@ -136,12 +136,12 @@ def choose(scores: Sequence[Score]) -> int:
 
 
 def best_of(scores: Sequence[Score]) -> int:
-    """Return the number of the one with the highest mean ROC-AUC, the simplest of equals."""
+    """Return the place of the highest mean ROC-AUC; of equals, the simplest contender's."""
     return int(np.argmax([np.mean(score.roc_auc) for score in scores]))
 
 
 def _below_best(scores: Sequence[Score], number: int, best: int) -> tuple[float, float]:
-    """Return how far a score is below the best one, and the standard error of that."""
+    """Return how far a score is below the best one, and the standard error of that difference."""
     difference = np.array(scores[best].roc_auc) - np.array(scores[number].roc_auc)
     if number == best or len(difference) < 2:
         return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Two models on the same loans: differences with paired bootstrap intervals, so that the luck of the draw cancels."""
+"""Two models on the same loans: differences with paired bootstrap intervals, in which the luck of the draw cancels."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.evidence.intervals import LEVEL, ROUNDS, SEED, Interval, percentile_interval
-from training.evidence.tally import SMALLEST_PROBABILITY, Floats, Labels, Tally, roc_auc
+from training.evidence.tally import Floats, Labels, ScoredLoans, clipped, roc_auc
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model less the other, on the same loans.
+    """The first model's metrics minus the second's, on the same loans.
 
-    ``roc_auc`` above 0 and ``log_loss`` below 0 are in favour of the first.
+    ``roc_auc`` above 0 and ``log_loss`` below 0 are in favour of the first model.
     """
 
     loans: int
@@ -43,27 +42,26 @@ def compare(
     Parameters
     ----------
     target : ndarray of shape (n_rows,)
-        1 where the loan is late; both outcomes happen.
+        1 where the loan is late; both outcomes occur.
     first, second : ndarray of shape (n_rows,)
-        What the two models said.
+        The two models' probabilities.
     level : float
         Of the intervals.
     rounds, seed : int
-        Of the bootstrap; each draw takes the same loans for both.
+        Of the bootstrap; each draw takes the same loans for both models.
     """
     random = np.random.default_rng(seed)
     n_rows = len(target)
-    sides = [Side(target, probabilities) for probabilities in (first, second)]
+    scored = [ScoredLoans(target, probabilities) for probabilities in (first, second)]
     loss = _loss(target, first) - _loss(target, second)
     auc_draws, loss_draws = np.full(rounds, np.nan), np.empty(rounds)
     for number in range(rounds):
         rows = random.integers(n_rows, size=n_rows)
-        tallies = [side.draw(rows) for side in sides]
+        tallies = [loans.tally(rows) for loans in scored]
         if tallies[0].has_both:
             auc_draws[number] = roc_auc(tallies[0]) - roc_auc(tallies[1])
         loss_draws[number] = loss[rows].mean()
-    whole = np.arange(n_rows)
-    auc = roc_auc(sides[0].draw(whole)) - roc_auc(sides[1].draw(whole))
+    auc = roc_auc(scored[0].tally()) - roc_auc(scored[1].tally())
     return Comparison(
         loans=n_rows,
         late=int(target.sum()),
@@ -72,25 +70,6 @@ def compare(
     )
 
 
-class Side:
-    """One model's loans, each with the cell that it is counted in, so that draws of rows are counted fast.
-
-    Parameters
-    ----------
-    target, probabilities : ndarray of shape (n_rows,)
-    """
-
-    def __init__(self, target: Labels, probabilities: Floats) -> None:
-        self._probabilities, group = np.unique(probabilities, return_inverse=True)
-        self._cell = group + len(self._probabilities) * target
-
-    def draw(self, rows: NDArray[np.int64]) -> Tally:
-        """Count these rows, which may be named more than once."""
-        n_groups = len(self._probabilities)
-        counts = np.bincount(self._cell[rows], minlength=2 * n_groups).astype(np.float64)
-        return Tally(self._probabilities, counts[n_groups:], counts[:n_groups])
-
-
 def _loss(target: Labels, probabilities: Floats) -> Floats:
-    p = np.clip(probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    p = clipped(probabilities)
     return np.asarray(-np.where(target == 1, np.log(p), np.log1p(-p)))

@@ -1,26 +1,25 @@
-"""A candidate against the version in charge, on loans that neither was trained on."""
+"""A candidate compared with the version in charge, on loans that neither was trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model_artifact.pipeline import late_probabilities
 from training.data import Quarter
-from training.evidence import tally
 from training.evidence.comparison import Comparison, compare
 from training.evidence.intervals import LEVEL, Interval, bootstrap
 from training.evidence.segments import each_segment, has_enough
 from training.evidence.sweeps import Sweep, sweep_all
+from training.evidence.tally import Floats, Labels, calibration_line, observed_over_expected, tally
 
-# A refusal takes more than a figure in a table: with ten late loans one lucky order of a bad model looks unbeatable.
+# To refuse a candidate takes more late loans than to print a figure: with ten, a bad model can look good by luck.
 LEAST_LATE = 20
 
-# The intervals of many segments reach far into the tails, which takes more draws.
+# Intervals for many segments reach far into the tails, which takes more draws.
 _SEGMENT_ROUNDS = 2000
 
 
@@ -28,8 +27,8 @@ _SEGMENT_ROUNDS = 2000
 class SegmentContest:
     """The comparison on one segment's loans.
 
-    Its intervals are wider than 95%, so that one segment of all is wrongly found to be worse in at most one of twenty
-    contests (Bonferroni).
+    Its intervals are wider than 95%, so that any segment is wrongly called worse in at most one of twenty contests
+    (Bonferroni).
     """
 
     column: str
@@ -46,11 +45,11 @@ class Contest:
     is_held_out : bool or None
         Whether the candidate was trained on other loans, as far as its record says; None without a record.
     whole : Comparison
-        The candidate less the version in charge, on all loans.
+        The candidate's metrics minus those of the version in charge, on all loans.
     slope, over_expected : Interval
         The candidate's calibration.
     sweeps : tuple of Sweep
-        The candidate's directions.
+        Whether the candidate's probability moves the right way.
     segments : tuple of SegmentContest
         Segments with enough loans.
     """
@@ -73,12 +72,12 @@ def hold(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data: Mappin
     quarter : Quarter
         The loans.
     recorded_data : mapping
-        What the candidate's record says of its data.
+        The ``data`` of the candidate's training record.
     """
     target, features = quarter.target, quarter.features
     with threadpool_limits(limits=1):
         first, second = (late_probabilities(pipeline, features) for pipeline in (candidate, in_charge))
-        calibration = bootstrap(target, first, _calibration_from(tally.calibration_line(tally.tally(target, first))))
+        calibration = _calibration(target, first)
         enough = [segment for segment in each_segment(features) if has_enough(target[segment[2]], LEAST_LATE)]
         level = 1 - (1 - LEVEL) / max(len(enough), 1)
         return Contest(
@@ -98,13 +97,16 @@ def hold(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data: Mappin
         )
 
 
-def _calibration_from(line: tuple[float, float]) -> Callable[[tally.Tally], dict[str, float]]:
-    # A draw's line is near that of all loans: from there it takes two steps to it.
-    start = line if np.isfinite(line[1]) else None
-    return lambda counts: {
-        "slope": tally.calibration_line(counts, start)[1],
-        "over_expected": tally.observed_over_expected(counts),
-    }
+def _calibration(target: Labels, probabilities: Floats) -> dict[str, Interval]:
+    line = calibration_line(tally(target, probabilities))
+    return bootstrap(
+        target,
+        probabilities,
+        lambda counts: {
+            "slope": calibration_line(counts, line)[1],
+            "over_expected": observed_over_expected(counts),
+        },
+    )
 
 
 def _is_held_out(quarter: Quarter, recorded_data: Mapping[str, Any]) -> bool | None:

@@ -1,4 +1,4 @@
-"""How good a model's probabilities are: each figure with its interval, since they rest on few late loans.
+"""How good a model's probabilities are: metrics, each with its interval, since late loans are few.
 
 Accuracy is left out on purpose: with 98.6 % on time, "always on time" scores as well as any model.
 """
@@ -6,8 +6,6 @@ Accuracy is left out on purpose: with 98.6 % on time, "always on time" scores as
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 from training.evidence import tally
 from training.evidence.intervals import LEVEL, bootstrap, rounds_for
@@ -22,7 +20,7 @@ def evaluate(target: Labels, probabilities: Floats, threshold: float) -> dict[st
     target : ndarray of shape (n_rows,)
         1 where the loan is late, else 0.
     probabilities : ndarray of shape (n_rows,)
-        P(is_late = 1), of rows that the model did not see in training.
+        P(is_late = 1) of loans that the model did not see in training.
     threshold : float
         A loan is called late from this probability on.
 
@@ -32,21 +30,15 @@ def evaluate(target: Labels, probabilities: Floats, threshold: float) -> dict[st
         ``{"value", "low", "high"}`` for each of ``roc_auc``, ``gini``, ``ks``, ``pr_auc``, ``brier``, ``log_loss``,
         ``calibration_slope``, ``observed_over_expected`` (the late loans over the sum of the probabilities), and
         ``flagged_share``, ``recall`` and ``precision`` at the threshold; ``interval`` says what low and high are. A
-        figure that these loans don't give is None.
+        figure that can't be computed from these loans is None.
     """
     line = tally.calibration_line(tally.tally(target, probabilities))
-    # A draw's line is near that of all loans: from there it takes two steps to it.
-    start = line if np.isfinite(line[1]) else None
-
-    def figures(counts: Tally) -> dict[str, float]:
-        return _figures(counts, threshold, start)
-
-    intervals = bootstrap(target, probabilities, figures)
+    intervals = bootstrap(target, probabilities, lambda counts: _figures(counts, threshold, line))
     how = f"{LEVEL:.0%} percentile bootstrap, {rounds_for(len(target))} rounds"
     return {**{name: interval.to_dict() for name, interval in intervals.items()}, "interval": how}
 
 
-def _figures(counts: Tally, threshold: float, start: tuple[float, float] | None) -> dict[str, float]:
+def _figures(counts: Tally, threshold: float, line: tuple[float, float]) -> dict[str, float]:
     auc = tally.roc_auc(counts)
     flagged = counts.probabilities >= threshold
     n_flagged, hits = float(counts.loans[flagged].sum()), float(counts.late[flagged].sum())
@@ -57,7 +49,7 @@ def _figures(counts: Tally, threshold: float, start: tuple[float, float] | None)
         "pr_auc": tally.average_precision(counts),
         "brier": tally.brier(counts),
         "log_loss": tally.log_loss(counts),
-        "calibration_slope": tally.calibration_line(counts, start)[1],
+        "calibration_slope": tally.calibration_line(counts, line)[1],
         "observed_over_expected": tally.observed_over_expected(counts),
         "flagged_share": n_flagged / float(counts.loans.sum()),
         "recall": hits / float(counts.late.sum()),

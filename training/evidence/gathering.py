@@ -16,10 +16,10 @@ from model_artifact.serving_form.parity import compare as compare_forms
 from model_artifact.serving_form.scorers.record_scorer import load_scorer
 from model_registry.manifest import Manifest
 from training.data import Fingerprint, Quarter, Quarters
-from training.evidence.evaluation import evaluate
 from training.evidence.bins import Decile, ScoreBins, count_bins, deciles, quantile_edges
 from training.evidence.comparison import Comparison, compare
 from training.evidence.costs import RATIOS, ThresholdRow, threshold_rows
+from training.evidence.evaluation import evaluate
 from training.evidence.influence import Dependence, Importance, partial_dependence, permutation_importance
 from training.evidence.intervals import Interval, wilson
 from training.evidence.segments import Segment, segment_results

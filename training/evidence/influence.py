@@ -1,7 +1,7 @@
 """What moves the probabilities: permutation importance and partial dependence.
 
-Both change one column and leave the others, which gives loans that nobody has where columns go together. Interest rate
-and grade do: they are the lender's own pricing, and are permuted together as well.
+Both change one column and leave the others, which makes unreal loans where columns go together. Interest rate and
+grade do: they are the lender's own pricing, and are also permuted together.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES, FIELDS
-from training.evidence.comparison import Side
 from training.evidence.intervals import Interval, percentile_interval
-from training.evidence.tally import Floats, Labels, roc_auc
+from training.evidence.tally import Floats, Labels, ScoredLoans, roc_auc
 
 PRICING = ("int_rate", "grade")
 
@@ -32,14 +31,14 @@ _VALUES = 30
 
 @dataclass(frozen=True)
 class Importance:
-    """How much ROC-AUC is lost when the columns' values are dealt out anew among the loans."""
+    """How much ROC-AUC is lost when the columns' values are shuffled among the loans."""
 
     columns: tuple[str, ...]
     loss: Interval
 
     @property
     def name(self) -> str:
-        """The columns in one word."""
+        """The columns' names, joined."""
         return " + ".join(self.columns)
 
 
@@ -73,20 +72,19 @@ def permutation_importance(
     target : ndarray of shape (n_rows,)
         Their outcomes.
     seed : int
-        Of the permutations and of the bootstrap, whose interval holds both kinds of chance.
+        Of the permutations and of the bootstrap; the interval covers the chance in both.
     """
     random = np.random.default_rng(seed)
-    as_they_are = Side(target, late_probabilities(pipeline, features))
+    original = ScoredLoans(target, late_probabilities(pipeline, features))
     draws = [random.integers(len(target), size=len(target)) for _ in range(_DRAWS)]
     groups: Sequence[tuple[str, ...]] = [*((name,) for name in FIELD_NAMES), PRICING]
-    whole = np.arange(len(target))
-    found = []
+    importances = []
     for columns in groups:
-        dealt = [Side(target, _dealt(pipeline, features, columns, random)) for _ in range(REPEATS)]
-        loss = float(np.mean([_loss(as_they_are, one, whole) for one in dealt]))
-        of_draws = [_loss(as_they_are, dealt[number % REPEATS], rows) for number, rows in enumerate(draws)]
-        found.append(Importance(tuple(columns), percentile_interval(loss, np.array(of_draws))))
-    return tuple(sorted(found, key=lambda one: -one.loss.value))
+        shuffled = [ScoredLoans(target, _shuffled(pipeline, features, columns, random)) for _ in range(REPEATS)]
+        loss = float(np.mean([_loss(original, permuted) for permuted in shuffled]))
+        of_draws = [_loss(original, shuffled[number % REPEATS], rows) for number, rows in enumerate(draws)]
+        importances.append(Importance(tuple(columns), percentile_interval(loss, np.array(of_draws))))
+    return tuple(sorted(importances, key=lambda importance: -importance.loss.value))
 
 
 def partial_dependence(pipeline: Any, features: pd.DataFrame, *, seed: int = SEED) -> tuple[Dependence, ...]:
@@ -106,7 +104,7 @@ def partial_dependence(pipeline: Any, features: pd.DataFrame, *, seed: int = SEE
     )
 
 
-def _dealt(pipeline: Any, features: pd.DataFrame, columns: Sequence[str], random: np.random.Generator) -> Floats:
+def _shuffled(pipeline: Any, features: pd.DataFrame, columns: Sequence[str], random: np.random.Generator) -> Floats:
     order = random.permutation(len(features))
     changed = features.copy()
     for column in columns:
@@ -114,9 +112,9 @@ def _dealt(pipeline: Any, features: pd.DataFrame, columns: Sequence[str], random
     return late_probabilities(pipeline, changed)
 
 
-def _loss(as_they_are: Side, dealt: Side, rows: NDArray[np.int64]) -> float:
-    drawn = as_they_are.draw(rows)
-    return roc_auc(drawn) - roc_auc(dealt.draw(rows)) if drawn.has_both else float("nan")
+def _loss(original: ScoredLoans, shuffled: ScoredLoans, rows: NDArray[np.int64] | None = None) -> float:
+    counts = original.tally(rows)
+    return roc_auc(counts) - roc_auc(shuffled.tally(rows)) if counts.has_both else float("nan")
 
 
 def _dependence(
@@ -130,13 +128,13 @@ def _dependence(
 
 
 def _values(column: pd.Series, kind: str, order: Sequence[str]) -> tuple[list[Any], tuple[float, ...]]:
-    known = column.dropna()
+    present = column.dropna()
     if kind == "category":
-        there = set(known)
-        labels = [label for label in order if label in there] + sorted(there - set(order))
+        distinct_labels = set(present)
+        labels = [label for label in order if label in distinct_labels] + sorted(distinct_labels - set(order))
         return [*labels, np.nan] if column.isna().any() else labels, ()
-    numbers = known.to_numpy(dtype=np.float64)
-    # Beyond the outermost percent there are next to no loans to speak for.
+    numbers = present.to_numpy(dtype=np.float64)
+    # The outermost percent on each side has too few loans to show.
     low, high = np.quantile(numbers, [0.01, 0.99])
     distinct = np.unique(numbers[(numbers >= low) & (numbers <= high)])
     values = distinct if len(distinct) <= _VALUES else np.linspace(low, high, _VALUES)

@@ -1,20 +1,20 @@
-"""Intervals: by drawing loans again (bootstrap) for metrics, by formula for shares and for late over expected loans."""
+"""Intervals: by drawing loans anew (bootstrap) for metrics, by formula for shares and for late over expected loans."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.stats import chi2, norm
 
-from training.evidence.tally import Floats, Labels, Tally, tally
+from training.evidence.tally import Floats, Labels, ScoredLoans, Tally
 
 LEVEL = 0.95
 ROUNDS = 1000
 SEED = 0
 
-# With this many loans an interval's ends are steady with fewer draws.
+# From this many loans on, fewer draws give steady ends.
 _MANY_LOANS = 50_000
 _ROUNDS_FOR_MANY = 200
 
@@ -38,11 +38,11 @@ def rounds_for(n_rows: int) -> int:
 
 
 def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> Interval:
-    """Return a percentile bootstrap interval; draws that are NaN (no late loan was drawn) are left out."""
-    known = draws[np.isfinite(draws)]
-    if not len(known):
+    """Return a percentile bootstrap interval; draws that are NaN are left out."""
+    finite = draws[np.isfinite(draws)]
+    if not len(finite):
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high))
 
 
@@ -59,32 +59,38 @@ def bootstrap(
     Parameters
     ----------
     target, probabilities : ndarray of shape (n_rows,)
-        As ``tally`` takes them.
+        As ``ScoredLoans`` takes them.
     figures : callable
         From counts to figures by name. Draws without a late or an on-time loan are left out.
     rounds : int, optional
-        Draws; by default 1000, 200 where loans are many.
+        Draws; by default 1000, or 200 where loans are many.
     seed : int
         Of the draws.
     """
-    counts = tally(target, probabilities)
-    values = figures(counts)
-    drawn = [figures(draw) for draw in _draws(target, probabilities, counts, rounds or rounds_for(len(target)), seed)]
+    loans = ScoredLoans(target, probabilities)
+    random = np.random.default_rng(seed)
+    n_rows = len(target)
+    tallies = (loans.tally(random.integers(n_rows, size=n_rows)) for _ in range(rounds or rounds_for(n_rows)))
+    draws = [figures(counts) for counts in tallies if counts.has_both]
     return {
-        name: percentile_interval(value, np.array([one[name] for one in drawn], dtype=np.float64))
-        for name, value in values.items()
+        name: percentile_interval(value, np.array([draw[name] for draw in draws], dtype=np.float64))
+        for name, value in figures(loans.tally()).items()
     }
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
-    """Return a share with its score interval (Wilson 1927), which holds for rare events too."""
+    """Return a share with its score interval (Wilson 1927), which holds for rare events too.
+
+    As ``scipy.stats.binomtest(…).proportion_ci(method="wilson")``, which takes whole counts only: deciles share tied
+    loans out.
+    """
     if not trials:
         return Interval(float("nan"), 0.0, 1.0)
     z = float(norm.ppf((1 + level) / 2))
     share = successes / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # At none and at all the end is exact; rounding would put it beside the share.
+    # Without successes, and without failures, that end is exact; rounding would put it beside the share.
     low = 0.0 if successes == 0 else float(middle - half)
     return Interval(share, low, 1.0 if successes == trials else float(middle + half))
 
@@ -96,16 +102,3 @@ def over_expected(late: float, expected: float, level: float = LEVEL) -> Interva
     low = float(chi2.ppf((1 - level) / 2, 2 * late)) / 2 if late else 0.0
     high = float(chi2.ppf((1 + level) / 2, 2 * (late + 1))) / 2
     return Interval(late / expected, low / expected, high / expected)
-
-
-def _draws(target: Labels, probabilities: Floats, counts: Tally, rounds: int, seed: int) -> Iterator[Tally]:
-    random = np.random.default_rng(seed)
-    n_groups, n_rows = len(counts.probabilities), len(target)
-    group = np.searchsorted(counts.probabilities, probabilities)
-    # Late loans are counted in the second half.
-    cell = group + n_groups * np.asarray(target, dtype=np.int64)
-    for _ in range(rounds):
-        drawn = np.bincount(cell[random.integers(n_rows, size=n_rows)], minlength=2 * n_groups).astype(np.float64)
-        draw = Tally(counts.probabilities, drawn[n_groups:], drawn[:n_groups])
-        if draw.has_both:
-            yield draw

@@ -1,4 +1,4 @@
-"""Does the probability move as lending sense asks, if one column of a loan changes and all else stays?"""
+"""Sweeps: one column of a loan takes many values while the others stay; does the probability move the right way?"""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pandas as pd
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import GRADES
 
-# Where lending sense asks for a direction and the data agree: 1 for more risk with more of it.
+# Columns whose direction is given by lending sense and by the data: 1 if more of it is more risk, -1 if less.
 DIRECTIONS: Mapping[str, int] = {"int_rate": 1, "grade": 1, "annual_inc": -1, "delinq_2yrs": 1}
 
 LOANS = 200
 SEED = 0
 
-# Sums of a hundred trees differ by less in the last bits.
+# Sums over a hundred trees differ by less than this through rounding.
 TOLERANCE = 1e-12
 
 _VALUES = 50
@@ -31,7 +31,7 @@ class Sweep:
     Attributes
     ----------
     column : str
-        Which.
+        The column that was changed.
     direction : int
         1 if the probability should never fall as the column rises, -1 if it should never rise.
     values : int
@@ -39,9 +39,9 @@ class Sweep:
     loans : int
         How many loans were swept.
     loans_against : int
-        For how many of them the probability went the wrong way somewhere.
+        How many of these loans had a step the wrong way.
     largest_step_against : float
-        The largest such step, in probability; 0 if none.
+        The largest such step, in probability; 0 if there was none.
     """
 
     column: str
@@ -53,7 +53,7 @@ class Sweep:
 
     @property
     def is_monotone(self) -> bool:
-        """Whether no loan went the wrong way."""
+        """Whether no loan had a step the wrong way."""
         return self.loans_against == 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,16 +68,16 @@ class Sweep:
 
 
 def sweep_all(pipeline: Any, features: pd.DataFrame, *, loans: int = LOANS, seed: int = SEED) -> tuple[Sweep, ...]:
-    """Sweep each column that has a direction.
+    """Sweep each column of ``DIRECTIONS``.
 
     Parameters
     ----------
     pipeline : object
         A fitted pipeline.
     features : pandas.DataFrame of shape (n_rows, 10)
-        Loans to start from, and whose values are taken.
+        Loans to draw from; the columns take the values that occur in them.
     loans, seed : int
-        How many loans are drawn of them, and the draw's seed.
+        How many loans are drawn, and the draw's seed.
     """
     drawn = features.sample(min(loans, len(features)), random_state=seed)
     return tuple(_sweep(pipeline, drawn, column, _values(features, column)) for column in DIRECTIONS)
@@ -101,10 +101,10 @@ def _sweep(pipeline: Any, drawn: pd.DataFrame, column: str, values: np.ndarray) 
 
 
 def _values(features: pd.DataFrame, column: str) -> np.ndarray:
-    """Return the values to try, ascending: all grades, all counts, or as many quantiles as say enough."""
+    """Return the values to try, ascending: all grades, all values of a column with few, else quantiles."""
     if column == "grade":
         return np.array(GRADES, dtype=object)
-    known = np.unique(features[column].dropna())
-    if len(known) <= _VALUES:
-        return known
-    return np.unique(np.quantile(known, np.linspace(0, 1, _VALUES), method="nearest"))
+    values = np.unique(features[column].dropna())
+    if len(values) <= _VALUES:
+        return values
+    return np.unique(np.quantile(values, np.linspace(0, 1, _VALUES), method="nearest"))

@@ -1,18 +1,23 @@
 """Setting a fitted model's intercept, so that its mean probability is the late rate of the newest loans.
 
-The late rate falls towards the newest loans, and the next quarter is newer still. The slope is left alone: it is right,
-and a calibrator around the pipeline would move it and double the time of a prediction.
+The late rate falls towards the newest loans, and the next quarter is newer still. The slope stays as fitted: it is
+right, and a calibrator around the pipeline would change it and double the time of a prediction.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 NEWEST_ROWS = 10_000
+
+# No model is further from the observed rate, in log-odds.
+_LARGEST_SHIFT = 50.0
 
 
 def intercept_shift(probabilities: NDArray[np.float64], target: NDArray[np.int64]) -> float:
@@ -28,32 +33,28 @@ def intercept_shift(probabilities: NDArray[np.float64], target: NDArray[np.int64
     Returns
     -------
     float
-        0 if the rows are all late or all on time, which says too little.
+        0 if the rows are all late or all on time: they don't tell how far to shift.
     """
     observed = float(np.mean(target))
     if observed in (0.0, 1.0):
         return 0.0
-    low, high = -10.0, 10.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        if float(np.mean(shifted(probabilities, middle))) < observed:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+
+    def excess(shift: float) -> float:
+        return float(np.mean(shifted(probabilities, shift))) - observed
+
+    return float(brentq(excess, -_LARGEST_SHIFT, _LARGEST_SHIFT, xtol=1e-12))
 
 
 def shifted(probabilities: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
     """Return the probabilities with ``shift`` added to their log-odds."""
-    odds = probabilities / (1 - probabilities) * np.exp(shift)
-    return np.asarray(odds / (1 + odds))
+    return np.asarray(expit(logit(probabilities) + shift))
 
 
 def shift_intercept(pipeline: Pipeline, shift: float) -> None:
-    """Add to every log-odds that a fitted pipeline gives.
+    """Add ``shift`` to every log-odds that a fitted pipeline gives.
 
-    For boosted trees scikit-learn has no public name for what every tree adds to. The tests hold that every log-odds
-    moves by exactly this.
+    scikit-learn has no public name for the start value of boosted trees; a test holds that this moves every log-odds
+    by exactly ``shift``.
     """
     model = pipeline[-1]
     if isinstance(model, HistGradientBoostingClassifier):

@@ -1,42 +1,23 @@
 """The improved model: selected by cross-validation, and its intercept set on the newest loans.
 
-On PeerLoan's data small, regularised gradient-boosted trees with monotone constraints are selected, whose pickle is
+On PeerLoan's data small, regularised gradient-boosted trees with monotone constraints are selected; their pickle has
 100 KB.
 """
 
 from __future__ import annotations
 
-from sklearn.pipeline import Pipeline
-
 from training.data import Quarter
-from training.progress import Progress, silent
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept, shifted
-from training.recipes.contenders import CONTENDERS, DEFAULT_ROUNDS, monotone_trees
-from training.recipes.recipe import Fit
+from training.recipes.contenders import CONTENDERS, DEFAULT_ROUNDS
+from training.recipes.recipe import Fit, Progress, Recipe, silent
 from training.selection import select
 
-NAME = "improved"
-
-DEFAULT_TREES = DEFAULT_ROUNDS
 DEFAULT_SEED = 42
-
-
-def build_pipeline(n_estimators: int = DEFAULT_TREES, *, seed: int = DEFAULT_SEED) -> Pipeline:
-    """Return the unfitted pipeline of the boosted trees with monotone constraints.
-
-    Parameters
-    ----------
-    n_estimators : int
-        Rounds of boosting.
-    seed : int
-        The trees' ``random_state``, for the columns that each split may look at.
-    """
-    return monotone_trees(n_estimators, seed)
 
 
 def fit(
     quarter: Quarter,
-    n_estimators: int = DEFAULT_TREES,
+    n_estimators: int = DEFAULT_ROUNDS,
     *,
     seed: int = DEFAULT_SEED,
     progress: Progress = silent,
@@ -47,10 +28,10 @@ def fit(
     ----------
     quarter : Quarter
         The training data, newest first.
-    n_estimators, seed
-        As in ``build_pipeline``, for all contenders that take them.
+    n_estimators, seed : int
+        Rounds of boosting and the seed, for the contenders that take them.
     progress : Progress
-        Told of the fits done and the fits wanted.
+        Gets the number of fits done and of all fits.
 
     Returns
     -------
@@ -79,3 +60,6 @@ def fit(
             "calibration": {"newest_loans": n_newest, "log_odds_shift": shift},
         },
     )
+
+
+RECIPE = Recipe("improved", DEFAULT_ROUNDS, DEFAULT_SEED, "cross_validation", "probability from cross-validation", fit)

@@ -1,4 +1,4 @@
-"""What a model's module gives to ``run``: how it is fitted, and what a fit says of itself."""
+"""What every recipe gives to ``run``: how a model is fitted, what the fit gives back, and how it reports progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from training.data import Quarter
-from training.progress import Progress
+
+
+class Progress(Protocol):
+    """Takes how many parts of a step are done, and how many there are."""
+
+    def __call__(self, done: int, total: int, /) -> None: ...
+
+
+def silent(*_report: object) -> None:
+    """Ignore a report of progress."""
 
 
 class Fit(NamedTuple):
@@ -24,9 +33,9 @@ class Fit(NamedTuple):
     unseen : ndarray of shape (n_rows,)
         For each training row the probability of being late from a fit that did not see it; NaN where there is none.
     description : str
-        What it is, for people.
+        What the model is, for people.
     evidence : mapping
-        What the fit found out on the way, for the training record's metrics; JSON.
+        What the fit adds to the training record's metrics; JSON.
     """
 
     pipeline: Pipeline
@@ -43,9 +52,18 @@ class FitFunction(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """One of the models that can be trained.
+    """A model that can be trained.
 
-    ``unseen`` and ``unseen_in_words`` say what kind of fits gave the probabilities of rows that they did not see.
+    Attributes
+    ----------
+    name : str
+        As on the command line.
+    default_trees, default_seed : int
+        What ``fit`` takes if nothing else is asked for.
+    unseen, unseen_in_words : str
+        How the probabilities of ``Fit.unseen`` came about: their name in the metrics, and in a sentence.
+    fit : FitFunction
+        Does the work.
     """
 
     name: str

@@ -12,7 +12,8 @@ from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
 from model_registry.manifest import FieldSchema
 from training import sample_data
 from training.candidate_folder import input_schema
-from training.recipes import basic_model, improved_model
+from training.recipes import basic_model
+from training.recipes.contenders import monotone_trees
 
 
 @functools.lru_cache(maxsize=1)
@@ -31,7 +32,7 @@ def loans_schema() -> tuple[FieldSchema, ...]:
 def pickled(kind: str = "forest", seed: int = 42) -> bytes:
     """Return a small fitted pipeline as a compressed pickle: a forest, or boosted trees."""
     is_forest = kind == "forest"
-    pipeline = basic_model.build_pipeline(8, seed=seed) if is_forest else improved_model.build_pipeline(60, seed=seed)
+    pipeline = basic_model.build_pipeline(8, seed=seed) if is_forest else monotone_trees(60, seed)
     if is_forest:
         # Few trees with a loan a leaf would say 0 of almost every loan.
         pipeline.set_params(forest__min_samples_leaf=20)

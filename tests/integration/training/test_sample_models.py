@@ -8,8 +8,8 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from training import data
-from training.evidence.evaluation import evaluate
 from training.evidence.comparison import compare
+from training.evidence.evaluation import evaluate
 from training.recipes import basic_model
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
 from training.recipes.contenders import CONTENDERS, DEFAULT_ROUNDS

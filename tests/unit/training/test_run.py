@@ -21,8 +21,8 @@ from training.__main__ import main
 from training.data import Quarters
 from training.holdout import records_of
 from training.probe_records import PROBE_RECORDS
-from training.progress import silent
 from training.recipes.contenders import CONTENDERS
+from training.recipes.recipe import silent
 from training.run import BASELINE, RECIPES, TrainingResult, train
 
 Trained = dict[str, TrainingResult]

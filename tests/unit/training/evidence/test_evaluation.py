@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score, roc_curve
 
-from training.evidence.evaluation import evaluate
 from training.evidence import tally
+from training.evidence.evaluation import evaluate
 from training.evidence.intervals import bootstrap, over_expected, percentile_interval, wilson
 
 
@@ -33,7 +34,7 @@ def test_metrics_of_counts_are_those_of_rows(rows: list[tuple[int, float]]) -> N
     target, probabilities = np.array([late for late, _ in rows]), np.array([p for _, p in rows])
     counts = tally.tally(target, probabilities)
     false_alarms, hits, _ = roc_curve(target, probabilities)
-    clipped = np.clip(probabilities, tally.SMALLEST_PROBABILITY, 1 - tally.SMALLEST_PROBABILITY)
+    clipped = tally.clipped(probabilities)
     assert tally.roc_auc(counts) == pytest.approx(roc_auc_score(target, probabilities))
     assert tally.average_precision(counts) == pytest.approx(average_precision_score(target, probabilities))
     assert tally.kolmogorov_smirnov(counts) == pytest.approx(np.max(np.abs(hits - false_alarms)))
@@ -119,6 +120,14 @@ def test_draws_of_one_outcome_are_left_out() -> None:
 def test_a_share_has_wilsons_interval(late: int, of: int, low: float, high: float) -> None:
     interval = wilson(late, of)
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1), st.sampled_from([0.9, 0.95, 0.99]))
+def test_the_interval_of_whole_counts_is_scipys(trials: int, share: float, level: float) -> None:
+    successes = int(share * trials)
+    expected = binomtest(successes, trials).proportion_ci(level, "wilson")
+    interval = wilson(successes, trials, level)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_a_share_of_nothing_is_unknown() -> None:

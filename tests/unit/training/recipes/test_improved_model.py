@@ -10,7 +10,7 @@ from model_artifact.schema import GRADES
 from model_kit import dumped, small_forest, small_quarter
 from training.recipes import improved_model
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
-from training.recipes.contenders import logistic_regression
+from training.recipes.contenders import logistic_regression, monotone_trees
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
@@ -20,10 +20,10 @@ def _log_odds(probabilities: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def fitted():
     quarter = small_quarter(6000)
-    return improved_model.build_pipeline(40).fit(quarter.features, quarter.target)
+    return monotone_trees(40, improved_model.DEFAULT_SEED).fit(quarter.features, quarter.target)
 
 
-@pytest.mark.parametrize("build", [lambda: improved_model.build_pipeline(40), lambda: logistic_regression(0, 0)])
+@pytest.mark.parametrize("build", [lambda: monotone_trees(40, 42), lambda: logistic_regression(0, 0)])
 def test_setting_the_intercept_moves_every_log_odds_by_exactly_that(build) -> None:
     quarter = small_quarter(3000)
     pipeline = build().fit(quarter.features, quarter.target)
