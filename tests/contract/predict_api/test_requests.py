@@ -7,7 +7,9 @@ import json
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from predict_api.http.openapi import openapi_document
 from predict_api.http.request_body import MAX_BODY_BYTES
 from tests.contract.predict_api.api_kit import RECORD, Function, assert_problem, event, split
 
@@ -246,7 +248,7 @@ def test_record_that_is_no_object_is_pointed_at(function: Function, record: obje
     assert (answer.status, answer.pointers) == (422, ["/instances/1"])
 
 
-@pytest.mark.parametrize("name", [None, 3, "", "x" * 129, "\ud800", ["a"]])
+@pytest.mark.parametrize("name", [3, "", "x" * 129, "\ud800", ["a"]])
 def test_id_must_be_a_sane_text(function: Function, name: object) -> None:
     answer = function.post({"id": name, "instances": [dict(RECORD)]})
     assert (answer.status, answer.pointers) == (422, ["/id"])
@@ -268,6 +270,51 @@ def test_every_envelope_gives_the_same_prediction(function: Function) -> None:
     assert answers[1].json["id"] == "mine"
     assert answers[0].json["id"] == answers[0].headers["X-Request-Id"]
     assert answers[0].json["predictions"][0]["loan_id"] == "A-123"
+
+
+@pytest.mark.parametrize(
+    "nulls",
+    [
+        {"parameters": None},
+        {"parameters": {"explain": None}},
+        {"parameters": {"explain": None, "other": None}},
+        {"explain": None},
+        {"id": None},
+        {"signature_name": None},
+        {"dataframe_split": None},
+    ],
+    ids=json.dumps,
+)
+def test_a_null_member_counts_as_not_given(function: Function, nulls: dict[str, Any]) -> None:
+    body = {"instances": [{**RECORD, "loan_id": None}], **nulls}
+    answer = function.post(body)
+    assert answer.status == 200, answer.body
+    assert answer.json["id"] == answer.headers["X-Request-Id"]
+    request = {"$ref": "#/components/schemas/PredictRequest", "components": openapi_document()["components"]}
+    Draft202012Validator(request).validate(body)
+
+
+def test_null_companions_of_a_bare_record_and_a_split_count_as_not_given(function: Function) -> None:
+    assert function.post({**RECORD, "id": None, "parameters": None}).status == 200
+    body = split(list(RECORD), [list(RECORD.values())])
+    body["dataframe_split"] |= {"index": None, "dtypes": None}
+    assert function.post(body).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointers"),
+    [
+        ({"instances": None}, 422, ["/instances"]),
+        ({**RECORD, "intrate": None}, 422, ["/intrate"]),
+        ({"instances": [dict(RECORD)], "dti": None}, 400, []),
+    ],
+    ids=["no records", "a record's unknown field", "a record's own field"],
+)
+def test_null_is_not_ignored_where_it_may_be_a_mistake(
+    function: Function, body: dict[str, Any], status: int, pointers: list[str]
+) -> None:
+    answer = function.post(body)
+    assert (answer.status, answer.pointers) == (status, pointers)
 
 
 def test_answer_has_what_the_api_promises(function: Function) -> None:
@@ -293,6 +340,19 @@ def test_sane_request_id_is_echoed(function: Function, offered: str) -> None:
 @pytest.mark.parametrize("offered", ["", "two words", "x" * 129, "a\nb", "é", '"quoted"', "{}"])
 def test_other_request_ids_are_replaced(function: Function, offered: str) -> None:
     assert function.post(RECORD, headers={"x-request-id": offered}).headers["X-Request-Id"].startswith("invocation-")
+
+
+@pytest.mark.parametrize("offered", ["abc-123", "x" * 128, "", "two words", "x" * 129, "-a", "é", '"quoted"', "a\n"])
+def test_the_document_accepts_exactly_the_request_ids_that_are_echoed(function: Function, offered: str) -> None:
+    [schema] = [
+        parameter["schema"]
+        for parameter in openapi_document()["paths"]["/predict"]["post"]["parameters"]
+        if parameter["name"] == "X-Request-Id"
+    ]
+    # JSON Schema's $ is the text's end alone, Python's also the place before a last line feed.
+    is_valid = Draft202012Validator(schema).is_valid(offered) and not offered.endswith("\n")
+    echoed = function.post(RECORD, headers={"x-request-id": offered}).headers["X-Request-Id"]
+    assert (echoed == offered) == is_valid
 
 
 def test_head_is_answered_as_get_without_a_body(function: Function) -> None:
@@ -326,7 +386,7 @@ def test_reasons_are_given_by_arrays_and_refused_by_pickles(function: Function) 
     assert "reasons" not in plain
 
 
-@pytest.mark.parametrize("explain", [1, "true", None])
+@pytest.mark.parametrize("explain", [1, "true", [], {}])
 def test_explain_must_be_true_or_false(function: Function, explain: object) -> None:
     answer = function.post({"instances": [dict(RECORD)], "parameters": {"explain": explain}})
     assert (answer.status, answer.pointers) == (422, ["/parameters/explain"])

@@ -20,6 +20,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         allowed_names=(),
         service="late-payer-api",
         metrics_namespace="PeerLoan",
+        has_metrics=True,
         log_level="INFO",
         stage="local",
         is_traced=False,

@@ -53,7 +53,14 @@ class InvalidRequestError(RequestError):
 
 
 class RequestTooLargeError(RequestError):
-    """More bytes or more records than one request may have."""
+    """More bytes or more records than one request may have, or can be answered in its time.
+
+    ``max_records`` is how many records fit, where that is known.
+    """
+
+    def __init__(self, detail: str, max_records: int | None = None) -> None:
+        super().__init__(detail)
+        self.max_records = max_records
 
 
 class UnsupportedMediaTypeError(RequestError):

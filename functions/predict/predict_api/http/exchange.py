@@ -1,4 +1,4 @@
-"""One request and its answer while it is under way: who asks, how long each step takes, what the log will say of it."""
+"""The state of one request: its headers, its deadline, the time of each step, and what the log will say of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from typing import Any
 from predict_api.models.clock import Clock, Instant
 from predict_api.models.serving_model import ServingModel
 
-# What may be echoed into a header and a log: no spaces, no control characters, of a length that an id has.
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
+# A client's request id goes into a header and a log: no spaces, no control characters, no endless text. Another one is
+# replaced by the invocation's. The OpenAPI document states both constants.
+MAX_REQUEST_ID_LENGTH = 128
+REQUEST_ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._:/+=@-]*"
+_REQUEST_ID = re.compile(REQUEST_ID_PATTERN)
 UNMATCHED_ROUTE = "unmatched"
 
 
@@ -70,7 +73,7 @@ class Exchange:
         return self.clock.now().monotonic_s - self.started.monotonic_s
 
     def remaining_ms(self) -> float:
-        """Return the milliseconds that are left of the invocation's time; infinite where nobody limits it."""
+        """Return the milliseconds that are left of the invocation's time; infinite without a limit."""
         remaining = getattr(self.deadline, "get_remaining_time_in_millis", None)
         return float("inf") if remaining is None else float(remaining())
 
@@ -82,5 +85,6 @@ class Exchange:
 
 def choose_request_id(headers: Mapping[str, str], invocation_id: str) -> str:
     """Return the client's request id if it is fit to be repeated, else the invocation's."""
-    offered = headers.get("x-request-id", "")
-    return offered if _SANE_REQUEST_ID.fullmatch(offered) else invocation_id
+    request_id = headers.get("x-request-id", "")
+    is_fit = len(request_id) <= MAX_REQUEST_ID_LENGTH and _REQUEST_ID.fullmatch(request_id)
+    return request_id if is_fit else invocation_id

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from predict_api.http import problems
+from predict_api.http.exchange import MAX_REQUEST_ID_LENGTH, REQUEST_ID_PATTERN
 from predict_api.http.openapi_schemas import ON_TIME_RECORD, schemas
 
 _TITLE = "PeerLoan late payers"
@@ -52,8 +53,12 @@ def _predict() -> dict[str, Any]:
             "loan_id decides which one answers, else the Idempotency-Key header, else the request id."
         ),
         "parameters": [
-            _header_parameter("X-Request-Id", "Up to 128 characters without spaces; echoed, and kept in the log."),
-            _header_parameter("Idempotency-Key", "Routes requests without a loan_id to one and the same version."),
+            _header_parameter(
+                "X-Request-Id",
+                "Echoed, and kept in the log. One that doesn't fit this schema is replaced by one of our own.",
+                {"maxLength": MAX_REQUEST_ID_LENGTH, "pattern": f"^{REQUEST_ID_PATTERN}$"},
+            ),
+            _header_parameter("Idempotency-Key", "Routes requests without a loan_id to one and the same version.", {}),
         ],
         "requestBody": {
             "required": True,
@@ -68,7 +73,7 @@ def _predict() -> dict[str, Any]:
             "200": _json_answer("The predictions, in the order of the records", "PredictResponse", _MODEL_HEADERS),
             **_problem_answers(400, 413, 415, 422, 501, 503, 504),
             **{
-                # What the gateway sends along is its own affair, so no header is promised.
+                # The gateway makes this answer by itself, so the document promises none of its headers.
                 str(status): {"description": text}
                 for status, text in _GATEWAY_PROBLEMS.items()
             },
@@ -149,11 +154,11 @@ def _headers(descriptions: dict[str, str]) -> dict[str, Any]:
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in descriptions.items()}
 
 
-def _header_parameter(name: str, description: str) -> dict[str, Any]:
+def _header_parameter(name: str, description: str, limits: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": False,
         "description": description,
-        "schema": {"type": "string", "maxLength": 128},
+        "schema": {"type": "string", **limits},
     }

@@ -40,8 +40,16 @@ def _request_schemas() -> dict[str, Any]:
         "description": "Echoed, and decides the version while two share the traffic.",
     }
     companions = {
-        "id": {"type": "string", "minLength": 1, "maxLength": envelopes.MAX_ID_LENGTH, "description": "Echoed."},
-        "parameters": _object({"explain": {"type": "boolean", "default": False}}, required=()),
+        "id": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": envelopes.MAX_ID_LENGTH,
+            "description": "Echoed.",
+        },
+        "parameters": {
+            **_with_nulls(_object({"explain": {"type": ["boolean", "null"], "default": False}}, required=())),
+            "type": ["object", "null"],
+        },
     }
     required = [field.name for field in FIELDS]
     records = {
@@ -52,9 +60,9 @@ def _request_schemas() -> dict[str, Any]:
     }
     bodies = {
         "BareRecord": _object({**fields, **companions}, required),
-        "Instances": _object({"instances": records, **companions}, ["instances"]),
-        "DataframeRecords": _object({"dataframe_records": records, **companions}, ["dataframe_records"]),
-        "DataframeSplit": _object({"dataframe_split": _split_schema(), **companions}, ["dataframe_split"]),
+        "Instances": _with_nulls(_object({"instances": records, **companions}, ["instances"])),
+        "DataframeRecords": _with_nulls(_object({"dataframe_records": records, **companions}, ["dataframe_records"])),
+        "DataframeSplit": _with_nulls(_object({"dataframe_split": _split_schema(), **companions}, ["dataframe_split"])),
     }
     one_of = [{"$ref": f"#/components/schemas/{name}"} for name in bodies]
     return {"PredictRequest": {"oneOf": one_of}, **bodies, "Record": _object(fields, required)}
@@ -90,7 +98,8 @@ def _split_schema() -> dict[str, Any]:
         "maxItems": envelopes.MAX_RECORDS,
         "items": {"type": "array", "items": cell},
     }
-    return _object({"columns": columns, "data": rows, "index": {"type": "array"}}, ["columns", "data"])
+    members = {"columns": columns, "data": rows, "index": {"type": ["array", "null"]}}
+    return _with_nulls(_object(members, ["columns", "data"]))
 
 
 def _answer_schemas() -> dict[str, Any]:
@@ -129,6 +138,7 @@ def _answer_schemas() -> dict[str, Any]:
         "status": {"type": "integer"},
         "detail": _TEXT,
         "instance": {"type": "string", "description": "The request id."},
+        "max_records": {"type": "integer", "minimum": 1, "description": "How many records would fit (413)."},
         "errors": {"type": "array", "items": _object(violation)},
     }
     return {
@@ -137,7 +147,7 @@ def _answer_schemas() -> dict[str, Any]:
         "Prediction": _object(prediction, required=[name for name in prediction if name not in (LOAN_ID, "reasons")]),
         "Reason": _object(reason),
         "Warning": _object(warning),
-        "Problem": _object(problem, required=[name for name in problem if name != "errors"]),
+        "Problem": _object(problem, required=[name for name in problem if name not in ("errors", "max_records")]),
     }
 
 
@@ -175,6 +185,11 @@ def _object(properties: dict[str, Any], required: Any = None) -> dict[str, Any]:
     document: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     names = list(properties if required is None else required)
     return {**document, "required": names} if names else document
+
+
+def _with_nulls(schema: dict[str, Any]) -> dict[str, Any]:
+    """Allow further members that are null, which count as not given."""
+    return {**schema, "additionalProperties": {"type": "null"}}
 
 
 def _sha256() -> dict[str, Any]:

@@ -33,8 +33,8 @@ class Problem:
 
 INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong here")
 
-# The table. What is not in it is a bug and becomes INTERNAL_ERROR, as does a model that gives no probability. 401, 403
-# and 429 are the gateway's: it answers them before the function is asked.
+# Any other error is a bug and becomes INTERNAL_ERROR, as does a model that gives no probability. The gateway answers
+# 401, 403 and 429 by itself.
 PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
     errors.MalformedRequestError: ProblemType("malformed-request", 400, "The request can't be read"),
     errors.UnknownRouteError: ProblemType("unknown-route", 404, "There is nothing here"),
@@ -69,6 +69,8 @@ def describe(error: Exception, request_id: str) -> Problem:
     }
     if kind is not INTERNAL_ERROR and isinstance(error, errors.RequestError):
         document["detail"] = error.detail
+        if isinstance(error, errors.RequestTooLargeError) and error.max_records is not None:
+            document["max_records"] = error.max_records
         if error.violations:
             document["errors"] = [
                 {"pointer": violation.pointer, "code": violation.code, "detail": violation.detail}

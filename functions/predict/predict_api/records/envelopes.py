@@ -1,4 +1,7 @@
-"""From one JSON object to the records in it: a bare record, or one of three envelopes. Pure; checks no record."""
+"""From one JSON object to the records in it: a bare record, or one of three envelopes. Pure; checks no record.
+
+A member that is null counts as not given, as clients of other protocols send all members that they know.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     Parameters
     ----------
     document : mapping
-        The body.
+        The body. A member that is null counts as not given, but for a record's own fields.
     columns : sequence of str
         The names that a record's fields may have: for the suggestions, and for what ``dataframe_split`` must name.
 
@@ -67,29 +70,33 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     RequestTooLargeError
         If there are more than 1,000 records.
     """
-    found = [name for name in ENVELOPES if name in document]
-    if len(found) > 1:
-        raise MalformedRequestError(f"The body holds {' and '.join(found)} at once. Send one of them.")
-    if not found:
+    envelopes = [name for name in ENVELOPES if name in document]
+    # A body whose only envelope is null has no records, and is told so.
+    envelopes = [name for name in envelopes if document[name] is not None] or envelopes
+    if len(envelopes) > 1:
+        raise MalformedRequestError(f"The body holds {' and '.join(envelopes)} at once. Send one of them.")
+    if not envelopes:
         record = {name: value for name, value in document.items() if name not in COMPANIONS}
         return _envelope(document, [record], BareRecordPointers())
-    _check_number(document[found[0]])
-    _check_companions(document, found[0], columns)
-    if found[0] == "dataframe_split":
-        records, pointers = _open_split(document[found[0]], columns)
+    [envelope] = envelopes
+    content = document[envelope]
+    _check_number(content)
+    _check_companions(document, envelope, columns)
+    if envelope == "dataframe_split":
+        records, pointers = _open_split(content, columns)
         return _envelope(document, records, pointers)
-    rows = _check_rows(document[found[0]], f"/{found[0]}")
+    rows = _check_rows(content, f"/{envelope}")
     for index, row in enumerate(rows):
         if isinstance(row, list):
             raise MalformedRequestError(
                 f"Record {index} is a row without column names. Send objects, or dataframe_split with its columns."
             )
-    return _envelope(document, rows, ListedRecordPointers(found[0]))
+    return _envelope(document, rows, ListedRecordPointers(envelope))
 
 
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
     request_name = document.get("id")
-    if "id" in document and not (isinstance(request_name, str) and _is_sane_text(request_name)):
+    if request_name is not None and not (isinstance(request_name, str) and _is_sane_text(request_name)):
         raise _invalid(Violation("/id", "wrong_type", f"The id must be a text of 1 to {MAX_ID_LENGTH} characters."))
     return Envelope(records, pointers, request_name, _read_explain(document))
 
@@ -99,20 +106,28 @@ def _is_sane_text(text: str) -> bool:
 
 
 def _read_explain(document: Mapping[str, Any]) -> bool:
-    parameters = document.get("parameters", {})
+    parameters = document.get("parameters")
+    if parameters is None:
+        return False
     if not isinstance(parameters, dict):
         raise _invalid(Violation("/parameters", "wrong_type", "The parameters must be an object."))
-    for name in parameters:
-        if name not in _PARAMETERS:
+    for name, value in parameters.items():
+        if name not in _PARAMETERS and value is not None:
             raise _invalid(_unknown("/parameters", "parameter", name, _PARAMETERS))
-    explain = parameters.get("explain", False)
+    explain = parameters.get("explain")
+    if explain is None:
+        return False
     if not isinstance(explain, bool):
         raise _invalid(Violation("/parameters/explain", "wrong_type", "Must be true or false."))
     return explain
 
 
 def _check_companions(document: Mapping[str, Any], envelope: str, columns: Sequence[str]) -> None:
-    others = [name for name in document if name != envelope and name not in COMPANIONS]
+    others = [
+        name
+        for name, value in document.items()
+        if name != envelope and name not in COMPANIONS and (value is not None or name in columns)
+    ]
     if any(name in columns for name in others):
         raise MalformedRequestError(f"The body holds {envelope} and a record's own fields at once. Send one of them.")
     if others:
@@ -120,7 +135,7 @@ def _check_companions(document: Mapping[str, Any], envelope: str, columns: Seque
 
 
 def _check_number(content: object) -> None:
-    # First of all: what is wrong with the records of a request that is too large will be seen again in its parts.
+    # Checked first: the parts of a request that is too large will show what is wrong with its records.
     rows = content.get("data") if isinstance(content, dict) else content
     if isinstance(rows, list) and len(rows) > MAX_RECORDS:
         raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
@@ -141,10 +156,10 @@ def _open_split(split: object, known: Sequence[str]) -> tuple[list[Any], RecordP
         raise MalformedRequestError("dataframe_split has no columns. Rows without column names are not guessed at.")
     if "data" not in split:
         raise _invalid(Violation("/dataframe_split/data", "missing", "The rows are missing."))
-    unknown = [name for name in split if name not in _SPLIT_MEMBERS]
+    unknown = [name for name, value in split.items() if name not in _SPLIT_MEMBERS and value is not None]
     if unknown:
         raise _invalid(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
-    if not isinstance(split.get("index", []), list):
+    if not isinstance(split.get("index"), list | None):
         raise _invalid(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
     columns = _check_columns(split["columns"], known)
     rows = _check_rows(split["data"], "/dataframe_split/data")
