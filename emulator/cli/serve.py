@@ -26,9 +26,8 @@ from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.metrics import RequestMeter
 from emulator.supervision import BackgroundTasks
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi, without_authorizers
-from emulator.template.load import load_project
-from emulator.template.project import FunctionSpec, Project, ProjectError
-from emulator.template.resource_reader import ACCOUNT_ID, REGION
+from emulator.template.project import ACCOUNT_ID, REGION, FunctionSpec, Project, ProjectError
+from emulator.template.read import load_project
 
 _STDERR = 2
 

@@ -30,7 +30,7 @@ from emulator.http_api.stage import ApiIdentity, StageHandler
 from emulator.http_server import HttpServer
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
-from emulator.template.resource_reader import REGION
+from emulator.template.project import REGION
 
 MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024

@@ -1,7 +1,7 @@
-"""CloudFormation's intrinsic functions, resolved to plain values. Pure; fetches nothing.
+"""CloudFormation's intrinsic functions, replaced by plain values. Pure; fetches nothing.
 
 Source: the "Intrinsic function reference" of the CloudFormation user guide. What depends on a deployed
-stack (imports of other stacks' outputs, attributes that only a service knows) is refused by name.
+stack (imports of other stacks' outputs, attributes that only a service knows) can't be resolved.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from emulator.template.project import ProjectError
@@ -20,13 +21,8 @@ LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^${}]+)\}")
 
 
-class _NoValue:
-    def __repr__(self) -> str:
-        return "AWS::NoValue"
-
-
-NO_VALUE = _NoValue()
-_REFUSED = {
+NO_VALUE = object()
+_REASONS = {
     "Fn::ImportValue": "Fn::ImportValue needs the output of another stack, and there is none here",
     "Fn::Length": f"Fn::Length needs {LANGUAGE_EXTENSIONS} among the template's transforms",
     "Fn::ToJsonString": f"Fn::ToJsonString needs {LANGUAGE_EXTENSIONS} among the template's transforms",
@@ -36,6 +32,19 @@ _REFUSED = {
 
 class IntrinsicError(ProjectError):
     """An intrinsic function can't be resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolvable:
+    """Stands in a document for an intrinsic function that can't be resolved; who reads it refuses it.
+
+    Parameters
+    ----------
+    reason : str
+        Why, for a message.
+    """
+
+    reason: str
 
 
 class Resolver:
@@ -82,16 +91,16 @@ class Resolver:
             "Fn::If": self._if,
             "Fn::Equals": lambda value: as_text(self.resolve(value[0])) == as_text(self.resolve(value[1])),
             "Fn::Not": lambda value: not self.resolve(value[0]),
-            "Fn::And": lambda value: all(self.resolve(one) for one in value),
-            "Fn::Or": lambda value: any(self.resolve(one) for one in value),
-            "Fn::Base64": lambda value: base64.b64encode(str(self.resolve(value)).encode()).decode(),
+            "Fn::And": lambda value: all(map(self.resolve, value)),
+            "Fn::Or": lambda value: any(map(self.resolve, value)),
+            "Fn::Base64": lambda value: base64.b64encode(as_text(self.resolve(value)).encode()).decode(),
             "Fn::GetAZs": lambda value: [f"{self.resolve(value) or self._name('AWS::Region')}{zone}" for zone in "abc"],
             "Fn::Cidr": self._cidr,
         }
         if extended:
             self._functions |= {
                 "Fn::Length": lambda value: len(self.resolve(value)),
-                "Fn::ToJsonString": lambda value: json.dumps(self.resolve(value), separators=(",", ":")),
+                "Fn::ToJsonString": lambda value: json.dumps(self.resolve(value), separators=(",", ":"), default=str),
             }
 
     def resolve(self, value: Any) -> Any:
@@ -102,19 +111,16 @@ class Resolver:
         IntrinsicError
             A name is unknown or a function isn't imitated.
         """
-        if isinstance(value, Mapping):
-            if len(value) == 1:
-                name, argument = next(iter(value.items()))
-                # Outside of the template's conditions, Condition is a name like any other.
-                if name in self._functions and (name != "Condition" or self._under_way):
-                    return self._call(name, argument)
-                if str(name).startswith("Fn::"):
-                    raise IntrinsicError(_REFUSED.get(name, f"{name} is not imitated"))
-            resolved = {key: self.resolve(one) for key, one in value.items()}
-            return {key: one for key, one in resolved.items() if one is not NO_VALUE}
-        if isinstance(value, list | tuple):
-            return [one for one in map(self.resolve, value) if one is not NO_VALUE]
-        return value
+        return self._call(value) if self._is_function(value) else self._walk(value, self.resolve)
+
+    def resolve_document(self, value: Any) -> Any:
+        """Return what `resolve` returns, but with an `Unresolvable` in the place of what can't be resolved."""
+        if not self._is_function(value):
+            return self._walk(value, self.resolve_document)
+        try:
+            return self._call(value)
+        except IntrinsicError as error:
+            return Unresolvable(str(error))
 
     def holds(self, condition: str) -> bool:
         """Return whether a named condition of the template holds."""
@@ -128,7 +134,28 @@ class Resolver:
         finally:
             self._under_way.pop()
 
-    def _call(self, name: str, argument: Any) -> Any:
+    def _is_function(self, value: Any) -> bool:
+        if not isinstance(value, Mapping) or len(value) != 1:
+            return False
+        (name,) = value
+        if name == "Condition":
+            # Outside of the template's conditions, this is a name like any other.
+            return bool(self._under_way)
+        return name in self._functions or str(name).startswith("Fn::")
+
+    @staticmethod
+    def _walk(value: Any, resolve: Callable[[Any], Any]) -> Any:
+        if isinstance(value, Mapping):
+            resolved = {key: resolve(item) for key, item in value.items()}
+            return {key: item for key, item in resolved.items() if item is not NO_VALUE}
+        if isinstance(value, list | tuple):
+            return [item for item in map(resolve, value) if item is not NO_VALUE]
+        return value
+
+    def _call(self, call: Mapping[str, Any]) -> Any:
+        ((name, argument),) = call.items()
+        if name not in self._functions:
+            raise IntrinsicError(_REASONS.get(name, f"{name} is not imitated"))
         try:
             return self._functions[name](argument)
         except (TypeError, ValueError, IndexError, KeyError) as error:
@@ -143,9 +170,8 @@ class Resolver:
             raise IntrinsicError(f"Ref {name!r} names no parameter and no resource") from None
 
     def _get_att(self, argument: str | Sequence[str]) -> Any:
-        logical_id, _, attribute = (
-            argument if isinstance(argument, str) else ".".join(as_text(self.resolve(one)) for one in argument)
-        ).partition(".")
+        words = [argument] if isinstance(argument, str) else [as_text(self.resolve(word)) for word in argument]
+        logical_id, _, attribute = ".".join(words).partition(".")
         return self._attribute(logical_id, attribute)
 
     def _sub(self, argument: Any) -> str:
@@ -162,10 +188,10 @@ class Resolver:
         return _PLACEHOLDER.sub(replace, template)
 
     def _join(self, argument: Sequence[Any]) -> str:
-        return str(argument[0]).join(as_text(one) for one in self.resolve(argument[1]))
+        return str(argument[0]).join(map(as_text, self.resolve(argument[1])))
 
     def _split(self, argument: Sequence[Any]) -> list[str]:
-        return str(self.resolve(argument[1])).split(str(argument[0]))
+        return as_text(self.resolve(argument[1])).split(str(argument[0]))
 
     def _select(self, argument: Sequence[Any]) -> Any:
         items = self.resolve(argument[1])
@@ -175,32 +201,32 @@ class Resolver:
         return items[index]
 
     def _find_in_map(self, argument: Sequence[Any]) -> Any:
-        found: Any = self._mappings
+        entry: Any = self._mappings
         for key in map(self.resolve, argument[:3]):
             # YAML makes numbers of keys that are digits; to CloudFormation all keys are strings.
-            by_text = {as_text(name): one for name, one in found.items()} if isinstance(found, Mapping) else {}
+            by_text = {as_text(name): item for name, item in entry.items()} if isinstance(entry, Mapping) else {}
             if as_text(key) not in by_text:
                 if self._extended and len(argument) == 4:
                     return self.resolve(argument[3]["DefaultValue"])
                 raise IntrinsicError(f"Fn::FindInMap finds no {key!r}")
-            found = by_text[as_text(key)]
-        return found
+            entry = by_text[as_text(key)]
+        return entry
 
     def _cidr(self, argument: Sequence[Any]) -> list[str]:
-        block, count, bits = [self.resolve(one) for one in [*argument, 8][:3]]
+        block, count, bits = [self.resolve(word) for word in [*argument, 8][:3]]
         network = ipaddress.ip_network(str(block))
         subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
-        found = [str(one) for one in itertools.islice(subnets, int(count))]
-        if len(found) < int(count):
+        blocks = [str(subnet) for subnet in itertools.islice(subnets, int(count))]
+        if len(blocks) < int(count):
             raise IntrinsicError(f"Fn::Cidr: {block} does not hold {count} blocks of {bits} bits")
-        return found
+        return blocks
 
     def _if(self, argument: Sequence[Any]) -> Any:
         return self.resolve(argument[1] if self.holds(argument[0]) else argument[2])
 
 
 def as_text(value: Any) -> str:
-    """Return a plain value as CloudFormation writes it."""
+    """Return a plain value, or a reference to a resource, as CloudFormation writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

@@ -9,6 +9,10 @@ from typing import Any
 
 from emulator.template.http_api_spec import HttpApi
 
+REGION = "us-east-1"
+ACCOUNT_ID = "123456789012"
+STACK_NAME = "local"
+
 
 class ProjectError(Exception):
     """Base of everything that is wrong with a template or can't be imitated."""

@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from emulator.template.load import load_project
 from emulator.template.project import Project
+from emulator.template.read import load_project
 
 
 @pytest.fixture

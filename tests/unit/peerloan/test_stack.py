@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.cli.options import parse_parameter_overrides
-from emulator.template.load import load_project
+from emulator.template.read import load_project
 from peerloan.errors import StackError
 from peerloan.stack import UNTHROTTLED, Stack
 from peerloan.workplace import PROJECT

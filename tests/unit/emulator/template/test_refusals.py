@@ -1,11 +1,11 @@
-"""What of a template is refused by name, and what has no effect."""
+"""What of a template is refused, with the resource and the property."""
 
 from __future__ import annotations
 
 import pytest
 
 from emulator.template.project import UnsupportedError
-from tests.unit.emulator.template.api_templates import FUNCTIONS, INTEGRATION, URI, api, by_hand
+from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, INTEGRATION, URI, api, by_hand
 
 BODY = "DefinitionBody: {{openapi: 3.0.1, paths: {{{paths}}}, {more}}}"
 
@@ -36,6 +36,7 @@ def secured(words: str) -> str:
 
 
 AUTHORIZER_URI = f"type: request, authorizerUri: {URI}"
+SOURCED = f"{AUTHORIZER_URI}, identitySource: $context.path"
 ASKED = f"{AUTHORIZER_URI}, authorizerPayloadFormat"
 SECURED = f"x-amazon-apigateway-integration: {INTEGRATION}"
 MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
@@ -60,7 +61,7 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
         (secured(f"{ASKED}Version: '1.0', enableSimpleResponses: true"), "Api", "simple"),
         (secured(f"{AUTHORIZER_URI}, identitySource: $request.body.a"), "Api", r"\$request.body.a"),
         (secured(f"{AUTHORIZER_URI}, authorizerResultTtlInSeconds: 5"), "Api", "identity sources"),
-        (secured(f"{AUTHORIZER_URI}, identitySource: $context.path, authorizerResultTtlInSeconds: 3601"), "Api", "TTL"),
+        (secured(f"{SOURCED}, authorizerResultTtlInSeconds: 3601"), "Api", "ResultTtlInSeconds.*3601"),
         (body(f"{{security: [{{B: []}}], {SECURED}}}"), "Api", "scheme B"),
         (body(f"{{security: [{{A: [], B: []}}], {SECURED}}}"), "Api", "one authorizer"),
         (
@@ -81,10 +82,10 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
         (by_hand(route="AuthorizationType: JWT"), "Route", "AuthorizationType"),
         (by_hand(route="AuthorizationType: CUSTOM"), "Route", "AuthorizerId"),
         (by_hand(route="RequestParameters: {route.request.header.a: {Required: true}}"), "Route", "RequestParameters"),
-        (by_hand(integration="RequestParameters: {a: b}"), "Route", "requestParameters"),
+        (by_hand(integration="RequestParameters: {a: b}"), "Integration", "RequestParameters"),
         (by_hand().replace("ProtocolType: HTTP", "ProtocolType: WEBSOCKET"), "Api", "ProtocolType"),
         (cors("AllowOrigins: ['*'], AllowCredentials: true"), "Api", "CorsConfiguration"),
-        (by_hand(stage="DefaultRouteSettings: {ThrottlingRateLimit: .inf}"), "Stage", "no rate"),
+        (by_hand(stage="DefaultRouteSettings: {ThrottlingRateLimit: .inf}"), "Stage", "finite number"),
         (by_hand(stage="DefaultRouteSettings: {ThrottlingBurstLimit: '1_0'}"), "Stage", "whole number"),
         (by_hand("  R: {Type: AWS::ApiGateway::RestApi}"), "R", "Type"),
         (by_hand("  S: {Type: AWS::CloudFormation::Stack}"), "S", "Type"),
@@ -102,3 +103,44 @@ def test_what_is_not_imitated_is_named(load, text: str, resource: str, named: st
     with pytest.raises(UnsupportedError, match=named) as refused:
         load(text)
     assert refused.value.resource == resource
+
+
+@pytest.mark.parametrize(
+    ("text", "resource", "name"),
+    [
+        (FUNCTION.replace("python3.13", "nodejs22.x"), "F", "Runtime"),
+        (FUNCTION.replace("CodeUri: code", "CodeUri: nowhere"), "F", "CodeUri"),
+        (FUNCTION.replace("CodeUri: code", "InlineCode: pass"), "F", "CodeUri"),
+        (FUNCTION.replace("CodeUri: code", "CodeUri: s3://bucket/key"), "F", "CodeUri"),
+        (FUNCTION + "      Timeout: 901\n", "F", "Timeout"),
+        (FUNCTION + "      MemorySize: 127\n", "F", "MemorySize"),
+        (FUNCTION + "      MemorySize: !Sub much\n", "F", "MemorySize"),
+        (
+            "Conditions: {A: !Not [Condition: B], B: !Not [Condition: A]}"
+            + FUNCTION
+            + "      Timeout: !If [A, 1, 2]\n",
+            "F",
+            "Timeout",
+        ),
+        (FUNCTION + "      Environment: {Variables: {A: !GetAtt F.Nothing}}\n", "F", "Environment"),
+        (FUNCTION + "      Environment: {Variables: {A: !ImportValue x}}\n", "F", "Environment"),
+        (
+            FUNCTION + "      Events: {E: {Type: Api, Properties: {Path: /a, Method: get}}}\n",
+            "ServerlessRestApi",
+            "Type",
+        ),
+    ],
+)
+@pytest.mark.fidelity("refused-resource-property")
+def test_what_is_not_imitated_of_a_function_is_named(load, text: str, resource: str, name: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UnsupportedError) as refused:
+        load(text)
+    assert (refused.value.resource, refused.value.property) == (resource, name)
+    assert resource in str(refused.value)
+    assert name in str(refused.value)
+
+
+def test_a_refusal_says_where_in_the_property(load) -> None:  # type: ignore[no-untyped-def]
+    text = FUNCTION + "      Environment: {Variables: {A: a, B: !ImportValue x}}\n"
+    with pytest.raises(UnsupportedError, match=r"F, property Environment: Variables\.B: Fn::ImportValue"):
+        load(text)

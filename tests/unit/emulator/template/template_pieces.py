@@ -1,9 +1,18 @@
-"""Pieces of templates with HTTP APIs."""
+"""Pieces of templates: functions, and HTTP APIs in SAM's words or written by hand."""
 
 from __future__ import annotations
 
 from textwrap import dedent, indent
 
+FUNCTION = """
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code
+      Handler: app.handler
+      Runtime: python3.13
+"""
 FUNCTIONS = """
 Globals: {Function: {CodeUri: code, Handler: a.b, Runtime: python3.13}}
 Resources:

@@ -1,0 +1,74 @@
+"""The third stage of reading a template: what its resources mean, as a `Project`, and what can't be imitated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from emulator.template.functions import read_function
+from emulator.template.http_apis import read_api
+from emulator.template.load import load_template
+from emulator.template.project import REGION, Project, UnsupportedError
+from emulator.template.resolve import Resource, resolve_template
+from emulator.template.resource_models import Api, Bucket, Function
+from emulator.template.resources import Resources
+
+_REFUSED_TYPES = {
+    "AWS::ApiGateway::RestApi": "REST APIs are not imitated; use AWS::Serverless::HttpApi and HttpApi events",
+    "AWS::Serverless::Application": "nested applications are not imitated",
+    "AWS::CloudFormation::Stack": "nested stacks are not imitated",
+}
+_WITHOUT_EFFECT = {
+    "AWS::Lambda::Url": "function URLs are not imitated; call the function by its API or by Lambda's",
+    "AWS::Lambda::EventSourceMapping": "nothing is read from event sources; invoke the function instead",
+    "AWS::ApiGatewayV2::DomainName": "custom domains are not imitated; every host name does",
+}
+
+
+def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, region: str = REGION) -> Project:
+    """Read a template: the three stages, one behind the other.
+
+    Parameters
+    ----------
+    path : Path
+        ``template.yaml``, or ``.aws-sam/build/template.yaml``. Local paths in it are relative to its folder.
+    overrides : mapping, optional
+        Values for the template's parameters, over their defaults.
+    region : str, optional
+        What ``AWS::Region`` gives.
+
+    Raises
+    ------
+    ProjectError
+        The template can't be read, or asks for something that the emulator doesn't imitate.
+    """
+    template = load_template(path, overrides or {}, region)
+    return read_project(resolve_template(template), template.folder)
+
+
+def read_project(resolved: Mapping[str, Resource], folder: Path) -> Project:
+    """Return what the resources of a template come down to.
+
+    Parameters
+    ----------
+    resolved : mapping
+        The resources by logical id.
+    folder : Path
+        What local paths are relative to.
+
+    Raises
+    ------
+    UnsupportedError
+        Names the resource and the property that can't be imitated.
+    """
+    resources = Resources(resolved, folder)
+    for logical_id, resource in resolved.items():
+        if resource.type in _REFUSED_TYPES:
+            raise UnsupportedError(logical_id, "Type", _REFUSED_TYPES[resource.type])
+        if resource.type in _WITHOUT_EFFECT:
+            resources.notes.append(f"{logical_id}: {_WITHOUT_EFFECT[resource.type]}")
+    functions = {name: read_function(resources, name, model) for name, model in resources.of_type(Function).items()}
+    by_name = {spec.name: logical_id for logical_id, spec in functions.items()}
+    apis = [read_api(resources, name, model, by_name) for name, model in resources.of_type(Api).items()]
+    buckets = tuple(resources[name].name for name in resources.of_type(Bucket))
+    return Project(functions, tuple(api for api in apis if api.routes), buckets, tuple(resources.notes))

@@ -1,0 +1,166 @@
+"""The second stage of reading a template: its conditions and intrinsic functions, in one pass. Pure.
+
+Each resource gets the name and the ARN that it would have on AWS, as far as the emulator knows them. What they
+mean is for the third stage, `emulator.template.read`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.template.intrinsics import IntrinsicError, Resolver
+from emulator.template.load import LoadedTemplate
+from emulator.template.project import ACCOUNT_ID, STACK_NAME, UnsupportedError
+
+# What a stack's first deployment publishes.
+_FIRST_VERSION = "1"
+_NAMED_BY = {"AWS::Lambda::Function": "FunctionName", "AWS::ApiGatewayV2::Stage": "StageName"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What ``Ref`` or ``Fn::GetAtt`` of a resource gives.
+
+    Parameters
+    ----------
+    logical_id : str
+        The resource that is meant.
+    text : str
+        The name, ARN or other attribute, as AWS would give it.
+    """
+
+    logical_id: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource whose condition holds.
+
+    Parameters
+    ----------
+    type : str
+        ``AWS::Lambda::Function`` and so on.
+    properties : mapping
+        Resolved: plain values, with a `Reference` where a value is another resource's name or attribute, and an
+        `emulator.template.intrinsics.Unresolvable` where it isn't known.
+    name : str
+        What ``Ref`` gives for it.
+    arn : str or None
+        Its ARN, where other properties may name it by that.
+    """
+
+    type: str
+    properties: Mapping[str, Any]
+    name: str
+    arn: str | None = None
+
+
+def resolve_template(template: LoadedTemplate) -> dict[str, Resource]:
+    """Return the resources by logical id, in the template's order, without those whose condition doesn't hold.
+
+    Raises
+    ------
+    UnsupportedError
+        A resource's condition, or the property that names it, can't be resolved.
+    """
+    return _Stack(template).resources()
+
+
+class _Stack:
+    """Resolves one template: knows the resources' names and attributes."""
+
+    def __init__(self, template: LoadedTemplate) -> None:
+        self._values = template.values
+        self._region = template.values["AWS::Region"]
+        self._resources: Mapping[str, Mapping[str, Any]] = template.document["Resources"]
+        self._names: dict[str, str | None] = {}
+        mappings, conditions = template.document.get("Mappings") or {}, template.document.get("Conditions") or {}
+        self._resolver = Resolver(self._ref, self._attribute, mappings, conditions, extended=template.extended)
+
+    def resources(self) -> dict[str, Resource]:
+        present = {name: resource for name, resource in self._resources.items() if self._is_present(name, resource)}
+        return {name: self._resource(name, resource) for name, resource in present.items()}
+
+    def _is_present(self, logical_id: str, resource: Mapping[str, Any]) -> bool:
+        try:
+            return "Condition" not in resource or self._resolver.holds(resource["Condition"])
+        except IntrinsicError as error:
+            raise UnsupportedError(logical_id, "Condition", str(error)) from error
+
+    def _resource(self, logical_id: str, resource: Mapping[str, Any]) -> Resource:
+        properties = self._resolver.resolve_document(resource.get("Properties") or {})
+        name = self._name(logical_id)
+        arn = self._function_arn(name) if resource["Type"] == "AWS::Lambda::Function" else None
+        return Resource(resource["Type"], properties, name, arn)
+
+    def _ref(self, name: str) -> Any:
+        if name in self._values:
+            return self._values[name]
+        if name not in self._resources:
+            raise IntrinsicError(f"Ref {name!r} names no parameter and no resource")
+        return Reference(name, self._name(name))
+
+    def _name(self, logical_id: str) -> str:
+        """Return a resource's name, which is made once."""
+        if logical_id not in self._names:
+            self._names[logical_id] = None
+            self._names[logical_id] = self._make_name(logical_id)
+        name = self._names[logical_id]
+        if name is None:
+            raise IntrinsicError(f"the name of {logical_id} depends on itself")
+        return name
+
+    def _make_name(self, logical_id: str) -> str:
+        match self._resources[logical_id]["Type"]:
+            case "AWS::Lambda::Alias" | "AWS::Lambda::Version":
+                function = str(self._property(logical_id, "FunctionName"))
+                arn = function if function.startswith("arn:") else self._function_arn(function)
+                return f"{arn}:{self._property(logical_id, 'Name') or _FIRST_VERSION}"
+            case "AWS::Lambda::LayerVersion":
+                return f"arn:aws:lambda:{self._region}:{ACCOUNT_ID}:layer:{logical_id}:1"
+            case "AWS::Lambda::Function" | "AWS::ApiGatewayV2::Stage" as kind:
+                return str(self._property(logical_id, _NAMED_BY[kind]) or logical_id)
+            case "AWS::S3::Bucket":
+                return str(self._property(logical_id, "BucketName") or f"{STACK_NAME}-{logical_id}").lower()
+            case _:
+                return logical_id
+
+    def _property(self, logical_id: str, name: str) -> Any:
+        """Return a property that a resource's name is made of; None where it has none."""
+        try:
+            properties = self._resolver.resolve([(self._resources[logical_id].get("Properties") or {}).get(name)])
+        except IntrinsicError as error:
+            raise UnsupportedError(logical_id, name, str(error)) from error
+        return properties[0] if properties else None
+
+    def _attribute(self, logical_id: str, attribute: str) -> Any:
+        if logical_id not in self._resources:
+            raise IntrinsicError(f"Fn::GetAtt {logical_id}.{attribute} names no resource")
+        kind, name = self._resources[logical_id]["Type"], self._name(logical_id)
+        texts = {
+            ("AWS::Lambda::Function", "Arn"): self._function_arn(name),
+            ("AWS::Lambda::Version", "Version"): _FIRST_VERSION,
+            ("AWS::Lambda::Version", "FunctionArn"): name,
+            ("AWS::Lambda::Alias", "AliasArn"): name,
+            ("AWS::Lambda::LayerVersion", "LayerVersionArn"): name,
+            ("AWS::S3::Bucket", "Arn"): f"arn:aws:s3:::{name}",
+            ("AWS::S3::Bucket", "DomainName"): f"{name}.s3.amazonaws.com",
+            ("AWS::IAM::Role", "Arn"): f"arn:aws:iam::{ACCOUNT_ID}:role/{name}",
+            ("AWS::ApiGatewayV2::Api", "ApiId"): name,
+            ("AWS::ApiGatewayV2::Api", "ApiEndpoint"): f"https://{name}.execute-api.{self._region}.amazonaws.com",
+            ("AWS::ApiGatewayV2::Authorizer", "AuthorizerId"): name,
+            ("AWS::ApiGatewayV2::Integration", "IntegrationId"): name,
+            ("AWS::Logs::LogGroup", "Arn"): f"arn:aws:logs:{self._region}:{ACCOUNT_ID}:log-group:{name}:*",
+        }
+        if (kind, attribute) not in texts:
+            raise IntrinsicError(f"Fn::GetAtt {logical_id}.{attribute} ({kind}) is not imitated")
+        return Reference(logical_id, texts[kind, attribute])
+
+    def _function_arn(self, name: str) -> str:
+        return f"arn:aws:lambda:{self._region}:{ACCOUNT_ID}:function:{name}"

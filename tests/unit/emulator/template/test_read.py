@@ -1,0 +1,104 @@
+"""Reading a resolved template: everything that a project is, and what has no effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.emulator.template.template_pieces import FUNCTION, by_hand
+
+
+@pytest.mark.fidelity("intrinsic-functions-fn-length-fn")
+def test_everything_that_a_project_is(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    project = load(
+        """
+        Parameters:
+          Stage: {Type: String, Default: dev, AllowedValues: [dev, prod]}
+          Bucket: {Type: String, Default: ""}
+          Zones: {Type: CommaDelimitedList, Default: "a, b"}
+        Mappings:
+          Sizes: {dev: {Memory: 256}, prod: {Memory: 1024}}
+        Conditions:
+          Named: !Not [!Equals [!Ref Bucket, ""]]
+          Production: !Equals [!Ref Stage, prod]
+        Globals:
+          Function: {Runtime: python3.13, Timeout: 7}
+        Resources:
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              FunctionName: !Sub "${Stage}-f"
+              CodeUri: code
+              Handler: app.handler
+              MemorySize: !FindInMap [Sizes, !Ref Stage, Memory]
+              Layers: [!Ref L]
+              AutoPublishAlias: live
+              SnapStart: {ApplyOn: PublishedVersions}
+              ReservedConcurrentExecutions: 3
+              LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: DEBUG}
+              Environment:
+                Variables:
+                  BUCKET: !Ref B
+                  ARN: !GetAtt B.Arn
+                  JOINED: !Join ["-", [!Ref AWS::Region, !Select [1, !Ref Zones]]]
+                  SUB: !Sub ["${x}/${!literal}/${Stage}", {x: !If [Production, p, d]}]
+                  NUMBER: 5
+                  FLAG: true
+                  SELF: !Sub "${AWS::StackName}"
+                  OMITTED: !If [Production, x, !Ref AWS::NoValue]
+              Events:
+                Get: {Type: HttpApi, Properties: {Method: get, Path: "/x/{id}", TimeoutInMillis: 2000}}
+                Any: {Type: HttpApi}
+                Timer: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+          Never:
+            Type: AWS::Serverless::Function
+            Condition: Production
+            Properties: {CodeUri: nowhere, Handler: a.b, Runtime: nodejs22.x}
+          L:
+            Type: AWS::Serverless::LayerVersion
+            Properties: {ContentUri: layer}
+          B:
+            Type: AWS::S3::Bucket
+            Properties: {BucketName: !If [Named, !Ref Bucket, !Ref AWS::NoValue]}
+        """,
+        Bucket="my-bucket",
+    )
+    assert list(project.functions) == ["F"]
+    function = project.functions["F"]
+    assert (function.name, function.memory_mb, function.timeout_s) == ("dev-f", 256, 7)
+    assert (function.alias, function.snap_start, function.reserved_concurrency) == ("live", True, 3)
+    assert (function.log_format, function.log_level) == ("JSON", "DEBUG")
+    assert function.code_dir == (tmp_path / "code").resolve()
+    assert function.layer_dirs == ((tmp_path / "layer").resolve(),)
+    assert function.environment == {
+        "BUCKET": "my-bucket", "ARN": "arn:aws:s3:::my-bucket", "JOINED": "us-east-1-b", "SUB": "d/${literal}/dev",
+        "NUMBER": "5", "FLAG": "true", "SELF": "local",
+    }  # fmt: skip
+    assert project.buckets == ("my-bucket",)
+    (api,) = project.apis
+    assert {(route.key, route.function, route.qualifier, route.timeout_s) for route in api.routes} == {
+        ("GET /x/{id}", "F", "live", 2.0),
+        ("$default", "F", "live", 30.0),
+    }
+
+
+def test_a_property_that_is_no_value_has_its_default(load) -> None:  # type: ignore[no-untyped-def]
+    absent = "!If [Never, 1, !Ref AWS::NoValue]"
+    names = ("Timeout", "MemorySize", "ReservedConcurrentExecutions", "Environment", "Layers", "LoggingConfig")
+    properties = "".join(f"      {name}: {absent}\n" for name in names)
+    function = load('Conditions: {Never: !Equals ["a", "b"]}' + FUNCTION + properties).functions["F"]
+    assert (function.timeout_s, function.memory_mb, function.reserved_concurrency) == (3, 128, None)
+    assert (function.environment, function.layer_dirs, function.log_format) == ({}, (), "Text")
+
+
+def test_what_has_no_effect_is_noted(load) -> None:  # type: ignore[no-untyped-def]
+    notes = load(
+        by_hand("  U: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}")
+    ).notes
+    assert notes == ("U: function URLs are not imitated; call the function by its API or by Lambda's",)
+
+
+def test_a_shown_property_that_cannot_be_resolved_is_left_out(load) -> None:  # type: ignore[no-untyped-def]
+    text = FUNCTION + "      Role: !GetAtt R.Arn\n      Description: !ImportValue x\n  R: {Type: AWS::IAM::Role}\n"
+    assert load(text).functions["F"].properties == {"Role": "arn:aws:iam::123456789012:role/R"}
