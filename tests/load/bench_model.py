@@ -47,11 +47,7 @@ BASIC_TREES = 100
 
 def main() -> None:
     """Measure and print: a minute and a half, training not counted."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--improved", type=Path, help="the folder of a trained improved model")
-    arguments.add_argument("--basic", type=Path, help="the folder of a trained basic model")
-    arguments.add_argument("--rows", type=int, default=200_000, help="rows of the file that is scored")
-    options = arguments.parse_args()
+    options = _options(sys.argv[1:])
     with tempfile.TemporaryDirectory() as name, _quiet_stdout() as out:
         folder = Path(name)
         candidates = {
@@ -66,6 +62,14 @@ def main() -> None:
             bench_function(out, suffix, store, loans)
         bench_cold_start(out, published["improved"], folder)
         bench_score_file(out, candidates["improved"], published["improved"], loans, folder, options.rows)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--improved", type=Path, help="the folder of a trained improved model")
+    parser.add_argument("--basic", type=Path, help="the folder of a trained basic model")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows of the file that is scored")
+    return parser.parse_args(arguments)
 
 
 def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: Sequence[Any]) -> None:

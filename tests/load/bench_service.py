@@ -59,7 +59,7 @@ QUICK = Effort(rounds=1, window_s=0.2, forks=2, calls=4)
 
 def main() -> None:
     """Measure and tell."""
-    options = _options()
+    options = _options(sys.argv[1:])
     began = time.monotonic()
 
     def note(text: str) -> None:
@@ -78,14 +78,19 @@ def main() -> None:
         write_page(outcome, options.docs)
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it works")
     parser.add_argument("--only", type=_names, default=list(NAMES), help=f"some of {','.join(NAMES)}")
-    parser.add_argument("--improved", type=Path, help="the folder of a trained improved model; else one is trained")
+    parser.add_argument("--improved", type=_absolute, help="a trained improved model's folder; else one is trained")
     parser.add_argument("--json", type=Path, help="write everything that was measured there")
     parser.add_argument("--docs", type=Path, help="write benchmarks.md and figures/benchmarks.svg into this folder")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def _absolute(text: str) -> Path:
+    """Return a path that servers with other working folders can open, too."""
+    return Path(text).resolve()
 
 
 def _names(text: str) -> list[str]:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -223,12 +223,7 @@ def _answers(url: str) -> bool:
 
 def main() -> None:
     """Run a soak and print what it has seen; exit 1 if something is not as it must be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--kills", type=int, default=1_000)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--limit", type=float, default=3600.0, help="seconds")
-    options = parser.parse_args()
+    options = _options(sys.argv[1:])
     figures = soak(options.requests, options.kills, clients=options.clients, limit_s=options.limit)
     print(json.dumps(asdict(figures), indent=2))
     faults = figures.faults()
@@ -237,6 +232,15 @@ def main() -> None:
     for fault in faults:
         print(f"soak: {fault}", file=sys.stderr)
     sys.exit(bool(faults))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
