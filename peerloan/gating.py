@@ -17,37 +17,40 @@ if TYPE_CHECKING:
     from training.gates import Requirement, Verdict
 
 
+_KINDS = {True: "generated loans", False: "real loans", None: "unknown loans"}
+
+
 class GateRefusedError(CommandError):
-    """The candidate did not pass the rules that were asked for.
+    """The candidate failed a rule that ``--require`` asks for.
 
     Attributes
     ----------
     failed : sequence of Verdict
-        The rules that it did not pass, with the figures.
+        The rules that it failed, with the figures.
     """
 
-    def __init__(self, asked: str, failed: Sequence[Verdict]) -> None:
+    def __init__(self, requirement: str, failed: Sequence[Verdict]) -> None:
         rules = "\n".join(f"  {verdict.rule}: {verdict.figures}" for verdict in failed)
         super().__init__(
-            f"Refused by --require {asked}; nothing was published.\n{rules}\n"
+            f"Refused by --require {requirement}; nothing was published.\n{rules}\n"
             "Train another model, or publish it all the same with --force --reason TEXT, which is recorded."
         )
         self.failed = failed
 
 
 @dataclass(frozen=True)
-class Asked:
+class AliasRequirement:
     """What ``--require`` asks for, as ``better-than=live``."""
 
-    requirement: Requirement
+    rule: Requirement
     alias: str
 
     def __str__(self) -> str:
-        return f"{self.requirement.value}={self.alias}"
+        return f"{self.rule.value}={self.alias}"
 
 
 class InspectedOnce:
-    """An inspector that remembers what it found: gates and publication ask about the same pickle.
+    """An inspector that remembers its results, since gates and publication ask about the same pickle.
 
     Parameters
     ----------
@@ -57,26 +60,26 @@ class InspectedOnce:
 
     def __init__(self, inspect: Inspector) -> None:
         self._inspect = inspect
-        self._found: dict[str, Inspection] = {}
+        self._inspections: dict[str, Inspection] = {}
 
     def __call__(self, pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
-        """Inspect, or say again what was found."""
+        """Inspect, or return the earlier result."""
         key = hashlib.sha256(pickle).hexdigest()
-        if key not in self._found:
-            self._found[key] = self._inspect(pickle, probe_records)
-        return self._found[key]
+        if key not in self._inspections:
+            self._inspections[key] = self._inspect(pickle, probe_records)
+        return self._inspections[key]
 
 
-def parse_requirement(text: str) -> Asked:
+def parse_requirement(text: str) -> AliasRequirement:
     """Read the option's text; raises ``UsageError`` with what it may be."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.gates import Requirement
 
     name, _, alias = text.partition("=")
-    if name not in [one.value for one in Requirement] or not alias:
-        allowed = " or ".join(f"{one.value}=ALIAS" for one in Requirement)
-        raise UsageError(f"{text!r} is no requirement: write {allowed}, as better-than=live.")
-    return Asked(Requirement(name), alias)
+    if name not in [rule.value for rule in Requirement] or not alias:
+        allowed = " or ".join(f"{rule.value}=ALIAS" for rule in Requirement)
+        raise UsageError(f"{text!r} isn't a requirement: write {allowed}, as better-than=live.")
+    return AliasRequirement(Requirement(name), alias)
 
 
 def passed_gates(
@@ -91,34 +94,35 @@ def passed_gates(
     candidate : Candidate
         What is to be published.
     require : str
-        As ``better-than=live``.
+        Such as ``better-than=live``.
     data : sequence of Path
-        The loans to judge on; empty for those that training would find.
+        The loans to judge on; empty for those that training finds.
     force_reason : str or None
-        Why it is published even if it does not pass; None if it is not.
+        Why it is published even if it fails; None refuses it then.
 
     Raises
     ------
     GateRefusedError
-        If a rule is not passed and there is no reason to publish it all the same.
+        If a rule fails and ``force_reason`` is None.
     """
-    from training.gates import failures, judge
+    from training.gates import Verdict, failures, judge
 
-    asked = parse_requirement(require)
+    requirement = parse_requirement(require)
     reader = workplace.reader()
-    in_charge = reader.get_manifest(reader.get_alias(asked.alias).alias.version)
+    in_charge = reader.get_manifest(reader.get_alias(requirement.alias).alias.version)
     if _is_in_charge(candidate, in_charge.artifact.sha256):
-        note(f"This is the pickle of version {in_charge.version}, which {asked.alias} points at: nothing to judge.")
+        note(f"{requirement.alias} already points at this pickle (version {in_charge.version}): nothing to judge.")
         return candidate
     contest, fingerprint = _contest(workplace, candidate, in_charge, data)
-    verdicts = judge(asked.requirement, contest)
+    same_data = Verdict("same-data", *compare_data(candidate.data, in_charge.data))
+    verdicts = (same_data, *judge(requirement.rule, contest))
     failed = failures(verdicts)
     if failed and force_reason is None:
-        raise GateRefusedError(str(asked), failed)
+        raise GateRefusedError(str(requirement), failed)
     for verdict in verdicts:
         note(f"{'passed' if verdict.passed else 'FAILED'}  {verdict.rule}: {verdict.figures}")
     gates = {
-        "requirement": str(asked),
+        "requirement": str(requirement),
         "against_version": in_charge.version,
         "data": fingerprint,
         "verdicts": [verdict.to_dict() for verdict in verdicts],
@@ -127,22 +131,38 @@ def passed_gates(
     return replace(candidate, metrics={**candidate.metrics, "gates": gates})
 
 
+def compare_data(candidate: Mapping[str, Any], in_charge: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return whether both models know loans of one kind, real or generated, and which kinds these are.
+
+    A record that doesn't say (a bare pickle's) is taken for the same kind.
+    """
+    kinds = [_KINDS[data.get("is_sample")] for data in (candidate, in_charge)]
+    is_same = kinds[0] == kinds[1] or _KINDS[None] in kinds
+    return is_same, f"the candidate was trained on {kinds[0]}, the version in charge on {kinds[1]}"
+
+
 def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: Sequence[Path]) -> tuple[Any, Any]:
+    from model_artifact.loading import load_pickle
     from model_artifact.opening.load import load_pipeline
-    from model_artifact.verification import load_verified
     from training.data import load
     from training.evidence.contest import hold
 
-    # Before its pickle is loaded here: a child process finds out whether it is a model at all.
+    # A child process checks that the pickle is a model before this process loads it.
     workplace.inspect(candidate.pickle, candidate.probe_records)
     quarters = load(list(data) or None, workplace.environ)
     note(f"Judging on {quarters.test.fingerprint.name} of {quarters.source}.")
-    if quarters.is_sample and not candidate.data.get("is_sample", True):
+    trained_on_real = [
+        name
+        for name, data in (("The candidate", candidate.data), (f"Version {in_charge.version}", in_charge.data))
+        if data.get("is_sample") is False
+    ]
+    if quarters.is_sample and trained_on_real:
         raise UsageError(
-            "The candidate was trained on real loans, and here are generated ones: name its data by --data."
+            f"{trained_on_real[0]} was trained on real loans, and the loans to judge on are generated ones. "
+            "Name the real ones with --data or PEERLOAN_DATA."
         )
-    version = load_verified(workplace.reader().get_artifact(in_charge), in_charge)
-    contest = hold(load_pipeline(candidate.pickle), version, quarters.test, candidate.data)
+    version = load_pickle(workplace.reader(), in_charge.version)
+    contest = hold(load_pipeline(candidate.pickle), version.pipeline, quarters.test, candidate.data)
     return contest, quarters.test.fingerprint.to_dict()
 
 
