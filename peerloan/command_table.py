@@ -74,3 +74,10 @@ def remember_as_json(ctx: typer.Context, as_json: bool) -> bool:
     """Keep ``--json`` where the error handling finds it."""
     ctx.meta[_AS_JSON] = as_json
     return as_json
+
+
+def check_text(text: str) -> str:
+    """Return an option's text; refuse bytes that aren't UTF-8, since JSON documents can't hold them."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise typer.BadParameter("the text isn't UTF-8")
+    return text

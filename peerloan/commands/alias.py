@@ -9,12 +9,13 @@ import typer
 
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.names import DEFAULT_ALIAS
+from peerloan.command_table import check_text
 from peerloan.errors import UsageError
 from peerloan.output import JsonFlag, say, say_json, say_table
 
 AliasName = Annotated[str, typer.Argument(help="The alias's name.")]
 Revision = Annotated[int | None, typer.Option(help="Only if the alias is still at this revision.")]
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.", callback=check_text)]
 
 alias = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Show where an alias points, and move it."
@@ -66,8 +67,8 @@ def alias_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: 
     say_table(
         ("revision", "version", "weights", "when", "by", "reason"),
         (
-            (one.revision, one.version, _weights(one), one.updated_at[:19], one.updated_by, one.reason)
-            for one in history
+            (state.revision, state.version, _weights(state), state.updated_at[:19], state.updated_by, state.reason)
+            for state in history
         ),
     )
 
@@ -93,7 +94,7 @@ def parse_weights(words: Sequence[str]) -> dict[int, float]:
     Raises
     ------
     UsageError
-        If one is written otherwise, or a version has two.
+        If a word isn't of this form, or a version has two shares.
     """
     weights: dict[int, float] = {}
     for text in words:
@@ -101,7 +102,7 @@ def parse_weights(words: Sequence[str]) -> dict[int, float]:
         try:
             version, weight = int(name), float(share)
         except ValueError:
-            raise UsageError(f"{text!r} is no weight: write the version and its share, as 8=0.1.") from None
+            raise UsageError(f"{text!r} isn't a weight: write the version and its share, as 8=0.1.") from None
         if version in weights:
             raise UsageError(f"Version {version} has two weights; give it one.")
         weights[version] = weight

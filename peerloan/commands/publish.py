@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from model_registry.names import DEFAULT_ALIAS
+from peerloan.command_table import check_text
 from peerloan.commands.versions import summary
 from peerloan.errors import UsageError
 from peerloan.first_model import publish_folder
@@ -26,7 +27,7 @@ def publish(
     ] = None,
     data: Annotated[list[Path] | None, typer.Option(help="The loans to judge on, as for `train`.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish what --require refuses; takes --reason.")] = False,
-    reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.", callback=check_text)] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Check a model and publish it as the next version. No alias moves.

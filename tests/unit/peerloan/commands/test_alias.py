@@ -6,8 +6,9 @@ import pytest
 
 from model_registry.errors import AliasNotFoundError
 from model_registry.stores.memory import InMemoryStore
+from peerloan.__main__ import app
 from peerloan.commands.alias import parse_weights
-from peerloan.errors import EXIT_FAILED, NoLiveVersionError, UsageError, exit_code
+from peerloan.errors import EXIT_FAILED, EXIT_USAGE, NoLiveVersionError, UsageError, exit_code
 from peerloan.first_model import find_only_version
 from registry_kit import make_candidate, make_writer
 
@@ -44,3 +45,13 @@ def test_weights_are_read() -> None:
 def test_weights_that_can_not_be_right_are_refused(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_weights(words)
+
+
+@pytest.mark.parametrize(
+    "command", [["alias", "set", "live", "--version", "1"], ["alias", "rollback"], ["publish", "x"]]
+)
+def test_a_reason_that_is_not_utf_8_is_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        app([*command, "--reason", b"caf\xe9".decode("utf-8", "surrogateescape")])
+    assert caught.value.code == EXIT_USAGE
+    assert "the text isn't UTF-8" in capsys.readouterr().err
