@@ -1,8 +1,10 @@
-"""What can go wrong on the command line, and the one table of exit codes."""
+"""The command line's errors, and the one table of exit codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from model_artifact.errors import ArtifactError
 from model_registry.errors import InvalidAliasError, InvalidNameError, RegistryError
@@ -13,23 +15,23 @@ EXIT_USAGE = 2
 
 
 class CommandError(Exception):
-    """Base of the command line's own errors; the message says what, and what to do."""
+    """Base of the command line's own errors; the message says what is wrong and what to do."""
 
 
 class UsageError(CommandError):
-    """The command was called with words that can't be right."""
+    """The command's arguments can't be right."""
 
 
 class StackError(CommandError):
-    """A part of the local stack did not start, or ended by itself."""
+    """A process of the local stack didn't start, or ended by itself."""
 
 
 class PortTakenError(StackError):
-    """Somebody else listens on a port that the stack needs."""
+    """Another process listens on a port that the stack needs."""
 
     def __init__(self, port: int, flag: str) -> None:
         super().__init__(
-            f"Port {port} is taken. Stop what listens there, or choose another port with {flag} "
+            f"Port {port} is taken. Stop the process that listens there, or choose another port with {flag} "
             f"(make run {flag.lstrip('-').upper().replace('-', '_')}=...)."
         )
         self.port = port
@@ -37,27 +39,36 @@ class PortTakenError(StackError):
 
 
 class NoLiveVersionError(CommandError):
-    """Versions are published, and no alias says which of them serves."""
+    """Several versions are published, and the default alias points at none of them."""
 
     def __init__(self, alias: str, versions: Sequence[int]) -> None:
         super().__init__(
-            f"Alias {alias!r} is not set, and there are versions {', '.join(map(str, versions))}: which one is to "
-            f"serve? Run 'peerloan up --no-api', and beside it 'peerloan alias set {alias} --version NUMBER'."
+            f"Alias {alias!r} is not set, and there are versions {', '.join(map(str, versions))}. Say which one "
+            f"serves: run 'peerloan up --no-api', and beside it 'peerloan alias set {alias} --version NUMBER'."
         )
         self.alias = alias
         self.versions = tuple(versions)
 
 
 class StackRunsError(StackError):
-    """A stack of the same folder runs already."""
+    """A stack of the same folder runs already.
 
-    def __init__(self, url: str, pid: int) -> None:
+    Parameters
+    ----------
+    state_dir : Path
+        The folder.
+    notes : mapping
+        What that stack wrote of itself; empty while it starts.
+    """
+
+    def __init__(self, state_dir: Path, notes: Mapping[str, Any]) -> None:
+        self.url = notes.get("api_url") or notes.get("bucket_url")
+        self.pid = notes.get("pid")
+        where = f"at {self.url} (process {self.pid})" if self.url else f"and is about to start, in {state_dir}"
         super().__init__(
-            f"A stack of this folder runs already, at {url} (process {pid}). Use it, stop it, or choose another folder "
+            f"A stack of this folder runs already, {where}. Use it, stop it, or choose another folder "
             "with peerloan --state-dir."
         )
-        self.url = url
-        self.pid = pid
 
 
 class DeploymentError(CommandError):
@@ -68,7 +79,7 @@ class ServiceError(CommandError):
     """The API refused a request or could not be reached."""
 
 
-# The first row that fits decides. What is in no row is a bug and keeps its trace.
+# The first row that fits decides. An error in no row is a bug and keeps its traceback.
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (UsageError, EXIT_USAGE),
     (InvalidNameError, EXIT_USAGE),

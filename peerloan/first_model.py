@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from model_registry.candidate import Candidate
@@ -17,14 +17,14 @@ from peerloan.errors import CommandError, NoLiveVersionError
 from peerloan.output import note
 from peerloan.workplace import Workplace
 
-# What ends a command at the terminal, and from outside.
+# The signals that end a command: Ctrl-C, and kill.
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def publish_folder(
     workplace: Workplace, source: Path, gates: Callable[[Candidate], Candidate] | None = None
 ) -> Publication:
-    """Publish what ``train`` wrote, or a bare pickle; ``gates`` may refuse it, or write down that they did not."""
+    """Publish what ``train`` wrote, or a bare pickle. ``gates`` returns it with their verdicts, or refuses it."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.candidate_folder import read_candidate
 
@@ -49,39 +49,39 @@ def ensure_model(workplace: Workplace) -> int:
     if version is None:
         note("The bucket is empty: training the basic model.")
         folder = workplace.state_dir / "basic"
-        train_into(folder, "basic")
+        train_into(workplace, folder, "basic")
         version = publish_folder(workplace, folder).manifest.version
     writer.assign(DEFAULT_ALIAS, version, reason="first model")
     note(f"Alias {DEFAULT_ALIAS} points at version {version}.")
     return version
 
 
-def train_into(folder: Path, name: str, *options: str) -> None:
-    """Train a model as a step of something else: its summary is no result, so it goes to stderr."""
+def train_into(workplace: Workplace, folder: Path, name: str, *options: str) -> None:
+    """Train a model as a step of another command. Its summary isn't that command's result, so it goes to stderr."""
     command = [sys.executable, "-m", "training", name, "--out", str(folder), *options]
-    process = _start(command)
+    process = _start(command, workplace.environ)
     try:
         returncode = process.wait()
     finally:
-        process.kill()  # Nothing happens to one that has ended.
+        process.kill()  # Does nothing if it has ended.
         process.wait()
     if returncode:
         raise CommandError("Training failed; see above.")
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own: Ctrl-C reaches this process alone, which ends it and says so.
+def _start(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own: Ctrl-C reaches this process alone, which then ends the other.
 
-    A signal that comes while it starts would leave a process that nobody knows; it is raised when it is known.
+    A signal during the start is kept until the process is known. Otherwise nobody would end it.
     """
-    came: list[int] = []
-    handlers = {number: signal.signal(number, lambda *which: came.append(which[0])) for number in _ENDING}
+    signals: list[int] = []
+    handlers = {number: signal.signal(number, lambda *which: signals.append(which[0])) for number in _ENDING}
     try:
-        process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
+        process = subprocess.Popen(command, env=dict(environ), stdout=sys.stderr, start_new_session=True)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if came:
+    if signals:
         process.kill()
         process.wait()
         raise KeyboardInterrupt
@@ -89,14 +89,14 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def find_only_version(reader: RegistryReader) -> int | None:
-    """Return the version to begin with where the default alias is not set, or None where none was ever published.
+    """Return the version to begin with where the default alias isn't set, or None if nothing is published.
 
-    Exactly one is what a start that was cut off between publishing and pointing leaves, and is taken.
+    A start that was cut off between publishing and setting the alias leaves exactly one version: that one.
 
     Raises
     ------
     NoLiveVersionError
-        If there are several: which one is to serve is for a person to say.
+        If there are several: a person says which one serves.
     """
     published = reader.list_versions()
     if len(published) > 1:

@@ -13,26 +13,27 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
-from peerloan.errors import PortTakenError, StackError
-from peerloan.workplace import PROJECT, running_file
+from peerloan.errors import PortTakenError, StackError, StackRunsError
+from peerloan.files import make_folder, write_whole, writing
+from peerloan.workplace import PROJECT, read_running, running_file, try_lock
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _LOOPBACK = "127.0.0.1"
 _EMULATORS_OWN = b"emulator: "
-# For load that is not about the API's limits: more than any client on this machine asks for.
+# For load that isn't about the API's limits: more requests than any client on this machine sends.
 UNTHROTTLED = ("--parameter-overrides", "ThrottlingRateLimit=1000000", "ThrottlingBurstLimit=1000000")
 
 
 class Stack:
-    """The processes of one local stack; a context manager that ends whatever it started.
+    """The processes of one local stack; a context manager that locks the folder and ends whatever it started.
 
     Parameters
     ----------
     state_dir : Path
-        Where the bucket's objects and the stack's notes are.
+        Holds the bucket's objects, the logs and running.json.
     bucket : str
         The bucket's name.
     environ : mapping
@@ -45,9 +46,14 @@ class Stack:
         self._environ = environ
         self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
         self._notes: dict[str, Any] = {"pid": os.getpid()}
+        self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Stack:
-        self._state_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(self._state_dir)
+        with writing(self._state_dir):
+            self._lock = try_lock(self._state_dir)
+        if self._lock is None:
+            raise StackRunsError(self._state_dir, read_running(self._state_dir))
         return self
 
     def __exit__(
@@ -84,16 +90,16 @@ class Stack:
         bucket_url : str
             Where the function finds its models.
         alias_ttl_s : float, optional
-            In place of the template's.
+            Replaces the template's value.
         throttled : bool, optional
-            With the template's limits on requests.
+            Whether the template's limits on requests hold.
         """
         check_port(port, "--port")
         variables = {"MODEL_BUCKET": self._bucket, "AWS_ENDPOINT_URL_S3": bucket_url}
         if alias_ttl_s is not None:
             variables["ALIAS_TTL_SECONDS"] = f"{alias_ttl_s:g}"
         env_vars = self._state_dir / "function-env.json"
-        env_vars.write_text(json.dumps({"Parameters": variables}, indent=2))
+        write_whole(env_vars, json.dumps({"Parameters": variables}, indent=2).encode())
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
         arguments += ["--state-dir", str(self._state_dir / "lambda"), *(() if throttled else UNTHROTTLED)]
@@ -105,12 +111,12 @@ class Stack:
         return urls["url"]
 
     def wait(self, tell: Callable[[str], None]) -> None:
-        """Return never; raise ``StackError`` when a process has ended by itself.
+        """Wait forever; raise ``StackError`` when a process has ended by itself.
 
         Parameters
         ----------
         tell : callable
-            Given what the emulator itself says from now on, such as which saved code it has deployed.
+            Gets each line that the emulator itself logs from now on, such as which saved code it has deployed.
         """
         log = self.log_file("start-api")
         position = log.stat().st_size if log.exists() else 0
@@ -141,15 +147,18 @@ class Stack:
             if child.stdin is not None:
                 child.stdin.close()
         self._children.clear()
+        if self._lock is not None:
+            self._lock.close()
 
     def _start(self, command: str, arguments: Sequence[str]) -> dict[str, str]:
-        """Start a child, and return what it says in its ready file."""
+        """Start a child and return the content of its ready file."""
         with tempfile.TemporaryDirectory() as folder:
             ready_file = Path(folder) / "ready.json"
             words = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", str(ready_file)]
-            # A process group of its own: Ctrl-C reaches this process alone, which then ends the others in order. The
-            # pipe on its standard input tells the child when this process is gone, however it went.
-            log = self.log_file(command).open("wb")
+            # A session of its own: Ctrl-C reaches this process alone, which then ends the others in order. The pipe on
+            # its standard input closes when this process ends, even by kill -9, and the child then ends, too.
+            with writing(self.log_file(command)):
+                log = self.log_file(command).open("wb")
             child = subprocess.Popen(
                 [*words, "--life-fd", "0"],
                 env=self._environ,
@@ -166,12 +175,12 @@ class Stack:
                 if ready_file.exists():
                     return dict(json.loads(ready_file.read_text()))
                 if child.poll() is not None:
-                    raise StackError(f"The process {command!r} did not start:\n{self._last_words(command)}")
+                    raise StackError(f"The process {command!r} didn't start:\n{self._last_words(command)}")
                 time.sleep(0.02)
-        raise StackError(f"The process {command!r} was not ready within {_START_LIMIT_S:.0f} s.")
+        raise StackError(f"The process {command!r} wasn't ready within {_START_LIMIT_S:.0f} s.")
 
     def log_file(self, command: str) -> Path:
-        """Return the file that a child's output goes to: a function logs some lines for each request."""
+        """Return the file that a child's output goes to."""
         return self._state_dir / f"{command}.log"
 
     def _last_words(self, command: str) -> str:
@@ -180,14 +189,11 @@ class Stack:
 
     def _announce(self, **notes: str) -> None:
         self._notes.update(notes)
-        target = running_file(self._state_dir)
-        draft = target.with_suffix(".tmp")
-        draft.write_text(json.dumps(self._notes, indent=2))
-        draft.replace(target)
+        write_whole(running_file(self._state_dir), json.dumps(self._notes, indent=2).encode())
 
 
 def _whole_lines(log: Path, position: int) -> tuple[list[bytes], int]:
-    """Return the lines that a log has got since a position, and the position behind them."""
+    """Return the whole lines of a log after a position, and the position after them."""
     with log.open("rb") as file:
         file.seek(position)
         added = file.read()
@@ -196,7 +202,7 @@ def _whole_lines(log: Path, position: int) -> tuple[list[bytes], int]:
 
 
 def check_port(port: int, flag: str) -> None:
-    """Raise ``PortTakenError`` if somebody listens on a loopback port; port 0, any free one, never is taken."""
+    """Raise ``PortTakenError`` if a process listens on a loopback port. Port 0 stands for any free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -208,7 +214,7 @@ def check_port(port: int, flag: str) -> None:
 def docker_bridge_address() -> str | None:
     """Return the address at which containers reach this machine, or None where they reach loopback by themselves.
 
-    On Linux that is the address of Docker's bridge. Docker Desktop forwards ``host.docker.internal`` to loopback.
+    On Linux this is the address of Docker's bridge. Docker Desktop forwards ``host.docker.internal`` to loopback.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -217,6 +223,6 @@ def docker_bridge_address() -> str | None:
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.split()
     except (OSError, subprocess.SubprocessError) as error:
-        raise StackError(f"Docker does not say where its bridge is ({error}). Is it running?") from error
-    # A daemon that chose the address itself names the subnet alone; the bridge has the subnet's first address.
+        raise StackError(f"Docker's bridge can't be found ({error}). Is Docker running?") from error
+    # Docker names no gateway if it chose the address itself. The bridge then has the subnet's first address.
     return answer[1] if len(answer) > 1 else str(next(ipaddress.ip_network(answer[0]).hosts()))

@@ -1,14 +1,16 @@
-"""Where a command works: the project's folders, the bucket that it talks to, and who it says it is."""
+"""What a command works with: the project's folders, the bucket, the running stack's addresses and the user's name."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from model_artifact.opening.inspection import inspect_in_child
@@ -18,17 +20,21 @@ from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from model_registry.writer import RegistryWriter
 from peerloan.errors import UsageError
+from peerloan.files import write_whole
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
 DEFAULT_BUCKET_PORT = 9000
 DEFAULT_API_PORT = 3000
 DEFAULT_LAMBDA_PORT = 3001
+_LOCK_NAME = "running.lock"
+_DATA_NAME = "data.json"
+_DATA_VARIABLE = "PEERLOAN_DATA"
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """What commands are given instead of looking around for themselves.
+    """Everything from outside that a command uses: environment, clock, identifiers, bucket and folders.
 
     ``endpoint_url`` is where the bucket is, None for AWS. ``state_dir`` holds the local stack's bucket and notes.
     """
@@ -46,23 +52,32 @@ class Workplace:
     def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
         """Return the workplace that a command's options and the environment ask for.
 
-        A bucket that is named and has no endpoint is on AWS. With neither it is the local stack's.
+        A bucket that is named and has no endpoint is on AWS. With neither it is the local stack's, and then
+        ``PEERLOAN_DATA`` is what the stack was started with, unless it is set.
 
         Raises
         ------
         UsageError
-            If the endpoint is no address.
+            If the endpoint isn't an address.
         """
         state_dir = Path(state_dir or self.environ.get("PEERLOAN_STATE_DIR") or self.state_dir).resolve()
         bucket = bucket or self.environ.get("MODEL_BUCKET")
         endpoint_url = endpoint_url or self.environ.get("AWS_ENDPOINT_URL_S3")
         if endpoint_url:
             check_url(endpoint_url, "--endpoint-url or AWS_ENDPOINT_URL_S3")
+        environ = self.environ
         if not bucket and not endpoint_url:
+            remembered = _remembered_data(state_dir)
+            environ = ChainMap(environ, remembered) if remembered else environ  # type: ignore[arg-type]
             running = read_running(state_dir)
             endpoint_url = running.get("bucket_url") or f"http://127.0.0.1:{DEFAULT_BUCKET_PORT}"
         return replace(
-            self, bucket=bucket or DEFAULT_BUCKET, endpoint_url=endpoint_url, model=model, state_dir=state_dir
+            self,
+            environ=environ,
+            bucket=bucket or DEFAULT_BUCKET,
+            endpoint_url=endpoint_url,
+            model=model,
+            state_dir=state_dir,
         )
 
     def api_url(self) -> str:
@@ -91,7 +106,7 @@ class Workplace:
 
 
 def check_url(url: str, said_by: str) -> str:
-    """Return an address of HTTP as it is; raise ``UsageError`` if it is none."""
+    """Return an HTTP address as it is; raise ``UsageError`` if it isn't one."""
     try:
         parts = urlsplit(url)
         # Reading the port checks it.
@@ -99,7 +114,7 @@ def check_url(url: str, said_by: str) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise UsageError(f"{url!r} ({said_by}) is no address; write it as http://HOST:PORT.")
+        raise UsageError(f"{url!r} ({said_by}) isn't an address; write it as http://HOST:PORT.")
     return url
 
 
@@ -114,24 +129,50 @@ def running_file(state_dir: Path) -> Path:
 
 
 def read_running(state_dir: Path) -> dict[str, Any]:
-    """Return where a running local stack listens; empty if none does, or its note can't be read.
+    """Return where a running local stack listens; empty if none runs, or its note can't be read.
 
-    A stack that was killed leaves its note behind: one whose process is gone does not count.
+    A stack that was killed leaves its note behind. The lock tells: the system takes it from a process that ends.
     """
     try:
         document = json.loads(running_file(state_dir).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) and _is_alive(document.get("pid")) else {}
+    return document if isinstance(document, dict) and is_locked(state_dir) else {}
 
 
-def _is_alive(pid: object) -> bool:
-    if not isinstance(pid, int) or isinstance(pid, bool) or pid <= 0:
-        return False
+def try_lock(state_dir: Path) -> IO[bytes] | None:
+    """Take the lock of a stack's folder: open until it is closed or the process ends. None if a stack holds it."""
+    file = (state_dir / _LOCK_NAME).open("wb")
     try:
-        os.kill(pid, 0)  # Sends nothing; asks whether there is somebody to send it to.
-    except PermissionError:  # Somebody else's process is one, too.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def is_locked(state_dir: Path) -> bool:
+    """Return whether a stack of this folder runs."""
+    try:
+        with (state_dir / _LOCK_NAME).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    except (OSError, OverflowError):
+    except OSError:
         return False
-    return True
+    return False
+
+
+def remember_data(state_dir: Path, environ: Mapping[str, str]) -> None:
+    """Keep what ``PEERLOAN_DATA`` names, with absolute paths, for later commands on the same stack."""
+    if paths := environ.get(_DATA_VARIABLE):
+        absolute = os.pathsep.join(str(Path(path).resolve()) for path in paths.split(os.pathsep) if path)
+        write_whole(state_dir / _DATA_NAME, json.dumps({_DATA_VARIABLE: absolute}).encode())
+
+
+def _remembered_data(state_dir: Path) -> dict[str, str]:
+    try:
+        paths = json.loads((state_dir / _DATA_NAME).read_text(encoding="utf-8"))[_DATA_VARIABLE]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {_DATA_VARIABLE: paths} if isinstance(paths, str) else {}

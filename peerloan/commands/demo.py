@@ -50,7 +50,7 @@ def demo(
                 bucket=DEFAULT_BUCKET, endpoint_url=bucket_url, model=workplace.model, state_dir=state_dir
             )
             first = ensure_model(local)
-            # What the API turns away would say nothing of the shift.
+            # Throttled requests would count as failed, although the shift did not fail them.
             url = stack.start_api(0, bucket_url, alias_ttl_s=alias_ttl, throttled=False)
             bodies = _request_bodies()
             answer = ApiClient(url).predict(json.loads(bodies[0]))
@@ -72,7 +72,7 @@ def demo(
 
 
 def demo_figures(answers: Sequence[Answer], shifts: Sequence[Shift], ttl_s: float) -> dict[str, Any]:
-    """Return what the demonstration found, and whether it passed.
+    """Return the demonstration's figures, and whether it passed.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _publish_improved(local: Workplace, state_dir: Path) -> int:
     folder = state_dir / "improved"
     note("Training the improved model.")
     # The basic model was trained a moment ago, as version 1; the demonstration is about the shift, not the figures.
-    train_into(folder, "improved", "--no-comparison")
+    train_into(local, folder, "improved", "--no-comparison")
     return publish_folder(local, folder).manifest.version
 
 
@@ -117,9 +117,9 @@ async def _shift_under_load(
     async with Load(f"{url}/predict", bodies, _CLIENTS) as load:
         await asyncio.sleep(ttl_s)
         for version in (second, first) * rounds:
-            asked = time.monotonic()
+            requested = time.monotonic()
             await asyncio.to_thread(writer.assign, DEFAULT_ALIAS, version, reason="demo")
-            shifts.append(Shift(version, asked, time.monotonic()))
+            shifts.append(Shift(version, requested, time.monotonic()))
             await asyncio.sleep(ttl_s + 2 * _PROPAGATION_ALLOWANCE_S)
     return load, shifts
 

@@ -1,17 +1,17 @@
-"""The command ``report``: what is known of a version, as a page and as a model card."""
+"""The command ``report``: the figures of a version, as a page and as a model card."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from model_registry.errors import AliasNotFoundError
-from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
 from peerloan.errors import UsageError
+from peerloan.files import make_folder, write_whole
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.workplace import Workplace
 
@@ -39,6 +39,7 @@ def report(
     Example: peerloan report 2 --data data/peerLoanData.zip
     """
     # Imported here: they bring scikit-learn and Matplotlib, which take longer than most commands.
+    from model_artifact.loading import load_pickle
     from training.data import load
     from training.evidence.gathering import gather
     from training.evidence.report.card import render_card
@@ -50,17 +51,17 @@ def report(
     reader = workplace.reader()
     if version is None:
         version = reader.get_alias(DEFAULT_ALIAS).alias.version
-    manifest = reader.get_manifest(version)
-    pipeline = _load(reader, manifest)
+    model = load_pickle(reader, version)
+    manifest = model.manifest
     quarters = load(data or None, workplace.environ)
     note(f"Data: {quarters.source}")
     serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
-    evidence = gather(pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
+    evidence = gather(model.pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
     laid_out = contents(evidence)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
-    page.write_text(render_page(laid_out), encoding="utf-8")
-    card.write_text(render_card(laid_out), encoding="utf-8")
+    write_whole(page, render_page(laid_out).encode())
+    write_whole(card, render_card(laid_out).encode())
     if as_json:
         say_json({"version": version, "report": str(page), "model_card": str(card), "metrics": dict(evidence.metrics)})
         return
@@ -79,6 +80,7 @@ def _cost_ratios(missed_late: float | None, call: float | None) -> tuple[float, 
 
 def _rivals(reader: RegistryReader, version: int) -> tuple[Rival, ...]:
     """Return the version that the default alias points at, if that is another one."""
+    from model_artifact.loading import load_pickle
     from training.evidence.gathering import Rival
 
     try:
@@ -87,10 +89,4 @@ def _rivals(reader: RegistryReader, version: int) -> tuple[Rival, ...]:
         return ()
     if live == version:
         return ()
-    return (Rival(f"version {live}, which {DEFAULT_ALIAS} points at", _load(reader, reader.get_manifest(live))),)
-
-
-def _load(reader: RegistryReader, manifest: Manifest) -> Any:
-    from model_artifact.verification import load_verified
-
-    return load_verified(reader.get_artifact(manifest), manifest)
+    return (Rival(f"version {live}, which {DEFAULT_ALIAS} points at", load_pickle(reader, live).pipeline),)

@@ -11,7 +11,7 @@ import typer
 
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.api_client import ApiClient
-from peerloan.errors import NoLiveVersionError, StackRunsError
+from peerloan.errors import NoLiveVersionError
 from peerloan.first_model import ensure_model
 from peerloan.output import note, say
 from peerloan.stack import Stack, check_port, docker_bridge_address
@@ -22,7 +22,7 @@ from peerloan.workplace import (
     DEFAULT_LAMBDA_PORT,
     PROJECT,
     Workplace,
-    read_running,
+    remember_data,
 )
 
 
@@ -43,17 +43,16 @@ def up(
     peerloan up --no-api --docker
     """
     workplace: Workplace = ctx.obj
-    if running := read_running(workplace.state_dir):
-        raise StackRunsError(running.get("api_url") or running["bucket_url"], running["pid"])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    check_port(bucket_port, "--bucket-port")
-    if api:
-        check_port(port, "--port")
-        check_port(lambda_port, "--lambda-port")
     is_up = False
     try:
         with Stack(workplace.state_dir, DEFAULT_BUCKET, dict(workplace.environ)) as stack:
+            check_port(bucket_port, "--bucket-port")
+            if api:
+                check_port(port, "--port")
+                check_port(lambda_port, "--lambda-port")
+            remember_data(workplace.state_dir, workplace.environ)
             address = docker_bridge_address() if docker else None
             bucket_url = stack.start_bucket(bucket_port, [address] if address else [])
             local = workplace.at(bucket=DEFAULT_BUCKET, endpoint_url=bucket_url, model=workplace.model, state_dir=None)
@@ -62,7 +61,7 @@ def up(
             except NoLiveVersionError as error:
                 if api:
                     raise
-                note(str(error))  # The bucket alone needs no model, and the alias can only be set while it runs.
+                note(str(error))  # The bucket alone needs no model, and it must run for the alias to be set.
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
             if api:
                 _show_first_answer(stack.start_api(port, bucket_url, lambda_port=lambda_port))
@@ -75,7 +74,7 @@ def up(
     except KeyboardInterrupt:
         note("Stopped.")
         if not is_up:
-            # As shells count it: whatever was to follow in a script has nothing to work with.
+            # The exit code of shells for SIGINT: nothing is up, so the rest of a script can't work.
             raise typer.Exit(130) from None
 
 
@@ -84,7 +83,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _show_first_answer(url: str) -> None:
-    """Print a curl that can be pasted, and the answer that it gives, got from the API just now."""
+    """Print a curl command to paste, and the answer that the API has just given to it."""
     event = json.loads((PROJECT / "events" / "late-payer.json").read_text(encoding="utf-8"))
     record = json.loads(event["body"])
     client = ApiClient(url)
@@ -96,13 +95,13 @@ def _show_first_answer(url: str) -> None:
 
 
 def _say_what_serves(workplace: Workplace) -> None:
-    """Say which data the version in charge was trained on, and that other data were named in vain."""
+    """Say which data the version in charge was trained on, and whether that is what ``PEERLOAN_DATA`` names."""
     manifest = workplace.reader().get_manifest(workplace.reader().get_alias(DEFAULT_ALIAS).alias.version)
     train = manifest.data.get("train", {})
     kind = "generated sample data" if manifest.data.get("is_sample") else str(train.get("name", "unknown data"))
     note(f"Version {manifest.version} was trained on {kind}.")
     if manifest.data.get("is_sample") and workplace.environ.get("PEERLOAN_DATA"):
-        note("PEERLOAN_DATA is not used by it. Train on them: peerloan train basic; then publish and set the alias.")
+        note("PEERLOAN_DATA names other loans. Train on them: peerloan train basic; then publish and set the alias.")
 
 
 def _timed(client: ApiClient, record: Any) -> tuple[Any, float]:

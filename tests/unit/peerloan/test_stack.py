@@ -8,7 +8,8 @@ import pytest
 
 from emulator.cli.options import parse_parameter_overrides
 from emulator.template.read import load_project
-from peerloan.errors import StackError
+from peerloan.errors import StackError, StackRunsError
+from peerloan.files import FileWriteError
 from peerloan.stack import UNTHROTTLED, Stack
 from peerloan.workplace import PROJECT
 
@@ -52,3 +53,19 @@ def test_waiting_tells_what_the_emulator_itself_says_from_now_on(tmp_path: Path)
     with pytest.raises(StackError, match="ended by itself"):
         stack.wait(told.append)
     assert told == ["A is deployed", "not whole"]
+
+
+def test_a_folder_has_one_stack_whatever_a_note_says(tmp_path: Path) -> None:
+    # A note that a killed stack left, whose process number another process has by now.
+    (tmp_path / "running.json").write_text('{"pid": 1, "api_url": "http://127.0.0.1:3000"}')
+    refused = pytest.raises(StackRunsError, match="choose another folder with peerloan --state-dir")
+    with Stack(tmp_path, "models", {}), refused:
+        Stack(tmp_path, "models", {}).__enter__()
+    with Stack(tmp_path, "models", {}):
+        pass
+
+
+def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileWriteError, match=r"file/state could not be written: Not a directory"):
+        Stack(tmp_path / "file" / "state", "models", {}).__enter__()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from peerloan.errors import UsageError
-from peerloan.workplace import DEFAULT_BUCKET, Workplace, check_url, read_running
+from peerloan.workplace import DEFAULT_BUCKET, Workplace, check_url, read_running, remember_data, try_lock
 
 # Beyond what any system gives to a process.
 DEAD_PID = 2**31 - 1
@@ -28,12 +28,18 @@ def leave_note(state_dir: Path, pid: object) -> None:
 
 def test_commands_go_to_the_stack_that_runs(tmp_path: Path) -> None:
     leave_note(tmp_path, os.getpid())
-    local = workplace({}, tmp_path)
-    assert (local.endpoint_url, local.api_url()) == ("http://127.0.0.1:19000", "http://127.0.0.1:13000")
+    lock = try_lock(tmp_path)
+    assert lock is not None
+    assert try_lock(tmp_path) is None
+    with lock:
+        local = workplace({}, tmp_path)
+        assert local.api_url() == "http://127.0.0.1:13000"
+    assert local.api_url() == "http://127.0.0.1:3000"
+    assert local.endpoint_url == "http://127.0.0.1:19000"
     assert local.bucket == DEFAULT_BUCKET
 
 
-@pytest.mark.parametrize("pid", [DEAD_PID, 2**80, 0, -1, None, "12", True])
+@pytest.mark.parametrize("pid", [DEAD_PID, 2**80, None, "12", os.getpid()])
 def test_the_note_of_a_stack_that_is_gone_does_not_count(tmp_path: Path, pid: object) -> None:
     leave_note(tmp_path, pid)
     assert read_running(tmp_path) == {}
@@ -60,3 +66,23 @@ def test_what_is_no_address_is_refused_with_where_it_was_said(tmp_path: Path, ur
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "https://s3.example.org/path", "http://[::1]:9000"])
 def test_an_address_is_taken_as_it_is(url: str) -> None:
     assert check_url(url, "--url") == url
+
+
+def test_later_commands_know_the_data_that_the_stack_was_started_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    remember_data(tmp_path, {"PEERLOAN_DATA": f"q3.csv{os.pathsep}q4.csv"})
+    absolute = f"{tmp_path / 'q3.csv'}{os.pathsep}{tmp_path / 'q4.csv'}"
+    assert workplace({}, tmp_path).environ["PEERLOAN_DATA"] == absolute
+    assert workplace({"PEERLOAN_DATA": "other.zip"}, tmp_path).environ["PEERLOAN_DATA"] == "other.zip"
+    assert "PEERLOAN_DATA" not in workplace({"MODEL_BUCKET": "on-aws"}, tmp_path).environ
+    # A start without data forgets nothing: the bucket's models were trained on those.
+    remember_data(tmp_path, {})
+    assert workplace({}, tmp_path).environ["PEERLOAN_DATA"] == absolute
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"PEERLOAN_DATA": 1}'])
+def test_remembered_data_that_can_not_be_read_do_not_count(tmp_path: Path, content: str) -> None:
+    (tmp_path / "data.json").write_text(content)
+    assert "PEERLOAN_DATA" not in workplace({}, tmp_path).environ
