@@ -1,4 +1,4 @@
-"""The API as its users see it: over HTTP."""
+"""The API's HTTP client."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ApiClient:
         Raises
         ------
         ServiceError
-            If the API can't be reached, or answers anything but 2xx: the message has the problem's details.
+            If the API can't be reached, or its status isn't 2xx. The message has the problem's details.
         """
         try:
             answer = self._session.request(
@@ -71,10 +71,10 @@ def json_bytes(document: object) -> bytes:
 def _explain(status: int, problem: Any) -> str:
     if not isinstance(problem, dict):
         return f"The API answered {status}."
-    words = [
+    parts = [
         f"The API answered {status}:",
         str(problem.get("detail") or problem.get("title") or problem.get("message")),
     ]
     for error in problem.get("errors", []):
-        words.append(f"\n  {error.get('pointer')}: {error.get('detail')} [{error.get('code')}]")
-    return " ".join(words)
+        parts.append(f"\n  {error.get('pointer')}: {error.get('detail')} [{error.get('code')}]")
+    return " ".join(parts)

@@ -1,7 +1,7 @@
 """Shipping the function's code over Lambda's API, to the local stack and to AWS alike.
 
-The alias moves last, to a version that has said that it is ready: whoever calls the alias meanwhile is served by the
-version before. What `sam deploy` makes beside the code (layers, settings, the API) stays as it is.
+The alias moves last, to a version that is ready. Until then the version before serves whoever calls the alias. Layers,
+settings and the API, which `sam deploy` makes, stay as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from peerloan.errors import DeploymentError
 
-# What Lambda takes in a request; what is larger goes by way of a bucket.
+# The largest package that Lambda takes in a request; a larger one goes through a bucket.
 MAX_DIRECT_BYTES = 50 * 1024 * 1024
 _LEFT_OUT = ("__pycache__",)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -27,14 +27,14 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment came to.
+    """The result of a deployment.
 
     Parameters
     ----------
     function, alias : str
         What was deployed, and what points to it.
     version, previous_version : str
-        That the alias points to now, and did before. The same for code that was there already.
+        Where the alias points now, and pointed before: the same if this code was deployed already.
     code_sha256 : str
         As Lambda has it.
     package_bytes : int
@@ -58,7 +58,7 @@ def make_package(folder: Path) -> bytes:
     Raises
     ------
     DeploymentError
-        There is nothing in it.
+        If the folder holds no file.
     """
     files = sorted(
         path
@@ -98,7 +98,7 @@ def deploy(
     Raises
     ------
     DeploymentError
-        A step failed. The alias points to what it did before.
+        If a step fails. The alias then points to the version before.
     """
     seconds: dict[str, float] = {}
     with _as_deployment_errors(client, function, alias):
@@ -134,7 +134,7 @@ def _wait(client: Any, state: str, limit_s: float, **which: str) -> None:
         last = error.last_response
         reason = last.get("StateReason") or last.get("LastUpdateStatusReason") or str(error)
         name = ":".join(which.values())
-        raise DeploymentError(f"{name} was not ready: {reason} The alias points to what it did before.") from error
+        raise DeploymentError(f"{name} isn't ready: {reason} The alias still points to the version before.") from error
 
 
 @contextlib.contextmanager
@@ -159,8 +159,8 @@ def _as_deployment_errors(client: Any, function: str, alias: str) -> Iterator[No
             f"Nothing answers at {client.meta.endpoint_url}. Run 'peerloan up', or name another --endpoint-url."
         ) from error
     except ClientError as error:
-        said = error.response["Error"]
-        cure = cures.get(said["Code"], "")
-        raise DeploymentError(f"{function}: {said['Code']}: {said['Message']} {cure}".rstrip()) from error
+        details = error.response["Error"]
+        cure = cures.get(details["Code"], "")
+        raise DeploymentError(f"{function}: {details['Code']}: {details['Message']} {cure}".rstrip()) from error
     except BotoCoreError as error:
         raise DeploymentError(f"{function}: {error}") from error

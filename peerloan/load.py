@@ -1,4 +1,4 @@
-"""Continuous load from a few clients, with a record of every answer. Bounded by the caller, who stops it."""
+"""Continuous load from a few clients, with a record of every answer. It runs until the caller stops it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=35)
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: when it was sent and answered (seconds, monotonic), its status (0: none), the version it names."""
+    """One request: when it was sent and answered (seconds, monotonic), its status (0 for none), the version named."""
 
     sent: float
     answered: float

@@ -1,4 +1,4 @@
-"""What a record of answers says about alias shifts: pure arithmetic on times.
+"""Whether recorded answers keep the promises about alias shifts. Pure arithmetic on times.
 
 The promises are those of the architecture: every answer names a version that the alias pointed to at some instant
 between (request start - TTL) and its end; and once an update is acknowledged, answers from the version that it removed
@@ -15,15 +15,15 @@ from peerloan.load import Answer
 
 @dataclass(frozen=True)
 class Shift:
-    """The alias was moved to ``version``: asked for and acknowledged at these times (seconds, monotonic)."""
+    """A move of the alias to ``version``, requested and acknowledged at these times (seconds, monotonic)."""
 
     version: int
-    asked: float
+    requested: float
     acknowledged: float
 
 
 def failed_answers(answers: Sequence[Answer]) -> list[Answer]:
-    """Return the answers that are no 200."""
+    """Return the answers whose status isn't 200."""
     return [answer for answer in answers if answer.status != 200]
 
 
@@ -35,9 +35,9 @@ def propagation_s(answers: Sequence[Answer], shifts: Sequence[Shift]) -> float:
     answers : sequence of Answer
         All answers, in any order.
     shifts : sequence of Shift
-        In order of time; the alias points at ``shifts[k].version`` until ``shifts[k + 1]`` is asked for.
+        In order of time; the alias points at ``shifts[k].version`` until ``shifts[k + 1]`` is requested.
     """
-    ends = [*(later.asked for later in shifts[1:]), float("inf")]
+    ends = [*(later.requested for later in shifts[1:]), float("inf")]
     return max(
         (
             answer.answered - shift.acknowledged
@@ -52,10 +52,10 @@ def propagation_s(answers: Sequence[Answer], shifts: Sequence[Shift]) -> float:
 def untrue_answers(answers: Sequence[Answer], shifts: Sequence[Shift], ttl_s: float) -> list[Answer]:
     """Return the answers that name a version the alias did not point to between (sent - TTL) and the answer.
 
-    An update holds from some instant between its asking and its acknowledgement; both ends are allowed for.
+    An update takes effect at some instant between its request and its acknowledgement, so both ends are allowed.
     """
     spans = [
-        (shift.version, shift.asked, later.acknowledged if later else float("inf"))
+        (shift.version, shift.requested, later.acknowledged if later else float("inf"))
         for shift, later in zip(shifts, [*shifts[1:], None], strict=True)
     ]
     return [
@@ -63,7 +63,7 @@ def untrue_answers(answers: Sequence[Answer], shifts: Sequence[Shift], ttl_s: fl
         for answer in answers
         if answer.status == 200
         and not any(
-            answer.version == version and asked <= answer.answered and answer.sent - ttl_s <= ended
-            for version, asked, ended in spans
+            answer.version == version and requested <= answer.answered and answer.sent - ttl_s <= ended
+            for version, requested, ended in spans
         )
     ]

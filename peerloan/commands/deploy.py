@@ -1,4 +1,4 @@
-"""The command ``deploy``: the function's code becomes a version, and its alias points to that."""
+"""The command ``deploy``: publish the function's code as a version, and point the function's alias at it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def deploy(
     url = check_url(endpoint_url, "--endpoint-url") if endpoint_url else workplace.lambda_url()
     if code is None and not is_local(url):
         raise UsageError(
-            f"On AWS the function needs its libraries for Lambda's Python: run 'make sam-build', then name what "
-            f"it made with --code {_BUILT}."
+            f"On AWS the function needs its libraries for Lambda's Python: run 'make sam-build', then name its "
+            f"result with --code {_BUILT}."
         )
     # botocore takes longer to import than most commands do.
     from peerloan import deployment
@@ -59,18 +59,18 @@ def deploy(
     source: dict[str, Any] = {"ZipFile": package}
     if len(package) > deployment.MAX_DIRECT_BYTES:
         source = _by_bucket(workplace, code_bucket, package)
-    done = deployment.deploy(
+    deployed = deployment.deploy(
         _client("lambda", url), function, alias, source, package_bytes=len(package), ready_within_s=ready_within
     )
     total_s = time.perf_counter() - began
     if as_json:
-        say_json({**dataclasses.asdict(done), "total_s": round(total_s, 3)})
+        say_json({**dataclasses.asdict(deployed), "total_s": round(total_s, 3)})
         return
-    if done.version == done.previous_version:
-        say(f"{function}: this code is version {done.version}, to which {alias!r} points already")
+    if deployed.version == deployed.previous_version:
+        say(f"{function}: this code is version {deployed.version}, to which {alias!r} points already")
     else:
-        say(f"{function}: {alias!r} -> version {done.version}, before that {done.previous_version}")
-    note(f"{total_s:.2f} s: " + ", ".join(f"{step} {spent:.2f}" for step, spent in done.seconds.items()))
+        say(f"{function}: {alias!r} -> version {deployed.version}, before that {deployed.previous_version}")
+    note(f"{total_s:.2f} s: " + ", ".join(f"{step} {spent:.2f}" for step, spent in deployed.seconds.items()))
 
 
 def _by_bucket(workplace: Workplace, bucket: str | None, package: bytes) -> dict[str, Any]:

@@ -51,13 +51,13 @@ def read_document(source: str) -> Any:
     Raises
     ------
     UsageError
-        If it is no JSON in UTF-8, or has a number that JSON can't say.
+        If it isn't JSON in UTF-8, or has a number such as NaN, which JSON has not.
     """
     try:
         text = source if source.lstrip().startswith(("{", "[")) else _read_text(source)
         return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
     except UnicodeDecodeError as error:
-        raise UsageError(f"{source!r} is not in UTF-8 ({error.reason}). Save it in UTF-8.") from error
+        raise UsageError(f"{source!r} isn't UTF-8 ({error.reason}). Save it in UTF-8.") from error
     except ValueError as error:
         raise UsageError(f"This is not JSON: {error}.") from error
     except RecursionError as error:
@@ -69,14 +69,14 @@ def _read_text(source: str) -> str:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     try:
         content = Path(source).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: no path has a NUL
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"{source[:200]!r} is neither JSON nor a file that can be read ({why}).") from error
     return content.decode("utf-8-sig")
 
 
 def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number that JSON has")
+    raise ValueError(f"{text} isn't a JSON number")
 
 
 def _finite(text: str) -> float:

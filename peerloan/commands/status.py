@@ -42,9 +42,9 @@ def status(
         raise typer.Exit(1)
 
 
-def _attempt(look: Callable[[], Any]) -> dict[str, Any]:
+def _attempt(get: Callable[[], Any]) -> dict[str, Any]:
     try:
-        return {"value": look()}
+        return {"value": get()}
     except (ServiceError, RegistryError) as error:
         return {"error": str(error)}
 
@@ -58,7 +58,9 @@ def _brief(name: str, value: Any) -> str:
         return f"{value['alias']} -> version {value['version']}{more} (revision {value['revision']})"
     if name == "versions":
         return ", ".join(map(str, value)) or "none"
-    served = ", ".join(f"version {one['version']} ({one['weight']:.1%}, as {one['form']})" for one in value["versions"])
+    served = ", ".join(
+        f"version {part['version']} ({part['weight']:.1%}, as {part['form']})" for part in value["versions"]
+    )
     return f"{value['name']} {value['alias']['name']}, revision {value['alias']['revision']}: serves {served}"
 
 

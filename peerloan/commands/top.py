@@ -1,4 +1,4 @@
-"""The command ``top``: the local emulator at work, as its status page tells it."""
+"""The command ``top``: the local emulator's requests and environments, from its status page."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _watch(console: Console, client: ApiClient, status: Mapping[str, Any], every
                 try:
                     view.update(render(client.send("GET", _STATUS_PATH)), refresh=True)
                 except ServiceError as error:
-                    # It is told apart from an idle emulator, and looked for again: it may be restarting.
+                    # Shown, so that it isn't taken for an idle emulator; and asked again, since it may be restarting.
                     view.update(Text(str(error), style="red"), refresh=True)
     except KeyboardInterrupt:
         return
@@ -76,7 +76,7 @@ def _requests(requests: Mapping[str, Any]) -> Table:
     table = _table("route", "requests/s", "last minute", "not 2xx", "p50 ms", "p90 ms", "p99 ms")
     for route, figures in [*requests["routes"].items(), ("all", requests["all"])]:
         failed = sum(count for status, count in figures["statuses"].items() if not status.startswith("2"))
-        latencies = ("" if one is None else f"{one:.1f}" for one in figures["latencyMs"].values())
+        latencies = ("" if latency is None else f"{latency:.1f}" for latency in figures["latencyMs"].values())
         rate, count = f"{figures['requestsPerSecond']:.1f}", str(figures["requests"])
         table.add_row(route, rate, count, str(failed), *latencies)
     return table
@@ -95,7 +95,7 @@ def _environments(status: Mapping[str, Any]) -> Table:
                 str(pool["waiting"]),
                 str(pool["coldStarts"]),
                 str(pool["warmStarts"]),
-                f"{sum(one['mb'] for one in pool['memory']):.0f}",
+                f"{sum(process['mb'] for process in pool['memory']):.0f}",
             )
     return table
 
@@ -107,7 +107,7 @@ def _shares(aliases: Iterable[Mapping[str, Any]], version: str) -> str:
 
 
 def _remarks(status: Mapping[str, Any]) -> list[str]:
-    """Return what a person should not overlook: faults that are set, and provisioned environments that are missing."""
+    """Return warnings: faults that are set, and provisioned environments that are missing."""
     remarks = []
     for fault in status["faults"]:
         parameters = ", ".join(f"{name} {value}" for name, value in fault["parameters"].items())
@@ -125,6 +125,6 @@ def _remarks(status: Mapping[str, Any]) -> list[str]:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        # Where the window is narrow, a name is broken rather than a figure.
+        # In a narrow window names are wrapped, figures never.
         table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number > 0, overflow="fold")
     return table

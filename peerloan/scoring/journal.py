@@ -1,8 +1,8 @@
 """How far the scoring of a file has come, on disk beside its output, so that a run that was cut off can go on.
 
-Invariant: what the journal counts as written is on the disk before the journal says so. So going on is: cut both
-outputs to the lengths that it names, and read the input from where it says. The input is known again by its size and by
-the sha256 of what was read of it, the model by the sha256 of its bytes; where one differs, all begins anew.
+Invariant: what the journal counts as written is on the disk before the journal says so. To go on, cut both
+outputs to the lengths that it names, and read the input from where it says. A run goes on only if the input's size, the
+sha256 of what was read of it, and the scorer are the same; otherwise it begins anew.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Journal:
     format : int
         The journal's.
     model : str
-        What identifies the model: name, version, sha256, form, threshold.
+        What identifies the scorer: the version's name, number, form, sha256 and threshold, or the API's address.
     source_size, source_read : int
         Bytes of the input, and how many of them are done.
     source_sha256 : str

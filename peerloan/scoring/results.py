@@ -1,4 +1,4 @@
-"""Where the results of scoring a file go, under which names while it is under way, and how rejected rows are told."""
+"""The outputs of scoring a file: their names, during the run and after it, and the format of the rejects file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ REJECTS_HEADER = b"line,column,code,detail\n"
 
 @dataclass(frozen=True)
 class Targets:
-    """The two outputs: the scored rows, and why the others are not."""
+    """The two outputs: the scored rows, and the reasons why the others aren't scored."""
 
     scored: Path
     rejects: Path
 
     @property
     def journal(self) -> Path:
-        """What remembers how far a run came."""
+        """The file that says how far a run came."""
         return self.scored.with_name(self.scored.name + ".journal")
 
     def part(self, path: Path) -> Path:
-        """Return the name that one of the two has until it is complete."""
+        """Return an output's name until it is complete."""
         return path.with_name(path.name + ".part")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out: rows in the whole file, and how many bytes of it an earlier run had done."""
+    """The result of a run: rows in the whole file, and how many bytes of it an earlier run had done."""
 
     rows: int
     rejected: int
@@ -67,9 +67,9 @@ def rejections_as_csv(rejections: Sequence[Rejection]) -> bytes:
 
 
 def put_in_place(targets: Targets, *, rejected: int) -> None:
-    """Give the complete outputs their names; done again after a cut, it does what is left.
+    """Give the complete outputs their names. After an interruption, calling it again does the rest.
 
-    There is a rejects file only if a row was rejected, and none is left over from an earlier run.
+    A rejects file exists only if a row was rejected; one of an earlier run is removed.
     """
     part = targets.part(targets.rejects)
     if rejected and part.exists():

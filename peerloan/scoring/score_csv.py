@@ -1,7 +1,7 @@
-"""Scoring a CSV file: step by step, in memory that does not grow with it, and so that it can be cut off anywhere.
+"""Scoring a CSV file in steps, in constant memory; a run that was interrupted anywhere goes on.
 
-Both outputs are written under other names and renamed when all is done. Running again after a cut gives the bytes that
-one run would have given: steps may end elsewhere, but no byte of the output depends on where a step ends.
+Both outputs are written under other names and renamed at the end. Running again after an interruption gives the bytes
+of one whole run: no byte of the output depends on where a step ends.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ class _Run:
         self._journal = journal
 
     def score(self, at: Journal, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int) -> Journal:
-        """Score what is left, and return the journal of the end."""
+        """Score the rest of the file, and return the last journal."""
         if not at.written:
-            # What an older journal says of these files ends here.
+            # An older journal doesn't describe the files that are written now.
             self._journal.unlink(missing_ok=True)
             sync_folder(self._journal.parent)
             self._scored.write((",".join([self._header.text, *RESULT_COLUMNS]) + self._header.ending).encode())
@@ -163,7 +163,7 @@ def _first_point(scorer: Scorer, file: SourceFile, header: Header) -> Journal:
 
 
 def _find_point(targets: Targets, file: SourceFile, scorer: Scorer) -> Journal | None:
-    """Return where an earlier run came to, if this one would have done the same up to there."""
+    """Return where an earlier run stopped, if this run would have written the same up to there."""
     journal = find_journal(targets.journal)
     if journal is None or journal.model != scorer.identity or journal.source_size != file.size:
         return None

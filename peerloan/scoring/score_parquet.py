@@ -1,6 +1,6 @@
 """Scoring a Parquet file, batch by batch. The only place that imports pyarrow, which is an optional dependency.
 
-A Parquet file is none until its last bytes are written, so a run that was cut off begins anew; the bytes are the same.
+A Parquet file can't be read until its last bytes are written, so a run that was interrupted begins anew.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ def score_parquet(
     source : Path
         Parquet.
     targets : Targets
-        Where to; the rejects go into a CSV file, by the number of their row.
+        The outputs; the rejects go into a CSV file, with the number of their row.
     scorer : Scorer
         A version or the API.
     on_progress : callable
-        Told how many bytes of the file are done, about.
+        Gets about how many bytes of the file are done.
     rows_a_step : int
         How many rows are in memory at once.
 
     Raises
     ------
     UsageError
-        If pyarrow is not installed, or this is no Parquet file with the ten columns.
+        If pyarrow isn't installed, or this isn't a Parquet file with the ten columns.
     """
     pyarrow, parquet = _import_pyarrow()
     size = source.stat().st_size
@@ -98,7 +98,7 @@ def _import_pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError:
         raise UsageError(
-            "Parquet needs pyarrow, which is not installed here: python -m pip install pyarrow. CSV needs nothing more."
+            "Parquet needs pyarrow, which isn't installed here: python -m pip install pyarrow. CSV needs nothing more."
         ) from None
     return pyarrow, pyarrow.parquet
 
@@ -146,7 +146,7 @@ def _check(columns: Columns, first_row: int) -> tuple[list[bool] | None, list[Re
     """Return which rows are right, None if all are, and what is wrong with the others."""
     if are_right(columns):
         return None, []
-    # NaN is how a missing number is told here.
+    # A missing number is NaN in a column, and None in a record.
     records = [
         {
             name: None if name in NUMERIC_NAMES and np.isnan(value) else value

@@ -230,7 +230,7 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan
         (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
         (["predict", "{"], 2, "not JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
-        (["predict", "{}", "--url", "not-a-url"], 2, "'not-a-url' (--url) is no address"),
+        (["predict", "{}", "--url", "not-a-url"], 2, "'not-a-url' (--url) isn't an address"),
         (["predict", "loans.csv", "--url", "http://127.0.0.1:9"], 2, "score loans.csv --url http://127.0.0.1:9"),
         (["--endpoint-url", "not-a-url", "versions"], 2, "'not-a-url' (--endpoint-url"),
         (["status", "--url", "http://127.0.0.1:9"], 1, ""),

@@ -125,7 +125,7 @@ def test_shifts_under_load_lose_no_request_and_keep_both_promises(service: Servi
         answer
         for shift, following in itertools.pairwise(shifts[1:])
         for answer in load.answers
-        if shift.acknowledged + ALIAS_TTL_S < answer.sent < following.asked
+        if shift.acknowledged + ALIAS_TTL_S < answer.sent < following.requested
     ]
     assert settled, "no request was sent after the TTL, so nothing was shown"
     assert {answer.version for answer in load.answers} == {1, 2}

@@ -39,7 +39,7 @@ def test_a_json_file_may_have_a_byte_order_mark_and_must_be_utf_8(tmp_path: Path
     path.write_text('{"purpose": "café"}', encoding="utf-8-sig")
     assert read_document(str(path)) == {"purpose": "café"}
     path.write_text('{"purpose": "café"}', encoding="latin-1")
-    with pytest.raises(UsageError, match="not in UTF-8"):
+    with pytest.raises(UsageError, match="isn't UTF-8"):
         read_document(str(path))
 
 
@@ -70,15 +70,15 @@ def test_what_an_event_leaves_open_is_no_trace(event: Mapping[str, Any]) -> None
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ({"body": "not base64!", "isBase64Encoded": True}, "no base64"),
+        ({"body": "not base64!", "isBase64Encoded": True}, "body isn't base64"),
         ({"body": "\ud800"}, "body"),
-        ({"body": {"dti": 1}}, "'body' is no text"),
-        ({"headers": ["accept"]}, "'headers' is no object"),
+        ({"body": {"dti": 1}}, "'body' isn't a text"),
+        ({"headers": ["accept"]}, "'headers' isn't an object"),
         ({"headers": {"accept": "a\nb"}}, "'accept'"),
         ({"headers": {"accept": "é"}}, "'accept'"),
         ({"rawPath": "@elsewhere/"}, "slash"),
-        ({"requestContext": "POST"}, "'requestContext' is no object"),
-        ({"requestContext": {"http": {"method": 7}}}, "'method' is no text"),
+        ({"requestContext": "POST"}, "'requestContext' isn't an object"),
+        ({"requestContext": {"http": {"method": 7}}}, "'method' isn't a text"),
     ],
 )
 def test_an_event_that_is_none_names_the_part(part: Mapping[str, Any], said: str) -> None:
