@@ -29,7 +29,9 @@ print(json.dumps({name: os.path.exists(value) for name, value in options.items()
 
 def recipe(folder: Path, target: str) -> list[str]:
     """Return the words of the one command that a target runs with Python or as peerloan, as `make` would."""
-    done = subprocess.run(["make", "-n", target], cwd=folder, capture_output=True, text=True, check=True)
+    # Installed already: only the recipe itself is printed.
+    command = ["make", "-n", "-o", ".venv/.installed", "-o", ".venv/.installed-dev", target]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     text = done.stdout.replace("\\\n", " ")
     (line,) = [line for line in text.splitlines() if "tests/load/" in line or ".venv/bin/peerloan " in line]
     words = shlex.split(line)
@@ -42,6 +44,9 @@ def recipe(folder: Path, target: str) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """A clone in which both models are trained and the environment is installed."""
     shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv").mkdir()
+    for name in (".venv/.installed", ".venv/.installed-dev"):
+        (tmp_path / name).touch()
     for name in ("basic", "improved"):
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "model.pkl").touch()
