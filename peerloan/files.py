@@ -27,7 +27,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileWriteError(Path(error.filename or path), error) from error
+        # Users know the file, not the draft beside it. A folder above it is named, too.
+        is_draft = error.filename is None or str(error.filename).startswith(str(path))
+        raise FileWriteError(path if is_draft else Path(error.filename), error) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

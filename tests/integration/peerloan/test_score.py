@@ -122,7 +122,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
         (["loans.csv", "--alias", "nobody"], "nobody"),
         (["loans.csv", "--url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
         (["loans.csv", "--url", "http://127.0.0.1:9", "--version", "1"], "leave out --version"),
-        (["loans.csv", "--out", "/sys/out.csv"], "/sys/out.csv.part could not be written: "),
+        (["loans.csv", "--out", "/sys/out.csv"], "/sys/out.csv could not be written: "),
     ],
 )
 def test_what_can_not_be_done_is_said(bucket: str, tmp_path: Path, words: list[str], message: str) -> None:
