@@ -108,7 +108,7 @@ def next_rollout(current: Alias | None, alias: str, revision: int, versions: tup
 
 def _parse(document: Mapping[str, Any]) -> Alias:
     weights = documents.mapping(documents.mapping(document, "routing_config"), "additional_version_weights")
-    routing_config = RoutingConfig({int(key): documents.number(weights, key) for key in weights})
+    routing_config = RoutingConfig({_version_number(key): documents.number(weights, key) for key in weights})
     alias = Alias(
         format=documents.check_format(document, ALIAS_FORMAT),
         alias=documents.text(document, "alias"),
@@ -123,3 +123,10 @@ def _parse(document: Mapping[str, Any]) -> Alias:
     )
     routing_config.check(alias.version)
     return alias
+
+
+def _version_number(key: str) -> int:
+    # "8" alone: with "08" or " 8" beside it, one version would have two weights.
+    if str(number := int(key)) != key:
+        raise ValueError(f"{key!r} isn't a version number")
+    return number

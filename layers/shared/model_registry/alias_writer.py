@@ -16,10 +16,13 @@ from model_registry.alias import Alias, RoutingConfig, next_rollout
 from model_registry.errors import (
     AliasConflictError,
     AliasNotFoundError,
+    ArtifactMismatchError,
     InvalidAliasError,
+    InvalidManifestError,
     NoEarlierVersionError,
     ObjectNotFoundError,
     PreconditionFailedError,
+    VersionDamagedError,
     VersionNotFoundError,
 )
 from model_registry.reader import AliasSnapshot, RegistryReader, is_published
@@ -96,7 +99,7 @@ class AliasWriter:
             If somebody else moved the alias first.
         VersionNotFoundError
             If a version does not exist.
-        ArtifactMismatchError
+        ArtifactMismatchError, VersionDamagedError
             If a version that is new to the alias is damaged.
         InvalidAliasError
             If the weights break the rules, or the alias document in the bucket can't be used.
@@ -123,7 +126,8 @@ class AliasWriter:
         """Point an alias back at the version in charge before.
 
         While two versions share the traffic, that is the main one alone. Else it is the main version of the latest
-        earlier revision that had another one which still exists; so a second roll-back undoes the first.
+        earlier revision that had another one which still exists and isn't damaged; so a second roll-back undoes the
+        first. The reason in the history names the damaged versions that were passed over.
 
         Raises
         ------
@@ -142,13 +146,20 @@ class AliasWriter:
             return self.assign(alias, current.version, expected_revision=revision, reason=reason)
         reason = reason or f"roll back from version {current.version}"
         published = self.reader.list_versions()
+        damaged: list[int] = []
         # Newest first, and no more than needed: this is the moment when it has to be quick.
         for number in reversed(self.reader.list_revisions(alias)):
             past = self._find_revision(alias, number)
-            if past and past.version != current.version and past.version in published:
-                return self.assign(alias, past.version, expected_revision=revision, reason=reason)
+            if not past or past.version in (current.version, *damaged) or past.version not in published:
+                continue
+            note = f" ({_list_damaged(damaged)})" if damaged else ""
+            try:
+                return self.assign(alias, past.version, expected_revision=revision, reason=reason + note)
+            except (ArtifactMismatchError, InvalidManifestError, VersionDamagedError):
+                damaged.append(past.version)
+        but = f" ({_list_damaged(damaged)})" if damaged else ""
         raise NoEarlierVersionError(
-            f"Alias {alias!r} has not pointed at another version that still exists. Set it to one by number."
+            f"Alias {alias!r} has not pointed at another version that still exists{but}. Set it to one by number."
         )
 
     def _find_alias(self, alias: str) -> AliasSnapshot | None:
@@ -192,9 +203,14 @@ class AliasWriter:
         # A new environment has no last good version to fall back on: so no damaged one may be put in charge.
         for version in versions:
             manifest = self.reader.get_manifest(version)
-            self.reader.get_artifact(manifest)
-            if manifest.serving_form:
-                self.reader.get_serving_form(manifest)
+            try:
+                self.reader.get_artifact(manifest)
+                if manifest.serving_form:
+                    self.reader.get_serving_form(manifest)
+            except VersionDamagedError:
+                # A deletion that began meanwhile removes files too; then the version doesn't exist.
+                self._require_published((version,))
+                raise
 
     def _swap(self, update: Alias, current: AliasSnapshot | None) -> None:
         key = names.alias_key(self.model, update.alias)
@@ -249,3 +265,7 @@ class AliasWriter:
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _list_damaged(versions: list[int]) -> str:
+    return f"damaged: version {', '.join(map(str, versions))}"

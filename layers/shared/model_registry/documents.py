@@ -1,7 +1,7 @@
 """Reading fields out of JSON documents that somebody else may have written.
 
 Every function returns the value with its type or raises ``ValueError`` that names the field; callers turn that into
-their own error. Kept apart because manifests and aliases are read with the same care.
+their own error. Manifests and aliases are both read with them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from model_registry import strict_json
+from model_registry.strict_json import StrictJsonError
+
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in ``body``; NaN, Infinity and anything but an object are refused."""
-    document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    """Return the JSON object in ``body``, read by ``strict_json``; raise ``ValueError`` for anything else."""
+    try:
+        document = strict_json.parse(body.decode("utf-8"))
+    except StrictJsonError as error:
+        raise ValueError(f"it {error}") from None
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     return document
@@ -86,7 +92,3 @@ def array(document: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"{name!r} is not an array")
     return value
-
-
-def _refuse_constant(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON number")

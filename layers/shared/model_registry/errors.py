@@ -64,6 +64,19 @@ class VersionNotFoundError(RegistryError):
         self.version = version
 
 
+class VersionDamagedError(RegistryError):
+    """A published version lacks a file: it was removed from the bucket by hand, or by a lifecycle rule."""
+
+    def __init__(self, model: str, version: int, key: str) -> None:
+        super().__init__(
+            f"Version {version} of {model!r} is damaged: its file {key!r} is missing. "
+            "Restore the file, publish the model again, or choose another version."
+        )
+        self.model = model
+        self.version = version
+        self.key = key
+
+
 class AliasNotFoundError(RegistryError):
     """The alias was never set."""
 

@@ -13,6 +13,7 @@ from model_registry.errors import (
     ArtifactMismatchError,
     InvalidAliasError,
     ObjectNotFoundError,
+    VersionDamagedError,
     VersionNotFoundError,
 )
 from model_registry.manifest import Artifact, Manifest
@@ -83,8 +84,8 @@ class RegistryReader:
         ------
         ArtifactMismatchError
             If these are not the bytes that the manifest describes.
-        VersionNotFoundError
-            If there is no pickle.
+        VersionDamagedError
+            If the pickle is missing.
         """
         return self._get_file(manifest.version, names.pickle_key(self.model, manifest.version), manifest.artifact)
 
@@ -143,7 +144,7 @@ class RegistryReader:
         try:
             body = self._store.get(key).body
         except ObjectNotFoundError:
-            raise VersionNotFoundError(self.model, version) from None
+            raise VersionDamagedError(self.model, version, key) from None
         actual = Artifact.of(body)
         if actual.size_bytes != expected.size_bytes:
             raise ArtifactMismatchError(self.model, version, "size in bytes", expected.size_bytes, actual.size_bytes)

@@ -16,6 +16,7 @@ from model_registry.errors import (
     InvalidAliasError,
     InvalidNameError,
     NoEarlierVersionError,
+    VersionDamagedError,
     VersionInUseError,
     VersionNotFoundError,
 )
@@ -340,3 +341,45 @@ def test_fault_12_a_damaged_version_is_not_put_in_charge(store: ObjectStore, fil
     with pytest.raises(ArtifactMismatchError):
         writer.assign("live", 1, routing_config=RoutingConfig({2: 0.1}))
     assert writer.reader.get_alias("live").alias.revision == 1
+
+
+def test_an_alias_document_with_a_key_twice_is_never_written_over(store: ObjectStore) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    writer.assign("live", 1)
+    key = "late-payer/aliases/live.json"
+    damaged = store.get(key).body.replace(b'"version": 1', b'"version": 1, "version": 2')
+    store.put(key, damaged)
+    with pytest.raises(InvalidAliasError, match="'version' twice"):
+        writer.assign("live", 2)
+    assert store.get(key).body == damaged
+
+
+@pytest.mark.parametrize("file", ["model.pkl", "serving-form.npz"])
+@pytest.mark.parametrize("damage", ["lost", "changed"])
+def test_a_rollback_passes_over_a_damaged_version_and_says_so(store: ObjectStore, file: str, damage: str) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    writer.publish(make_candidate(b"pickle 3"))
+    for version in (1, 2, 3):
+        writer.assign("live", version)
+    key = f"late-payer/versions/2/{file}"
+    store.delete(key)
+    if damage == "changed":
+        store.put(key, b"something else")
+    rolled_back = writer.roll_back("live")
+    assert rolled_back.version == 1
+    assert rolled_back.reason == "roll back from version 3 (damaged: version 2)"
+
+
+def test_a_rollback_to_nothing_but_damaged_versions_names_them(store: ObjectStore) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    writer.assign("live", 1)
+    before = writer.assign("live", 2)
+    store.delete("late-payer/versions/1/model.pkl")
+    with pytest.raises(NoEarlierVersionError, match="damaged: version 1"):
+        writer.roll_back("live")
+    with pytest.raises(VersionDamagedError, match=r"Version 1 .* is damaged: its file '.*model\.pkl'"):
+        writer.assign("live", 1)
+    assert writer.reader.get_alias("live").alias == before

@@ -18,7 +18,7 @@ from model_artifact.schema import FIELDS
 from model_artifact.verification import running_environment
 from model_kit import dumped
 from model_registry.candidate import Inspection
-from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionNotFoundError
+from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionDamagedError
 from model_registry.manifest import Reasons
 from model_registry.reader import RegistryReader
 from model_registry.stores.memory import InMemoryStore
@@ -104,7 +104,7 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
     with pytest.raises(ArtifactMismatchError, match="sha256"):
         load_version(reader, version)
     reader._store.delete(key)
-    with pytest.raises(VersionNotFoundError):
+    with pytest.raises(VersionDamagedError):
         load_version(reader, version)
 
 

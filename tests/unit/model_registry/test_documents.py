@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.alias import Alias, RoutingConfig
-from model_registry.errors import InvalidManifestError
+from model_registry.errors import InvalidAliasError, InvalidManifestError
 from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold
 
 MANIFEST = Manifest(
@@ -69,3 +69,22 @@ def test_a_manifest_that_is_wrong_says_where(change: dict[str, Any], named: str)
     document = {**json.loads(MANIFEST.to_json()), **change}
     with pytest.raises(InvalidManifestError, match=named):
         Manifest.from_json(json.dumps(document).encode())
+
+
+ALIAS = Alias("live", 3, 7, RoutingConfig({8: 0.1}), "live-1", "2026-01-01", "tester", "", "id").to_json().decode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"version": 7', '"version": 7, "version": 9', "has the key 'version' twice"),
+        ('"8": 0.1', '"8": 0.1, "8": 0.9', "has the key '8' twice"),
+        ('"8": 0.1', '"08": 0.1', "'08' isn't a version number"),
+        ('"8": 0.1', '" 8": 0.1', "' 8' isn't a version number"),
+        ('"8": 0.1', '"8": NaN', "it holds NaN"),
+    ],
+)
+def test_an_alias_document_that_can_be_read_in_two_ways_is_refused(old: str, new: str, message: str) -> None:
+    assert old in ALIAS
+    with pytest.raises(InvalidAliasError, match=message):
+        Alias.from_json(ALIAS.replace(old, new).encode())

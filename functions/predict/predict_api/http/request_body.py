@@ -1,19 +1,19 @@
-"""From an HTTP body to one JSON object: size, media type, encoding, and JSON stricter than Python's own. Pure."""
+"""From an HTTP body to one JSON object: size, media type, encoding, and ``strict_json``'s rules. Pure."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic_core import from_json
 
+from model_registry import strict_json
+from model_registry.strict_json import StrictJsonError
 from predict_api.http.errors import MalformedRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
 MAX_BODY_BYTES = 1024 * 1024
-_MAX_QUOTED_NAME = 64
 
 
 def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
     Parameters
     ----------
     body : str or None
-        As in the event; None and the empty string both mean that there is none.
+        As in the event; None and the empty string both mean that there is no body.
     is_base64 : bool
         Whether the gateway flagged the body so.
     headers : mapping of str to str
@@ -45,7 +45,7 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
     if isinstance(document, list):
         raise MalformedRequestError('The body is an array. Put the records into an envelope: {"instances": [...]}.')
     if not isinstance(document, dict):
-        raise MalformedRequestError("The body is no JSON object. Send one record or an envelope of records.")
+        raise MalformedRequestError("The body isn't a JSON object. Send one record or an envelope of records.")
     return document
 
 
@@ -84,7 +84,7 @@ def _too_large() -> RequestTooLargeError:
 
 def _decode(raw: bytes) -> str:
     try:
-        # RFC 8259 lets a reader ignore a byte order mark, and Windows' tools write one.
+        # RFC 8259 lets a reader ignore a byte order mark; tools on Windows write one.
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedRequestError(f"The body is not UTF-8: see its byte {error.start + 1}.") from None
@@ -96,13 +96,13 @@ def parse(text: str) -> object:
         document: object = from_json(text, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return parse_strictly(text)
-    # Each member of an object has a colon of its own in the text, so where there are no more of them than members were
-    # found, no key came twice. Where there are (a colon in a value is enough), the slower way looks closely.
+    # Each member of an object has a colon in the text. If there are as many members as colons, no key came twice. If
+    # there are more colons (one in a value is enough), the slower parser looks closely.
     return document if text.count(":") == _count_members(document) else parse_strictly(text)
 
 
 def _count_members(document: object) -> int:
-    """Return how many members the objects have, as deep as right requests go: never more than there are."""
+    """Count the members of the objects as deep as right requests go, so at most as many as there are."""
     if not isinstance(document, dict):
         return 0
     count = len(document)
@@ -117,27 +117,6 @@ def _count_members(document: object) -> int:
 def parse_strictly(text: str) -> object:
     """Parse by Python's own parser, five times slower: it says what is wrong, and sees each key."""
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedRequestError(f"The body is not JSON: {error.msg.partition(':')[0]} at {where}.") from None
-    except RecursionError:
-        raise MalformedRequestError("The body is nested too deeply.") from None
-    except ValueError:
-        # Python refuses to convert integers of thousands of digits.
-        raise MalformedRequestError("The body holds a number with too many digits.") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) == len(pairs):
-        return document
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
-    quoted = f"The key {twice!r}" if len(twice) <= _MAX_QUOTED_NAME else "A key"
-    raise MalformedRequestError(f"{quoted} occurs twice in one object. Send each key once.")
-
-
-def _refuse_constant(token: str) -> NoReturn:
-    # Python's parser takes NaN, Infinity and -Infinity; JSON has none of them.
-    raise MalformedRequestError(f"The body is not JSON: it holds {token}. Send null where a value is missing.")
+        return strict_json.parse(text)
+    except StrictJsonError as error:
+        raise MalformedRequestError(f"The body {error}.") from None

@@ -1,0 +1,53 @@
+"""The product's one reader of JSON that somebody else wrote. Imports the standard library only.
+
+Python's own parser takes a key twice (the last one wins), NaN and Infinity. This one refuses them, and says clearly
+what is wrong with a text that is nested too deeply or has numbers too long for Python.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+_MAX_QUOTED_NAME = 64
+
+
+class StrictJsonError(ValueError):
+    """The text can't be read as JSON in one way; the message goes on after "it" or "the body". It quotes no value."""
+
+
+def parse(text: str) -> Any:
+    """Return what a JSON text says.
+
+    Raises
+    ------
+    StrictJsonError
+        If it isn't JSON, has a key twice in one object, holds NaN or Infinity, is nested too deeply, or has a number
+        with too many digits.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise StrictJsonError(f"is not JSON: {error.msg.partition(':')[0]} at {place}") from None
+    except RecursionError:
+        raise StrictJsonError("is nested too deeply") from None
+    except StrictJsonError:
+        raise
+    except ValueError:
+        # Python refuses to convert integers of thousands of digits.
+        raise StrictJsonError("holds a number with too many digits") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) == len(pairs):
+        return document
+    names = [name for name, _ in pairs]
+    repeated = next(name for name in names if names.count(name) > 1)
+    key = f"the key {repeated!r}" if len(repeated) <= _MAX_QUOTED_NAME else "a key"
+    raise StrictJsonError(f"has {key} twice in one object; write each key once")
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise StrictJsonError(f"is not JSON: it holds {constant}; write null where a value is missing")
