@@ -81,7 +81,7 @@ async def _run_until_it_returns(work: Callable[[], Awaitable[object]], name: str
     while True:
         try:
             await work()
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged; the task begins again
             _log.exception("the background task '%s' failed; it begins again in %g s", name, pause_s)
             await asyncio.sleep(pause_s)
         else:

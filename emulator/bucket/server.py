@@ -72,7 +72,7 @@ class BucketServer:
         loop = asyncio.get_running_loop()
         try:
             answer = await loop.run_in_executor(self._workers, self._store.answer, asked)
-        except Exception:
+        except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed", request.method, request.raw_path)
             answer = error_answer(500, "InternalError", "We encountered an internal error. Please try again.")
         return _to_response(request.method, answer)

@@ -127,7 +127,7 @@ class WriteThrough:
             _log.error("the data folder refused a write: %s; %s %s is undone", refusal, request.method, bucket)
             self._put_back(bucket, key, query)
             return error_answer(500, "InternalError", f"The data folder refused the write: {refusal.strerror}.")
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever fails, the change is undone
             _log.exception("%s %s could not be kept and is undone", request.method, request.target)
             self._put_back(bucket, key, query)
             return error_answer(500, "InternalError", "The change could not be kept and is undone.")
@@ -138,7 +138,7 @@ class WriteThrough:
     def _ask(self, request: S3Request) -> S3Answer:
         try:
             return self._memory.answer(request)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # moto lets some malformed requests through to a plain exception; S3 answers InternalError.
             _log.exception("moto failed on %s %s", request.method, request.target)
             return error_answer(500, "InternalError", f"{type(error).__name__}: {error}")

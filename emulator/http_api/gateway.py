@@ -162,7 +162,7 @@ class Gateway:
             # The client has gone, or what it sends is no HTTP: there is nobody to answer.
             request.protocol.force_close()
             return web.Response(status=400)
-        except Exception:
+        except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed in the gateway", request.method, request.raw_path)
             response = INTERNAL_SERVER_ERROR
         if self._cors is not None and response is not preflight:

@@ -130,7 +130,7 @@ class ControlApi:
             # The client has gone, or what it sends is no HTTP: there is nobody to answer.
             request.protocol.force_close()
             return web.Response(status=400)
-        except Exception:
+        except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed", request.method, request.path)
             answer = answers.refused(answers.internal_error())
         headers = {"x-amzn-RequestId": request_id, "Content-Type": "application/json", **answer.headers}

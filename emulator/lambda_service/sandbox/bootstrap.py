@@ -138,7 +138,7 @@ def serve_forks(settings: dict[str, Any]) -> None:
         from awslambdaric.lambda_runtime_hooks_runner import run_before_snapshot
 
         run_before_snapshot()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - the function's own, reported
         _send(control, {"error": _init_error(bootstrap, error)})
         return
     # What is alive now stays alive in every fork: taken out of the collector's sight, its pages stay shared.
@@ -291,7 +291,7 @@ def _become_environment(
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the function's own, reported
         import traceback
 
         traceback.print_exc()

@@ -53,7 +53,7 @@ def _once(ask: Ask) -> Ask:
             kept[door] = Future()
             try:
                 kept[door].set_result(ask(door))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised where the answer is read
                 kept[door].set_exception(error)
         return kept[door].result()
 

@@ -92,7 +92,7 @@ class PredictionApi:
             route = self._find_route(_path(event), exchange.method)
             exchange.route = route.pattern
             response = route.answer(event, exchange)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any failure is a problem document
             response = self._describe(error, exchange)
         answer = _as_event_answer(response, exchange)
         self._telemetry.request_finished(exchange, response.status, self._follower.staleness_s())

@@ -182,7 +182,7 @@ class AliasFollower:
                 changed = self._reader.get_alias_if_changed(self._alias, self._snapshot.etag)
                 self._snapshot = changed or self._snapshot
         # An alias that can't be read, for whatever reason, leaves in charge what is in charge.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last good version stays
             self._failures = after_failure(self._failures, self._clock.now(), self._back_off)
             self._observer.alias_look_up_failed(error, self._failures.count, self._failures.wait_s)
             return

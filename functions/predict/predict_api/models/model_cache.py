@@ -97,7 +97,7 @@ class ModelCache:
         try:
             model = self._load(self._reader, version)
         # Whatever goes wrong with a candidate, the version in charge keeps serving.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last good version stays
             self._remember_failure(version, error)
             return None
         self._failures.pop(version, None)

@@ -90,7 +90,7 @@ def _look(folder: Path) -> dict[str, Any]:
         form = compile_verified(pipeline, request["probe_records"]) if len(probes) else None
     except ArtifactError as error:
         return {"refused": str(error)}
-    except Exception as error:  # whatever a foreign model does with a record
+    except Exception as error:  # noqa: BLE001 - whatever a foreign model does with a record
         return {
             "refused": f"The model can't score the probe records, some of which have gaps or an unseen label "
             f"({type(error).__name__}: {error}). Let the pipeline impute what is missing and ignore unknown labels."

@@ -273,7 +273,7 @@ def _check_pickled_version(data: bytes) -> None:
 def _find_pickled_version(data: bytes) -> str | None:
     try:
         unpacked = open_stream(data, MAX_UNPACKED_BYTES).read()
-    except Exception:  # the file is damaged in one of many ways, which is being reported already
+    except Exception:  # noqa: BLE001 - the file is damaged in one of many ways, which is being reported already
         return None
     found = _PICKLED_VERSION.search(unpacked)
     return found.group(1).decode() if found else None

@@ -140,7 +140,7 @@ class S3Store:
         def read() -> None:
             try:
                 outcome.append(self._read(key, conditions, reading))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised by the thread that waits
                 outcome.append(error)
 
         thread = threading.Thread(target=read, name=f"read of {key}", daemon=True)

@@ -17,7 +17,8 @@ GUIDE = ["GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /{p
 
 def table(*keys: str, stage: str = "$default") -> RouteTable:
     routes = [
-        HttpRoute("ANY", "$default", "F") if key == "$default" else HttpRoute(*key.split(" ", 1), "F") for key in keys
+        HttpRoute("ANY", "$default", "F") if key == "$default" else HttpRoute(*key.split(" ", 1), "F")
+        for key in keys  # type: ignore[call-arg]
     ]
     return RouteTable(routes, stage)
 

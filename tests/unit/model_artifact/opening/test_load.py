@@ -35,7 +35,7 @@ def _fitted_kinds() -> dict[str, object]:
     def with_columns(model: object) -> Pipeline:
         encoded = columns.transform(features)
         return Pipeline(
-            [*columns.steps, ("scale", StandardScaler().fit(encoded)), ("model", model.fit(encoded, target))]
+            [*columns.steps, ("scale", StandardScaler().fit(encoded)), ("model", model.fit(encoded, target))]  # type: ignore[attr-defined]
         )
 
     return {
@@ -68,7 +68,7 @@ def test_the_usual_kinds_of_classifiers_can_be_loaded() -> None:
     features = small_quarter().features
     for name, model in _fitted_kinds().items():
         loaded = load_pipeline(dumped(model))
-        assert np.array_equal(loaded.predict_proba(features), model.predict_proba(features)), name
+        assert np.array_equal(loaded.predict_proba(features), model.predict_proba(features)), name  # type: ignore[attr-defined]
 
 
 def test_what_is_loaded_runs_in_one_thread_and_says_nothing() -> None:
