@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model soak reliability lock clean
+.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model soak reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LAMBDA_PORT ?= 3001
 BUCKET_PORT ?= 9000
+# How many processes run the tests: auto is two for each processor, since tests that start a stack wait a lot.
+TEST_PROCESSES ?= auto
+# Which tests `make test` runs: make test TESTS=tests/unit/emulator
+TESTS ?= tests
 # What installs: uv, from PATH or else put into the environment by pip. `make PIP=pip …` has pip do it all.
 PIP ?= uv
 
@@ -18,7 +22,10 @@ run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C e
 	@$(BIN)/peerloan up --port $(PORT) --lambda-port $(LAMBDA_PORT) --bucket-port $(BUCKET_PORT)
 
 test: setup-dev ## Run every test that needs no Docker
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup $(TESTS)
+
+coverage: setup-dev ## Run the unit and contract tests, and print the branches that they reach
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --cov --cov-report term tests/unit tests/contract
 
 demo: setup ## A new model version goes live and back, ten times, under load
 	@$(BIN)/peerloan demo
@@ -111,7 +118,7 @@ soak: setup-dev ## 100,000 requests while environments are killed at random
 	@$(BIN)/python tests/load/soak.py
 
 reliability: setup-dev ## Run the fault tests; write docs/reliability.md and the tests of docs/emulator-fidelity.md
-	$(BIN)/pytest --numprocesses 2 -m "fault and not sam and not awscli" --fault-report build/faults.json
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup -m "fault and not sam and not awscli" --fault-report build/faults.json
 	$(BIN)/python tests/reliability.py build/faults.json docs/reliability.md
 	$(BIN)/python -m tests.fidelity
 
@@ -119,4 +126,4 @@ lock: setup-dev ## Pin all environments anew
 	env-setup/lock.sh $(CURDIR)/env-setup/uv.sh $(CURDIR)/$(VENV)
 
 clean: ## Remove what the targets above made, but not the local bucket
-	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
