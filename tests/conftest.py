@@ -1,7 +1,7 @@
-"""What all tests share: the table of faults that `make reliability` writes.
+"""What all tests share: the order they run in, a bucket, credentials that do no harm, the outcomes of fault tests.
 
-Every test that holds a row of the faults that the project is meant to survive is marked ``fault(number)``; this
-collects their outcomes, so that docs/reliability.md can say which test holds which row.
+A test that holds a row of docs/reliability.md is marked ``fault(number)``. The outcomes of these tests are collected,
+so that `make reliability` can write which test holds which row.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from processes import emulator_process
 
@@ -23,6 +24,37 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # A shell's background job ignores SIGINT, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+# What takes longest begins first, so that no process is left alone with it at the end.
+LONGEST_FIRST = (
+    "tests/integration/training/",
+    "tests/integration/load/",
+    "tests/integration/service/",
+    "tests/integration/peerloan/",
+    "tests/integration/model_artifact/",
+    "tests/unit/training/",
+    "tests/integration/",
+)
+MOST_PROCESSES = 16
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return twice the processors: a test that starts a stack waits for half of its time."""
+    return min(2 * (os.cpu_count() or 1), MOST_PROCESSES)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by how long those of their folder take."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, folder in enumerate(LONGEST_FIRST) if item.nodeid.startswith(folder)), len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
