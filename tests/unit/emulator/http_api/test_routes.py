@@ -16,11 +16,8 @@ GUIDE = ["GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /{p
 
 
 def table(*keys: str, stage: str = "$default") -> RouteTable:
-    routes = [
-        HttpRoute("ANY", "$default", "F") if key == "$default" else HttpRoute(*key.split(" ", 1), "F")
-        for key in keys  # type: ignore[call-arg]
-    ]
-    return RouteTable(routes, stage)
+    methods = (("ANY", key) if key == "$default" else key.split(" ", 1) for key in keys)
+    return RouteTable([HttpRoute(method, path, "F") for method, path in methods], stage)
 
 
 def found(routes: RouteTable, method: str, path: str) -> tuple[str, dict[str, str]] | None:
