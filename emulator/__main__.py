@@ -1,4 +1,4 @@
-"""``python -m emulator``: the command line. Dispatches, and turns errors into exit codes.
+"""``python -m emulator``: runs the command that the command line names, and turns errors into exit codes.
 
 Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
 """
@@ -27,10 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "start")
     options = make_parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    # The transform counts what it does for a service that is not there, and says so when it is done.
+    # SAM's transform logs that it can't report its usage figures.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     if options.ignored:
-        say(f"emulator: of no effect here, where there is no Docker: {', '.join(options.ignored)}")
+        say(f"emulator: no effect without Docker: {', '.join(options.ignored)}")
     try:
         if getattr(options, "life_fd", None) is not None:
             from emulator.lambda_service.sandbox.bootstrap import die_with_emulator
@@ -114,7 +114,7 @@ def _listening(options: argparse.Namespace, **ports: Any) -> Any:
 
 
 def _project_options(options: argparse.Namespace) -> Any:
-    # Not for the bucket, which is up sooner without them.
+    # Imported here, so that the bucket starts sooner without them.
     from emulator.cli.options import parse_parameter_overrides, parse_retry_waits, read_env_vars, read_faults_file
     from emulator.cli.serve import ProjectOptions
     from emulator.lambda_service.data_plane.invoke_service import Limits
@@ -139,7 +139,7 @@ def _project_options(options: argparse.Namespace) -> Any:
 
 
 def _private_paths(options: argparse.Namespace) -> tuple[Path, ...]:
-    """Return what the emulator writes; where another one is told to, in this project, is only guessed."""
+    """Return the places that the emulator writes to, the default ones of other emulators in this project included."""
     named = (getattr(options, name, None) for name in ("state_dir", "data_dir", "log_file", "ready_file"))
     return (DEFAULT_STATE_DIR, DEFAULT_DATA_DIR, *(path for path in named if path is not None))
 

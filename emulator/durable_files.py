@@ -1,6 +1,6 @@
-"""Files that are on disk, whole, by the time a call returns: temp file, fsync, rename, fsync of the folder.
+"""Writes files so that they are whole and on disk when a call returns: temporary file, fsync, rename, fsync of the folder.
 
-A reader sees the old content or the new one, at any instant and after any crash.
+A reader sees the old content or the new one, at every moment and after every crash.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def remove_durably(paths: Iterable[Path]) -> None:
-    """Remove files; they stay removed after a crash. A file that is not there counts as removed."""
+    """Remove files; they stay removed after a crash. A file that doesn't exist counts as removed."""
     folders: set[Path] = set()
     for path in paths:
         path.unlink(missing_ok=True)
@@ -55,10 +55,10 @@ def remove_durably(paths: Iterable[Path]) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make a folder, and its parents, so that they survive a crash."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for one in reversed(missing):
-        sync_folder(one.parent)
+    for path in reversed(missing):
+        sync_folder(path.parent)
 
 
 def remove_folder(folder: Path) -> None:
@@ -75,7 +75,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's list of names durable (a rename lives in the folder, not in the file)."""
+    """Bring a folder's list of names to disk: a rename changes the folder, not the file."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -97,7 +97,7 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; False if another process holds it."""
+        """Take the lock, and return whether it was free."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +108,7 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back, if held."""
+        """Give the lock back if it is held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

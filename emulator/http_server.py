@@ -11,17 +11,32 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from emulator.supervision import BackgroundTasks
 
+ADMIN_PATH = "/_emulator/"
 _LOOKS_PER_PAUSE = 4
 _BACKLOG = 1024
 # aiohttp's messages go on with what the client has sent, after a colon or in quotes.
 _OWN_WORDS = re.compile(r"[^:'\"\n]*")
+
+
+class AdminPages(Protocol):
+    """The emulator's own pages, which the HTTP API's port and that of Lambda's API both have."""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the page for a path under `ADMIN_PATH`."""
+
+
+async def invite_body(request: web.BaseRequest) -> None:
+    """Tell a client that waits for permission to send its body; boto3 does, for up to a second."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 class _ClientFaultsInOneLine(logging.Filter):

@@ -1,4 +1,4 @@
-"""Requests of the last minute: how many, with what outcome, how long. Pure but for its clock."""
+"""Counts the requests of the last minute by route, status and latency. Pure but for its clock."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WINDOW_S = 60
-# Requests a second are those of the last whole seconds, so that a change shows soon.
+# Requests a second are averaged over so many whole seconds, so that a change shows soon.
 _RATE_OVER_S = 5
-# Latencies are counted in classes, each 9 % wider than the one before: from 10 µs on, up to 15 minutes.
+# Latencies are counted in classes from 10 µs to 15 minutes, each 9 % wider than the last.
 _CLASSES_PER_DOUBLING = 8
 _SHORTEST_S = 1e-5
 _CLASSES = 8 * 27
@@ -19,7 +19,7 @@ _CLASSES = 8 * 27
 
 @dataclass(slots=True)
 class _Second:
-    """What one second brought, by route."""
+    """Statuses and latency classes of one second's requests, by route."""
 
     number: int
     statuses: dict[str, Counter[int]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class RequestMeter:
         self._seconds.append(self._now)
 
     def record(self, route_key: str, status: int, seconds: float) -> None:
-        """Count one request that was answered."""
+        """Count an answered request."""
         number = int(self._clock())
         if number != self._now.number:
             self._now = _Second(number)
@@ -54,10 +54,10 @@ class RequestMeter:
         now.latencies[route_key][_class_of(seconds)] += 1
 
     def summary(self) -> dict[str, Any]:
-        """Return figures of the last minute, of all requests and of each route, for JSON."""
+        """Return the last minute's figures for JSON: of all requests, and of each route."""
         now = int(self._clock())
-        recent = [one for one in self._seconds if now - WINDOW_S <= one.number <= now]
-        routes = sorted({route for one in recent for route in one.statuses})
+        recent = [second for second in self._seconds if now - WINDOW_S <= second.number <= now]
+        routes = sorted({route for second in recent for route in second.statuses})
         return {
             "windowSeconds": WINDOW_S,
             "all": _figures(recent, routes, now),
@@ -68,16 +68,16 @@ class RequestMeter:
 def _figures(recent: Iterable[_Second], routes: Iterable[str], now: int) -> dict[str, Any]:
     statuses: Counter[int] = Counter()
     latencies: Counter[int] = Counter()
-    lately = 0
-    for one in recent:
+    counted_for_rate = 0
+    for second in recent:
         for route in routes:
-            statuses.update(one.statuses.get(route, {}))
-            latencies.update(one.latencies.get(route, {}))
-            if now - _RATE_OVER_S <= one.number < now:
-                lately += sum(one.statuses.get(route, {}).values())
+            statuses.update(second.statuses.get(route, {}))
+            latencies.update(second.latencies.get(route, {}))
+            if now - _RATE_OVER_S <= second.number < now:
+                counted_for_rate += sum(second.statuses.get(route, {}).values())
     return {
         "requests": sum(statuses.values()),
-        "requestsPerSecond": lately / _RATE_OVER_S,
+        "requestsPerSecond": counted_for_rate / _RATE_OVER_S,
         "statuses": {str(status): statuses[status] for status in sorted(statuses)},
         "latencyMs": {f"p{share}": _percentile_ms(latencies, share / 100) for share in (50, 90, 99)},
     }
@@ -90,11 +90,11 @@ def _class_of(seconds: float) -> int:
 
 
 def _percentile_ms(latencies: Counter[int], share: float) -> float | None:
-    """Return a percentile, to within half of its class: 4.5 %."""
-    wanted = math.ceil(sum(latencies.values()) * share)
-    seen = 0
+    """Return a percentile, exact to 4.5 % (half of its class)."""
+    rank = math.ceil(sum(latencies.values()) * share)
+    passed = 0
     for number in sorted(latencies):
-        seen += latencies[number]
-        if seen >= wanted:
+        passed += latencies[number]
+        if passed >= rank:
             return round(_SHORTEST_S * 2 ** ((number + 0.5) / _CLASSES_PER_DOUBLING) * 1000, 4)
     return None

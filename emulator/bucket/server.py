@@ -18,7 +18,7 @@ from aiohttp import web
 from emulator.browser_guard import BrowserGuard
 from emulator.bucket.moto_memory import S3Answer, S3Request
 from emulator.bucket.write_through import WriteThrough, error_answer
-from emulator.http_server import HttpServer
+from emulator.http_server import HttpServer, invite_body
 
 # moto holds the interpreter for most of a request, so more threads than this only wait for each other;
 # the rest are for changes that wait for the disk while reads go on.
@@ -63,10 +63,7 @@ class BucketServer:
         refusal = self._guard.find_refusal(request.headers)
         if refusal is not None:
             return _to_response(request.method, error_answer(403, "AccessDenied", refusal))
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            # boto3 asks before it sends a body, and waits a second for the permission.
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
+        await invite_body(request)
         body = await request.content.read()
         asked = S3Request(request.method, request.raw_path, dict(request.headers), body)
         loop = asyncio.get_running_loop()

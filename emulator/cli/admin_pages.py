@@ -1,4 +1,4 @@
-"""The emulator's own pages, under ``/_emulator/``: how it is, and its faults on purpose. No part of AWS."""
+"""The emulator's own pages under ``/_emulator/``: its status, and its faults on purpose. AWS has no such pages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
+from emulator.http_server import ADMIN_PATH
 from emulator.lambda_service.data_plane.faults import FaultError, FaultInjector, read_faults
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool, PoolStatus
@@ -17,7 +18,6 @@ from emulator.lambda_service.sandbox.process_tree import descendants
 from emulator.metrics import RequestMeter
 from emulator.strict_json import read_json
 
-PREFIX = "/_emulator/"
 _MAX_BODY_BYTES = 1 << 20
 _MB = 1 << 20
 
@@ -42,7 +42,7 @@ class Operations(Protocol):
 
 
 class Service(Protocol):
-    """The Lambda service, as these pages see it."""
+    """The parts of the Lambda service that the pages show."""
 
     @property
     def operations(self) -> Operations:
@@ -66,9 +66,9 @@ class AdminPages:
     Parameters
     ----------
     service : Service
-        What is looked at, and whose faults are set.
+        The service that is shown, and whose faults are set.
     meter : RequestMeter
-        What has counted the HTTP API's requests.
+        Has counted the HTTP API's requests.
     guard : BrowserGuard, optional
         Refuses requests of web pages.
     """
@@ -78,12 +78,12 @@ class AdminPages:
         self._service = service
         self._meter = meter
         self._pages: dict[str, dict[str, Callable[[web.BaseRequest], Awaitable[web.Response]]]] = {
-            PREFIX + "status": {"GET": self._show_status},
-            PREFIX + "faults": {"GET": self._show_faults, "PUT": self._set_faults, "DELETE": self._clear_faults},
+            ADMIN_PATH + "status": {"GET": self._show_status},
+            ADMIN_PATH + "faults": {"GET": self._show_faults, "PUT": self._set_faults, "DELETE": self._clear_faults},
         }
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Return the page for a request whose path begins with `PREFIX`."""
+        """Return the page for a request whose path begins with `ADMIN_PATH`."""
         refusal = self._guard.find_refusal(request.headers)
         if refusal is not None:
             return _json({"message": refusal}, 403)
@@ -107,11 +107,11 @@ class AdminPages:
         return web.Response(status=204)
 
     async def status(self) -> dict[str, Any]:
-        """Return how the emulator is at this moment, for JSON."""
+        """Return the emulator's present state for JSON."""
         pools = [pool.status() for pool in self._service.pools()]
-        # Counting the pages of many processes takes a while, in which requests are not to wait.
-        memory = await asyncio.to_thread(lambda: {pid: _own_bytes(pid) for one in pools for pid in one.pids})
-        names = sorted({one.function for one in pools})
+        # In a thread: counting the memory of many processes takes a while, and requests must not wait for it.
+        memory = await asyncio.to_thread(lambda: {pid: _own_bytes(pid) for pool in pools for pid in pool.pids})
+        names = sorted({pool.function for pool in pools})
         return {
             "functions": [self._function(name, pools, memory) for name in names],
             "concurrency": {
@@ -129,13 +129,13 @@ class AdminPages:
             "function": name,
             "inFlight": self._service.ledger.in_flight(name),
             "reserved": self._service.ledger.reserved(name),
-            "versions": [one["Version"] for one in versions],
-            "aliases": [_alias(one) for one in aliases],
-            "environments": [_pool(one, memory) for one in pools if one.function == name],
+            "versions": [version["Version"] for version in versions],
+            "aliases": [_alias(alias) for alias in aliases],
+            "environments": [_pool(pool, memory) for pool in pools if pool.function == name],
         }
 
     async def _set_faults(self, request: web.BaseRequest) -> web.Response:
-        # In two steps, so that a document with one wrong fault changes nothing.
+        # All are read before the first is set, so that a document with one wrong fault changes nothing.
         if (request.content_length or 0) > _MAX_BODY_BYTES:
             return _json({"message": f"the body must be smaller than {_MAX_BODY_BYTES} bytes"}, 413)
         try:
@@ -172,7 +172,7 @@ def _alias(alias: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own_bytes(pid: int) -> int:
-    """Return what an environment costs this machine: of pages shared with other environments, its share."""
+    """Return an environment's memory; pages that several environments share are counted in parts."""
     return sum(map(proportional_bytes, [pid, *descendants(pid)]))
 
 

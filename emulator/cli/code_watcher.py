@@ -1,7 +1,7 @@
-"""Code changes, deployed while the emulator runs: from the save to the new code's answer in about a second.
+"""Deploys code that changes while the emulator runs; the new code answers about a second after it is saved.
 
-A source folder is deployed as soon as it has been quiet for a moment. What `sam build` makes is deployed when
-the build is done: it removes its template first and writes it last, so without a template nothing is deployed.
+A source folder is deployed once nothing has changed in it for a moment. A build folder is deployed when the build
+is done: `sam build` removes its template first and writes it last, so nothing is deployed without a template.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -19,7 +19,7 @@ from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.template.project import FunctionSpec, ProjectError
 
-# Of changes that follow each other, each waits so long for the next one, and all of them at most so long.
+# Changes are collected until none has followed for the first time, and at most for the second.
 _QUIET_MS = 50
 _AT_MOST_MS = 400
 _LOOK_AGAIN_MS = 300
@@ -27,7 +27,7 @@ _BUILD_FOLDER = ".aws-sam"
 
 
 class CodeWatcher:
-    """Deploys functions again when their code, or that of one of their layers, has changed.
+    """Deploys a function again when its code or that of one of its layers has changed.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class CodeWatcher:
     functions : mapping
         By logical id.
     template : Path
-        The template that they are from; of a change of it is only said what to do.
+        The template that they are from. When it changes, a note says what to do.
     private : iterable of Path
-        Folders and files of the emulator's own: a change of them is no change of code.
+        Folders and files that the emulator itself writes; their changes are never changes of code.
     """
 
     def __init__(
@@ -60,53 +60,69 @@ class CodeWatcher:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        await asyncio.gather(self._watch_code(), self._watch_template())
+        await asyncio.gather(
+            self._watch(self._places, self._counts, self._deploy, is_deep=True),
+            self._watch(lambda: [self._template.parent], self._is_template, self._check_template, is_deep=False),
+        )
 
-    async def _watch_code(self) -> None:
+    async def _watch(
+        self,
+        find_folders: Callable[[], list[Path]],
+        counts: Callable[[Change, str], bool],
+        act: Callable[[set[Path] | None], Awaitable[None]],
+        *,
+        is_deep: bool,
+    ) -> None:
         while True:
-            places = self._places()
-            if not all(place.is_dir() for place in places):
-                # Somebody is about to replace a folder; what is in it then is a change.
+            folders = find_folders()
+            if not all(folder.is_dir() for folder in folders):
+                # Somebody is replacing a folder; its new content counts as a change.
                 await asyncio.sleep(_LOOK_AGAIN_MS / 1000)
                 continue
+            batches = awatch(
+                *folders,
+                watch_filter=counts,
+                step=_QUIET_MS,
+                debounce=_AT_MOST_MS,
+                rust_timeout=_LOOK_AGAIN_MS,
+                yield_on_timeout=True,
+                recursive=is_deep,
+            )
             try:
-                await self._follow(places)
+                await self._follow(folders, batches, act)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 self._service.note(f"code changes can't be watched: {error}")
                 return
 
-    async def _follow(self, places: list[Path]) -> None:
-        """Deploy what changes in these folders until one of them is another folder of the same name."""
-        batches = awatch(
-            *places,
-            watch_filter=self._counts,
-            step=_QUIET_MS,
-            debounce=_AT_MOST_MS,
-            rust_timeout=_LOOK_AGAIN_MS,
-            yield_on_timeout=True,
-        )
+    async def _follow(
+        self,
+        folders: list[Path],
+        batches: AsyncGenerator[set[tuple[Change, str]]],
+        act: Callable[[set[Path] | None], Awaitable[None]],
+    ) -> None:
+        """Act on what changes in these folders until one of them is another folder of the same name."""
         is_first = True
         async with contextlib.aclosing(batches):
-            with _held(places) as are_the_same:
+            with _held(folders) as are_the_same:
                 async for changes in batches:
-                    # What changed before the watch began is in no batch.
-                    await self._deploy(None if is_first else {Path(path) for _, path in changes})
+                    # No batch has the changes from before the watch began, so first everything counts as changed.
+                    await act(None if is_first else {Path(path) for _, path in changes})
                     is_first = False
                     if not are_the_same():
                         return
 
     def _places(self) -> list[Path]:
-        """Return the folders to watch; a build replaces its folders, so their parent is watched."""
+        """Return the folders to watch; of a build their parent, since a build replaces its folders."""
         if self._is_built:
             parts = self._template.parts
             return [Path(*parts[: parts.index(_BUILD_FOLDER) + 1])]
         folders = sorted({folder for folders in self._folders.values() for folder in folders})
-        return [one for one in folders if not any(other in one.parents for other in folders)]
+        return [folder for folder in folders if not any(other in folder.parents for other in folders)]
 
     def _counts(self, _: Change, path: str) -> bool:
-        """Return whether a change can be one of code."""
+        """Return whether a change may be one of code."""
         if not self._private.isdisjoint((Path(path), *Path(path).parents)):
             return False
         return self._functions_of(Path(path)) != set() or (self._is_built and Path(path) == self._template)
@@ -122,7 +138,7 @@ class CodeWatcher:
         }
 
     async def _deploy(self, changed: set[Path] | None) -> None:
-        """Deploy the functions that these paths belong to; None for all. One that has not changed costs nothing."""
+        """Deploy the functions that these paths belong to, or all for None. An unchanged function isn't deployed."""
         if self._is_built and not self._template.is_file():
             return
         if changed is None or self._template in changed:
@@ -140,13 +156,15 @@ class CodeWatcher:
         except (LambdaApiError, ProjectError) as error:
             self._service.note(str(error))
 
-    async def _watch_template(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_AGAIN_MS / 1000)
-            text = _text(self._template)
-            if text is not None and text != self._template_text:
-                self._template_text = text
-                self._service.note(f"{self._template.name} has changed: start the emulator anew to apply it")
+    def _is_template(self, _: Change, path: str) -> bool:
+        return Path(path) == self._template
+
+    async def _check_template(self, changed: set[Path] | None) -> None:
+        """Say what to do if the template has another text now."""
+        text = None if changed == set() else _text(self._template)
+        if text is not None and text != self._template_text:
+            self._template_text = text
+            self._service.note(f"{self._template.name} has changed: start the emulator anew to apply it")
 
 
 def _text(path: Path) -> bytes | None:
@@ -158,9 +176,9 @@ def _text(path: Path) -> bytes | None:
 
 @contextlib.contextmanager
 def _held(folders: Sequence[Path]) -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether these paths still lead to the folders that they lead to now.
+    """Yield a function that tells whether these paths still lead to the same folders.
 
-    The folders are kept open: the number of one that is removed is not given to another one meanwhile.
+    The folders are kept open, so that a new folder can't get the inode number of a removed one.
     """
     with contextlib.ExitStack() as stack:
         opened = []

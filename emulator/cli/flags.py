@@ -1,4 +1,4 @@
-"""The commands' flags: our own, those that `sam local` has too, and those of its that mean nothing without Docker."""
+"""The commands' flags: the emulator's own, those of `sam local`, and those of `sam local` that only matter with Docker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXAMPLES = """examples:
   python -m emulator bucket --data-dir data      the bucket alone
   python -m emulator invoke MyFunction -e event.json
 """
-# What `sam local` takes and what has no effect where there is no Docker, no SAM configuration and no other debugger.
+# Flags of `sam local` without effect: they are about Docker, SAM's configuration file or a debugger.
 _WITHOUT_EFFECT = (
     "--skip-pull-image", "--force-image-build", "--no-memory-limit", "--shutdown", "--debug", "--save-params",
     "--no-event", "--beta-features", "--no-beta-features", "--language-extensions", "--no-language-extensions",
@@ -32,7 +32,7 @@ _WITHOUT_EFFECT_BUT_A_VALUE = (
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser; what it parses has `command`, and `ignored`, the flags that have no effect."""
+    """Return the parser; its result has `command`, and as `ignored` the given flags without effect."""
     parser = argparse.ArgumentParser(
         prog="python -m emulator",
         description="Lambda, its HTTP API and an S3-style bucket on this machine, without Docker.",
@@ -71,14 +71,14 @@ def _add_start_api(api: argparse.ArgumentParser) -> None:
 
 
 def _add_start_lambda(start: argparse.ArgumentParser) -> None:
-    start.add_argument("functions", nargs="*", metavar="function", help="logical ids; all where none is named")
+    start.add_argument("functions", nargs="*", metavar="function", help="logical ids; all functions if none is named")
     _add_project_options(start)
     _add_listening_options(start, 3001)
     _add_service_options(start)
 
 
 def _add_invoke(invoke: argparse.ArgumentParser) -> None:
-    invoke.add_argument("function", nargs="?", help="logical id; may be left out where there is only one")
+    invoke.add_argument("function", nargs="?", help="logical id; may be left out if there is only one function")
     invoke.add_argument("-e", "--event", help="a file with the event, or - for stdin; without it the event is {}")
     _add_project_options(invoke)
 
@@ -87,7 +87,7 @@ def _add_bucket(bucket: argparse.ArgumentParser) -> None:
     bucket.add_argument("--host", action="append", help="address to listen on; may be repeated (127.0.0.1)")
     bucket.add_argument("--port", "-p", type=int, default=9000, help="0 takes a free one (9000)")
     bucket.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where objects are kept")
-    bucket.add_argument("--bucket", action="append", default=[], help="a bucket to create if it is not there")
+    bucket.add_argument("--bucket", action="append", default=[], help="a bucket to create if it doesn't exist")
     bucket.add_argument("--port-flag", default="--port", help=argparse.SUPPRESS)
     _add_process_options(bucket)
 
@@ -100,7 +100,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
         "--parameter-overrides", nargs="+", action="extend", default=[], metavar="K=V", help="template parameters"
     )
     parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
-    parser.add_argument("-l", "--log-file", type=Path, help="what functions print goes there, not to stderr")
+    parser.add_argument("-l", "--log-file", type=Path, help="the functions' output goes there instead of stderr")
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
     parser.add_argument("--profile", help="the AWS profile whose credentials functions get")
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
@@ -122,20 +122,21 @@ def _add_listening_options(parser: argparse.ArgumentParser, port: int) -> None:
 def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="where versions and aliases are kept")
     parser.add_argument("--faults", type=Path, help="JSON with faults on purpose, as PUT /_emulator/faults takes it")
-    parser.add_argument("--no-watch", action="store_true", help="do not deploy code that changes meanwhile")
+    parser.add_argument("--no-watch", action="store_true", help="don't deploy code that changes meanwhile")
     parser.add_argument(
         "--async-retry-waits", default="60,120", metavar="S,S",
         help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
     )  # fmt: skip
     parser.add_argument(
-        "--warm-containers", type=str.upper, choices=("EAGER", "LAZY"), help="as with `sam local`; here they always are"
+        "--warm-containers",
+        type=str.upper,
+        choices=("EAGER", "LAZY"),
+        help="as with `sam local`; here environments always stay warm",
     )
 
 
 def _add_api_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--disable-authorizer", action="store_true", help="let every request pass the API's authorizers"
-    )
+    parser.add_argument("--disable-authorizer", action="store_true", help="don't call the API's authorizers")
 
 
 def _add_process_options(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +149,7 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
 
 
 class _Ignored(argparse.Action):
-    """Notes that a flag was given."""
+    """Records that a flag was given."""
 
     def __call__(
         self,

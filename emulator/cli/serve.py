@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
@@ -34,38 +34,38 @@ _STDERR = 2
 
 @dataclass(frozen=True, slots=True)
 class ProjectOptions:
-    """Which project, with which values.
+    """Which project to run, and how.
 
     Parameters
     ----------
     template : Path
         Source or built.
     parameters : mapping
-        Over the template's defaults.
+        In place of the template's defaults.
     env_vars : mapping
         By function, as `read_env_vars` returns them.
     functions : tuple of str
-        The logical ids or names to run; all where there is none.
+        Logical ids or names of the functions to run; empty for all.
     s3_endpoint : str or None
-        For functions that the template gives none, and for code that lies in a bucket.
+        The bucket for functions whose template names none, and for code that is uploaded by S3 key.
     region, profile : str or None
-        Over those of this process's environment.
+        In place of those of this process's environment.
     log_file : Path or None
-        What functions print goes there; None is stderr.
+        Where the functions' output goes; None for stderr.
     limits : Limits
-        Concurrency and time.
+        On concurrency and time.
     retry_waits : RetryWaits
-        Between the attempts of asynchronous invocations.
+        Pauses between the attempts of an asynchronous invocation.
     faults : tuple of (str, Fault)
-        On purpose, from the start; by function.
+        Function and fault: the faults on purpose that are set from the start.
     state_dir : Path or None
-        Where versions and aliases are kept over a restart; None keeps none.
+        Where versions and aliases survive a restart; None for nowhere.
     watch_code : bool
         Whether changed code is deployed while the emulator runs.
     authorizers : bool
-        Whether the HTTP API's authorizers are asked.
+        Whether the HTTP API calls its authorizers.
     private : tuple of Path
-        Folders and files of the emulator's own, which are no function's code wherever they are.
+        Folders and files that the emulator writes; they never count as a function's code.
     """
 
     template: Path
@@ -92,15 +92,15 @@ class Listening:
     Parameters
     ----------
     host : str
-        For both.
+        The address of both.
     api_port : int or None
-        Of the HTTP API; several of one template take ports that follow. None: it isn't served.
+        The HTTP API's port; further APIs of the template get the ports that follow. None doesn't serve it.
     lambda_port : int or None
-        Of Lambda's API. None: it isn't served.
+        The port of Lambda's API. None doesn't serve it.
     lambda_flag : str
-        The option that moves it, for messages.
+        The option that sets `lambda_port`, for messages.
     ready_file : Path or None
-        Written once all answer.
+        Written once every port answers.
     allowed_hosts : tuple of str
         Names of this machine that the ``Host`` of a request for Lambda's API or ``/_emulator/`` may have.
     """
@@ -111,6 +111,16 @@ class Listening:
     lambda_flag: str = "--lambda-port"
     ready_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+
+
+class _Server(Protocol):
+    """The HTTP API or Lambda's API."""
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the bound port."""
+
+    async def stop(self) -> None:
+        """Stop listening."""
 
 
 def read_project(options: ProjectOptions) -> Project:
@@ -142,8 +152,15 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
         meter = RequestMeter(time.monotonic)
         guard = BrowserGuard([listening.host, *listening.allowed_hosts])
         admin = AdminPages(service, meter, guard)
-        urls = await _start_gateways(project, service, admin, meter, options, listening, servers)
-        lambda_url = await _start_lambda(service, admin, guard, options, listening, servers)
+        urls = []
+        if listening.api_port is not None:
+            for number, gateway in enumerate(_gateways(project, options, service, admin, meter)):
+                port = listening.api_port + number if listening.api_port else 0
+                urls.append(await _listen(gateway, servers, listening.host, port, "-p"))
+        lambda_url = None
+        if listening.lambda_port is not None:
+            control = _control_api(options, service, admin, guard)
+            lambda_url = await _listen(control, servers, listening.host, listening.lambda_port, listening.lambda_flag)
         service.faults.replace_all(options.faults)
         service.start()
         if options.watch_code:
@@ -156,7 +173,7 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
             _say_routes(project.apis, urls)
         if lambda_url is not None:
             _say_lambda(lambda_url)
-        # What starting has left stays: a full collection would go through all of it, 50 ms in the middle of requests.
+        # Objects of the start live on. Freezing them spares later collections 50 ms in the middle of requests.
         gc.collect()
         gc.freeze()
         write_ready_file(
@@ -171,7 +188,7 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
     Raises
     ------
     ProjectError
-        The function is not named and there are several, or there is none of that name.
+        No function has this name, or no name is given and there are several functions.
     """
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
@@ -181,49 +198,30 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
         return result.payload
 
 
-async def _start_gateways(
-    project: Project,
-    service: LambdaService,
-    admin: AdminPages,
-    meter: RequestMeter,
-    options: ProjectOptions,
-    listening: Listening,
-    servers: contextlib.AsyncExitStack,
-) -> list[str]:
-    if listening.api_port is None:
-        return []
+def _gateways(
+    project: Project, options: ProjectOptions, service: LambdaService, admin: AdminPages, meter: RequestMeter
+) -> list[Gateway]:
     names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
-    urls = []
-    for number, api in enumerate(project.apis):
-        gateway = Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=_region(_machine(options)))
-        servers.push_async_callback(gateway.stop)
-        wanted = listening.api_port + number if listening.api_port else 0
-        with naming_the_flag(listening.host, wanted, "-p"):
-            urls.append(url_of(listening.host, await gateway.start(listening.host, wanted)))
-    return urls
+    region = _region(_machine(options))
+    return [Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=region) for api in project.apis]
 
 
-async def _start_lambda(
-    service: LambdaService,
-    admin: AdminPages,
-    guard: BrowserGuard,
-    options: ProjectOptions,
-    listening: Listening,
-    servers: contextlib.AsyncExitStack,
-) -> str | None:
-    if listening.lambda_port is None:
-        return None
-    # botocore, which knows the API, takes a fifth of a second to import: only for those who want it.
+def _control_api(options: ProjectOptions, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> _Server:
+    # Imported here, since botocore, which describes the API, takes a fifth of a second to import.
     from emulator.lambda_service.control_api.server import ControlApi
 
-    control = ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits, guard=guard)
-    servers.push_async_callback(control.stop)
-    with naming_the_flag(listening.host, listening.lambda_port, listening.lambda_flag):
-        return url_of(listening.host, await control.start(listening.host, listening.lambda_port))
+    return ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits, guard=guard)
+
+
+async def _listen(server: _Server, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str) -> str:
+    """Start a server, which ends with the others, and return its URL."""
+    servers.push_async_callback(server.stop)
+    with naming_the_flag(host, port, flag):
+        return url_of(host, await server.start(host, port))
 
 
 async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of them is done, and let go of the others."""
+    """Wait until one coroutine is done, and cancel the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in others:
@@ -233,7 +231,7 @@ async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
 
 
 def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
-    """Say what is served, in the lines that scripts for SAM CLI wait for."""
+    """Print the routes and URLs in SAM CLI's own lines, which scripts wait for."""
     for api, url in zip(apis, urls, strict=True):
         methods: dict[tuple[str, str], list[str]] = {}
         for stage in api.stages:
@@ -254,7 +252,7 @@ def _say_lambda(url: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[LambdaService]:
-    """Yield the functions; afterwards no process of theirs is left, and all that they printed is written."""
+    """Yield the Lambda service; on exit, end the functions' processes and write what they have printed."""
     machine = _machine(options)
     with contextlib.ExitStack() as files:
         descriptor = _STDERR
@@ -281,12 +279,12 @@ async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[L
             await service.close()
 
 
-def _named(project: Project, wanted: Collection[str]) -> dict[str, FunctionSpec]:
+def _named(project: Project, names: Collection[str]) -> dict[str, FunctionSpec]:
     """Return the functions of these names or logical ids, by logical id."""
     by_name = {**{spec.name: spec for spec in project.functions.values()}, **project.functions}
-    if not all(name in by_name for name in wanted):
+    if not all(name in by_name for name in names):
         raise ProjectError(f"name one of the functions: {', '.join(project.functions)}")
-    return {by_name[name].logical_id: by_name[name] for name in wanted}
+    return {by_name[name].logical_id: by_name[name] for name in names}
 
 
 def _machine(options: ProjectOptions) -> dict[str, str]:

@@ -27,14 +27,13 @@ from emulator.http_api.responses import (
     HttpResponse,
 )
 from emulator.http_api.stage import ApiIdentity, StageHandler
-from emulator.http_server import HttpServer
+from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
 from emulator.template.project import REGION
 
 MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
-ADMIN_PATH = "/_emulator/"
 NO_ROUTE = "no route"
 # What aiohttp takes at all, so that the gateway can answer by itself what is over AWS's limit.
 _MOST_PARSED_BYTES = 64 * 1024
@@ -61,13 +60,6 @@ class ConnectionLimits:
     keep_alive_s: float = 75.0
     body_pause_s: float = 30.0
     write_pause_s: float = 30.0
-
-
-class AdminPages(Protocol):
-    """What answers the emulator's own pages."""
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Return the page for a path under `ADMIN_PATH`."""
 
 
 class Meter(Protocol):
@@ -181,9 +173,7 @@ class Gateway:
             return NO_ROUTE, HEADERS_TOO_LARGE
         if (request.content_length or 0) > MAX_BODY_BYTES:
             return NO_ROUTE, TOO_LARGE
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
+        await invite_body(request)
         try:
             body = await _read_body(request, self._limits.body_pause_s)
         except TimeoutError:

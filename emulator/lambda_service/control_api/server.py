@@ -8,14 +8,14 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from aiohttp import ClientError, web
 
 from emulator.browser_guard import BrowserGuard
-from emulator.http_server import HttpServer
+from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
 from emulator.lambda_service.control_api import answers
 from emulator.lambda_service.control_api.answers import ApiAnswer
 from emulator.lambda_service.control_api.invoke import Invoker
@@ -34,7 +34,6 @@ from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES, TooManyRequestsError
 
-ADMIN_PATH = "/_emulator/"
 MAX_CODE_REQUEST_BYTES = 70_167_211
 # A body over its limit is read to its end, so that the client sees the answer, unless it is as long as this.
 _MAX_DISCARDED_BYTES = 2 * MAX_CODE_REQUEST_BYTES
@@ -53,13 +52,6 @@ _CODE_PARAMETERS = frozenset(
     }
 )
 _log = logging.getLogger(__name__)
-
-
-class AdminPages(Protocol):
-    """What answers the emulator's own paths, which are none of Lambda's."""
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request under `ADMIN_PATH`."""
 
 
 class ControlApi:
@@ -193,9 +185,7 @@ class ControlApi:
 
 async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str) -> bytes:
     """Return the body; raise ``LambdaApiError`` where it is over the limit."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+    await invite_body(request)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.content.iter_any():
