@@ -1,6 +1,7 @@
-"""Writes files so that they are whole and on disk when a call returns: temporary file, fsync, rename, fsync of the folder.
+"""Writes files that are whole and on disk when a call returns.
 
-A reader sees the old content or the new one, at every moment and after every crash.
+The content goes to a temporary file, which is synced and renamed; then the folder is synced. A reader sees the old
+content or the new one, at every moment and after every crash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bucket's sockets: HTTP in, `WriteThrough` in worker threads, HTTP out.
+"""Serves S3's protocol: reads requests, answers them by `WriteThrough` in worker threads.
 
 aiohttp rather than waitress: it is there for the gateway anyway, and around the same core it answers 970 small
 GETs a second from eight clients where waitress answers 790 (one client: 1.4 ms and 0.8 ms; moto takes 0.6 ms).

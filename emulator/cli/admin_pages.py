@@ -30,7 +30,7 @@ class Lists(Protocol):
 
 
 class Operations(Protocol):
-    """What these pages need of Lambda's control plane."""
+    """The operations of Lambda's control plane that the pages call."""
 
     @property
     def versions(self) -> Lists:

@@ -1,4 +1,4 @@
-"""The commands' flags: the emulator's own, those of `sam local`, and those of `sam local` that only matter with Docker."""
+"""The commands' flags: the emulator's own, and those of `sam local`, with effect here or without."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
         "--warm-containers",
         type=str.upper,
         choices=("EAGER", "LAZY"),
-        help="as with `sam local`; here environments always stay warm",
+        help="without effect: environments always stay warm",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the commands' options mean, as `sam local` takes them. Pure but for reading the named files."""
+"""Reads the values of the commands' options, in the forms that `sam local` takes. Pure but for reading files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVERY_FUNCTION = "Parameters"
 
 
 class OptionError(ProjectError):
-    """An option's value, or the file that it names, can't be used."""
+    """The value of an option, or the file that it names, can't be used."""
 
 
 def parse_parameter_overrides(words: Iterable[str]) -> dict[str, str]:
@@ -28,7 +28,7 @@ def parse_parameter_overrides(words: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     OptionError
-        A word is neither.
+        A word has another form.
     """
     overrides: dict[str, str] = {}
     for word in words:
@@ -48,7 +48,7 @@ def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
     Raises
     ------
     OptionError
-        The file is missing or holds something else.
+        The file is missing or has other content.
     """
     if path is None:
         return {}
@@ -56,16 +56,18 @@ def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
         content = read_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise OptionError(f"--env-vars {path}: {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(variables, dict) for variables in content.values()):
         raise OptionError(f"--env-vars {path}: must be an object of objects, by function or under {_EVERY_FUNCTION!r}")
-    return {function: {name: _text(value) for name, value in one.items()} for function, one in content.items()}
+    return {
+        function: {name: _text(value) for name, value in variables.items()} for function, variables in content.items()
+    }
 
 
 def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], s3_endpoint: str | None) -> Project:
     """Return the project with its functions' variables overridden.
 
-    As with SAM CLI, only variables that the template declares can be overridden; a name that it doesn't declare
-    becomes a note. The S3 endpoint goes into every function where the template leaves it empty or unsaid.
+    As with SAM CLI, only variables that the template declares can be overridden; a note names the others. A function
+    whose template gives it no S3 endpoint gets this one.
     """
     functions = {}
     notes = list(project.notes)
@@ -86,16 +88,16 @@ def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], 
 
 
 def machine_variables_of(region: str | None, profile: str | None) -> dict[str, str]:
-    """Return this process's environment, with a region and a profile's credentials over its own.
+    """Return this process's environment variables, with a region and a profile's credentials in place of its own.
 
     Raises
     ------
     OptionError
-        There is no such profile, or it has no credentials.
+        No profile has this name, or it has no credentials.
     """
     machine = machine_variables()
     if profile is not None:
-        # Half a second of imports, for those who name a profile.
+        # Imported here: botocore takes half a second, and few name a profile.
         from botocore.exceptions import BotoCoreError
         from botocore.session import Session
 
@@ -104,11 +106,11 @@ def machine_variables_of(region: str | None, profile: str | None) -> dict[str, s
             credentials = session.get_credentials()
             if credentials is None:
                 raise OptionError(f"--profile {profile}: it has no credentials")
-            found = credentials.get_frozen_credentials()
+            keys = credentials.get_frozen_credentials()
         except BotoCoreError as error:
             raise OptionError(f"--profile {profile}: {error}") from error
-        machine |= {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
-        machine |= {"AWS_SESSION_TOKEN": found.token or ""}
+        machine |= {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
+        machine |= {"AWS_SESSION_TOKEN": keys.token or ""}
         region = region or session.get_config_variable("region")
     if region is not None:
         machine |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
@@ -116,12 +118,12 @@ def machine_variables_of(region: str | None, profile: str | None) -> dict[str, s
 
 
 def parse_retry_waits(text: str) -> RetryWaits:
-    """Return ``60,120``: the seconds after a first and after a second failed attempt.
+    """Read ``60,120``: the seconds after the first and after the second failed attempt.
 
     Raises
     ------
     OptionError
-        It is something else.
+        The text has another form.
     """
     try:
         first, second = (float(word) for word in text.split(","))
@@ -138,7 +140,7 @@ def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
     Raises
     ------
     OptionError
-        The file is missing or holds something else.
+        The file is missing or has other content.
     """
     if path is None:
         return ()
@@ -149,12 +151,12 @@ def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
 
 
 def read_event(path: str | None, stdin: Any) -> bytes:
-    """Return an ``-e`` event: a file's content, stdin's for ``-``, and ``{}`` for none.
+    """Return the event of ``-e``: the content of a file, of stdin for ``-``, and ``{}`` without ``-e``.
 
     Raises
     ------
     OptionError
-        It is missing or not JSON.
+        The file is missing, or the event isn't JSON.
     """
     if path is None:
         return b"{}"

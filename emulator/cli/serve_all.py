@@ -1,4 +1,4 @@
-"""``python -m emulator``: the bucket as a process of its own, the HTTP API and Lambda's API in this one."""
+"""Runs the bucket as a process of its own beside the HTTP API and Lambda's API, for ``python -m emulator``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BUCKET_STOP_LIMIT_S = 1.5
 
 
 class BucketProcessError(Exception):
-    """The bucket's process ended; it has said why itself."""
+    """The bucket's process ended; its own message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class BucketProcessOptions:
 
 
 async def serve_everything(options: ProjectOptions, listening: Listening, bucket: BucketProcessOptions) -> None:
-    """Serve bucket and APIs until SIGINT or SIGTERM; a template without an HTTP API has Lambda's alone.
+    """Serve the bucket and the APIs until SIGINT or SIGTERM. Without an HTTP API in the template, Lambda's API alone.
 
     Raises
     ------
     BucketProcessError
-        The bucket can't be started, or ended before it was told to.
+        The bucket can't be started, or ended by itself.
     """
     project = read_project(options)
     if not project.apis:
@@ -66,9 +66,9 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
 async def _bucket_process(
     options: BucketProcessOptions, buckets: tuple[str, ...], allowed_hosts: tuple[str, ...]
 ) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """Run the bucket, which ends with this process, whatever happens to that; yield its URL and its end."""
+    """Run the bucket; yield its URL and an event for its end. It ends with this process, after ``kill -9`` too."""
     life_read, life_write = os.pipe()
-    # A pipe rather than a file: there is nothing to clear away, however this process ends.
+    # A pipe leaves nothing behind, however this process ends; a file would.
     ready_read, ready_write = os.pipe()
     command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
     command += ["--port-flag=--bucket-port", "--data-dir", str(options.data_dir)]
@@ -76,7 +76,7 @@ async def _bucket_process(
     command += [word for host in options.hosts for word in ("--host", host)]
     command += [word for bucket in buckets for word in ("--bucket", bucket)]
     command += [word for name in allowed_hosts for word in ("--allow-host", name)]
-    # In a session of its own, so that Ctrl-C reaches it through this process, after the functions have ended.
+    # In a session of its own, so that Ctrl-C doesn't end the bucket before the functions.
     process = subprocess.Popen(
         command, pass_fds=(life_read, ready_write), stdin=subprocess.DEVNULL, start_new_session=True
     )

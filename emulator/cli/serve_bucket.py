@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from emulator.browser_guard import BrowserGuard
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import BucketError, DataFolderInUseError
-from emulator.cli.terminal import PortTakenError, say, stop_on_signals, url_of, write_ready_file
+from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.durable_files import FolderLock, make_folder
 
 if TYPE_CHECKING:
@@ -26,20 +26,20 @@ _OPEN_FILES_IF_UNLIMITED = 10_240
 
 @dataclass(frozen=True, slots=True)
 class BucketOptions:
-    """What the command line says.
+    """The bucket command's options.
 
     Parameters
     ----------
     hosts : sequence of str
         Addresses to listen on, all with one port.
     port : int
-        0 draws a free one.
+        0 takes a free one.
     port_flag : str
-        The option that moves the port, for messages.
+        The option that sets the port, for messages.
     data_dir : Path
         The data folder.
     buckets : sequence of str
-        Buckets to create if they are not there.
+        Buckets to create if they don't exist.
     ready_file : Path or None
         Where to write the URL once ready.
     allowed_hosts : sequence of str
@@ -61,18 +61,18 @@ async def serve_bucket(options: BucketOptions) -> None:
     Raises
     ------
     BucketError
-        The folder is in use, of an unknown format or somebody else's, or a bucket can't be created.
+        The folder is in use, has an unknown format or belongs to another program, or a bucket can't be created.
     PortTakenError
         The port is taken.
     """
-    # moto takes 0.6 s to import: not before the command is known to be this one.
+    # Imported here: moto takes 0.6 s to import, and the other commands don't need it.
     from emulator.bucket.server import BucketServer
 
-    # moto warns of each replaced object that Python, not moto, gave back to the system.
+    # moto warns of each replaced object whose memory Python, not moto, has freed.
     warnings.filterwarnings("ignore", "S3 key was not disposed of in time", ResourceWarning)
     _allow_open_files()
     disk = Disk(options.data_dir)
-    # Before the lock, which is a file too: nothing is left in a folder of somebody else.
+    # Before the lock, which is a file: another program's folder must stay as it is.
     disk.check()
     make_folder(options.data_dir)
     with FolderLock(options.data_dir) as lock:
@@ -82,7 +82,8 @@ async def serve_bucket(options: BucketOptions) -> None:
         server = BucketServer(store, BrowserGuard([*options.hosts, *options.allowed_hosts]))
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
-            bound = await _listen(server, options)
+            with naming_the_flag(", ".join(options.hosts), options.port, options.port_flag):
+                bound = await server.start(options.hosts, options.port)
             for host, port in bound:
                 say(f"Bucket running on {url_of(host, port)} (data in {options.data_dir})")
             write_ready_file(options.ready_file, url=url_of(*bound[0]), pid=os.getpid())
@@ -94,15 +95,15 @@ async def serve_bucket(options: BucketOptions) -> None:
 def _allow_open_files() -> None:
     """Raise the limit of open files: moto keeps one open for each object version of 16 MiB or more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS says "no limit" and refuses more than this.
-    wanted = _OPEN_FILES_IF_UNLIMITED if hard == resource.RLIM_INFINITY else hard
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    # macOS reports no limit, and refuses more than this.
+    limit = _OPEN_FILES_IF_UNLIMITED if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < limit:
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _open_store(disk: Disk, options: BucketOptions) -> WriteThrough:
-    """Load a locked data folder, say what is wrong with it, and create the buckets that are asked for."""
+    """Load a locked data folder, report what is damaged in it, and create the named buckets."""
     from emulator.bucket.moto_memory import MotoMemory
     from emulator.bucket.write_through import WriteThrough
 
@@ -118,13 +119,3 @@ def _open_store(disk: Disk, options: BucketOptions) -> WriteThrough:
         if answer.status != 200:
             raise BucketError(f"can't create the bucket {bucket!r}: {answer.body.decode(errors='replace')}")
     return store
-
-
-async def _listen(server: object, options: BucketOptions) -> list[tuple[str, int]]:
-    from emulator.bucket.server import BucketServer
-
-    assert isinstance(server, BucketServer)
-    try:
-        return await server.start(options.hosts, options.port)
-    except OSError as error:
-        raise PortTakenError(", ".join(options.hosts), options.port, options.port_flag, error) from error

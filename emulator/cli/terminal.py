@@ -1,4 +1,4 @@
-"""What every long-running command shares: ports, readiness, signals. Knows no command."""
+"""Helps the commands that serve: messages about ports, the ready file, signals."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from emulator.durable_files import write_durably
+
 
 class PortTakenError(Exception):
-    """An address cannot be listened on.
+    """The emulator can't listen on an address.
 
     Parameters
     ----------
     host, port
         The address.
     flag : str
-        The option of the command line that moves it.
+        The option that sets the port.
     error : OSError
-        What the system said.
+        The system's refusal.
     """
 
     def __init__(self, host: str, port: int, flag: str, error: OSError) -> None:
@@ -41,7 +43,7 @@ class PortTakenError(Exception):
 
 @contextlib.contextmanager
 def naming_the_flag(host: str, port: int, flag: str) -> Iterator[None]:
-    """Turn a refused address into a `PortTakenError` that names the flag which moves it."""
+    """Turn a refused address into a `PortTakenError` that names the flag to change."""
     try:
         yield
     except OSError as error:
@@ -49,24 +51,20 @@ def naming_the_flag(host: str, port: int, flag: str) -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """Say something to the person at the terminal; stdout is kept for answers."""
+    """Print a message on stderr; stdout is for answers."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
 
 
 def write_ready_file(path: Path | None, **facts: object) -> None:
-    """Write ``{"url": …, "pid": …}`` whole or not at all, so that a waiting script never reads half of it.
-
-    Into a pipe it is written as one line.
-    """
+    """Write ``{"url": …, "pid": …}`` as one line, into a file or a pipe; a file appears whole, for those who wait."""
     if path is None:
         return
+    line = json.dumps(facts) + "\n"
     if path.is_fifo():
-        path.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-        return
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    temporary.replace(path)
+        path.write_text(line, encoding="utf-8")
+    else:
+        write_durably(path, [line.encode()])
 
 
 def url_of(host: str, port: int) -> str:

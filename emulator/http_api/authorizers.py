@@ -1,7 +1,7 @@
-"""Lambda authorizers: what they are asked, what their answers mean, and how long those are kept. Pure.
+"""Lambda authorizers: their events, what their answers mean, and how long answers are cached. Pure.
 
-Source: API Gateway developer guide, "Control access to HTTP APIs with AWS Lambda authorizers". Who asks the function
-is `emulator.http_api.stage`.
+Source: API Gateway developer guide, "Control access to HTTP APIs with AWS Lambda authorizers". The function
+is called by `emulator.http_api.stage`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emulator.template.http_api_spec import Authorizer
 from emulator.template.identity_sources import CONTEXT, CONTEXT_PATHS, HEADER, QUERY, STAGE_VARIABLE
 
 ANSWER_LIMIT_S = 10.0
-_MOST_KEPT = 10_000
+_MAX_ANSWERS = 10_000
 _SHARED_V2 = (
     "version", "routeKey", "rawPath", "rawQueryString", "cookies", "headers", "queryStringParameters", "requestContext",
     "pathParameters", "stageVariables",
@@ -28,19 +28,19 @@ _SHARED_V1 = (
 
 
 class AuthorizerAnswerError(ValueError):
-    """An authorizer's answer means neither yes nor no."""
+    """An authorizer's answer is neither yes nor no."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerAnswer:
-    """What an authorizer said.
+    """An authorizer's answer.
 
     Parameters
     ----------
     policy : mapping or bool
-        An IAM policy document, which each route is held against, or yes or no to all.
+        An IAM policy document, which is evaluated for each route, or yes or no for every route.
     context : mapping
-        What the integration gets to know.
+        Values for the integration's event.
     """
 
     policy: Mapping[str, Any] | bool
@@ -52,7 +52,7 @@ class AuthorizerAnswer:
 
 
 def identity_values(authorizer: Authorizer, event: Mapping[str, Any]) -> list[str] | None:
-    """Return what a request has for each identity source, or None where it lacks one.
+    """Return a request's value for each identity source, or None if one is missing.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def identity_values(authorizer: Authorizer, event: Mapping[str, Any]) -> list[st
         The request as an event of payload format 2.0.
     """
     values = [_identity_value(source, event) for source in authorizer.identity_sources]
-    return None if None in values or "" in values else [str(one) for one in values]
+    return None if None in values or "" in values else [str(value) for value in values]
 
 
 def authorizer_event(
     authorizer: Authorizer, event: Mapping[str, Any], identity: list[str], route_arn: str
 ) -> dict[str, Any]:
-    """Return what the authorizer's function is asked.
+    """Return the event for the authorizer's function.
 
     Parameters
     ----------
@@ -77,19 +77,19 @@ def authorizer_event(
     """
     if authorizer.payload_format == "1.0":
         joined = ",".join(identity)
-        asked = {"type": "REQUEST", "methodArn": route_arn, "identitySource": joined, "authorizationToken": joined}
-        return asked | {name: event[name] for name in _SHARED_V1}
-    asked_v2 = {"type": "REQUEST", "routeArn": route_arn, "identitySource": identity or None}
-    return asked_v2 | {name: event[name] for name in _SHARED_V2 if name in event}
+        own_v1 = {"type": "REQUEST", "methodArn": route_arn, "identitySource": joined, "authorizationToken": joined}
+        return own_v1 | {name: event[name] for name in _SHARED_V1}
+    own_v2 = {"type": "REQUEST", "routeArn": route_arn, "identitySource": identity or None}
+    return own_v2 | {name: event[name] for name in _SHARED_V2 if name in event}
 
 
 def read_answer(authorizer: Authorizer, payload: bytes) -> AuthorizerAnswer:
-    """Return what a function's answer means.
+    """Read an authorizer function's answer.
 
     Raises
     ------
     AuthorizerAnswerError
-        It is neither ``{"isAuthorized": …}`` nor a policy, whichever the authorizer promises.
+        It isn't what the authorizer's configuration promises: ``{"isAuthorized": …}``, or a policy.
     """
     try:
         answer = read_json(payload)
@@ -97,7 +97,7 @@ def read_answer(authorizer: Authorizer, payload: bytes) -> AuthorizerAnswer:
         raise AuthorizerAnswerError("the answer is not JSON") from error
     context = answer.get("context") or {} if isinstance(answer, dict) else None
     if not isinstance(context, dict):
-        raise AuthorizerAnswerError("the answer, or its context, is no object")
+        raise AuthorizerAnswerError("the answer and its context must be objects")
     if authorizer.simple_answers:
         if not isinstance(answer.get("isAuthorized"), bool):
             raise AuthorizerAnswerError("isAuthorized must be true or false")
@@ -113,7 +113,7 @@ def read_answer(authorizer: Authorizer, payload: bytes) -> AuthorizerAnswer:
 
 
 class AnswerCache:
-    """Answers of one API's authorizers, by their identity sources' values.
+    """Keeps the answers of one API's authorizers, by the values of their identity sources.
 
     Parameters
     ----------
@@ -123,13 +123,13 @@ class AnswerCache:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, ...], tuple[float, AuthorizerAnswer]] = {}
+        self._answers: dict[tuple[str, ...], tuple[float, AuthorizerAnswer]] = {}
 
     def find(self, authorizer: Authorizer, identity: list[str]) -> AuthorizerAnswer | None:
-        """Return an answer that is still good, or None."""
+        """Return an answer that hasn't expired, or None."""
         if not authorizer.ttl_s:
             return None
-        expires, answer = self._kept.get((authorizer.name, *identity), (0.0, None))
+        expires, answer = self._answers.get((authorizer.name, *identity), (0.0, None))
         return answer if self._clock() < expires else None
 
     def keep(self, authorizer: Authorizer, identity: list[str], answer: AuthorizerAnswer) -> None:
@@ -137,12 +137,12 @@ class AnswerCache:
         if not authorizer.ttl_s:
             return
         now = self._clock()
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept = {key: one for key, one in self._kept.items() if one[0] > now}
-        if len(self._kept) >= _MOST_KEPT:
-            # All of them still good: the one kept first has to go.
-            del self._kept[next(iter(self._kept))]
-        self._kept[authorizer.name, *identity] = (now + authorizer.ttl_s, answer)
+        if len(self._answers) >= _MAX_ANSWERS:
+            self._answers = {key: entry for key, entry in self._answers.items() if entry[0] > now}
+        if len(self._answers) >= _MAX_ANSWERS:
+            # None has expired, so the oldest is dropped.
+            del self._answers[next(iter(self._answers))]
+        self._answers[authorizer.name, *identity] = (now + authorizer.ttl_s, answer)
 
 
 def _identity_value(source: str, event: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""What an API with a CORS policy adds to answers, and how it answers preflight requests by itself. Pure.
+"""Adds the headers of an API's CORS policy to answers, and answers preflight requests. Pure.
 
 Source: API Gateway developer guide, "Configure CORS for HTTP APIs". Assumed: what a preflight request of an origin
 that isn't allowed gets (204 without headers), and that the gateway's own errors carry the headers as well.
@@ -15,18 +15,18 @@ _PREFIX = "access-control-"
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a request is a browser's question, by what AWS asks of one.
+    """Return whether AWS takes a request for a browser's preflight.
 
     Parameters
     ----------
     headers : mapping
-        Of any case, if the mapping doesn't mind it.
+        Look-ups may ignore case.
     """
     return method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
 
 
 def answer_preflight(policy: CorsPolicy, origin: str) -> HttpResponse:
-    """Return the answer to a preflight request, which no function is asked about."""
+    """Return the answer to a preflight request; no function is called."""
     allowed = _allowed_origin(policy, origin)
     if allowed is None:
         return HttpResponse(204, (), b"")
@@ -63,8 +63,8 @@ def with_cors(policy: CorsPolicy, origin: str | None, response: HttpResponse) ->
 def _allowed_origin(policy: CorsPolicy, origin: str) -> str | None:
     if "*" in policy.allow_origins:
         return "*"
-    for one in policy.allow_origins:
+    for pattern in policy.allow_origins:
         # https://* stands for every origin of a scheme.
-        if origin == one or (one.endswith("://*") and origin.startswith(one[:-1])):
+        if origin == pattern or (pattern.endswith("://*") and origin.startswith(pattern[:-1])):
             return origin
     return None

@@ -1,4 +1,4 @@
-"""Payload format 1.0, in and out, for the integrations and authorizers that ask for it. Pure.
+"""Events and answers in payload format 1.0, for integrations and authorizers that use it. Pure.
 
 Source: API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", and a recorded event
 (milliHQ/terraform-aws-next-js pull request 31): a few headers are written in AWS's own way, the others as the client
@@ -33,7 +33,7 @@ _NO_IDENTITY = dict.fromkeys(
     )
 )  # fmt: skip
 
-_WRITTEN_BY_AWS = {
+_SPELLED_BY_AWS = {
     name.lower(): name
     for name in (
         "Content-Length", "Host", "User-Agent", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port",
@@ -45,7 +45,7 @@ _WRITTEN_BY_AWS = {
 def build_event_v1(
     request: HttpRequest, match: RouteMatch, identity: RequestIdentity, source: EventSource
 ) -> dict[str, Any]:
-    """Return the event of payload format 1.0. What a request lacks is null."""
+    """Return the event of payload format 1.0; what the request doesn't have is null."""
     headers = _headers(request, identity)
     query = _by_name(parse_qsl(request.raw_query, keep_blank_values=True))
     by_lower_name = {name.lower(): values[-1] for name, values in headers.items()}
@@ -97,12 +97,12 @@ def _context(
 
 
 def build_response_v1(payload: bytes) -> HttpResponse:
-    """Return the response for what a function returned, which must be a whole answer in this format.
+    """Return the response for a function's answer, which must be complete in this format.
 
     Parameters
     ----------
     payload : bytes
-        JSON with ``statusCode``, and ``headers``, ``multiValueHeaders``, ``body`` and ``isBase64Encoded`` if it likes.
+        JSON with ``statusCode``, and optionally ``headers``, ``multiValueHeaders``, ``body`` and ``isBase64Encoded``.
     """
     try:
         answer = read_json(payload)
@@ -124,16 +124,16 @@ def build_response_v1(payload: bytes) -> HttpResponse:
 
 
 def _headers(request: HttpRequest, identity: RequestIdentity) -> dict[str, list[str]]:
-    # The first writing of a name counts, as names are of any case.
-    written = dict(_WRITTEN_BY_AWS)
+    # Names ignore case; the first spelling of a name is kept.
+    spellings = dict(_SPELLED_BY_AWS)
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
         if name.lower() not in HOP_BY_HOP:
-            headers.setdefault(written.setdefault(name.lower(), name), []).append(value)
+            headers.setdefault(spellings.setdefault(name.lower(), name), []).append(value)
     headers["X-Forwarded-For"] = [", ".join([*headers.get("X-Forwarded-For", ()), request.source_ip])]
     headers["X-Forwarded-Port"], headers["X-Forwarded-Proto"] = [str(request.port)], ["http"]
     headers["X-Amzn-Trace-Id"] = [trace_id_of(headers.get("X-Amzn-Trace-Id", [""])[-1], identity)]
-    # As in format 2.0: without a body it is "0".
+    # As in format 2.0: "0" without a body.
     headers.setdefault("Content-Length", [str(len(request.body))])
     return headers
 

@@ -1,7 +1,7 @@
-"""An HTTP request as the event that API Gateway hands to a function, payload format 2.0. Pure.
+"""Builds the event that a function gets for an HTTP request, payload format 2.0. Pure.
 
 Source: API Gateway developer guide, "Working with AWS Lambda proxy integrations for HTTP APIs", and recorded
-events; docs/emulator-fidelity.md lists what is known and what is assumed.
+events; docs/emulator-fidelity.md lists what is recorded and what is assumed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 from emulator.http_api.routes import RouteMatch
 
-# AWS's load balancers take these away before API Gateway sees them.
+# AWS's load balancers remove these headers before API Gateway sees them.
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"})
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 _TRACE_ID = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;[!-~]*)?")
@@ -25,7 +25,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as it came off the wire.
+    """A request as the client sent it.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class HttpRequest:
     raw_query : str
         Percent-encoded, without the question mark.
     headers : iterable of (str, str)
-        In the order of the wire, duplicates included.
+        In the client's order, duplicates included.
     body : bytes
-        Empty where there is none.
+        Empty without one.
     source_ip, port, protocol
-        The client's address, the port that it came to, ``HTTP/1.1``.
+        The client's address, the gateway's port, ``HTTP/1.1``.
     """
 
     method: str
@@ -55,16 +55,16 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestIdentity:
-    """What API Gateway makes up for each request; passed in, so that events can be compared.
+    """Values that API Gateway makes for each request; passed in, so that events can be compared.
 
     Parameters
     ----------
     request_id : str
         For the event and the ``Apigw-Requestid`` header.
     trace_id : str
-        The X-Ray header, for a request that brings none or none that X-Ray could have made.
+        The X-Ray header, unless the request has a valid one.
     time : datetime
-        When the request came, in UTC.
+        When the request arrived, in UTC.
     """
 
     request_id: str
@@ -74,14 +74,14 @@ class RequestIdentity:
 
 @dataclass(frozen=True, slots=True)
 class EventSource:
-    """Where requests come in, the same for all of a stage's.
+    """The API and stage that events come from.
 
     Parameters
     ----------
     api_id, account_id, stage : str
         For the request context.
     stage_variables : mapping
-        Empty where the stage has none.
+        Empty without any.
     """
 
     api_id: str
@@ -93,7 +93,7 @@ class EventSource:
 def build_event(
     request: HttpRequest, match: RouteMatch, identity: RequestIdentity, source: EventSource
 ) -> dict[str, Any]:
-    """Return the event for a matched request. Keys that AWS leaves out are left out."""
+    """Return the event for a matched request; keys without content are left out, as AWS does."""
     headers, cookies = _headers(request, identity)
     path = path_of(request)
     event: dict[str, Any] = {
@@ -150,7 +150,7 @@ def _context(
 
 
 def readable(value: str) -> str:
-    """Return a header's value, of whose bytes those that are not UTF-8 came as lone surrogates: as Latin-1 then."""
+    """Return a header's value; if its bytes aren't UTF-8, which aiohttp shows as lone surrogates, read as Latin-1."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -159,7 +159,7 @@ def readable(value: str) -> str:
 
 
 def path_of(request: HttpRequest) -> str:
-    """Return the path as events of both formats have it: decoded, whatever AWS's names promise."""
+    """Return the path for events of both formats: decoded, although AWS names it ``rawPath``."""
     return unquote(request.raw_path, errors="replace")
 
 
@@ -172,8 +172,8 @@ def domain_of(host: str) -> str:
 def encode_body(body: bytes, content_type: str, content_encoding: str = "") -> tuple[str, bool]:
     """Return a body as the event carries it, and whether that is base64.
 
-    Text goes as text; every other type, forms among them, goes as base64, and so do compressed text and bytes
-    that call themselves text and are not UTF-8.
+    Text goes as text; every other type, forms included, goes as base64. So do compressed text, and bytes that claim to
+    be text and aren't UTF-8.
     """
     kind = content_type.partition(";")[0].strip().lower()
     is_text = not kind or kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))
@@ -185,14 +185,14 @@ def encode_body(body: bytes, content_type: str, content_encoding: str = "") -> t
     return base64.b64encode(body).decode("ascii"), True
 
 
-def trace_id_of(brought: str, identity: RequestIdentity) -> str:
-    """Return the X-Ray header that a request brings, or a new one where that could not be X-Ray's."""
-    return identity.trace_id if _TRACE_ID.fullmatch(brought) is None else brought
+def trace_id_of(sent: str, identity: RequestIdentity) -> str:
+    """Return the request's own X-Ray header if it is valid, or else a new one."""
+    return identity.trace_id if _TRACE_ID.fullmatch(sent) is None else sent
 
 
 def clf_time(time: dt.datetime) -> str:
-    """Return a time as a common log format has it, for instance ``09/Mar/2026:07:05:01 +0000``."""
-    # Not strftime: %b speaks the machine's language.
+    """Return a time in common log format, for instance ``09/Mar/2026:07:05:01 +0000``."""
+    # Not by strftime, whose %b depends on the machine's language.
     clock = f"{time.hour:02}:{time.minute:02}:{time.second:02}"
     return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{clock} +0000"
 
@@ -203,14 +203,14 @@ def _headers(request: HttpRequest, identity: RequestIdentity) -> tuple[dict[str,
     for name, value in request.headers:
         lower = name.lower()
         if lower == "cookie":
-            cookies += [one.strip() for one in value.split(";") if one.strip()]
+            cookies += [cookie.strip() for cookie in value.split(";") if cookie.strip()]
         elif lower in headers:
             headers[lower] += f",{value}"
         elif lower not in HOP_BY_HOP:
             headers[lower] = value
     earlier = headers.get("x-forwarded-for")
     headers["x-forwarded-for"] = f"{earlier}, {request.source_ip}" if earlier else request.source_ip
-    # AWS says how long the body is whether or not the client did: recorded events of GET have "content-length": "0".
+    # AWS adds the length where the client sends none: recorded events of GET have "content-length": "0".
     headers.setdefault("content-length", str(len(request.body)))
     headers["x-forwarded-port"] = str(request.port)
     headers["x-forwarded-proto"] = "http"

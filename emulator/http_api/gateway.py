@@ -1,4 +1,7 @@
-"""The HTTP API's sockets: requests in, responses out. The edge; what becomes of a request `http_stage` decides."""
+"""Serves one HTTP API on one port: reads requests, finds the stage, and sends the answers.
+
+`emulator.http_api.stage` decides how a request is answered.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +38,10 @@ from emulator.template.project import REGION
 MAX_HEAD_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
 NO_ROUTE = "no route"
-# What aiohttp takes at all, so that the gateway can answer by itself what is over AWS's limit.
+# aiohttp's own limits are higher, so that the gateway itself answers requests over AWS's limit.
 _MOST_PARSED_BYTES = 64 * 1024
 _MOST_HEADERS = 2_000
-# A proxy's clients put the whole URL into the request line.
+# Clients of a proxy put the whole URL into the request line.
 _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
@@ -50,11 +53,11 @@ class ConnectionLimits:
     Parameters
     ----------
     keep_alive_s : float
-        For the next request, or the first, to come whole but for its body.
+        Until the next request's line and headers are complete.
     body_pause_s : float
         Between two pieces of a body.
     write_pause_s : float
-        Between two pieces of an answer that they take.
+        Between two pieces of an answer that the client takes.
     """
 
     keep_alive_s: float = 75.0
@@ -63,10 +66,10 @@ class ConnectionLimits:
 
 
 class Meter(Protocol):
-    """What counts requests."""
+    """Counts requests."""
 
     def record(self, route_key: str, status: int, seconds: float) -> None:
-        """Count one request that was answered."""
+        """Count an answered request."""
 
 
 class Gateway:
@@ -79,13 +82,13 @@ class Gateway:
     functions : mapping
         Logical id → the function's name.
     service : LambdaService
-        What runs the functions.
+        Runs the functions.
     account_id : str
         For events.
     admin : AdminPages, optional
-        Answers paths under `ADMIN_PATH`; without it they are paths like any other.
+        Answers paths under `ADMIN_PATH`, which are paths like any other without it.
     meter : Meter, optional
-        Hears of each request that was answered.
+        Counts the answered requests.
     region : str, optional
         For the ARNs of routes, which authorizers see.
     limits : ConnectionLimits, optional
@@ -111,7 +114,7 @@ class Gateway:
         self._stages = {
             stage.name: StageHandler(stage, identity, functions, service, time.monotonic) for stage in api.stages
         }
-        # Where it is the only one, which it nearly always is, no path has to be taken apart.
+        # With `$default` alone, as nearly always, no path has to be split.
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
         self._limits = limits or ConnectionLimits()
         self._server = HttpServer(
@@ -151,7 +154,7 @@ class Gateway:
         try:
             route_key, response = await self._respond(request, request_id, preflight)
         except (ConnectionError, ClientError, web.RequestPayloadError):
-            # The client has gone, or what it sends is no HTTP: there is nobody to answer.
+            # The client has gone, or what it sends isn't HTTP: nobody waits for an answer.
             request.protocol.force_close()
             return web.Response(status=400)
         except Exception:  # noqa: BLE001 - any failure is answered 500
@@ -187,7 +190,7 @@ class Gateway:
         match = None if handler is None else handler.find(request.method, raw_path)
         if handler is None or match is None:
             return NO_ROUTE, preflight or NOT_FOUND
-        asked = HttpRequest(
+        http_request = HttpRequest(
             method=request.method,
             raw_path=raw_path,
             raw_query=raw_query,
@@ -197,10 +200,10 @@ class Gateway:
             port=self._port,
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
         )
-        return match.route.key, await handler.answer(asked, match, _identity(request_id), preflight)
+        return match.route.key, await handler.answer(http_request, match, _identity(request_id), preflight)
 
     def _stage_of(self, raw_path: str) -> StageHandler | None:
-        """Return the stage that a path's first segment names, else the default one, if there is one."""
+        """Return the stage that a path's first segment names, or else the default stage, if the API has one."""
         name = raw_path[1:].partition("/")[0]
         named = self._stages.get(name) if name != DEFAULT_STAGE else None
         return named or self._stages.get(DEFAULT_STAGE)
@@ -217,17 +220,17 @@ def _head(request: web.BaseRequest) -> tuple[int, Iterable[tuple[str, str]]]:
 
 
 async def _read_body(request: web.BaseRequest, pause_s: float) -> bytes | None:
-    """Return the body, or None where it is over the limit.
+    """Return the body, or None if it is over the limit.
 
     Raises
     ------
     TimeoutError
-        The client stopped sending amid it.
+        The client stopped sending before the end.
     """
     if not request.body_exists:
         return b""
     if request.content.is_eof():
-        # It came along with the headers, as small ones do.
+        # Small bodies arrive along with the headers.
         return await request.content.read()
     chunks: list[bytes] = []
     size = 0

@@ -1,6 +1,7 @@
-"""Whether an IAM policy that an authorizer returned allows a route. Pure.
+"""Decides whether an authorizer's IAM policy allows a route. Pure.
 
-Source: IAM user guide, "Policy evaluation logic": an explicit Deny wins, and what nothing allows is denied.
+Source: IAM user guide, "Policy evaluation logic": an explicit Deny wins, and whatever no statement
+allows is denied.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ _ACTION = "execute-api:Invoke"
 
 
 class PolicyError(ValueError):
-    """A policy document is none, or has an element that is not imitated."""
+    """This isn't a policy document, or it has an element that isn't imitated."""
 
 
 def allows(document: Any, route_arn: str) -> bool:
-    """Return whether a policy document allows a route to be called.
+    """Return whether a policy document allows calls of a route.
 
     Parameters
     ----------
@@ -29,12 +30,12 @@ def allows(document: Any, route_arn: str) -> bool:
     Raises
     ------
     PolicyError
-        It has no statements, or has conditions.
+        The document has no statements, or one of them has conditions or can't be read.
     """
     if not isinstance(document, Mapping) or not document.get("Statement"):
         raise PolicyError("the policy document has no Statement")
-    statements = [_statement(one) for one in _listed(document["Statement"])]
-    effects = {one["Effect"] for one in statements if _fits(one, route_arn)}
+    statements = [_statement(value) for value in _listed(document["Statement"])]
+    effects = {statement["Effect"] for statement in statements if _fits(statement, route_arn)}
     return "Allow" in effects and "Deny" not in effects
 
 
@@ -49,10 +50,10 @@ def _statement(value: Any) -> Mapping[str, Any]:
 
 
 def _fits(statement: Mapping[str, Any], route_arn: str) -> bool:
-    # Actions are of any case, resources are not.
+    # Actions ignore case, resources don't.
     action, resource = _ACTION.lower(), route_arn
-    actions = [str(one).lower() for one in _listed(statement.get("Action", statement.get("NotAction")))]
-    resources = [str(one) for one in _listed(statement.get("Resource", statement.get("NotResource")))]
+    actions = [str(pattern).lower() for pattern in _listed(statement.get("Action", statement.get("NotAction")))]
+    resources = [str(pattern) for pattern in _listed(statement.get("Resource", statement.get("NotResource")))]
     named = any(_matches(pattern, action) for pattern in actions) == ("Action" in statement)
     return named and any(_matches(pattern, resource) for pattern in resources) == ("Resource" in statement)
 

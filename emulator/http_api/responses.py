@@ -1,4 +1,4 @@
-"""A function's answer as the HTTP response that API Gateway makes of it, payload format 2.0. Pure."""
+"""Turns a function's answer into the HTTP response that API Gateway sends, payload format 2.0. Pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 from emulator.strict_json import read_json
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# RFC 9110, section 5.5: of all control characters a value may have the tab alone.
+# RFC 9110, section 5.5: the tab is the only control character that a value may have.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # API Gateway's quota: the values of all headers together.
 _MAX_HEADER_BYTES = 10_240
-# The framing belongs to the gateway, whatever a function says.
+# Headers that frame the message; the gateway sets them, and a function can't.
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"})
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response to put on the wire.
+    """A response to a client.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class HttpResponse:
     headers : tuple of (str, str)
         Duplicates allowed (Set-Cookie).
     body : bytes
-        What a GET carries; the edge leaves it out for HEAD.
+        The body of a GET; the gateway leaves it out for HEAD.
     """
 
     status: int
@@ -41,7 +41,7 @@ class HttpResponse:
 
 
 def message(status: int, text: str) -> HttpResponse:
-    """Return an answer of the gateway's own: ``{"message": …}``."""
+    """Return one of the gateway's own answers: ``{"message": …}``."""
     body = json.dumps({"message": text}, separators=(",", ":")).encode()
     return HttpResponse(status, (("Content-Type", "application/json"),), body)
 
@@ -58,7 +58,7 @@ SERVICE_UNAVAILABLE = message(503, "Service Unavailable")
 
 
 def build_response(payload: bytes) -> HttpResponse:
-    """Return the response for what a function returned.
+    """Return the response for a function's answer.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def build_response(payload: bytes) -> HttpResponse:
     Returns
     -------
     HttpResponse
-        `INTERNAL_SERVER_ERROR` where the function's answer can't be used, as API Gateway says it.
+        `INTERNAL_SERVER_ERROR` if the answer can't be used, as API Gateway words it.
     """
     try:
         answer = read_json(payload)
@@ -87,14 +87,14 @@ def build_response(payload: bytes) -> HttpResponse:
 def response_of(
     answer: Mapping[str, Any], headers: Iterable[tuple[str, Any]], cookies: Iterable[Any] = ()
 ) -> HttpResponse:
-    """Return the response of an answer with ``statusCode``, or `INTERNAL_SERVER_ERROR` where it can't be used.
+    """Return the response for an answer with ``statusCode``, or `INTERNAL_SERVER_ERROR` if it can't be used.
 
     Parameters
     ----------
     answer : mapping
-        For status and body.
+        Has status and body.
     headers : iterable of (str, Any)
-        As the function gave them, duplicates allowed.
+        The function's own, duplicates allowed.
     cookies : iterable
         One ``Set-Cookie`` each.
     """
@@ -105,22 +105,22 @@ def response_of(
 
 
 def _status(value: Any) -> int:
-    if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number only.
+    if isinstance(value, float) and value.is_integer():  # JSON has one kind of number.
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError("statusCode is no number")
+        raise TypeError("statusCode must be a whole number")
     if isinstance(value, str) and re.fullmatch("[0-9]{3}", value) is None:
-        raise ValueError("statusCode is no number")
+        raise ValueError("statusCode must be a whole number")
     status = int(value)
     if not 200 <= status <= 599:
-        raise ValueError("statusCode is outside of 200 to 599")
+        raise ValueError("statusCode must be 200 to 599")
     return status
 
 
 def _headers(given: Iterable[tuple[str, Any]], cookies: Iterable[Any]) -> list[tuple[str, str]]:
     headers = [(name, _header_value(value)) for name, value in given if name.lower() not in _FRAMING]
     if not all(_HEADER_NAME.fullmatch(name) for name, _ in headers):
-        raise ValueError("a header's name is no token")
+        raise ValueError("a header's name must be a token")
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "text/plain; charset=utf-8"))
     headers += [("Set-Cookie", _header_value(cookie)) for cookie in cookies]
@@ -134,11 +134,11 @@ def _header_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int | float):
-        raise TypeError("a header's value is no text")
+        raise TypeError("a header's value must be a string, a number or a boolean")
     text = str(value)
     if _CONTROLS.search(text) is not None:
         raise ValueError("a header's value has a line break or another control character")
-    # Half a character, which JSON can write, can't be sent.
+    # A lone surrogate, which JSON can hold, can't be sent.
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -147,10 +147,10 @@ def _body(answer: Mapping[str, Any]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise TypeError("body is no string")
+        raise TypeError("body must be a string")
     if answer.get("isBase64Encoded") is True:
         try:
             return base64.b64decode(body, validate=True)
         except binascii.Error as error:
-            raise ValueError("body is not base64") from error
+            raise ValueError("body isn't base64") from error
     return body.encode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""Which route of an HTTP API answers a request. Pure.
+"""Finds the route of an HTTP API that answers a request. Pure.
 
 Source: API Gateway developer guide, "Create routes for HTTP APIs": a full match of method and path goes
-before one through a greedy variable, that before ``$default``; a named method goes before ``ANY``.
+before a match by a greedy variable, and that before ``$default``; a named method goes before ``ANY``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from urllib.parse import unquote
 
 from emulator.template.http_api_spec import ANY_METHOD, DEFAULT_ROUTE, HttpRoute
 
-# How specific a segment of a route is: the smaller, the sooner it is tried.
+# Kinds of a route's segments; more specific ones are smaller and tried first.
 _PLAIN, _PARAMETER, _GREEDY = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """A route and what its path parameters stand for, decoded."""
+    """A route, and the decoded values of its path parameters."""
 
     route: HttpRoute
     path_parameters: dict[str, str]
@@ -31,14 +31,14 @@ class _Segment:
 
 
 class RouteTable:
-    """The routes of one API, ready to be asked.
+    """Finds routes among those of one stage.
 
     Parameters
     ----------
     routes : iterable of HttpRoute
         At most one of each key.
     stage : str, optional
-        A stage other than ``$default`` is the first segment of every path.
+        Its name; other than ``$default`` it is the first segment of every path.
     """
 
     def __init__(self, routes: Iterable[HttpRoute], stage: str = DEFAULT_ROUTE) -> None:
@@ -51,21 +51,21 @@ class RouteTable:
             else:
                 entries.append((_segments(route.path), route))
         self._entries = sorted(entries, key=_specificity)
-        # Requests for plain paths, which are nearly all, take one look-up.
+        # Paths without variables, which nearly all requests have, take one look-up.
         self._plain: dict[tuple[str, str], HttpRoute] = {}
         for segments, route in reversed(self._entries):
             if all(segment.kind == _PLAIN for segment in segments):
                 self._plain[route.method, route.path] = route
 
     def find(self, method: str, raw_path: str) -> RouteMatch | None:
-        """Return the route for a request, or None (which the API answers with 404).
+        """Return the route for a request, or None, which becomes a 404.
 
         Parameters
         ----------
         method : str
             In capitals.
         raw_path : str
-            As on the request line, percent-encoded, without the query.
+            Percent-encoded, as the client sent it, without the query.
         """
         if self._prefix:
             if raw_path != self._prefix and not raw_path.startswith(self._prefix + "/"):
@@ -74,10 +74,10 @@ class RouteTable:
         plain = self._plain.get((method, raw_path)) or self._plain.get((ANY_METHOD, raw_path))
         if plain is not None:
             return RouteMatch(plain, {})
-        wanted = raw_path.split("/")[1:]
+        parts = raw_path.split("/")[1:]
         for segments, route in self._entries:
             if route.method in {method, ANY_METHOD}:
-                parameters = _match(segments, wanted)
+                parameters = _match(segments, parts)
                 if parameters is not None:
                     return RouteMatch(route, parameters)
         return None if self._default is None else RouteMatch(self._default, {})
@@ -98,24 +98,24 @@ def _segment(text: str) -> _Segment:
 def _specificity(entry: tuple[list[_Segment], HttpRoute]) -> tuple[bool, list[int], bool]:
     segments, route = entry
     kinds = [segment.kind for segment in segments]
-    # A longer route is the more specific one where both are greedy: [0, 2] before [2].
+    # Of two greedy routes the longer one is more specific: [0, 2] before [2].
     return _GREEDY in kinds, kinds, route.method == ANY_METHOD
 
 
-def _match(segments: list[_Segment], wanted: list[str]) -> dict[str, str] | None:
+def _match(segments: list[_Segment], parts: list[str]) -> dict[str, str] | None:
     parameters: dict[str, str] = {}
     for position, segment in enumerate(segments):
         if segment.kind == _GREEDY:
-            rest = "/".join(wanted[position:])
+            rest = "/".join(parts[position:])
             if not rest:
                 return None
             parameters[segment.name] = unquote(rest, errors="replace")
             return parameters
-        if position >= len(wanted):
+        if position >= len(parts):
             return None
-        text = unquote(wanted[position], errors="replace")
+        text = unquote(parts[position], errors="replace")
         if segment.kind == _PARAMETER and text:
             parameters[segment.name] = text
         elif segment.kind == _PARAMETER or text != segment.name:
             return None
-    return parameters if len(segments) == len(wanted) else None
+    return parameters if len(segments) == len(parts) else None

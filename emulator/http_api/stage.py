@@ -1,4 +1,4 @@
-"""What becomes of a request to one stage of an API: throttled, authorized, handed to its function. No sockets."""
+"""Answers the requests to one stage of an API: throttles, authorizes, and calls the function. No sockets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=
 
 @dataclass(frozen=True, slots=True)
 class ApiIdentity:
-    """Which API events come from.
+    """The API that events come from.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ class StageHandler:
     functions : mapping
         Logical id → the function's name.
     service : LambdaService
-        What runs the functions.
+        Runs the functions.
     clock : callable
-        Seconds, monotonic: for limits and for answers that are kept.
+        Seconds, monotonic: for limits and for cached answers of authorizers.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class StageHandler:
         clock: Callable[[], float],
     ) -> None:
         self._source = EventSource(api.api_id, api.account_id, stage.name, stage.variables)
-        # Where the routes' ARNs begin.
+        # The beginning of the routes' ARNs.
         self._arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{stage.name}"
         self._functions = functions
         self._service = service
@@ -105,8 +105,8 @@ class StageHandler:
         match : RouteMatch
             As `find` returned it.
         preflight : HttpResponse, optional
-            The answer to a preflight request, which is given in the function's place. The route's authorizer comes
-            first: AWS's guide advises a route for OPTIONS without one.
+            The answer to a preflight request, given instead of the function's. The route's authorizer is called
+            first; AWS's guide therefore advises a route for OPTIONS without one.
         """
         route = match.route
         bucket = self._buckets.get(route.key)
@@ -131,7 +131,7 @@ class StageHandler:
 
     async def _integrate(self, route: HttpRoute, payload: bytes, trace_id: str) -> HttpResponse:
         try:
-            # The function goes on after the API has given up, as on AWS.
+            # As on AWS, the function goes on after the API has given up.
             result = await self._invoke(route.function, route.qualifier, payload, trace_id, route.timeout_s)
         except (TimeoutError, TooManyRequestsError):
             return SERVICE_UNAVAILABLE
@@ -156,25 +156,25 @@ class StageHandler:
         match: RouteMatch,
         identity: RequestIdentity,
     ) -> AuthorizerAnswer | HttpResponse:
-        """Return what the authorizer says of a request that may pass, or the answer to one that may not."""
+        """Return the authorizer's answer if the request may pass, or else the response to it."""
 
         def in_format(payload_format: str) -> dict[str, Any]:
-            # The route's own event is there already; a body may be large.
-            same = event["version"] == payload_format
-            return event if same else self._event(payload_format, request, match, identity)
+            # The route's own event is reused where it fits, since a body may be large.
+            fits = event["version"] == payload_format
+            return event if fits else self._event(payload_format, request, match, identity)
 
-        seen = in_format("2.0")
-        values = identity_values(authorizer, seen)
+        event_v2 = in_format("2.0")
+        values = identity_values(authorizer, event_v2)
         if values is None:
             return UNAUTHORIZED
-        path = seen["rawPath"].removeprefix(self._prefix).removeprefix("/")
+        path = event_v2["rawPath"].removeprefix(self._prefix).removeprefix("/")
         route_arn = f"{self._arn}/{request.method}/{path}"
         answer = self._answers.find(authorizer, values)
         if answer is None:
-            asked = seen if authorizer.payload_format == "2.0" else in_format("1.0")
+            own_event = in_format(authorizer.payload_format)
             try:
                 answer = await self._ask(
-                    authorizer, authorizer_event(authorizer, asked, values, route_arn), _trace_id(asked)
+                    authorizer, authorizer_event(authorizer, own_event, values, route_arn), _trace_id(own_event)
                 )
             except (TimeoutError, TooManyRequestsError, ResourceNotFoundError, AuthorizerAnswerError) as error:
                 _log.warning("authorizer %s: %s", authorizer.name, error or "no answer in time")
@@ -202,8 +202,8 @@ def _payload(event: Mapping[str, Any]) -> bytes:
 
 
 def _trace_id(event: Mapping[str, Any]) -> str:
-    """Return what the function finds in ``_X_AMZN_TRACE_ID``, which says whether the request is sampled."""
+    """Return the function's ``_X_AMZN_TRACE_ID``, which says whether X-Ray samples the request."""
     headers = event["headers"]
     trace_id = str(headers.get("x-amzn-trace-id") or headers.get("X-Amzn-Trace-Id"))
-    # There is no X-Ray daemon here to send anything to.
+    # Not sampled: the emulator has no X-Ray daemon.
     return trace_id if "Sampled=" in trace_id else f"{trace_id};Sampled=0"

@@ -1,4 +1,4 @@
-"""How many requests a route lets through: API Gateway's token bucket. The clock is passed in.
+"""Limits the requests of a route by API Gateway's token bucket. The clock is passed in.
 
 Source: API Gateway developer guide, "Throttle requests to your HTTP APIs".
 """
@@ -11,7 +11,7 @@ from emulator.template.http_api_spec import Throttle
 
 
 class TokenBucket:
-    """Holds up to ``burst`` tokens, gains ``rate`` of them a second, and starts full.
+    """A bucket of up to ``burst`` tokens that gains ``rate`` tokens a second and starts full.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class TokenBucket:
         self._counted_at = clock()
 
     def take(self) -> bool:
-        """Take a token, and return whether there was one."""
+        """Take a token, and return whether the bucket had one."""
         now = self._clock()
         gained = (now - self._counted_at) * self._limits.rate
         self._tokens = min(self._tokens + gained, float(self._limits.burst))

@@ -119,7 +119,7 @@ class ControlApi:
         except TooManyRequestsError as error:
             answer = answers.throttled(error)
         except (ConnectionError, ClientError, web.RequestPayloadError):
-            # The client has gone, or what it sends is no HTTP: there is nobody to answer.
+            # The client has gone, or what it sends isn't HTTP: nobody waits for an answer.
             request.protocol.force_close()
             return web.Response(status=400)
         except Exception:  # noqa: BLE001 - any failure is answered 500

@@ -59,7 +59,7 @@ def test_start_lambda(start: Callable[..., Any], template: str, variables: str, 
     )  # fmt: skip
     assert f"Running on {server.url}" in server.log
     assert "Starting the Local Lambda Service." in server.log
-    ignored = [line for line in server.log.splitlines() if "of no effect here" in line]
+    ignored = [line for line in server.log.splitlines() if "no effect without Docker" in line]
     assert len(ignored) == 1
     assert all(flag in ignored[0] for flag in DOCKERS if flag.startswith("--"))
     told = invoked(server.url, "Plain")
