@@ -19,6 +19,8 @@ from emulator.cli.serve_bucket import BucketOptions, serve_bucket
 from emulator.cli.terminal import PortTakenError, say
 from emulator.template.project import ProjectError
 
+_LOOPBACK = ("127.0.0.1",)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
@@ -56,53 +58,42 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run_bucket(options: argparse.Namespace) -> None:
-    await serve_bucket(
-        BucketOptions(
-            hosts=options.host or ["127.0.0.1"],
-            port=options.port,
-            port_flag=options.port_flag,
-            data_dir=options.data_dir,
-            buckets=options.bucket,
-            ready_file=options.ready_file,
-            allowed_hosts=options.allow_host,
-        )
-    )
+    hosts, flag = options.host or _LOOPBACK, options.port_flag
+    bucket = BucketOptions(hosts, options.port, flag, options.data_dir, options.bucket, options.allow_host)
+    await serve_bucket(bucket, options.ready_file)
 
 
 async def _run_start_api(options: argparse.Namespace) -> None:
-    from emulator.cli.serve import read_project, serve
-
-    chosen = _project_options(options)
-    listening = _listening(options, api_port=options.port, lambda_port=options.lambda_port)
-    await serve(read_project(chosen), chosen, listening)
+    await _serve(options, api_port=options.port, lambda_port=options.lambda_port)
 
 
 async def _run_start_lambda(options: argparse.Namespace) -> None:
+    await _serve(options, api_port=None, lambda_port=options.port, lambda_flag="-p")
+
+
+async def _serve(options: argparse.Namespace, **ports: Any) -> None:
     from emulator.cli.serve import read_project, serve
 
-    chosen = _project_options(options)
-    listening = _listening(options, api_port=None, lambda_port=options.port, lambda_flag="-p")
-    await serve(read_project(chosen), chosen, listening)
+    project_options = _project_options(options)
+    await serve(read_project(project_options), project_options, _listening(options, **ports))
 
 
 async def _run_everything(options: argparse.Namespace) -> None:
-    from emulator.cli.serve_all import BucketProcessError, BucketProcessOptions, serve_everything
+    from emulator.cli.serve_all import serve_everything
 
-    bucket = BucketProcessOptions(tuple(options.bucket_host or ["127.0.0.1"]), options.bucket_port, options.data_dir)
+    hosts, port = options.bucket_host or _LOOPBACK, options.bucket_port
+    bucket = BucketOptions(hosts, port, "--bucket-port", options.data_dir, allowed_hosts=options.allow_host)
     listening = _listening(options, api_port=options.port, lambda_port=options.lambda_port)
-    try:
-        await serve_everything(_project_options(options), listening, bucket)
-    except BucketProcessError as error:
-        raise BucketError(str(error)) from error
+    await serve_everything(_project_options(options), listening, bucket)
 
 
 async def _run_invoke(options: argparse.Namespace) -> None:
     from emulator.cli.options import read_event
     from emulator.cli.serve import invoke_once, read_project
 
-    chosen = _project_options(options)
+    project_options = _project_options(options)
     event = read_event(options.event, sys.stdin.buffer)
-    payload = await invoke_once(read_project(chosen), chosen, options.function, event)
+    payload = await invoke_once(read_project(project_options), project_options, options.function, event)
     sys.stdout.write(payload.decode("utf-8", "replace") + "\n")
     sys.stdout.flush()
 

@@ -1,8 +1,8 @@
 """Keeps web pages away from the emulator's own ports.
 
-Whoever may call Lambda's API may run code on this machine. A page in the developer's browser could call it in two
-ways: from a name of its own that suddenly leads to 127.0.0.1 (DNS rebinding; its ``Host`` gives it away), or by a
-plain request to another origin (its ``Origin`` does). No other client is affected: AWS's send no ``Origin``.
+Clients of Lambda's API can run code on this machine. A web page in the developer's browser could become such a client
+in two ways. By DNS rebinding the page's own name leads to 127.0.0.1; then ``Host`` has that name. By a request to
+another origin; then ``Origin`` has the page's. AWS's clients send no ``Origin``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 
 class BrowserGuard:
-    """Tells whether a request can only come from this machine's own clients.
+    """Refuses requests that a foreign web page may have sent.
 
     Parameters
     ----------
     names : iterable of str
-        Host names besides ``localhost`` and IP addresses that lead here; what is under such a name does, too.
+        Names of this machine besides ``localhost``. IP addresses and subdomains of the names pass, too.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -30,10 +30,10 @@ class BrowserGuard:
         Parameters
         ----------
         headers : mapping
-            The request's, whose look-up ignores case. Without ``Host`` it is no browser's.
+            The request's; look-ups ignore case. A request without ``Host`` isn't a browser's.
         """
         host, origin = headers.get("Host"), headers.get("Origin")
-        if host is not None and not self._leads_here(_name_in(host)):
+        if host is not None and not self._is_of_this_machine(_name_in(host)):
             return (
                 f"The Host header {host!r} isn't an address of the emulator: use localhost or an IP address, or start "
                 "the emulator with --allow-host and the name."
@@ -42,7 +42,7 @@ class BrowserGuard:
             return f"Requests from the web page of another origin, {origin!r}, are refused."
         return None
 
-    def _leads_here(self, name: str) -> bool:
+    def _is_of_this_machine(self, name: str) -> bool:
         try:
             ipaddress.ip_address(name)
         except ValueError:

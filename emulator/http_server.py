@@ -1,4 +1,4 @@
-"""Listens for HTTP on behalf of the HTTP API, of Lambda's API and of the bucket; the socket side of aiohttp.
+"""Listens for HTTP: for the HTTP API, for Lambda's API and for the bucket.
 
 A request that isn't HTTP is answered, and logged in one line, without any of its bytes: they may be a borrower's.
 """

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
 from emulator.http_server import ADMIN_PATH
-from emulator.lambda_service.data_plane.faults import FaultError, FaultInjector, read_faults
-from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
-from emulator.lambda_service.data_plane.pool import EnvironmentPool, PoolStatus
+from emulator.lambda_service.data_plane.faults import FaultError, read_faults
+from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.lambda_service.data_plane.pool import PoolStatus
 from emulator.lambda_service.sandbox.memory import proportional_bytes
 from emulator.lambda_service.sandbox.process_tree import descendants
 from emulator.metrics import RequestMeter
@@ -22,50 +22,12 @@ _MAX_BODY_BYTES = 1 << 20
 _MB = 1 << 20
 
 
-class Lists(Protocol):
-    """Lists the versions or the aliases of a function."""
-
-    def list(self, *, function_name: str) -> Mapping[str, Any]:
-        """Return Lambda's answer."""
-
-
-class Operations(Protocol):
-    """The operations of Lambda's control plane that the pages call."""
-
-    @property
-    def versions(self) -> Lists:
-        """The versions of a function."""
-
-    @property
-    def aliases(self) -> Lists:
-        """The aliases of a function."""
-
-
-class Service(Protocol):
-    """The parts of the Lambda service that the pages show."""
-
-    @property
-    def operations(self) -> Operations:
-        """Versions and aliases."""
-
-    @property
-    def ledger(self) -> ConcurrencyLedger:
-        """Requests in flight."""
-
-    @property
-    def faults(self) -> FaultInjector:
-        """Faults on purpose."""
-
-    def pools(self) -> Iterable[EnvironmentPool]:
-        """The environments of each version that has any."""
-
-
 class AdminPages:
     """Answers the pages.
 
     Parameters
     ----------
-    service : Service
+    service : LambdaService
         The service that is shown, and whose faults are set.
     meter : RequestMeter
         Has counted the HTTP API's requests.
@@ -73,7 +35,7 @@ class AdminPages:
         Refuses requests of web pages.
     """
 
-    def __init__(self, service: Service, meter: RequestMeter, guard: BrowserGuard | None = None) -> None:
+    def __init__(self, service: LambdaService, meter: RequestMeter, guard: BrowserGuard | None = None) -> None:
         self._guard = guard or BrowserGuard()
         self._service = service
         self._meter = meter

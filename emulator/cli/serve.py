@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
@@ -28,6 +28,9 @@ from emulator.supervision import BackgroundTasks
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi, without_authorizers
 from emulator.template.project import ACCOUNT_ID, REGION, FunctionSpec, Project, ProjectError
 from emulator.template.read import load_project
+
+if TYPE_CHECKING:
+    from emulator.lambda_service.control_api.server import ControlApi
 
 _STDERR = 2
 
@@ -113,16 +116,6 @@ class Listening:
     allowed_hosts: tuple[str, ...] = ()
 
 
-class _Server(Protocol):
-    """The HTTP API or Lambda's API."""
-
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the bound port."""
-
-    async def stop(self) -> None:
-        """Stop listening."""
-
-
 def read_project(options: ProjectOptions) -> Project:
     """Load the template and apply the options to it."""
     project = load_project(options.template, options.parameters, region=_region(_machine(options)))
@@ -206,14 +199,16 @@ def _gateways(
     return [Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=region) for api in project.apis]
 
 
-def _control_api(options: ProjectOptions, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> _Server:
+def _control_api(options: ProjectOptions, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> ControlApi:
     # Imported here, since botocore, which describes the API, takes a fifth of a second to import.
     from emulator.lambda_service.control_api.server import ControlApi
 
     return ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits, guard=guard)
 
 
-async def _listen(server: _Server, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str) -> str:
+async def _listen(
+    server: Gateway | ControlApi, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str
+) -> str:
     """Start a server, which ends with the others, and return its URL."""
     servers.push_async_callback(server.stop)
     with naming_the_flag(host, port, flag):

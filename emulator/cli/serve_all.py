@@ -10,31 +10,22 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
+from emulator.bucket.errors import BucketError
 from emulator.cli.options import with_variables
 from emulator.cli.serve import Listening, ProjectOptions, read_project, serve
+from emulator.cli.serve_bucket import BucketOptions
 from emulator.lambda_service.sandbox.processes import watch_exit
 
 _BUCKET_START_LIMIT_S = 30.0
 _BUCKET_STOP_LIMIT_S = 1.5
 
 
-class BucketProcessError(Exception):
+class BucketProcessError(BucketError):
     """The bucket's process ended; its own message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class BucketProcessOptions:
-    """Where the bucket listens and keeps its data."""
-
-    hosts: tuple[str, ...]
-    port: int
-    data_dir: Path
-
-
-async def serve_everything(options: ProjectOptions, listening: Listening, bucket: BucketProcessOptions) -> None:
+async def serve_everything(options: ProjectOptions, listening: Listening, bucket: BucketOptions) -> None:
     """Serve the bucket and the APIs until SIGINT or SIGTERM. Without an HTTP API in the template, Lambda's API alone.
 
     Raises
@@ -45,7 +36,7 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
     project = read_project(options)
     if not project.apis:
         listening = dataclasses.replace(listening, api_port=None)
-    async with _bucket_process(bucket, project.buckets, listening.allowed_hosts) as (url, ended):
+    async with _bucket_process(dataclasses.replace(bucket, buckets=project.buckets)) as (url, ended):
         if options.s3_endpoint is None:
             options = dataclasses.replace(options, s3_endpoint=url)
             project = with_variables(project, {}, url)
@@ -63,19 +54,17 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
 
 
 @contextlib.asynccontextmanager
-async def _bucket_process(
-    options: BucketProcessOptions, buckets: tuple[str, ...], allowed_hosts: tuple[str, ...]
-) -> AsyncIterator[tuple[str, asyncio.Event]]:
+async def _bucket_process(options: BucketOptions) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """Run the bucket; yield its URL and an event for its end. It ends with this process, after ``kill -9`` too."""
     life_read, life_write = os.pipe()
     # A pipe leaves nothing behind, however this process ends; a file would.
     ready_read, ready_write = os.pipe()
     command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
-    command += ["--port-flag=--bucket-port", "--data-dir", str(options.data_dir)]
+    command += [f"--port-flag={options.port_flag}", "--data-dir", str(options.data_dir)]
     command += ["--ready-file", f"/dev/fd/{ready_write}", "--life-fd", str(life_read)]
     command += [word for host in options.hosts for word in ("--host", host)]
-    command += [word for bucket in buckets for word in ("--bucket", bucket)]
-    command += [word for name in allowed_hosts for word in ("--allow-host", name)]
+    command += [word for bucket in options.buckets for word in ("--bucket", bucket)]
+    command += [word for name in options.allowed_hosts for word in ("--allow-host", name)]
     # In a session of its own, so that Ctrl-C doesn't end the bucket before the functions.
     process = subprocess.Popen(
         command, pass_fds=(life_read, ready_write), stdin=subprocess.DEVNULL, start_new_session=True

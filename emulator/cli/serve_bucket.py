@@ -40,8 +40,6 @@ class BucketOptions:
         The data folder.
     buckets : sequence of str
         Buckets to create if they don't exist.
-    ready_file : Path or None
-        Where to write the URL once ready.
     allowed_hosts : sequence of str
         Names of this machine that a request's ``Host`` may have.
     """
@@ -51,12 +49,11 @@ class BucketOptions:
     port_flag: str
     data_dir: Path
     buckets: Sequence[str] = ()
-    ready_file: Path | None = None
     allowed_hosts: Sequence[str] = ()
 
 
-async def serve_bucket(options: BucketOptions) -> None:
-    """Serve until SIGINT or SIGTERM.
+async def serve_bucket(options: BucketOptions, ready_file: Path | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; write the URL into the ready file once requests are answered.
 
     Raises
     ------
@@ -86,7 +83,7 @@ async def serve_bucket(options: BucketOptions) -> None:
                 bound = await server.start(options.hosts, options.port)
             for host, port in bound:
                 say(f"Bucket running on {url_of(host, port)} (data in {options.data_dir})")
-            write_ready_file(options.ready_file, url=url_of(*bound[0]), pid=os.getpid())
+            write_ready_file(ready_file, url=url_of(*bound[0]), pid=os.getpid())
             await stopping.wait()
         finally:
             await server.stop()

@@ -14,7 +14,6 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from aiohttp import ClientError, web
 from multidict import CIMultiDict
@@ -32,6 +31,7 @@ from emulator.http_api.responses import (
 from emulator.http_api.stage import ApiIdentity, StageHandler
 from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.metrics import RequestMeter
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
 from emulator.template.project import REGION
 
@@ -65,13 +65,6 @@ class ConnectionLimits:
     write_pause_s: float = 30.0
 
 
-class Meter(Protocol):
-    """Counts requests."""
-
-    def record(self, route_key: str, status: int, seconds: float) -> None:
-        """Count an answered request."""
-
-
 class Gateway:
     """One HTTP API on one address.
 
@@ -87,7 +80,7 @@ class Gateway:
         For events.
     admin : AdminPages, optional
         Answers paths under `ADMIN_PATH`, which are paths like any other without it.
-    meter : Meter, optional
+    meter : RequestMeter, optional
         Counts the answered requests.
     region : str, optional
         For the ARNs of routes, which authorizers see.
@@ -103,7 +96,7 @@ class Gateway:
         account_id: str,
         *,
         admin: AdminPages | None = None,
-        meter: Meter | None = None,
+        meter: RequestMeter | None = None,
         region: str = REGION,
         limits: ConnectionLimits | None = None,
     ) -> None:

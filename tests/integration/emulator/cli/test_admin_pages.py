@@ -57,7 +57,7 @@ class Pages:
         self.ledger = ConcurrencyLedger()
         self.faults = FaultInjector(lambda: 0.0, time.monotonic)
         self.meter = RequestMeter(asyncio.get_running_loop().time)
-        self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))
+        self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))  # type: ignore[arg-type]
         self.url = ""
 
     def pools(self) -> Iterable[EnvironmentPool]:
