@@ -1,4 +1,4 @@
-"""What an HTTP API comes down to: its stages, routes, CORS policy, authorizers and limits, as plain values."""
+"""An HTTP API as plain values: its stages, routes, CORS policy, authorizers and limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT_ROUTE = "$default"
 DEFAULT_STAGE = "$default"
 ANY_METHOD = "ANY"
 MAX_INTEGRATION_S = 30.0
-# An account's limits, which hold where the template sets only one of the two.
+# An account's limits. One of them applies where the template sets only the other.
 ACCOUNT_RATE = 10_000.0
 ACCOUNT_BURST = 5_000
 
@@ -32,10 +32,10 @@ class Authorizer:
     simple_answers : bool
         It answers ``{"isAuthorized": …}`` rather than an IAM policy. Payload format 2.0 alone has that.
     identity_sources : tuple of str
-        Selection expressions, ``$request.header.Authorization`` for one. A request that lacks one is refused
+        Selection expressions, such as ``$request.header.Authorization``. A request that lacks one is refused
         unasked; together they are the key of the cache.
     ttl_s : int
-        How long an answer is kept, at most 3,600; 0 is never.
+        How long an answer is cached, at most 3,600; 0 caches none.
     """
 
     name: str
@@ -66,7 +66,7 @@ class HttpRoute:
     payload_format : str
         Of the event and the answer: ``1.0`` or ``2.0``.
     authorizer : Authorizer or None
-        Who is asked first.
+        The authorizer that decides before the function is called.
     key : str
         What an event calls the route: ``POST /predict`` or ``$default``. Follows from method and path.
     """
@@ -104,7 +104,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """What scripts of other origins may do, as ``CorsConfiguration`` has it. Empty is unsaid."""
+    """What scripts of other origins may do, as ``CorsConfiguration`` has it. An empty field sends no header."""
 
     allow_origins: tuple[str, ...] = ()
     allow_methods: tuple[str, ...] = ()

@@ -59,12 +59,12 @@ def read_api(resources: Resources, logical_id: str, api: Api, functions: Mapping
         # Creating an API by its Target makes this stage; without either, AWS would answer nothing.
         if definitions and api.target is None:
             resources.notes.append(f"{logical_id}: the API has no stage; it is served as $default")
-        stages = [HttpStage(routes=_Stage({}, functions).routes(definitions))]
+        stages = [HttpStage(routes=_RouteMaker({}, functions).routes(definitions))]
     return HttpApi(logical_id, tuple(stages), _cors(logical_id, api))
 
 
 def _stage(name: str, stage: Stage, definitions: Iterable[RouteDefinition], functions: Mapping[str, str]) -> HttpStage:
-    routes = _Stage(stage.stage_variables, functions).routes(definitions)
+    routes = _RouteMaker(stage.stage_variables, functions).routes(definitions)
     for key in stage.route_settings:
         if key not in {route.key for route in routes}:
             raise UnsupportedError(name, "RouteSettings", f"there is no route {key!r}")
@@ -85,7 +85,7 @@ def _throttle(limits: RouteLimits) -> Throttle | None:
     return Throttle(ACCOUNT_RATE if rate is None else rate, ACCOUNT_BURST if burst is None else burst)
 
 
-class _Stage:
+class _RouteMaker:
     """Makes the routes of one stage.
 
     Parameters

@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\$\{(!?)([^${}]+)\}")
 
 NO_VALUE = object()
 _REASONS = {
-    "Fn::ImportValue": "Fn::ImportValue needs the output of another stack, and there is none here",
+    "Fn::ImportValue": "Fn::ImportValue needs the output of another stack, which the emulator doesn't have",
     "Fn::Length": f"Fn::Length needs {LANGUAGE_EXTENSIONS} among the template's transforms",
     "Fn::ToJsonString": f"Fn::ToJsonString needs {LANGUAGE_EXTENSIONS} among the template's transforms",
     "Fn::Transform": "Fn::Transform: only AWS::Include of a local file is imitated",

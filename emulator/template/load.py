@@ -47,7 +47,7 @@ class LoadedTemplate:
 
 
 class _Region(NamedTuple):
-    """A boto3 session, as far as the transform looks at one. Without it, it would look into the environment."""
+    """The part of a boto3 session that the transform reads. Without a session it would read the environment."""
 
     region_name: str
 

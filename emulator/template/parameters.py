@@ -12,12 +12,12 @@ from typing import Any
 from emulator.template.project import ProjectError
 
 _LOOKED_UP = "AWS::SSM::Parameter::Value<"
-# Python takes more for a number: nan, inf, 1_000.
+# Python's float also accepts nan, inf and 1_000.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class ParameterError(ProjectError):
-    """A parameter has no value, or one that its declaration doesn't allow."""
+    """A parameter has no value, or its declaration doesn't allow the value."""
 
 
 def parameter_values(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _value(name: str, declaration: Mapping[str, Any], given: str | None) -> Any:
     if value is None:
         raise ParameterError(f'parameter {name} has no default: give one with --parameter-overrides "{name}=…"')
     if kind == "CommaDelimitedList" or kind.startswith("List<"):
-        items = [one.strip() for one in str(value).split(",")]
+        items = [item.strip() for item in str(value).split(",")]
         for item in items:
             _check(name, declaration, kind.removeprefix("List<").removesuffix(">"), item)
         return items
@@ -68,7 +68,7 @@ def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> 
         raise ParameterError(f"parameter {name} is {text!r}, which does not match {pattern}")
     if kind == "Number":
         if _NUMBER.fullmatch(text) is None:
-            raise ParameterError(f"parameter {name} is {text!r}, which is no number")
+            raise ParameterError(f"parameter {name} is {text!r}, which is not a number")
         size, unit = float(text), ""
         low, high = declaration.get("MinValue"), declaration.get("MaxValue")
     else:

@@ -1,4 +1,4 @@
-"""What a SAM template comes down to: plain values that the rest of the emulator works with."""
+"""A SAM template as plain values, which the rest of the emulator works with."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
 def resolvable(value: Any) -> Any:
-    """Refuse what the second stage could not resolve."""
+    """Return the value, unless the second stage could not resolve it."""
     if isinstance(value, Unresolvable):
         raise ValueError(value.reason)
     return value
@@ -43,7 +43,7 @@ def plain(value: Any) -> Any:
 
 
 def whole_number(low: int, high: int) -> BeforeValidator:
-    """Return a validator of whole numbers, which takes less for one than Python does."""
+    """Return a validator of whole numbers. Python's `int` would also accept ``1_0`` and ``" 1"``."""
 
     def validate(value: Any) -> int:
         text = _text(value)

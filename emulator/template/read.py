@@ -26,7 +26,7 @@ _WITHOUT_EFFECT = {
 
 
 def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, region: str = REGION) -> Project:
-    """Read a template: the three stages, one behind the other.
+    """Read a template: load, resolve and read, one after the other.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
 
 
 def read_project(resolved: Mapping[str, Resource], folder: Path) -> Project:
-    """Return what the resources of a template come down to.
+    """Return the functions, APIs and buckets among the resources of a template.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def resolve_template(template: LoadedTemplate) -> dict[str, Resource]:
 
 
 class _Stack:
-    """Resolves one template: knows the resources' names and attributes."""
+    """Resolves one template. Knows the names and attributes of its resources."""
 
     def __init__(self, template: LoadedTemplate) -> None:
         self._values = template.values

@@ -33,7 +33,7 @@ class RouteDefinition:
     integration : Integration
         What is called.
     authorizer : tuple of (str, LambdaAuthorizer) or None
-        Who is asked first, with its name.
+        The name and the properties of the authorizer that decides before the function is called.
     """
 
     resource: str

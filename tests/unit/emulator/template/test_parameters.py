@@ -33,12 +33,12 @@ def test_parameters_of_every_type(load, declared: str, given: str | None, expect
 @pytest.mark.parametrize(
     ("declared", "given", "message"),
     [
-        ("Type: Number", "x", "no number"),
-        ("Type: Number, MinValue: 2", "nan", "no number"),
-        ("Type: Number", "1_000", "no number"),
+        ("Type: Number", "x", "not a number"),
+        ("Type: Number, MinValue: 2", "nan", "not a number"),
+        ("Type: Number", "1_000", "not a number"),
         ("Type: Number, MinValue: 2", "1", "at least 2"),
         ("Type: Number, MaxValue: 2", "3", "at most 2"),
-        ("Type: List<Number>", "1,x", "no number"),
+        ("Type: List<Number>", "1,x", "not a number"),
         ("Type: String, MinLength: 2", "a", "at least 2 characters"),
         ("Type: String, MaxLength: 2", "abc", "at most 2 characters"),
         ("Type: CommaDelimitedList, AllowedValues: [a]", "a,b", "'b'; allowed are a"),
