@@ -1,4 +1,4 @@
-"""Training of the late-payer models: from the loan data to a pickle and the record of its training.
+"""Training of the late-payer models: from the loan data to a pickle and its training record.
 
 Knows the model artefact and the registry's data types; knows nothing of the bucket, the function or HTTP.
 """

@@ -1,7 +1,7 @@
-"""The rules that a candidate must pass to take the place of a version: values in, verdicts out.
+"""The rules that a candidate must pass to replace a version: values in, verdicts out.
 
-Each rule looks at an interval, not at a figure: what the loans at hand can't tell is not held against a candidate,
-except by ``better-than``, which asks for a proof.
+Each rule looks at an interval, not at a single figure. A candidate passes where the loans can't tell, except under
+``better-than``, which asks for proof.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from training.evidence.intervals import Interval
 SLOPE_BAND = (0.9, 1.2)
 OVER_EXPECTED_BAND = (0.8, 1.25)
 
-# How much ROC-AUC a candidate may cost at the most under ``no-worse-than``.
+# How much ROC-AUC a candidate may lose under ``no-worse-than``.
 MARGIN = 0.01
 
 
 class Requirement(Enum):
-    """What is asked of a candidate's ROC-AUC; the other rules are the same for all."""
+    """What a candidate's ROC-AUC must be; the other rules are the same for all."""
 
     BETTER_THAN = "better-than"
     """The whole interval of the gain is above zero."""
@@ -36,7 +36,7 @@ class Requirement(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule says, and the figures that it says so by."""
+    """Whether a rule is passed, and the figures that decided it."""
 
     rule: str
     passed: bool
@@ -53,9 +53,9 @@ def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:
     Parameters
     ----------
     requirement : Requirement
-        What is asked of the ranking.
+        What the candidate's ROC-AUC must be.
     contest : Contest
-        What the candidate and the version in charge did on the same loans.
+        The candidate and the version in charge on the same loans.
 
     Returns
     -------
@@ -78,12 +78,12 @@ def failures(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
 
 
 def _holdout(is_held_out: bool | None) -> Verdict:
-    said = {
+    figures = {
         True: "by its record it was trained on other loans than these",
         False: "by its record it was trained on these very loans",
         None: "there is no record of the loans that it was trained on",
     }
-    return Verdict("held-out-loans", is_held_out is True, said[is_held_out])
+    return Verdict("held-out-loans", is_held_out is True, figures[is_held_out])
 
 
 def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
@@ -126,7 +126,7 @@ def _segments(contest: Contest) -> Verdict:
     lost = [
         f"{segment.column} {segment.label} ({comparison.loans:,} loans, {comparison.late} late): ROC-AUC gained "
         f"{_written(comparison.roc_auc, 3)}, log loss added {_written(comparison.log_loss, 4)}"
-        for segment, comparison in ((one, one.comparison) for one in contest.segments)
+        for segment, comparison in ((segment, segment.comparison) for segment in contest.segments)
         if comparison.roc_auc.high < 0 or comparison.log_loss.low > 0
     ]
     if lost:

@@ -1,7 +1,6 @@
-"""Whether a model's serving form gives its probabilities on every loan that was held out.
+"""Checks that a model's serving form gives the model's probabilities on every held-out loan.
 
-Publishing proves the form again, on the probe records and on the form's own edges; the held-out loans are known here
-alone.
+Publishing checks the form again on the probe records and on the form's own edges. Only training has the held-out loans.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ def prove_on_holdout(pipeline: Any, quarter: Quarter) -> HoldoutParity | None:
         body = compile_pipeline(pipeline).to_bytes()
     except NotCompilableError:
         return None
-    found = compare(pipeline, make_scorer(form_from_bytes(body)), records_of(quarter.features))
+    parity = compare(pipeline, make_scorer(form_from_bytes(body)), records_of(quarter.features))
     return HoldoutParity(
         data_name=quarter.fingerprint.name,
         data_sha256=quarter.fingerprint.sha256,
-        rows=found.rows,
-        largest_difference=found.largest_difference,
+        rows=parity.rows,
+        largest_difference=parity.largest_difference,
         tolerance=TOLERANCE,
-        is_proven=found.is_proven,
+        is_proven=parity.is_proven,
         form_sha256=hashlib.sha256(body).hexdigest(),
     )
 

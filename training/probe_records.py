@@ -1,7 +1,7 @@
-"""Made-up records that every version is asked about when it is published, and again whenever it is loaded.
+"""Made-up records that every version scores when it is published, and again whenever it is loaded.
 
-They are no rows of any data file. Together they reach each branch of the pipelines: the usual, both ends of the risk,
-the gaps that are filled, and a label that no encoder knows.
+They aren't rows of any data file. Together they reach each branch of the pipelines: a usual loan, low and high risk,
+gaps that are filled, and a label that no encoder has seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From which probability on a loan is called late: from what the servicing team can do, or from what mistakes cost."""
+"""The decision threshold: from the share of loans that the team can call, or from what mistakes cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model_registry.manifest import Threshold
 
-# The share of the loans that a servicing team is taken to be able to call. A business decision, stated once.
+# The share of the loans that the servicing team can call, unless stated. A business decision.
 FLAGGED_SHARE = 0.10
 
 
@@ -54,15 +54,15 @@ class FlagShare:
 class Costs:
     """Flag where a call costs less than what it is expected to save.
 
-    A call is taken to save all of a missed late payer's cost: state what it saves on the average. Right where the
-    probabilities are calibrated, whatever the shares of late loans in training were.
+    A call is taken to save the whole cost of a missed late payer, so state what it saves on average. The threshold is
+    right where the probabilities are calibrated, whatever share of the training loans was late.
 
     Attributes
     ----------
     missed_late : float
-        What a late payer costs who was not called.
+        What a late payer costs who wasn't called.
     call : float
-        What a call costs, less than that; in the same unit.
+        What a call costs: less, in the same unit.
     """
 
     missed_late: float

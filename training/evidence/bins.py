@@ -1,4 +1,4 @@
-"""Loans in bins of their probability: calibration, lift, and the reference that later scores are compared with."""
+"""Loans in bins of their probability: for calibration and lift, and as a reference for later scores."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ScoreBins:
 
 
 def quantile_edges(values: Floats, bins: int = BINS) -> Floats:
-    """Return the edges that cut values into bins of equal size, as nearly as ties allow; no bin is empty."""
+    """Return the edges that cut values into bins of equal size, as nearly as ties allow, without empty bins."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
     return np.asarray(edges[edges > values.min()], dtype=np.float64)
 
@@ -74,9 +74,9 @@ class Decile:
     number : int
         From 1.
     loans, late : float
-        Ties on a border are shared out, so that they need be no whole numbers.
+        Tied loans on a border are shared out, so these can be fractions.
     lift : Interval
-        Its late rate over that of all loans, whose own chance is left aside.
+        Its late rate over that of all loans; the interval treats the latter as exact.
     capture : Interval
         The share of all late loans in this decile and those above it.
     """
@@ -91,8 +91,8 @@ class Decile:
 def deciles(target: Labels, probabilities: Floats, bins: int = BINS) -> tuple[Decile, ...]:
     """Return the deciles, highest probability first.
 
-    Loans of equal probability have no order: where a border falls among them, each side gets its share of their late
-    ones.
+    Loans of equal probability have no order: where a border falls among them, each side gets its share of those that
+    are late.
     """
     values, group = np.unique(-probabilities, return_inverse=True)
     loans = np.bincount(group, minlength=len(values)).cumsum()
@@ -101,10 +101,10 @@ def deciles(target: Labels, probabilities: Floats, bins: int = BINS) -> tuple[De
     captured = np.interp(borders, np.concatenate(([0], loans)), np.concatenate(([0.0], late)))
     rate = float(late[-1] / loans[-1])
     size = float(borders[1])
-    found = []
+    groups = []
     for number in range(bins):
         of_decile = float(captured[number + 1] - captured[number])
         share = wilson(of_decile, size)
         lift = Interval(share.value / rate, share.low / rate, share.high / rate)
-        found.append(Decile(number + 1, size, of_decile, lift, wilson(float(captured[number + 1]), float(late[-1]))))
-    return tuple(found)
+        groups.append(Decile(number + 1, size, of_decile, lift, wilson(float(captured[number + 1]), float(late[-1]))))
+    return tuple(groups)

@@ -1,4 +1,4 @@
-"""What follows from a threshold: whom it flags, whom it finds, and what that costs at stated costs."""
+"""What follows from a threshold: the loans flagged, the late ones among them, and the cost at stated cost ratios."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.evidence.tally import Floats, Labels
 
 SHARES = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
 
-# How many calls a missed late payer costs, where nobody has said it.
+# Costs of a missed late payer in calls, where none is stated.
 RATIOS = (20.0, 50.0, 100.0)
 
 
@@ -26,7 +26,7 @@ class ThresholdRow:
     threshold : float
         A loan is called late from this probability on.
     is_chosen : bool
-        Whether it is the version's own.
+        Whether it is the version's own threshold.
     flagged : Interval
         The share of the loans.
     recall, precision : Interval
@@ -56,17 +56,17 @@ def threshold_rows(
     ratios : sequence of float
         Costs of a missed late payer, in calls.
     """
-    wanted = {float(np.quantile(probabilities, 1 - share, method="higher")) for share in SHARES} | {chosen}
+    thresholds = {float(np.quantile(probabilities, 1 - share, method="higher")) for share in SHARES} | {chosen}
     return tuple(
         _row(target, probabilities, threshold, threshold == chosen, ratios)
-        for threshold in sorted(wanted, reverse=True)
+        for threshold in sorted(thresholds, reverse=True)
     )
 
 
 def cost_per_thousand(target: Labels, flagged: NDArray[np.bool_], ratio: float) -> Interval:
     """Return calls made and late payers missed, in calls for every thousand loans.
 
-    The interval is that of the share of loans that are missed: how many are flagged is known.
+    The interval is that of the share of late loans missed; the number of flagged loans is exact.
     """
     missed = wilson(int(target[~flagged].sum()), len(target))
     calls = float(np.mean(flagged))

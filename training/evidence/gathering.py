@@ -1,4 +1,4 @@
-"""All that the report and the model card say of a version, measured on the loans that are at hand."""
+"""Measures everything that the report and the model card show of a version, on the loans at hand."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from training.evidence.sweeps import Sweep, sweep_all
 from training.evidence.tally import Floats, Labels
 from training.holdout import records_of
 
-# Parts of the training file whose late rates are shown, oldest first.
+# The training file is cut into so many parts, oldest first, to show their late rates.
 _FILE_PARTS = 10
 
-# What was written down and what is measured again may differ in the last bits between machines.
+# A recorded figure and the one measured again may differ in the last bits between machines.
 _SAME = 1e-9
 
 
@@ -45,9 +45,9 @@ class Rival:
 
 @dataclass(frozen=True)
 class Served:
-    """What the version's serving form does: how far it is from the pickle here, and the reasons that it gives.
+    """The version's serving form: how far its probabilities are from the pickle's, and an example of its reasons.
 
-    ``explained`` is the probe record that is explained as an example, and its explanation; None without reasons.
+    ``explained`` is a probe record with its explanation; None for a version without reasons.
     """
 
     parity: Parity
@@ -56,14 +56,14 @@ class Served:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a version.
+    """What was measured of a version.
 
     Attributes
     ----------
     manifest : Manifest
         Its description, with what was recorded at its training.
     source : str
-        Which data this was measured on.
+        The data that this was measured on.
     is_sample : bool
         Whether they are generated.
     train, test : Fingerprint
@@ -75,7 +75,7 @@ class Evidence:
     metrics : mapping
         As ``evaluate`` gives them, for the test quarter.
     target, probabilities : ndarray of shape (n_rows,)
-        The test quarter's outcomes and what the version says.
+        The test quarter's outcomes and the version's probabilities.
     calibration : ScoreBins
         The test quarter by tenths of its own probabilities.
     file_rates : tuple of Interval
@@ -141,8 +141,8 @@ def gather(
     ratios = tuple(cost_ratios or _stated_ratios(manifest) or RATIOS)
     # As in training: more threads cost time on a busy machine.
     with threadpool_limits(limits=1):
-        said = late_probabilities(pipeline, features)
-        metrics = evaluate(target, said, manifest.threshold.value)
+        scores = late_probabilities(pipeline, features)
+        metrics = evaluate(target, scores, manifest.threshold.value)
         return Evidence(
             manifest=manifest,
             source=quarters.source,
@@ -153,20 +153,20 @@ def gather(
             is_reproduced=_is_reproduced(manifest, test.fingerprint, metrics),
             metrics=metrics,
             target=target,
-            probabilities=said,
-            deciles=deciles(target, said),
-            calibration=count_bins(target, said, quantile_edges(said)),
-            thresholds=threshold_rows(target, said, manifest.threshold.value, ratios),
+            probabilities=scores,
+            deciles=deciles(target, scores),
+            calibration=count_bins(target, scores, quantile_edges(scores)),
+            thresholds=threshold_rows(target, scores, manifest.threshold.value, ratios),
             cost_ratios=ratios,
             comparisons=tuple(
-                (rival.name, compare(target, said, late_probabilities(rival.pipeline, features))) for rival in rivals
+                (rival.name, compare(target, scores, late_probabilities(rival.pipeline, features))) for rival in rivals
             ),
             importance=permutation_importance(pipeline, features, target),
             dependence=partial_dependence(pipeline, features),
             sweeps=sweep_all(pipeline, features),
             columns=column_stability(quarters.train.features, features),
-            score=_score_stability(manifest, said),
-            segments=segment_results(features, target, said, manifest.threshold.value),
+            score=_score_stability(manifest, scores),
+            segments=segment_results(features, target, scores, manifest.threshold.value),
             file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
             served=None if serving_form is None else _served(pipeline, manifest, serving_form, test),
         )
@@ -178,7 +178,7 @@ def _served(pipeline: Any, manifest: Manifest, serving_form: bytes, test: Quarte
     if manifest.reasons is None or not manifest.probes:
         return Served(parity, None)
     explainer = Explainer(scorer, manifest.reasons.reference, codes_version=manifest.reasons.codes_version)
-    # Of the records that every version is asked about, the one with the most to explain.
+    # The riskiest probe record has the most to explain.
     riskiest = max(manifest.probes, key=lambda probe: probe.late_probability)
     return Served(parity, (riskiest.record, explainer.explain(riskiest.record)))
 
@@ -193,7 +193,7 @@ def _stated_ratios(manifest: Manifest) -> tuple[float, ...]:
 def _is_own(manifest: Manifest, quarters: Quarters) -> bool:
     recorded = [manifest.data.get(name, {}) for name in ("train", "test")]
     here = [quarters.train.fingerprint, quarters.test.fingerprint]
-    return [one.get("sha256") for one in recorded] == [one.sha256 for one in here]
+    return [data.get("sha256") for data in recorded] == [fingerprint.sha256 for fingerprint in here]
 
 
 def _is_reproduced(manifest: Manifest, test: Fingerprint, metrics: Mapping[str, Any]) -> bool | None:
@@ -203,12 +203,12 @@ def _is_reproduced(manifest: Manifest, test: Fingerprint, metrics: Mapping[str, 
     return bool(abs(recorded["roc_auc"]["value"] - metrics["roc_auc"]["value"]) <= _SAME)
 
 
-def _score_stability(manifest: Manifest, said: Floats) -> Stability | None:
+def _score_stability(manifest: Manifest, scores: Floats) -> Stability | None:
     recorded = manifest.metrics.get("score_bins")
     if not isinstance(recorded, Mapping):
         return None
     before = np.array(recorded["loans"], dtype=np.float64)
-    return score_stability(np.array(recorded["edges"], dtype=np.float64), before, said)
+    return score_stability(np.array(recorded["edges"], dtype=np.float64), before, scores)
 
 
 def _file_rates(train: Quarter) -> list[Interval]:

@@ -1,4 +1,4 @@
-"""Results by segment of the loans: grade, purpose, home ownership. Where loans are few, nothing is claimed."""
+"""Results by segment: grade, purpose and home ownership. Small segments get no ROC-AUC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evidence.tally import Floats, Labels, roc_auc
 
 SEGMENT_COLUMNS = ("grade", "purpose", "home_ownership")
 
-# With fewer, an interval of the AUC is wider than any difference that one would act on.
+# With fewer, the interval of the AUC is wider than any difference that anybody would act on.
 LEAST_LOANS = 200
 LEAST_LATE = 10
 
@@ -28,9 +28,9 @@ class Segment:
     Attributes
     ----------
     column, label : str
-        Which loans.
+        The column and its value in these loans.
     loans, late : int
-        How many.
+        How many loans, and how many of them late.
     rate : Interval
         The share that is late.
     expected : float
@@ -80,11 +80,11 @@ def segment_results(
     threshold : float
         A loan is called late from this probability on.
     """
-    found = []
+    segments = []
     for column, label, rows in each_segment(features):
-        outcomes, said = target[rows], probabilities[rows]
-        expected = float(said.sum())
-        found.append(
+        outcomes, scores = target[rows], probabilities[rows]
+        expected = float(scores.sum())
+        segments.append(
             Segment(
                 column=column,
                 label=label,
@@ -93,11 +93,11 @@ def segment_results(
                 rate=wilson(int(outcomes.sum()), len(outcomes)),
                 expected=expected,
                 over_expected=over_expected(int(outcomes.sum()), expected),
-                roc_auc=_auc(outcomes, said) if has_enough(outcomes) else None,
-                flagged=int(np.sum(said >= threshold)),
+                roc_auc=_auc(outcomes, scores) if has_enough(outcomes) else None,
+                flagged=int(np.sum(scores >= threshold)),
             )
         )
-    return tuple(found)
+    return tuple(segments)
 
 
 def _auc(target: Labels, probabilities: Floats) -> Interval:

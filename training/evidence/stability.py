@@ -1,7 +1,7 @@
-"""Has a column, or the score, another distribution in the next quarter? The population stability index (PSI).
+"""The population stability index (PSI): did the distribution of a column, or of the score, change between quarters?
 
-The customary limits (.1 and .25) say nothing of the number of loans. Here a PSI is compared with what two draws from
-one distribution give: it is about chi-squared, scaled by both sizes (Yurdakul and Naranjo 2020).
+The customary limits (.1 and .25) ignore the number of loans. Here a PSI is compared with that of two samples from one
+distribution, which is about chi-squared, scaled by both sizes (Yurdakul and Naranjo 2020).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from training.evidence.bins import BINS, quantile_edges
 from training.evidence.intervals import LEVEL
 from training.evidence.tally import Floats
 
-# The customary limits: below the first nothing is done, above the second the model is looked into.
+# The customary limits: below the first nothing is done, above the second the model is reviewed.
 SMALL_SHIFT = 0.10
 LARGE_SHIFT = 0.25
 
-# Bins that are expected to hold fewer loans than this in the smaller quarter are put together.
+# Bins with fewer expected loans than this in the smaller quarter are merged.
 LEAST_EXPECTED = 5.0
 
 
@@ -38,9 +38,9 @@ class Stability:
     psi : float
         The index; 0 for equal distributions.
     by_chance : float
-        What sampling alone gives on the average.
+        The average PSI of two samples from one distribution.
     limit : float
-        What sampling alone exceeds in one case of twenty.
+        The PSI that sampling alone exceeds in one case of twenty.
     bins : tuple of str
         Names of the bins.
     before, after : tuple of float
@@ -57,7 +57,7 @@ class Stability:
 
     @property
     def verdict(self) -> str:
-        """What follows from it, in two or three words."""
+        """The conclusion, in two or three words."""
         if self.psi <= self.limit:
             return "within sampling"
         if self.psi < SMALL_SHIFT:
@@ -73,7 +73,7 @@ def column_stability(before: pd.DataFrame, after: pd.DataFrame) -> tuple[Stabili
         else _of_labels(field.name, before[field.name], after[field.name])
         for field in FIELDS
     ]
-    return tuple(sorted(found, key=lambda one: -one.psi))
+    return tuple(sorted(found, key=lambda column: -column.psi))
 
 
 def score_stability(edges: Floats, before: Floats, after: Floats) -> Stability:
@@ -98,7 +98,7 @@ def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> 
     Parameters
     ----------
     name : str
-        Of what.
+        The column, or ``score``.
     bins : sequence of str
         The bins' names.
     before, after : ndarray of shape (n_bins,)
@@ -106,7 +106,7 @@ def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> 
     """
     names, before, after = _pooled(list(bins), before, after)
     n_before, n_after = before.sum(), after.sum()
-    # Half a loan in an empty bin keeps the logarithm finite, and is less than one loan says.
+    # Half a loan in an empty bin keeps the logarithm finite, and weighs less than one loan.
     share_before = np.maximum(before, 0.5) / n_before
     share_after = np.maximum(after, 0.5) / n_after
     scale = 1 / n_before + 1 / n_after
@@ -142,7 +142,7 @@ def _of_labels(name: str, before: pd.Series, after: pd.Series) -> Stability:
 
 
 def _pooled(names: list[str], before: Floats, after: Floats) -> tuple[list[str], Floats, Floats]:
-    """Put bins together that are too small to say anything, into one that is named after what is in it."""
+    """Merge the bins that are too small into one, named after its parts."""
     n_before, n_after = before.sum(), after.sum()
     expected = (before + after) / (n_before + n_after) * min(n_before, n_after)
     is_small = expected < LEAST_EXPECTED

@@ -138,10 +138,6 @@ def test_the_command_writes_a_folder_and_says_what_is_in_it(quarters: Quarters, 
     assert "ROC-AUC" in stdout.getvalue()
     assert f"Data: {tmp_path}" in stderr.getvalue()
 
-    stdout = io.StringIO()
-    assert main([*arguments, "--json"], {}, stdout, stderr) == 0
-    assert json.loads(stdout.getvalue())["data"]["train"]["rows"] == 3000
-
 
 def test_the_command_refuses_bad_data_with_exit_code_1(tmp_path) -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
@@ -172,6 +168,7 @@ def test_the_threshold_follows_from_the_options(quarters: Quarters, tmp_path) ->
         assert main([*arguments, *options], {}, stdout, io.StringIO()) == 0
         summary = json.loads(stdout.getvalue())
         assert summary["metrics"]["threshold"] == rule
+        assert summary["data"]["train"]["rows"] == 3000
     assert summary["threshold"]["value"] == 0.01
 
 
