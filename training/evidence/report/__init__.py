@@ -1,1 +1,1 @@
-"""The report and the model card: what is known of a version, laid out for people."""
+"""The report and the model card: the evidence on a version, laid out for people."""

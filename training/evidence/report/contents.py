@@ -1,4 +1,4 @@
-"""The report's contents in order: sections of words, lists, tables and plots, which the page and the card lay out."""
+"""The report's contents in order: sections of texts, lists, tables and plots, which the page and the card lay out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Block = str | Bullets | Table | Plot
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a section with a heading of its own; no heading where it is the section's beginning."""
+    """A part of a section; without a title it is the section's beginning."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Section:
-    """A section; ``name`` is its address in the page."""
+    """A section; ``name`` is its anchor in the page."""
 
     name: str
     title: str
@@ -42,18 +42,18 @@ class Section:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a reader is told.
+    """The whole report.
 
     Attributes
     ----------
     model, description : str
-        Which version of which model, and what it is.
+        The model's name and version, and its description.
     warnings : tuple of str
-        What must be known before anything else.
+        What a reader must know first.
     headline : mapping
-        The few figures that stand first, with their intervals, and in ``headline_note`` what they rest on.
+        The main figures with their intervals; ``headline_note`` says which loans they were measured on.
     sections : tuple of Section
-        The rest.
+        Everything else, in order.
     """
 
     model: str

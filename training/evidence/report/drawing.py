@@ -1,4 +1,4 @@
-"""How the report's plots look, and how a drawing becomes an image that is a part of the page."""
+"""The look of the report's plots, and turning a drawing into an image inside the page."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
-    # Letters as shapes: the page looks the same on every machine. A salt of its own: the same names in the file twice.
+    # Letters as shapes look the same on every machine; a fixed salt gives the same file every time.
     "svg.fonttype": "path",
     "svg.hashsalt": "peerloan",
 }
@@ -59,20 +59,20 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A finished drawing: an SVG document, and what it shows, for those who can't see it."""
+    """A finished drawing: an SVG document, and a text for those who can't see it."""
 
     svg: str
     alt: str
 
     @property
     def data_uri(self) -> str:
-        """The drawing as an address that holds it."""
+        """The drawing as a data URI."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the report's style, and leave the settings of the process as they were."""
+    """Draw in the report's style; afterwards Matplotlib's settings are as before."""
     with mpl.rc_context(_STYLE):
         yield
 

@@ -1,4 +1,4 @@
-"""The report's plots of the model and its data: what moves it, what shifted, and where it does how well."""
+"""The report's plots of the model and its data: what moves it, what shifted, and its results by segment."""
 
 from __future__ import annotations
 

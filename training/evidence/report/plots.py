@@ -1,4 +1,4 @@
-"""The report's plots of outcomes: how well the version orders loans, and how true its probabilities are."""
+"""The report's plots of outcomes: how well the version ranks loans, and how well its probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ranking(evidence: Evidence) -> Plot:
         roc.plot([0, *false_alarms], [0, *recall], color=BLUE)
         roc.set(title="ROC curve", xlabel="On-time loans flagged", ylabel="Late loans flagged", aspect="equal")
         in_percent(roc, x=True, y=True)
-        # To the left of the first few late loans precision is noise.
+        # Until three late loans are flagged, precision is noise.
         steady = late >= 3
         precision.axhline(late[-1] / len(evidence.target), color=FAINT, linewidth=1, linestyle="--")
         precision.plot(recall[steady], (late / (late + on_time))[steady], color=BLUE)
@@ -60,7 +60,9 @@ def calibration(evidence: Evidence) -> Plot:
         curve.set(title="Calibration", xlabel="Mean probability of a bin", ylabel="Late rate", xlim=0, ylim=0)
         in_percent(curve, x=True, y=True)
         names = [f"{number}" for number in range(len(bins.loans), 0, -1)]
-        ratios = [over_expected(late, said) for late, said in zip(bins.late, bins.expected, strict=True)][::-1]
+        ratios = [
+            over_expected(late, expected_late) for late, expected_late in zip(bins.late, bins.expected, strict=True)
+        ][::-1]
         ratio.axvline(1, color=FAINT, linewidth=1, linestyle="--")
         whiskers(ratio, ratios, names)
         ratio.set(
@@ -74,12 +76,12 @@ def calibration(evidence: Evidence) -> Plot:
 
 def scores(evidence: Evidence) -> Plot:
     """The distribution of the probabilities by outcome."""
-    said = np.clip(evidence.probabilities, 1e-4, 1 - 1e-4)
-    edges = np.geomspace(said.min() * 0.999, said.max() * 1.001, 36).tolist()
+    scores = np.clip(evidence.probabilities, 1e-4, 1 - 1e-4)
+    edges = np.geomspace(scores.min() * 0.999, scores.max() * 1.001, 36).tolist()
     with style():
         figure, (axes,) = new_figure(height=2.6)
         for outcome, color, name in ((0, FAINT, "on time"), (1, RED, "late")):
-            chosen = said[evidence.target == outcome]
+            chosen = scores[evidence.target == outcome]
             weights = np.full(len(chosen), 1 / len(chosen))
             axes.hist(chosen, edges, weights=weights, histtype="stepfilled", color=color, alpha=0.25, edgecolor="none")
             axes.hist(chosen, edges, weights=weights, histtype="step", color=color, label=f"{name} ({len(chosen):,})")

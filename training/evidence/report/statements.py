@@ -1,6 +1,7 @@
-"""What the report and the model card say in words. The vocabulary is that of the guidance on model risk management that
-the US banking agencies issued in April 2026 (SR 26-2, in place of SR 11-7). Nothing here claims that a law or a
-guidance is complied with: that is for people to judge.
+"""The texts of the report and the model card.
+
+The vocabulary is that of the US banking agencies' guidance on model risk management of April 2026 (SR 26-2, which
+replaced SR 11-7). No text claims compliance with a law or a guidance: people judge that.
 """
 
 from __future__ import annotations
@@ -96,23 +97,23 @@ OTHER_DATA = (
 
 
 def assumptions(evidence: Evidence) -> tuple[str, ...]:
-    """Return what the version takes for granted."""
+    """Return the version's assumptions."""
     is_calibrated = "calibration" in evidence.manifest.metrics
     return (CALIBRATED_ASSUMPTION if is_calibrated else UNCALIBRATED_ASSUMPTION, *ASSUMPTIONS)
 
 
 def warnings(evidence: Evidence) -> tuple[str, ...]:
-    """Return what a reader must know before anything else."""
-    found = []
+    """Return what a reader must know first."""
+    texts = []
     if evidence.is_sample:
-        found.append(SAMPLE)
+        texts.append(SAMPLE)
     if not evidence.is_own_data:
-        found.append(OTHER_DATA)
+        texts.append(OTHER_DATA)
     if evidence.is_reproduced is False:
-        found.append(
+        texts.append(
             "The ROC-AUC that was recorded at its training could not be reproduced from the pickle and the data."
         )
     forced = evidence.manifest.metrics.get("gates", {}).get("forced")
     if forced:
-        found.append(f"This version was published against its gates. Reason given: {forced['reason']}")
-    return tuple(found)
+        texts.append(f"This version was published against its gates. Reason given: {forced['reason']}")
+    return tuple(texts)

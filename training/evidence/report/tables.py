@@ -27,7 +27,7 @@ _FIGURES: Sequence[tuple[str, str, int]] = (
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the first column is the rows' name. ``marked`` are numbers of rows to be set off."""
+    """Rows of text; the first column names the row. ``marked`` are the places of highlighted rows."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -36,7 +36,7 @@ class Table:
 
 
 def number(interval: Interval | Mapping[str, float | None], digits: int = 2, *, percent: bool = False) -> str:
-    """Write a figure with its interval, ``0.75 [0.70, 0.79]``; what is unknown is a dash."""
+    """Write a figure with its interval, ``0.75 [0.70, 0.79]``, or a dash if it is unknown."""
     parts = interval.to_dict() if isinstance(interval, Interval) else interval
     value, low, high = (_one(parts[name], digits, percent=percent) for name in ("value", "low", "high"))
     unit = "%" if percent and value != "–" else ""
@@ -129,7 +129,7 @@ def deciles(evidence: Evidence) -> Table:
 
 
 def thresholds(evidence: Evidence) -> Table:
-    """Whom thresholds flag, whom they find, and what that costs."""
+    """Thresholds: the loans flagged, the late ones among them, and the costs."""
     ratios = [f"Cost at {ratio:g}:1" for ratio in evidence.cost_ratios]
     rows = tuple(
         (
@@ -222,7 +222,7 @@ def segments(evidence: Evidence, column: str) -> Table:
 
 
 def reason_codes() -> Table:
-    """All reasons that there are."""
+    """All reason codes."""
     return Table(
         ("Code", "Text"),
         tuple(TEXTS.items()),
@@ -231,7 +231,7 @@ def reason_codes() -> Table:
 
 
 def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation: Explanation) -> Table:
-    """One record's explanation: every effect, the weightiest first; those that are given as reasons set off."""
+    """One record's explanation: every effect, the largest first; those given as reasons are highlighted."""
     codes = {reason.feature: reason.code for reason in explanation.reasons}
     players = sorted(explanation.effects, key=lambda player: -explanation.effects[player])
 
@@ -257,7 +257,7 @@ def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation
 
 
 def gates(metrics: Mapping[str, Any]) -> Table | None:
-    """The verdicts of the gates at publication; None where none was asked for."""
+    """The verdicts of the gates at publication; None where no gate was asked for."""
     recorded = metrics.get("gates")
     if not recorded:
         return None
