@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from emulator.strict_json import read_json
 
@@ -113,12 +113,23 @@ def error_payload(error_type: str, message: str) -> bytes:
 
 
 def error_type(payload: bytes) -> str | None:
-    """Return the type that an error names."""
+    """Return the type that an error names; the function itself may have written the error, so it may be anything."""
+    kind = _members(payload).get("errorType")
+    return kind if isinstance(kind, str) else None
+
+
+def error_words(payload: bytes) -> str:
+    """Return an error as one line."""
+    error = _members(payload)
+    return f"{error.get('errorType', 'Error')}: {error.get('errorMessage', '')}"
+
+
+def _members(payload: bytes) -> dict[str, Any]:
     try:
-        found = read_json(payload)["errorType"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
+        content = read_json(payload)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def timed_out(request_id: str, timeout_s: float) -> bytes:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -253,6 +254,10 @@ class Catalogue:
             specs = [function.spec for function in in_use]
             folders = {folder.name for spec in specs for folder in (spec.code_dir, *spec.layer_dirs)}
             self.code.remove_unused(folders | self._account.codes().keys())
+
+    def check_code(self, folder: Path) -> None:
+        """Raise `CodeError` if a version's folder isn't as it was copied."""
+        self.code.check(folder.name)
 
     def close(self) -> None:
         """Give the state's folder back."""

@@ -1,8 +1,13 @@
 """Copies of code, each under the digest of its content, so that editing files never changes what is published.
 
-Cut off anywhere, a copy is whole or not there: it is made beside its place and renamed into it, and renamed out
-of it before it is removed. Files are not synced one by one, which would take seconds for a package of
-thousands; what a failing machine may lose of them is noticed by `CodeStore.holds` at the next start.
+Cut off anywhere, a copy is whole or missing: it is made beside its place and renamed into it, and renamed out of it
+before it is removed. Files aren't synced one by one, which would take seconds for a package of thousands; what a
+failing machine may lose of them is noticed by `CodeStore.holds` at the next start, and what was changed by
+`CodeStore.check` when the code is used first.
+
+Beside each copy lies its listing, one line a file. The digest is the SHA-256 of the listing:
+
+    app.py NUL 444 NUL 1034 NUL 9b1c…                               path, mode, size in bytes, SHA-256
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 _SCRAP = ".scrap-"
+_LISTING = ".files"
 # Never part of a package: what tools and editors leave beside sources. `sam build` leaves most of it out as well.
 _IGNORED = re.compile(
     r"__pycache__|\.git|\.hg|\.svn|\.aws-sam|\.venv|\.tox|\.nox|\.(?:mypy|pytest|ruff)_cache|\.hypothesis|\.idea|\.vscode"
@@ -26,7 +32,7 @@ _IGNORED = re.compile(
 
 
 class CodeError(Exception):
-    """A folder can't be read."""
+    """A folder can't be read, or a copy isn't what was copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +63,36 @@ class CodeStore:
         self._root = root
         self._private = frozenset(map(os.path.realpath, (root, *private)))
         self._scraps = 0
+        # The copies that this process has made or checked.
+        self._checked: set[str] = set()
 
     def folder(self, digest: str) -> Path:
         """Return where a copy is."""
         return self._root / digest
 
     def holds(self, digest: str, size_bytes: int) -> bool:
-        """Return whether a copy is there and nothing of it is missing or cut off.
+        """Return whether a copy is there and nothing of it is missing or cut off, by the sizes of its files.
 
-        More than was copied is no damage: here, unlike on AWS, a function can write to its own folder.
+        Further files are no damage: here, unlike on AWS, a function can write to its own folder.
         """
         folder = self.folder(digest)
         return folder.is_dir() and sum(path.stat().st_size for path, _ in _files(folder, frozenset())) >= size_bytes
+
+    def check(self, digest: str) -> None:
+        """Raise `CodeError` if a file of a copy was changed since; each copy is read once in a process's life.
+
+        Call it in a thread: it reads every file.
+        """
+        if digest in self._checked:
+            return
+        folder = self.folder(digest)
+        try:
+            lines = [line for line, _ in _listed(folder, None, frozenset())]
+            if _digest(lines) != digest and not self._read_listing(digest) <= _split(lines):
+                raise CodeError(f"files in {folder} were changed or removed after they were copied")
+        except OSError as error:
+            raise CodeError(f"{folder} can't be read: {error}") from error
+        self._checked.add(digest)
 
     def put(self, source: Path) -> StoredCode:
         """Copy a folder unless its content is there already.
@@ -83,10 +107,8 @@ class CodeStore:
         if not source.is_dir():
             raise CodeError(f"there is no folder {source}")
         try:
-            found = self._walk(source, None)
-            if self.holds(found.digest, found.size_bytes):
-                return found
-            return self._copy(source)
+            stored, _ = self._walk(source, None)
+            return stored if self.holds(stored.digest, stored.size_bytes) else self._copy(source)
         except OSError as error:
             raise CodeError(f"{source} can't be copied: {error}") from error
 
@@ -95,7 +117,7 @@ class CodeStore:
         if not self._root.is_dir():
             return
         for entry in list(self._root.iterdir()):
-            if entry.name not in used:
+            if entry.name.removesuffix(_LISTING) not in used:
                 self._discard(entry)
 
     def _copy(self, source: Path) -> StoredCode:
@@ -103,29 +125,41 @@ class CodeStore:
         scrap.mkdir(parents=True)
         try:
             # The digest is that of what was copied: somebody may be writing to the source meanwhile.
-            stored = self._walk(source, scrap)
+            stored, lines = self._walk(source, scrap)
             place = self.folder(stored.digest)
             if place.exists():
                 if self.holds(stored.digest, stored.size_bytes):
                     return stored
                 self._discard(place)
             scrap.rename(place)
+            self._listing(stored.digest).write_bytes(b"".join(lines))
+            self._checked.add(stored.digest)
             return stored
         finally:
             shutil.rmtree(scrap, ignore_errors=True)
 
-    def _walk(self, source: Path, target: Path | None) -> StoredCode:
-        """Return what a folder holds, copying it on the way if there is a target."""
-        whole, size = hashlib.sha256(), 0
-        for path, relative in _files(source, self._private):
-            copy = None
-            if target is not None:
-                copy = target / relative
-                copy.parent.mkdir(parents=True, exist_ok=True)
-            digest, mode, bytes_read = _read_through(path, copy)
-            whole.update(f"{relative}\0{mode:o}\0{bytes_read}\0{digest}\n".encode("utf-8", "surrogateescape"))
-            size += bytes_read
-        return StoredCode(whole.hexdigest(), size)
+    def _walk(self, source: Path, target: Path | None) -> tuple[StoredCode, list[bytes]]:
+        """Return what a folder holds and its listing, copying it on the way if there is a target."""
+        files = list(_listed(source, target, self._private))
+        lines = [line for line, _ in files]
+        return StoredCode(_digest(lines), sum(size for _, size in files)), lines
+
+    def _listing(self, digest: str) -> Path:
+        return self._root / (digest + _LISTING)
+
+    def _read_listing(self, digest: str) -> set[bytes]:
+        """Return the lines of a copy's listing.
+
+        Raises
+        ------
+        CodeError
+            There is none, or it isn't the one of this digest.
+        """
+        path = self._listing(digest)
+        content = path.read_bytes() if path.is_file() else b""
+        if _digest([content]) != digest:
+            raise CodeError(f"files in {self.folder(digest)} were changed, added or removed after they were copied")
+        return _split([content])
 
     def _discard(self, entry: Path) -> None:
         scrap = entry
@@ -140,6 +174,26 @@ class CodeStore:
     def _new_scrap(self) -> Path:
         self._scraps += 1
         return self._root / f"{_SCRAP}{os.getpid()}-{self._scraps}"
+
+
+def _listed(folder: Path, target: Path | None, private: Collection[str]) -> Iterator[tuple[bytes, int]]:
+    """Yield the listing's line of each file and its size, copying the files on the way if there is a target."""
+    for path, relative in _files(folder, private):
+        copy = None
+        if target is not None:
+            copy = target / relative
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        digest, mode, size = _read_through(path, copy)
+        yield f"{relative}\0{mode:o}\0{size}\0{digest}\n".encode("utf-8", "surrogateescape"), size
+
+
+def _digest(lines: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def _split(lines: Iterable[bytes]) -> set[bytes]:
+    # Not as they are: a file's name may hold a line end.
+    return set(b"".join(lines).split(b"\n"))
 
 
 def _files(folder: Path, private: Collection[str]) -> Iterator[tuple[Path, str]]:

@@ -1,7 +1,7 @@
 """Where an account is kept: one file, replaced whole, and a folder of code beside it.
 
-Whoever reads the file after any crash finds the state before a change or after it. What can't be read is never
-overwritten: the emulator refuses to start and says what to do.
+After a crash the file holds the state before a change or after it. A file that can't be read is never overwritten:
+the emulator refuses to start and says what to do.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FORMAT = 1
 _FILE = "state.json"
 _LOCK = "lock"
 _CODE = "code"
-# All that a folder of ours may hold before its state has been written for the first time.
+# All that the emulator's folder may hold before its state has been written for the first time.
 _FIRST_FILES = frozenset({_LOCK, _CODE, _FILE + TEMPORARY_SUFFIX})
 
 
 class StateError(ProjectError):
-    """The kept state can't be used; nothing of it has been changed."""
+    """The state can't be used; nothing of it has been changed."""
 
 
 class StateFolder:
@@ -35,9 +35,9 @@ class StateFolder:
     Parameters
     ----------
     root : Path or None
-        The folder, made if it is not there; None takes a temporary one, which goes with `close`.
+        The folder, made if it is missing; None takes a temporary one, which `close` removes.
     private : iterable of Path
-        What else is never part of a function's code; this folder never is.
+        Further folders and files that are never part of a function's code, as this folder is.
     """
 
     def __init__(self, root: Path | None, private: Iterable[Path] = ()) -> None:
@@ -106,14 +106,16 @@ class StateFolder:
         cure = f"move {self.root} away to begin anew, or bring back a copy of it"
         try:
             content = read_json(path.read_bytes())
-            kept = content["format"]
+            format_number = content["format"]
         except FileNotFoundError:
             return Account()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StateError(f"{path} is damaged ({error}): {cure}") from error
-        if kept != FORMAT:
-            raise StateError(f"{path} has format {kept!r}, and this emulator reads format {FORMAT}: run the emulator "
-                             f"that wrote it, or move {self.root} away to begin anew")  # fmt: skip
+        if format_number != FORMAT:
+            raise StateError(
+                f"{path} has format {format_number!r}, and this emulator reads format {FORMAT}: run the emulator that "
+                f"wrote it, or move {self.root} away to begin anew"
+            )
         try:
             return from_json(content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

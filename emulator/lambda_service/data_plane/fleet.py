@@ -13,7 +13,7 @@ from emulator.lambda_service.control_plane.configuration import CREATING, Readin
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.running_version import RunningVersion
 from emulator.lambda_service.function_version import LATEST, FunctionVersion
-from emulator.strict_json import read_json
+from emulator.lambda_service.invocation import error_words
 from emulator.supervision import BackgroundTasks
 
 _PENDING = Readiness("Pending", "The function is being created.", CREATING)
@@ -102,7 +102,7 @@ class Fleet:
     async def _judge(self, function: FunctionVersion, attempt: Awaitable[bytes | None]) -> str | None:
         """Note what came of an attempt to initialise a version; return why it failed, if it did."""
         payload = await attempt
-        reason = None if payload is None else _words(payload)
+        reason = None if payload is None else error_words(payload)
         readiness = Readiness() if reason is None else Readiness("Failed", reason, "FunctionError")
         self._catalogue.set_readiness(function, readiness)
         return reason
@@ -176,10 +176,4 @@ class Fleet:
             return Availability()
         status = running.pool.status()
         failure = status.provisioning_failure
-        return Availability(status.provisioned_ready, None if failure is None else _words(failure))
-
-
-def _words(payload: bytes) -> str:
-    """Return Lambda's error as one line."""
-    error = read_json(payload)
-    return f"{error.get('errorType', 'Error')}: {error.get('errorMessage', '')}"
+        return Availability(status.provisioned_ready, None if failure is None else error_words(failure))

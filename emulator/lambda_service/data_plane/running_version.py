@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
+from emulator.lambda_service.control_plane.code_store import CodeError
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
@@ -16,9 +19,10 @@ from emulator.lambda_service.function_version import (
     import_folders,
     is_built_for_another_python,
 )
+from emulator.lambda_service.invocation import error_payload
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
-from emulator.lambda_service.sandbox.processes import ProcessPlan, SpawnLauncher
+from emulator.lambda_service.sandbox.processes import EnvironmentProcess, ProcessPlan, SpawnLauncher
 from emulator.lambda_service.sandbox.snapshots import SNAPSHOT_INIT_LIMIT_S, SnapshotLauncher
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 
@@ -41,6 +45,8 @@ class Surroundings:
         How fast environments may be added.
     folders : TemporaryFolders
         Where each environment's ``/tmp`` is.
+    check_code : callable
+        Folder of code → raises `CodeError` if a file in it was changed. Called in a thread.
     """
 
     sink: LogSink
@@ -49,6 +55,7 @@ class Surroundings:
     init_s: float
     burst: BurstRate
     folders: TemporaryFolders
+    check_code: Callable[[Path], None]
 
 
 class RunningVersion:
@@ -75,18 +82,39 @@ class RunningVersion:
         }
         if self._settings["site_first"]:
             self._log.note(f"{spec.name} was built for another Python than this one; this one's packages come first")
+        self._checking: asyncio.Future[None] | None = None
         self._spawn = SpawnLauncher(self._settings, spec.code_dir, surroundings.sink)
         self.snapshot = self._new_snapshot() if function.uses_snapshots else None
         self.pool = EnvironmentPool(spec.name, function.version, self._new_environment, surroundings.burst)
 
     async def prepare_snapshot(self) -> bytes | None:
         """Initialise what environments are forked from; return None, or Lambda's words for why it can't be."""
-        return None if self.snapshot is None else await self.snapshot.prepare()
+        if self.snapshot is None:
+            return None
+        try:
+            await self._check_code()
+        except OSError as error:
+            return error_payload("Runtime.StartFailed", str(error))
+        return await self.snapshot.prepare()
 
     async def prepare(self) -> bytes | None:
         """Get an environment ready to answer at once; return None, or Lambda's words for why it can't be."""
         failure = await self.prepare_snapshot()
         return await self.pool.prepare() if failure is None else failure
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Start an environment's process; this version is the `Launcher` of its environments.
+
+        Raises
+        ------
+        OSError
+            It can't be started, or the version's code was changed behind the emulator's back.
+        SnapshotInitError
+            The function can't be initialised.
+        """
+        await self._check_code()
+        launcher = self._spawn if self.snapshot is None else self.snapshot
+        return await launcher.launch(environment)
 
     def refuse_snapshots(self) -> None:
         """Have nobody wait for a snapshot any more: the emulator stops."""
@@ -121,10 +149,25 @@ class RunningVersion:
 
     def _new_environment(self, owner: EnvironmentPool) -> ExecutionEnvironment:
         around = self._surroundings
-        launcher = self._spawn if self.snapshot is None else self.snapshot
         return ExecutionEnvironment(
-            self.function, owner, launcher, self._variables, self._log, around.init_s, around.folders
+            self.function, owner, self, self._variables, self._log, around.init_s, around.folders
         )
+
+    async def _check_code(self) -> None:
+        """Check the code once, before it runs for the first time; all who wait for it get the same result."""
+        if self._checking is None:
+            self._checking = asyncio.get_running_loop().run_in_executor(None, self._check_folders)
+        await asyncio.shield(self._checking)
+
+    def _check_folders(self) -> None:
+        for folder in (self.function.spec.code_dir, *self.function.spec.layer_dirs):
+            try:
+                self._surroundings.check_code(folder)
+            except CodeError as error:
+                raise OSError(
+                    f"the code of {self.function.spec.name}:{self.function.version} is damaged ({error}): bring back a "
+                    "copy of it, or move the state's folder away to begin anew"
+                ) from error
 
     def _variables(self, runtime_api: str) -> dict[str, str]:
         stream = f"{utc_now():%Y/%m/%d}/[{self.function.version}]{uuid4().hex}"

@@ -72,6 +72,25 @@ def test_a_deployment_under_load_loses_nothing_and_requests_end_where_they_began
     run(scenario())
 
 
+def test_code_that_was_changed_in_the_store_is_not_run_after_a_restart(project: Project) -> None:
+    async def scenario() -> None:
+        async with project.serve() as service:
+            assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "one"
+            folder = service.operations.catalogue.resolve(NAME, "live", 0.0).function.spec.code_dir
+        file = folder / "app.py"
+        file.chmod(0o644)
+        file.write_bytes(file.read_bytes().replace(b"'one'", b"'eno'"))
+        async with project.serve() as service:
+            refused = await service.submit(NAME, b"{}", "live")
+            assert refused.function_error == "Unhandled"
+            error = json.loads(refused.payload)
+            assert error["errorType"] == "Runtime.StartFailed"
+            assert "the code of hello:1 is damaged" in error["errorMessage"]
+            assert str(folder) in error["errorMessage"]
+
+    run(scenario())
+
+
 @pytest.mark.fidelity("deployment-publishes-initialises")
 def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project) -> None:
     async def scenario() -> None:

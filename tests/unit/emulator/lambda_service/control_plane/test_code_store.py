@@ -43,7 +43,7 @@ def test_equal_content_is_kept_once_wherever_it_comes_from(tmp_path: Path) -> No
     store = CodeStore(tmp_path / "store")
     one, two = (store.put(fill(tmp_path / name, FILES)) for name in ("one", "two"))
     assert one == two
-    assert [entry.name for entry in (tmp_path / "store").iterdir()] == [one.digest]
+    assert sorted(entry.name for entry in (tmp_path / "store").iterdir()) == [one.digest, f"{one.digest}.files"]
 
 
 @given(
@@ -105,7 +105,7 @@ def test_scraps_and_unused_copies_are_removed_and_used_ones_stay(tmp_path: Path)
     # What a process that was killed while it copied, or removed, leaves behind.
     fill(tmp_path / "store" / ".scrap-1-1", {"a": b"half"})
     store.remove_unused([used.digest])
-    assert [entry.name for entry in (tmp_path / "store").iterdir()] == [used.digest]
+    assert sorted(entry.name for entry in (tmp_path / "store").iterdir()) == [used.digest, f"{used.digest}.files"]
 
 
 def test_a_damaged_copy_is_noticed_and_made_again_from_the_same_content(tmp_path: Path) -> None:
@@ -117,6 +117,31 @@ def test_a_damaged_copy_is_noticed_and_made_again_from_the_same_content(tmp_path
     assert not store.holds(stored.digest, stored.size_bytes)
     assert store.put(source) == stored
     assert content_of(store.folder(stored.digest)) == FILES
+
+
+def test_a_changed_copy_is_refused_and_files_that_a_function_has_added_are_not(tmp_path: Path) -> None:
+    source = fill(tmp_path / "source", FILES)
+    stored = CodeStore(tmp_path / "store").put(source)
+    CodeStore(tmp_path / "store").check(stored.digest)
+    folder = CodeStore(tmp_path / "store").folder(stored.digest)
+    (folder / "cache.txt").write_text("a function's own")
+    CodeStore(tmp_path / "store").check(stored.digest)
+    changed = folder / "app.py"
+    changed.chmod(0o644)
+    before = changed.read_bytes()
+    changed.write_bytes(b"#" * len(before))
+    for listing in (None, b"", b"something else"):
+        if listing is not None:
+            (tmp_path / "store" / f"{stored.digest}.files").write_bytes(listing)
+        with pytest.raises(CodeError, match="were changed"):
+            CodeStore(tmp_path / "store").check(stored.digest)
+    changed.write_bytes(before)
+    changed.chmod(0o444)
+    (folder / "cache.txt").unlink()
+    CodeStore(tmp_path / "store").check(stored.digest)
+    (folder / "app.py").unlink()
+    with pytest.raises(CodeError, match="were changed"):
+        CodeStore(tmp_path / "store").check(stored.digest)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: ob
     [
         ("{", "is damaged"),
         ("[]", "is damaged"),
+        ("[" * 100_000, "is damaged"),
+        ('{"format":' * 100_000, "is damaged"),
         ('{"format": 1}', "is damaged"),
         ('{"format": 1, "functions": {"f": {}}, "layers": {}, "retired": {}}', "is damaged"),
         (
