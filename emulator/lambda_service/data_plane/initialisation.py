@@ -1,4 +1,4 @@
-"""Getting an environment's process to the point where it asks for its first invocation, or knowing why it does not.
+"""How an environment's process is got ready: started or forked, initialised, and ended; one process at a time.
 
 Source: "Understanding the Lambda execution environment lifecycle" and "Lambda SnapStart" in the developer guide.
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from emulator.lambda_service import invocation
 from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, ApiError
+from emulator.lambda_service.sandbox.logs import LogTail
+from emulator.lambda_service.sandbox.memory import MemoryWatch
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher
+from emulator.lambda_service.sandbox.runtime_api import RuntimeApi, RuntimeEvents
 from emulator.lambda_service.sandbox.snapshot_process import SnapshotInitError
+from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders, remove
 
-ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 
@@ -27,13 +31,13 @@ class InitFailure(NamedTuple):
     Parameters
     ----------
     payload : bytes
-        What a caller is told.
+        The error that the caller gets.
     status : str
         ``error`` or ``timeout``.
     error_type : str or None
         For the log, where it differs from the payload's.
     api_error : ApiError or None
-        Where Invoke itself fails.
+        The error of Invoke itself, if it fails.
     is_final : bool
         Whether Lambda does not try again inside the invocation.
     """
@@ -45,8 +49,8 @@ class InitFailure(NamedTuple):
     is_final: bool = False
 
     @property
-    def said_type(self) -> str | None:
-        """The type of error that the log names; of a timeout it names none."""
+    def logged_type(self) -> str | None:
+        """The type of error that the log names; a timeout has none."""
         if self.status == "timeout":
             return None
         return self.error_type or invocation.error_type(self.payload)
@@ -55,59 +59,154 @@ class InitFailure(NamedTuple):
 STOPPED = InitFailure(invocation.error_payload("Runtime.ExitError", "stopped"), is_final=True)
 
 
-class Initialisation:
-    """One environment's initialisations, one after the other.
+class ProcessEvents(RuntimeEvents, Protocol):
+    """The environment, as its process sees it."""
+
+    def process_ended(self, status: int | None) -> None:
+        """The process has ended by itself; `status` is as `EnvironmentProcess.ended` has it."""
+
+
+class ProcessSlot:
+    """The place of an environment's process; each process has a Runtime API listener of its own.
 
     Parameters
     ----------
+    events : ProcessEvents
+        Told what the process does.
     launcher : Launcher
         Where processes come from.
+    variables : callable
+        Runtime API address → a process's variables.
     log : PlatformLog
         INIT_START and INIT_REPORT, RESTORE_START and RESTORE_REPORT.
+    memory : MemoryWatch
+        Watches the process that is there.
     restore_limit_s : float
         How long what runs after a restore may take.
+    folders : TemporaryFolders or None
+        Where the environment's own ``/tmp`` is made, which all its processes share; None is the machine's.
     """
 
-    def __init__(self, launcher: Launcher, log: PlatformLog, restore_limit_s: float) -> None:
+    def __init__(
+        self,
+        events: ProcessEvents,
+        launcher: Launcher,
+        variables: Callable[[str], Mapping[str, str]],
+        log: PlatformLog,
+        memory: MemoryWatch,
+        restore_limit_s: float,
+        folders: TemporaryFolders | None,
+    ) -> None:
+        self._events = events
         self._launcher = launcher
+        self._variables = variables
         self._log = log
+        self._memory = memory
         self._restore_limit_s = restore_limit_s
+        self._folders = folders
+        self._folder: Path | None = None
+        self._process: EnvironmentProcess | None = None
+        # The ends of processes that were killed and haven't ended yet.
+        self._ending: set[asyncio.Future[int | None]] = set()
         self._outcome: asyncio.Future[InitFailure | None] | None = None
+        self._tail: LogTail | None = None
+        self._is_closed = False
+        self.runtime = RuntimeApi(events)
         self.init_ms: float | None = None
-        """How long the last one took, if it was from scratch and outside of an invocation."""
+        """How long the last initialisation took, if it was from scratch and outside of an invocation."""
         self.restore_ms: float | None = None
         """How long the last one took, if it was from a snapshot."""
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether a process is being waited for."""
+    def pid(self) -> int | None:
+        """The process's id, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def is_initialising(self) -> bool:
+        """Whether a process is being got ready."""
         return self._outcome is not None
 
-    def end(self, failure: InitFailure | None) -> None:
-        """Say how it has ended: None is for a process that is ready. Only the first word counts."""
-        if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_result(failure)
+    @property
+    def takes_invocations(self) -> bool:
+        """Whether the process is there and waits for an invocation."""
+        # A process that has just died takes nothing: once its end is noticed, another one is started.
+        return self.runtime.is_polled and self._process is not None and self._process.is_alive()
 
-    async def run(
-        self,
-        variables: Mapping[str, str],
-        limit_s: float,
-        phase: str,
-        launched: Callable[[EnvironmentProcess], None],
-    ) -> InitFailure | None:
-        """Start a process and wait until `end` is called.
+    def set_tail(self, tail: LogTail | None) -> None:
+        """Have what the process prints copied to a tail, the next process's output included."""
+        self._tail = tail
+        if self._process is not None:
+            self._process.output.tail = tail
+
+    def drain_output(self) -> None:
+        """Pass on what the process has printed so far, and copy no more of it."""
+        if self._process is not None:
+            self._process.output.drain()
+        self.set_tail(None)
+
+    async def get_ready(self, phase: str, limit_s: float, *, is_provisioned: bool = False) -> InitFailure | None:
+        """Start a process and wait until it is ready; return None, or why it isn't.
 
         Parameters
         ----------
-        variables : mapping
-            The process's.
-        limit_s : float
-            How long it may take; a restore has a limit of its own.
         phase : str
             ``init``, or ``invoke`` inside an invocation.
-        launched : callable
-            Told the process as soon as there is one.
+        limit_s : float
+            How long it may take; a restore has a limit of its own.
+        is_provisioned : bool
+            Whether it is told that its environment is kept initialised.
         """
+        self.runtime.stop()
+        self.runtime = RuntimeApi(self._events)
+        try:
+            variables = dict(self._variables(await self.runtime.start()))
+            if self._folders is not None and self._folder is None:
+                self._folder = self._folders.make()
+        except OSError as error:
+            return _start_failed(str(error))
+        if self._is_closed:
+            self.runtime.stop()
+            return STOPPED
+        if is_provisioned:
+            variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = PROVISIONED
+        if self._folder is not None:
+            variables["TMPDIR"] = str(self._folder)
+        failure = await self._initialise(variables, limit_s, phase)
+        if failure is not None:
+            self.end_process()
+        return failure
+
+    def settle(self, failure: InitFailure | None) -> None:
+        """Say how the initialisation has ended: None is for a process that is ready. Only the first call counts."""
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(failure)
+
+    def end_process(self) -> None:
+        """Kill the process, if there is one."""
+        self._memory.end()
+        if self._process is not None:
+            self._process.kill()
+            ended, self._process = self._process.ended, None
+            if not ended.done():
+                self._ending.add(ended)
+                ended.add_done_callback(self._ending.discard)
+
+    def close(self) -> None:
+        """End for good: the process, the listener and the folder."""
+        self._is_closed = True
+        self.settle(STOPPED)
+        self.end_process()
+        self.runtime.stop()
+        if self._folder is not None:
+            asyncio.get_running_loop().run_in_executor(None, remove, self._folder)
+
+    async def wait_ended(self) -> None:
+        """Wait until every process that was killed is gone."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _initialise(self, variables: Mapping[str, str], limit_s: float, phase: str) -> InitFailure | None:
         kind = variables["AWS_LAMBDA_INITIALIZATION_TYPE"]
         self.init_ms = self.restore_ms = None
         self._outcome = asyncio.get_running_loop().create_future()
@@ -118,21 +217,30 @@ class Initialisation:
             return InitFailure(error.payload, error.status, is_final=True)
         except OSError as error:
             self._outcome = None
-            payload = invocation.error_payload("Runtime.StartFailed", f"the process can't be started: {error}")
-            return InitFailure(payload, is_final=True)
-        launched(process)
+            return _start_failed(f"the process can't be started: {error}")
+        self._take(process)
         if process.is_restored:
             return await self._wait_restored(process)
         self._log.init_started(kind, phase)
         failure = await self._wait(process, limit_s)
         took_ms = (time.perf_counter() - process.began) * 1000
         if failure is not None:
-            self._log.init_ended(kind, phase, took_ms, failure.status, failure.said_type)
+            self._log.init_ended(kind, phase, took_ms, failure.status, failure.logged_type)
         elif kind == PROVISIONED:
             self._log.init_ended(kind, phase, took_ms, "success")
         elif phase == "init":
             self.init_ms = took_ms
         return failure
+
+    def _take(self, process: EnvironmentProcess) -> None:
+        def note_end(ended: asyncio.Future[int | None]) -> None:
+            if process is self._process:
+                self._events.process_ended(ended.result())
+
+        self._process = process
+        process.output.tail = self._tail
+        process.ended.add_done_callback(note_end)
+        self._memory.begin(process.pid)
 
     async def _wait_restored(self, process: EnvironmentProcess) -> InitFailure | None:
         self._log.restore_started()
@@ -142,7 +250,7 @@ class Initialisation:
             self._log.restore_ended(took_ms, "success")
             self.restore_ms = took_ms
             return None
-        self._log.restore_ended(took_ms, failure.status, failure.said_type)
+        self._log.restore_ended(took_ms, failure.status, failure.logged_type)
         if failure is STOPPED:
             return failure
         error = SNAP_START_TIMEOUT if failure.status == "timeout" else SNAP_START_ERROR
@@ -151,7 +259,7 @@ class Initialisation:
     async def _wait(self, process: EnvironmentProcess, limit_s: float) -> InitFailure | None:
         assert self._outcome is not None
         timed_out = InitFailure(invocation.timed_out("", limit_s), "timeout")
-        timer = asyncio.get_running_loop().call_later(limit_s, self.end, timed_out)
+        timer = asyncio.get_running_loop().call_later(limit_s, self.settle, timed_out)
         try:
             failure = await self._outcome
         finally:
@@ -161,3 +269,7 @@ class Initialisation:
             process.kill()
             process.output.drain()
         return failure
+
+
+def _start_failed(reason: str) -> InitFailure:
+    return InitFailure(invocation.error_payload("Runtime.StartFailed", reason), is_final=True)

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.lambda_service import invocation
-from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
-from emulator.lambda_service.data_plane.environment_state import State
+from emulator.lambda_service.data_plane.environment import ExecutionEnvironment, State
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.invocation import UNHANDLED, ApiError, Invocation, InvocationResult
 from emulator.supervision import BackgroundTasks

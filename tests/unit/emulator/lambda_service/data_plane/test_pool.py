@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.lambda_service.data_plane.environment_state import State
+from emulator.lambda_service.data_plane.environment import State
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.data_plane.pool import EnvironmentPool, pause_before_replacing
 from emulator.lambda_service.invocation import (
