@@ -94,19 +94,23 @@ class RuntimeApi:
         assert connection is not None
         connection.reply(head, payload)
 
-    def _opened(self, connection: _Connection) -> None:
+    def opened(self, connection: _Connection) -> None:
+        """Take a connection in."""
         self._connections.add(connection)
 
-    def _closed(self, connection: _Connection) -> None:
+    def closed(self, connection: _Connection) -> None:
+        """Forget a connection."""
         self._connections.discard(connection)
         if self._waiting is connection:
             self._waiting = None
 
-    def _asked_for_next(self, connection: _Connection) -> None:
+    def asked_for_next(self, connection: _Connection) -> None:
+        """Note that the runtime waits for an invocation on this connection."""
         self._waiting = connection
         self._events.runtime_asks_for_next()
 
-    def _handle(self, connection: _Connection, method: str, path: str, body: bytes, size_bytes: int) -> None:
+    def handle(self, connection: _Connection, method: str, path: str, body: bytes, size_bytes: int) -> None:
+        """Answer any other request of the runtime."""
         parts = path.removeprefix(_PREFIX).strip("/").split("/") if path.startswith(_PREFIX) else []
         match method, *parts:
             case "GET", "restore", "next":
@@ -143,10 +147,10 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._api._opened(self)
+        self._api.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
-        self._api._closed(self)
+        self._api.closed(self)
 
     def close(self) -> None:
         self._is_closed = True
@@ -186,7 +190,7 @@ class _Connection(asyncio.Protocol):
         self._buffer.clear()
         if head.startswith(_NEXT):
             self._buffer += rest
-            self._api._asked_for_next(self)
+            self._api.asked_for_next(self)
             return bool(rest)
         request_line, _, header_lines = head.partition("\r\n")
         self._method, self._path, _ = [*request_line.split(" "), "", "", ""][:3]
@@ -207,7 +211,7 @@ class _Connection(asyncio.Protocol):
         self._buffer.clear()
         self._buffer += rest
         self._in_body = False
-        self._api._handle(self, self._method, self._path, body, self._size)
+        self._api.handle(self, self._method, self._path, body, self._size)
 
 
 def _content_length(header_lines: str) -> int:

@@ -1,0 +1,262 @@
+"""The template's part of `bootstrap`: initialises a function with SnapStart once, and forks its environments.
+
+It runs in a function's process and imports nothing of the emulator. A fork shares the template's memory until one of
+them writes to it; what must not be shared (connections, randomness, the runtime client) is replaced in the fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
+
+_USER_AGENT = "aws-lambda-python/{0.major}.{0.minor}.{0.micro}-{1}"
+_MAX_MESSAGE_BYTES = 65_536
+
+
+def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[int], None]) -> None:
+    """Initialise the function, then fork an environment for each message on the control socket.
+
+    Parameters
+    ----------
+    control : socket
+        The emulator's end asks for forks; this end reports, one JSON message a line.
+    handler_name : str
+        ``module.function``.
+    settle_in : callable
+        Read end of the emulator's pipe → ties a fork's life to it.
+    """
+    bootstrap, client = _import_runtime_without_native_client()
+    bootstrap.init_logging()
+    try:
+        handler = bootstrap._get_handler(handler_name)
+        # Before the snapshot, the hook registered last runs first.
+        from awslambdaric.lambda_runtime_hooks_runner import run_before_snapshot
+
+        run_before_snapshot()
+    except BaseException as error:  # noqa: BLE001 - the function's own, reported
+        _send(control, {"error": _init_error(bootstrap, error)})
+        return
+    # What is alive now stays alive in every fork: taken out of the collector's sight, its pages stay shared.
+    gc.collect()
+    gc.freeze()
+    if (threads := _thread_names()) != ["MainThread"]:
+        _send(control, {"threads": threads})
+        return
+    _send(control, {"ready": True})
+
+    def run_in_fork(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+        _become_environment(request, descriptors, settle_in, handler, bootstrap, client)
+
+    _fork_on_request(control, run_in_fork)
+
+
+def _import_runtime_without_native_client() -> tuple[ModuleType, ModuleType]:
+    """Import AWS's runtime client, all but its native part, which must be imported in each fork.
+
+    The native part opens its connection, to the address in AWS_LAMBDA_RUNTIME_API, when it is imported.
+    """
+    sys.modules["runtime_client"] = None  # type: ignore[assignment]
+    from awslambdaric import bootstrap, lambda_runtime_client
+
+    del sys.modules["runtime_client"]
+    # What the client would import in each environment, 0.1 s, for the sake of one GET; the second is what `socket`
+    # reads the name of a host with.
+    for name in ("http.client", "encodings.idna"):
+        importlib.import_module(name)
+    return bootstrap, lambda_runtime_client
+
+
+def _init_error(bootstrap: ModuleType, error: BaseException) -> dict[str, Any]:
+    from awslambdaric.lambda_runtime_exception import FaultException
+
+    if isinstance(error, FaultException):
+        made: dict[str, Any] = bootstrap.make_error(error.msg, error.exception_type, error.trace)
+    else:
+        made = bootstrap.build_fault_result((type(error), error, error.__traceback__), None)
+    bootstrap.log_error(made, bootstrap.StandardLogSink())
+    return made
+
+
+def _thread_names() -> list[str]:
+    """Return the threads of this process: those that Python knows, and "native" for each other one."""
+    known = [thread.name for thread in threading.enumerate()]
+    try:
+        return known + ["native"] * (len(os.listdir("/proc/self/task")) - len(known))  # noqa: PTH208
+    except OSError:
+        return known
+
+
+def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, Any], list[int]], NoReturn]) -> None:
+    """Fork until the control socket is closed; report each fork's end over it."""
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_read, False)
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, _ignore)
+    children: set[int] = set()
+    of_the_function = _child_pids()
+    poll = select.poll()
+    poll.register(control.fileno(), select.POLLIN)
+    poll.register(wake_read, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if wake_read in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake_read, 4096)
+            _report_ended(control, children, of_the_function)
+        if control.fileno() not in ready:
+            continue
+        message, descriptors, _, _ = socket.recv_fds(control, _MAX_MESSAGE_BYTES, 2)
+        if not message:
+            return
+        if (threads := _thread_names()) != ["MainThread"]:
+            _send(control, {"threads": threads})
+            return
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            os.close(wake_read)
+            os.close(wake_write)
+            run_in_fork(json.loads(message), descriptors)
+        children.add(pid)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _send(control, {"pid": pid})
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Let SIGCHLD interrupt the poll, and do no more."""
+
+
+def _report_ended(control: socket.socket, children: set[int], of_the_function: set[int]) -> None:
+    """Tell of the forks that have ended, and end what they have left behind, which is this process's now."""
+    for pid in list(children):
+        if hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            # Before it is waited for: afterwards its id, which is its group's as well, may be another's.
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            children.discard(pid)
+            _send(control, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+    for pid in _child_pids() - children - of_the_function:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _child_pids() -> set[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:  # noqa: PTH123
+            return set(map(int, listing.read().split()))
+    except OSError:
+        return set()
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):
+        control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _become_environment(
+    request: dict[str, Any],
+    descriptors: list[int],
+    settle_in: Callable[[int], None],
+    handler: Any,
+    bootstrap: ModuleType,
+    client: ModuleType,
+) -> NoReturn:
+    """Turn a fresh fork into an environment of its own; never returns."""
+    status = 1
+    try:
+        life_fd, log_fd = descriptors
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        _cut_connections()
+        os.dup2(log_fd, 1)
+        os.dup2(log_fd, 2)
+        os.close(log_fd)
+        settle_in(life_fd)
+        os.environ.update(request["environment"])
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
+        _draw_fresh_randomness()
+        import runtime_client  # type: ignore[import-not-found]
+
+        runtime_client.initialize_client(_user_agent())
+        client.runtime_client = runtime_client  # type: ignore[attr-defined]
+        # Logging and the handler are there already, out of the snapshot.
+        bootstrap._setup_logging = lambda *_: None  # type: ignore[attr-defined]
+        bootstrap._get_handler = lambda _: handler  # type: ignore[attr-defined]
+        address = os.environ["AWS_LAMBDA_RUNTIME_API"]
+        bootstrap.run("", client.LambdaRuntimeClient(address, False))
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - the function's own, reported
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _cut_connections() -> None:
+    """Put the end of a closed connection in the place of each one that the snapshot had open.
+
+    All forks would read from the same one, and take each other's answers. A client that finds its connection
+    closed makes a new one, as it does on AWS, where a restored connection's peer is long gone.
+    """
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - one call, and no pathlib in a fresh fork
+        descriptor = int(name)
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                _cut_connection(descriptor)
+
+
+def _cut_connection(descriptor: int) -> None:
+    inherited = socket.socket(fileno=descriptor)
+    try:
+        peer = inherited.getpeername()
+        # A peer without a name is this process itself: the two ends of a socketpair, as in an event loop.
+        if not peer:
+            return
+        if inherited.type == socket.SOCK_DGRAM:
+            replacement = socket.socket(inherited.family, socket.SOCK_DGRAM)
+            replacement.connect(peer)
+        else:
+            replacement, other = socket.socketpair()
+            other.close()
+        with replacement:
+            os.set_blocking(replacement.fileno(), os.get_blocking(descriptor))
+            os.dup2(replacement.fileno(), descriptor, inheritable=os.get_inheritable(descriptor))
+    finally:
+        inherited.detach()
+
+
+def _draw_fresh_randomness() -> None:
+    """Seed what the fork has copied. ``random`` and OpenSSL see to themselves after a fork."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and "numpy.random" in sys.modules:
+        numpy.random.seed()
+
+
+def _user_agent() -> str:
+    from awslambdaric import __version__
+
+    return _USER_AGENT.format(sys.version_info, __version__)
