@@ -1,7 +1,9 @@
-"""Lambda on one machine: functions, their execution environments, the Runtime API.
+"""Lambda on one machine. Layers, from the top; each imports those below it alone:
 
-``operations`` is the control plane: functions, versions, aliases and settings, kept by ``catalogue`` and ``state``,
-their code in ``code_store``. ``service`` answers invocations: it resolves a version, which ``fleet`` keeps at work
-(``running_version``) and ``deployment`` replaces; that one's ``pool`` gives an environment (``environments``), which
-is a process (``processes``, ``snapshots``) that speaks the Runtime API (``runtime_api``) and runs ``bootstrap``.
+- ``control_api``: Lambda's HTTP API, which boto3 and the AWS CLI speak to;
+- ``data_plane``: finds the version that a request goes to, and has one of its environments answer;
+- ``control_plane``: functions, versions, aliases and settings, kept on disk; runs nothing;
+- ``sandbox``: an environment's process, which speaks the Runtime API and runs the function.
+
+What all of them share is here: ``errors``, ``function_version`` and ``invocation``.
 """

@@ -1,6 +1,6 @@
-"""What Lambda's API answers when it refuses. Pure: the HTTP server puts these on the wire.
+"""Refusals of Lambda's API. Pure: the HTTP server writes them as answers.
 
-Codes and statuses are those of AWS's service model; the words are its recorded ones where there is a recording.
+Codes and statuses are those of AWS's service model; the words are recorded ones where a recording exists.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ValidationError(LambdaApiError):
 
 
 class ResourceConflictError(LambdaApiError):
-    """It exists already, is in use, or is being updated."""
+    """The resource exists already, is in use, or is being updated."""
 
     def __init__(self, message: str) -> None:
         super().__init__("ResourceConflictException", 409, message)

@@ -1,4 +1,4 @@
-"""A function as Lambda would set it up: its variables, its path. Pure but for looking into its folders."""
+"""One version of a function as Lambda sets it up: its variables and its path. Reads nothing but its folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from emulator.template.project import FunctionSpec
 
 LATEST = "$LATEST"
-# What a process needs of the machine itself, wherever the function would run.
+# The machine's own variables, which a process needs wherever it runs.
 _MACHINE_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE")
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "emulator",
@@ -46,10 +46,10 @@ class FunctionVersion:
 
 
 def import_folders(spec: FunctionSpec) -> list[str]:
-    """Return what goes on ``sys.path``, in Lambda's order: the task's root, then the layers, last one first.
+    """Return the folders for ``sys.path``, in Lambda's order: the task's root, then the layers, last one first.
 
-    A layer of a source template holds its modules at its root, where `sam build` would put them under
-    ``python``; so all three places count.
+    A layer of a source template holds its modules at its root, and `sam build` puts them under ``python``, so all three
+    places count.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     folders = [spec.code_dir]
@@ -61,10 +61,10 @@ def import_folders(spec: FunctionSpec) -> list[str]:
 
 def is_built_for_another_python(spec: FunctionSpec) -> bool:
     """Return whether the folders hold modules compiled for another Python than this one."""
-    ours = sysconfig.get_config_var("EXT_SUFFIX")
+    own_suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for folder in (spec.code_dir, *spec.layer_dirs):
         for seen, module in enumerate(folder.rglob("*.cpython-*.so")):
-            if not module.name.endswith(ours):
+            if not module.name.endswith(own_suffix):
                 return True
             if seen >= _ENOUGH_COMPILED_MODULES:
                 break
@@ -74,12 +74,12 @@ def is_built_for_another_python(spec: FunctionSpec) -> bool:
 def environment_variables(
     function: FunctionVersion, machine: Mapping[str, str], *, region: str, log_stream: str, runtime_api: str
 ) -> dict[str, str]:
-    """Return all the variables of an environment: nothing of the emulator's own leaks in but the machine's.
+    """Return all the variables of an environment. Of the emulator's own only the machine's are passed on.
 
     Parameters
     ----------
     function : FunctionVersion
-        What runs.
+        The version.
     machine : mapping
         The emulator's environment: credentials and the machine's own variables are taken from it.
     region : str
@@ -109,7 +109,7 @@ def environment_variables(
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        # No daemon, so no AWS_XRAY_DAEMON_ADDRESS: tracers would build segments, a tenth of a request, for nobody.
+        # Without a daemon there is no AWS_XRAY_DAEMON_ADDRESS: tracers would spend a tenth of a request on segments.
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "_HANDLER": spec.handler,
         "LAMBDA_TASK_ROOT": task_root,
@@ -119,7 +119,7 @@ def environment_variables(
         "PYTHONPATH": ":".join(layers),
     }
     if function.uses_snapshots:
-        # Initialised once for many environments, it can't know any one's log.
+        # A snapshot is initialised once for many environments, and each has another log.
         del variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
     if spec.log_level is not None:
         variables["AWS_LAMBDA_LOG_LEVEL"] = spec.log_level

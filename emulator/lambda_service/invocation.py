@@ -35,15 +35,15 @@ class InvocationResult:
     Parameters
     ----------
     payload : bytes
-        What the function returned, or the error, as JSON.
+        The function's return value, or the error, as JSON.
     function_error : str or None
         `UNHANDLED`, or None for success.
     version : str
         The version that ran.
     log_tail : bytes or None
-        The last 4 KB of the invocation's log, where that was asked for.
+        The last 4 KB of the invocation's log, if the caller asked for them.
     api_error : ApiError or None
-        Where Lambda's API answers with an error of its own rather than with the function's.
+        Lambda's own error, if its API answers with that rather than with the function's.
     """
 
     payload: bytes
@@ -74,7 +74,7 @@ class Invocation:
     want_log_tail : bool
         Whether the result is to carry the end of the log.
     delay_s : float
-        How long the environment that has it keeps it from the function: a fault on purpose.
+        How long the environment waits before it hands this to the function: a fault on purpose.
     """
 
     request_id: str
@@ -88,16 +88,16 @@ class Invocation:
 
 
 class TooManyRequestsError(Exception):
-    """A function has as many requests, or new environments, as it may: Lambda's 429.
+    """A function has reached its limit of requests or of new environments: Lambda's 429.
 
     Parameters
     ----------
     function : str
         Its name.
     limit : int
-        What it has reached.
+        The limit.
     reason : str
-        As Lambda's model has it.
+        Lambda's name for it.
     """
 
     def __init__(self, function: str, limit: int, reason: str = "ConcurrentInvocationLimitExceeded") -> None:
@@ -133,31 +133,31 @@ def _members(payload: bytes) -> dict[str, Any]:
 
 
 def timed_out(request_id: str, timeout_s: float) -> bytes:
-    """Return what Lambda answers when a function took longer than it may."""
+    """Return Lambda's answer for a function that took too long."""
     return error_payload(
         "Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
     )
 
 
 def exited(request_id: str, status: int | None) -> bytes:
-    """Return what Lambda answers when the process ended amid an invocation.
+    """Return Lambda's answer for a process that ended amid an invocation.
 
     Parameters
     ----------
     status : int or None
-        As ``subprocess`` has it: negative for a signal; None where it is not known.
+        As ``subprocess`` has it: negative for a signal; None if it isn't known.
     """
     if not status:
-        how = "Runtime exited without providing a reason"
+        cause = "Runtime exited without providing a reason"
     elif status > 0:
-        how = f"Runtime exited with error: exit status {status}"
+        cause = f"Runtime exited with error: exit status {status}"
     else:
-        how = f"Runtime exited with error: signal: {_SIGNAL_WORDS.get(-status, -status)}"
-    return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: {how}")
+        cause = f"Runtime exited with error: signal: {_SIGNAL_WORDS.get(-status, -status)}"
+    return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: {cause}")
 
 
 def too_large(size_bytes: int) -> bytes:
-    """Return what Lambda answers when a function's answer is over its limit."""
+    """Return Lambda's answer for a function whose answer is too large."""
     return error_payload(
         "Function.ResponseSizeTooLarge",
         f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes).",

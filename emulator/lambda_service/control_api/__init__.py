@@ -1,5 +1,5 @@
 """Lambda's own HTTP API: what boto3 and the AWS CLI speak to.
 
-Paths, parameters and their limits come from the service's model that botocore carries, so that they are AWS's own.
-The package turns HTTP into calls of `FunctionOperations` and `LambdaService`, and their answers into HTTP.
+Paths, parameters and their limits come from the service's model in botocore, so they are AWS's own. The package turns
+HTTP into calls of `Operations` and `LambdaService`, and their answers into HTTP.
 """

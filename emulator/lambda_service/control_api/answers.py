@@ -15,7 +15,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """What goes back, but for the headers that every answer has."""
+    """An answer without the headers that every answer has."""
 
     status: int
     body: bytes = b""
@@ -23,7 +23,7 @@ class ApiAnswer:
 
 
 def document(status: int, content: Mapping[str, Any] | None) -> ApiAnswer:
-    """Return an operation's answer; those without content have no body."""
+    """Return an operation's answer; one without content has no body."""
     if not content or status == 204:
         return ApiAnswer(status)
     return ApiAnswer(status, _encode(content).encode())
@@ -38,7 +38,7 @@ def refused(error: LambdaApiError) -> ApiAnswer:
 
 
 def throttled(error: TooManyRequestsError) -> ApiAnswer:
-    """Return the 429 of a function that may not run more at once."""
+    """Return the 429 of a function that has reached its concurrency."""
     refusal = LambdaApiError("TooManyRequestsException", 429, "Rate Exceeded.", reason=error.reason)
     answer = refused(refusal)
     return ApiAnswer(answer.status, answer.body, {**answer.headers, "Retry-After": "1"})
@@ -47,25 +47,25 @@ def throttled(error: TooManyRequestsError) -> ApiAnswer:
 def not_imitated(name: str, imitated: Iterable[str]) -> LambdaApiError:
     """Return the answer to an operation that the emulator leaves out.
 
-    501, which no AWS client retries, and a code that is none of the service's: clients show both as they are.
+    AWS clients don't retry 501, and show both it and the code, which isn't one of the service's own.
     """
     message = f"The emulator does not imitate {name}. It imitates: {', '.join(sorted(imitated))}."
     return LambdaApiError("NotImplementedException", 501, message, error_type="LocalService")
 
 
 def no_such_path(method: str, path: str) -> LambdaApiError:
-    """Return what is answered to what is no operation of Lambda's."""
+    """Return the answer to a request that isn't an operation of Lambda's."""
     message = f"Lambda has no operation {method} {path}"
     return LambdaApiError("UnknownOperationException", 404, message, error_type="LocalService")
 
 
 def internal_error() -> LambdaApiError:
-    """Return what is answered to a fault of the emulator's own."""
+    """Return the answer to a request that a fault of the emulator has ended."""
     return LambdaApiError("ServiceException", 500, "The emulator has failed; its log says how.", error_type="Service")
 
 
 def too_large(limit_bytes: int, operation: str) -> LambdaApiError:
-    """Return what is answered to a request over its limit."""
+    """Return the answer to a request over its limit."""
     # Invoke's operation is called InvokeFunction in messages and policies.
     name, code = {"Invoke": ("InvokeFunction", "RequestTooLargeException")}.get(
         operation, (operation, "RequestEntityTooLargeException")

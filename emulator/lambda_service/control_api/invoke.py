@@ -1,4 +1,4 @@
-"""Invoke: synchronous, asynchronous, or only whether it could be."""
+"""Invoke: synchronous, asynchronous, or a dry run."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LOG_TYPES = ("None", "Tail")
 
 
 class Invoker:
-    """Calls functions as Invoke asks for.
+    """Answers Invoke.
 
     Parameters
     ----------
     service : LambdaService
-        What runs them.
+        Runs the functions.
     waits : RetryWaits
         Between the attempts of asynchronous invocations.
     """
@@ -50,9 +50,9 @@ class Invoker:
         Raises
         ------
         LambdaApiError
-            It can't be done.
+            The request is refused.
         TooManyRequestsError
-            The function may not run more at once.
+            The function has reached its concurrency.
         """
         kind = _one_of(_TYPES, headers.get("X-Amz-Invocation-Type") or "RequestResponse", "invocationType")
         log_type = _one_of(_LOG_TYPES, headers.get("X-Amz-Log-Type") or "None", "logType")
@@ -64,7 +64,7 @@ class Invoker:
             trace_id=headers.get("X-Amzn-Trace-Id", ""),
             client_context=_client_context(headers.get("X-Amz-Client-Context")),
         )
-        # Whether there is such a function, version or alias, and whether it is ready, is said at once.
+        # An unknown or unready function, version or alias is refused at once, for an event, too.
         self._service.operations.catalogue.check_created(event.function, event.qualifier)
         if kind != "RequestResponse":
             if kind == "DryRun":
@@ -89,7 +89,7 @@ class Invoker:
         try:
             config = self._service.operations.event_invoke.get(function_name=event.function, qualifier=event.qualifier)
         except LambdaApiError:
-            # There is none, and Lambda's defaults hold.
+            # It has no configuration, and Lambda's defaults hold.
             return EventPolicy()
         default = EventPolicy()
         return EventPolicy(
@@ -108,7 +108,7 @@ def _answer(result: InvocationResult) -> ApiAnswer:
 
 
 def _checked(payload: bytes, limit_bytes: int) -> bytes:
-    """Return an event that is JSON; none at all is an empty object."""
+    """Return an event that is JSON; an empty payload is an empty object."""
     if len(payload) > limit_bytes:
         raise too_large(limit_bytes, INVOKE)
     if not payload:

@@ -30,9 +30,9 @@ class Operation:
     segments : tuple of str
         Of the path; one in braces is a parameter.
     query : mapping
-        What the query must hold for this operation, where others share its path.
+        Values in the query that tell this operation from others of the same path.
     status : int
-        Of an answer that is no error.
+        Of an answer that isn't an error.
     input_shape : botocore.model.StructureShape or None
         Its parameters.
     """
@@ -56,18 +56,18 @@ class OperationTable:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._by_form: dict[tuple[str, int], list[Operation]] = {}
-        # Those that ask for something in the query come first, so that they are not taken for those that don't.
-        for operation in sorted(operations, key=lambda one: not one.query):
+        # Operations with a query come first, so that they aren't taken for those without.
+        for operation in sorted(operations, key=lambda operation: not operation.query):
             self._by_form.setdefault((operation.method, len(operation.segments)), []).append(operation)
 
     def find(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Operation, dict[str, str]] | None:
-        """Return the operation and the parameters of its path, decoded; None if there is none."""
+        """Return the operation and the decoded parameters of its path; None for an unknown one."""
         segments = path.strip("/").split("/")
         for operation in self._by_form.get((method, len(segments)), ()):
             if all(query.get(name) == value for name, value in operation.query.items()):
-                found = _match(operation.segments, segments)
-                if found is not None:
-                    return operation, found
+                parameters = _match(operation.segments, segments)
+                if parameters is not None:
+                    return operation, parameters
         return None
 
 
@@ -94,10 +94,10 @@ def _from_model(model: Any) -> Operation:
 
 
 def _match(pattern: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
-    found = {}
+    parameters = {}
     for expected, segment in zip(pattern, segments, strict=True):
         if expected.startswith("{"):
-            found[expected.strip("{}")] = unquote(segment)
+            parameters[expected.strip("{}")] = unquote(segment)
         elif expected != segment:
             return None
-    return found
+    return parameters

@@ -1,4 +1,4 @@
-"""A function's code as it comes over the API: a zip file, in the request or in a bucket, unpacked without trust."""
+"""A function's code as it comes over the API: a zip file, in the request or in a bucket. It may be hostile."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 _S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
 _CHUNK_BYTES = 1024 * 1024
 _LONGEST_PATH_BYTES = 4096
-# What zipfile and its decompressors raise for what is damaged (RuntimeError: encrypted), and what the system says of
-# an entry that is a file and a folder at once, or has too long a name.
+# Raised by zipfile and its decompressors for damaged files (RuntimeError: encrypted), and by the system for an entry
+# that is a file and a folder at once, or has too long a name.
 _DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error,
     EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
@@ -39,7 +39,7 @@ class Package:
     Parameters
     ----------
     folder : Path
-        What was in it.
+        Its content.
     sha256 : str
         Of the zip file; base64, as ``CodeSha256`` is.
     size_bytes : int
@@ -52,12 +52,12 @@ class Package:
 
 
 class CodeBucket:
-    """Where zip files are fetched from.
+    """Fetches zip files from a bucket.
 
     Parameters
     ----------
     endpoint_url : str or None
-        What speaks S3; None where there is nothing.
+        A server that speaks S3; None if there isn't one.
     """
 
     def __init__(self, endpoint_url: str | None) -> None:
@@ -69,32 +69,33 @@ class CodeBucket:
         Raises
         ------
         LambdaApiError
-            There is no bucket, no such object, or one over the limit.
+            No bucket is set, the object is missing, or it is over the limit.
         """
         if self._endpoint_url is None:
             raise InvalidParameterError(
-                "S3Bucket and S3Key need a bucket, and the emulator knows of none: name one with --s3-endpoint, "
+                "S3Bucket and S3Key need a bucket, and the emulator has none: name one with --s3-endpoint, "
                 "or send the code as ZipFile"
             )
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
-        # A local bucket takes any credentials, but botocore signs with some, and for some region.
+        # A local bucket takes any credentials, but botocore needs some to sign with, and a region.
         keys = {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
-        known = {} if boto3.Session().get_credentials() else keys
-        client = boto3.client("s3", endpoint_url=self._endpoint_url, region_name="us-east-1", **known)
+        credentials = {} if boto3.Session().get_credentials() else keys
+        client = boto3.client("s3", endpoint_url=self._endpoint_url, region_name="us-east-1", **credentials)
         try:
-            asked = {"Bucket": bucket, "Key": key} | ({} if version is None else {"VersionId": version})
-            answer = client.get_object(**asked)
+            place = {"Bucket": bucket, "Key": key} | ({} if version is None else {"VersionId": version})
+            answer = client.get_object(**place)
             if answer["ContentLength"] > MAX_UNZIPPED_BYTES:
                 raise InvalidParameterError(_too_large())
             with target.open("wb") as file:
                 for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
                     file.write(chunk)
         except ClientError as error:
-            said = error.response["Error"]
+            details = error.response["Error"]
             raise InvalidParameterError(
-                f"Error occurred while GetObject. S3 Error Code: {said['Code']}. S3 Error Message: {said['Message']}"
+                f"Error occurred while GetObject. S3 Error Code: {details['Code']}. "
+                f"S3 Error Message: {details['Message']}"
             ) from None
         except BotoCoreError as error:
             raise InvalidParameterError(f"Error occurred while GetObject. {error}") from None
@@ -103,12 +104,12 @@ class CodeBucket:
 
 
 def receive(parameters: Mapping[str, Any], bucket: CodeBucket, folder: Path) -> Package:
-    """Unpack what UpdateFunctionCode names, into an empty folder.
+    """Unpack the package that UpdateFunctionCode names, into an empty folder.
 
     Raises
     ------
     LambdaApiError
-        Nothing is named, or too much; it can't be had, is no zip file, too large, or would leave the folder.
+        No package is named, or two are; it can't be fetched, isn't a zip file, is too large, or would leave the folder.
     """
     archive, unpacked = folder / "package.zip", folder / "unpacked"
     named = [name for name in _S3_PARAMETERS if name in parameters]
@@ -139,7 +140,7 @@ def unpack(archive: BinaryIO, folder: Path) -> None:
     Raises
     ------
     InvalidParameterError
-        It is no zip file, is empty or too large, or holds a name or a link that leads out of it.
+        It isn't a zip file, is empty or too large, or holds a name or a link that leads out of the folder.
     """
     try:
         with zipfile.ZipFile(archive) as source:
@@ -165,9 +166,9 @@ def _unpack_entries(source: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo],
             links.append((target, _link_target(source, entry)))
         else:
             left -= _write(source, entry, target, left)
-            # Readable by all, as Lambda asks for; what is said of execution is kept.
+            # Readable by all, as Lambda asks for; the right to execute is kept.
             target.chmod(0o644 | (mode & 0o111))
-    # After the files, so that none is written through a link.
+    # After the files, so that no file is written through a link.
     for target, to in links:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(to)
@@ -185,7 +186,7 @@ def _relative(name: str) -> PurePosixPath:
 
 
 def _link_target(source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
-    """Return where a link leads; what is longer than a path is not unpacked."""
+    """Return where a link leads, without unpacking more than the longest path."""
     with source.open(entry) as content:
         to = content.read(_LONGEST_PATH_BYTES + 1)
     if len(to) > _LONGEST_PATH_BYTES:
@@ -194,7 +195,7 @@ def _link_target(source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
 
 
 def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit_bytes: int) -> int:
-    """Write one file; what it says of its size is not believed. Return the size."""
+    """Write one file and return its size, which is counted: the entry's own figure may lie."""
     size = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open(entry) as content, target.open("wb") as file:

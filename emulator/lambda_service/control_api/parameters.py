@@ -1,6 +1,6 @@
 """A request's parameters, gathered and checked as the service's model says. Pure.
 
-Fidelity: what the model says of a parameter (length, range, pattern, set of values) is answered with Lambda's
+Fidelity: a value outside the model's limits (length, range, pattern, set of values) is answered with Lambda's
 ``ValidationException`` in its own words; a value of another type with ``SerializationException``.
 """
 
@@ -24,14 +24,14 @@ def gather(shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: 
     shape : botocore.model.StructureShape or None
         The operation's input.
     path, query : mapping
-        What they hold, decoded.
+        Their parameters, decoded.
     body : bytes
         A JSON object, or nothing.
 
     Raises
     ------
     LambdaApiError
-        The body is no JSON object, or a parameter is missing, of another type or not within its limits.
+        The body isn't a JSON object, or a parameter is missing, of another type or outside its limits.
     """
     if shape is None:
         return {}
@@ -65,7 +65,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def check(shape: Any, parameters: Mapping[str, Any]) -> None:
-    """Raise ``LambdaApiError`` with everything that is not within its limits."""
+    """Raise ``LambdaApiError`` with all values that are outside their limits."""
     errors = list(_problems_of_structure(shape, parameters, ""))
     if errors:
         count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
@@ -90,12 +90,12 @@ def _problems(shape: Any, value: Any, name: str) -> Iterator[str]:
         yield from _problems_of_structure(shape, value, f"{name}.")
         return
     if shape.type_name == "map":
-        for key, one in value.items():
+        for key, member in value.items():
             yield from _problems(shape.key, key, f"{name}.key")
-            yield from _problems(shape.value, one, f"{name}.{key}.member")
+            yield from _problems(shape.value, member, f"{name}.{key}.member")
     if shape.type_name == "list":
-        for number, one in enumerate(value, start=1):
-            yield from _problems(shape.member, one, f"{name}.{number}.member")
+        for number, member in enumerate(value, start=1):
+            yield from _problems(shape.member, member, f"{name}.{number}.member")
     for constraint in _broken_constraints(shape, value):
         yield f"Value {_shown(shape, value)} at '{name}' failed to satisfy constraint: Member must {constraint}"
 
@@ -124,12 +124,12 @@ def _broken_constraints(shape: Any, value: Any) -> Iterator[str]:
 
 
 def _shown(shape: Any, value: Any) -> str:
-    # The service masks what may be secret, and says the rest.
+    # The service masks values that may be secret, and shows the others.
     return "'***'" if shape.metadata.get("sensitive") else f"'{value}'"
 
 
 def decode_base64(name: str, text: str) -> bytes:
-    """Return what a blob holds; raise ``LambdaApiError`` if it is no base64."""
+    """Return a blob's bytes; raise ``LambdaApiError`` if it isn't base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

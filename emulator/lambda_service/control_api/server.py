@@ -35,22 +35,13 @@ from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES, TooManyRequestsError
 
 MAX_CODE_REQUEST_BYTES = 70_167_211
-# A body over its limit is read to its end, so that the client sees the answer, unless it is as long as this.
+# A body over its limit is read to its end, so that the client sees the answer, unless it is longer than this.
 _MAX_DISCARDED_BYTES = 2 * MAX_CODE_REQUEST_BYTES
-# Where the code is, how it is checked, and what has no meaning on one machine.
-_CODE_PARAMETERS = frozenset(
-    {
-        "FunctionName",
-        "ZipFile",
-        "S3Bucket",
-        "S3Key",
-        "S3ObjectVersion",
-        "Architectures",
-        "Publish",
-        "RevisionId",
-        "DryRun",
-    }
-)
+# All that UpdateFunctionCode takes here; Architectures has no meaning on one machine.
+_CODE_PARAMETERS = frozenset({
+    "FunctionName", "ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "Architectures", "Publish", "RevisionId",
+    "DryRun",
+})  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -62,9 +53,9 @@ class ControlApi:
     service : LambdaService
         The functions.
     admin : AdminPages or None
-        What answers under `ADMIN_PATH`.
+        Answers requests under `ADMIN_PATH`.
     s3_endpoint : str or None
-        Where UpdateFunctionCode finds what ``S3Bucket`` and ``S3Key`` name.
+        Where UpdateFunctionCode finds ``S3Bucket`` and ``S3Key``.
     waits : RetryWaits
         Between the attempts of asynchronous invocations.
     guard : BrowserGuard, optional
@@ -131,10 +122,10 @@ class ControlApi:
     async def _answer(self, request: web.BaseRequest, request_id: str) -> ApiAnswer:
         path, _, query_string = request.raw_path.partition("?")
         query = dict(parse_qsl(query_string, keep_blank_values=True))
-        found = self._table.find(request.method, path, query)
-        if found is None:
+        match = self._table.find(request.method, path, query)
+        if match is None:
             raise answers.no_such_path(request.method, path)
-        operation, in_path = found
+        operation, in_path = match
         if operation.name != INVOKE and operation.name not in self._methods:
             raise answers.not_imitated(operation.name, {INVOKE, *self._methods})
         limit = MAX_CODE_REQUEST_BYTES if operation.name == UPDATE_CODE else MAX_EVENT_BYTES
@@ -150,15 +141,15 @@ class ControlApi:
             return await self._update_code(parameters)
         method = self._methods[operation.name]
         if operation.name == UPDATE_CONFIGURATION:
-            apart = ("FunctionName", "RevisionId")
-            changes = {name: value for name, value in parameters.items() if name not in apart}
-            parameters = {name: parameters[name] for name in apart if name in parameters} | {"changes": changes}
+            own = ("FunctionName", "RevisionId")
+            changes = {name: value for name, value in parameters.items() if name not in own}
+            parameters = {name: parameters[name] for name in own if name in parameters} | {"changes": changes}
         arguments = {snake_case(name): value for name, value in parameters.items()}
-        taken = inspect.signature(method).parameters
+        accepted = inspect.signature(method).parameters
         for name in parameters:
-            if snake_case(name) not in taken:
+            if snake_case(name) not in accepted:
                 raise _not_imitated_parameter(name, operation.name)
-        # In a thread: what changes something waits for the disk, and requests to functions must not.
+        # In a thread: a change waits for the disk, and requests to functions must not wait with it.
         answer: Mapping[str, Any] | None = await asyncio.to_thread(method, **arguments)
         return answer
 
@@ -167,7 +158,7 @@ class ControlApi:
             if name not in _CODE_PARAMETERS:
                 raise _not_imitated_parameter(name, UPDATE_CODE)
         function = parameters["FunctionName"]
-        # Whether there is such a function is said before its code is looked at.
+        # An unknown function is refused before its code is read.
         self._functions.get_configuration(function_name=function)
         with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
             package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))

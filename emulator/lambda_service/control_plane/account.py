@@ -1,4 +1,4 @@
-"""What is remembered of a function, its versions, aliases and settings: immutable values and their JSON. Pure."""
+"""The records of an account: functions, versions, aliases and settings. Immutable values and their JSON. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from emulator.lambda_service.function_version import LATEST
 
@@ -28,9 +30,9 @@ class Code:
     size_bytes : int
         Of the folder's files.
     package_sha256 : str
-        ``CodeSha256``: of the zip file that it came as, else of the folder; base64.
+        ``CodeSha256`` in base64: that of its zip file, if it came as one, else that of the folder.
     package_bytes : int
-        ``CodeSize``: of that zip file, else of the folder.
+        ``CodeSize``: that of the zip file, else that of the folder.
     """
 
     digest: str
@@ -41,7 +43,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer version that a function uses: its ARN and, where its code is ours, that."""
+    """A layer version that a function uses: its ARN and, if the emulator has its code, the code."""
 
     arn: str
     code: Code | None
@@ -66,9 +68,9 @@ class VersionRecord:
     last_modified : str
         As AWS writes it.
     description : str or None
-        That of `publish_version`; None shows the configuration's.
+        Given to PublishVersion; None shows the configuration's.
     is_saved : bool
-        It was published because a file was saved, not because anybody asked for it.
+        Whether it was published because a file was saved, and not by PublishVersion.
     """
 
     version: str
@@ -115,7 +117,7 @@ class AliasRecord:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """All that it points to."""
+        """The versions that it points to."""
         return (self.version, *self.weights)
 
 
@@ -154,7 +156,7 @@ class FunctionRecord:
     provisioned, event_invoke : mapping
         By qualifier.
     deployed : str
-        What the template said when it was deployed last, as a digest.
+        A digest of the template's function as it was deployed last.
     """
 
     name: str
@@ -193,14 +195,14 @@ class FunctionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Everything that is remembered.
+    """All records.
 
     Parameters
     ----------
     functions : mapping
         By name.
     layers : mapping
-        ARN without a number → the codes that it has had; the first is version 1.
+        ARN without a number → the code of each of its versions, from version 1.
     retired : mapping
         Name of a deleted function → the number that its next version would have had.
     """
@@ -210,7 +212,7 @@ class Account:
     retired: Mapping[str, int] = field(default_factory=dict)
 
     def codes(self) -> dict[str, Code]:
-        """Return every code that a version runs, by digest."""
+        """Return the code of all versions and their layers, by digest."""
         return {
             code.digest: code
             for function in self.functions.values()
@@ -225,33 +227,11 @@ def to_json(account: Account) -> dict[str, Any]:
 
 
 def from_json(content: Mapping[str, Any]) -> Account:
-    """Return what `to_json` was given.
+    """Return the account that `to_json` was given.
 
     Raises
     ------
-    KeyError, TypeError, ValueError, AttributeError
-        It was something else.
+    ValueError
+        It is something else; the message names the places.
     """
-    return Account(
-        {name: _function(one) for name, one in content["functions"].items()},
-        {arn: tuple(Code(**code) for code in codes) for arn, codes in content["layers"].items()},
-        {name: int(number) for name, number in content["retired"].items()},
-    )
-
-
-def _function(content: Mapping[str, Any]) -> FunctionRecord:
-    return FunctionRecord(
-        **{
-            **content,
-            "latest": _version(content["latest"]),
-            "versions": {number: _version(one) for number, one in content["versions"].items()},
-            "aliases": {name: AliasRecord(**one) for name, one in content["aliases"].items()},
-            "provisioned": {name: ProvisionedRecord(**one) for name, one in content["provisioned"].items()},
-            "event_invoke": {name: EventInvokeRecord(**one) for name, one in content["event_invoke"].items()},
-        }
-    )
-
-
-def _version(content: Mapping[str, Any]) -> VersionRecord:
-    layers = tuple(Layer(one["arn"], None if one["code"] is None else Code(**one["code"])) for one in content["layers"])
-    return VersionRecord(**{**content, "code": Code(**content["code"]), "layers": layers})
+    return TypeAdapter(Account).validate_python(content)

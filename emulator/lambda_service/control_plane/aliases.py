@@ -43,7 +43,7 @@ class AliasOperations:
         description: str | None = None,
         routing_config: Mapping[str, Any] | None = None,
     ) -> Body:
-        """Make an alias; `routing_config` in AWS's names."""
+        """Create an alias; `routing_config` is in AWS's names."""
         check_alias_name(name)
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)
@@ -73,7 +73,7 @@ class AliasOperations:
         routing_config: Mapping[str, Any] | None = None,
         revision_id: str | None = None,
     ) -> Body:
-        """Change an alias; what is None stays, an empty map of weights clears them."""
+        """Change an alias; None leaves a value as it is, an empty map of weights clears them."""
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)
             alias = self._alias(function, name)
@@ -115,7 +115,7 @@ class AliasOperations:
                 self._catalogue.keep(function.without_qualifier(name))
 
     def check(self, function: FunctionRecord, alias: AliasRecord) -> None:
-        """Raise unless an alias may lead where it says."""
+        """Raise unless an alias may point to its versions."""
         _check_weights(alias)
         for version in alias.versions:
             record = function.version(version)

@@ -1,7 +1,7 @@
-"""The account in memory: what operations read and change, and the table that requests are routed by.
+"""The account in memory, which operations read and change, and the table that requests are routed by.
 
-Every change is a new, immutable `Account`: written to disk first, then shown to readers all at once. So a
-request that is routed in another thread, while an operation waits for the disk, sees the state before.
+Every change is a new, immutable `Account`: written to disk first, then shown to readers all at once. A request that is
+routed in another thread, while an operation waits for the disk, sees the state before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from emulator.lambda_service.control_plane.account import Account, FunctionRecord, VersionRecord
+from emulator.lambda_service.control_plane.account import Account, FunctionRecord, VersionRecord, without
 from emulator.lambda_service.control_plane.configuration import CREATING, Readiness, describe, spec_of
 from emulator.lambda_service.control_plane.names import Place
 from emulator.lambda_service.control_plane.state import StateFolder
@@ -39,7 +39,7 @@ class ResolvedFunction:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """How many environments of a version are kept initialised, and why not more."""
+    """How many environments of a version are kept initialised, and why no more are."""
 
     ready: int = 0
     failure: str | None = None
@@ -47,7 +47,7 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What a qualifier leads to: `main`, but for a share of the requests `other`."""
+    """Where a qualifier leads: to `other` for a share of the requests, else to `main`."""
 
     main: ResolvedFunction
     other: ResolvedFunction
@@ -60,9 +60,9 @@ class Catalogue:
     Parameters
     ----------
     state : StateFolder
-        Where they are kept.
+        Keeps them on disk.
     account : Account
-        What was read from it.
+        Read from the folder.
     place : Place
         Region and account number.
     now : callable
@@ -88,7 +88,7 @@ class Catalogue:
         self.now = now
         self.concurrency = concurrency
         self.unreserved_minimum = unreserved_minimum
-        # Set by whoever runs environments.
+        # Set by the data plane, which runs environments.
         self.availability: Callable[[FunctionVersion], Availability] = lambda _: Availability()
         # One operation at a time; reading needs no lock.
         self.lock = threading.RLock()
@@ -110,7 +110,7 @@ class Catalogue:
     # Reading ---------------------------------------------------------------------------------------------
 
     def resolve(self, function_name: str, qualifier: str | None, draw: float) -> ResolvedFunction:
-        """Return what a request goes to; `draw`, from [0, 1), decides between an alias's versions.
+        """Return the version that a request goes to; `draw`, from [0, 1), decides between an alias's versions.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Catalogue:
         Raises
         ------
         ResourceNotFoundError
-            There is no such function. Of the qualifier nothing is checked.
+            There is no such function. The qualifier isn't checked.
         """
         name, qualifier = self.place.parse(function_name, qualifier)
         function = self._account.functions.get(name)
@@ -149,13 +149,13 @@ class Catalogue:
             There is no such version or alias.
         """
         alias = function.aliases.get(qualifier) if qualifier is not None else None
-        found = function.version(alias.version if alias is not None else qualifier or LATEST)
-        if found is None:
+        record = function.version(alias.version if alias is not None else qualifier or LATEST)
+        if record is None:
             raise ResourceNotFoundError(f"Function not found: {self.place.arn(function.name, qualifier)}")
-        return found
+        return record
 
     def check_created(self, function_name: str, qualifier: str | None) -> None:
-        """Raise `ResourceConflictError` if what is called is a version that is still being made."""
+        """Raise `ResourceConflictError` if a request would go to a version that is still being made."""
         function, qualifier = self.find(function_name, qualifier)
         readiness = self.readiness(function.name, self.version(function, qualifier).version)
         if readiness.state == "Pending" and readiness.reason_code == CREATING:
@@ -170,7 +170,7 @@ class Catalogue:
 
     def all_runnable(self) -> set[FunctionVersion]:
         """Return every version that a request can reach."""
-        return {one for versions in list(self._runnable.values()) for one in versions.values()}
+        return {function for versions in list(self._runnable.values()) for function in versions.values()}
 
     def readiness(self, name: str, version: str) -> Readiness:
         """Return whether a version can answer."""
@@ -184,7 +184,7 @@ class Catalogue:
 
     def unreserved_concurrency(self) -> int:
         """Return what reservations leave to all other functions."""
-        return self.concurrency - sum(one.reserved or 0 for one in self._account.functions.values())
+        return self.concurrency - sum(function.reserved or 0 for function in self._account.functions.values())
 
     # Changing --------------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class Catalogue:
         self._readiness[function] = readiness
 
     def begin_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
-        """Note the state of a version that none is known of yet: a thread that is late overwrites no later one."""
+        """Note a version's first state; one that is known already stays, so that a late thread overwrites nothing."""
         self._readiness.setdefault(function, readiness)
 
     @contextmanager
@@ -237,8 +237,8 @@ class Catalogue:
         self._account = account
 
     def remove(self, function: FunctionRecord) -> None:
-        """Forget a function but for the numbers that its versions have used."""
-        functions = {name: one for name, one in self._account.functions.items() if name != function.name}
+        """Forget a function. The numbers of its versions stay used."""
+        functions = without(self._account.functions, function.name)
         retired = {**self._account.retired, function.name: function.next_version}
         self.replace(dataclasses.replace(self._account, functions=functions, retired=retired))
         self._routes.pop(function.name, None)
@@ -246,10 +246,10 @@ class Catalogue:
         self._tell()
 
     def remove_unused_code(self, in_use: Iterable[FunctionVersion]) -> None:
-        """Remove the code that no version runs, nor any of these, which are on their way out."""
+        """Remove the code of no version, unless one of these functions, which are being drained, still runs it."""
         with self.lock:
             if self._updating:
-                # An update has copied code that no version runs yet. What is left is removed another time.
+                # An update has copied code that no version runs yet. The rest is removed another time.
                 return
             specs = [function.spec for function in in_use]
             folders = {folder.name for spec in specs for folder in (spec.code_dir, *spec.layer_dirs)}
@@ -274,9 +274,9 @@ class Catalogue:
     def _tell(self) -> None:
         reachable = self.all_runnable()
         # In place: another thread may be noting that a version has become ready.
-        for one in list(self._readiness):
-            if one not in reachable:
-                self._readiness.pop(one, None)
+        for function in list(self._readiness):
+            if function not in reachable:
+                self._readiness.pop(function, None)
         for listener in self._listeners:
             listener()
 
@@ -285,9 +285,9 @@ class Catalogue:
         runnable: dict[str, FunctionVersion] = {}
         for record in function.all_versions():
             made = FunctionVersion(spec_of(name, record, self.code), record.version, self.place.arn(name))
-            known = before.get(record.version)
-            # Its identity is what environments are pooled by: a new RevisionId alone is no reason for new ones.
-            runnable[record.version] = known if known is not None and known.spec == made.spec else made
+            present = before.get(record.version)
+            # Environments are pooled by this object's identity, and a new RevisionId alone needs no new ones.
+            runnable[record.version] = present if present is not None and present.spec == made.spec else made
         routes: dict[str | None, _Route] = {}
 
         def lead(qualifier: str | None, version: str, other: str | None = None, share: float = 0.0) -> None:
@@ -305,7 +305,7 @@ class Catalogue:
         self._routes[name] = routes
 
 
-def check_revision(wanted: str | None, current: str) -> None:
-    """Raise `PreconditionFailedError` if a revision is wanted and it is not the current one."""
-    if wanted is not None and wanted != current:
+def check_revision(required: str | None, current: str) -> None:
+    """Raise `PreconditionFailedError` if a revision is required and isn't the current one."""
+    if required is not None and required != current:
         raise PreconditionFailedError

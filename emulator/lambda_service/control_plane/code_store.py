@@ -24,7 +24,7 @@ from pathlib import Path
 _CHUNK_BYTES = 1 << 20
 _SCRAP = ".scrap-"
 _LISTING = ".files"
-# Never part of a package: what tools and editors leave beside sources. `sam build` leaves most of it out as well.
+# Left behind by tools and editors, and never part of a package. `sam build` leaves most of it out as well.
 _IGNORED = re.compile(
     r"__pycache__|\.git|\.hg|\.svn|\.aws-sam|\.venv|\.tox|\.nox|\.(?:mypy|pytest|ruff)_cache|\.hypothesis|\.idea|\.vscode"
     r"|\.DS_Store|.*\.py[co]|.*~|\.#.*|#.*#|\..*\.sw[a-z]{1,2}|.*___jb_(?:tmp|old)___|4913"
@@ -44,7 +44,7 @@ class StoredCode:
 
 
 def is_ignored(name: str) -> bool:
-    """Return whether a file or folder of this name is no part of a package, and a change of it no change."""
+    """Return whether a file or folder of this name is left out of packages; a change of it isn't a change of code."""
     return _IGNORED.fullmatch(name) is not None
 
 
@@ -54,9 +54,9 @@ class CodeStore:
     Parameters
     ----------
     root : Path
-        Where the copies are; made when first needed. Nobody else writes here.
+        The folder of the copies; made when first needed. Only the store writes here.
     private : iterable of Path
-        Folders and files that are no part of any code, even inside of it: what the emulator itself writes.
+        Folders and files of the emulator's own, which are never part of any code.
     """
 
     def __init__(self, root: Path, private: Iterable[Path] = ()) -> None:
@@ -113,7 +113,7 @@ class CodeStore:
             raise CodeError(f"{source} can't be copied: {error}") from error
 
     def remove_unused(self, used: Collection[str]) -> None:
-        """Remove every copy but these, and what an earlier process left half made."""
+        """Remove every copy but these, and the half-made ones of an earlier process."""
         if not self._root.is_dir():
             return
         for entry in list(self._root.iterdir()):
@@ -124,7 +124,7 @@ class CodeStore:
         scrap = self._new_scrap()
         scrap.mkdir(parents=True)
         try:
-            # The digest is that of what was copied: somebody may be writing to the source meanwhile.
+            # The digest is that of the copy: the source may be changing meanwhile.
             stored, lines = self._walk(source, scrap)
             place = self.folder(stored.digest)
             if place.exists():
@@ -216,7 +216,7 @@ def _read_through(path: Path, copy: Path | None) -> tuple[str, int, int]:
     """Return a file's digest, its mode for everybody and its size, copying it if there is a place to."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as file:
-        # Who may execute it counts, as in a zip; who may write it doesn't: nobody shall.
+        # The right to execute counts, as in a zip. The right to write doesn't: nobody gets it.
         mode = 0o555 if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else 0o444
         target = None if copy is None else os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:

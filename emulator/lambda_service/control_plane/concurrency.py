@@ -1,4 +1,4 @@
-"""Operations on reserved and provisioned concurrency: the values that are kept. The data plane acts on them."""
+"""Operations on reserved and provisioned concurrency: the settings. The data plane acts on them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ConcurrencyOperations:
         return {"ReservedConcurrentExecutions": reserved_concurrent_executions}
 
     def get_reserved(self, *, function_name: str) -> Body:
-        """Return the reservation; nothing where there is none."""
+        """Return the reservation; an empty body if the function has no reservation."""
         function, _ = self._catalogue.find(function_name)
         return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
 
@@ -48,22 +48,22 @@ class ConcurrencyOperations:
         with self._catalogue.lock:
             function, qualifier = self._find_qualified(function_name, qualifier)
             self.check_provisioning(function, qualifier, provisioned_concurrent_executions)
-            kept = ProvisionedRecord(provisioned_concurrent_executions, self._catalogue.timestamp())
-            provisioned = {**function.provisioned, qualifier: kept}
+            record = ProvisionedRecord(provisioned_concurrent_executions, self._catalogue.timestamp())
+            provisioned = {**function.provisioned, qualifier: record}
             self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
-            return self._describe_provisioned(function, qualifier, kept)
+            return self._describe_provisioned(function, qualifier, record)
 
     def get_provisioned(self, *, function_name: str, qualifier: str) -> Body:
-        """Return what is wanted, what there is, and whether that is all."""
+        """Return how many environments are requested, how many are ready, and the state of that."""
         function, qualifier = self._find_qualified(function_name, qualifier)
-        kept = function.provisioned.get(qualifier)
-        if kept is None:
+        record = function.provisioned.get(qualifier)
+        if record is None:
             raise LambdaApiError(
                 "ProvisionedConcurrencyConfigNotFoundException",
                 404,
                 "No Provisioned Concurrency Config found for this function",
             )
-        return self._describe_provisioned(function, qualifier, kept)
+        return self._describe_provisioned(function, qualifier, record)
 
     def delete_provisioned(self, *, function_name: str, qualifier: str) -> None:
         """Keep no environment initialised any more."""
@@ -77,9 +77,9 @@ class ConcurrencyOperations:
         configs = [
             {
                 "FunctionArn": self._catalogue.place.arn(function.name, qualifier),
-                **self._describe_provisioned(function, qualifier, kept),
+                **self._describe_provisioned(function, qualifier, record),
             }
-            for qualifier, kept in function.provisioned.items()
+            for qualifier, record in function.provisioned.items()
         ]
         return page("ProvisionedConcurrencyConfigs", configs, marker, max_items)
 
@@ -95,29 +95,29 @@ class ConcurrencyOperations:
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
                 f"below its minimum value of [{self._catalogue.unreserved_minimum}]."
             )
-        if sum(one.requested for one in function.provisioned.values()) > reserved:
+        if sum(record.requested for record in function.provisioned.values()) > reserved:
             raise InvalidParameterError(
                 "Specified ReservedConcurrentExecutions for function is less than its provisioned concurrency."
             )
 
-    def check_provisioning(self, function: FunctionRecord, qualifier: str, wanted: int) -> None:
+    def check_provisioning(self, function: FunctionRecord, qualifier: str, count: int) -> None:
         """Raise unless so many environments may be kept initialised under this qualifier."""
-        if wanted < 1:
+        if count < 1:
             raise ValidationError(
-                wanted, "provisionedConcurrentExecutions", "Member must have value greater than or equal to 1"
+                count, "provisionedConcurrentExecutions", "Member must have value greater than or equal to 1"
             )
         for version in targets(function, qualifier):
             record = function.version(version)
             if record is not None:
                 check_can_be_provisioned(record)
         self._check_provisioned_once(function, qualifier)
-        others = sum(one.requested for name, one in function.provisioned.items() if name != qualifier)
-        if function.reserved is not None and others + wanted > function.reserved:
+        others = sum(record.requested for name, record in function.provisioned.items() if name != qualifier)
+        if function.reserved is not None and others + count > function.reserved:
             raise InvalidParameterError(
                 "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for "
                 "function"
             )
-        if function.reserved is None and others + wanted > self._catalogue.unreserved_concurrency():
+        if function.reserved is None and others + count > self._catalogue.unreserved_concurrency():
             raise InvalidParameterError(
                 "Specified ConcurrentExecutions for function is greater than what the account has left."
             )
@@ -141,17 +141,17 @@ class ConcurrencyOperations:
         self._catalogue.version(function, within)
         return function, within
 
-    def _describe_provisioned(self, function: FunctionRecord, qualifier: str, kept: ProvisionedRecord) -> Body:
+    def _describe_provisioned(self, function: FunctionRecord, qualifier: str, record: ProvisionedRecord) -> Body:
         runnable = [self._catalogue.runnable(function.name, version) for version in targets(function, qualifier)]
-        available = [self._catalogue.availability(one) for one in runnable if one is not None]
-        ready = min(sum(one.ready for one in available), kept.requested)
-        failure = next((one.failure for one in available if one.failure), None)
+        available = [self._catalogue.availability(version) for version in runnable if version is not None]
+        ready = min(sum(version.ready for version in available), record.requested)
+        failure = next((version.failure for version in available if version.failure), None)
         body: Body = {
-            "RequestedProvisionedConcurrentExecutions": kept.requested,
+            "RequestedProvisionedConcurrentExecutions": record.requested,
             "AvailableProvisionedConcurrentExecutions": ready,
             "AllocatedProvisionedConcurrentExecutions": ready,
-            "Status": "READY" if ready == kept.requested else "FAILED" if failure else "IN_PROGRESS",
-            "LastModified": kept.last_modified,
+            "Status": "READY" if ready == record.requested else "FAILED" if failure else "IN_PROGRESS",
+            "LastModified": record.last_modified,
         }
         if failure:
             body["StatusReason"] = failure
@@ -166,14 +166,14 @@ def targets(function: FunctionRecord, qualifier: str) -> tuple[str, ...]:
 
 def shares(function: FunctionRecord) -> dict[str, int]:
     """Return how many environments each version keeps initialised; an alias's are shared out as its requests are."""
-    wanted = dict.fromkeys(function.versions, 0)
-    for qualifier, kept in function.provisioned.items():
+    shared = dict.fromkeys(function.versions, 0)
+    for qualifier, record in function.provisioned.items():
         main, *others = targets(function, qualifier)
         weights = function.aliases[qualifier].weights if others else {}
-        counts = {version: round(kept.requested * weights[version]) for version in others}
-        for version, count in {main: kept.requested - sum(counts.values()), **counts}.items():
-            wanted[version] += count
-    return wanted
+        counts = {version: round(record.requested * weights[version]) for version in others}
+        for version, count in {main: record.requested - sum(counts.values()), **counts}.items():
+            shared[version] += count
+    return shared
 
 
 def check_can_be_provisioned(record: VersionRecord) -> None:
@@ -187,5 +187,5 @@ def check_can_be_provisioned(record: VersionRecord) -> None:
 
 
 def snap_start_is_provisioned() -> InvalidParameterError:
-    """Return what is answered where SnapStart and provisioned concurrency would meet."""
+    """Return the refusal of provisioned concurrency for a version with SnapStart."""
     return InvalidParameterError("Provisioned Concurrency is not supported for SnapStart enabled functions.")

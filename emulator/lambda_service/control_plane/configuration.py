@@ -25,7 +25,7 @@ CREATING = "Creating"
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a version can answer: what AWS calls its state.
+    """Whether a version can answer; AWS calls it the version's state.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Readiness:
 
 
 def settings_of(spec: FunctionSpec, place: Place) -> dict[str, Any]:
-    """Return what a template says of a function, in the names of AWS's API."""
+    """Return a template's function as its configuration, in the names of AWS's API."""
     logging = {"LogFormat": spec.log_format, **spec.properties.get("LoggingConfig", {})}
     logging.setdefault("LogGroup", f"/aws/lambda/{spec.name}")
     role = f"arn:aws:iam::{place.account_id}:role/{spec.logical_id}Role"
@@ -60,7 +60,7 @@ def settings_of(spec: FunctionSpec, place: Place) -> dict[str, Any]:
 
 
 def spec_of(name: str, record: VersionRecord, store: CodeStore) -> FunctionSpec:
-    """Return a version as an environment runs it: from the copies of its code."""
+    """Return a version as an environment runs it, from the copies of its code."""
     settings = record.settings
     return FunctionSpec(
         logical_id=name,
@@ -68,7 +68,9 @@ def spec_of(name: str, record: VersionRecord, store: CodeStore) -> FunctionSpec:
         code_dir=store.folder(record.code.digest).absolute(),
         handler=settings["Handler"],
         runtime=settings["Runtime"],
-        layer_dirs=tuple(store.folder(one.code.digest).absolute() for one in record.layers if one.code is not None),
+        layer_dirs=tuple(
+            store.folder(layer.code.digest).absolute() for layer in record.layers if layer.code is not None
+        ),
         environment=settings["Environment"]["Variables"],
         timeout_s=settings["Timeout"],
         memory_mb=settings["MemorySize"],

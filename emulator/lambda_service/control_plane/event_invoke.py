@@ -1,4 +1,4 @@
-"""Operations on how asynchronous invocations are retried: the values that are kept."""
+"""Operations on how asynchronous invocations are retried: the settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EventInvokeOperations:
         maximum_event_age_in_seconds: int | None = None,
         destination_config: Mapping[str, Any] | None = None,
     ) -> Body:
-        """Set the whole configuration; what is not given takes AWS's default."""
+        """Set the whole configuration; a value that isn't given takes AWS's default."""
         given = _given(maximum_retry_attempts, maximum_event_age_in_seconds, destination_config)
         with self._catalogue.lock:
             function, qualifier = self._find(function_name, qualifier)
@@ -51,29 +51,29 @@ class EventInvokeOperations:
         maximum_event_age_in_seconds: int | None = None,
         destination_config: Mapping[str, Any] | None = None,
     ) -> Body:
-        """Change what is given, and leave the rest."""
+        """Change the given values, and leave the others."""
         given = _given(maximum_retry_attempts, maximum_event_age_in_seconds, destination_config)
         with self._catalogue.lock:
             function, qualifier = self._find(function_name, qualifier)
-            kept = self._kept(function, qualifier)
-            return self._keep(function, qualifier, {**kept.settings, **given})
+            record = self._get(function, qualifier)
+            return self._keep(function, qualifier, {**record.settings, **given})
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of a qualifier."""
         function, qualifier = self._find(function_name, qualifier)
-        return self._describe_config(function, qualifier, self._kept(function, qualifier))
+        return self._describe_config(function, qualifier, self._get(function, qualifier))
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Go back to AWS's defaults."""
         with self._catalogue.lock:
             function, qualifier = self._find(function_name, qualifier)
-            self._kept(function, qualifier)
+            self._get(function, qualifier)
             self._catalogue.keep(dataclasses.replace(function, event_invoke=without(function.event_invoke, qualifier)))
 
     def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List the configurations of a function."""
         function, _ = self._catalogue.find(function_name)
-        configs = [self._describe_config(function, name, one) for name, one in function.event_invoke.items()]
+        configs = [self._describe_config(function, name, record) for name, record in function.event_invoke.items()]
         return page("FunctionEventInvokeConfigs", configs, marker, max_items)
 
     def _find(self, function_name: str, qualifier: str | None) -> tuple[FunctionRecord, str]:
@@ -81,25 +81,25 @@ class EventInvokeOperations:
         self._catalogue.version(function, qualifier)
         return function, qualifier or LATEST
 
-    def _kept(self, function: FunctionRecord, qualifier: str) -> EventInvokeRecord:
-        kept = function.event_invoke.get(qualifier)
-        if kept is None:
+    def _get(self, function: FunctionRecord, qualifier: str) -> EventInvokeRecord:
+        record = function.event_invoke.get(qualifier)
+        if record is None:
             arn = self._catalogue.place.arn(function.name, qualifier)
             raise ResourceNotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
-        return kept
+        return record
 
     def _keep(self, function: FunctionRecord, qualifier: str, settings: Mapping[str, Any]) -> Body:
-        kept = EventInvokeRecord(settings, self._catalogue.now().timestamp())
-        event_invoke = {**function.event_invoke, qualifier: kept}
+        record = EventInvokeRecord(settings, self._catalogue.now().timestamp())
+        event_invoke = {**function.event_invoke, qualifier: record}
         self._catalogue.keep(dataclasses.replace(function, event_invoke=event_invoke))
-        return self._describe_config(function, qualifier, kept)
+        return self._describe_config(function, qualifier, record)
 
-    def _describe_config(self, function: FunctionRecord, qualifier: str, kept: EventInvokeRecord) -> Body:
+    def _describe_config(self, function: FunctionRecord, qualifier: str, record: EventInvokeRecord) -> Body:
         return {
             "DestinationConfig": {"OnSuccess": {}, "OnFailure": {}},
-            **kept.settings,
+            **record.settings,
             "FunctionArn": self._catalogue.place.arn(function.name, qualifier),
-            "LastModified": kept.last_modified,
+            "LastModified": record.last_modified,
         }
 
 

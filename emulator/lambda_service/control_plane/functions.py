@@ -42,13 +42,15 @@ class FunctionOperations:
         self, *, function_version: str | None = None, marker: str | None = None, max_items: int | None = None
     ) -> Body:
         """List functions by name; with ``ALL``, each with all of its versions."""
-        found = []
+        bodies = []
         for _, function in sorted(self._catalogue.account.functions.items()):
             if function_version == "ALL":
-                found += [self._catalogue.describe(function, one, one.version) for one in function.all_versions()]
+                bodies += [
+                    self._catalogue.describe(function, record, record.version) for record in function.all_versions()
+                ]
             else:
-                found.append(self._catalogue.describe(function, function.latest, None))
-        return page("Functions", found, marker, max_items)
+                bodies.append(self._catalogue.describe(function, function.latest, None))
+        return page("Functions", bodies, marker, max_items)
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return configuration, the place of the code, and reserved concurrency."""
@@ -89,11 +91,11 @@ class FunctionOperations:
         code_folder : Path
             The unpacked package; it is copied.
         publish, dry_run : bool
-            Publish a version of it; only say whether it could be done.
+            Publish a version of it; only check whether it could be done.
         revision_id : str, optional
             Of ``$LATEST``, which must still have it.
         code_sha256, code_size
-            Of the zip file, base64 and in bytes, where the code came as one.
+            Of the zip file, in base64 and in bytes, if the code came as one.
         """
         function, _ = self._catalogue.find(function_name)
         check_revision(revision_id, function.latest.revision_id)
@@ -108,7 +110,7 @@ class FunctionOperations:
                     return self._catalogue.describe(function, latest, None)
                 function = dataclasses.replace(function, latest=latest)
                 self._catalogue.keep(function)
-                # In the same breath: what is published is this code, whoever else updates the function.
+                # Under the same lock, so that it is this code that is published.
                 return (
                     self._versions.publish_latest(function)
                     if publish
@@ -118,7 +120,7 @@ class FunctionOperations:
     def update_configuration(
         self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None
     ) -> Body:
-        """Change ``$LATEST``'s configuration; `changes` in AWS's names, what is not among them stays."""
+        """Change ``$LATEST``'s configuration; `changes` is in AWS's names, and all else stays."""
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)
             self._catalogue.check_not_updating(function.name)
@@ -147,7 +149,7 @@ class FunctionOperations:
                 self._delete_version(function, qualifier)
 
     def get_account_settings(self) -> Body:
-        """Return AWS's limits and what of them is used."""
+        """Return AWS's limits and how much of them is used."""
         account = self._catalogue.account
         return {
             "AccountLimit": {
@@ -187,7 +189,7 @@ class FunctionOperations:
 
 
 def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_bytes: int | None = None) -> Code:
-    """Copy a folder into the store; `sha256` and `size_bytes` are those of the zip file that it came as."""
+    """Copy a folder into the store; `sha256` and `size_bytes` are those of its zip file, if it came as one."""
     try:
         stored = store.put(folder)
     except CodeError as error:
@@ -199,8 +201,8 @@ def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_b
 
 
 def check_unzipped(code: Code, layers: Sequence[Layer]) -> None:
-    """Raise `InvalidParameterError` if code and layers are more than Lambda unpacks."""
-    if code.size_bytes + sum(one.code.size_bytes for one in layers if one.code is not None) > MAX_UNZIPPED_BYTES:
+    """Raise `InvalidParameterError` if code and layers are larger than Lambda's limit."""
+    if code.size_bytes + sum(layer.code.size_bytes for layer in layers if layer.code is not None) > MAX_UNZIPPED_BYTES:
         raise InvalidParameterError(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
 
 
@@ -208,6 +210,6 @@ def check_layers(layers: Sequence[Layer]) -> None:
     """Raise `InvalidParameterError` unless a function may have these layers together."""
     if len(layers) > _MAX_LAYERS:
         raise InvalidParameterError(f"Layers consumed by a function cannot exceed {_MAX_LAYERS}")
-    names = [one.arn.rpartition(":")[0] for one in layers]
+    names = [layer.arn.rpartition(":")[0] for layer in layers]
     if len(set(names)) < len(names):
         raise InvalidParameterError("Two different versions of the same layer are not allowed to be referenced.")

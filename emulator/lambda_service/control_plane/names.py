@@ -27,7 +27,7 @@ _VERSION_PATTERN = r"(\$LATEST|[0-9]+)"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the functions are: what an ARN holds beside a name."""
+    """Where the functions are: the parts of an ARN beside the name."""
 
     region: str
     account_id: str
@@ -38,21 +38,21 @@ class Place:
         return plain if qualifier is None else f"{plain}:{qualifier}"
 
     def parse(self, function_name: str, qualifier: str | None = None) -> tuple[str, str | None]:
-        """Return name and qualifier of a function that is named in any of AWS's ways.
+        """Return name and qualifier of a function, which may be named in any of AWS's ways.
 
         Parameters
         ----------
         function_name : str
             A name, a partial ARN or an ARN, with a qualifier or without.
         qualifier : str, optional
-            Given apart; empty counts as none.
+            Given beside the name; an empty one doesn't count.
 
         Raises
         ------
         ValidationError
-            It is none of these.
+            The name is neither.
         InvalidParameterError
-            Both hold a qualifier, and not the same.
+            Both hold a qualifier, and they differ.
         ResourceNotFoundError
             The ARN is that of another account or region.
         """

@@ -1,4 +1,4 @@
-"""What `UpdateFunctionConfiguration` may change, and to what. Pure.
+"""The settings that `UpdateFunctionConfiguration` may change, and their limits. Pure.
 
 The limits are those of AWS's service model and of its page on quotas.
 """
@@ -25,7 +25,7 @@ _FIRST_SNAP_START_PYTHON = 12
 
 
 def changed_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with changes applied; ``Layers`` are the caller's business.
+    """Return a configuration with changes applied. The caller applies ``Layers``.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _structure(member: str, **checks: Callable[[Any], Any]) -> Callable[[Any], d
     def check(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not value.keys() <= checks.keys():
             raise ValidationError(value, member, f"Member must be a structure of {', '.join(checks)}")
-        return {name: checks[name](one) for name, one in value.items()}
+        return {name: checks[name](member) for name, member in value.items()}
 
     return check
 
@@ -99,7 +99,7 @@ def _runtime(value: Any) -> str:
 
 def _environment(value: Any) -> dict[str, dict[str, str]]:
     variables = value.get("Variables") or {} if isinstance(value, Mapping) else None
-    if not isinstance(variables, Mapping) or not all(isinstance(one, str) for one in variables.values()):
+    if not isinstance(variables, Mapping) or not all(isinstance(text, str) for text in variables.values()):
         raise ValidationError(value, "environment", "Member must be a structure with a map of strings in Variables")
     for name in variables:
         if _VARIABLE.fullmatch(name) is None and name != "_HANDLER":

@@ -118,8 +118,8 @@ class StateFolder:
             )
         try:
             return from_json(content)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StateError(f"{path} is damaged ({error!r}): {cure}") from error
+        except ValueError as error:
+            raise StateError(f"{path} is damaged ({error}): {cure}") from error
 
     def _check_code(self, account: Account) -> None:
         for code in account.codes().values():

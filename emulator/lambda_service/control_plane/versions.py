@@ -30,7 +30,7 @@ class VersionOperations:
         code_sha256: str | None = None,
         revision_id: str | None = None,
     ) -> Body:
-        """Publish ``$LATEST``; unchanged since the version before, it is that version again.
+        """Publish ``$LATEST``, or return the newest version again if that is the same.
 
         Parameters
         ----------
@@ -39,7 +39,7 @@ class VersionOperations:
         description : str, optional
             Of the version, instead of the configuration's.
         code_sha256, revision_id : str, optional
-            What ``$LATEST`` must have.
+            ``$LATEST`` must have these.
         """
         with self._catalogue.lock:
             function, _ = self._catalogue.find(function_name)

@@ -1,7 +1,7 @@
-"""Deploying code to a function that is being called, without losing a request.
+"""Deploys code to a function that is being called, without losing a request.
 
-A new version is published and made ready to answer before its alias points to it. Requests that the version
-before has taken end there; its environments end after them.
+A new version is published and made ready to answer before its alias points to it. The version before answers the
+requests that it has taken, and its environments end after them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from emulator.template.project import FunctionSpec, ProjectError
 
 
 class DeploymentError(ProjectError):
-    """A new version can't answer, so the alias stays where it is.
+    """A new version can't answer, so the alias isn't moved to it.
 
     Parameters
     ----------
     function, alias, version : str
-        What was not deployed.
+        The version that isn't deployed, and the alias that isn't moved to it.
     reason : str
         Lambda's words.
     """
@@ -46,7 +46,7 @@ class Deployer:
     specs : mapping
         By logical id.
     operations : Operations
-        What is deployed to.
+        The account.
     fleet : Fleet
         Prepares versions.
     """
@@ -56,11 +56,11 @@ class Deployer:
         self._by_name = {spec.name: spec for spec in specs.values()}
         self._operations = operations
         self._fleet = fleet
-        # One deployment of a function after the other.
+        # A function is deployed once at a time.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def deploy(self, name: str, code_folder: Path) -> dict[str, Any]:
-        """Deploy a folder; return the configuration of the version that is called now.
+        """Deploy a folder; return the configuration of the version that answers from now on.
 
         Raises
         ------
@@ -80,14 +80,14 @@ class Deployer:
             return await self._publish(spec)
 
     async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
-        """Deploy a function as the template has it, from its source folders; return whether anything is new.
+        """Deploy a function as the template has it, from its source folders; return whether anything has changed.
 
         Parameters
         ----------
         logical_id : str
             The function.
         is_save : bool
-            Because a file was saved: of the versions that this makes, only the last few are kept.
+            Whether this is because a file was saved: of such versions only the last few are kept.
 
         Raises
         ------
@@ -96,12 +96,12 @@ class Deployer:
         """
         spec = self._specs[logical_id]
         async with self._locks[spec.name]:
-            said = await asyncio.to_thread(self._operations.template.update, spec)
-            if said is not None and spec.alias is not None:
-                await self._publish(spec, said, is_save=is_save)
-            return said is not None
+            digest = await asyncio.to_thread(self._operations.template.update, spec)
+            if digest is not None and spec.alias is not None:
+                await self._publish(spec, digest, is_save=is_save)
+            return digest is not None
 
-    async def _publish(self, spec: FunctionSpec, said: str | None = None, *, is_save: bool = False) -> dict[str, Any]:
+    async def _publish(self, spec: FunctionSpec, digest: str | None = None, *, is_save: bool = False) -> dict[str, Any]:
         assert spec.alias is not None
         if is_save:
             body = await asyncio.to_thread(self._operations.versions.publish_saved, spec.name)
@@ -111,7 +111,7 @@ class Deployer:
         runnable = self._operations.catalogue.runnable(spec.name, version)
         reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
         if reason is not None:
-            # It does not count as deployed, so the next start tries again.
+            # It doesn't count as deployed, so the next start tries again.
             raise DeploymentError(spec.name, spec.alias, version, reason)
-        await asyncio.to_thread(self._operations.template.point_alias, spec, version, said)
+        await asyncio.to_thread(self._operations.template.point_alias, spec, version, digest)
         return self._operations.functions.get_configuration(function_name=spec.name, qualifier=spec.alias)

@@ -1,8 +1,8 @@
 """Faults on purpose: delays, errors and HTTP answers in place of a function's own, at a rate.
 
-Source: "AWS FIS actions reference", the actions ``aws:lambda:…``; their names and parameters are kept, so that what
-is tried here can be tried there. A fault acts on a request that has been let in, and is off unless it is set. What FIS
-requires may be left out here; without ``duration`` a fault lasts until it is taken back.
+Source: "AWS FIS actions reference", the actions ``aws:lambda:…``. Names and parameters are FIS's, so that an experiment
+here can be repeated there. A fault acts on a request that was admitted. All parameters are optional here; without
+``duration`` a fault lasts until it is taken back.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Run = Callable[[float], "asyncio.Future[InvocationResult]"]
 
 
 class FaultError(ValueError):
-    """A fault is not described as it must be; the message says what to write."""
+    """A fault's description is wrong; the message says what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Fault:
 
     @property
     def payload(self) -> bytes:
-        """What the caller gets in place of the function's answer."""
+        """The caller's answer in place of the function's."""
         if self.action_id == ERROR:
             return error_payload("Runtime.InjectedFault", f"{ERROR}: this invocation fails on purpose")
         headers = {"Content-Type": self.content_type}
@@ -106,7 +106,7 @@ class FaultInjector:
     Parameters
     ----------
     draw : callable
-        A number from 0 up to 1, a new one each time.
+        Returns a random number from [0, 1).
     clock : callable
         Monotonic seconds.
     """
@@ -127,7 +127,7 @@ class FaultInjector:
     def set(self, function: str, fault: Fault) -> None:
         """Set a fault of a function, of one ``function:version``, or of `EVERY_FUNCTION`.
 
-        One of the same action is replaced. Of several that fit a call the narrowest holds.
+        It replaces one of the same action. If several fit a call, the narrowest counts.
         """
         self._faults.setdefault(function, {})[fault.action_id] = fault
         self._ends[function, fault.action_id] = self._clock() + fault.duration_s
@@ -139,7 +139,7 @@ class FaultInjector:
                 self._take_back(*key)
 
     def replace_all(self, faults: Iterable[tuple[str, Fault]]) -> None:
-        """Set these faults and take back all others."""
+        """Set these faults, and take back all others."""
         self.clear()
         for function, fault in faults:
             self.set(function, fault)
@@ -176,7 +176,7 @@ class FaultInjector:
         replacing = hit.get(ERROR) or hit.get(HTTP_RESPONSE)
         if replacing is None:
             return run(delay_s)
-        # The call begins now and not in a task of its own: its version may be gone by then.
+        # The call begins here and not in the task: its version may be gone by then.
         call = None if replacing.prevent_execution else run(delay_s)
         return self._tasks.start(_replace(call, delay_s, replacing, version), f"replace an answer of {name}")
 
@@ -208,24 +208,24 @@ def read_faults(document: object) -> list[tuple[str, Fault]]:
     Raises
     ------
     FaultError
-        It is something else; the message names the place.
+        The document is something else; the message names the place.
     """
     if not isinstance(document, dict) or not isinstance(document.get("faults"), list) or len(document) != 1:
         raise FaultError('must be {"faults": [...]}, each fault with function, actionId and parameters')
-    return [_read_one(f"/faults/{number}", one) for number, one in enumerate(document["faults"])]
+    return [_read_entry(f"/faults/{number}", entry) for number, entry in enumerate(document["faults"])]
 
 
-def _read_one(place: str, one: object) -> tuple[str, Fault]:
-    if not isinstance(one, dict) or one.keys() - {"function", "actionId", "parameters"}:
+def _read_entry(place: str, entry: object) -> tuple[str, Fault]:
+    if not isinstance(entry, dict) or entry.keys() - {"function", "actionId", "parameters"}:
         raise FaultError(f"{place}: must be an object of function, actionId and parameters")
-    function = one.get("function", EVERY_FUNCTION)
+    function = entry.get("function", EVERY_FUNCTION)
     if not isinstance(function, str) or not function:
         raise FaultError(f'{place}/function: must be a function\'s name, name:version, or "{EVERY_FUNCTION}" for each')
-    return function, read_fault(one.get("actionId"), one.get("parameters", {}), place)
+    return function, read_fault(entry.get("actionId"), entry.get("parameters", {}), place)
 
 
 def read_fault(action_id: object, parameters: object, place: str = "") -> Fault:
-    """Return the fault that FIS's names describe; numbers and booleans may be strings, as FIS has them.
+    """Return the fault that FIS's names describe; numbers and booleans may be strings, as in FIS.
 
     Raises
     ------
@@ -269,8 +269,8 @@ def _duration(at: str, parameters: Mapping[str, Any]) -> str | None:
 
 
 def _seconds(duration: str) -> int:
-    found = _DURATION.fullmatch(duration)
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    match = _DURATION.fullmatch(duration)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     return hours * 3600 + minutes * 60 + seconds
 
 

@@ -1,4 +1,4 @@
-"""All versions at work, kept in step with the catalogue: what is new is prepared, what is gone is drained."""
+"""All versions that have environments, kept in step with the catalogue: new ones are prepared, deleted ones drained."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from emulator.lambda_service.invocation import error_words
 from emulator.supervision import BackgroundTasks
 
 _PENDING = Readiness("Pending", "The function is being created.", CREATING)
-# After a restart, which AWS doesn't know: its requests wait, as nothing tells their callers of it.
+# After a restart, which AWS has no state for: requests wait, since their callers don't know of the restart.
 _RESTORING = Readiness("Pending", "The function is being restored.", "Restoring")
 
 
 class Fleet:
-    """The versions at work.
+    """The versions that have environments, or have had some.
 
     Parameters
     ----------
     catalogue : Catalogue
-        What there is.
+        The account.
     ledger : ConcurrencyLedger
         Told of reserved and provisioned concurrency.
     begin : callable
-        Sets a version to work.
+        Returns a version with its environments; it starts none.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Fleet:
         self._begin = begin
         self._running: dict[FunctionVersion, RunningVersion] = {}
         self._leaving: set[RunningVersion] = set()
-        # What was there when the catalogue was looked at last: a version that is not in here is new.
+        # The versions of the catalogue when it was read last. One that isn't in here is new.
         self._known: set[FunctionVersion] = set()
-        # What an alias led to, or was provisioned, then: the environments of one that no longer is are let go.
+        # Versions that an alias or provisioning referred to last time; drained once nothing refers to them.
         self._used: set[FunctionVersion] = set()
-        # The functions that the ledger knows of: what a deleted one has reserved is given back.
+        # The functions of the ledger: a deleted one's reservation is given back.
         self._counted: set[str] = set()
         self.tasks = BackgroundTasks()
-        """What runs until `close`."""
+        """They run until `close`."""
         self._loop: asyncio.AbstractEventLoop | None = None
         catalogue.availability = self._availability
 
@@ -65,22 +65,22 @@ class Fleet:
         self._follow()
 
     def get(self, function: FunctionVersion) -> RunningVersion:
-        """Return a version at work, set to work now if it is not."""
+        """Return a version with its environments."""
         running = self._running.get(function)
         if running is None:
             running = self._running[function] = self._begin(function)
         return running
 
     def all(self) -> Iterable[RunningVersion]:
-        """Return every version at work, those that are on their way out included."""
+        """Return every version that has environments, drained ones included."""
         return [*self._running.values(), *self._leaving]
 
     async def prepare(self, function: FunctionVersion) -> str | None:
-        """Get a version ready to answer; return None, or why it can't be."""
+        """Get a version ready to answer; return None, or why it can't answer."""
         return await self._judge(function, self.get(function).prepare())
 
     def reap(self, idle_for_s: float) -> None:
-        """Stop the environments that nobody has needed for so long."""
+        """Stop the environments that have been idle for so long."""
         for running in self._running.values():
             running.pool.reap(idle_for_s)
 
@@ -100,7 +100,7 @@ class Fleet:
         self.tasks.start(work, f"initialise {function.spec.name}:{function.version}", give_up)
 
     async def _judge(self, function: FunctionVersion, attempt: Awaitable[bytes | None]) -> str | None:
-        """Note what came of an attempt to initialise a version; return why it failed, if it did."""
+        """Note whether initialising a version succeeded; return None, or why it failed."""
         payload = await attempt
         reason = None if payload is None else error_words(payload)
         readiness = Readiness() if reason is None else Readiness("Failed", reason, "FunctionError")
@@ -108,7 +108,7 @@ class Fleet:
         return reason
 
     def _note_change(self) -> None:
-        """Follow soon: this is called in whichever thread the operation runs."""
+        """Have the loop follow soon: this is called in the operation's thread."""
         for function in self._catalogue.all_runnable() - self._known:
             if function.uses_snapshots:
                 self._catalogue.begin_readiness(function, _PENDING)
@@ -122,7 +122,7 @@ class Fleet:
             if function.uses_snapshots:
                 self._make_snapshot(function)
         used = self._referred_to()
-        for function in [one for one in self._running if one not in present or one in self._used - used]:
+        for function in [each for each in self._running if each not in present or each in self._used - used]:
             self._drain(function)
         self._known, self._used = present, used
         functions = self._catalogue.account.functions
@@ -130,31 +130,31 @@ class Fleet:
         for record in functions.values():
             self._provision(record)
 
-    def _set_reserved(self, wanted: dict[str, int | None]) -> None:
-        for name in self._counted - wanted.keys():
+    def _set_reserved(self, reservations: dict[str, int | None]) -> None:
+        for name in self._counted - reservations.keys():
             self._ledger.set_reserved(name, None)
             self._ledger.set_provisioned(name, 0)
-        self._counted = set(wanted)
-        # What is given back first, so that at no moment too much is reserved.
-        for name in sorted(wanted, key=lambda one: (wanted[one] or 0) - (self._ledger.reserved(one) or 0)):
-            self._ledger.set_reserved(name, wanted[name])
+        self._counted = set(reservations)
+        for name, reserved in reservations.items():
+            self._ledger.set_reserved(name, reserved)
 
     def _referred_to(self) -> set[FunctionVersion]:
-        """Return the versions that an alias leads to, or that are provisioned."""
-        found = {
+        """Return the versions that an alias or provisioning refers to."""
+        referred = {
             self._catalogue.runnable(record.name, version)
             for record in self._catalogue.account.functions.values()
-            for version in (*record.provisioned, *(one for alias in record.aliases.values() for one in alias.versions))
+            for versions in (record.provisioned, *(alias.versions for alias in record.aliases.values()))
+            for version in versions
         }
-        return {one for one in found if one is not None and one.version != LATEST}
+        return {function for function in referred if function is not None and function.version != LATEST}
 
     def _provision(self, record: FunctionRecord) -> None:
-        wanted = shares(record)
-        for version, count in wanted.items():
+        counts = shares(record)
+        for version, count in counts.items():
             function = self._catalogue.runnable(record.name, version)
             if function is not None and (count or function in self._running):
                 self.get(function).pool.provision(count)
-        self._ledger.set_provisioned(record.name, sum(wanted.values()))
+        self._ledger.set_provisioned(record.name, sum(counts.values()))
 
     def _drain(self, function: FunctionVersion) -> None:
         running = self._running.pop(function)
@@ -165,7 +165,7 @@ class Fleet:
                 await running.drain()
             finally:
                 self._leaving.discard(running)
-            in_use = [one.function for one in self.all()]
+            in_use = [version.function for version in self.all()]
             await asyncio.to_thread(self._catalogue.remove_unused_code, in_use)
 
         self.tasks.start(drain(), f"drain {function.spec.name}:{function.version}")

@@ -1,4 +1,4 @@
-"""Lambda's data plane: finds the version that a request goes to, and has its environments answer."""
+"""Lambda's data plane: finds the version that a request goes to, and has one of its environments answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentErro
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
 from emulator.lambda_service.data_plane.faults import FaultInjector
 from emulator.lambda_service.data_plane.fleet import Fleet
-from emulator.lambda_service.data_plane.ledger import ACCOUNT_LIMIT, UNRESERVED_MINIMUM, BurstRate, ConcurrencyLedger
+from emulator.lambda_service.data_plane.ledger import ACCOUNT_LIMIT, BurstRate, ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, utc_now
 from emulator.lambda_service.errors import LambdaApiError
@@ -27,11 +27,12 @@ from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.template.project import FunctionSpec, UnsupportedError
 
 _REAP_AT_LEAST_EVERY_S = 5.0
+_UNRESERVED_MINIMUM = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an installation of the emulator allows.
+    """The limits of one emulator.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ class Limits:
 
     @property
     def unreserved_minimum(self) -> int:
-        """What reservations must leave; an account smaller than AWS's may reserve all that it has."""
-        return UNRESERVED_MINIMUM if self.concurrency >= ACCOUNT_LIMIT else 0
+        """The part that can't be reserved; an account smaller than AWS's may reserve all that it has."""
+        return _UNRESERVED_MINIMUM if self.concurrency >= ACCOUNT_LIMIT else 0
 
 
 class LambdaService:
@@ -59,7 +60,7 @@ class LambdaService:
     Parameters
     ----------
     operations : Operations
-        What there is, and the way to change it.
+        The account, and the operations that change it.
     specs : mapping
         The template's functions, by logical id.
     sink : LogSink
@@ -69,7 +70,7 @@ class LambdaService:
     limits : Limits
         Concurrency and time.
     draw : callable, optional
-        A number from [0, 1), a new one each time: which of an alias's versions a request goes to.
+        Returns a random number from [0, 1), which chooses between an alias's versions.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class LambdaService:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.operations = operations
-        self.ledger = ConcurrencyLedger(limits.concurrency, unreserved_minimum=limits.unreserved_minimum)
+        self.ledger = ConcurrencyLedger(limits.concurrency)
         self.faults = FaultInjector(draw, time.monotonic)
         self._specs = specs
         self._sink = sink
@@ -98,14 +99,14 @@ class LambdaService:
         self._deploying: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to prepare what aliases point to, to deploy what the template has new, and to reap what idles."""
+        """Begin to prepare the versions of aliases, to deploy changed functions, and to stop idle environments."""
         self._fleet.start()
         tasks = self._fleet.tasks
         self._deploying = [tasks.start(self._bring_up_to_date(name), f"deploy {name}") for name in self._specs]
         tasks.keep_running(self._reap, "stop idle environments")
 
     async def deployed(self) -> None:
-        """Wait until all that the template has new is deployed, or has been found not to work."""
+        """Wait until every changed function is deployed, or has failed to be."""
         await asyncio.gather(*self._deploying, return_exceptions=True)
 
     def submit(
@@ -119,9 +120,9 @@ class LambdaService:
         want_log_tail: bool = False,
         request_id: str | None = None,
     ) -> asyncio.Future[InvocationResult]:
-        """Call a function; the future is the result, whatever becomes of the function.
+        """Call a function; the future is the result, also where the function fails.
 
-        A future that is cancelled leaves the function at work, as a caller that hangs up does on AWS.
+        Cancelling the future doesn't stop the function, as a caller that hangs up doesn't on AWS.
 
         Raises
         ------
@@ -161,7 +162,7 @@ class LambdaService:
         return asyncio.shield(result)
 
     def pools(self) -> Iterable[EnvironmentPool]:
-        """Return the environments of every version at work."""
+        """Return the environments of every version that has any."""
         return [running.pool for running in self._fleet.all()]
 
     async def deploy(self, name: str, code_folder: Path) -> dict[str, Any]:
@@ -173,7 +174,7 @@ class LambdaService:
         return await self._deployer.redeploy(logical_id, is_save=is_save)
 
     def note(self, text: str) -> None:
-        """Say something of the emulator's own among the functions' output."""
+        """Write a line of the emulator's own into the functions' output."""
         self._sink.write(f"emulator: {text}\n".encode())
 
     async def close(self) -> None:
@@ -209,8 +210,8 @@ def open_service(
 ) -> LambdaService:
     """Return a service with the functions of a template.
 
-    A function that is not there yet is deployed here, its first version and its alias included: nobody calls it
-    yet. What has changed of the others is deployed by `LambdaService.start`.
+    A new function is deployed here, with its first version and its alias: nobody calls it yet. Functions that have
+    changed are deployed by `LambdaService.start`.
 
     Parameters
     ----------
@@ -221,9 +222,9 @@ def open_service(
     region, account_id : str
         For ARNs and variables.
     state_dir : Path, optional
-        Where versions and aliases are kept; without it they go with the service.
+        The folder of versions and aliases; without it they are lost when the service ends.
     private : iterable of Path
-        Folders and files that are never part of a function's code, even inside of it.
+        Folders and files that are never part of a function's code.
 
     Raises
     ------
@@ -253,10 +254,10 @@ def open_service(
 
 def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:
     try:
-        said = operations.template.update(spec)
+        digest = operations.template.update(spec)
         if spec.alias is not None:
             published = operations.versions.publish(function_name=spec.name)
-            operations.template.point_alias(spec, published["Version"], said)
+            operations.template.point_alias(spec, published["Version"], digest)
     except LambdaApiError as error:
         raise UnsupportedError(spec.logical_id, "Properties", error.message) from error
 

@@ -1,7 +1,7 @@
 """How many requests the account's functions may have in flight, and how fast environments may be added. Pure.
 
 Source: "Understanding Lambda function scaling" and "Configuring reserved concurrency" in the Lambda developer
-guide. Concurrency counts requests in flight, over all versions of a function; idle environments cost none.
+guide. Concurrency counts requests in flight, over all versions of a function; idle environments don't count.
 """
 
 from __future__ import annotations
@@ -13,26 +13,13 @@ from dataclasses import dataclass
 from emulator.lambda_service.invocation import TooManyRequestsError
 
 ACCOUNT_LIMIT = 1000
-UNRESERVED_MINIMUM = 100
 NEW_ENVIRONMENTS = 1000
 NEW_ENVIRONMENTS_WINDOW_S = 10.0
 
 
-class UnreservedMinimumError(ValueError):
-    """What is reserved would leave the account's other functions less than the minimum."""
-
-    def __init__(self, function: str, minimum: int) -> None:
-        self.function = function
-        self.minimum = minimum
-        super().__init__(
-            f"Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-            f"below its minimum value of [{minimum}]."
-        )
-
-
 @dataclass(slots=True)
 class _Share:
-    """What one function has and may have."""
+    """The concurrency of one function."""
 
     in_flight: int = 0
     reserved: int | None = None
@@ -40,32 +27,29 @@ class _Share:
 
     @property
     def set_aside(self) -> int:
-        """What the account has taken out of the common rest for this function."""
+        """How much of the account's concurrency is only for this function."""
         return self.provisioned if self.reserved is None else self.reserved
 
     @property
     def from_the_rest(self) -> int:
-        """How much of the common rest its requests use."""
+        """How much of the account's rest its requests use."""
         return max(0, self.in_flight - self.provisioned) if self.reserved is None else 0
 
 
 class ConcurrencyLedger:
     """The account's concurrency.
 
-    A function with a reservation has that much and no more; the others share what is left of the account's.
-    Provisioned concurrency of a function without a reservation is taken out of the rest, too, but is no cap.
+    A function with a reservation has exactly that much; the others share the rest of the account's. Provisioned
+    concurrency of a function without a reservation is taken out of the rest, too, but doesn't limit the function.
 
     Parameters
     ----------
     account_limit : int
         The most requests in flight at once; 1,000 in a new account.
-    unreserved_minimum : int
-        What reservations must leave for the functions without one.
     """
 
-    def __init__(self, account_limit: int = ACCOUNT_LIMIT, *, unreserved_minimum: int = UNRESERVED_MINIMUM) -> None:
+    def __init__(self, account_limit: int = ACCOUNT_LIMIT) -> None:
         self._account_limit = account_limit
-        self._minimum = unreserved_minimum
         self._shares: defaultdict[str, _Share] = defaultdict(_Share)
         # Kept up to date rather than summed: a claim and a release pass here with each request.
         self._rest_limit = account_limit
@@ -78,7 +62,7 @@ class ConcurrencyLedger:
 
     @property
     def unreserved(self) -> int:
-        """The account's ``UnreservedConcurrentExecutions``: what reservations leave."""
+        """The account's ``UnreservedConcurrentExecutions``: the part without reservations."""
         return self._account_limit - sum(share.reserved or 0 for share in self._shares.values())
 
     def claim(self, function: str) -> None:
@@ -87,7 +71,7 @@ class ConcurrencyLedger:
         Raises
         ------
         TooManyRequestsError
-            The function's reservation, or what the account has left, is used up.
+            The function's reservation, or the rest of the account's concurrency, is used up.
         """
         share = self._shares[function]
         if share.reserved is not None:
@@ -121,20 +105,13 @@ class ConcurrencyLedger:
     def set_reserved(self, function: str, reserved: int | None) -> None:
         """Reserve concurrency for a function, or give it up with None. Requests in flight go on.
 
-        Raises
-        ------
-        UnreservedMinimumError
-            Too little would be left for the others.
+        The control plane has checked that enough is left for the others.
         """
-        share = self._shares[function]
-        more = (reserved or 0) - (share.reserved or 0)
-        if more > 0 and self.unreserved - more < self._minimum:
-            raise UnreservedMinimumError(function, self._minimum)
-        share.reserved = reserved
+        self._shares[function].reserved = reserved
         self._count_anew()
 
     def set_provisioned(self, function: str, provisioned: int) -> None:
-        """Say how many environments a function has provisioned, over all its versions."""
+        """Note how many environments a function has provisioned, over all its versions."""
         self._shares[function].provisioned = provisioned
         self._count_anew()
 
@@ -177,7 +154,7 @@ class BurstRate:
         Raises
         ------
         TooManyRequestsError
-            The function has added as many as it may.
+            The function has added as many as the rate allows.
         """
         now = self._clock()
         started = self._started[function]

@@ -1,8 +1,8 @@
 """The environments of one function version: given out one request each, grown on demand, reaped when idle.
 
-Fidelity: a request that finds none idle starts one, and is served by whichever is free first, that one or
-another; Lambda's documents do not say which it does, and its traces show environments that were started for a
-request and first used by a later one ("proactive initialisation"), which is what this gives.
+Fidelity: a request that finds no idle environment starts one, and is served by the first that is free, that one or
+another. Lambda's documents don't say which it does; its traces show environments that were started for a request and
+first used by a later one ("proactive initialisation"), as here.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class PoolStatus:
     Parameters
     ----------
     function, version : str
-        What its environments run.
+        Run by its environments.
     by_state : dict
         `State` value → how many environments.
     waiting : int
         Requests that wait for an environment.
     cold_starts, warm_starts : int
-        Requests that an environment began with, and the others, since the pool is there.
+        Requests that were an environment's first, and all others, since the pool was made.
     provisioned_wanted, provisioned_ready : int
         Environments to be kept initialised, and those that are.
     provisioning_failure : bytes or None
-        Why the last one to be provisioned could not be initialised, as Lambda says it.
+        Lambda's error, if the environment provisioned last could not be initialised.
     pids : tuple of int
         The environments' processes.
     """
@@ -69,8 +69,8 @@ class EnvironmentPool:
     make : callable
         Pool → an environment that is not started yet.
     burst : BurstRate, optional
-        Asked before an environment is added for a request. How many requests there may be at once is no
-        business of a pool: the account's ledger has let each one in.
+        Asked before an environment is added for a request. The pool doesn't limit requests in flight: the account's
+        ledger has admitted each.
     """
 
     def __init__(self, name: str, version: str, make: MakeEnvironment, burst: BurstRate | None = None) -> None:
@@ -79,15 +79,15 @@ class EnvironmentPool:
         self._make = make
         self._burst = burst
         self._environments: set[ExecutionEnvironment] = set()
-        # The one used last is used next, so that those that are not needed stay idle and are reaped.
+        # The environment used last is used next, so that the others stay idle and are reaped.
         self._idle: list[ExecutionEnvironment] = []
-        # Their process is gone; the next request initialises them again. Taken before one is added.
+        # Their process is gone; the next request initialises them again. They are taken before a new one is added.
         self._reset: list[ExecutionEnvironment] = []
         # Invariant: at least as many environments are starting as invocations wait.
         self._waiting: deque[Invocation] = deque()
         self._starting: set[ExecutionEnvironment] = set()
         self._provisioned: set[ExecutionEnvironment] = set()
-        # Of these, those that have been given nothing yet; and how many such have ended in a row.
+        # Provisioned environments that have had no request yet; and how many such have ended in a row.
         self._untried: set[ExecutionEnvironment] = set()
         self._ended_untried = 0
         self._replacing: asyncio.TimerHandle | None = None
@@ -95,7 +95,7 @@ class EnvironmentPool:
         self._provisioning_failure: bytes | None = None
         self._served = 0
         self._cold_starts = 0
-        # Who waits for any environment to be ready.
+        # Callers that wait until any environment is ready.
         self._prepared: list[asyncio.Future[bytes | None]] = []
         # `drain` and `close` wait for them.
         self._tasks = BackgroundTasks()
@@ -113,7 +113,7 @@ class EnvironmentPool:
         Raises
         ------
         TooManyRequestsError
-            It takes one more environment, and no more may be added just now.
+            It needs one more environment, and the burst rate allows no more now.
         """
         while self._idle:
             environment = self._idle.pop()
@@ -123,7 +123,7 @@ class EnvironmentPool:
         if self._reset:
             self._give(self._reset.pop(), invocation)
             return
-        # One that starts for a request that another environment has served meanwhile is as good as a new one.
+        # An environment that is starting for a request that another has served meanwhile will do.
         if len(self._starting) <= len(self._waiting):
             if self._burst is not None:
                 self._burst.take(self._name)
@@ -131,7 +131,7 @@ class EnvironmentPool:
         self._waiting.append(invocation)
 
     async def prepare(self) -> bytes | None:
-        """Have an environment ready before the first request; return None, or why there can be none."""
+        """Get an environment ready before the first request; return None, or Lambda's error if that fails."""
         if self._draining or self._closed:
             return _STOPPED
         if self._idle:
@@ -143,22 +143,22 @@ class EnvironmentPool:
         return await prepared
 
     def provision(self, count: int) -> None:
-        """Keep so many environments initialised, whether they are needed or not. 0 ends that."""
+        """Keep so many environments initialised, even if no request needs them. 0 ends that."""
         self._provisioned_wanted = count
         self._provisioning_failure = None
         self._ended_untried = 0
         while len(self._provisioned) > count:
-            # From now on it is one like any other, and reaped when nobody needs it.
+            # From now on it is like any other, and reaped when it is idle.
             self._provisioned.pop().is_provisioned = False
         self._keep_provisioned()
 
     def reap(self, idle_for_s: float) -> int:
-        """Stop the environments that nobody has needed for so long; return how many."""
+        """Stop the environments that have been idle for so long; return how many."""
         oldest = time.monotonic() - idle_for_s
         spare = [*self._idle, *self._reset]
-        gone = [one for one in spare if one.idle_since <= oldest and one not in self._provisioned]
-        self._stop(gone)
-        return len(gone)
+        idle = [each for each in spare if each.idle_since <= oldest and each not in self._provisioned]
+        self._stop(idle)
+        return len(idle)
 
     async def drain(self) -> None:
         """Stop the idle environments now and the busy ones after their answers; return when all are gone."""
@@ -184,9 +184,9 @@ class EnvironmentPool:
         await self._tasks.wait()
 
     def status(self) -> PoolStatus:
-        """Return what there is at this moment."""
+        """Return the pool's figures at this moment."""
         states = Counter(environment.state.value for environment in self._environments)
-        ready = sum(one.state in {State.IDLE, State.BUSY} for one in self._provisioned)
+        ready = sum(environment.state in {State.IDLE, State.BUSY} for environment in self._provisioned)
         return PoolStatus(
             function=self._name,
             version=self._version,
@@ -197,7 +197,7 @@ class EnvironmentPool:
             provisioned_wanted=self._provisioned_wanted,
             provisioned_ready=ready,
             provisioning_failure=self._provisioning_failure,
-            pids=tuple(one.pid for one in self._environments if one.pid is not None),
+            pids=tuple(each.pid for each in self._environments if each.pid is not None),
         )
 
     def environment_is_free(self, environment: ExecutionEnvironment) -> None:
@@ -232,13 +232,12 @@ class EnvironmentPool:
     ) -> None:
         """See `EnvironmentOwner`."""
         if environment in self._provisioned:
-            # No second attempt by itself: what fails to initialise would be started for ever.
+            # No second attempt: a function that can't be initialised would be started for ever.
             self._provisioned_wanted = len(self._provisioned) - 1
             self._provisioning_failure = payload
         self._forget(environment)
         self._tell_prepared(payload)
-        # A failed start costs the request that it was for. Where that one has been served by another
-        # environment meanwhile, it costs nobody.
+        # A failed start costs the request that it was for, unless another environment has served that meanwhile.
         if len(self._waiting) > len(self._starting):
             self._fail(self._waiting.popleft(), payload, error)
 
@@ -267,7 +266,7 @@ class EnvironmentPool:
             self._untried.add(environment)
 
     def _replace_provisioned(self, environment: ExecutionEnvironment) -> None:
-        """Replace one that has ended: at once where a request has ended it, else ever later, lest it go on for ever."""
+        """Replace one that has ended: at once after a request, else after a pause that grows each time."""
         was_untried = environment in self._untried
         self._stop([environment])
         if not was_untried:
@@ -302,7 +301,7 @@ class EnvironmentPool:
             environment.stop()
 
     def _forget(self, environment: ExecutionEnvironment) -> None:
-        """Have nothing to do any more with one that is stopped or is about to be, but to wait for its process's end."""
+        """Drop an environment that is stopped or about to be; `drain` and `close` wait for its process's end."""
         self._tasks.start(environment.wait_stopped(), f"wait for the end of an environment of {self._name}")
         self._environments.discard(environment)
         self._starting.discard(environment)
@@ -318,11 +317,11 @@ class EnvironmentPool:
 
 
 def pause_before_replacing(ended_before: int) -> float:
-    """Return how long to wait, in seconds, after a provisioned environment has ended that was given nothing.
+    """Return how long to wait, in seconds, after a provisioned environment has ended without a request.
 
     Parameters
     ----------
     ended_before : int
-        How many such there were in a row before it.
+        How many have done so in a row before it.
     """
     return float(min(2 ** min(ended_before, 6), 60))

@@ -42,7 +42,7 @@ class RetryWaits:
 
 @dataclass(frozen=True, slots=True)
 class EventPolicy:
-    """How long and how often an event is tried: a function's ``EventInvokeConfig``."""
+    """How often and for how long an event is tried: a function's ``EventInvokeConfig``."""
 
     max_retries: int = 2
     max_age_s: float = 21_600.0
@@ -82,7 +82,7 @@ class AsyncInvocations:
     Parameters
     ----------
     run : callable
-        Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` where there is no such function any more.
+        Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
     policy : callable
         The event's policy at that time.
     waits : RetryWaits
@@ -126,7 +126,7 @@ class AsyncInvocations:
         self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
     async def close(self) -> None:
-        """Give up what is in the queue, and say how much that is: unlike Lambda's, it does not outlive its process."""
+        """Give up the queued events and log their number: unlike Lambda's queue, this one ends with its process."""
         if self._tasks:
             _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(self._tasks))
         await self._tasks.cancel()
@@ -142,7 +142,7 @@ class AsyncInvocations:
             _log.warning("%s: event %s was dropped: %s", event.function, event.request_id, reason)
 
     async def _try_until_done(self, event: QueuedEvent) -> str | None:
-        """Return why the event was given up; None if it succeeded."""
+        """Return None once the event has succeeded, or why it was given up."""
         accepted_at = self._clock()
         failed = throttled = 0
         while True:
@@ -150,7 +150,7 @@ class AsyncInvocations:
                 result = await self._run(event)
             except TooManyRequestsError as error:
                 if error.limit == 0:
-                    # Fidelity: without any concurrency an event isn't kept.
+                    # Fidelity: a function without any concurrency loses its events.
                     return "the function's reserved concurrency is 0"
                 throttled += 1
                 wait_s = self._waits.throttled_s(throttled)

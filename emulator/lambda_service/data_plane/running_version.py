@@ -1,4 +1,4 @@
-"""One version at work: its environments and, with SnapStart, the initialised process that they are forked from."""
+"""A version's environments and, with SnapStart, the initialised process that they are forked from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all environments have in common.
+    """The values that all environments share.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ class Surroundings:
 
 
 class RunningVersion:
-    """A version with its environments; none is started before it is needed.
+    """A version with its environments; each is started when it is needed first.
 
     Parameters
     ----------
     function : FunctionVersion
-        What runs.
+        The version.
     surroundings : Surroundings
-        What it has in common with all others.
+        The values that it shares with all others.
     """
 
     def __init__(self, function: FunctionVersion, surroundings: Surroundings) -> None:
@@ -88,7 +88,7 @@ class RunningVersion:
         self.pool = EnvironmentPool(spec.name, function.version, self._new_environment, surroundings.burst)
 
     async def prepare_snapshot(self) -> bytes | None:
-        """Initialise what environments are forked from; return None, or Lambda's words for why it can't be."""
+        """Initialise the process that environments are forked from; return None, or Lambda's error if that fails."""
         if self.snapshot is None:
             return None
         try:
@@ -98,7 +98,7 @@ class RunningVersion:
         return await self.snapshot.prepare()
 
     async def prepare(self) -> bytes | None:
-        """Get an environment ready to answer at once; return None, or Lambda's words for why it can't be."""
+        """Get an environment ready to answer at once; return None, or Lambda's error if that fails."""
         failure = await self.prepare_snapshot()
         return await self.pool.prepare() if failure is None else failure
 
@@ -117,7 +117,7 @@ class RunningVersion:
         return await launcher.launch(environment)
 
     def refuse_snapshots(self) -> None:
-        """Have nobody wait for a snapshot any more: the emulator stops."""
+        """End the waiting for a snapshot: the emulator stops."""
         if self.snapshot is not None:
             self.snapshot.refuse()
 
@@ -133,7 +133,7 @@ class RunningVersion:
         await self._close_snapshot()
 
     async def _close_snapshot(self) -> None:
-        # After its forks: it is what reaps them.
+        # After its forks, which it collects.
         if self.snapshot is not None:
             await self.snapshot.close()
 

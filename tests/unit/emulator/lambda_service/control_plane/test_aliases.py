@@ -105,7 +105,9 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Opera
         operations.concurrency.put_provisioned,
     )
     assert operations.concurrency.get_reserved(**F) == {}
-    assert refusal(put, **F, reserved_concurrent_executions=901)[:2] == invalid
+    refused = refusal(put, **F, reserved_concurrent_executions=901)
+    assert refused[:2] == invalid
+    assert refused[2].endswith("below its minimum value of [100].")
     assert refusal(put, **F, reserved_concurrent_executions=-1)[0] == "ValidationException"
     assert put(**F, reserved_concurrent_executions=900) == {"ReservedConcurrentExecutions": 900}
     assert put(**F, reserved_concurrent_executions=5) == {"ReservedConcurrentExecutions": 5}

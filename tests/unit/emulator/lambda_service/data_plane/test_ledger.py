@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger, UnreservedMinimumError
+from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
 from emulator.lambda_service.invocation import TooManyRequestsError
 
 
@@ -44,18 +44,8 @@ def test_a_reservation_of_nothing_turns_everything_away() -> None:
     ledger.claim("a")
 
 
-@pytest.mark.fidelity("concurrency-counts-requests-flight")
-def test_reservations_leave_the_others_their_minimum() -> None:
-    ledger = ConcurrencyLedger(1000)
-    ledger.set_reserved("a", 900)
-    with pytest.raises(UnreservedMinimumError, match=r"below its minimum value of \[100\]"):
-        ledger.set_reserved("b", 1)
-    ledger.set_reserved("a", 899)
-    ledger.set_reserved("b", 1)
-
-
 def test_provisioned_concurrency_is_kept_for_its_function_and_is_no_cap() -> None:
-    ledger = ConcurrencyLedger(110, unreserved_minimum=100)
+    ledger = ConcurrencyLedger(110)
     ledger.set_provisioned("a", 10)
     assert claims(ledger, "b") == (100, "ConcurrentInvocationLimitExceeded")
     assert claims(ledger, "a")[0] == 10
@@ -71,7 +61,7 @@ STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["claim", "re
 
 @given(STEPS)
 def test_whatever_changes_meanwhile_nothing_is_counted_twice_or_lost(steps: list[tuple[str, str, int]]) -> None:
-    ledger = ConcurrencyLedger(20, unreserved_minimum=5)
+    ledger = ConcurrencyLedger(20)
     in_flight = dict.fromkeys("abc", 0)
     for function, what, number in steps:
         if what == "claim":
@@ -82,9 +72,8 @@ def test_whatever_changes_meanwhile_nothing_is_counted_twice_or_lost(steps: list
             ledger.release(function)
             in_flight[function] -= 1
         elif what == "reserve":
-            with contextlib.suppress(UnreservedMinimumError):
-                ledger.set_reserved(function, number or None)
-            assert ledger.unreserved >= 5
+            ledger.set_reserved(function, number or None)
+            assert ledger.unreserved >= 2
         elif what == "provision":
             ledger.set_provisioned(function, number)
         assert {name: ledger.in_flight(name) for name in "abc"} == in_flight
