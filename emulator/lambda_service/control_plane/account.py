@@ -234,4 +234,7 @@ def from_json(content: Mapping[str, Any]) -> Account:
     ValueError
         It is something else; the message names the places.
     """
+    # Each record may leave out what has a default, the account may not.
+    if missing := {field.name for field in dataclasses.fields(Account)} - content.keys():
+        raise ValueError(f"without {', '.join(sorted(missing))}")
     return TypeAdapter(Account).validate_python(content)

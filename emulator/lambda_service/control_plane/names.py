@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 from emulator.lambda_service.errors import InvalidParameterError, ResourceNotFoundError, ValidationError
-from emulator.lambda_service.function_version import LATEST
 
 _FUNCTION = re.compile(
     r"(?:(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):)?(?:(?P<account>\d{12}):)?function:|"
@@ -86,8 +85,3 @@ def check_version_name(version: str, member: str = "functionVersion") -> None:
     """Raise `ValidationError` unless this is ``$LATEST`` or a number."""
     if _VERSION.fullmatch(version) is None:
         raise ValidationError(version, member, f"Member must satisfy regular expression pattern: {_VERSION_PATTERN}")
-
-
-def is_version(qualifier: str) -> bool:
-    """Return whether a qualifier names a version rather than an alias."""
-    return qualifier == LATEST or qualifier.isdigit()

@@ -1,19 +1,33 @@
 """The settings that `UpdateFunctionConfiguration` may change, and their limits. Pure.
 
-The limits are those of AWS's service model and of its page on quotas.
+The control API has checked each value by AWS's service model before. Checked here are the limits of AWS's page on
+quotas, where they are narrower, and those of the emulator.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from emulator.lambda_service.errors import InvalidParameterError, ValidationError
 
+_CHANGEABLE = frozenset({
+    "Description", "Environment", "EphemeralStorage", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime",
+    "SnapStart", "Timeout", "TracingConfig",
+})  # fmt: skip
+# Structures, of which the members that aren't given stay as they are.
+_MEMBERS = {
+    "EphemeralStorage": ("Size",),
+    "LoggingConfig": ("LogFormat", "ApplicationLogLevel", "SystemLogLevel", "LogGroup"),
+    "SnapStart": ("ApplyOn",),
+    "TracingConfig": ("Mode",),
+}
+_MAX_TIMEOUT_S = 900
+_MAX_MEMORY_MB = 10_240
+_MAX_STORAGE_MB = 10_240
 _MAX_VARIABLES_BYTES = 4096
-_VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _RESERVED_VARIABLES = frozenset({
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
@@ -30,82 +44,39 @@ def changed_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) ->
     Raises
     ------
     ValidationError, InvalidParameterError
-        A value is not allowed, or the emulator can't imitate it.
+        A value is over its limit, or the emulator can't imitate it.
     """
-    changed = dict(settings)
-    for name, value in changes.items():
-        if value is None or name == "Layers":
-            continue
-        check = _CHECKS.get(name)
-        if check is None:
+    given = {name: value for name, value in changes.items() if value is not None and name != "Layers"}
+    for name in given:
+        if name not in _CHANGEABLE:
             raise InvalidParameterError(f"The emulator can't change {name}.")
-        changed[name] = check(value)
-    if "LoggingConfig" in changes:
-        changed["LoggingConfig"] = {**settings["LoggingConfig"], **changed["LoggingConfig"]}
-    if changed["SnapStart"]["ApplyOn"] == "PublishedVersions":
-        runtime = changed["Runtime"]
-        if int(runtime.removeprefix("python3.")) < _FIRST_SNAP_START_PYTHON:
-            raise InvalidParameterError(f"{runtime} is not supported for SnapStart enabled functions.")
+    changed = {**settings, **given}
+    for name, members in _MEMBERS.items():
+        structure = given.get(name, {})
+        changed[name] = settings[name] | {key: structure[key] for key in members if structure.get(key) is not None}
+    _check_highest("timeout", changed["Timeout"], _MAX_TIMEOUT_S)
+    _check_highest("memorySize", changed["MemorySize"], _MAX_MEMORY_MB)
+    _check_highest("ephemeralStorage.size", changed["EphemeralStorage"]["Size"], _MAX_STORAGE_MB)
+    if "Environment" in given:
+        changed["Environment"] = {"Variables": _checked_variables(given["Environment"].get("Variables") or {})}
+    _check_runtime(changed["Runtime"], uses_snap_start=changed["SnapStart"]["ApplyOn"] == "PublishedVersions")
     return changed
 
 
-def _between(member: str, low: int, high: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValidationError(value, member, "Member must be a whole number")
-        if value < low:
-            raise ValidationError(value, member, f"Member must have value greater than or equal to {low}")
-        if value > high:
-            raise ValidationError(value, member, f"Member must have value less than or equal to {high}")
-        return value
-
-    return check
+def _check_highest(member: str, value: int, highest: int) -> None:
+    if value > highest:
+        raise ValidationError(value, member, f"Member must have value less than or equal to {highest}")
 
 
-def _text(member: str, longest: int, pattern: str = r"(?s).*") -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or len(value) > longest:
-            raise ValidationError(value, member, f"Member must have length less than or equal to {longest}")
-        if re.fullmatch(pattern, value) is None:
-            raise ValidationError(value, member, f"Member must satisfy regular expression pattern: {pattern}")
-        return value
-
-    return check
+def _check_runtime(runtime: str, *, uses_snap_start: bool) -> None:
+    match = re.fullmatch(r"python3\.(\d+)", runtime)
+    if match is None:
+        raise InvalidParameterError(f"The emulator runs Python functions only, not the runtime {runtime}.")
+    if uses_snap_start and int(match[1]) < _FIRST_SNAP_START_PYTHON:
+        raise InvalidParameterError(f"{runtime} is not supported for SnapStart enabled functions.")
 
 
-def _one_of(member: str, *allowed: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in allowed:
-            raise ValidationError(value, member, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
-        return str(value)
-
-    return check
-
-
-def _structure(member: str, **checks: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
-    def check(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping) or not value.keys() <= checks.keys():
-            raise ValidationError(value, member, f"Member must be a structure of {', '.join(checks)}")
-        return {name: checks[name](member) for name, member in value.items()}
-
-    return check
-
-
-def _runtime(value: Any) -> str:
-    if not isinstance(value, str) or re.fullmatch(r"python3\.\d+", value) is None:
-        raise InvalidParameterError(f"The emulator runs Python functions only, not the runtime {value}.")
-    return value
-
-
-def _environment(value: Any) -> dict[str, dict[str, str]]:
-    variables = value.get("Variables") or {} if isinstance(value, Mapping) else None
-    if not isinstance(variables, Mapping) or not all(isinstance(text, str) for text in variables.values()):
-        raise ValidationError(value, "environment", "Member must be a structure with a map of strings in Variables")
-    for name in variables:
-        if _VARIABLE.fullmatch(name) is None and name != "_HANDLER":
-            raise ValidationError(
-                name, "environment.variables", f"Member must satisfy regular expression pattern: {_VARIABLE.pattern}"
-            )
+def _checked_variables(variables: Mapping[str, str]) -> dict[str, str]:
     reserved = sorted(_RESERVED_VARIABLES & variables.keys())
     common = "Lambda was unable to configure your environment variables because the environment variables you have "
     if reserved:
@@ -116,27 +87,4 @@ def _environment(value: Any) -> dict[str, dict[str, str]]:
     measured = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
     if len(measured.encode()) > _MAX_VARIABLES_BYTES:
         raise InvalidParameterError(f"{common}provided exceeded the 4KB limit. String measured: {measured}")
-    return {"Variables": dict(variables)}
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "Description": _text("description", 256),
-    "Environment": _environment,
-    "EphemeralStorage": _structure("ephemeralStorage", Size=_between("ephemeralStorage.size", 512, 10_240)),
-    "Handler": _text("handler", 128, r"[^\s]+"),
-    "LoggingConfig": _structure(
-        "loggingConfig",
-        LogFormat=_one_of("loggingConfig.logFormat", "JSON", "Text"),
-        ApplicationLogLevel=_one_of(
-            "loggingConfig.applicationLogLevel", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"
-        ),
-        SystemLogLevel=_one_of("loggingConfig.systemLogLevel", "DEBUG", "INFO", "WARN"),
-        LogGroup=_text("loggingConfig.logGroup", 512, r"[\.\-_/#A-Za-z0-9]+"),
-    ),
-    "MemorySize": _between("memorySize", 128, 10_240),
-    "Role": _text("role", 10_000, r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"),
-    "Runtime": _runtime,
-    "SnapStart": _structure("snapStart", ApplyOn=_one_of("snapStart.applyOn", "PublishedVersions", "None")),
-    "Timeout": _between("timeout", 1, 900),
-    "TracingConfig": _structure("tracingConfig", Mode=_one_of("tracingConfig.mode", "Active", "PassThrough")),
-}
+    return dict(variables)

@@ -113,6 +113,28 @@ def test_what_is_not_within_its_limits_is_a_validation_error(method: str, path: 
     assert said in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"Timeout": 0}, "ValidationException"),
+        ({"Timeout": True}, "SerializationException"),
+        ({"MemorySize": 127}, "ValidationException"),
+        ({"EphemeralStorage": {"Size": 511}}, "ValidationException"),
+        ({"Handler": "a b"}, "ValidationException"),
+        ({"Handler": "x" * 129}, "ValidationException"),
+        ({"Description": "x" * 257}, "ValidationException"),
+        ({"SnapStart": {"ApplyOn": "Always"}}, "ValidationException"),
+        ({"LoggingConfig": {"LogFormat": "XML"}}, "ValidationException"),
+        ({"Environment": {"Variables": {"1A": "x"}}}, "ValidationException"),
+        ({"Environment": {"Variables": {"A_B": 1}}}, "SerializationException"),
+    ],
+)
+def test_configurations_outside_the_models_limits_are_refused(changes: dict[str, object], code: str) -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("PUT", f"{FUNCTION}/configuration", changes)
+    assert refused.value.code == code
+
+
 def test_all_that_is_wrong_is_said_at_once_and_secrets_are_masked() -> None:
     body = {"Timeout": 0, "Environment": {"Variables": {"not a name": "s3cret"}}}
     with pytest.raises(LambdaApiError) as refused:
