@@ -53,8 +53,8 @@ def settle_in(life_fd: int) -> None:
 def set_up_path(folders: list[str], site_first: bool) -> None:
     """Put the function's folders on the path: before everything, as Lambda does, or behind everything.
 
-    Behind is for packages that `sam build` fetched for another Python than this one: their compiled modules
-    can't be imported here, those of this Python's site-packages can.
+    They go behind if `sam build` fetched the packages for another Python than this one: their compiled modules can't be
+    imported here, and those of this Python's site-packages can.
     """
     if site_first:
         sys.path.extend(folder for folder in folders if folder not in sys.path)
@@ -63,7 +63,7 @@ def set_up_path(folders: list[str], site_first: bool) -> None:
 
 
 def die_with_emulator(life_fd: int) -> None:
-    """Make sure that this process ends when the emulator does, and its children if it leads their group.
+    """Make sure that this process ends when the emulator does, with its process group if it leads one.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def die_with_emulator(life_fd: int) -> None:
         # Not Linux: a thread that waits for the end of the pipe does it, as soon as it gets the interpreter.
         threading.Thread(target=_wait_for_the_end, args=(life_fd,), daemon=True).start()
         return
-    # The emulator may have died before the kernel was asked.
+    # The emulator may have died before this call to the kernel.
     poll = select.poll()
     poll.register(life_fd, select.POLLIN)
     if poll.poll(0):
@@ -87,7 +87,7 @@ def die_with_emulator(life_fd: int) -> None:
 
 
 def become_subreaper() -> None:
-    """Be the parent of whatever loses its own below this process, so that it can be found and ended with it."""
+    """Adopt every process below this one that loses its parent, so that it can be found and ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -95,8 +95,8 @@ def become_subreaper() -> None:
 def limit_memory() -> None:
     """Refuse a single allocation far over the function's memory.
 
-    The emulator looks at what is used, from time to time; this is for what could use up the machine between two
-    looks. What libraries set aside without using it counts here, so it is far above the limit itself.
+    The emulator measures the memory in use from time to time; this limit holds between two measurements. Memory that
+    libraries reserve without using it counts here, so the limit is far above the function's.
     """
     memory_bytes = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) << 20
     with contextlib.suppress(OSError, ValueError):
@@ -104,7 +104,7 @@ def limit_memory() -> None:
         limit = 2 * memory_bytes + _ROOM_BYTES
         if hard >= 0:
             limit = min(limit, hard - 1)
-        # The hard limit, too: by it the emulator knows what environments have started (`process_tree`).
+        # The hard limit, too: by it the emulator knows the processes of environments (`process_tree`).
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
@@ -124,8 +124,8 @@ def serve(handler: str) -> None:
     from awslambdaric import bootstrap
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
-    # With its polling thread the client would start one thread a request, for the sake of SIGTERM handlers,
-    # which Lambda only calls where an extension is registered.
+    # With its polling thread the client would start a thread for each request, only for SIGTERM handlers, which
+    # Lambda calls where an extension is registered.
     bootstrap.run(handler, LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False))
 
 

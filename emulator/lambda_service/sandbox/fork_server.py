@@ -48,7 +48,7 @@ def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[
     except BaseException as error:  # noqa: BLE001 - the function's own, reported
         _send(control, {"error": _init_error(bootstrap, error)})
         return
-    # What is alive now stays alive in every fork: taken out of the collector's sight, its pages stay shared.
+    # The objects of now live on in every fork. The collector leaves them alone, so that their pages stay shared.
     gc.collect()
     gc.freeze()
     if (threads := _thread_names()) != ["MainThread"]:
@@ -71,8 +71,7 @@ def _import_runtime_without_native_client() -> tuple[ModuleType, ModuleType]:
     from awslambdaric import bootstrap, lambda_runtime_client
 
     del sys.modules["runtime_client"]
-    # What the client would import in each environment, 0.1 s, for the sake of one GET; the second is what `socket`
-    # reads the name of a host with.
+    # The client would import these in each environment, 0.1 s for one GET; `socket` needs the second for host names.
     for name in ("http.client", "encodings.idna"):
         importlib.import_module(name)
     return bootstrap, lambda_runtime_client
@@ -90,12 +89,12 @@ def _init_error(bootstrap: ModuleType, error: BaseException) -> dict[str, Any]:
 
 
 def _thread_names() -> list[str]:
-    """Return the threads of this process: those that Python knows, and "native" for each other one."""
-    known = [thread.name for thread in threading.enumerate()]
+    """Return the names of Python's threads, and "native" for each other thread of this process."""
+    names = [thread.name for thread in threading.enumerate()]
     try:
-        return known + ["native"] * (len(os.listdir("/proc/self/task")) - len(known))  # noqa: PTH208
+        return names + ["native"] * (len(os.listdir("/proc/self/task")) - len(names))  # noqa: PTH208
     except OSError:
-        return known
+        return names
 
 
 def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, Any], list[int]], NoReturn]) -> None:
@@ -141,10 +140,10 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 
 def _report_ended(control: socket.socket, children: set[int], of_the_function: set[int]) -> None:
-    """Tell of the forks that have ended, and end what they have left behind, which is this process's now."""
+    """Report the forks that have ended, and end the processes that they left behind: these are now this process's."""
     for pid in list(children):
         if hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            # Before it is waited for: afterwards its id, which is its group's as well, may be another's.
+            # Before the wait: after it the id, which is the group's as well, may be another process's.
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -198,7 +197,7 @@ def _become_environment(
 
         runtime_client.initialize_client(_user_agent())
         client.runtime_client = runtime_client  # type: ignore[attr-defined]
-        # Logging and the handler are there already, out of the snapshot.
+        # The snapshot holds logging and the handler already.
         bootstrap._setup_logging = lambda *_: None  # type: ignore[attr-defined]
         bootstrap._get_handler = lambda _: handler  # type: ignore[attr-defined]
         address = os.environ["AWS_LAMBDA_RUNTIME_API"]
@@ -217,10 +216,10 @@ def _become_environment(
 
 
 def _cut_connections() -> None:
-    """Put the end of a closed connection in the place of each one that the snapshot had open.
+    """Replace each connection that the snapshot had open by a closed one.
 
-    All forks would read from the same one, and take each other's answers. A client that finds its connection
-    closed makes a new one, as it does on AWS, where a restored connection's peer is long gone.
+    All forks would read from the same connection, and take each other's answers. A client whose connection is closed
+    makes a new one, as on AWS, where the peer of a restored connection is long gone.
     """
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - one call, and no pathlib in a fresh fork
         descriptor = int(name)
@@ -233,7 +232,7 @@ def _cut_connection(descriptor: int) -> None:
     inherited = socket.socket(fileno=descriptor)
     try:
         peer = inherited.getpeername()
-        # A peer without a name is this process itself: the two ends of a socketpair, as in an event loop.
+        # A peer without a name is this process itself: the other end of a socketpair, as in an event loop.
         if not peer:
             return
         if inherited.type == socket.SOCK_DGRAM:
@@ -250,7 +249,7 @@ def _cut_connection(descriptor: int) -> None:
 
 
 def _draw_fresh_randomness() -> None:
-    """Seed what the fork has copied. ``random`` and OpenSSL see to themselves after a fork."""
+    """Seed the generators that the fork has copied. ``random`` and OpenSSL do so by themselves."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and "numpy.random" in sys.modules:
         numpy.random.seed()

@@ -1,6 +1,6 @@
 """An environment's process that was forked from an initialised one, as the emulator sees it.
 
-It is no child of the emulator's, so that its birth and its end are told by the process that it was forked from.
+It isn't a child of the emulator: the process that it was forked from reports its birth and its end.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class ForkedProcess:
     Parameters
     ----------
     output : LogPipe
-        What its stdout and stderr go to.
+        The pipe of its stdout and stderr.
     life_fd : int
-        The write end of the pipe that it lives by.
+        The write end of a pipe; the process dies when it is closed.
     """
 
     is_restored = True
@@ -57,21 +57,21 @@ class ForkedProcess:
         """End the process and all below it at once."""
         if self.pid and self.is_alive():
             kill_tree(self.pid)
-        self._let_go()
+        self._close_life_pipe()
 
     def set_ended(self, status: int | None) -> None:
         """Note that the process is gone."""
         if self.ended.done():
             return
         end_orphans_of(self.pid)
-        self._let_go()
+        self._close_life_pipe()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
         self.output.finish()
         self.ended.set_result(status)
 
-    def _let_go(self) -> None:
+    def _close_life_pipe(self) -> None:
         # The kernel kills the group when this end closes, even before the fork has made itself a group.
         if self._life is not None:
             os.close(self._life)

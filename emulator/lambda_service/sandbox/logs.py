@@ -15,10 +15,10 @@ _TAIL_BYTES = 4096
 
 
 class LogSink:
-    """Writes what functions print, in order, without ever holding up an invocation.
+    """Writes functions' output, in order, without ever holding up an invocation.
 
-    A thread does the writing: a terminal that is paused, or a pipe that nobody reads, must not stop requests.
-    What waits for such a reader is bounded; beyond that, output is dropped and the loss is said.
+    A thread does the writing: a terminal that is paused, or a pipe that nobody reads, must not stop requests. Only so
+    much output waits for a slow reader; more is dropped, and a line says how much.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class LogSink:
         self._descriptor = descriptor
         self._pending: list[bytes] = []
         self._flushing = False
-        # Each counted by one thread alone, so that no count is lost.
+        # Only one thread writes each of these, so that no count is lost.
         self._queued_bytes = 0
         self._written_bytes = 0
         self._dropped_bytes = 0
@@ -46,7 +46,7 @@ class LogSink:
             asyncio.get_running_loop().call_later(_FLUSH_AFTER_S, self._flush)
 
     def close(self) -> None:
-        """Write what is left, waiting a moment for a slow reader."""
+        """Write the rest, waiting a moment for a slow reader."""
         self._flush()
         self._queue.put(None)
         self._thread.join(timeout=0.5)
@@ -75,23 +75,19 @@ class LogSink:
 
 
 class LogTail:
-    """The last 4 KB of one invocation's log: what ``LogType: Tail`` asks for."""
+    """The last 4 KB of one invocation's log, for ``LogType: Tail``."""
 
     def __init__(self) -> None:
-        self._kept = b""
+        self.value = b""
+        """The end of the log so far."""
 
     def write(self, data: bytes) -> None:
         """Take more of the log."""
-        self._kept = (self._kept + data)[-_TAIL_BYTES:]
-
-    @property
-    def value(self) -> bytes:
-        """The end of what was written."""
-        return self._kept
+        self.value = (self.value + data)[-_TAIL_BYTES:]
 
 
 class LogPipe:
-    """The pipe that is a process's stdout and stderr; whole lines of it go to a sink.
+    """The pipe of a process's stdout and stderr; whole lines of it go to a sink.
 
     Parameters
     ----------
@@ -102,7 +98,7 @@ class LogPipe:
     def __init__(self, sink: LogSink) -> None:
         self._sink = sink
         self.tail: LogTail | None = None
-        """Takes everything as well, as long as it is set."""
+        """Takes everything as well, if it is set."""
         self._read, self.write_fd = os.pipe()
         os.set_blocking(self._read, False)
         self._rest = b""
@@ -114,7 +110,7 @@ class LogPipe:
         os.close(self.write_fd)
 
     def drain(self) -> None:
-        """Pass on what has been printed so far. Cheap where that is nothing."""
+        """Pass on the output so far. Cheap if there is none."""
         while self._open:
             try:
                 data = os.read(self._read, _CHUNK_BYTES)

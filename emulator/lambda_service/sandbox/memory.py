@@ -1,8 +1,8 @@
-"""The memory of an environment's processes, and a watch that says when it is over the function's limit.
+"""The memory of an environment's processes, and a watch that reports when it is over the function's limit.
 
-Which memory counts: that of the environment's first process in full (RSS), though it may share pages with the
-snapshot that it was forked from, because on Lambda each environment has a copy of its own of every page; of what it
-has started only the share that is its own (PSS), because there the processes of one environment do share pages.
+The environment's first process counts in full (RSS): it may share pages with the snapshot that it was forked from, but
+on Lambda each environment has its own copy of every page. Of the processes that it has started only their own share
+counts (PSS), because on Lambda, too, the processes of one environment share pages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emulator.lambda_service.sandbox.process_tree import descendants
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MB = 1 << 20
-# Memory is not filled faster than this, so that the next look can wait the longer the more is left.
+# Memory isn't filled faster than this, so the more is left, the longer the next look can wait.
 _GROWTH_BYTES_PER_S = 2 << 30
 _SHORTEST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 1.0
@@ -26,7 +26,7 @@ _PEAK_EVERY_S = 1.0
 
 
 def resident_bytes(pid: int) -> int:
-    """Return a process's RSS; 0 for one that is gone."""
+    """Return a process's RSS; 0 if the process is gone."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE_BYTES
     except (OSError, ValueError, IndexError):
@@ -34,12 +34,12 @@ def resident_bytes(pid: int) -> int:
 
 
 def proportional_bytes(pid: int) -> int:
-    """Return a process's PSS: its own pages, and its share of those that it shares. Slower than `resident_bytes`."""
+    """Return a process's PSS: its own pages and its part of shared ones. Slower than `resident_bytes`."""
     return _kilobytes(f"/proc/{pid}/smaps_rollup", b"Pss:") * 1024
 
 
 def used_bytes(pid: int, limit_bytes: int) -> int:
-    """Return what counts against an environment's limit; exact only near the limit, at most too much below it."""
+    """Return the memory that counts against an environment's limit; far below the limit it may be too high."""
     first = resident_bytes(pid)
     started = descendants(pid)
     if not started or first + sum(map(resident_bytes, started)) <= limit_bytes:
@@ -48,18 +48,18 @@ def used_bytes(pid: int, limit_bytes: int) -> int:
 
 
 class MemoryWatch:
-    """Looks at an environment's memory while it works: often where little is left, seldom where much is.
+    """Looks at an environment's memory while it works: the less is left, the more often.
 
-    Nothing is done per invocation but a test of `is_resting`.
+    An invocation costs only a test of `is_resting`.
 
     Parameters
     ----------
     limit_mb : int
         The function's ``MemorySize``.
     is_at_work : callable
-        Whether the environment does anything; on Lambda it is frozen while it does not.
+        Whether the environment works; on Lambda it is frozen while it doesn't.
     over_limit : callable
-        Called when it uses more than it may.
+        Called when it is over the limit.
     """
 
     def __init__(self, limit_mb: int, is_at_work: Callable[[], bool], over_limit: Callable[[], None]) -> None:
@@ -75,7 +75,7 @@ class MemoryWatch:
 
     @property
     def is_resting(self) -> bool:
-        """Whether it does not look at the moment; `wake` it with the next piece of work."""
+        """Whether it doesn't look at the moment; call `wake` with the next piece of work."""
         return self._timer is None
 
     def begin(self, pid: int) -> None:
@@ -88,7 +88,7 @@ class MemoryWatch:
         self.wake()
 
     def wake(self) -> None:
-        """Look from now on, until there is nothing at work."""
+        """Look from now on, until the environment rests."""
         if self._pid:
             wait_s = min(max(self._left_bytes / _GROWTH_BYTES_PER_S, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._look)
@@ -101,7 +101,7 @@ class MemoryWatch:
             self._timer = None
 
     def peak_mb(self) -> int | None:
-        """Return the most that the first process has used, at most the limit; as of a second ago at worst."""
+        """Return the highest use of the first process, at most the limit; up to a second old."""
         now = time.monotonic()
         if self._pid and now - self._peak_read > _PEAK_EVERY_S:
             self._peak_read = now

@@ -61,7 +61,7 @@ class PlatformLog:
             self._line(f"INIT_START Runtime Version: {_RUNTIME}")
 
     def init_ended(self, kind: str, phase: str, duration_ms: float, status: str, error_type: str | None = None) -> None:
-        """Write INIT_REPORT, which Lambda does for what failed, for snapshots and for provisioned environments."""
+        """Write INIT_REPORT, as Lambda does for failures, snapshots and provisioned environments."""
         if self._is_json:
             record: dict[str, object] = {"initializationType": kind, "phase": phase, "status": status}
             record |= {"errorType": error_type} if error_type else {}
@@ -116,13 +116,13 @@ class PlatformLog:
         duration_ms : float
             Of the invocation.
         peak_memory_mb : int or None
-            None where it is not known.
+            None if it isn't known.
         init_ms, restore_ms : float or None
             For the first invocation after it.
         status : str
             ``success``, ``error`` or ``timeout``.
         error_type : str or None
-            Where the platform names one.
+            The platform's name for it, if it has one.
         tail : LogTail or None
             Takes the lines as well.
         """
@@ -135,20 +135,20 @@ class PlatformLog:
             "restoreDurationMs": None if restore_ms is None else round(restore_ms, 3),
             "billedRestoreDurationMs": None if restore_ms is None else math.ceil(restore_ms),
         }
-        said = {name: value for name, value in metrics.items() if value is not None}
+        present = {name: value for name, value in metrics.items() if value is not None}
         if self._is_json:
-            record: dict[str, object] = {"requestId": request_id, "metrics": said, "status": status}
+            record: dict[str, object] = {"requestId": request_id, "metrics": present, "status": status}
             self._event("platform.report", record | ({"errorType": error_type} if error_type else {}), tail)
             return
         report = f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t"
-        report += "".join(_IN_TEXT[name].format(value) for name, value in said.items())
+        report += "".join(_IN_TEXT[name].format(value) for name, value in present.items())
         if status != "success":
             report += f"Status: {status}"
             report += f"\tError Type: {error_type}" if error_type else ""
         self._line(report, tail)
 
     def note(self, text: str) -> None:
-        """Write something of the emulator's own about the function."""
+        """Write a line of the emulator's own about the function."""
         self._line(f"emulator: {text}")
 
     def _event(self, kind: str, record: dict[str, object] | dict[str, str], tail: LogTail | None = None) -> None:

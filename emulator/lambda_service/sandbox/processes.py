@@ -1,4 +1,4 @@
-"""Processes of functions: started with pipes for their output and their life, watched, killed as a group."""
+"""Processes of functions: started with a pipe for their output and one for their life, watched, and killed."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ class EnvironmentProcess(Protocol):
     pid: int
     output: LogPipe
     ended: asyncio.Future[int | None]
-    """Done when the process is gone: its exit status, negative for a signal, None where not known."""
+    """Done when the process is gone: its exit status, negative for a signal, None if it isn't known."""
     began: float
-    """When it was asked for, of `time.perf_counter`."""
+    """When the emulator asked for it, by `time.perf_counter`."""
     is_restored: bool
-    """Whether it comes from a snapshot, so that there is nothing left to initialise but its hooks."""
+    """Whether it comes from a snapshot, so that only its hooks are left to run."""
 
     def is_alive(self) -> bool:
-        """Whether it still runs, as far as can be said: `ended` comes a moment later than the end."""
+        """Whether it still runs; `ended` is set a moment after the end."""
 
     def kill(self) -> None:
-        """End the process and all that it started, at once."""
+        """End the process and all that it has started, at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
-    """What to start.
+    """How to start a process.
 
     Parameters
     ----------
     settings : mapping
         The JSON argument of `bootstrap`, without descriptors.
     environment : mapping
-        All the variables.
+        All its variables.
     folder : Path
         The working folder.
     """
@@ -85,7 +85,7 @@ class SpawnedProcess:
         self.output = LogPipe(sink)
         settings = {**plan.settings, "life_fd": life_read}
         try:
-            # -P: the folder of bootstrap.py is nothing of the function's.
+            # -P: the folder of bootstrap.py must not be on the function's path.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(_BOOTSTRAP), json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
@@ -99,7 +99,7 @@ class SpawnedProcess:
         except BaseException as error:
             os.close(self._life)
             self.output.finish()
-            if isinstance(error, ValueError):  # A variable that no process can have, such as one with a NUL.
+            if isinstance(error, ValueError):  # A variable that can't exist, such as one with a NUL.
                 raise OSError(errno.EINVAL, str(error)) from error
             raise
         finally:
@@ -112,7 +112,7 @@ class SpawnedProcess:
 
     def is_alive(self) -> bool:
         """See `EnvironmentProcess`."""
-        # Only looked at: until `_reap` collects it, nothing else can get its id, which is its group's as well.
+        # Without collecting it: until `_reap` does, no other process or group can get its id.
         if not hasattr(os, "waitid"):
             return self._process.poll() is None
         with contextlib.suppress(ChildProcessError):
@@ -120,12 +120,12 @@ class SpawnedProcess:
         return False
 
     def kill(self, spare: Collection[int] = ()) -> None:
-        """End the process and all below it at once, but for some of its children."""
+        """End the process and all below it at once, without the children in `spare`."""
         if not self.ended.done():
             kill_tree(self.pid, spare)
 
     def _reap(self) -> None:
-        # What it has left behind in its group ends with it; as long as it is not waited for, the group is its own.
+        # The rest of its group ends with it. Before the wait below, the group's id can't be another's.
         kill_group(self.pid)
         status = self._process.wait()
         end_orphans_of(self.pid)
@@ -155,11 +155,11 @@ def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], ob
     Parameters
     ----------
     pid : int
-        Any process, not only one of ours, where the system has pidfds.
+        Any process where the system has pidfds, else a child of this one.
     ended : callable
-        What to call.
+        Called without arguments.
     otherwise : callable, optional
-        Returns when the process has ended; run in a thread where the system has no pidfds.
+        Waits for the end; run in a thread where the system has no pidfds.
     """
     loop = asyncio.get_running_loop()
     try:

@@ -1,8 +1,8 @@
 """The Lambda Runtime API for one environment: a loopback listener that one process speaks to.
 
-Source: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide. A listener an
-environment, since the runtime client takes host and port and no path. A protocol of its own rather than a
-web framework: two requests an invocation pass here, and this is what an empty function's time is made of.
+Source: "Using the Lambda runtime API for custom runtimes" in the Lambda developer guide. Each environment has a
+listener, since the runtime client takes host and port and no path. It is a protocol of its own rather than a web
+framework: each invocation passes here twice, which is most of an empty function's time.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _MAX_HEAD_BYTES = 2_200_000  # The client sends an X-Ray cause of up to 1 MiB in
 
 
 class RuntimeEvents(Protocol):
-    """What an environment wants to know of its runtime."""
+    """The environment, as its runtime sees it."""
 
     def runtime_asks_for_next(self) -> None:
         """The runtime is initialised, and idle until `RuntimeApi.send_invocation`."""
 
     def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
-        """The handler returned; `payload` is empty where `size_bytes` is over the limit."""
+        """The handler returned; `payload` is empty if `size_bytes` is over the limit."""
 
     def runtime_failed(self, request_id: str, payload: bytes) -> None:
         """The handler raised."""
@@ -41,7 +41,7 @@ class RuntimeApi:
     Parameters
     ----------
     events : RuntimeEvents
-        Told what the runtime says.
+        Told of the runtime's requests.
     """
 
     def __init__(self, events: RuntimeEvents) -> None:
@@ -81,7 +81,7 @@ class RuntimeApi:
         client_context: str | None = None,
     ) -> None:
         """Answer the runtime's waiting poll; only while `is_polled`. `client_context` is JSON."""
-        # As one line of ASCII, whatever its JSON looks like.
+        # As one line of ASCII, however its JSON is laid out.
         context = (
             f"Lambda-Runtime-Client-Context: {json.dumps(json.loads(client_context))}\r\n" if client_context else ""
         )
@@ -136,7 +136,7 @@ class _Connection(asyncio.Protocol):
         self._api = api
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        # Of the request whose body is on its way: method, path, and how many bytes it still lacks.
+        # The request whose body is on its way: method, path, and how many bytes are missing.
         self._method = ""
         self._path = ""
         self._size = 0
@@ -145,7 +145,7 @@ class _Connection(asyncio.Protocol):
         self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's.
+        # uvloop's transports aren't subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._api.opened(self)
 
@@ -179,7 +179,7 @@ class _Connection(asyncio.Protocol):
             pass
 
     def _take_head(self) -> bool:
-        """Parse one request's head, and its body as far as it is there; return whether to go on."""
+        """Parse one request's head and the part of its body that has arrived; return whether to go on."""
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > _MAX_HEAD_BYTES:

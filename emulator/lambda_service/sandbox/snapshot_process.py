@@ -1,7 +1,7 @@
 """The snapshot: a process in which the function is initialised, and which is forked for each environment.
 
-It speaks with the emulator over a socket, one JSON message a line: it says when it is ready or why it is not, is
-asked to fork (with the new process's pipes as descriptors), and tells of each fork's birth and end.
+It speaks with the emulator over a socket, one JSON message a line. It reports that it is ready or why it isn't, forks
+on request (the new process's pipes come as descriptors), and reports each fork's birth and end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SnapshotInitError(Exception):
     Parameters
     ----------
     payload : bytes
-        What a caller is told.
+        The caller's error.
     status : str
         ``error`` or ``timeout``.
     """
@@ -184,28 +184,28 @@ class SnapshotProcess:
                 fork.set_ended(message["status"])
             return
         if "pid" in message and self._newborn is not None:
-            # Noted here and not where the answer is awaited: its end may be the next message.
+            # Not where the answer is awaited: the fork's end may be the next message.
             self._newborn.was_born(message["pid"])
             self._forks[message["pid"]] = self._newborn
         if not self._answer.done():
             self._answer.set_result(message)
 
     def _template_ended(self, _: asyncio.Future[int | None]) -> None:
-        self._read_what_is_left()
+        self._read_the_rest()
         self._control.close()
         if not self._answer.done():
             self._answer.set_exception(SnapshotGoneError())
             self._answer.exception()
         for pid, fork in self._forks.items():
             if hasattr(os, "pidfd_open"):
-                # It is the emulator's child from here on, for the emulator to collect.
+                # From here on it is a child of the emulator, which collects it.
                 watch_exit(pid, functools.partial(_set_collected, pid, fork))
             else:
                 fork.kill()
                 fork.set_ended(None)
         self._forks.clear()
 
-    def _read_what_is_left(self) -> None:
+    def _read_the_rest(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             while data := self._control.recv(65_536):
                 *lines, self._rest = (self._rest + data).split(b"\n")

@@ -1,9 +1,9 @@
 """SnapStart as fork: the function is initialised once, and each environment is a fork of that process.
 
 Fidelity: Lambda takes a snapshot of an initialised microVM and restores copies of it. A fork is the same to the
-function: modules, clients and models in memory are there already, the snapshot hooks run around it, and
-whatever was random before it is equal in every copy. What a fork can't copy is threads: where there are any,
-the function is initialised in each environment instead, and that is said.
+function: modules, clients and models are in memory already, the snapshot hooks run around it, and random values from
+before are equal in every copy. A fork can't copy threads: where a function has started some, it is initialised in each
+environment instead, and the log says so.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STOPPED = invocation.error_payload("Runtime.ExitError", "stopped")
 
 
 class SnapshotLauncher:
-    """Gets environments by forking a template, which it makes when first needed and again when it is gone.
+    """Gets environments by forking a template, which it makes when it is needed first, and again when it has ended.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class SnapshotLauncher:
     sink : LogSink
         Where output goes.
     log : PlatformLog
-        Where a fallback is said.
+        Told if the fallback is used.
     fallback : Launcher
         For a function that can't be forked.
     limit_s : float
@@ -57,7 +57,7 @@ class SnapshotLauncher:
         self._fallback = fallback
         self._limit_s = limit_s
         self._making = asyncio.Lock()
-        # The ready one; and the one made last, ready or not, which `close` must end.
+        # The template that is ready; and the newest one, ready or not, which `close` must end.
         self._template: SnapshotProcess | None = None
         self._newest: SnapshotProcess | None = None
         self._is_forkable = True
@@ -69,7 +69,7 @@ class SnapshotLauncher:
         Returns
         -------
         bytes or None
-            None, or why it can't be initialised, which the next request is told as well after another try.
+            None, or Lambda's error. The next request tries again.
         """
         with contextlib.suppress(UnforkableError, OSError):
             try:
@@ -100,13 +100,13 @@ class SnapshotLauncher:
         return await self._fallback.launch(environment)
 
     def refuse(self) -> None:
-        """Make no more environments; who waits for the initialisation is told now that it has stopped."""
+        """Make no more environments; callers that wait for the initialisation get an error now."""
         self._is_closed = True
         if self._newest is not None and self._newest is not self._template:
             self._newest.kill()
 
     async def close(self) -> None:
-        """End the template. Its forks have better ended before: it is what reaps them."""
+        """End the template. Its forks should have ended before, since it collects them."""
         self.refuse()
         if self._newest is not None:
             self._newest.kill()
@@ -130,7 +130,7 @@ class SnapshotLauncher:
                 status, error_type = error.status, error.error_type
                 raise
             finally:
-                if status != "success":  # Being cancelled, too: nobody would know then whether it is ready.
+                if status != "success":  # Also when cancelled: nobody would hear whether it is ready.
                     template.kill()
                 self._log.init_ended(SNAP_START, "init", (time.perf_counter() - began) * 1000, status, error_type)
             self._template = template

@@ -1,7 +1,7 @@
-"""A folder of temporary files for each environment, as ``TMPDIR``: what Lambda gives it as ``/tmp``.
+"""A folder of temporary files for each environment, as ``TMPDIR``: Lambda's ``/tmp``.
 
-The folders of one emulator lie in one of its own, which is locked while it lives. One that was killed leaves its
-folder behind; the next one on this machine finds it unlocked, and removes it.
+The folders of one emulator lie in a folder of its own, which is locked while it lives. An emulator that was killed
+leaves its folder behind; the next one on this machine finds it unlocked, and removes it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TemporaryFolders:
         for folder in self._parent.glob(f"{_PREFIX}*"):
             if folder == self._own:
                 continue
-            # Of another user, or made this moment and not locked yet: left alone.
+            # A folder of another user, or one made this moment and not locked yet, is left alone.
             with contextlib.suppress(OSError):
                 lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
                 try:
@@ -62,5 +62,5 @@ class TemporaryFolders:
 
 
 def remove(folder: Path) -> None:
-    """Remove an environment's folder with all that is in it."""
+    """Remove an environment's folder and its content."""
     shutil.rmtree(folder, ignore_errors=True)
