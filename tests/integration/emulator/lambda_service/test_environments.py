@@ -110,6 +110,7 @@ def test_what_left_its_process_group_ends_with_its_environment(
     run(scenario, snap_start=snap_start)
 
 
+@pytest.mark.fidelity("handler-started-ends-environment")
 @pytest.mark.parametrize("snap_start", [False, True])
 def test_what_hides_from_its_environment_ends_with_it_and_leaves_no_zombie(
     run: Callable[..., None], tmp_path: Path, snap_start: bool
