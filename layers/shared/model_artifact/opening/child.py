@@ -1,4 +1,4 @@
-"""The child process that looks at a candidate's pickle: ``python -m model_artifact.opening.child <folder>``.
+"""The child process that looks at a candidate's pickle: ``python -m model_artifact.opening.child <folder> <parent>``.
 
 Loads it through the allow-list, checks that it can serve, scores the probe records, compiles a serving form and proves
 it equal, answers as JSON. Meanwhile it may
@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,9 @@ PICKLE_NAME = "candidate.pkl"
 REQUEST_NAME = "request.json"
 
 MEMORY_LIMIT_BYTES = 4 << 30
+
+# prctl(2)
+_PR_SET_PDEATHSIG = 1
 
 # Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
 _FORBIDDEN_EVENTS = (
@@ -50,8 +54,9 @@ _FORBIDDEN_EVENTS = (
 )
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, parent: int) -> int:
     """Answer as one JSON object on what was standard output; anything printed meanwhile goes to standard error."""
+    _end_with(parent)
     answer_file = os.dup(1)
     os.dup2(2, 1)
     answer = _look(folder)
@@ -60,6 +65,17 @@ def main(folder: Path) -> int:
     while left:
         left = left[os.write(answer_file, left) :]
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that happens (Linux: PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent may have ended before the kernel was told.
+    if os.getppid() != parent:
+        sys.exit("The process that asked for the inspection has ended.")
 
 
 def _look(folder: Path) -> dict[str, Any]:
@@ -154,4 +170,4 @@ def _refuse_effects(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -112,7 +112,7 @@ def _ask_child(
 
 def _run_child(folder: str, timeout_s: float) -> tuple[str, str, int]:
     # -B: the child may not write, not even compiled modules. -P: nothing is imported from where the user stands.
-    command = [sys.executable, "-B", "-P", "-m", "model_artifact.opening.child", folder]
+    command = [sys.executable, "-B", "-P", "-m", "model_artifact.opening.child", folder, str(os.getpid())]
     child = subprocess.Popen(
         command,
         cwd=folder,

@@ -6,8 +6,13 @@ import copy
 import os
 import pickle
 import re
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,3 +192,43 @@ def test_the_child_gets_no_credentials(monkeypatch) -> None:
     allowed = DEFAULT.with_names(["os.getenv"])
     # What the pickle holds is the variable's value; the refusal names its type: None in the child.
     assert "NoneType" in _refusal(pickle.dumps(Calls(os.getenv, "AWS_SECRET_ACCESS_KEY")), allow_list=allowed)
+
+
+PARENT = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from model_artifact.opening.inspection import _run_child
+_run_child(sys.argv[1], 600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the child by PR_SET_PDEATHSIG")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_the_child_ends_with_its_parent(tmp_path: Path, ending: signal.Signals) -> None:
+    # Reading the candidate waits for ever.
+    os.mkfifo(tmp_path / "candidate.pkl")
+    (tmp_path / "request.json").write_text('{"probe_records": [], "allowed_names": [], "peak_limit_mib": 1000}')
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), *sys.path])
+    try:
+        child = wait_for(lambda: Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split())[0]
+        wait_for(lambda: b"model_artifact.opening.child" in Path(f"/proc/{child}/cmdline").read_bytes())
+    finally:
+        parent.send_signal(ending)
+        parent.wait(timeout=60)
+    wait_for(lambda: has_ended(child))
+
+
+def has_ended(pid: str) -> bool:
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def wait_for(find: Callable[[], Any]) -> Any:
+    """Return what ``find`` returns once it is true."""
+    for _ in range(1200):
+        if found := find():
+            return found
+        time.sleep(0.05)
+    pytest.fail("waited in vain")
