@@ -12,8 +12,8 @@ import pandas as pd
 
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.errors import NotCompilableError
-from model_artifact.serving_form.form import form_from_bytes
 from model_artifact.serving_form.parity import TOLERANCE, compare
+from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from model_registry.manifest import HoldoutParity
 from training.data import Quarter

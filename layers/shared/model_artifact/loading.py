@@ -155,7 +155,7 @@ def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[s
     RegistryError
         If the version or a file is missing, or a file isn't the one that the manifest describes.
     ArtifactError
-        If the model may not serve here; see ``verification.load_verified`` and ``form.form_from_bytes``.
+        If the model may not serve here; see ``verification.load_verified`` and ``reading.form_from_bytes``.
     """
     manifest = _get_manifest(reader, version)
     if manifest.serving_form is None:

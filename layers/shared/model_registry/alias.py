@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_registry import documents
-from model_registry.errors import InvalidAliasError
+from model_registry.errors import InvalidAliasError, RegistryError
 
 ALIAS_FORMAT = 1
 
@@ -93,6 +93,20 @@ class Alias:
             return _parse(documents.parse_object(body))
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidAliasError(f"This alias document can't be used: {error}.") from error
+
+
+class AliasConflictError(RegistryError):
+    """Somebody else moved the alias first; ``winner`` is where it points now."""
+
+    def __init__(self, alias: str, expected_revision: int, winner: Alias) -> None:
+        super().__init__(
+            f"Alias {alias!r} is at revision {winner.revision}, not {expected_revision}: {winner.updated_by} moved "
+            f"it to version {winner.version} at {winner.updated_at} ({winner.reason or 'no reason given'}). "
+            "Look at it again before you move it."
+        )
+        self.alias = alias
+        self.expected_revision = expected_revision
+        self.winner = winner
 
 
 def next_rollout(current: Alias | None, alias: str, revision: int, versions: tuple[int, ...]) -> str:

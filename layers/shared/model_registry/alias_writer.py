@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
 from model_registry import names
-from model_registry.alias import Alias, RoutingConfig, next_rollout
+from model_registry.alias import Alias, AliasConflictError, RoutingConfig, next_rollout
 from model_registry.errors import (
-    AliasConflictError,
     AliasNotFoundError,
     ArtifactMismatchError,
     InvalidAliasError,

@@ -7,10 +7,6 @@ codes are not their business.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from model_registry.alias import Alias
 
 
 class RegistryError(Exception):
@@ -84,20 +80,6 @@ class AliasNotFoundError(RegistryError):
         super().__init__(f"Model {model!r} has no alias {alias!r}. Set it to a version first.")
         self.model = model
         self.alias = alias
-
-
-class AliasConflictError(RegistryError):
-    """Somebody else moved the alias first; ``winner`` is where it points now."""
-
-    def __init__(self, alias: str, expected_revision: int, winner: Alias) -> None:
-        super().__init__(
-            f"Alias {alias!r} is at revision {winner.revision}, not {expected_revision}: {winner.updated_by} moved "
-            f"it to version {winner.version} at {winner.updated_at} ({winner.reason or 'no reason given'}). "
-            "Look at it again before you move it."
-        )
-        self.alias = alias
-        self.expected_revision = expected_revision
-        self.winner = winner
 
 
 class NoEarlierVersionError(RegistryError):

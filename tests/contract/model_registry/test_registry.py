@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from model_registry.alias import Alias, RoutingConfig
+from model_registry.alias import Alias, AliasConflictError, RoutingConfig
 from model_registry.errors import (
-    AliasConflictError,
     AliasNotFoundError,
     ArtifactMismatchError,
     InvalidAliasError,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from model_registry.errors import AliasConflictError, StoreUnavailableError
+from model_registry.alias import AliasConflictError
+from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
 from model_registry.stores.s3 import S3Store, make_s3_client
 from processes import emulator_process

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model_artifact.reasons.players import Players
 from model_artifact.reasons.small_tree_game import SmallTreeGame, fits_small_tree_game
+from model_artifact.serving_form.encoding import expit_of_many
 from model_artifact.serving_form.scorers.linear import Linear
 from model_artifact.serving_form.scorers.record_scorer import Scorer
 from model_artifact.serving_form.scorers.small_trees import SmallTrees
@@ -88,11 +89,4 @@ class LinearGame:
         for _, fields in self._players:
             difference = sum(own[name] - self._reference[name] for name in fields)
             log_odds = np.concatenate([log_odds, log_odds + difference])
-        return probabilities(log_odds)
-
-
-def probabilities(log_odds: Floats) -> Floats:
-    """Return ``1 / (1 + exp(-log_odds))`` of each."""
-    # Beyond ±700 it is 0 or 1 to within 1e-304.
-    result: Floats = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
-    return result
+        return expit_of_many(log_odds)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from model_artifact.reasons.players import Players
 from model_artifact.schema import FIELD_NAMES
+from model_artifact.serving_form.encoding import expit_of_many
 from model_artifact.serving_form.scorers.small_trees import SmallTrees
 
 Floats = NDArray[np.float64]
@@ -71,15 +72,8 @@ class SmallTreeGame:
         # Summing over all subsets, one half of the players after the other.
         totals = self._high @ of_sets.reshape(len(self._high), len(self._low)) @ self._low.T
         game: Floats = np.add(totals.ravel(), scorer.form.base, dtype=np.float64)
-        result: Floats = game / scorer.n_trees if scorer.form.output == "mean" else _expit(game)
+        result: Floats = game / scorer.n_trees if scorer.form.output == "mean" else expit_of_many(game)
         return result
-
-
-def _expit(log_odds: Floats) -> Floats:
-    # Leaves are bounded, so that an overflow is a probability of 0 and nothing else.
-    with np.errstate(over="ignore"):
-        probabilities: Floats = 1.0 / (1.0 + np.exp(-log_odds))
-    return probabilities
 
 
 def _asked_players(scorer: SmallTrees, players: Players) -> list[list[int]]:

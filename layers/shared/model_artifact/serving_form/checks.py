@@ -9,13 +9,11 @@ from array import array
 from collections.abc import Mapping
 from itertools import pairwise
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
 from model_artifact.serving_form.errors import InvalidServingFormError
-
-if TYPE_CHECKING:
-    from model_artifact.serving_form.form import LinearForm, TreesForm
+from model_artifact.serving_form.form import LinearForm, TreesForm
 
 # Far more than any model's leaf or weight, and far from where a sum of them could overflow.
 MAX_LOG_ODDS = 1e6

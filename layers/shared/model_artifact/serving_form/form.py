@@ -1,4 +1,4 @@
-"""The serving form as values: what it is made of, and how it is stored. Computes nothing.
+"""The serving form as values: what it is made of, and how it is stored. ``reading`` reads it; nothing is computed here.
 
 Two kinds. ``TreesForm``: every node asks one question about one raw field of the record, so that no encoder, imputer
 or scaler is left. ``LinearForm``: every field adds its contribution to the log-odds.
@@ -17,16 +17,15 @@ from typing import Any, Literal
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 from model_artifact.serving_form import archive
-from model_artifact.serving_form.checks import check_labels, check_linear, check_trees
-from model_artifact.serving_form.errors import InvalidServingFormError
 
 FORM_FORMAT = 1
 
 Output = Literal["log_odds", "mean"]
 Labels = Mapping[str, tuple[str, ...]]
 
-_META = "meta"
-_TREE_MEMBERS = {
+# The member that says what the form is, and the type code of each array of either kind.
+META = "meta"
+TREE_MEMBERS = {
     "roots": "i",
     "node_column": "h",
     "node_value": "d",
@@ -35,7 +34,7 @@ _TREE_MEMBERS = {
     "column_missing_left": "B",
     "category_sides": "B",
 }
-_LINEAR_MEMBERS = {
+LINEAR_MEMBERS = {
     "term_field": "b",
     "term_shift": "d",
     "term_scale": "d",
@@ -87,7 +86,7 @@ class TreesForm:
 
     def to_bytes(self) -> bytes:
         """Return the ``.npz`` archive; equal forms give equal bytes."""
-        return _to_bytes(self, "trees", _TREE_MEMBERS, {"output": self.output, "base": self.base})
+        return _to_bytes(self, "trees", TREE_MEMBERS, {"output": self.output, "base": self.base})
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +121,7 @@ class LinearForm:
 
     def to_bytes(self) -> bytes:
         """Return the ``.npz`` archive; equal forms give equal bytes."""
-        return _to_bytes(self, "linear", _LINEAR_MEMBERS, {"intercept": self.intercept})
+        return _to_bytes(self, "linear", LINEAR_MEMBERS, {"intercept": self.intercept})
 
 
 ServingForm = TreesForm | LinearForm
@@ -131,38 +130,6 @@ ServingForm = TreesForm | LinearForm
 def n_codes(labels: Labels) -> int:
     """Return how many codes the category with the most labels has, missing and unseen included."""
     return 2 + max(map(len, labels.values()), default=0)
-
-
-def form_from_bytes(data: bytes) -> ServingForm:
-    """Read a stored form.
-
-    Parameters
-    ----------
-    data : bytes
-        An ``.npz`` archive; checked throughout, so that scoring can neither read out of bounds nor fail to end.
-
-    Raises
-    ------
-    InvalidServingFormError
-        If it is none that can be used; the message says what is wrong.
-    """
-    members = archive.unpack(data)
-    if _META not in members or members[_META].typecode != "B":
-        raise InvalidServingFormError("it does not say what it is")
-    try:
-        meta = json.loads(members.pop(_META).tobytes())
-    except (ValueError, RecursionError) as error:
-        raise InvalidServingFormError("what it says of itself is no JSON") from error
-    if not isinstance(meta, dict) or meta.get("format") != FORM_FORMAT:
-        raise InvalidServingFormError(f"it is not of format {FORM_FORMAT}")
-    if meta.get("fields") != list(FIELD_NAMES):
-        raise InvalidServingFormError("it is about other fields than the schema's")
-    labels = check_labels(meta.get("labels"))
-    if meta.get("kind") == "trees":
-        return _trees(meta, labels, members)
-    if meta.get("kind") == "linear":
-        return _linear(meta, labels, members)
-    raise InvalidServingFormError("it is of no known kind")
 
 
 def _to_bytes(form: Any, kind: str, names: Mapping[str, str], facts: Mapping[str, Any]) -> bytes:
@@ -174,34 +141,4 @@ def _to_bytes(form: Any, kind: str, names: Mapping[str, str], facts: Mapping[str
         **facts,
     }
     text = json.dumps(meta, allow_nan=False).encode("utf-8")
-    return archive.pack({_META: array("B", text), **{name: getattr(form, name) for name in names}})
-
-
-def _trees(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> TreesForm:
-    _check_members(members, _TREE_MEMBERS)
-    output = meta.get("output")
-    if output not in ("log_odds", "mean"):
-        raise InvalidServingFormError("it does not say what the sum of its trees is")
-    form = TreesForm(output=output, base=_number(meta, "base"), labels=labels, **members)
-    check_trees(form)
-    return form
-
-
-def _linear(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> LinearForm:
-    _check_members(members, _LINEAR_MEMBERS)
-    form = LinearForm(intercept=_number(meta, "intercept"), labels=labels, **members)
-    check_linear(form)
-    return form
-
-
-def _check_members(members: Mapping[str, Any], expected: Mapping[str, str]) -> None:
-    if {name: values.typecode for name, values in members.items()} != expected:
-        raise InvalidServingFormError("it has other arrays than its kind has")
-
-
-def _number(meta: Mapping[str, Any], name: str) -> float:
-    value = meta.get(name)
-    # A bool is an int to Python.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e6:
-        raise InvalidServingFormError(f"its {name} is no number that a log-odds could be")
-    return float(value)
+    return archive.pack({META: array("B", text), **{name: getattr(form, name) for name in names}})

@@ -15,7 +15,7 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.serving_form.adversarial import adversarial_records
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.errors import NotCompilableError
-from model_artifact.serving_form.form import form_from_bytes
+from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 
 TOLERANCE = 1e-12

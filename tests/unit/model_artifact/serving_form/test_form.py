@@ -19,7 +19,7 @@ from model_artifact.errors import ArtifactError
 from model_artifact.schema import CATEGORY_NAMES
 from model_artifact.serving_form import archive
 from model_artifact.serving_form.errors import InvalidServingFormError
-from model_artifact.serving_form.form import form_from_bytes
+from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 
 KINDS = ["boosting-small", "boosting-large", "logistic"]

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from model_artifact.serving_form.form import LinearForm, ServingForm, form_from_bytes
+from model_artifact.serving_form.form import LinearForm, ServingForm
+from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.large_trees import LargeTrees
 from model_artifact.serving_form.scorers.linear import Linear
 from model_artifact.serving_form.scorers.small_trees import SmallTrees, is_small
