@@ -68,8 +68,8 @@ def up(
                 _say_what_serves(local)
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
+            is_up = True  # First: who reads the next line may interrupt at once.
             note("Ctrl-C ends it.")
-            is_up = True
             stack.wait(note)
     except KeyboardInterrupt:
         note("Stopped.")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from made_once import made_once
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.workplace import DEFAULT_BUCKET
 from training import sample_data
@@ -63,30 +65,58 @@ class Peerloan:
                 return process, "".join(lines)
         raise AssertionError("it ended: " + "".join(lines))
 
+    def close(self) -> None:
+        """End what is still running."""
+        for process in self.running:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
     def environ(self) -> dict[str, str]:
         return {**os.environ, "PEERLOAN_DATA": str(self.folder / "data"), "COLUMNS": "200"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "data"
-    folder.mkdir()
-    train, test = sample_data.generate()
-    train.head(4000).to_csv(folder / "peerLoanTraining.csv", index=False)
-    test.head(1200).to_csv(folder / "peerLoanTest.csv", index=False)
-    return folder
+    def make(folder: Path) -> None:
+        train, test = sample_data.generate()
+        train.head(4000).to_csv(folder / "peerLoanTraining.csv", index=False)
+        test.head(1200).to_csv(folder / "peerLoanTest.csv", index=False)
+
+    return made_once(tmp_path_factory, "small-data", make)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
+    """A state folder as the first start leaves it (``state``), and the improved model (``improved``)."""
+
+    def make(folder: Path) -> None:
+        (folder / "data").symlink_to(small_data)
+        command_line = Peerloan(folder)
+        process, _ = command_line.up("--no-api")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(STOP_LIMIT_S) == 0
+        command_line.close()
+        assert command_line.run("train", "improved", "--out", str(folder / "improved")).returncode == 0
+
+    return made_once(tmp_path_factory, "trained-stack", make)
 
 
 @pytest.fixture
-def peerloan(tmp_path: Path, small_data: Path) -> Iterator[Peerloan]:
+def fresh(tmp_path: Path, small_data: Path) -> Iterator[Peerloan]:
+    """The command line where nothing was trained yet."""
     (tmp_path / "data").symlink_to(small_data)
-    one = Peerloan(tmp_path)
-    yield one
-    for process in one.running:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+    command_line = Peerloan(tmp_path)
+    yield command_line
+    command_line.close()
+
+
+@pytest.fixture
+def peerloan(fresh: Peerloan, trained: Path) -> Peerloan:
+    """The command line after a first start: version 1 is published and live."""
+    shutil.copytree(trained / "state", fresh.folder / "state")
+    return fresh
 
 
 def printed_curl(output: str) -> Sequence[str]:
@@ -114,26 +144,27 @@ def wait_until_free(notes: dict[str, str]) -> bool:
 
 
 def test_up_from_nothing_the_printed_curl_answers_and_a_second_start_finds_the_same_versions(
-    peerloan: Peerloan,
+    fresh: Peerloan,
 ) -> None:
-    process, output = peerloan.up()
+    process, output = fresh.up()
     assert "training the basic model" in output
     curl = printed_curl(output)
     answered = json.loads(subprocess.run(curl, capture_output=True, check=True, timeout=30).stdout)
     shown = json.loads(output[output.index("\n{\n") : output.index("\n}\n") + 3])
     assert answered["predictions"] == shown["predictions"]
+    assert shown["predictions"][0]["late_probability"] > 0, "an example of which the model has nothing to say"
     assert answered["model"]["version"] == 1
-    before = peerloan.answer("versions")
-    notes = urls(peerloan)
+    before = fresh.answer("versions")
+    notes = urls(fresh)
 
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_LIMIT_S) == 0
     assert is_free(notes["api_url"])
     assert is_free(notes["bucket_url"])
 
-    _, output = peerloan.up()
+    _, output = fresh.up()
     assert "training" not in output
-    assert peerloan.answer("versions") == before
+    assert fresh.answer("versions") == before
 
 
 @pytest.mark.fault(17)
@@ -150,13 +181,13 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
     assert peerloan.answer("versions") == before
 
 
-def test_a_taken_port_is_named_with_the_flag_that_moves_it(peerloan: Peerloan) -> None:
+def test_a_taken_port_is_named_with_the_flag_that_moves_it(fresh: Peerloan) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         flags = ("--port", "--lambda-port", "--bucket-port")
         for flag in flags:
             others = [word for other in flags if other != flag for word in (other, "0")]
-            done = peerloan.run("up", flag, port, *others)
+            done = fresh.run("up", flag, port, *others)
             assert done.returncode == 1
             assert f"Port {port} is taken" in done.stderr
             assert flag in done.stderr
@@ -191,10 +222,9 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
     assert (status["healthy"], status["versions"]) == (True, [1, 2])  # type: ignore[index]
 
 
-def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerloan: Peerloan) -> None:
+def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerloan: Peerloan, trained: Path) -> None:
     process, _ = peerloan.up("--no-api")
-    assert peerloan.run("train", "improved", "--out", str(peerloan.folder / "improved")).returncode == 0
-    assert peerloan.answer("publish", str(peerloan.folder / "improved"))["version"] == 2  # type: ignore[index]
+    assert peerloan.answer("publish", str(trained / "improved"))["version"] == 2  # type: ignore[index]
     client = make_s3_client(urls(peerloan)["bucket_url"])
     store = S3Store(DEFAULT_BUCKET, client)
     for key in store.list_keys(""):
@@ -213,8 +243,8 @@ def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerl
     assert peerloan.answer("alias", "set", "live", "--version", "2")["version"] == 2  # type: ignore[index]
 
 
-def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan: Peerloan) -> None:
-    done = peerloan.run("demo", "--rounds", "1", "--json")
+def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(fresh: Peerloan) -> None:
+    done = fresh.run("demo", "--rounds", "1", "--json")
     figures = json.loads(done.stdout)
     assert (figures["failed"], figures["untrue"], figures["versions"], figures["shifts"]) == (0, 0, [1, 2], 2)
     assert done.returncode == (0 if figures["passed"] else 1)
@@ -237,12 +267,10 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(peerloan
         (["publish", "/no/such/folder"], 1, "/no/such/folder"),
     ],
 )
-def test_what_goes_wrong_says_so_and_has_its_exit_code(
-    peerloan: Peerloan, words: list[str], code: int, said: str
-) -> None:
+def test_what_goes_wrong_says_so_and_has_its_exit_code(fresh: Peerloan, words: list[str], code: int, said: str) -> None:
     done = subprocess.run(
-        [*peerloan.command()[:-2], "--endpoint-url", "http://127.0.0.1:9", *words],
-        env={**peerloan.environ(), "COLUMNS": "200"},
+        [*fresh.command()[:-2], "--endpoint-url", "http://127.0.0.1:9", *words],
+        env={**fresh.environ(), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -261,6 +289,7 @@ def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(pee
 
 
 def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None:
+    (peerloan.folder / "state").rename(peerloan.folder / "here")
     command = [sys.executable, "-m", "peerloan", "--state-dir", "here", "up"]
     command += ["--port", "0", "--lambda-port", "0", "--bucket-port", "0"]
     process = subprocess.Popen(
@@ -274,20 +303,20 @@ def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None
     peerloan.running.append(process)
     assert process.stdout is not None
     assert any(line.startswith("Ctrl-C") for line in process.stdout)
-    assert (peerloan.folder / "here" / "bucket").is_dir()
+    assert (peerloan.folder / "here" / "running.json").exists()
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_LIMIT_S) == 0
 
 
-def test_a_start_that_is_interrupted_is_no_success_and_leaves_nothing_running(peerloan: Peerloan) -> None:
+def test_a_start_that_is_interrupted_is_no_success_and_leaves_nothing_running(fresh: Peerloan) -> None:
     process = subprocess.Popen(
-        peerloan.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0"),
-        env=peerloan.environ(),
+        fresh.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0"),
+        env=fresh.environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    peerloan.running.append(process)
+    fresh.running.append(process)
     assert process.stdout is not None
     assert any("training the basic model" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
