@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model_artifact.loan_header import MAX_ROW_BYTES
 from model_artifact.record_rules import are_right
 from model_artifact.schema import CATEGORY_NAMES, LOAN_ID, MISSING_CELLS, NUMERIC_NAMES
 from peerloan.scoring.csv_header import Header
 from peerloan.scoring.row_rules import Columns, Rejection, columns_of, find_rejections, read_cells
-from peerloan.scoring.source_file import MAX_ROW_BYTES, SourceFile
+from peerloan.scoring.source_file import SourceFile
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_artifact.loan_header import HeaderError, check_header
 from model_artifact.schema import FIELD_NAMES, LOAN_ID
 from peerloan.errors import UsageError
 from peerloan.files import sync_folder
@@ -44,17 +44,19 @@ class Outcome:
     resumed_at: int
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raise ``UsageError`` where a column is missing or there twice, or has the name of one that scoring adds.
+def check_names(names: Sequence[str], lines: Iterable[str] = ()) -> None:
+    """Check a file's columns as training does, and that none has the name of one that scoring adds.
 
-    Other columns may share a name, or have none.
+    Raises
+    ------
+    UsageError
+        If ``check_header`` refuses them (which says what ``lines`` is), or a name is taken.
     """
-    counts = Counter(names)
-    if missing := [name for name in FIELD_NAMES if not counts[name]]:
-        raise UsageError(f"The file lacks the column {', '.join(missing)}.")
-    if twice := [name for name in (*FIELD_NAMES, LOAN_ID) if counts[name] > 1]:
-        raise UsageError(f"The column {', '.join(twice)} is there twice.")
-    if taken := [name for name in RESULT_COLUMNS if counts[name]]:
+    try:
+        check_header(names, FIELD_NAMES, optional=[LOAN_ID], lines=lines)
+    except HeaderError as error:
+        raise UsageError(f"The file can't be scored; {error}" if error.column else str(error)) from error
+    if taken := [name for name in RESULT_COLUMNS if name in names]:
         raise UsageError(f"The file already has a column {', '.join(taken)}. Is it a scored one?")
 
 

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from model_artifact.loan_header import MAX_ROW_BYTES
 from peerloan.errors import CommandError, UsageError
 
-# The longest row that is scored, with the end of its line.
-MAX_ROW_BYTES = 1 << 20
 _CR_AS_LF = bytes.maketrans(b"\r", b"\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from model_artifact.loan_header import MAX_ROW_BYTES
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, MISSING_CELLS, TARGET
 from training.errors import DataRefusedError
 from training.loan_csv import read_table
@@ -91,6 +92,7 @@ def test_what_is_not_text_in_utf_8_is_refused(content: bytes) -> None:
         read_table("loans.csv", content)
 
 
-def test_a_cell_too_large_for_a_label_is_refused() -> None:
+def test_a_cell_longer_than_a_row_that_is_scored_is_refused() -> None:
+    assert len(_read(f"{NAMES},note", f"{ROW},{'x' * 140_000}")) == 1
     with pytest.raises(DataRefusedError, match="isn't a CSV file"):
-        _read(f"{NAMES},note", f"{ROW},{'x' * 140_000}")
+        _read(f"{NAMES},note", f"{ROW},{'x' * MAX_ROW_BYTES}x")

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitted_pipelines import LABELS, form, records
+from model_artifact.loan_header import MAX_ROW_BYTES
 from model_artifact.schema import FIELD_NAMES, MISSING_CELLS, NUMERIC_NAMES
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 from peerloan.errors import UsageError
@@ -27,7 +28,7 @@ from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, write_journal
 from peerloan.scoring.results import Outcome, Targets
 from peerloan.scoring.row_rules import Columns
 from peerloan.scoring.scorers import Scores
-from peerloan.scoring.source_file import MAX_ROW_BYTES, SourceFile
+from peerloan.scoring.source_file import SourceFile
 
 SCORER: Scorer = make_scorer(form("boosting-small"))
 
@@ -217,16 +218,19 @@ def test_rows_over_several_lines_are_kept_and_counted() -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (",".join(FIELD_NAMES[1:]), "lacks the column loan_amnt"),
-        (",".join([*FIELD_NAMES, "dti"]), "column dti is there twice"),
+        (",".join(FIELD_NAMES[1:]), "column loan_amnt: The column is missing; there are int_rate"),
+        (",".join([*FIELD_NAMES, "dti"]), "column dti: The header names the column twice"),
         (",".join([*FIELD_NAMES, "model_version"]), "a scored one"),
-        ("", "lacks"),
+        ("", "The file is empty"),
         ("\x1f\x8b\udcff", "isn't UTF-8"),
         (";".join(FIELD_NAMES), "separated by semicolons. Save the file with commas"),
         ("\t".join(FIELD_NAMES), "separated by tabs"),
-        (",".join(FIELD_NAMES).upper(), "has 'LOAN_AMNT'; the column is 'loan_amnt', in small letters"),
-        (", ".join(FIELD_NAMES), "has ' int_rate'; the column is 'int_rate'"),
-        ("Loans of May,,\n\n" + ",".join(FIELD_NAMES), "in line 3. Remove the lines above it"),
+        (
+            ",".join(FIELD_NAMES).upper(),
+            "column loan_amnt: The column is named 'LOAN_AMNT' here. Write the names in lower case",
+        ),
+        (", ".join(FIELD_NAMES), "column int_rate: The column is named ' int_rate' here"),
+        ("Loans of May,,\n\n" + ",".join(FIELD_NAMES), "Line 3 holds the column names. Delete the 2 lines above it"),
         ("x" * (MAX_ROW_BYTES + 1), "The first line has more than 1,048,576 bytes"),
     ],
 )

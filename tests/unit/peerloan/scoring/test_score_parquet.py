@@ -90,7 +90,7 @@ def test_columns_of_another_type_are_refused(tmp_path: Path) -> None:
     for name, value in (("dti", "12"), ("grade", 1), ("delinq_2yrs", True)):
         with pytest.raises(UsageError, match=f"The column {name} holds"):
             score_parquet(write(tmp_path, [{**LOANS[0], name: value}]), targets(tmp_path), MODEL)
-    with pytest.raises(UsageError, match="lacks the column loan_amnt"):
+    with pytest.raises(UsageError, match="column loan_amnt: The column is missing"):
         score_parquet(write(tmp_path, [{name: LOANS[0][name] for name in FIELD_NAMES[1:]}]), targets(tmp_path), MODEL)
     (tmp_path / "loans.parquet").write_bytes(b"not Parquet")
     with pytest.raises(UsageError, match="isn't a Parquet file"):
