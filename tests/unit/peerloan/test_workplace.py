@@ -39,7 +39,7 @@ def test_commands_go_to_the_stack_that_runs(tmp_path: Path) -> None:
     assert local.bucket == DEFAULT_BUCKET
 
 
-@pytest.mark.parametrize("pid", [DEAD_PID, 2**80, None, "12", os.getpid()])
+@pytest.mark.parametrize("pid", [DEAD_PID, 2**80, None, "12", pytest.param(os.getpid(), id="this process's own")])
 def test_the_note_of_a_stack_that_is_gone_does_not_count(tmp_path: Path, pid: object) -> None:
     leave_note(tmp_path, pid)
     assert read_running(tmp_path) == {}
