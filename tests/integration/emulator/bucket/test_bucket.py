@@ -55,7 +55,7 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
     return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
 
 
-@pytest.mark.fidelity("multipart-uploads-versions-delete")
+@pytest.mark.fidelity("multipart-and-versions")
 def test_objects_with_odd_keys_come_back_after_a_kill(bucket: Callable[..., Any]) -> None:
     first = bucket()
     s3 = s3_client(first.url)
@@ -78,7 +78,7 @@ def test_objects_with_odd_keys_come_back_after_a_kill(bucket: Callable[..., Any]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity"])
-@pytest.mark.fidelity("body-kept-byte-byte-whatever-content")
+@pytest.mark.fidelity("bucket-keeps-bytes")
 def test_an_encoded_body_is_kept_byte_for_byte(bucket: Callable[..., Any], encoding: str) -> None:
     s3 = s3_client(bucket().url)
     body = gzip.compress(b"model" * 1000)
@@ -92,7 +92,7 @@ def test_an_encoded_body_is_kept_byte_for_byte(bucket: Callable[..., Any], encod
 
 @pytest.mark.fault(17)
 @pytest.mark.parametrize("after_writes", [5, 60])
-@pytest.mark.fidelity("nothing-acknowledged-lost-kill-9")
+@pytest.mark.fidelity("acknowledged-writes-survive")
 def test_fault_17_kill_amid_a_stream_of_writes_loses_nothing_acknowledged(
     bucket: Callable[..., Any], after_writes: int
 ) -> None:
@@ -130,7 +130,7 @@ def test_fault_17_kill_amid_a_stream_of_writes_loses_nothing_acknowledged(
 
 
 @pytest.mark.fault(17)
-@pytest.mark.fidelity("disk-refuses-write-leaves-old-state")
+@pytest.mark.fidelity("disk-refuses-write")
 def test_fault_17_full_disk_leaves_the_old_object_and_says_so(bucket: Callable[..., Any]) -> None:
     running = bucket(file_size_limit=200_000)
     s3 = s3_client(running.url)
@@ -148,7 +148,7 @@ def test_fault_17_full_disk_leaves_the_old_object_and_says_so(bucket: Callable[.
     assert read(s3_client(bucket().url), "model") == b"newer"
 
 
-@pytest.mark.fidelity("conditional-put-conditional-get-many")
+@pytest.mark.fidelity("conditional-requests")
 def test_conditional_requests(bucket: Callable[..., Any]) -> None:
     s3 = s3_client(bucket().url)
     etag = s3.put_object(Bucket="models", Key="alias", Body=b"1", IfNoneMatch="*")["ETag"]
@@ -167,7 +167,7 @@ def test_conditional_requests(bucket: Callable[..., Any]) -> None:
     assert code_of(missing) == (404, "NoSuchKey")
 
 
-@pytest.mark.fidelity("conditional-put-conditional-get-many")
+@pytest.mark.fidelity("conditional-requests")
 def test_one_of_many_writers_with_one_etag_wins(bucket: Callable[..., Any]) -> None:
     url = bucket().url
     etag = s3_client(url).put_object(Bucket="models", Key="alias", Body=b"first")["ETag"]
@@ -190,7 +190,7 @@ def test_one_of_many_writers_with_one_etag_wins(bucket: Callable[..., Any]) -> N
     assert read(s3_client(url), "alias") == str(won[0]).encode()
 
 
-@pytest.mark.fidelity("multipart-uploads-versions-delete")
+@pytest.mark.fidelity("multipart-and-versions")
 def test_multipart_versions_deletes_and_settings_persist(bucket: Callable[..., Any]) -> None:
     first = bucket()
     s3 = s3_client(first.url)
@@ -249,7 +249,7 @@ def test_multipart_versions_deletes_and_settings_persist(bucket: Callable[..., A
 
 
 @pytest.mark.fault(17)
-@pytest.mark.fidelity("damaged-file-named-set-aside-not")
+@pytest.mark.fidelity("damaged-file-set-aside")
 def test_fault_17_corrupt_object_is_named_set_aside_and_not_served(bucket: Callable[..., Any], tmp_path: Path) -> None:
     first = bucket()
     s3 = s3_client(first.url)
@@ -270,7 +270,7 @@ def test_fault_17_corrupt_object_is_named_set_aside_and_not_served(bucket: Calla
     assert not list(objects.glob("*.tmp"))
 
 
-@pytest.mark.fidelity("process-data-folder")
+@pytest.mark.fidelity("one-process-per-folder")
 def test_one_process_a_folder_and_the_taken_port_is_named(bucket: Callable[..., Any], tmp_path: Path) -> None:
     running = bucket()
     port = running.url.rsplit(":", 1)[1]
@@ -297,7 +297,7 @@ def test_several_addresses_share_a_port_and_no_other_address_answers(start: Call
         s3_client(running.url.replace("127.0.0.1", "127.0.0.3")).list_buckets()
 
 
-@pytest.mark.fidelity("large-objects-limited-hard-limit")
+@pytest.mark.fidelity("many-large-objects")
 def test_large_objects_are_not_limited_by_open_files(bucket: Callable[..., Any]) -> None:
     # moto keeps an open temporary file for each version of 16 MiB or more.
     running = bucket(open_files_limit=(64, 256))

@@ -95,7 +95,7 @@ def with_pages(tmp_path: Path, functions: Path) -> Callable[[Scenario], None]:
     return lambda scenario: asyncio.run(whole(scenario))
 
 
-@pytest.mark.fidelity("get-emulator-status-api-port-lambda")
+@pytest.mark.fidelity("status-page")
 def test_the_status_tells_of_environments_versions_and_requests(with_pages: Callable[[Scenario], None]) -> None:
     async def scenario(pages: Pages) -> None:
         await asyncio.gather(*(pages.rig.result(act="sleep", s=0.3) for _ in range(2)))
@@ -120,7 +120,7 @@ def test_the_status_tells_of_environments_versions_and_requests(with_pages: Call
     with_pages(scenario)
 
 
-@pytest.mark.fidelity("faults-purpose-under-fis-names")
+@pytest.mark.fidelity("faults-on-purpose")
 def test_faults_are_set_shown_and_taken_back(with_pages: Callable[[Scenario], None]) -> None:
     async def scenario(pages: Pages) -> None:
         path = "/_emulator/faults"
@@ -155,7 +155,7 @@ async def top(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), error.decode()
 
 
-@pytest.mark.fidelity("get-emulator-status-api-port-lambda")
+@pytest.mark.fidelity("status-page")
 def test_top_prints_the_state_once_into_a_pipe(with_pages: Callable[[Scenario], None]) -> None:
     async def scenario(pages: Pages) -> None:
         await pages.rig.result()
@@ -181,7 +181,7 @@ def test_top_names_an_address_without_a_status_page(local_bucket_url: str) -> No
     assert f"No emulator shows its status at {local_bucket_url}/_emulator/status" in error
 
 
-@pytest.mark.fidelity("get-emulator-status-api-port-lambda")
+@pytest.mark.fidelity("status-page")
 def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable[[Scenario], None]) -> None:
     async def scenario(pages: Pages) -> None:
         await pages.rig.result()

@@ -98,7 +98,7 @@ def wait_for_log(api: Any, text: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.fidelity("saved-code-answers-without-restart")
+@pytest.mark.fidelity("saved-code-deployed")
 def test_saved_code_answers_without_a_restart(start: Callable[..., Any], project: Project) -> None:
     api = serve(start, project)
     assert api.get("/latest").json == {"text": "one", "layer": "one", "version": "$LATEST"}
@@ -162,7 +162,7 @@ def test_code_that_fails_leaves_the_alias_until_it_is_mended(start: Callable[...
     assert wait_for(api, "/live", text="mended")["version"] == "3"
 
 
-@pytest.mark.fidelity("saved-code-answers-without-restart")
+@pytest.mark.fidelity("saved-code-deployed")
 def test_a_source_folder_that_is_replaced_is_still_followed(start: Callable[..., Any], project: Project) -> None:
     api = serve(start, project)
     for text in ("two", "three"):
@@ -175,7 +175,7 @@ def test_a_source_folder_that_is_replaced_is_still_followed(start: Callable[...,
     wait_for(api, "/latest", text="four")
 
 
-@pytest.mark.fidelity("saved-code-answers-without-restart")
+@pytest.mark.fidelity("saved-code-deployed")
 def test_a_build_is_deployed_when_it_is_done(start: Callable[..., Any], tmp_path: Path) -> None:
     build = tmp_path / ".aws-sam" / "build"
     project = Project(build)

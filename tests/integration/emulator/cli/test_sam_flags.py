@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
-pytestmark = pytest.mark.fidelity("flags-sam-local-lines-say-ready")
+pytestmark = pytest.mark.fidelity("sam-local-flags")
 
 DOCKERS = ["--skip-pull-image", "--docker-network", "host", "--add-host", "a:1.2.3.4", "--container-host", "localhost",
            "--layer-cache-basedir", "cache", "--force-image-build", "--debug"]  # fmt: skip
@@ -105,7 +105,7 @@ def test_faults_on_purpose_and_the_status_page_are_there_from_the_start(
     assert server.get("/_emulator/status").json["functions"]
 
 
-@pytest.mark.fidelity("get-emulator-status-api-port-lambda")
+@pytest.mark.fidelity("status-page")
 def test_the_status_page_is_the_same_on_the_apis_port_and_on_lambdas(start: Callable[..., Any], template: str) -> None:
     server = start("start-api", "-t", template, "-p", "0", "--lambda-port", "0")
     (lambda_url,) = set(re.findall(r"Running on (\S+)", server.log)) - {server.url}

@@ -29,7 +29,7 @@ def api(start_for_module: Callable[..., Any], functions: Path) -> Any:
     return start_for_module("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
 
 
-@pytest.mark.fidelity("function-variables-working-folder")
+@pytest.mark.fidelity("function-surroundings")
 def test_a_function_finds_lambdas_surroundings(start: Callable[..., Any], functions: Path) -> None:
     api = start(
         "start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"),
@@ -67,9 +67,9 @@ def test_a_function_finds_lambdas_surroundings(start: Callable[..., Any], functi
 
 
 @pytest.mark.fidelity(
-    "rawpath-path-decoded-raw-query-not",
-    "no-such-route-404-message-not-found",
-    "apigw-requestid-every-answer-same",
+    "raw-path",
+    "no-route",
+    "apigw-requestid",
 )
 def test_events_and_routes(api: Any) -> None:
     body = json.dumps({"ä": 1})
@@ -98,7 +98,7 @@ def test_events_and_routes(api: Any) -> None:
         assert missing.header("Apigw-Requestid")
 
 
-@pytest.mark.fidelity("compressed-body-goes-base64-came")
+@pytest.mark.fidelity("compressed-body")
 def test_a_compressed_body_reaches_the_handler_as_it_came(api: Any) -> None:
     body = gzip.compress(b'{"a": 1}')
     event = api.get(
@@ -109,7 +109,7 @@ def test_a_compressed_body_reaches_the_handler_as_it_came(api: Any) -> None:
     assert event["headers"]["content-length"] == str(len(body))
 
 
-@pytest.mark.fidelity("answer-without-statuscode-cookies")
+@pytest.mark.fidelity("answer-without-statuscode")
 def test_answers(api: Any) -> None:
     def answer(value: Any, method: str = "GET") -> Any:
         return api.get(f"/do?act=answer&json={quote(json.dumps(value))}", method)
@@ -154,7 +154,7 @@ def test_answers(api: Any) -> None:
         ),
     ],
 )
-@pytest.mark.fidelity("answer-over-6-291-556-bytes-function", "handler-raises-exits-answers-cant")
+@pytest.mark.fidelity("answer-too-large", "handler-failures")
 def test_fault_26_unusable_answer_is_500_and_the_next_request_is_clean(api: Any, query: str) -> None:
     failed = api.get(f"/do?{query}")
     assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
@@ -163,7 +163,7 @@ def test_fault_26_unusable_answer_is_500_and_the_next_request_is_clean(api: Any,
 
 @pytest.mark.fault(24)
 @pytest.mark.parametrize("query", ["act=exit&status=7", "act=exit&status=0", "act=kill", "act=sleep&s=9"])
-@pytest.mark.fidelity("timeout-crash-resets-environment")
+@pytest.mark.fidelity("environment-reset")
 def test_fault_24_exit_crash_and_timeout_cost_one_request(api: Any, query: str) -> None:
     before = api.get("/do").json["pid"]
     failed = api.get(f"/do?{query}")
@@ -182,7 +182,7 @@ def test_environment_that_ends_while_idle_costs_nothing(api: Any) -> None:
 
 
 @pytest.mark.fault(25)
-@pytest.mark.fidelity("request-time-each-environment-new")
+@pytest.mark.fidelity("one-request-per-environment")
 def test_fault_25_two_requests_at_once_get_two_environments(api: Any) -> None:
     api.get("/do")
 
@@ -197,7 +197,7 @@ def test_fault_25_two_requests_at_once_get_two_environments(api: Any) -> None:
 
 
 @pytest.mark.fault(25)
-@pytest.mark.fidelity("concurrency-counts-requests-flight")
+@pytest.mark.fidelity("concurrency")
 def test_fault_25_beyond_the_limit_is_refused_and_counted_again_when_free(api: Any) -> None:
     api.get("/single")
     with ThreadPoolExecutor(3) as clients:
@@ -208,7 +208,7 @@ def test_fault_25_beyond_the_limit_is_refused_and_counted_again_when_free(api: A
 
 
 @pytest.mark.fault(27)
-@pytest.mark.fidelity("environment-killed-under-load-fails")
+@pytest.mark.fidelity("environment-killed")
 def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
     start: Callable[..., Any], functions: Path
 ) -> None:
@@ -235,7 +235,7 @@ def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
             victim = pids.pop()
 
 
-@pytest.mark.fidelity("event-over-6-mb-body-over-10-mb-413")
+@pytest.mark.fidelity("request-too-large")
 def test_limits_on_the_request(api: Any) -> None:
     too_large = b'{"message":"Request Entity Too Large"}'
     event_over_6_mb = api.get("/do?act=echo", "POST", b"x" * 6_300_000, Content_Type="text/plain")
@@ -266,7 +266,7 @@ def test_a_client_that_leaves_amid_its_body_is_no_news(start: Callable[..., Any]
     assert "Traceback" not in api.log
 
 
-@pytest.mark.fidelity("keep-alive-75-s-pipelining-expect")
+@pytest.mark.fidelity("keep-alive")
 def test_chunked_bodies_and_kept_connections(api: Any) -> None:
     host, port = api.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
@@ -290,7 +290,7 @@ def test_a_client_that_leaves_does_not_disturb_the_next(api: Any) -> None:
     assert api.get("/do").status == 200
 
 
-@pytest.mark.fidelity("start-end-report-lines-duration-init")
+@pytest.mark.fidelity("report-lines")
 def test_logs_are_lambdas(api: Any) -> None:
     request_id = api.get("/do?act=print&text=gr%C3%BC%C3%9Fe").json["request_id"]
     assert wait_until(lambda: f"REPORT RequestId: {request_id}" in api.log)
@@ -304,7 +304,7 @@ def test_logs_are_lambdas(api: Any) -> None:
     assert wait_until(lambda: "[ERROR] ValueError: as asked" in api.log)
 
 
-@pytest.mark.fidelity("30-seconds-integration-own-limit")
+@pytest.mark.fidelity("integration-timeout")
 def test_an_api_gives_up_before_its_function_does(api: Any) -> None:
     def under_way() -> int:
         return int(api.log.count("START RequestId") - api.log.count("END RequestId"))

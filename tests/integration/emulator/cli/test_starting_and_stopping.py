@@ -30,7 +30,7 @@ def test_a_process_that_leads_no_group_yet_is_ended_too() -> None:
     assert newborn.wait(30) == -signal.SIGKILL
 
 
-@pytest.mark.fidelity("handler-started-ends-environment")
+@pytest.mark.fidelity("handler-children")
 def test_what_a_handler_starts_ends_with_its_environment(api: Any) -> None:
     pid, child = api.get("/do?act=child").json
     assert is_running(child)
@@ -39,7 +39,7 @@ def test_what_a_handler_starts_ends_with_its_environment(api: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.fidelity("sigint-sigterm-end-every-process")
+@pytest.mark.fidelity("signals-end-all")
 def test_stopping_leaves_no_process_and_no_port(start: Callable[..., Any], functions: Path, number: int) -> None:
     api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
     child = api.get("/do?act=child").json[1]
@@ -54,7 +54,7 @@ def test_stopping_leaves_no_process_and_no_port(start: Callable[..., Any], funct
     waiting.exception()
 
 
-@pytest.mark.fidelity("kill-9-emulator-leaves-no-process")
+@pytest.mark.fidelity("kill-leaves-no-process")
 def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:
     api = start(
         "-p", "0", "--lambda-port", "0", "--bucket-port", "0", "--data-dir", str(tmp_path / "data"),
@@ -83,7 +83,7 @@ def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp
     assert both.stop(signal.SIGINT) == 0
 
 
-@pytest.mark.fidelity("bucket-ends-itself-ends-everything")
+@pytest.mark.fidelity("bucket-end-stops-all")
 def test_a_bucket_that_ends_by_itself_ends_everything(
     start: Callable[..., Any], functions: Path, tmp_path: Path
 ) -> None:
@@ -118,7 +118,7 @@ def test_taken_port_is_named_with_its_flag(api: Any, functions: Path, tmp_path: 
     assert "with --bucket-port" in bucket.stderr
 
 
-@pytest.mark.fidelity("idle-environments-stopped-down-none")
+@pytest.mark.fidelity("idle-environments")
 def test_idle_environments_are_reaped(start: Callable[..., Any], functions: Path) -> None:
     api = start("start-api", "-p", "0", "--idle-timeout", "0.4", "-t", str(functions / "basic" / "template.yaml"))
     pid = api.get("/do").json["pid"]

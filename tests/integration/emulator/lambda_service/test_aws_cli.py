@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.awscli, pytest.mark.fidelity("aws-cli-endpoint-url-alone-against")]
+pytestmark = [pytest.mark.awscli, pytest.mark.fidelity("aws-cli")]
 
 
 class AwsCli:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tests.integration.emulator.lambda_client import NAMES, invoke, saying, until
 
-pytestmark = pytest.mark.fidelity("every-imitated-operation-boto3-every")
+pytestmark = pytest.mark.fidelity("boto3-operations")
 
 
 def test_functions_are_listed_and_described(client: Any) -> None:
@@ -97,7 +97,7 @@ def test_a_configuration_changes_for_the_next_request(client: Any) -> None:
         client.update_function_configuration(FunctionName="Limited", Timeout=2, RevisionId="0" * 36)
 
 
-@pytest.mark.fidelity("code-zip-file-up-50-mb-bucket-up-250")
+@pytest.mark.fidelity("code-upload")
 def test_code_comes_from_a_bucket_too(client: Any, local_bucket_url: str) -> None:
     s3 = boto3.client("s3", endpoint_url=local_bucket_url)
     s3.create_bucket(Bucket="code-of-functions")
@@ -126,7 +126,7 @@ def test_code_that_cant_be_used_is_refused_and_changes_nothing(client: Any) -> N
     assert client.get_function_configuration(FunctionName="Plain")["RevisionId"] == before
 
 
-@pytest.mark.fidelity("throttled-429-reason-retry-after")
+@pytest.mark.fidelity("throttled-invoke")
 def test_reserved_concurrency_throttles(client: Any) -> None:
     function = {"FunctionName": "Limited"}
     assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(**function)
@@ -185,7 +185,7 @@ def test_a_deleted_version_and_a_deleted_function_are_gone(client: Any) -> None:
             call(FunctionName="Doomed")
 
 
-@pytest.mark.fidelity("other-operations-501")
+@pytest.mark.fidelity("operations-not-imitated")
 def test_what_is_not_imitated_says_so(client: Any) -> None:
     with pytest.raises(ClientError) as refused:
         client.create_function_url_config(FunctionName="Plain", AuthType="NONE")

@@ -50,7 +50,7 @@ def run(tmp_path: Path, functions: Path) -> Callable[..., None]:
 @pytest.mark.fault(24)
 @pytest.mark.parametrize("act", ["allocate", "allocate_in_child"])
 @pytest.mark.parametrize("snap_start", [False, True])
-@pytest.mark.fidelity("more-memory-than-memorysize-ends")
+@pytest.mark.fidelity("memory-limit")
 def test_fault_24_more_memory_than_the_function_has_ends_the_process_and_costs_one_request(
     run: Callable[..., None], act: str, snap_start: bool
 ) -> None:
@@ -69,7 +69,7 @@ def test_fault_24_more_memory_than_the_function_has_ends_the_process_and_costs_o
     run(scenario, snap_start=snap_start)
 
 
-@pytest.mark.fidelity("allocation-more-than-twice-memory-1")
+@pytest.mark.fidelity("huge-allocation-refused")
 def test_one_huge_allocation_is_refused_to_the_function_itself(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         failed = await rig.call(act="huge", mb=8_000)
@@ -92,7 +92,7 @@ def test_a_function_that_takes_too_much_memory_at_init_fails_after_a_second_atte
 
 
 @pytest.mark.parametrize("snap_start", [False, True])
-@pytest.mark.fidelity("handler-started-ends-environment")
+@pytest.mark.fidelity("handler-children")
 def test_what_left_its_process_group_ends_with_its_environment(
     run: Callable[..., None], tmp_path: Path, snap_start: bool
 ) -> None:
@@ -110,7 +110,7 @@ def test_what_left_its_process_group_ends_with_its_environment(
     run(scenario, snap_start=snap_start)
 
 
-@pytest.mark.fidelity("handler-started-ends-environment")
+@pytest.mark.fidelity("handler-children")
 @pytest.mark.parametrize("snap_start", [False, True])
 def test_what_hides_from_its_environment_ends_with_it_and_leaves_no_zombie(
     run: Callable[..., None], tmp_path: Path, snap_start: bool
@@ -137,7 +137,7 @@ def test_what_hides_from_its_environment_ends_with_it_and_leaves_no_zombie(
 
 
 @pytest.mark.parametrize("snap_start", [False, True])
-@pytest.mark.fidelity("tmpdir-folder-environment-own-ends", "os-exit-crash-signal-cost-request")
+@pytest.mark.fidelity("tmpdir", "crash-costs-one-request")
 def test_temporary_files_are_an_environments_own_and_survive_its_reset(
     run: Callable[..., None], tmp_path: Path, snap_start: bool
 ) -> None:
@@ -160,7 +160,7 @@ def test_temporary_files_are_an_environments_own_and_survive_its_reset(
     assert list(tmp_path.glob("lambda-environments-*")) == []
 
 
-@pytest.mark.fidelity("timeout-crash-resets-environment")
+@pytest.mark.fidelity("environment-reset")
 def test_a_timeout_is_followed_by_initialising_inside_the_next_invocation(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         timed_out = await rig.call(act="sleep", s=30)
@@ -176,7 +176,7 @@ def test_a_timeout_is_followed_by_initialising_inside_the_next_invocation(run: C
     run(scenario, timeout_s=1)
 
 
-@pytest.mark.fidelity("logtype-tail-last-4-kb-invocation")
+@pytest.mark.fidelity("log-tail")
 def test_the_tail_of_the_log_is_that_of_the_invocation(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         first = await rig.call(act="print", text="a line", want_log_tail=True)
@@ -198,7 +198,7 @@ def test_the_tail_of_the_log_is_that_of_the_invocation(run: Callable[..., None])
     run(scenario)
 
 
-@pytest.mark.fidelity("logtype-tail-last-4-kb-invocation")
+@pytest.mark.fidelity("log-tail")
 def test_a_client_context_reaches_the_handler(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         sent = {"custom": {"ä\r\n": ["€", 1]}}
@@ -281,7 +281,7 @@ def test_a_variable_that_no_process_can_have_fails_the_request(run: Callable[...
 
 
 @pytest.mark.parametrize("snap_start", [False, True])
-@pytest.mark.fidelity("faults-purpose-under-fis-names")
+@pytest.mark.fidelity("faults-on-purpose")
 def test_a_delay_on_purpose_is_spent_in_the_environment_and_counts_towards_the_timeout(
     run: Callable[..., None], snap_start: bool
 ) -> None:
@@ -324,7 +324,7 @@ def test_a_provisioned_environment_that_cannot_be_initialised_is_reported(run: C
     run(scenario, environment={"INIT_MODE": "hungry"})
 
 
-@pytest.mark.fidelity("init-report-snapshot-restore-start")
+@pytest.mark.fidelity("init-and-restore-reports")
 def test_a_restore_is_logged_and_reported(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         first = await rig.call(want_log_tail=True)
@@ -340,7 +340,7 @@ def test_a_restore_is_logged_and_reported(run: Callable[..., None]) -> None:
     run(scenario, snap_start=True)
 
 
-@pytest.mark.fidelity("failing-init-hook-error-request-hook")
+@pytest.mark.fidelity("failing-hooks")
 def test_a_restore_that_takes_too_long_is_an_error_of_invoke(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         failed = await rig.call()
@@ -350,7 +350,7 @@ def test_a_restore_that_takes_too_long_is_an_error_of_invoke(run: Callable[..., 
     run(scenario, snap_start=True, init_s=1.0, environment={"INIT_MODE": "slow_restore"})
 
 
-@pytest.mark.fidelity("version-replaced-ends-idle")
+@pytest.mark.fidelity("version-replaced")
 def test_draining_lets_the_request_under_way_end(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         await rig.result()

@@ -15,7 +15,7 @@ from tests.load.soak import soak
 AT_ONCE = 32
 
 
-@pytest.mark.fidelity("none-32-environments-once-no-request")
+@pytest.mark.fidelity("scaling-from-zero")
 def test_32_calls_at_once_from_none_are_each_in_an_environment_of_its_own(
     start: Callable[..., Any], functions: Path, tmp_path: Path
 ) -> None:
@@ -37,7 +37,7 @@ def test_32_calls_at_once_from_none_are_each_in_an_environment_of_its_own(
 
 
 @pytest.mark.fault(25)
-@pytest.mark.fidelity("concurrency-counts-requests-flight")
+@pytest.mark.fidelity("concurrency")
 def test_fault_25_beyond_a_reservation_requests_are_turned_away_and_the_rest_is_free(
     start: Callable[..., Any], functions: Path
 ) -> None:
@@ -52,7 +52,7 @@ def test_fault_25_beyond_a_reservation_requests_are_turned_away_and_the_rest_is_
 
 
 @pytest.mark.fault(27)
-@pytest.mark.fidelity("thousands-requests-environments")
+@pytest.mark.fidelity("thousands-of-requests")
 def test_fault_27_a_soak_loses_only_killed_requests_and_leaves_nothing_behind() -> None:
     figures = soak(3000, 60)
     assert (figures.requests, figures.faults()) == (3000, [])

@@ -60,7 +60,7 @@ def kill(pid: int, limit_s: float = 30.0) -> None:
         ("/missing", "Runtime.ImportModuleError: Unable to import module 'nowhere'"),
     ],
 )
-@pytest.mark.fidelity("failing-init-runs-again-inside")
+@pytest.mark.fidelity("failing-init")
 def test_fault_24_failing_init_is_500_and_tried_again_by_the_next_request(failing: Any, path: str, said: str) -> None:
     for _ in range(2):
         failed = failing.get(path)
@@ -69,14 +69,14 @@ def test_fault_24_failing_init_is_500_and_tried_again_by_the_next_request(failin
 
 
 @pytest.mark.fault(24)
-@pytest.mark.fidelity("failing-init-runs-again-inside")
+@pytest.mark.fidelity("failing-init")
 def test_fault_24_init_that_fails_once_is_tried_again_inside_the_invocation(failing: Any) -> None:
     assert failing.get("/once").body == b"now it works"
     wait_for_log(failing, "Phase: init\tStatus: error\tError Type: RuntimeError")
 
 
 @pytest.mark.fault(24)
-@pytest.mark.fidelity("init-longer-than-10-s-cut-off-run")
+@pytest.mark.fidelity("init-timeout")
 def test_fault_24_init_over_its_limit_runs_again_under_the_functions_timeout(failing: Any) -> None:
     assert failing.get("/slow").body == b"slow, but there"
     wait_for_log(failing, "Phase: init\tStatus: timeout")
@@ -86,9 +86,9 @@ def test_fault_24_init_over_its_limit_runs_again_under_the_functions_timeout(fai
 
 
 @pytest.mark.fidelity(
-    "autopublishalias-http-api-calls",
-    "hooks-before-snapshot-run-once",
-    "aws-lambda-initialization-type-snap",
+    "autopublishalias",
+    "snapshot-hooks",
+    "initialization-type-snap-start",
 )
 def test_environments_are_forks_of_one_initialised_process(snapstart: Any) -> None:
     assert snapstart.get("/hooked").status == 200
@@ -133,7 +133,7 @@ def echo_url() -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.fidelity("connection-was-open-snapshot-closed")
+@pytest.mark.fidelity("snapshot-connections")
 def test_connections_of_the_snapshot_are_cut_in_each_environment(
     start: Callable[..., Any], functions: Path, echo_url: str
 ) -> None:
@@ -180,7 +180,7 @@ def test_a_forked_environment_that_ends_costs_its_own_request(snapstart: Any) ->
     assert snapstart.get("/hooked").json["parent"] == parent
 
 
-@pytest.mark.fidelity("if-initialised-process-dies-made")
+@pytest.mark.fidelity("snapshot-process-dies")
 def test_a_killed_template_process_is_made_again_and_its_environments_live_on(snapstart: Any) -> None:
     first = snapstart.get("/hooked").json
     with ThreadPoolExecutor(2) as clients:
@@ -200,7 +200,7 @@ def test_a_killed_template_process_is_made_again_and_its_environments_live_on(sn
     assert first["parent"] not in new
 
 
-@pytest.mark.fidelity("threads-fork-would-lose-reported")
+@pytest.mark.fidelity("threads-before-fork")
 def test_threads_alive_at_the_snapshot_are_reported_and_nothing_hangs(snapstart: Any) -> None:
     for _ in range(2):
         answer = snapstart.get("/threaded")
@@ -209,7 +209,7 @@ def test_threads_alive_at_the_snapshot_are_reported_and_nothing_hangs(snapstart:
 
 
 @pytest.mark.fault(24)
-@pytest.mark.fidelity("failing-init-hook-error-request-hook")
+@pytest.mark.fidelity("failing-hooks")
 def test_fault_24_failing_snapshot_and_failing_restore_are_500(snapstart: Any) -> None:
     for path, said in (("/broken", "ValueError: no snapshot of this"), ("/restore", "OSError: can't be restored")):
         for _ in range(2):
@@ -225,7 +225,7 @@ def test_fault_24_failing_snapshot_and_failing_restore_are_500(snapstart: Any) -
         time.sleep(0.05)
 
 
-@pytest.mark.fidelity("invoke-version-being-made-409")
+@pytest.mark.fidelity("invoke-pending-version")
 def test_a_version_that_is_being_made_is_409_and_one_that_is_restored_is_waited_for(
     start: Callable[..., Any], functions: Path
 ) -> None:

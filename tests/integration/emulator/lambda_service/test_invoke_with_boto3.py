@@ -12,7 +12,7 @@ import pytest
 from tests.integration.emulator.lambda_client import invoke, until
 
 
-@pytest.mark.fidelity("invoke-event-202-dryrun-204-log-tail")
+@pytest.mark.fidelity("invoke-types")
 def test_a_function_is_invoked_and_says_how_it_went(client: Any) -> None:
     body, answer = invoke(client, "Plain", {"ä": [1]})
     assert (body["event"], body["version"], body["greeting"]) == ({"ä": [1]}, "$LATEST", "hello")
@@ -77,7 +77,7 @@ def test_a_dry_run_only_looks(client: Any) -> None:
         invoke(client, "Nobody", InvocationType="DryRun")
 
 
-@pytest.mark.fidelity("events-over-6-mb-413-limit-no-json")
+@pytest.mark.fidelity("invoke-event-refused")
 def test_requests_over_the_limit_are_refused_and_the_largest_are_not(client: Any) -> None:
     for kind, limit, status in (("RequestResponse", 6_291_456, 200), ("Event", 1_048_576, 202)):
         largest = '"' + "x" * (limit - 2) + '"'
@@ -88,7 +88,7 @@ def test_requests_over_the_limit_are_refused_and_the_largest_are_not(client: Any
             client.invoke(**asked, Payload=largest + " ")
 
 
-@pytest.mark.fidelity("events-over-6-mb-413-limit-no-json")
+@pytest.mark.fidelity("invoke-event-refused")
 def test_what_is_no_json_is_refused(client: Any) -> None:
     for payload in (b"{", b"\xff", b"NaN", b"{} {}"):
         with pytest.raises(client.exceptions.InvalidRequestContentException, match="Could not parse request body"):
@@ -96,7 +96,7 @@ def test_what_is_no_json_is_refused(client: Any) -> None:
 
 
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (2, 3), (9, 3)])
-@pytest.mark.fidelity("asynchronous-event-fails-tried-twice")
+@pytest.mark.fidelity("asynchronous-retries")
 def test_an_event_is_accepted_at_once_and_tried_three_times(
     client: Any, server: Any, tmp_path: Path, failures: int, attempts: int
 ) -> None:
@@ -111,7 +111,7 @@ def test_an_event_is_accepted_at_once_and_tried_three_times(
         invoke(client, "Nobody", InvocationType="Event")
 
 
-@pytest.mark.fidelity("asynchronous-event-fails-tried-twice")
+@pytest.mark.fidelity("asynchronous-retries")
 def test_an_event_invoke_config_says_how_often_an_event_is_tried(client: Any, tmp_path: Path) -> None:
     function = {"FunctionName": "Plain"}
     with pytest.raises(client.exceptions.ResourceNotFoundException):

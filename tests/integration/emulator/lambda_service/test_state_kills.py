@@ -91,7 +91,7 @@ def facts(operations: Operations) -> list[str]:
     return found
 
 
-@pytest.mark.fidelity("all-survives-restart-kill-9-any-step")
+@pytest.mark.fidelity("state-survives-kill")
 def test_kill_9_before_any_step_on_disk_leaves_the_old_state_or_the_new(tmp_path: Path) -> None:
     def run(root: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
         for name in ("one", "two", "layer"):

@@ -44,7 +44,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         sink.close()
 
 
-@pytest.mark.fidelity("deployment-publishes-initialises")
+@pytest.mark.fidelity("deployment")
 def test_a_deployment_under_load_loses_nothing_and_requests_end_where_they_began(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -91,7 +91,7 @@ def test_code_that_was_changed_in_the_store_is_not_run_after_a_restart(project: 
     run(scenario())
 
 
-@pytest.mark.fidelity("deployment-publishes-initialises")
+@pytest.mark.fidelity("deployment")
 def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -130,7 +130,7 @@ def test_a_version_that_is_deleted_while_it_is_deployed_ends_the_deployment_alon
     run(scenario())
 
 
-@pytest.mark.fidelity("each-request-drawn-weight")
+@pytest.mark.fidelity("weights-drawn")
 def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(project: Project) -> None:
     """The draws are those of a seeded generator, so the shares are known to the request."""
 
@@ -165,7 +165,7 @@ def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(projec
 
 
 @pytest.mark.parametrize("project", [False], indirect=True)
-@pytest.mark.fidelity("faults-purpose-under-fis-names")
+@pytest.mark.fidelity("faults-on-purpose")
 def test_a_canary_that_fails_on_purpose_costs_its_own_share_and_ends_with_the_rollback(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -185,7 +185,7 @@ def test_a_canary_that_fails_on_purpose_costs_its_own_share_and_ends_with_the_ro
     run(scenario())
 
 
-@pytest.mark.fidelity("published-version-never-changes-code")
+@pytest.mark.fidelity("published-version-fixed")
 def test_editing_the_source_changes_no_version_until_it_is_deployed(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -204,7 +204,7 @@ def test_editing_the_source_changes_no_version_until_it_is_deployed(project: Pro
     run(scenario())
 
 
-@pytest.mark.fidelity("start-deploys-template-new-since")
+@pytest.mark.fidelity("start-deploys-changes")
 def test_what_changed_while_the_emulator_was_off_is_deployed_by_the_start(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -224,7 +224,7 @@ def test_what_changed_while_the_emulator_was_off_is_deployed_by_the_start(projec
     run(scenario())
 
 
-@pytest.mark.fidelity("request-whose-caller-gone-still")
+@pytest.mark.fidelity("caller-gone")
 def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -257,7 +257,7 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
 
 
 @pytest.mark.parametrize("project", [False], indirect=True)
-@pytest.mark.fidelity("deleted-function-reserved")
+@pytest.mark.fidelity("deleted-function")
 def test_a_deleted_function_gives_its_concurrency_back(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -270,7 +270,7 @@ def test_a_deleted_function_gives_its_concurrency_back(project: Project) -> None
     run(scenario())
 
 
-@pytest.mark.fidelity("version-replaced-ends-idle")
+@pytest.mark.fidelity("version-replaced")
 def test_environments_end_once_no_alias_leads_to_their_version(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
@@ -313,7 +313,7 @@ def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Proj
     run(scenario())
 
 
-@pytest.mark.fidelity("published-version-snapstart-pending")
+@pytest.mark.fidelity("snapstart-pending")
 def test_a_published_version_says_when_its_snapshot_is_ready(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:

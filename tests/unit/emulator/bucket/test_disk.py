@@ -88,7 +88,7 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
 
 
 @pytest.mark.parametrize("mine", ["notes.tmp", "buckets/holiday/photo.tmp", "src/build.tmp"])
-@pytest.mark.fidelity("folder-files-no-format-json-refused")
+@pytest.mark.fidelity("foreign-folder-refused")
 def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path, mine: str) -> None:
     (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / mine).write_text("mine")
@@ -105,7 +105,7 @@ def test_a_first_start_that_was_killed_may_be_repeated(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"lock", "format.json", "buckets"}
 
 
-@pytest.mark.fidelity("folder-files-no-format-json-refused")
+@pytest.mark.fidelity("foreign-folder-refused")
 def test_only_the_scraps_of_this_program_are_cleared(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     disk.prepare()

@@ -72,7 +72,7 @@ def bucket(tmp_path: Path) -> Iterator[Bucket]:
 
 @pytest.mark.fault(17)
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), TypeError("no JSON"), KeyError("bkt")])
-@pytest.mark.fidelity("disk-refuses-write-leaves-old-state")
+@pytest.mark.fidelity("disk-refuses-write")
 def test_fault_17_refused_write_undoes_every_kind_of_change(bucket: Bucket, tmp_path: Path, error: Exception) -> None:
     bucket.ask("PUT", "/bkt?versioning", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
     bucket.ask("PUT", "/bkt/k", b"old")
@@ -123,7 +123,7 @@ def look(bucket: Bucket, upload: str) -> list[Any]:
     return [(answer.status, answer.body) for answer in answers]
 
 
-@pytest.mark.fidelity("no-reader-sees-not-disk-yet")
+@pytest.mark.fidelity("durable-before-visible")
 def test_readers_wait_for_what_is_not_on_disk_yet_and_for_nothing_else(bucket: Bucket) -> None:
     bucket.ask("PUT", "/bkt/k", b"old")
     bucket.ask("PUT", "/bkt/other", b"other")
@@ -164,7 +164,7 @@ def test_unknown_uploads_and_broken_requests_are_s3_errors(bucket: Bucket) -> No
 @pytest.mark.fault(17)
 @pytest.mark.parametrize("damage", ["a flipped bit", "a lost file"])
 @pytest.mark.parametrize("versioned", [False, True])
-@pytest.mark.fidelity("bucket-whose-settings-damaged-lost")
+@pytest.mark.fidelity("bucket-settings-lost")
 def test_fault_17_damaged_bucket_settings_cost_no_object(
     bucket: Bucket, tmp_path: Path, damage: str, versioned: bool
 ) -> None:
@@ -196,7 +196,7 @@ def test_fault_17_damaged_bucket_settings_cost_no_object(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
-@pytest.mark.fidelity("target-may-read-two-ways-refused-400")
+@pytest.mark.fidelity("ambiguous-target")
 def test_a_target_that_two_readers_may_read_differently_is_refused(
     bucket: Bucket, method: str, target: str, code: bytes
 ) -> None:
@@ -223,7 +223,7 @@ class MisplacingMemory(MotoMemory):
         return super().answer(request)
 
 
-@pytest.mark.fidelity("target-may-read-two-ways-refused-400")
+@pytest.mark.fidelity("ambiguous-target")
 def test_an_accepted_put_that_memory_does_not_hold_is_an_error(bucket: Bucket) -> None:
     memory = MisplacingMemory()
     bucket.store = WriteThrough(bucket.disk, memory)
@@ -249,7 +249,7 @@ LOG_POLICY = (
 )
 
 
-@pytest.mark.fidelity("settings-come-back-order-they-accept")
+@pytest.mark.fidelity("settings-order")
 def test_settings_that_need_other_settings_or_a_later_bucket_come_back(
     bucket: Bucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,7 +267,7 @@ def test_settings_that_need_other_settings_or_a_later_bucket_come_back(
     assert not caplog.records
 
 
-@pytest.mark.fidelity("settings-come-back-order-they-accept")
+@pytest.mark.fidelity("settings-order")
 def test_a_setting_that_can_no_longer_be_replayed_is_logged(
     bucket: Bucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -129,7 +129,7 @@ def statement(effect: str, resource: Any, action: Any = "execute-api:Invoke") ->
         ([{"Effect": "Allow", "NotAction": "execute-api:*", "Resource": "*"}], False),
     ],
 )
-@pytest.mark.fidelity("lambda-authorizers-formats-1-0-2-0")
+@pytest.mark.fidelity("lambda-authorizers")
 def test_a_policy_is_held_against_the_route(statements: Any, expected: bool) -> None:
     document = {"Version": "2012-10-17", "Statement": statements}
     assert allows(document, ARN) is expected
@@ -156,7 +156,7 @@ def test_a_policy_that_says_nothing_is_an_error(document: Any) -> None:
         read_answer(POLICY, json.dumps({"principalId": "p", "policyDocument": document}).encode())
 
 
-@pytest.mark.fidelity("answers-kept-values-identity-sources")
+@pytest.mark.fidelity("authorizer-cache")
 def test_answers_are_kept_by_identity_for_their_time() -> None:
     now = [0.0]
     cache = AnswerCache(lambda: now[0])

@@ -28,7 +28,7 @@ def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
     return build_event_v1(request, match, IDENTITY, EventSource("Api", "1", "dev", {}))
 
 
-@pytest.mark.fidelity("payload-format-1-0-where-integration")
+@pytest.mark.fidelity("payload-format-1")
 def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
     made = event()
     assert made["headers"] == {
@@ -65,7 +65,7 @@ def test_a_full_request() -> None:
     assert (made["body"], made["isBase64Encoded"]) == ("/w==", True)
 
 
-@pytest.mark.fidelity("payload-format-1-0-where-integration")
+@pytest.mark.fidelity("payload-format-1")
 def test_a_few_headers_are_written_in_awss_way() -> None:
     made = event(
         headers=[
@@ -80,7 +80,7 @@ def test_a_few_headers_are_written_in_awss_way() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.fidelity("lambda-authorizers-formats-1-0-2-0")
+@pytest.mark.fidelity("lambda-authorizers")
 def test_what_an_authorizer_is_asked() -> None:
     authorizer = Authorizer("A", "F", payload_format="1.0")
     asked = authorizer_event(authorizer, event(), ["a", "b"], "arn")

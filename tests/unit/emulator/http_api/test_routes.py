@@ -36,7 +36,7 @@ def found(routes: RouteTable, method: str, path: str) -> tuple[str, dict[str, st
         ("GET /", "$default", {}),
     ],
 )
-@pytest.mark.fidelity("plain-segments-before-parameters")
+@pytest.mark.fidelity("route-precedence")
 def test_the_guides_example(request_line: str, key: str, parameters: dict[str, str]) -> None:
     assert found(table(*GUIDE), *request_line.split(" ")) == (key, parameters)
 
@@ -62,13 +62,13 @@ def test_order_of_routes_does_not_matter() -> None:
         (["GET /"], "GET /", "GET /"),
     ],
 )
-@pytest.mark.fidelity("plain-segments-before-parameters")
+@pytest.mark.fidelity("route-precedence")
 def test_precedence(keys: list[str], request_line: str, expected: str | None) -> None:
     match = found(table(*keys), *request_line.split(" "))
     assert (None if match is None else match[0]) == expected
 
 
-@pytest.mark.fidelity("rawpath-path-decoded-raw-query-not")
+@pytest.mark.fidelity("raw-path")
 def test_parameters_are_decoded_after_matching() -> None:
     routes = table("GET /items/{id}", "GET /files/{p+}")
     assert found(routes, "GET", "/items/a%2Fb%20c") == ("GET /items/{id}", {"id": "a/b c"})

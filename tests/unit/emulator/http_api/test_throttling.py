@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.fidelity("throttling-token-bucket")
+@pytest.mark.fidelity("route-throttling")
 def test_a_burst_and_then_the_rate() -> None:
     clock = Clock()
     bucket = TokenBucket(Throttle(rate=2, burst=3), clock)

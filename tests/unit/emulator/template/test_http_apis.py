@@ -9,7 +9,7 @@ from emulator.template.project import UnsupportedError
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, by_hand
 
 
-@pytest.mark.fidelity("http-apis-events-inline-local")
+@pytest.mark.fidelity("http-api-definitions")
 def test_cors_authorizers_and_limits_of_a_sam_api(load) -> None:  # type: ignore[no-untyped-def]
     project = load(
         FUNCTIONS
@@ -58,7 +58,7 @@ def test_cors_authorizers_and_limits_of_a_sam_api(load) -> None:  # type: ignore
     assert (routes["$default"].authorizer, routes["$default"].payload_format) == (asked, "1.0")
 
 
-@pytest.mark.fidelity("http-apis-events-inline-local")
+@pytest.mark.fidelity("http-api-definitions")
 def test_resources_written_by_hand(load) -> None:  # type: ignore[no-untyped-def]
     project = load(
         by_hand(
@@ -126,7 +126,7 @@ def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  #
     assert [(route.key, route.qualifier) for route in api.routes] == [("GET /a", None)]
 
 
-@pytest.mark.fidelity("several-stages-api-told-apart-first")
+@pytest.mark.fidelity("several-stages")
 def test_a_stage_variable_names_the_alias(load) -> None:  # type: ignore[no-untyped-def]
     uri = '!Join ["", [!GetAtt F.Arn, ":${stageVariables.alias}"]]'
     stage = "ApiId: !Ref Api, StageName: next, StageVariables: {alias: '1'}"

@@ -49,7 +49,7 @@ def test_a_document_says_in_place_what_cannot_be_resolved() -> None:
     assert resolved["b"] == Unresolvable("Ref 'Unknown' names no parameter and no resource")
 
 
-@pytest.mark.fidelity("intrinsic-functions-fn-length-fn")
+@pytest.mark.fidelity("intrinsic-functions")
 def test_the_language_extensions(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     text = FUNCTIONS.replace(
         "Properties: {AutoPublishAlias: live}",

@@ -62,7 +62,7 @@ def test_resources_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert list(load_template(path, {}, "us-east-1").document["Resources"])[: len(names)] == names
 
 
-@pytest.mark.fidelity("http-apis-events-inline-local")
+@pytest.mark.fidelity("http-api-definitions")
 def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     definition = f"""
         openapi: 3.0.1

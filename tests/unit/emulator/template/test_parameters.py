@@ -22,7 +22,7 @@ from tests.unit.emulator.template.template_pieces import FUNCTIONS
         ("Type: AWS::SSM::Parameter::Value<List<String>>, Default: /a/b", "x,y", ["x", "y"]),
     ],
 )
-@pytest.mark.fidelity("parameters-every-type-checked")
+@pytest.mark.fidelity("template-parameters")
 def test_parameters_of_every_type(load, declared: str, given: str | None, expected: object) -> None:  # type: ignore[no-untyped-def]
     from samtranslator.yaml_helper import yaml_parse
 
@@ -46,7 +46,7 @@ def test_parameters_of_every_type(load, declared: str, given: str | None, expect
         ("Type: AWS::SSM::Parameter::Value<String>, Default: /a/b", None, "SSM parameter store"),
     ],
 )
-@pytest.mark.fidelity("parameters-every-type-checked")
+@pytest.mark.fidelity("template-parameters")
 def test_a_parameter_that_is_not_allowed(load, declared: str, given: str | None, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ParameterError, match=message):
         load(f"Parameters: {{P: {{{declared}}}}}" + FUNCTIONS, **({} if given is None else {"P": given}))

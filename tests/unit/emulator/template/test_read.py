@@ -9,7 +9,7 @@ import pytest
 from tests.unit.emulator.template.template_pieces import FUNCTION, by_hand
 
 
-@pytest.mark.fidelity("intrinsic-functions-fn-length-fn")
+@pytest.mark.fidelity("intrinsic-functions")
 def test_everything_that_a_project_is(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     project = load(
         """

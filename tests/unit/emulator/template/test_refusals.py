@@ -98,7 +98,7 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
         (FUNCTIONS + "  Fn::ForEach::All: [X, [a], {}]\n", "Fn::ForEach::All", "write the resources out"),
     ],
 )  # fmt: skip
-@pytest.mark.fidelity("refused-resource-property")
+@pytest.mark.fidelity("refused-properties")
 def test_what_is_not_imitated_is_named(load, text: str, resource: str, named: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnsupportedError, match=named) as refused:
         load(text)
@@ -131,7 +131,7 @@ def test_what_is_not_imitated_is_named(load, text: str, resource: str, named: st
         ),
     ],
 )
-@pytest.mark.fidelity("refused-resource-property")
+@pytest.mark.fidelity("refused-properties")
 def test_what_is_not_imitated_of_a_function_is_named(load, text: str, resource: str, name: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnsupportedError) as refused:
         load(text)

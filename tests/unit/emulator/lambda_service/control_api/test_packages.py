@@ -19,7 +19,7 @@ from emulator.lambda_service.control_api import packages
 from emulator.lambda_service.control_api.packages import CodeBucket, receive, unpack
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
-pytestmark = pytest.mark.fidelity("code-zip-file-up-50-mb-bucket-up-250")
+pytestmark = pytest.mark.fidelity("code-upload")
 
 NOWHERE = CodeBucket(None)
 

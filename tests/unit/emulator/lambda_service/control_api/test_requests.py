@@ -84,7 +84,7 @@ def test_parameters_come_from_path_query_and_body() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'{"Publish": "yes"}', b'{"ZipFile": 1}', b"\xff"])
-@pytest.mark.fidelity("breaks-limit-model")
+@pytest.mark.fidelity("model-limits")
 def test_what_is_of_another_type_is_a_serialization_error(body: bytes) -> None:
     with pytest.raises(LambdaApiError) as refused:
         parameters("PUT", f"{FUNCTION}/code", body)
@@ -104,7 +104,7 @@ def test_what_is_of_another_type_is_a_serialization_error(body: bytes) -> None:
         ("GET", "/2015-03-31/functions/a%20b", None, "at 'functionName' failed to satisfy constraint"),
     ],
 )  # fmt: skip
-@pytest.mark.fidelity("breaks-limit-model")
+@pytest.mark.fidelity("model-limits")
 def test_what_is_not_within_its_limits_is_a_validation_error(method: str, path: str, body: object, said: str) -> None:
     with pytest.raises(LambdaApiError) as refused:
         parameters(method, path, body)

@@ -17,7 +17,7 @@ from emulator.template.project import FunctionSpec
 from tests.unit.emulator.lambda_service.control_plane.asking import ARN, PLACE, F, refusal
 
 
-@pytest.mark.fidelity("aliases-names-weights-most-further")
+@pytest.mark.fidelity("alias-weights")
 def test_aliases(operations: Operations) -> None:
     operations.versions.publish(**F)
     operations.functions.update_configuration(**F, changes={"Timeout": 4})
@@ -61,7 +61,7 @@ def test_aliases(operations: Operations) -> None:
         ({"weights": {"2": 0.1}, "function_version": "$LATEST"}, "InvalidParameterValueException", 400),
     ],
 )
-@pytest.mark.fidelity("aliases-names-weights-most-further")
+@pytest.mark.fidelity("alias-weights")
 def test_aliases_that_are_refused(operations: Operations, arguments: dict[str, Any], code: str, status: int) -> None:
     operations.versions.publish(**F)
     operations.functions.update_configuration(**F, changes={"Timeout": 4})
@@ -74,7 +74,7 @@ def test_aliases_that_are_refused(operations: Operations, arguments: dict[str, A
 
 
 @given(weight=st.floats(0, 1), draws=st.lists(st.floats(0, 1, exclude_max=True), max_size=20))
-@pytest.mark.fidelity("each-request-drawn-weight")
+@pytest.mark.fidelity("weights-drawn")
 def test_the_weight_is_the_share_of_draws(weight: float, draws: list[float], pair: Operations) -> None:
     pair.aliases.update(**F, name="live", routing_config={"AdditionalVersionWeights": {"2": weight}})
     versions = [pair.catalogue.resolve("hello", "live", draw).function.version for draw in draws]
@@ -97,7 +97,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
     operations.close()
 
 
-@pytest.mark.fidelity("reserved-concurrency-leaves-100-1")
+@pytest.mark.fidelity("reserved-concurrency")
 def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Operations) -> None:
     invalid = ("InvalidParameterValueException", 400)
     put, provision = (

@@ -27,7 +27,7 @@ def content_of(folder: Path) -> dict[str, bytes]:
 FILES = {"app.py": b"print(1)\n", "pkg/__init__.py": b"", "pkg/data/é.bin": bytes(range(256)) * 9000}
 
 
-@pytest.mark.fidelity("published-version-never-changes-code")
+@pytest.mark.fidelity("published-version-fixed")
 def test_a_copy_has_the_sources_files_and_does_not_change_with_them(tmp_path: Path) -> None:
     source, store = fill(tmp_path / "source", FILES), CodeStore(tmp_path / "store")
     first = store.put(source)

@@ -12,7 +12,7 @@ from tests.unit.emulator.lambda_service.control_plane.asking import ARN, PLACE, 
 
 @pytest.mark.parametrize("name", ["hello", ARN, "123456789012:function:hello", "123456789012:hello", "function:hello"])
 @pytest.mark.parametrize("qualifier", [None, "live", "$LATEST", "7"])
-@pytest.mark.fidelity("functions-named-name-partial-arn-arn")
+@pytest.mark.fidelity("function-names")
 def test_every_way_to_name_a_function(name: str, qualifier: str | None) -> None:
     assert PLACE.parse(name, qualifier) == ("hello", qualifier)
     if qualifier is not None:
@@ -31,7 +31,7 @@ def test_every_way_to_name_a_function(name: str, qualifier: str | None) -> None:
         ("210987654321:function:hello", None, "ResourceNotFoundException"),
     ],
 )
-@pytest.mark.fidelity("functions-named-name-partial-arn-arn")
+@pytest.mark.fidelity("function-names")
 def test_names_that_are_refused(name: str, qualifier: str | None, code: str) -> None:
     assert refusal(PLACE.parse, function_name=name, qualifier=qualifier)[0] == code
 

@@ -46,7 +46,7 @@ def test_unknown_functions_versions_and_aliases_are_404_with_their_arn(operation
     assert refusal(lambda: operations.catalogue.resolve("hello", "9", 0.0))[:2] == not_found
 
 
-@pytest.mark.fidelity("publishversion-unchanged-code")
+@pytest.mark.fidelity("publish-unchanged-code")
 def test_publishing_is_idempotent_gives_latest_a_new_revision_and_checks_what_it_is_told(
     operations: Operations,
 ) -> None:
@@ -71,7 +71,7 @@ def test_publishing_is_idempotent_gives_latest_a_new_revision_and_checks_what_it
     assert operations.functions.get_configuration(**F)["Description"] == "two"
 
 
-@pytest.mark.fidelity("publishversion-unchanged-code")
+@pytest.mark.fidelity("publish-unchanged-code")
 def test_numbers_are_not_used_again_even_by_a_function_that_comes_back(
     operations: Operations, spec: FunctionSpec
 ) -> None:
@@ -84,7 +84,7 @@ def test_numbers_are_not_used_again_even_by_a_function_that_comes_back(
     assert operations.versions.publish(**F)["Version"] == "3"
 
 
-@pytest.mark.fidelity("update-while-another-progress-409")
+@pytest.mark.fidelity("concurrent-updates")
 def test_updating_code(operations: Operations, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     folder.mkdir()
@@ -124,7 +124,7 @@ def test_updating_code(operations: Operations, tmp_path: Path) -> None:
         ({"Layers": ["arn:aws:lambda:eu-west-1:123456789012:layer:none:1"]}, "ResourceNotFoundException"),
     ],
 )
-@pytest.mark.fidelity("updatefunctionconfiguration-aws")
+@pytest.mark.fidelity("update-configuration")
 def test_configurations_that_are_refused_change_nothing(
     operations: Operations, changes: dict[str, Any], code: str
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_changed_configuration_is_what_runs(operations: Operations) -> None:
     assert operations.catalogue.resolve("hello", "1", 0.0).function.spec.timeout_s == 3
 
 
-@pytest.mark.fidelity("layers-have-versions-new-when-their")
+@pytest.mark.fidelity("layer-versions")
 def test_layers_have_versions_of_their_own(reopen: Any, spec: FunctionSpec, tmp_path: Path) -> None:
     layer = tmp_path / "layer"
     layer.mkdir()

@@ -20,7 +20,7 @@ from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.function_version import LATEST
 from emulator.template.project import FunctionSpec
 
-pytestmark = pytest.mark.fidelity("aliases-names-weights-most-further")
+pytestmark = pytest.mark.fidelity("alias-weights")
 
 F = {"function_name": "f"}
 ALIASES = st.sampled_from(["live", "beta"])

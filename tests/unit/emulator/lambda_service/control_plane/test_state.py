@@ -30,7 +30,7 @@ def everything(operations: Operations) -> list[object]:
     ]
 
 
-@pytest.mark.fidelity("start-deploys-template-new-since")
+@pytest.mark.fidelity("start-deploys-changes")
 def test_a_restart_keeps_everything(operations: Operations, reopen: object, spec: FunctionSpec) -> None:
     name = {"function_name": "hello"}
     operations.versions.publish(**name, description="first")
@@ -87,7 +87,7 @@ def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: ob
         ),
     ],
 )
-@pytest.mark.fidelity("all-survives-restart-kill-9-any-step")
+@pytest.mark.fidelity("state-survives-kill")
 def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Path, content: str, words: str) -> None:
     root = tmp_path / "state"
     root.mkdir()
@@ -111,7 +111,7 @@ def test_code_that_is_gone_is_said_with_its_versions(operations: Operations, reo
         reopen()  # type: ignore[operator]
 
 
-@pytest.mark.fidelity("all-survives-restart-kill-9-any-step")
+@pytest.mark.fidelity("state-survives-kill")
 def test_a_folder_in_use_is_refused(operations: Operations, tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"another emulator keeps its functions in .*--state-dir"):
         open_operations(tmp_path / "state", PLACE, utc_now)

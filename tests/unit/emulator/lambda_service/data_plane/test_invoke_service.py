@@ -30,13 +30,13 @@ from emulator.template.project import FunctionSpec
         (-11, "Runtime exited with error: signal: segmentation fault"),
     ],
 )
-@pytest.mark.fidelity("os-exit-crash-signal-cost-request")
+@pytest.mark.fidelity("crash-costs-one-request")
 def test_how_a_process_ended_is_said_as_lambda_does(status: int | None, words: str) -> None:
     payload = json.loads(invocation.exited("id", status))
     assert payload == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: id Error: {words}"}
 
 
-@pytest.mark.fidelity("function-variables-working-folder", "there-no-x-ray-daemon-so-functions")
+@pytest.mark.fidelity("function-surroundings", "no-x-ray-daemon")
 def test_variables_of_a_function(tmp_path: Path) -> None:
     layer = tmp_path / "layer"
     (layer / "python").mkdir(parents=True)

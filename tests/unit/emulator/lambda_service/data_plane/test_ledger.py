@@ -22,7 +22,7 @@ def claims(ledger: ConcurrencyLedger, function: str, most: int = 2000) -> tuple[
     raise AssertionError("never refused")
 
 
-@pytest.mark.fidelity("concurrency-counts-requests-flight")
+@pytest.mark.fidelity("concurrency")
 def test_a_reservation_is_a_cap_and_is_taken_out_of_the_rest() -> None:
     ledger = ConcurrencyLedger(200)
     ledger.set_reserved("a", 60)
@@ -85,7 +85,7 @@ def test_whatever_changes_meanwhile_nothing_is_counted_twice_or_lost(steps: list
     assert claims(ledger, "a")[0] == 20
 
 
-@pytest.mark.fidelity("most-1-000-new-environments-10")
+@pytest.mark.fidelity("scaling-rate")
 def test_a_thousand_environments_in_ten_seconds_and_function() -> None:
     now = [0.0]
     burst = BurstRate(lambda: now[0])

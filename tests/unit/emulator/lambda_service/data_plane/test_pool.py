@@ -92,7 +92,7 @@ class Rig:
         return invocation
 
 
-@pytest.mark.fidelity("request-waits-served-whichever")
+@pytest.mark.fidelity("waiting-request")
 def test_the_first_free_environment_takes_the_oldest_request() -> None:
     async def scenario() -> None:
         rig = Rig()
@@ -174,7 +174,7 @@ def test_a_reset_environment_is_used_before_one_is_added_and_after_the_idle_ones
     asyncio.run(scenario())
 
 
-@pytest.mark.fidelity("version-replaced-ends-idle")
+@pytest.mark.fidelity("version-replaced")
 def test_draining_stops_the_idle_at_once_and_the_busy_after_their_answers() -> None:
     async def scenario() -> None:
         rig = Rig()
@@ -280,7 +280,7 @@ def test_the_pauses_double_up_to_a_minute() -> None:
 
 
 @given(st.lists(st.integers(0, 6), max_size=80), st.integers(1, 5))
-@pytest.mark.fidelity("request-time-each-environment-new")
+@pytest.mark.fidelity("one-request-per-environment")
 def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list[int], burst: int) -> None:
     async def scenario() -> None:
         rig = Rig(burst)

@@ -75,7 +75,7 @@ def delivered(rig: Rig) -> Rig:
         (["throttled", "bad", "throttled", "good"], [1, 60, 2]),
     ],
 )  # fmt: skip
-@pytest.mark.fidelity("asynchronous-event-fails-tried-twice")
+@pytest.mark.fidelity("asynchronous-retries")
 def test_an_event_is_tried_until_it_succeeds(
     outcomes: Sequence[Outcome], waits: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -60,7 +60,7 @@ STREAM = (
 
 
 @given(st.lists(st.integers(1, 60), max_size=40))
-@pytest.mark.fidelity("aws-own-runtime-client-awslambdaric")
+@pytest.mark.fidelity("awslambdaric")
 def test_the_runtime_api_reads_requests_however_they_are_cut(cuts: list[int]) -> None:
     told, transport = Told(), FakeTransport()
     connection = _Connection(RuntimeApi(told))
@@ -92,7 +92,7 @@ def test_an_invocation_is_sent_whatever_its_trace_id_holds() -> None:
     assert transport.written.endswith(b"Lambda-Runtime-Trace-Id: Root=??\r\n\r\n{}")
 
 
-@pytest.mark.fidelity("answer-over-6-291-556-bytes-function")
+@pytest.mark.fidelity("answer-too-large")
 def test_an_answer_over_the_limit_is_counted_and_not_kept() -> None:
     told, transport = Told(), FakeTransport()
     connection = _Connection(RuntimeApi(told))
