@@ -8,13 +8,13 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from emulator.child import ChildStartError, EmulatorChild
 from peerloan.errors import PortTakenError, StackError, StackRunsError
 from peerloan.files import make_folder, write_whole, writing
 from peerloan.workplace import PROJECT, read_running, running_file, try_lock
@@ -44,7 +44,7 @@ class Stack:
         self._state_dir = state_dir
         self._bucket = bucket
         self._environ = environ
-        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._children: list[tuple[str, EmulatorChild]] = []
         self._notes: dict[str, Any] = {"pid": os.getpid()}
         self._lock: IO[bytes] | None = None
 
@@ -68,7 +68,7 @@ class Stack:
         arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket"), "--bucket", self._bucket]
         # The name that containers have for this machine.
         arguments += ["--allow-host", "host.docker.internal"]
-        url = self._start("bucket", [*hosts, *arguments])["url"]
+        url = str(self._start("bucket", [*hosts, *arguments])["url"])
         self._announce(bucket_url=url, bucket=self._bucket)
         return url
 
@@ -108,7 +108,7 @@ class Stack:
             arguments += ["--lambda-port", str(lambda_port)]
         urls = self._start("start-api", arguments)
         self._announce(api_url=urls["url"], **({"lambda_url": urls["lambda_url"]} if urls["lambda_url"] else {}))
-        return urls["url"]
+        return str(urls["url"])
 
     def wait(self, tell: Callable[[str], None]) -> None:
         """Wait forever; raise ``StackError`` when a process has ended by itself.
@@ -127,10 +127,10 @@ class Stack:
                     if line.startswith(_EMULATORS_OWN):
                         tell(line.removeprefix(_EMULATORS_OWN).decode("utf-8", "replace"))
             for name, child in self._children:
-                if child.poll() is not None:
-                    raise StackError(
-                        f"The process {name!r} ended by itself with code {child.returncode}:\n{self._last_words(name)}"
-                    )
+                code = child.exit_code()
+                if code is not None:
+                    last_words = self._last_words(name)
+                    raise StackError(f"The process {name!r} ended by itself with code {code}:\n{last_words}")
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -138,46 +138,22 @@ class Stack:
         if "bucket_url" in self._notes:
             running_file(self._state_dir).unlink(missing_ok=True)
         for _, child in reversed(self._children):
-            child.terminate()
-            try:
-                child.wait(_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-            if child.stdin is not None:
-                child.stdin.close()
+            child.stop(_STOP_LIMIT_S)
         self._children.clear()
         if self._lock is not None:
             self._lock.close()
 
-    def _start(self, command: str, arguments: Sequence[str]) -> dict[str, str]:
-        """Start a child and return the content of its ready file."""
-        with tempfile.TemporaryDirectory() as folder:
-            ready_file = Path(folder) / "ready.json"
-            words = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", str(ready_file)]
-            # A session of its own: Ctrl-C reaches this process alone, which then ends the others in order. The pipe on
-            # its standard input closes when this process ends, even by kill -9, and the child then ends, too.
-            with writing(self.log_file(command)):
-                log = self.log_file(command).open("wb")
-            child = subprocess.Popen(
-                [*words, "--life-fd", "0"],
-                env=self._environ,
-                cwd=PROJECT,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            log.close()
-            self._children.append((command, child))
-            deadline = time.monotonic() + _START_LIMIT_S
-            while time.monotonic() < deadline:
-                if ready_file.exists():
-                    return dict(json.loads(ready_file.read_text()))
-                if child.poll() is not None:
-                    raise StackError(f"The process {command!r} didn't start:\n{self._last_words(command)}")
-                time.sleep(0.02)
-        raise StackError(f"The process {command!r} wasn't ready within {_START_LIMIT_S:.0f} s.")
+    def _start(self, command: str, arguments: Sequence[str]) -> dict[str, Any]:
+        """Start a child and return what it tells once it is ready."""
+        with writing(self.log_file(command)):
+            log = self.log_file(command).open("wb")
+        with log:
+            child = EmulatorChild(command, arguments, output=log, environ=self._environ, folder=PROJECT)
+        self._children.append((command, child))
+        try:
+            return child.wait_ready(_START_LIMIT_S)
+        except ChildStartError as error:
+            raise StackError(f"The process {command!r} {error}:\n{self._last_words(command)}") from error
 
     def log_file(self, command: str) -> Path:
         """Return the file that a child's output goes to."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 
 from emulator.bucket.errors import BucketError
+from emulator.child import ChildStartError, EmulatorChild
 from emulator.cli.options import with_variables
 from emulator.cli.serve import Listening, ProjectOptions, read_project, serve
 from emulator.cli.serve_bucket import BucketOptions
@@ -55,48 +52,18 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
 
 @contextlib.asynccontextmanager
 async def _bucket_process(options: BucketOptions) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """Run the bucket; yield its URL and an event for its end. It ends with this process, after ``kill -9`` too."""
-    life_read, life_write = os.pipe()
-    # A pipe leaves nothing behind, however this process ends; a file would.
-    ready_read, ready_write = os.pipe()
-    command = [sys.executable, "-m", "emulator", "bucket", "--port", str(options.port)]
-    command += [f"--port-flag={options.port_flag}", "--data-dir", str(options.data_dir)]
-    command += ["--ready-file", f"/dev/fd/{ready_write}", "--life-fd", str(life_read)]
-    command += [word for host in options.hosts for word in ("--host", host)]
-    command += [word for bucket in options.buckets for word in ("--bucket", bucket)]
-    command += [word for name in options.allowed_hosts for word in ("--allow-host", name)]
-    # In a session of its own, so that Ctrl-C doesn't end the bucket before the functions.
-    process = subprocess.Popen(
-        command, pass_fds=(life_read, ready_write), stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    os.close(life_read)
-    os.close(ready_write)
+    """Run the bucket; yield its URL and an event for its end."""
+    arguments = ["--port", str(options.port), f"--port-flag={options.port_flag}", "--data-dir", str(options.data_dir)]
+    arguments += [word for host in options.hosts for word in ("--host", host)]
+    arguments += [word for bucket in options.buckets for word in ("--bucket", bucket)]
+    arguments += [word for name in options.allowed_hosts for word in ("--allow-host", name)]
+    child = EmulatorChild("bucket", arguments)
     ended = asyncio.Event()
-    watch_exit(process.pid, ended.set, otherwise=process.wait)
+    watch_exit(child.process.pid, ended.set, otherwise=child.process.wait)
     try:
-        yield await _wait_ready(ready_read), ended
+        facts = await asyncio.to_thread(child.wait_ready, _BUCKET_START_LIMIT_S)
+        yield str(facts["url"]), ended
+    except ChildStartError as error:
+        raise BucketProcessError(f"the bucket {error}") from error
     finally:
-        process.terminate()
-        try:
-            await asyncio.to_thread(process.wait, _BUCKET_STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        os.close(life_write)
-
-
-async def _wait_ready(ready_read: int) -> str:
-    reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ready_read, "rb", buffering=0)
-    )
-    try:
-        async with asyncio.timeout(_BUCKET_START_LIMIT_S):
-            line = await reader.readline()
-    except TimeoutError:
-        raise BucketProcessError(f"the bucket was not ready within {_BUCKET_START_LIMIT_S:.0f} s") from None
-    finally:
-        transport.close()
-    if not line:
-        raise BucketProcessError("the bucket could not be started")
-    return str(json.loads(line)["url"])
+        await asyncio.to_thread(child.stop, _BUCKET_STOP_LIMIT_S)

@@ -29,13 +29,11 @@ def test_unthrottled_lifts_the_limits_that_the_template_has() -> None:
 class DyingChild:
     """A process that has its log written line by line, and then ends."""
 
-    returncode = 1
-
     def __init__(self, log: Path, writes: list[bytes]) -> None:
         self._log = log
         self._writes = writes
 
-    def poll(self) -> int | None:
+    def exit_code(self) -> int | None:
         if not self._writes:
             return 1
         with self._log.open("ab") as file:
