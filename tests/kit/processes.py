@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 START_LIMIT_S = 60.0
 GENEROUS_S = 30.0
 
 
-@contextmanager
+def start_emulator(
+    ready_file: Path,
+    *arguments: str,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start ``python -m emulator`` and return the process and its URL once it is ready.
+
+    Parameters
+    ----------
+    log : Path, optional
+        Gets stderr; without it the process has the test's own.
+    env : mapping, optional
+        Further environment variables.
+    prepare : callable, optional
+        Called in the new process before the emulator runs, for instance to set a limit.
+    """
+    ready_file.unlink(missing_ok=True)
+    with contextlib.ExitStack() as files:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", *arguments, "--ready-file", str(ready_file)],
+            stdin=subprocess.DEVNULL,
+            stderr=None if log is None else files.enter_context(log.open("wb")),
+            env={**os.environ, **(env or {})},
+            preexec_fn=prepare,  # noqa: PLW1509 - tests start no threads that it could meet
+        )
+    if (
+        not wait_until(lambda: ready_file.exists() or process.poll() is not None, START_LIMIT_S)
+        or process.poll() is not None
+    ):
+        process.kill()
+        text = "" if log is None else log.read_text(errors="replace")
+        raise AssertionError(f"the emulator isn't ready (exit code {process.wait()}):\n{text}")
+    return process, str(json.loads(ready_file.read_text())["url"])
+
+
+@contextlib.contextmanager
 def emulator_process(folder: Path, command: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run ``python -m emulator COMMAND`` on a free port; yield the process and its URL."""
-    ready_file = folder / f"{command}-ready.json"
-    ready_file.unlink(missing_ok=True)
-    words: Sequence[str] = [sys.executable, "-m", "emulator", command, "--port", "0", "--ready-file", str(ready_file)]
-    if command != "bucket" and "--state-dir" not in arguments:
-        words = [*words, "--state-dir", str(folder / f"{command}-state")]
-    process = subprocess.Popen([*words, *arguments])
+    state = () if command == "bucket" else ("--state-dir", str(folder / f"{command}-state"))
+    process, url = start_emulator(folder / f"{command}-ready.json", command, "--port", "0", *state, *arguments)
     try:
-        yield process, _wait_for_url(process, ready_file)
+        yield process, url
     finally:
         process.terminate()
-        process.wait(timeout=10)
-
-
-def _wait_for_url(process: subprocess.Popen[bytes], ready_file: Path) -> str:
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if ready_file.exists():
-            return str(json.loads(ready_file.read_text())["url"])
-        time.sleep(0.02)
-    raise AssertionError(f"the process did not start (exit code {process.poll()})")
+        process.wait(timeout=GENEROUS_S)
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float = GENEROUS_S) -> bool:
@@ -51,11 +76,24 @@ def wait_until(condition: Callable[[], bool], limit_s: float = GENEROUS_S) -> bo
 
 def children(pid: int) -> set[int]:
     """Return the processes that a process has started and that still run."""
+    return {child for child, parent in _parents().items() if parent == pid}
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes that a process has started, and those that they have started."""
+    parents, family = _parents(), {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return family - {pid}
+
+
+def _parents() -> dict[int, int]:
+    """Return each process's parent."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    return {child for child, parent in parents.items() if parent == pid}
+    return parents
 
 
 def is_running(pid: int) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import os
 import resource
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +15,8 @@ from typing import Any
 import boto3
 import pytest
 
+from processes import descendants, start_emulator
 from tests.integration.emulator.lambda_client import ONE_ATTEMPT
-
-START_LIMIT_S = 30
 
 
 @dataclass
@@ -33,8 +28,7 @@ class Answer:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        found = [value for key, value in self.headers if key.lower() == name.lower()]
-        return found[0] if found else None
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     @property
     def json(self) -> Any:
@@ -43,7 +37,7 @@ class Answer:
 
 @dataclass
 class Running:
-    """A command that said that it is ready."""
+    """A command that is ready."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -62,7 +56,7 @@ class Running:
         host, port = self.url.removeprefix("http://").split(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=40)
         try:
-            connection.request(method, path, body, {name.replace("_", "-"): one for name, one in headers.items()})
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
             return Answer(response.status, response.getheaders(), response.read())
         finally:
@@ -70,14 +64,7 @@ class Running:
 
     def descendants(self) -> set[int]:
         """Return the processes that this one started, and those that they started."""
-        parents = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        found = {self.process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return found - {self.process.pid}
+        return descendants(self.process.pid)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -116,7 +103,6 @@ def _starter(folder: Path) -> Iterator[Start]:
     ) -> Running:
         number = len(started)
         ready, log = folder / f"ready-{number}.json", folder / f"log-{number}.txt"
-
         if "bucket" not in arguments and "--state-dir" not in arguments:
             # Each process has a state of its own, unless a test is about that.
             arguments = (*arguments, "--state-dir", str(folder / f"state-{number}"))
@@ -127,33 +113,15 @@ def _starter(folder: Path) -> Iterator[Start]:
             if open_files_limit is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, open_files_limit)
 
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "emulator", *arguments, "--ready-file", str(ready)],
-                stderr=stderr,
-                stdin=subprocess.DEVNULL,
-                preexec_fn=limit,  # noqa: PLW1509 - the limit is for the child alone
-                env={**os.environ, **(env or {})},
-            )
+        process, url = start_emulator(ready, *arguments, log=log, env=env, prepare=limit)
         started.append(process)
-        facts = _wait_for(ready, process, log)
-        return Running(process, facts["url"], log)
+        return Running(process, url, log)
 
     yield _start
     for process in started:
         if process.poll() is None:
             process.kill()
         process.wait()
-
-
-def _wait_for(ready: Path, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline:
-        if ready.exists():
-            return dict(json.loads(ready.read_text()))
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.02)
-    raise AssertionError("not ready: " + log.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +135,7 @@ def server(start_for_module: Callable[..., Any], functions: Path, local_bucket_u
 
 @pytest.fixture
 def client(server: Any) -> Iterator[Any]:
-    """What asks `server` once, without boto3's own attempts."""
+    """A client of `server` that sends each request once, without boto3's retries."""
     client = boto3.client("lambda", endpoint_url=server.url, config=ONE_ATTEMPT)
     yield client
     client.close()

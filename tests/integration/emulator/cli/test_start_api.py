@@ -59,7 +59,7 @@ def test_a_function_finds_lambdas_surroundings(start: Callable[..., Any], functi
     assert (copy / "app.py").read_bytes() == (source / "app.py").read_bytes()
     assert first["layer"] == "from the layer"
     assert first["arn"].endswith(":function:Basic")
-    assert 0 < first["remaining_ms"] <= 2000
+    assert 0 < first["remaining_ms"] <= 60_000
     assert first["emulator_loaded"] == []
     assert first["threads"] == 1
     assert (first["pid"], first["calls"] + 1) == (second["pid"], second["calls"])
@@ -162,13 +162,16 @@ def test_fault_26_unusable_answer_is_500_and_the_next_request_is_clean(api: Any,
 
 
 @pytest.mark.fault(24)
-@pytest.mark.parametrize("query", ["act=exit&status=7", "act=exit&status=0", "act=kill", "act=sleep&s=9"])
+@pytest.mark.parametrize(
+    "target", ["/do?act=exit&status=7", "/do?act=exit&status=0", "/do?act=kill", "/limited?act=sleep&s=60"]
+)
 @pytest.mark.fidelity("environment-reset")
-def test_fault_24_exit_crash_and_timeout_cost_one_request(api: Any, query: str) -> None:
-    before = api.get("/do").json["pid"]
-    failed = api.get(f"/do?{query}")
+def test_fault_24_exit_crash_and_timeout_cost_one_request(api: Any, target: str) -> None:
+    path = target.partition("?")[0]
+    before = api.get(path).json["pid"]
+    failed = api.get(target)
     assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
-    after = api.get("/do")
+    after = api.get(path)
     assert after.status == 200
     assert after.json["pid"] != before
     assert wait_until(lambda: not is_running(before))
