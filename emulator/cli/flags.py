@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emulator.lambda_service.data_plane.faults import Fault
+    from emulator.lambda_service.data_plane.retries import RetryWaits
 
 DEFAULT_DATA_DIR = Path(".peerloan/bucket")
 DEFAULT_STATE_DIR = Path(".peerloan/lambda")
@@ -31,15 +35,75 @@ _WITHOUT_EFFECT_BUT_A_VALUE = (
 )  # fmt: skip
 
 
+class Options(argparse.Namespace):
+    """A command and its flags, under the names of the flags; `make_parser` says what they mean.
+
+    A command without a flag has the value that stands here. ``ignored`` are the given flags without effect.
+    """
+
+    command: str
+    ignored: tuple[str, ...] = ()
+    ready_file: Path | None = None
+    life_fd: int | None = None
+    allow_host: Sequence[str] = ()
+
+    template: Path
+    parameter_overrides: Sequence[str]
+    env_vars: Path | None
+    log_file: Path | None
+    region: str | None
+    profile: str | None
+    s3_endpoint: str | None
+    concurrency: int
+    idle_timeout: float
+    init_limit: float
+    state_dir: Path | None = None
+    faults: tuple[tuple[str, Fault], ...] = ()
+    async_retry_waits: RetryWaits
+    no_watch: bool = False
+    disable_authorizer: bool = False
+    functions: Sequence[str] = ()
+    function: str | None = None
+    event: str | None = None
+
+    host: str
+    api_port: int | None = None
+    lambda_port: int | None = None
+    # What sets the port of Lambda's API and of the bucket, for messages.
+    lambda_flag: str = "--lambda-port"
+    port_flag: str = "--bucket-port"
+
+    bucket_host: Sequence[str] | None = None
+    bucket_port: int
+    data_dir: Path | None = None
+    bucket: Sequence[str] = ()
+
+    def replaced(self, **changes: Any) -> Options:
+        """Return a copy with other values."""
+        return Options(**{**vars(self), **changes})
+
+
+def parse(words: Sequence[str]) -> Options:
+    """Return the options that a command line gives.
+
+    Raises
+    ------
+    ProjectError
+        A value is wrong, or a file that it names.
+    SystemExit
+        A flag is wrong or missing; argparse has said which.
+    """
+    return make_parser().parse_args(words, Options())
+
+
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser; its result has `command`, and as `ignored` the given flags without effect."""
+    """Return the parser of every command."""
     parser = argparse.ArgumentParser(
         prog="python -m emulator",
         description="Lambda, its HTTP API and an S3-style bucket on this machine, without Docker.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(ignored=())
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     _add_start(commands.add_parser("start", help="the API, Lambda and the bucket together (the default)"))
     _add_start_api(commands.add_parser("start-api", help="the API alone; with --lambda-port Lambda, too"))
@@ -53,7 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_start(start: argparse.ArgumentParser) -> None:
     _add_project_options(start)
-    _add_listening_options(start, 3000)
+    _add_listening_options(start, "api_port", 3000)
     _add_service_options(start)
     _add_api_options(start)
     start.add_argument("--lambda-port", type=int, default=3001, help="port of Lambda; 0 takes a free one (3001)")
@@ -64,7 +128,7 @@ def _add_start(start: argparse.ArgumentParser) -> None:
 
 def _add_start_api(api: argparse.ArgumentParser) -> None:
     _add_project_options(api)
-    _add_listening_options(api, 3000)
+    _add_listening_options(api, "api_port", 3000)
     _add_service_options(api)
     _add_api_options(api)
     api.add_argument("--lambda-port", type=int, help="serve Lambda's own API, too, on this port; 0 takes a free one")
@@ -73,8 +137,9 @@ def _add_start_api(api: argparse.ArgumentParser) -> None:
 def _add_start_lambda(start: argparse.ArgumentParser) -> None:
     start.add_argument("functions", nargs="*", metavar="function", help="logical ids; all functions if none is named")
     _add_project_options(start)
-    _add_listening_options(start, 3001)
+    _add_listening_options(start, "lambda_port", 3001)
     _add_service_options(start)
+    start.set_defaults(lambda_flag="-p")
 
 
 def _add_invoke(invoke: argparse.ArgumentParser) -> None:
@@ -84,8 +149,10 @@ def _add_invoke(invoke: argparse.ArgumentParser) -> None:
 
 
 def _add_bucket(bucket: argparse.ArgumentParser) -> None:
-    bucket.add_argument("--host", action="append", help="address to listen on; may be repeated (127.0.0.1)")
-    bucket.add_argument("--port", "-p", type=int, default=9000, help="0 takes a free one (9000)")
+    bucket.add_argument(
+        "--host", dest="bucket_host", action="append", help="address to listen on; may be repeated (127.0.0.1)"
+    )
+    bucket.add_argument("--port", "-p", dest="bucket_port", type=int, default=9000, help="0 takes a free one (9000)")
     bucket.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where objects are kept")
     bucket.add_argument("--bucket", action="append", default=[], help="a bucket to create if it doesn't exist")
     bucket.add_argument("--port-flag", default="--port", help=argparse.SUPPRESS)
@@ -113,18 +180,26 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(*flags, action=_Ignored, help=argparse.SUPPRESS)
 
 
-def _add_listening_options(parser: argparse.ArgumentParser, port: int) -> None:
+def _add_listening_options(parser: argparse.ArgumentParser, name: str, port: int) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("-p", "--port", type=int, default=port, help=f"0 takes a free one ({port})")
+    parser.add_argument(
+        "-p", "--port", dest=name, metavar="PORT", type=int, default=port, help=f"0 takes a free one ({port})"
+    )
     _add_process_options(parser)
 
 
 def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="where versions and aliases are kept")
-    parser.add_argument("--faults", type=Path, help="JSON with faults on purpose, as PUT /_emulator/faults takes it")
+    parser.add_argument(
+        "--faults",
+        type=_faults,
+        default=(),
+        metavar="FILE",
+        help="JSON with faults on purpose, as PUT /_emulator/faults takes it",
+    )
     parser.add_argument("--no-watch", action="store_true", help="don't deploy code that changes meanwhile")
     parser.add_argument(
-        "--async-retry-waits", default="60,120", metavar="S,S",
+        "--async-retry-waits", type=_retry_waits, default="60,120", metavar="S,S",
         help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
     )  # fmt: skip
     parser.add_argument(
@@ -146,6 +221,19 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
         help="a name of this machine, as clients call Lambda, the bucket or /_emulator/ by it; may be repeated",
     )  # fmt: skip
     parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
+
+
+def _faults(path: str) -> tuple[tuple[str, Fault], ...]:
+    # Imported here, as below, so that the bucket starts sooner without it.
+    from emulator.cli.options import read_faults_file
+
+    return read_faults_file(Path(path))
+
+
+def _retry_waits(text: str) -> RetryWaits:
+    from emulator.cli.options import parse_retry_waits
+
+    return parse_retry_waits(text)
 
 
 class _Ignored(argparse.Action):

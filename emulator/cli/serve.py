@@ -9,19 +9,23 @@ import gc
 import os
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
 from emulator.cli.code_watcher import CodeWatcher
-from emulator.cli.options import machine_variables_of, with_variables
+from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, Options
+from emulator.cli.options import (
+    machine_variables_of,
+    parse_parameter_overrides,
+    read_env_vars,
+    read_event,
+    with_variables,
+)
 from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.http_api.gateway import Gateway
-from emulator.lambda_service.data_plane.faults import Fault
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
-from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.metrics import RequestMeter
 from emulator.supervision import BackgroundTasks
@@ -35,98 +39,18 @@ if TYPE_CHECKING:
 _STDERR = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectOptions:
-    """Which project to run, and how.
-
-    Parameters
-    ----------
-    template : Path
-        Source or built.
-    parameters : mapping
-        In place of the template's defaults.
-    env_vars : mapping
-        By function, as `read_env_vars` returns them.
-    functions : tuple of str
-        Logical ids or names of the functions to run; empty for all.
-    s3_endpoint : str or None
-        The bucket for functions whose template names none, and for code that is uploaded by S3 key.
-    region, profile : str or None
-        In place of those of this process's environment.
-    log_file : Path or None
-        Where the functions' output goes; None for stderr.
-    limits : Limits
-        On concurrency and time.
-    retry_waits : RetryWaits
-        Pauses between the attempts of an asynchronous invocation.
-    faults : tuple of (str, Fault)
-        Function and fault: the faults on purpose that are set from the start.
-    state_dir : Path or None
-        Where versions and aliases survive a restart; None for nowhere.
-    watch_code : bool
-        Whether changed code is deployed while the emulator runs.
-    authorizers : bool
-        Whether the HTTP API calls its authorizers.
-    private : tuple of Path
-        Folders and files that the emulator writes; they never count as a function's code.
-    """
-
-    template: Path
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    env_vars: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    functions: tuple[str, ...] = ()
-    s3_endpoint: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    log_file: Path | None = None
-    limits: Limits = field(default_factory=Limits)
-    retry_waits: RetryWaits = field(default_factory=RetryWaits)
-    faults: tuple[tuple[str, Fault], ...] = ()
-    state_dir: Path | None = None
-    watch_code: bool = True
-    authorizers: bool = True
-    private: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where the APIs listen.
-
-    Parameters
-    ----------
-    host : str
-        The address of both.
-    api_port : int or None
-        The HTTP API's port; further APIs of the template get the ports that follow. None doesn't serve it.
-    lambda_port : int or None
-        The port of Lambda's API. None doesn't serve it.
-    lambda_flag : str
-        The option that sets `lambda_port`, for messages.
-    ready_file : Path or None
-        Written once every port answers.
-    allowed_hosts : tuple of str
-        Names of this machine that the ``Host`` of a request for Lambda's API or ``/_emulator/`` may have.
-    """
-
-    host: str = "127.0.0.1"
-    api_port: int | None = 3000
-    lambda_port: int | None = None
-    lambda_flag: str = "--lambda-port"
-    ready_file: Path | None = None
-    allowed_hosts: tuple[str, ...] = ()
-
-
-def read_project(options: ProjectOptions) -> Project:
+def read_project(options: Options) -> Project:
     """Load the template and apply the options to it."""
-    project = load_project(options.template, options.parameters, region=_region(_machine(options)))
-    if not options.authorizers:
+    overrides, env_vars = parse_parameter_overrides(options.parameter_overrides), read_env_vars(options.env_vars)
+    project = load_project(options.template, overrides, region=_region(_machine(options)))
+    if options.disable_authorizer:
         project = dataclasses.replace(project, apis=tuple(map(without_authorizers, project.apis)))
     if options.functions:
         project = dataclasses.replace(project, functions=_named(project, options.functions))
-    return with_variables(project, options.env_vars, options.s3_endpoint)
+    return with_variables(project, env_vars, options.s3_endpoint)
 
 
-async def serve(project: Project, options: ProjectOptions, listening: Listening) -> None:
+async def serve(project: Project, options: Options) -> None:
     """Serve until SIGINT or SIGTERM, then end every process.
 
     Raises
@@ -136,28 +60,28 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
     ProjectError
         The HTTP API is asked for and the template has none.
     """
-    if listening.api_port is not None and not project.apis:
+    if options.api_port is not None and not project.apis:
         raise ProjectError(f"{options.template} has no HTTP API with a route; start-lambda serves its functions")
     stopping = stop_on_signals(asyncio.get_running_loop())
     for note in project.notes:
         say(f"emulator: {note}")
     async with _service(project, options) as service, contextlib.AsyncExitStack() as servers:
         meter = RequestMeter(time.monotonic)
-        guard = BrowserGuard([listening.host, *listening.allowed_hosts])
+        guard = BrowserGuard([options.host, *options.allow_host])
         admin = AdminPages(service, meter, guard)
         urls = []
-        if listening.api_port is not None:
+        if options.api_port is not None:
             for number, gateway in enumerate(_gateways(project, options, service, admin, meter)):
-                port = listening.api_port + number if listening.api_port else 0
-                urls.append(await _listen(gateway, servers, listening.host, port, "-p"))
+                port = options.api_port + number if options.api_port else 0
+                urls.append(await _listen(gateway, servers, options.host, port, "-p"))
         lambda_url = None
-        if listening.lambda_port is not None:
+        if options.lambda_port is not None:
             control = _control_api(options, service, admin, guard)
-            lambda_url = await _listen(control, servers, listening.host, listening.lambda_port, listening.lambda_flag)
+            lambda_url = await _listen(control, servers, options.host, options.lambda_port, options.lambda_flag)
         service.faults.replace_all(options.faults)
         service.start()
-        if options.watch_code:
-            watcher = CodeWatcher(service, project.functions, options.template, options.private)
+        if not options.no_watch:
+            watcher = CodeWatcher(service, project.functions, options.template, _private_paths(options))
             watching = BackgroundTasks()
             servers.push_async_callback(watching.cancel)
             watching.keep_running(watcher.run, "watch the code")
@@ -170,19 +94,20 @@ async def serve(project: Project, options: ProjectOptions, listening: Listening)
         gc.collect()
         gc.freeze()
         write_ready_file(
-            listening.ready_file, url=urls[0] if urls else lambda_url, urls=urls, lambda_url=lambda_url, pid=os.getpid()
+            options.ready_file, url=urls[0] if urls else lambda_url, urls=urls, lambda_url=lambda_url, pid=os.getpid()
         )
         await stopping.wait()
 
 
-async def invoke_once(project: Project, options: ProjectOptions, function: str | None, event: bytes) -> bytes:
+async def invoke_once(project: Project, options: Options, stdin: IO[bytes]) -> bytes:
     """Call one function once, as ``$LATEST``, and return its answer or its error.
 
     Raises
     ------
     ProjectError
-        No function has this name, or no name is given and there are several functions.
+        No function has this name, no name is given and there are several functions, or the event isn't JSON.
     """
+    event, function = read_event(options.event, stdin), options.function
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
     spec = next(iter(_named(project, [function or ""]).values()))
@@ -192,18 +117,20 @@ async def invoke_once(project: Project, options: ProjectOptions, function: str |
 
 
 def _gateways(
-    project: Project, options: ProjectOptions, service: LambdaService, admin: AdminPages, meter: RequestMeter
+    project: Project, options: Options, service: LambdaService, admin: AdminPages, meter: RequestMeter
 ) -> list[Gateway]:
     names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
     region = _region(_machine(options))
     return [Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=region) for api in project.apis]
 
 
-def _control_api(options: ProjectOptions, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> ControlApi:
+def _control_api(options: Options, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> ControlApi:
     # Imported here, since botocore, which describes the API, takes a fifth of a second to import.
     from emulator.lambda_service.control_api.server import ControlApi
 
-    return ControlApi(service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.retry_waits, guard=guard)
+    return ControlApi(
+        service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.async_retry_waits, guard=guard
+    )
 
 
 async def _listen(
@@ -246,7 +173,7 @@ def _say_lambda(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[LambdaService]:
+async def _service(project: Project, options: Options) -> AsyncIterator[LambdaService]:
     """Yield the Lambda service; on exit, end the functions' processes and write what they have printed."""
     machine = _machine(options)
     with contextlib.ExitStack() as files:
@@ -264,14 +191,20 @@ async def _service(project: Project, options: ProjectOptions) -> AsyncIterator[L
             machine,
             region=_region(machine),
             account_id=ACCOUNT_ID,
-            limits=options.limits,
+            limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
             state_dir=options.state_dir,
-            private=options.private,
+            private=_private_paths(options),
         )
         try:
             yield service
         finally:
             await service.close()
+
+
+def _private_paths(options: Options) -> tuple[Path, ...]:
+    """Return the places that the emulator writes to, the default ones of other emulators in this project included."""
+    named = (options.state_dir, options.data_dir, options.log_file, options.ready_file)
+    return (DEFAULT_STATE_DIR, DEFAULT_DATA_DIR, *(path for path in named if path is not None))
 
 
 def _named(project: Project, names: Collection[str]) -> dict[str, FunctionSpec]:
@@ -282,7 +215,7 @@ def _named(project: Project, names: Collection[str]) -> dict[str, FunctionSpec]:
     return {by_name[name].logical_id: by_name[name] for name in names}
 
 
-def _machine(options: ProjectOptions) -> dict[str, str]:
+def _machine(options: Options) -> dict[str, str]:
     return machine_variables_of(options.region, options.profile)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from emulator.bucket.errors import BucketError
 from emulator.child import ChildStartError, EmulatorChild
+from emulator.cli.flags import Options
 from emulator.cli.options import with_variables
-from emulator.cli.serve import Listening, ProjectOptions, read_project, serve
-from emulator.cli.serve_bucket import BucketOptions
+from emulator.cli.serve import serve
 from emulator.lambda_service.sandbox.processes import watch_exit
+from emulator.template.project import Project
 
 _BUCKET_START_LIMIT_S = 30.0
 _BUCKET_STOP_LIMIT_S = 1.5
@@ -22,7 +22,7 @@ class BucketProcessError(BucketError):
     """The bucket's process ended; its own message says why."""
 
 
-async def serve_everything(options: ProjectOptions, listening: Listening, bucket: BucketOptions) -> None:
+async def serve_everything(project: Project, options: Options) -> None:
     """Serve the bucket and the APIs until SIGINT or SIGTERM. Without an HTTP API in the template, Lambda's API alone.
 
     Raises
@@ -30,14 +30,13 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
     BucketProcessError
         The bucket can't be started, or ended by itself.
     """
-    project = read_project(options)
     if not project.apis:
-        listening = dataclasses.replace(listening, api_port=None)
-    async with _bucket_process(dataclasses.replace(bucket, buckets=project.buckets)) as (url, ended):
+        options = options.replaced(api_port=None)
+    async with _bucket_process(options, project.buckets) as (url, ended):
         if options.s3_endpoint is None:
-            options = dataclasses.replace(options, s3_endpoint=url)
+            options = options.replaced(s3_endpoint=url)
             project = with_variables(project, {}, url)
-        serving = asyncio.create_task(serve(project, options, listening))
+        serving = asyncio.create_task(serve(project, options))
         watching = asyncio.create_task(ended.wait())
         try:
             await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -51,12 +50,12 @@ async def serve_everything(options: ProjectOptions, listening: Listening, bucket
 
 
 @contextlib.asynccontextmanager
-async def _bucket_process(options: BucketOptions) -> AsyncIterator[tuple[str, asyncio.Event]]:
+async def _bucket_process(options: Options, buckets: Iterable[str]) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """Run the bucket; yield its URL and an event for its end."""
-    arguments = ["--port", str(options.port), f"--port-flag={options.port_flag}", "--data-dir", str(options.data_dir)]
-    arguments += [word for host in options.hosts for word in ("--host", host)]
-    arguments += [word for bucket in options.buckets for word in ("--bucket", bucket)]
-    arguments += [word for name in options.allowed_hosts for word in ("--allow-host", name)]
+    arguments = [f"--port={options.bucket_port}", f"--port-flag={options.port_flag}", f"--data-dir={options.data_dir}"]
+    arguments += [f"--host={host}" for host in options.bucket_host or ()]
+    arguments += [f"--bucket={bucket}" for bucket in buckets]
+    arguments += [f"--allow-host={name}" for name in options.allow_host]
     child = EmulatorChild("bucket", arguments)
     ended = asyncio.Event()
     watch_exit(child.process.pid, ended.set, otherwise=child.process.wait)

@@ -7,52 +7,24 @@ import contextlib
 import os
 import resource
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from emulator.browser_guard import BrowserGuard
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import BucketError, DataFolderInUseError
+from emulator.cli.flags import DEFAULT_DATA_DIR, Options
 from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.durable_files import FolderLock, make_folder
 
 if TYPE_CHECKING:
     from emulator.bucket.write_through import WriteThrough
 
+DEFAULT_HOSTS = ("127.0.0.1",)
 _OPEN_FILES_IF_UNLIMITED = 10_240
 
 
-@dataclass(frozen=True, slots=True)
-class BucketOptions:
-    """The bucket command's options.
-
-    Parameters
-    ----------
-    hosts : sequence of str
-        Addresses to listen on, all with one port.
-    port : int
-        0 takes a free one.
-    port_flag : str
-        The option that sets the port, for messages.
-    data_dir : Path
-        The data folder.
-    buckets : sequence of str
-        Buckets to create if they don't exist.
-    allowed_hosts : sequence of str
-        Names of this machine that a request's ``Host`` may have.
-    """
-
-    hosts: Sequence[str]
-    port: int
-    port_flag: str
-    data_dir: Path
-    buckets: Sequence[str] = ()
-    allowed_hosts: Sequence[str] = ()
-
-
-async def serve_bucket(options: BucketOptions, ready_file: Path | None = None) -> None:
+async def serve_bucket(options: Options) -> None:
     """Serve until SIGINT or SIGTERM; write the URL into the ready file once requests are answered.
 
     Raises
@@ -68,22 +40,23 @@ async def serve_bucket(options: BucketOptions, ready_file: Path | None = None) -
     # moto warns of each replaced object whose memory Python, not moto, has freed.
     warnings.filterwarnings("ignore", "S3 key was not disposed of in time", ResourceWarning)
     _allow_open_files()
-    disk = Disk(options.data_dir)
+    hosts, folder = options.bucket_host or DEFAULT_HOSTS, options.data_dir or DEFAULT_DATA_DIR
+    disk = Disk(folder)
     # Before the lock, which is a file: another program's folder must stay as it is.
     disk.check()
-    make_folder(options.data_dir)
-    with FolderLock(options.data_dir) as lock:
+    make_folder(folder)
+    with FolderLock(folder) as lock:
         if not lock.acquire():
-            raise DataFolderInUseError(options.data_dir)
-        store = _open_store(disk, options)
-        server = BucketServer(store, BrowserGuard([*options.hosts, *options.allowed_hosts]))
+            raise DataFolderInUseError(folder)
+        store = _open_store(disk, options.bucket)
+        server = BucketServer(store, BrowserGuard([*hosts, *options.allow_host]))
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
-            with naming_the_flag(", ".join(options.hosts), options.port, options.port_flag):
-                bound = await server.start(options.hosts, options.port)
+            with naming_the_flag(", ".join(hosts), options.bucket_port, options.port_flag):
+                bound = await server.start(hosts, options.bucket_port)
             for host, port in bound:
-                say(f"Bucket running on {url_of(host, port)} (data in {options.data_dir})")
-            write_ready_file(ready_file, url=url_of(*bound[0]), pid=os.getpid())
+                say(f"Bucket running on {url_of(host, port)} (data in {folder})")
+            write_ready_file(options.ready_file, url=url_of(*bound[0]), pid=os.getpid())
             await stopping.wait()
         finally:
             await server.stop()
@@ -99,7 +72,7 @@ def _allow_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def _open_store(disk: Disk, options: BucketOptions) -> WriteThrough:
+def _open_store(disk: Disk, buckets: Iterable[str]) -> WriteThrough:
     """Load a locked data folder, report what is damaged in it, and create the named buckets."""
     from emulator.bucket.moto_memory import MotoMemory
     from emulator.bucket.write_through import WriteThrough
@@ -111,7 +84,7 @@ def _open_store(disk: Disk, options: BucketOptions) -> WriteThrough:
         say(f"bucket: {error}; it is set aside in {disk.root / 'set-aside'} and not served")
     for bucket in store.rebuilt:
         say(f"bucket: the settings of {bucket!r} were lost; it is served with its objects and default settings")
-    for bucket in options.buckets:
+    for bucket in buckets:
         answer = store.create_bucket(bucket)
         if answer.status != 200:
             raise BucketError(f"can't create the bucket {bucket!r}: {answer.body.decode(errors='replace')}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.cli.flags import make_parser
+from emulator.cli.flags import parse
 from emulator.cli.options import OptionError, parse_parameter_overrides, parse_retry_waits
 from emulator.lambda_service.data_plane.retries import RetryWaits
 
@@ -32,8 +32,8 @@ DOCKERS = [
     ],
 )
 def test_the_flags_of_sam_local_are_taken(command: str, more: list[str]) -> None:
-    options = make_parser().parse_args([command, "Function", *SHARED, *more] if command != "start-api" else
-                                       [command, *SHARED, *more])  # fmt: skip
+    functions = [] if command == "start-api" else ["Function"]
+    options = parse([command, *functions, *SHARED, *more])
     assert options.template == Path("t.yaml")
     assert options.env_vars == Path("env.json")
     assert parse_parameter_overrides(options.parameter_overrides) == {"A": "1", "B": "2", "C": "3"}
@@ -42,14 +42,14 @@ def test_the_flags_of_sam_local_are_taken(command: str, more: list[str]) -> None
 
 @pytest.mark.parametrize("command", ["start-api", "start-lambda", "invoke", "start"])
 def test_what_only_docker_needs_is_taken_and_noted(command: str) -> None:
-    options = make_parser().parse_args([command, *DOCKERS])
+    options = parse([command, *DOCKERS])
     assert list(options.ignored) == [word for word in DOCKERS if word.startswith("-")]
-    assert make_parser().parse_args([command]).ignored == ()
+    assert parse([command]).ignored == ()
 
 
 def test_what_would_change_an_answer_and_is_not_imitated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as misused:
-        make_parser().parse_args(["start-api", "--ssl-cert-file", "cert.pem"])
+        parse(["start-api", "--ssl-cert-file", "cert.pem"])
     assert misused.value.code == 2
     assert "--ssl-cert-file" in capsys.readouterr().err
 
