@@ -1,11 +1,12 @@
 """Printing: one JSON document, or text for people. Results go to stdout, everything else to stderr.
 
-Rich is imported where a table, a colour or a progress bar is shown: most commands end sooner than that takes.
+Rich is imported where a colour or a progress bar is shown: most commands end sooner than that takes.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,8 +22,6 @@ JsonFlag = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document instead of text.", callback=remember_as_json, is_eager=True),
 ]
-# Without a terminal nothing is wrapped: what reads it takes lines.
-_PIPE_WIDTH = 1000
 
 
 def say(text: str = "") -> None:
@@ -43,13 +42,12 @@ def say_json(document: Any) -> None:
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a result as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table, soft_wrap=True)
+    cells = [columns, *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        lines[0] = f"\033[1m{lines[0]}\033[0m"
+    say("\n".join(lines))
 
 
 def complain(error: Exception, *, as_json: bool) -> None:
@@ -69,4 +67,6 @@ def byte_progress_bar() -> Progress:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
+    console = Console(stderr=True, highlight=False)
+    # Without a terminal it would leave an empty line behind.
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -6,15 +6,14 @@ import fcntl
 import json
 import os
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from model_artifact.opening.inspection import inspect_in_child
-from model_registry.candidate import Inspector
+from model_registry.candidate import Inspection, Inspector
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
@@ -32,6 +31,13 @@ _DATA_NAME = "data.json"
 _DATA_VARIABLE = "PEERLOAN_DATA"
 
 
+def _inspect(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+    # Imported here: most commands inspect nothing.
+    from model_artifact.opening.inspection import inspect_in_child
+
+    return inspect_in_child(pickle, probe_records)
+
+
 @dataclass(frozen=True)
 class Workplace:
     """Everything from outside that a command uses: environment, clock, identifiers, bucket and folders.
@@ -47,7 +53,7 @@ class Workplace:
     endpoint_url: str | None = None
     model: str = DEFAULT_MODEL
     state_dir: Path = PROJECT / ".peerloan"
-    inspect: Inspector = inspect_in_child
+    inspect: Inspector = _inspect
 
     def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
         """Return the workplace that a command's options and the environment ask for.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from peerloan.api_client import ApiClient
+from model_registry import strict_json
+from model_registry.strict_json import StrictJsonError
+from peerloan.api_client import ApiClient, json_bytes
 from peerloan.errors import UsageError
 from peerloan.event_file import read_event
 from peerloan.output import JsonFlag, say, say_json
@@ -51,17 +51,18 @@ def read_document(source: str) -> Any:
     Raises
     ------
     UsageError
-        If it isn't JSON in UTF-8, or has a number such as NaN, which JSON has not.
+        If it isn't JSON in UTF-8 as the API reads it: each key once in an object, no NaN, nothing beyond float64.
     """
     try:
-        text = source if source.lstrip().startswith(("{", "[")) else _read_text(source)
-        return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        document = strict_json.parse(source if source.lstrip().startswith(("{", "[")) else _read_text(source))
+        json_bytes(document)  # Refuses 1e999, which Python reads as infinity.
     except UnicodeDecodeError as error:
         raise UsageError(f"{source!r} isn't UTF-8 ({error.reason}). Save it in UTF-8.") from error
+    except StrictJsonError as error:
+        raise UsageError(f"The text can't be sent as JSON: it {error}.") from error
     except ValueError as error:
-        raise UsageError(f"This is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise UsageError("This JSON is nested too deeply.") from error
+        raise UsageError("The text can't be sent as JSON: it holds a number that is too large.") from error
+    return document
 
 
 def _read_text(source: str) -> str:
@@ -73,15 +74,6 @@ def _read_text(source: str) -> str:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"{source[:200]!r} is neither JSON nor a file that can be read ({why}).") from error
     return content.decode("utf-8-sig")
-
-
-def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} isn't a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refuse_number(text)
 
 
 def _sentence(prediction: Mapping[str, Any], model: Mapping[str, Any]) -> str:

@@ -28,7 +28,9 @@ RECORD = {
 }
 
 
-@pytest.mark.parametrize("text", ["{", '{"dti": NaN}', '{"dti": -Infinity}', '{"dti": 1e999}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["{", '{"dti": NaN}', '{"dti": -Infinity}', '{"dti": 1e999}', '{"dti": 1, "dti": 2}', "[" * 100_000]
+)
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="JSON"):
         read_document(text)
