@@ -13,6 +13,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -32,8 +33,12 @@ threadpool_limits(limits=1, user_api="openmp")
 @functools.cache
 def small_quarter(rows: int = 3000) -> Quarter:
     """The first rows of the generated training data."""
-    train, _ = sample_data.generate()
-    return read_quarter("small.csv", train.head(rows).to_csv(index=False).encode())
+    return read_quarter("small.csv", _generated_loans().head(rows).to_csv(index=False).encode())
+
+
+@functools.cache
+def _generated_loans() -> pd.DataFrame:
+    return sample_data.generate()[0]
 
 
 @functools.cache
