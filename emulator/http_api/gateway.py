@@ -19,7 +19,7 @@ from aiohttp import ClientError, web
 from multidict import CIMultiDict
 
 from emulator.http_api.cors import answer_preflight, is_preflight, with_cors
-from emulator.http_api.event_v2 import HttpRequest, RequestIdentity, readable
+from emulator.http_api.requests import EventSource, HttpRequest, readable
 from emulator.http_api.responses import (
     HEADERS_TOO_LARGE,
     INTERNAL_SERVER_ERROR,
@@ -28,7 +28,7 @@ from emulator.http_api.responses import (
     TOO_LARGE,
     HttpResponse,
 )
-from emulator.http_api.stage import ApiIdentity, StageHandler
+from emulator.http_api.stage import StageHandler
 from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.metrics import RequestMeter
@@ -103,10 +103,10 @@ class Gateway:
         self._cors = api.cors
         self._admin = admin
         self._meter = meter
-        identity = ApiIdentity(api.logical_id, account_id, region)
-        self._stages = {
-            stage.name: StageHandler(stage, identity, functions, service, time.monotonic) for stage in api.stages
-        }
+        self._stages: dict[str, StageHandler] = {}
+        for stage in api.stages:
+            source = EventSource(api.logical_id, account_id, stage.name, stage.variables, region)
+            self._stages[stage.name] = StageHandler(stage, source, functions, service, time.monotonic)
         # With `$default` alone, as nearly always, no path has to be split.
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
         self._limits = limits or ConnectionLimits()
@@ -192,8 +192,11 @@ class Gateway:
             source_ip=request.remote or "127.0.0.1",
             port=self._port,
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+            request_id=request_id,
+            new_trace_id=f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}",
+            time=dt.datetime.now(dt.UTC),
         )
-        return match.route.key, await handler.answer(http_request, match, _identity(request_id), preflight)
+        return match.route.key, await handler.answer(http_request, match, preflight)
 
     def _stage_of(self, raw_path: str) -> StageHandler | None:
         """Return the stage that a path's first segment names, or else the default stage, if the API has one."""
@@ -236,11 +239,6 @@ async def _read_body(request: web.BaseRequest, pause_s: float) -> bytes | None:
         if size > MAX_BODY_BYTES:
             return None
         chunks.append(chunk)
-
-
-def _identity(request_id: str) -> RequestIdentity:
-    trace_id = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    return RequestIdentity(request_id, trace_id, dt.datetime.now(dt.UTC))
 
 
 def _to_web(method: str, response: HttpResponse, request_id: str) -> web.StreamResponse:

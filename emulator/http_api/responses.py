@@ -1,4 +1,4 @@
-"""Turns a function's answer into the HTTP response that API Gateway sends, payload format 2.0. Pure."""
+"""Turns a function's answer into the HTTP response that API Gateway sends. Pure."""
 
 from __future__ import annotations
 
@@ -57,13 +57,15 @@ INTERNAL_SERVER_ERROR = message(500, "Internal Server Error")
 SERVICE_UNAVAILABLE = message(503, "Service Unavailable")
 
 
-def build_response(payload: bytes) -> HttpResponse:
+def build_response(payload: bytes, payload_format: str = "2.0") -> HttpResponse:
     """Return the response for a function's answer.
 
     Parameters
     ----------
     payload : bytes
-        JSON. An object with ``statusCode`` is a response; anything else is the body of a 200.
+        JSON. An object with ``statusCode`` is a response. In format 2.0 anything else is the body of a 200.
+    payload_format : str
+        Of the route: ``1.0`` or ``2.0``.
 
     Returns
     -------
@@ -72,36 +74,38 @@ def build_response(payload: bytes) -> HttpResponse:
     """
     try:
         answer = read_json(payload)
-    except ValueError:
-        return INTERNAL_SERVER_ERROR
-    if not isinstance(answer, dict) or "statusCode" not in answer:
-        body = answer.encode("utf-8", "replace") if isinstance(answer, str) else payload
-        return HttpResponse(200, (("Content-Type", "application/json"),), body)
-    given = answer.get("headers") or {}
-    cookies = answer.get("cookies") or []
-    if not isinstance(given, dict) or not isinstance(cookies, list):
-        return INTERNAL_SERVER_ERROR
-    return response_of(answer, given.items(), cookies)
-
-
-def response_of(
-    answer: Mapping[str, Any], headers: Iterable[tuple[str, Any]], cookies: Iterable[Any] = ()
-) -> HttpResponse:
-    """Return the response for an answer with ``statusCode``, or `INTERNAL_SERVER_ERROR` if it can't be used.
-
-    Parameters
-    ----------
-    answer : mapping
-        Has status and body.
-    headers : iterable of (str, Any)
-        The function's own, duplicates allowed.
-    cookies : iterable
-        One ``Set-Cookie`` each.
-    """
-    try:
-        return HttpResponse(_status(answer["statusCode"]), tuple(_headers(headers, cookies)), _body(answer))
+        if isinstance(answer, dict) and "statusCode" in answer:
+            given = _given_headers(answer, payload_format)
+            return HttpResponse(_status(answer["statusCode"]), tuple(_checked_headers(given)), _body(answer))
     except (TypeError, ValueError):
         return INTERNAL_SERVER_ERROR
+    if payload_format == "1.0":
+        return INTERNAL_SERVER_ERROR
+    body = answer.encode("utf-8", "replace") if isinstance(answer, str) else payload
+    return HttpResponse(200, (("Content-Type", "application/json"),), body)
+
+
+def _given_headers(answer: Mapping[str, Any], payload_format: str) -> list[tuple[str, Any]]:
+    """Return the headers as the function gave them, duplicates included."""
+    single = _part(answer, "headers", dict)
+    if payload_format == "2.0":
+        return [*single.items(), *(("Set-Cookie", cookie) for cookie in _part(answer, "cookies", list))]
+    several = _part(answer, "multiValueHeaders", dict)
+    named = {name.lower() for name in several}
+    pairs = [(name, value) for name, value in single.items() if name.lower() not in named]
+    for name, values in several.items():
+        if not isinstance(values, list):
+            raise TypeError("each of multiValueHeaders must be a list")
+        pairs += [(name, value) for value in values]
+    return pairs
+
+
+def _part(answer: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return a part of the answer, which may be missing or null."""
+    part = answer.get(name) or kind()
+    if not isinstance(part, kind):
+        raise TypeError(f"{name} must be {kind.__name__}")
+    return part
 
 
 def _status(value: Any) -> int:
@@ -117,13 +121,12 @@ def _status(value: Any) -> int:
     return status
 
 
-def _headers(given: Iterable[tuple[str, Any]], cookies: Iterable[Any]) -> list[tuple[str, str]]:
+def _checked_headers(given: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
     headers = [(name, _header_value(value)) for name, value in given if name.lower() not in _FRAMING]
     if not all(_HEADER_NAME.fullmatch(name) for name, _ in headers):
         raise ValueError("a header's name must be a token")
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "text/plain; charset=utf-8"))
-    headers += [("Set-Cookie", _header_value(cookie)) for cookie in cookies]
     size = sum(len(value) if value.isascii() else len(value.encode()) for _, value in headers)
     if size > _MAX_HEADER_BYTES:
         raise ValueError(f"the headers' values have {size} bytes, of at most {_MAX_HEADER_BYTES}")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from emulator.http_api.authorizers import (
@@ -18,8 +17,9 @@ from emulator.http_api.authorizers import (
     identity_values,
     read_answer,
 )
-from emulator.http_api.event_v1 import build_event_v1, build_response_v1
-from emulator.http_api.event_v2 import EventSource, HttpRequest, RequestIdentity, build_event
+from emulator.http_api.event_v1 import build_event_v1
+from emulator.http_api.event_v2 import build_event_v2
+from emulator.http_api.requests import EventSource, HttpRequest
 from emulator.http_api.responses import (
     FORBIDDEN,
     INTERNAL_SERVER_ERROR,
@@ -41,21 +41,6 @@ _log = logging.getLogger(__name__)
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class ApiIdentity:
-    """The API that events come from.
-
-    Parameters
-    ----------
-    api_id, account_id, region : str
-        For events and for the ARNs of routes.
-    """
-
-    api_id: str
-    account_id: str
-    region: str
-
-
 class StageHandler:
     """Answers the requests to one stage.
 
@@ -63,8 +48,8 @@ class StageHandler:
     ----------
     stage : HttpStage
         Routes, variables and limits.
-    api : ApiIdentity
-        For events.
+    source : EventSource
+        The API and the stage, for events.
     functions : mapping
         Logical id → the function's name.
     service : LambdaService
@@ -76,14 +61,14 @@ class StageHandler:
     def __init__(
         self,
         stage: HttpStage,
-        api: ApiIdentity,
+        source: EventSource,
         functions: Mapping[str, str],
         service: LambdaService,
         clock: Callable[[], float],
     ) -> None:
-        self._source = EventSource(api.api_id, api.account_id, stage.name, stage.variables)
+        self._source = source
         # The beginning of the routes' ARNs.
-        self._arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{stage.name}"
+        self._arn = f"arn:aws:execute-api:{source.region}:{source.account_id}:{source.api_id}/{stage.name}"
         self._functions = functions
         self._service = service
         self._prefix = "" if stage.name == DEFAULT_STAGE else f"/{stage.name}"
@@ -96,7 +81,7 @@ class StageHandler:
         self.find = RouteTable(stage.routes, stage.name).find
 
     async def answer(
-        self, request: HttpRequest, match: RouteMatch, identity: RequestIdentity, preflight: HttpResponse | None = None
+        self, request: HttpRequest, match: RouteMatch, preflight: HttpResponse | None = None
     ) -> HttpResponse:
         """Return the answer to a request.
 
@@ -112,10 +97,10 @@ class StageHandler:
         bucket = self._buckets.get(route.key)
         if bucket is not None and not bucket.take():
             return TOO_MANY_REQUESTS
-        event = self._event(route.payload_format, request, match, identity)
+        event = self._event(route.payload_format, request, match)
         context = None
         if route.authorizer is not None:
-            answer = await self._authorize(route.authorizer, event, request, match, identity)
+            answer = await self._authorize(route.authorizer, event, request, match)
             if isinstance(answer, HttpResponse):
                 return answer
             context = answer.context
@@ -139,7 +124,7 @@ class StageHandler:
             return INTERNAL_SERVER_ERROR
         if result.function_error is not None:
             return INTERNAL_SERVER_ERROR
-        return build_response_v1(result.payload) if route.payload_format == "1.0" else build_response(result.payload)
+        return build_response(result.payload, route.payload_format)
 
     async def _invoke(
         self, function: str, qualifier: str | None, payload: bytes, trace_id: str, limit_s: float
@@ -149,19 +134,14 @@ class StageHandler:
             return await result
 
     async def _authorize(
-        self,
-        authorizer: Authorizer,
-        event: dict[str, Any],
-        request: HttpRequest,
-        match: RouteMatch,
-        identity: RequestIdentity,
+        self, authorizer: Authorizer, event: dict[str, Any], request: HttpRequest, match: RouteMatch
     ) -> AuthorizerAnswer | HttpResponse:
         """Return the authorizer's answer if the request may pass, or else the response to it."""
 
         def in_format(payload_format: str) -> dict[str, Any]:
             # The route's own event is reused where it fits, since a body may be large.
             fits = event["version"] == payload_format
-            return event if fits else self._event(payload_format, request, match, identity)
+            return event if fits else self._event(payload_format, request, match)
 
         event_v2 = in_format("2.0")
         values = identity_values(authorizer, event_v2)
@@ -190,11 +170,9 @@ class StageHandler:
             raise AuthorizerAnswerError("the function failed")
         return read_answer(authorizer, result.payload)
 
-    def _event(
-        self, payload_format: str, request: HttpRequest, match: RouteMatch, identity: RequestIdentity
-    ) -> dict[str, Any]:
-        build = build_event_v1 if payload_format == "1.0" else build_event
-        return build(request, match, identity, self._source)
+    def _event(self, payload_format: str, request: HttpRequest, match: RouteMatch) -> dict[str, Any]:
+        build = build_event_v1 if payload_format == "1.0" else build_event_v2
+        return build(request, match, self._source)
 
 
 def _payload(event: Mapping[str, Any]) -> bytes:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from emulator.http_api.authorizers import authorizer_event
-from emulator.http_api.event_v1 import build_event_v1, build_response_v1
-from emulator.http_api.event_v2 import EventSource, HttpRequest, RequestIdentity
-from emulator.http_api.responses import INTERNAL_SERVER_ERROR
+from emulator.http_api.event_v1 import build_event_v1
+from emulator.http_api.requests import EventSource, HttpRequest
+from emulator.http_api.responses import INTERNAL_SERVER_ERROR, build_response
 from emulator.http_api.routes import RouteMatch
 from emulator.template.http_api_spec import Authorizer, HttpRoute
 
-IDENTITY = RequestIdentity("id=", "Root=1-0", dt.datetime(2026, 3, 9, 7, 5, 1, 250_000, tzinfo=dt.UTC))
+TIME = dt.datetime(2026, 3, 9, 7, 5, 1, 250_000, tzinfo=dt.UTC)
 
 
 def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
@@ -23,9 +23,11 @@ def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
         "headers",
         [("Host", "api.example.test"), ("X-A", "1"), ("x-a", "2"), ("Cookie", "c=1"), ("User-Agent", "t/1")],
     )
-    request = HttpRequest("GET", "/dev/p/7", query, headers, body, "10.0.0.9", 3000)
+    request = HttpRequest(
+        "GET", "/dev/p/7", query, headers, body, "10.0.0.9", 3000, "HTTP/1.1", "id=", "Root=1-0", TIME
+    )
     match = RouteMatch(HttpRoute("GET", "/p/{id}", "F"), more.pop("parameters", {}))
-    return build_event_v1(request, match, IDENTITY, EventSource("Api", "1", "dev", {}))
+    return build_event_v1(request, match, EventSource("Api", "1", "dev", {}))
 
 
 @pytest.mark.fidelity("payload-format-1")
@@ -98,7 +100,7 @@ def test_answers() -> None:
         "body": "/w==",
         "isBase64Encoded": True,
     }
-    response = build_response_v1(json.dumps(full).encode())
+    response = build_response(json.dumps(full).encode(), "1.0")
     assert (response.status, response.body) == (201, b"\xff")
     assert response.headers == (
         ("X-One", "1"), ("X-Two", "a"), ("X-Two", "b"), ("Set-Cookie", "c=1"), ("Set-Cookie", "d=2"),
@@ -115,4 +117,4 @@ def test_answers() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_whole_answer_is_an_error(payload: bytes) -> None:
-    assert build_response_v1(payload) is INTERNAL_SERVER_ERROR
+    assert build_response(payload, "1.0") is INTERNAL_SERVER_ERROR
