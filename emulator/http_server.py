@@ -10,7 +10,6 @@ import functools
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -53,15 +52,6 @@ class _ClientFaultsInOneLine(logging.Filter):
 
 _log = logging.getLogger(__name__)
 _log.addFilter(_ClientFaultsInOneLine())
-
-
-@dataclass(slots=True)
-class _Unsent:
-    """How much of a connection's answers the system has not taken yet, and since when it has been so much."""
-
-    transport: asyncio.Transport
-    size: int = 0
-    since: float = 0.0
 
 
 class HttpServer:
@@ -123,45 +113,46 @@ class HttpServer:
 
 
 class _Server(web.Server):
-    """Knows what each of its connections has not sent yet."""
+    """Makes connections that can end themselves once their clients take nothing."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, **options)
         self._protocol_options = options
-        self._unsent: dict[web.RequestHandler, _Unsent] = {}
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection; aiohttp calls it."""
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._protocol_options)
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Take a connection in; aiohttp calls it."""
-        super().connection_made(handler, transport)
-        self._unsent[handler] = _Unsent(transport)
-
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Forget a connection; aiohttp calls it."""
-        super().connection_lost(handler, exc)
-        self._unsent.pop(handler, None)
 
     async def end_stalled_connections(self, write_pause_s: float) -> None:
         """End connections whose clients take nothing; never return."""
         while True:
             await asyncio.sleep(write_pause_s / _LOOKS_PER_PAUSE)
             now = asyncio.get_running_loop().time()
-            for unsent in list(self._unsent.values()):
-                size = unsent.transport.get_write_buffer_size()
-                if size != unsent.size or not size:
-                    unsent.size, unsent.since = size, now
-                elif now - unsent.since >= write_pause_s:
-                    # Not close(), which waits for the client again.
-                    unsent.transport.abort()
+            for connection in self.connections:
+                if isinstance(connection, _Protocol):
+                    connection.end_if_stalled(now, write_pause_s)
 
 
 class _Protocol(web.RequestHandler):
-    """Answers requests that aiohttp can't read; aiohttp itself would repeat the line that it stopped at."""
+    """One connection. Knows how much of its answers the system hasn't taken yet, and since when it has been so much."""
 
-    __slots__ = ()
+    __slots__ = ("_unsent_bytes", "_unsent_since")
+
+    def __init__(self, server: web.Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._unsent_bytes = 0
+        self._unsent_since = 0.0
+
+    def end_if_stalled(self, now: float, write_pause_s: float) -> None:
+        """End the connection if its client has taken nothing for so long."""
+        if self.transport is None:
+            return
+        size = self.transport.get_write_buffer_size()
+        if size != self._unsent_bytes or not size:
+            self._unsent_bytes, self._unsent_since = size, now
+        elif now - self._unsent_since >= write_pause_s:
+            # Not close(), which waits for the client again.
+            self.transport.abort()
 
     def handle_error(
         self,
@@ -170,7 +161,7 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the answer, as API Gateway words it."""
+        """Answer a request that aiohttp can't read as API Gateway does; aiohttp would repeat the line it stopped at."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         super().handle_error(request, status, exc, "")

@@ -116,9 +116,6 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_start(start: argparse.ArgumentParser) -> None:
-    _add_project_options(start)
-    _add_listening_options(start, "api_port", 3000)
-    _add_service_options(start)
     _add_api_options(start)
     start.add_argument("--lambda-port", type=int, default=3001, help="port of Lambda; 0 takes a free one (3001)")
     start.add_argument("--bucket-host", action="append", help="address of the bucket; may be repeated")
@@ -127,9 +124,6 @@ def _add_start(start: argparse.ArgumentParser) -> None:
 
 
 def _add_start_api(api: argparse.ArgumentParser) -> None:
-    _add_project_options(api)
-    _add_listening_options(api, "api_port", 3000)
-    _add_service_options(api)
     _add_api_options(api)
     api.add_argument("--lambda-port", type=int, help="serve Lambda's own API, too, on this port; 0 takes a free one")
 
@@ -211,6 +205,9 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_api_options(parser: argparse.ArgumentParser) -> None:
+    _add_project_options(parser)
+    _add_listening_options(parser, "api_port", 3000)
+    _add_service_options(parser)
     parser.add_argument("--disable-authorizer", action="store_true", help="don't call the API's authorizers")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from emulator.lambda_service.data_plane.faults import Fault, read_faults
 from emulator.lambda_service.data_plane.invoke_service import machine_variables
 from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.strict_json import read_json
+from emulator.template.intrinsics import as_text
 from emulator.template.project import Project, ProjectError
 
 S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
@@ -52,14 +54,12 @@ def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
     """
     if path is None:
         return {}
-    try:
+    with _naming("--env-vars", path):
         content = read_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise OptionError(f"--env-vars {path}: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(variables, dict) for variables in content.values()):
         raise OptionError(f"--env-vars {path}: must be an object of objects, by function or under {_EVERY_FUNCTION!r}")
     return {
-        function: {name: _text(value) for name, value in variables.items()} for function, variables in content.items()
+        function: {name: as_text(value) for name, value in variables.items()} for function, variables in content.items()
     }
 
 
@@ -134,7 +134,7 @@ def parse_retry_waits(text: str) -> RetryWaits:
     return RetryWaits((first, second))
 
 
-def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
+def read_faults_file(path: Path) -> tuple[tuple[str, Fault], ...]:
     """Return the faults of a ``--faults`` file, by function, as ``PUT /_emulator/faults`` takes them.
 
     Raises
@@ -142,12 +142,8 @@ def read_faults_file(path: Path | None) -> tuple[tuple[str, Fault], ...]:
     OptionError
         The file is missing or has other content.
     """
-    if path is None:
-        return ()
-    try:
+    with _naming("--faults", path):
         return tuple(read_faults(read_json(path.read_bytes())))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"--faults {path}: {error}") from error
 
 
 def read_event(path: str | None, stdin: Any) -> bytes:
@@ -160,15 +156,16 @@ def read_event(path: str | None, stdin: Any) -> bytes:
     """
     if path is None:
         return b"{}"
-    try:
+    with _naming("-e", path):
         content: bytes = stdin.read() if path == "-" else Path(path).read_bytes()
         read_json(content)
-    except (OSError, ValueError) as error:
-        raise OptionError(f"-e {path}: {error}") from error
     return content
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+@contextlib.contextmanager
+def _naming(flag: str, path: object) -> Iterator[None]:
+    """Name the flag and its file in the error of a file that can't be read."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{flag} {path}: {error}") from error

@@ -84,8 +84,8 @@ class Resolver:
             "Condition": self.holds,
             "Fn::Sub": self._sub,
             "Fn::GetAtt": self._get_att,
-            "Fn::Join": self._join,
-            "Fn::Split": self._split,
+            "Fn::Join": lambda value: str(value[0]).join(map(as_text, self.resolve(value[1]))),
+            "Fn::Split": lambda value: as_text(self.resolve(value[1])).split(str(value[0])),
             "Fn::Select": self._select,
             "Fn::FindInMap": self._find_in_map,
             "Fn::If": self._if,
@@ -186,12 +186,6 @@ class Resolver:
             return as_text(self._get_att(name) if "." in name else self._ref(name))
 
         return _PLACEHOLDER.sub(replace, template)
-
-    def _join(self, argument: Sequence[Any]) -> str:
-        return str(argument[0]).join(map(as_text, self.resolve(argument[1])))
-
-    def _split(self, argument: Sequence[Any]) -> list[str]:
-        return as_text(self.resolve(argument[1])).split(str(argument[0]))
 
     def _select(self, argument: Sequence[Any]) -> Any:
         items = self.resolve(argument[1])
