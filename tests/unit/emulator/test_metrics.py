@@ -38,8 +38,8 @@ def test_requests_are_counted_by_route_and_forgotten_after_a_minute() -> None:
 @given(st.lists(st.floats(2e-5, 600.0), min_size=1, max_size=50), st.sampled_from([50, 90, 99]))
 def test_percentiles_are_right_to_within_their_class(latencies: list[float], share: int) -> None:
     meter = RequestMeter(Clock())
-    for one in latencies:
-        meter.record("r", 200, one)
+    for seconds in latencies:
+        meter.record("r", 200, seconds)
     exact = sorted(latencies)[-(-len(latencies) * share // 100) - 1]
     assert meter.summary()["all"]["latencyMs"][f"p{share}"] == pytest.approx(exact * 1000, rel=0.05)
 

@@ -68,7 +68,7 @@ def test_objects_with_odd_keys_come_back_after_a_kill(bucket: Callable[..., Any]
     first.kill()
 
     s3 = s3_client(bucket().url)
-    assert {one["Key"] for one in s3.list_objects_v2(Bucket="models")["Contents"]} == set(ODD_KEYS)
+    assert {item["Key"] for item in s3.list_objects_v2(Bucket="models")["Contents"]} == set(ODD_KEYS)
     for key in ODD_KEYS:
         assert read(s3, key) == key.encode()
         after = s3.head_object(Bucket="models", Key=key)
@@ -142,7 +142,7 @@ def test_fault_17_full_disk_leaves_the_old_object_and_says_so(bucket: Callable[.
     with pytest.raises(ClientError):
         s3.put_object(Bucket="models", Key="other", Body=b"new" * 100_000)
     assert read(s3, "model", IfMatch=etag) == b"old"
-    assert [one["Key"] for one in s3.list_objects_v2(Bucket="models")["Contents"]] == ["model"]
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket="models")["Contents"]] == ["model"]
     s3.put_object(Bucket="models", Key="model", Body=b"newer", IfMatch=etag)
     running.kill()
     assert read(s3_client(bucket().url), "model") == b"newer"
@@ -232,14 +232,14 @@ def test_multipart_versions_deletes_and_settings_persist(bucket: Callable[..., A
         MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]},
     )
     assert read(s3, "pending") == b"one"
-    keys = [one["Key"] for one in s3.list_objects_v2(Bucket="models")["Contents"]]
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="models")["Contents"]]
     assert keys == ["done", "many/4", "pending"]
-    assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == ["models", "versioned"]
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["models", "versioned"]
     assert s3.get_bucket_versioning(Bucket="versioned")["Status"] == "Enabled"
     assert s3.get_bucket_location(Bucket="versioned")["LocationConstraint"] == "eu-central-1"
     s3.get_bucket_encryption(Bucket="versioned")
     listed = s3.list_object_versions(Bucket="versioned")
-    assert {one["VersionId"] for one in listed["Versions"]} == set(versions)
+    assert {version["VersionId"] for version in listed["Versions"]} == set(versions)
     assert len(listed["DeleteMarkers"]) == 1
     with pytest.raises(ClientError):
         s3.get_object(Bucket="versioned", Key="k")
@@ -263,7 +263,7 @@ def test_fault_17_corrupt_object_is_named_set_aside_and_not_served(bucket: Calla
 
     second = bucket()
     s3 = s3_client(second.url)
-    assert [one["Key"] for one in s3.list_objects_v2(Bucket="models")["Contents"]] == ["good"]
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket="models")["Contents"]] == ["good"]
     assert "does not match its SHA-256" in second.log
     assert bad.name in second.log
     assert [path.name for path in (tmp_path / "data" / "set-aside").iterdir()] == [f"models--objects--{bad.name}"]

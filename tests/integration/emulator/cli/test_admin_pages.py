@@ -30,7 +30,7 @@ class Versions:
     """Two versions."""
 
     def list(self, *, function_name: str) -> dict[str, Any]:
-        return {"Versions": [{"FunctionName": function_name, "Version": one} for one in ("$LATEST", "1", "2")]}
+        return {"Versions": [{"FunctionName": function_name, "Version": version} for version in ("$LATEST", "1", "2")]}
 
 
 class Aliases:
@@ -113,7 +113,7 @@ def test_the_status_tells_of_environments_versions_and_requests(with_pages: Call
         assert pool["byState"] == {"starting": 0, "idle": 2, "busy": 0, "reset": 0}
         assert (pool["version"], pool["coldStarts"], pool["warmStarts"], pool["waiting"]) == ("1", 2, 1, 0)
         assert len(pool["memory"]) == 2
-        assert all(0 < one["mb"] < 256 for one in pool["memory"])
+        assert all(0 < process["mb"] < 256 for process in pool["memory"])
         assert document["concurrency"] == {"accountLimit": 1000, "unreserved": 993}
         assert document["requests"]["routes"]["GET /a"]["requests"] == 1
 
@@ -128,7 +128,7 @@ def test_faults_are_set_shown_and_taken_back(with_pages: Callable[[Scenario], No
         delay = {"function": "f", "actionId": ADD_DELAY, "parameters": {"startupDelayMilliseconds": 10}}
         status, document = await pages.send("PUT", path, {"faults": [delay, {"actionId": ERROR}]})
         assert status == 200
-        assert [one["function"] for one in document["faults"]] == ["f", "*"]
+        assert [fault["function"] for fault in document["faults"]] == ["f", "*"]
         wrong = {"faults": [{"actionId": "no"}]}
         status, error = await pages.send("PUT", path, wrong)
         assert (status, error["message"][:40]) == (400, "/faults/0/actionId: must be one of aws:l")
@@ -162,22 +162,22 @@ def test_top_prints_the_state_once_into_a_pipe(with_pages: Callable[[Scenario], 
         pages.meter.record("GET /a", 503, 0.01)
         pages.faults.replace_all([])
         await pages.send("PUT", "/_emulator/faults", {"faults": [{"actionId": ERROR}]})
-        code, said, error = await top("--url", pages.url)
+        code, output, error = await top("--url", pages.url)
         assert (code, error) == (0, "")
-        lines = [line.split() for line in said.splitlines()]
+        lines = [line.split() for line in output.splitlines()]
         assert ["GET", "/a", "1", "1"] in [[*line[:2], *line[3:5]] for line in lines]
         assert ["f", "1", "live", "90%", "1", "0", "0", "0", "0", "1", "0"] in [line[:11] for line in lines]
-        assert "fault: * aws:lambda:invocation-error (invocationPercentage 100, preventExecution False)" in said
-        assert "\x1b" not in said
-        code, said, _ = await top("--url", pages.url, "--once", "--json")
-        assert (code, json.loads(said)["functions"][0]["function"]) == (0, "f")
+        assert "fault: * aws:lambda:invocation-error (invocationPercentage 100, preventExecution False)" in output
+        assert "\x1b" not in output
+        code, output, _ = await top("--url", pages.url, "--once", "--json")
+        assert (code, json.loads(output)["functions"][0]["function"]) == (0, "f")
 
     with_pages(scenario)
 
 
 def test_top_names_an_address_without_a_status_page(local_bucket_url: str) -> None:
-    code, said, error = asyncio.run(top("--url", local_bucket_url))
-    assert (code, said) == (1, "")
+    code, output, error = asyncio.run(top("--url", local_bucket_url))
+    assert (code, output) == (1, "")
     assert f"No emulator shows its status at {local_bucket_url}/_emulator/status" in error
 
 
@@ -221,6 +221,6 @@ def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable
 
 
 def test_top_says_where_nothing_answers() -> None:
-    code, said, error = asyncio.run(top("--url", "http://127.0.0.1:9", "--once"))
-    assert (code, said) == (1, "")
+    code, output, error = asyncio.run(top("--url", "http://127.0.0.1:9", "--once"))
+    assert (code, output) == (1, "")
     assert "Nothing answers at http://127.0.0.1:9" in error

@@ -114,8 +114,10 @@ def test_the_status_page_is_the_same_on_the_apis_port_and_on_lambdas(start: Call
     for url in (server.url, lambda_url):
         with urllib.request.urlopen(f"{url}/_emulator/status", timeout=40) as answer:
             functions = json.load(answer)["functions"]
-        (plain,) = [pool for one in functions if one["function"] == "Plain" for pool in one["environments"]]
-        seen.append((plain["coldStarts"], plain["byState"], [one["pid"] for one in plain["memory"]]))
+        (plain,) = [
+            pool for function in functions if function["function"] == "Plain" for pool in function["environments"]
+        ]
+        seen.append((plain["coldStarts"], plain["byState"], [process["pid"] for process in plain["memory"]]))
     assert seen[0] == seen[1]
     assert seen[0][:2] == (1, {"starting": 0, "idle": 1, "busy": 0, "reset": 0})
     assert len(seen[0][2]) == 1

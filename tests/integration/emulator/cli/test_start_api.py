@@ -192,8 +192,8 @@ def test_fault_25_two_requests_at_once_get_two_environments(api: Any) -> None:
     def four_at_once() -> bool:
         with ThreadPoolExecutor(4) as clients:
             answers = list(clients.map(lambda _: api.get("/do?act=sleep&s=0.5"), range(4)))
-        assert [one.status for one in answers] == [200] * 4
-        return len({one.json["pid"] for one in answers}) == 4
+        assert [answer.status for answer in answers] == [200] * 4
+        return len({answer.json["pid"] for answer in answers}) == 4
 
     # A busy machine may have started the last one only when the first was done: then they are warm, and start closer.
     assert wait_until(four_at_once)
@@ -205,8 +205,8 @@ def test_fault_25_beyond_the_limit_is_refused_and_counted_again_when_free(api: A
     api.get("/single")
     with ThreadPoolExecutor(3) as clients:
         answers = list(clients.map(lambda _: api.get("/single?act=sleep&s=0.4"), range(3)))
-    assert sorted(one.status for one in answers) == [200, 503, 503]
-    assert all(one.body == SERVICE_UNAVAILABLE for one in answers if one.status == 503)
+    assert sorted(answer.status for answer in answers) == [200, 503, 503]
+    assert all(answer.body == SERVICE_UNAVAILABLE for answer in answers if answer.status == 503)
     assert api.get("/single").status == 200
 
 
@@ -230,9 +230,11 @@ def test_fault_27_environments_killed_under_load_fail_their_own_request_alone(
             assert wait_until(partial(has_begun, begun))
             if victim is not None:
                 os.kill(victim, signal.SIGKILL)
-            answers = [one.result() for one in under_way]
-            assert sorted(one.status for one in answers) == [200] * (at_once - 1) + [200 if victim is None else 500]
-            pids = {one.json["pid"] for one in answers if one.status == 200}
+            answers = [request.result() for request in under_way]
+            assert sorted(answer.status for answer in answers) == [200] * (at_once - 1) + [
+                200 if victim is None else 500
+            ]
+            pids = {answer.json["pid"] for answer in answers if answer.status == 200}
             assert len(pids) == at_once - (victim is not None)
             assert victim not in pids
             victim = pids.pop()

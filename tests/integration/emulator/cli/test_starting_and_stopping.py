@@ -68,8 +68,8 @@ def test_kill_9_of_the_emulator_leaves_no_process(start: Callable[..., Any], fun
     assert child in processes
     api.kill()
     assert wait_until(lambda: not any(map(is_running, processes)))
-    for one in waiting:
-        assert isinstance(one.exception(), OSError)
+    for request in waiting:
+        assert isinstance(request.exception(), OSError)
 
 
 def test_bucket_and_api_together(start: Callable[..., Any], functions: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ ROOT = "Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 
 
 class Keeper:
-    """Answers what it is told to, in place of Lambda, and keeps what it was asked."""
+    """Answers what it is told to, in place of Lambda, and keeps the events."""
 
     def __init__(self, answer: bytes = b'{"statusCode": 200, "body": "fine"}') -> None:
         self.answer = answer
@@ -143,9 +143,17 @@ def test_bytes_of_a_header_that_are_not_utf_8_are_latin_1() -> None:
             await exchange(port, b"GET " + target + b" HTTP/1.1\r\n" + head)
 
     run(talk, keeper)
-    two, one = keeper.events
-    assert (two["headers"]["x-utf"], two["headers"]["x-latin"], two["cookies"]) == ("café", "café", ["a=é"])
-    assert (one["headers"]["X-Utf"], one["headers"]["X-Latin"], one["headers"]["Cookie"]) == ("café", "café", "a=é")
+    format_2, format_1 = keeper.events
+    assert (format_2["headers"]["x-utf"], format_2["headers"]["x-latin"], format_2["cookies"]) == (
+        "café",
+        "café",
+        ["a=é"],
+    )
+    assert (format_1["headers"]["X-Utf"], format_1["headers"]["X-Latin"], format_1["headers"]["Cookie"]) == (
+        "café",
+        "café",
+        "a=é",
+    )
 
 
 def test_an_origin_that_is_not_utf_8_is_answered() -> None:
@@ -173,10 +181,10 @@ def test_whether_it_is_sampled_is_for_the_function_and_not_for_the_event() -> No
                 await exchange(port, f"GET {target} HTTP/1.1\r\nHost: h\r\n{header}Connection: close\r\n\r\n".encode())
 
     run(talk, keeper)
-    shown = [one["headers"].get("x-amzn-trace-id") or one["headers"]["X-Amzn-Trace-Id"] for one in keeper.events]
-    assert all(re.fullmatch(ROOT, one) for one in shown[:2])
+    shown = [event["headers"].get("x-amzn-trace-id") or event["headers"]["X-Amzn-Trace-Id"] for event in keeper.events]
+    assert all(re.fullmatch(ROOT, trace_id) for trace_id in shown[:2])
     assert shown[2:] == [brought] * 2 + [f"{brought};Sampled=1"] * 2
-    assert keeper.trace_ids == [f"{one};Sampled=0" for one in shown[:4]] + shown[4:]
+    assert keeper.trace_ids == [f"{trace_id};Sampled=0" for trace_id in shown[:4]] + shown[4:]
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,13 @@ def test_the_policys_headers_replace_the_functions(api: Any) -> None:
 def test_a_simple_authorizer_and_its_cache(api: Any) -> None:
     first = api.get("/simple/1?q=1", "PUT", b"body", X_Key="me", Cookie="a=1")
     context = first.json["event"]["requestContext"]["authorizer"]["lambda"]
-    asked = context["asked"]
-    assert (asked["version"], asked["type"], asked["identitySource"]) == ("2.0", "REQUEST", ["me"])
-    assert asked["routeArn"] == "arn:aws:execute-api:us-east-1:123456789012:Main/$default/PUT/simple/1"
-    assert (asked["rawPath"], asked["rawQueryString"], asked["cookies"]) == ("/simple/1", "q=1", ["a=1"])
-    assert asked["pathParameters"] == {"id": "1"}
-    assert "body" not in asked
-    assert asked["requestContext"]["requestId"] == first.header("Apigw-Requestid")
+    sent = context["asked"]
+    assert (sent["version"], sent["type"], sent["identitySource"]) == ("2.0", "REQUEST", ["me"])
+    assert sent["routeArn"] == "arn:aws:execute-api:us-east-1:123456789012:Main/$default/PUT/simple/1"
+    assert (sent["rawPath"], sent["rawQueryString"], sent["cookies"]) == ("/simple/1", "q=1", ["a=1"])
+    assert sent["pathParameters"] == {"id": "1"}
+    assert "body" not in sent
+    assert sent["requestContext"]["requestId"] == first.header("Apigw-Requestid")
     second = api.get("/simple/2", X_Key="me").json["event"]["requestContext"]["authorizer"]["lambda"]
     assert second["calls"] == context["calls"], "the answer was kept"
     other = api.get("/simple/2", X_Key="you").json["event"]["requestContext"]["authorizer"]["lambda"]
@@ -121,9 +121,9 @@ def test_authorizers_can_be_disabled(start: Callable[..., Any], functions: Path)
 
 @pytest.mark.fidelity("preflight-and-authorizer")
 def test_a_preflight_request_to_a_closed_route_has_to_pass_its_authorizer(api: Any) -> None:
-    asked = {"Origin": ORIGIN, "Access_Control_Request_Method": "PUT"}
-    assert api.get("/simple/1", "OPTIONS", **asked).status == 401
-    assert api.get("/simple/1", "OPTIONS", X_Key="me", **asked).status == 204
+    preflight = {"Origin": ORIGIN, "Access_Control_Request_Method": "PUT"}
+    assert api.get("/simple/1", "OPTIONS", **preflight).status == 401
+    assert api.get("/simple/1", "OPTIONS", X_Key="me", **preflight).status == 204
 
 
 @pytest.mark.fidelity("authorizer-cache")
@@ -142,7 +142,7 @@ def test_a_policy_that_is_kept_is_held_against_each_route(api: Any) -> None:
 @pytest.mark.fidelity("route-throttling")
 def test_a_throttled_route_is_429_and_the_others_are_free(api: Any) -> None:
     answers = [api.get("/limited") for _ in range(4)]
-    assert [one.status for one in answers] == [200, 200, 429, 429]
+    assert [answer.status for answer in answers] == [200, 200, 429, 429]
     assert answers[3].body == b'{"message":"Too Many Requests"}'
     assert api.get("/open/a").status == 200
 

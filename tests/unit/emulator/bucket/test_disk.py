@@ -77,7 +77,7 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     disk = Disk(tmp_path)
     disk.prepare()
     assert disk.bucket_names() == ["whole"]
-    assert [one.body for one in disk.read_objects("whole")] == [b"1"]
+    assert [record.body for record in disk.read_objects("whole")] == [b"1"]
     assert list(disk.read_uploads("whole")) == []
     assert not (tmp_path / "buckets" / "half").exists()
     assert not torn.exists()
@@ -132,9 +132,9 @@ def test_a_file_set_aside_keeps_the_earlier_ones_of_its_name(tmp_path: Path) -> 
         path = next((tmp_path / "buckets" / "b" / "objects").iterdir())
         path.write_bytes(body)
         assert disk.read_objects("b") == []
-    kept = sorted((tmp_path / "set-aside").iterdir())
-    assert [path.read_bytes() for path in kept] == [b"first", b"second", b"third"]
-    assert [path.name for path in kept] == [f"b--objects--{path.name}{end}" for end in ("", "--2", "--3")]
+    files = sorted((tmp_path / "set-aside").iterdir())
+    assert [path.read_bytes() for path in files] == [b"first", b"second", b"third"]
+    assert [path.name for path in files] == [f"b--objects--{path.name}{end}" for end in ("", "--2", "--3")]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])

@@ -44,5 +44,5 @@ def test_variables_are_overridden_as_sam_does(load) -> None:  # type: ignore[no-
     changed = with_variables(project, variables, "http://s3")
     assert changed.functions["F"].environment == {"A": "all", "B": "own", "AWS_ENDPOINT_URL_S3": "http://s3"}
     assert "D" in changed.notes[0]
-    kept = with_variables(project, {"F": {"AWS_ENDPOINT_URL_S3": "http://mine"}}, "http://s3")
-    assert kept.functions["F"].environment["AWS_ENDPOINT_URL_S3"] == "http://mine"
+    project = with_variables(project, {"F": {"AWS_ENDPOINT_URL_S3": "http://mine"}}, "http://s3")
+    assert project.functions["F"].environment["AWS_ENDPOINT_URL_S3"] == "http://mine"

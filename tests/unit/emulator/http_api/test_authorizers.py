@@ -1,4 +1,4 @@
-"""Lambda authorizers: identity, what is asked, what answers mean, how long they are kept."""
+"""Lambda authorizers: identity, the event, what answers mean, how long they are cached."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_an_unknown_identity_source_is_refused(source: str) -> None:
 
 
 def test_what_a_function_is_asked_in_format_2() -> None:
-    asked = authorizer_event(SIMPLE, EVENT, ["me"], ARN)
-    assert asked == {
+    sent = authorizer_event(SIMPLE, EVENT, ["me"], ARN)
+    assert sent == {
         **{name: value for name, value in EVENT.items() if name not in {"body", "isBase64Encoded"}},
         "type": "REQUEST",
         "routeArn": ARN,

@@ -1,4 +1,4 @@
-"""Payload format 1.0, in and out, and what an authorizer of that format is asked."""
+"""Payload format 1.0, in and out, and what an authorizer of that format gets."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def test_a_few_headers_are_written_in_awss_way() -> None:
 @pytest.mark.fidelity("lambda-authorizers")
 def test_what_an_authorizer_is_asked() -> None:
     authorizer = Authorizer("A", "F", payload_format="1.0")
-    asked = authorizer_event(authorizer, event(), ["a", "b"], "arn")
-    assert (asked["type"], asked["methodArn"], asked["identitySource"]) == ("REQUEST", "arn", "a,b")
-    assert asked["authorizationToken"] == "a,b"
-    assert asked["httpMethod"] == "GET"
-    assert "body" not in asked
+    sent = authorizer_event(authorizer, event(), ["a", "b"], "arn")
+    assert (sent["type"], sent["methodArn"], sent["identitySource"]) == ("REQUEST", "arn", "a,b")
+    assert sent["authorizationToken"] == "a,b"
+    assert sent["httpMethod"] == "GET"
+    assert "body" not in sent
 
 
 def test_answers() -> None:

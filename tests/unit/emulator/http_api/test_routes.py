@@ -89,13 +89,13 @@ segment = st.text(string.ascii_letters + string.digits + " ü%/?#", min_size=1, 
 
 @given(st.lists(segment, min_size=1, max_size=4))
 def test_any_path_reaches_a_greedy_route_whole(segments: list[str]) -> None:
-    path = "/" + "/".join(quote(one, safe="") for one in segments)
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     assert found(table("ANY /{all+}"), "PATCH", path) == ("ANY /{all+}", {"all": "/".join(segments)})
 
 
 @given(st.lists(segment, min_size=1, max_size=4))
 def test_named_parameters_take_one_segment_each(segments: list[str]) -> None:
     key = "GET /" + "/".join(f"{{p{number}}}" for number in range(len(segments)))
-    path = "/" + "/".join(quote(one, safe="") for one in segments)
-    assert found(table(key), "GET", path) == (key, {f"p{number}": one for number, one in enumerate(segments)})
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
+    assert found(table(key), "GET", path) == (key, {f"p{number}": segment for number, segment in enumerate(segments)})
     assert found(table(key), "GET", path + "/more") is None

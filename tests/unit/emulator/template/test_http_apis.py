@@ -47,15 +47,15 @@ def test_cors_authorizers_and_limits_of_a_sam_api(load) -> None:  # type: ignore
         Default: {Type: HttpApi, Properties: {ApiId: !Ref Api, PayloadFormatVersion: "1.0"}}
 """
     )
-    (found,) = project.apis
-    assert found.cors == CorsPolicy(("https://a.test",), ("GET", "POST"), ("x-a",), ("x-b",), True, 60)
-    (stage,) = found.stages
+    (api,) = project.apis
+    assert api.cors == CorsPolicy(("https://a.test",), ("GET", "POST"), ("x-a",), ("x-b",), True, 60)
+    (stage,) = api.stages
     assert (stage.name, stage.default_throttle) == ("dev", Throttle(10, 5))
     assert stage.throttles == {"GET /open": Throttle(burst=1)}
-    asked = Authorizer("Asked", "Auth", None, "2.0", True, ("$request.header.X-Key", "$context.routeKey"), 9)
+    authorizer = Authorizer("Asked", "Auth", None, "2.0", True, ("$request.header.X-Key", "$context.routeKey"), 9)
     routes = {route.key: route for route in stage.routes}
-    assert (routes["GET /closed"].authorizer, routes["GET /open"].authorizer) == (asked, None)
-    assert (routes["$default"].authorizer, routes["$default"].payload_format) == (asked, "1.0")
+    assert (routes["GET /closed"].authorizer, routes["GET /open"].authorizer) == (authorizer, None)
+    assert (routes["$default"].authorizer, routes["$default"].payload_format) == (authorizer, "1.0")
 
 
 @pytest.mark.fidelity("http-api-definitions")
@@ -96,7 +96,7 @@ def test_resources_written_by_hand(load) -> None:  # type: ignore[no-untyped-def
     assert (route.key, route.function, route.qualifier, route.timeout_s) == ("GET /a", "F", None, 1.5)
     assert route.authorizer == Authorizer("Asked", "Auth", "steady", "1.0")
     assert first.stages[0].throttles == {"GET /a": Throttle(rate=3)}
-    assert [(one.key, one.function) for one in quick.routes] == [("$default", "Auth")]
+    assert [(route.key, route.function) for route in quick.routes] == [("$default", "Auth")]
     auth = project.functions["Auth"]
     assert (auth.alias, auth.provisioned_concurrency) == ("steady", 2)
 
@@ -122,7 +122,7 @@ def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  #
 """
     )
     (api,) = project.apis
-    assert [(one.name, one.variables) for one in api.stages] == [("v1", {"COLOUR": "blue"})]
+    assert [(stage.name, stage.variables) for stage in api.stages] == [("v1", {"COLOUR": "blue"})]
     assert [(route.key, route.qualifier) for route in api.routes] == [("GET /a", None)]
 
 
@@ -132,8 +132,8 @@ def test_a_stage_variable_names_the_alias(load) -> None:  # type: ignore[no-unty
     stage = "ApiId: !Ref Api, StageName: next, StageVariables: {alias: '1'}"
     more = f"  Other: {{Type: AWS::ApiGatewayV2::Stage, Properties: {{{stage}}}}}"
     text = by_hand(more, stage="StageVariables: {alias: live}").replace("!GetAtt F.Arn", uri)
-    (found,) = load(text).apis
-    assert [(stage.name, stage.routes[0].qualifier) for stage in found.stages] == [("$default", "live"), ("next", "1")]
+    (api,) = load(text).apis
+    assert [(stage.name, stage.routes[0].qualifier) for stage in api.stages] == [("$default", "live"), ("next", "1")]
     with pytest.raises(UnsupportedError, match="only functions of this template"):
         load(text.replace("alias: '1'", "other: '1'"))
 

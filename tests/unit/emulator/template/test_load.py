@@ -79,9 +79,9 @@ def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-
         "Parameters: {Name: {Type: String, Default: api}}" + api(included),
         api("DefinitionUri: api.yaml"),
     ):
-        (found,) = load(text).apis
-        assert [route.key for route in found.routes] == ["GET /a", "ANY /b"]
-        assert found.cors == CorsPolicy(allow_origins=("*",))
+        (read,) = load(text).apis
+        assert [route.key for route in read.routes] == ["GET /a", "ANY /b"]
+        assert read.cors == CorsPolicy(allow_origins=("*",))
 
 
 def test_a_file_that_includes_itself_is_refused(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
