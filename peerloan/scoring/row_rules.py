@@ -16,6 +16,7 @@ from model_artifact.schema import FIELDS, LOAN_ID, MISSING_CELLS, describe_requi
 Columns = Mapping[str, Any]
 
 _MISSING = frozenset(MISSING_CELLS)
+_CELLS = tuple((field.name, field.type == "number") for field in FIELDS)
 _FIELDS = {field.name: field for field in FIELDS}
 # What JSON calls a number, and the forms that spreadsheets write: a plus sign, no digit on one side of the point,
 # zeros in front, spaces around. No words such as inf.
@@ -47,11 +48,14 @@ class Rejection:
 def read_cells(cells: Mapping[str, str]) -> dict[str, Any]:
     """Return the record of a row of texts; a text that isn't a number stays a text, so that the check refuses it."""
     record: dict[str, Any] = {}
-    for field in FIELDS:
-        cell = cells[field.name]
-        is_number = field.type == "number" and _NUMBER.fullmatch(cell)
-        record[field.name] = float(cell) if is_number else _text_or_none(cell)
-    record[LOAN_ID] = _text_or_none(cells.get(LOAN_ID, ""))
+    for name, is_number in _CELLS:
+        cell = cells[name]
+        if is_number and _NUMBER.fullmatch(cell):
+            record[name] = float(cell)
+        else:
+            record[name] = None if cell in _MISSING else cell
+    loan_id = cells.get(LOAN_ID, "")
+    record[LOAN_ID] = None if loan_id in _MISSING else loan_id
     return record
 
 
@@ -76,7 +80,3 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
         values = [record[field.name] for record in records]
         columns[field.name] = np.array(values, dtype=np.float64) if field.type == "number" else values
     return columns
-
-
-def _text_or_none(cell: str) -> str | None:
-    return None if cell in _MISSING else cell
