@@ -21,15 +21,8 @@ from model_artifact.opening.inspection import find_categories_in_child
 from model_artifact.schema import FIELDS, Field
 from model_artifact.serving_form.parity import TOLERANCE
 from model_registry.candidate import Candidate
-from model_registry.manifest import (
-    FieldSchema,
-    HoldoutParity,
-    Threshold,
-    parse_field,
-    parse_holdout_parity,
-    parse_reasons,
-    parse_threshold,
-)
+from model_registry.documents import read
+from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold
 from training.errors import FolderNotWritableError, RecordRefusedError
 from training.probe_records import PROBE_RECORDS
 
@@ -145,20 +138,20 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
         )
     return Candidate(
         pickle=pickle,
-        input_schema=tuple(parse_field(field) for field in document["input_schema"]),
-        threshold=parse_threshold(document["threshold"]),
+        input_schema=tuple(read(FieldSchema, field) for field in document["input_schema"]),
+        threshold=read(Threshold, document["threshold"], "threshold"),
         metrics=document["metrics"],
         data=document["data"],
         probe_records=tuple(document["probe_records"]),
         git_commit=document["git_commit"],
         description=document["description"],
-        reasons=parse_reasons(document["reasons"]) if document.get("reasons") else None,
+        reasons=read(Reasons, document["reasons"], "reasons") if document.get("reasons") else None,
         holdout_parity=_parse_parity(document["holdout_parity"]) if document.get("holdout_parity") else None,
     )
 
 
 def _parse_parity(document: Mapping[str, Any]) -> HoldoutParity:
-    parity = parse_holdout_parity(document)
+    parity = read(HoldoutParity, document, "holdout_parity")
     if parity.is_proven and parity.tolerance > TOLERANCE:
         raise ValueError(f"it calls a serving form proven with a tolerance of {parity.tolerance:g}")
     return parity

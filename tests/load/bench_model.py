@@ -218,8 +218,8 @@ def _event(records: Sequence[Any]) -> dict[str, Any]:
 
 def _publish(candidate: Any) -> Any:
     """Return a bucket in memory with the model twice: as version 1 by its pickle, as version 2 by its arrays."""
+    from memory_store import InMemoryStore
     from model_artifact.opening.inspection import inspect_in_child
-    from model_registry.stores.memory import InMemoryStore
     from model_registry.writer import RegistryWriter
 
     store = InMemoryStore()

@@ -1,18 +1,20 @@
 """Where an alias points: Lambda's own terms and rules, as a document in the bucket.
 
-At most two versions: ``version`` gets the traffic that ``routing_config.additional_version_weights`` does not give to
-one other. ``rollout`` names the split that requests are hashed with, so that a key keeps its version while the weight
-rises; ``update_id`` is unique to one update, so that a writer can tell its own document from another's.
+An alias has at most two versions: ``routing_config.additional_version_weights`` gives a share of the requests to one
+further version, and ``version`` gets the rest. ``rollout`` names the split that requests are hashed with, so that a key
+keeps its version while the weight rises. ``update_id`` is unique to one update, so that a writer can tell its own
+document from another's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from model_registry import documents
+from model_registry.documents import Positive
 from model_registry.errors import InvalidAliasError, RegistryError
 
 ALIAS_FORMAT = 1
@@ -25,18 +27,18 @@ class RoutingConfig:
     additional_version_weights: Mapping[int, float] = field(default_factory=dict)
 
     def check(self, version: int) -> None:
-        """Raise ``InvalidAliasError`` unless this can stand beside an alias's main ``version``."""
+        """Raise ``InvalidAliasError`` unless an alias whose main version is ``version`` may have these weights."""
         if len(self.additional_version_weights) > 1:
             raise InvalidAliasError("An alias routes to at most one additional version.")
         for additional, weight in self.additional_version_weights.items():
             if isinstance(additional, bool) or not isinstance(additional, int) or additional < 1:
-                raise InvalidAliasError(f"{additional!r} is no version number.")
+                raise InvalidAliasError(f"{additional!r} isn't a version number.")
             if additional == version:
                 raise InvalidAliasError(f"The additional version is the alias's own version, {version}.")
             if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):
-                raise InvalidAliasError(f"The weight {weight!r} is no number.")
+                raise InvalidAliasError(f"The weight {weight!r} isn't a number.")
             if not 0 <= weight <= 1:
-                raise InvalidAliasError(f"The weight {weight} is not between 0.0 and 1.0.")
+                raise InvalidAliasError(f"The weight {weight} isn't between 0.0 and 1.0.")
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,15 @@ class Alias:
     """One revision of an alias."""
 
     alias: str
-    revision: int
-    version: int
+    revision: Positive
+    version: Positive
     routing_config: RoutingConfig
     rollout: str
     updated_at: str
     updated_by: str
     reason: str
     update_id: str
-    format: int = ALIAS_FORMAT
+    format: Positive = ALIAS_FORMAT
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -61,19 +63,10 @@ class Alias:
 
     def to_document(self) -> dict[str, Any]:
         """Return the document as plain values."""
-        weights = self.routing_config.additional_version_weights
-        return {
-            "format": self.format,
-            "alias": self.alias,
-            "revision": self.revision,
-            "version": self.version,
-            "routing_config": {"additional_version_weights": {str(key): value for key, value in weights.items()}},
-            "rollout": self.rollout,
-            "updated_at": self.updated_at,
-            "updated_by": self.updated_by,
-            "reason": self.reason,
-            "update_id": self.update_id,
-        }
+        document = asdict(self)
+        weights = document["routing_config"]["additional_version_weights"]
+        document["routing_config"]["additional_version_weights"] = {str(key): value for key, value in weights.items()}
+        return {"format": document.pop("format"), **document}
 
     def to_json(self) -> bytes:
         """Return the document as it is stored."""
@@ -86,13 +79,15 @@ class Alias:
         Raises
         ------
         InvalidAliasError
-            If it is no JSON object, a field is missing or wrong, a weight is not between 0 and 1, or its format is
+            If it isn't a JSON object, a field is missing or wrong, a weight isn't between 0 and 1, or its format is
             newer than this code.
         """
         try:
-            return _parse(documents.parse_object(body))
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            alias = documents.read_formatted(cls, body, ALIAS_FORMAT)
+        except (ValueError, OverflowError, RecursionError) as error:
             raise InvalidAliasError(f"This alias document can't be used: {error}.") from error
+        alias.routing_config.check(alias.version)
+        return alias
 
 
 class AliasConflictError(RegistryError):
@@ -118,29 +113,3 @@ def next_rollout(current: Alias | None, alias: str, revision: int, versions: tup
     if current is not None and len(versions) > 1 and versions == current.versions:
         return current.rollout
     return f"{alias}-{revision}"
-
-
-def _parse(document: Mapping[str, Any]) -> Alias:
-    weights = documents.mapping(documents.mapping(document, "routing_config"), "additional_version_weights")
-    routing_config = RoutingConfig({_version_number(key): documents.number(weights, key) for key in weights})
-    alias = Alias(
-        format=documents.check_format(document, ALIAS_FORMAT),
-        alias=documents.text(document, "alias"),
-        revision=documents.integer(document, "revision", minimum=1),
-        version=documents.integer(document, "version", minimum=1),
-        routing_config=routing_config,
-        rollout=documents.text(document, "rollout"),
-        updated_at=documents.text(document, "updated_at"),
-        updated_by=documents.text(document, "updated_by"),
-        reason=documents.text(document, "reason"),
-        update_id=documents.text(document, "update_id"),
-    )
-    routing_config.check(alias.version)
-    return alias
-
-
-def _version_number(key: str) -> int:
-    # "8" alone: with "08" or " 8" beside it, one version would have two weights.
-    if str(number := int(key)) != key:
-        raise ValueError(f"{key!r} isn't a version number")
-    return number

@@ -1,8 +1,8 @@
 """Moving aliases: assign and roll back.
 
 An update is three single-object writes: the current revision's history entry, then the alias document by
-compare-and-swap (the one instant at which the alias moves), then the new revision's history entry. Cut off anywhere,
-it leaves the old state or the new; a missing last entry is written by the next update, so the history has no gap.
+compare-and-swap, then the new revision's history entry. The alias moves at the second write. Cut off anywhere, an
+update leaves the old state or the new. The next update writes a history entry that is missing, so there is no gap.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class AliasWriter:
     who : str
         Who is writing, for the history.
     new_id : callable
-        Returns a string that was never returned before, to tell one update from another.
+        Returns a new unique string, which identifies an update.
     """
 
     def __init__(self, store: ObjectStore, model: str = names.DEFAULT_MODEL, **writing: Unpack[Writing]) -> None:
@@ -72,12 +72,12 @@ class AliasWriter:
         expected_revision: int | None = None,
         reason: str = "",
     ) -> Alias:
-        """Point an alias at a version, with a share for one further version if wanted.
+        """Point an alias at a version, and perhaps give a share to one further version.
 
         Parameters
         ----------
         alias : str
-            The alias's name; it is made if it is new.
+            The alias's name; a new one is created.
         version : int
             The version that gets the traffic.
         routing_config : RoutingConfig
@@ -97,7 +97,7 @@ class AliasWriter:
         AliasConflictError
             If somebody else moved the alias first.
         VersionNotFoundError
-            If a version does not exist.
+            If a version doesn't exist.
         ArtifactMismatchError, VersionDamagedError
             If a version that is new to the alias is damaged.
         InvalidAliasError
@@ -124,9 +124,9 @@ class AliasWriter:
     def roll_back(self, alias: str, *, expected_revision: int | None = None, reason: str = "") -> Alias:
         """Point an alias back at the version in charge before.
 
-        While two versions share the traffic, that is the main one alone. Else it is the main version of the latest
-        earlier revision that had another one which still exists and isn't damaged; so a second roll-back undoes the
-        first. The reason in the history names the damaged versions that were passed over.
+        While two versions share the traffic, the main one gets all of it. Otherwise the history is searched backwards
+        for another main version that still exists and isn't damaged; so a second roll-back undoes the first. The reason
+        in the history names the damaged versions that were skipped.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class AliasWriter:
         reason = reason or f"roll back from version {current.version}"
         published = self.reader.list_versions()
         damaged: list[int] = []
-        # Newest first, and no more than needed: this is the moment when it has to be quick.
+        # Newest first, one by one: a roll-back must be quick, and usually needs the newest alone.
         for number in reversed(self.reader.list_revisions(alias)):
             past = self._find_revision(alias, number)
             if not past or past.version in (current.version, *damaged) or past.version not in published:
@@ -176,7 +176,7 @@ class AliasWriter:
         reason: str,
     ) -> Alias:
         before = current.alias if current else None
-        # An alias whose document was lost goes on where its history ends: a revision's number is never used twice.
+        # If the alias document was lost, the numbers go on where the history ends: none is used twice.
         last = before.revision if before else max(self.reader.list_revisions(alias), default=0)
         revision = last + 1
         versions = (version, *routing_config.additional_version_weights)
@@ -199,7 +199,7 @@ class AliasWriter:
                 raise VersionNotFoundError(self.model, version)
 
     def _require_whole(self, versions: set[int]) -> None:
-        # A new environment has no last good version to fall back on: so no damaged one may be put in charge.
+        # A new environment has no last good version to fall back on, so no damaged version may be put in charge.
         for version in versions:
             manifest = self.reader.get_manifest(version)
             try:
@@ -229,13 +229,13 @@ class AliasWriter:
         except PreconditionFailedError:
             if self.reader.get_revision(alias.alias, alias.revision).update_id != alias.update_id:
                 raise InvalidAliasError(
-                    f"Revision {alias.revision} of alias {alias.alias!r} stands in the history as another update. "
+                    f"The history has another update as revision {alias.revision} of alias {alias.alias!r}. "
                     "Somebody wrote to the bucket by hand: compare the alias document with its history."
                 ) from None
 
     def _undo_if_deleted(self, update: Alias, current: AliasSnapshot | None) -> None:
-        # A deletion may have looked at the aliases before this update and removes the version after it. Its tombstone
-        # was there by then; so look once more, and point back rather than leave the alias at nothing.
+        # A deletion may check the aliases before this update and remove the version after it. Its tombstone is there by
+        # now, so this check sees it, and the alias points back rather than at nothing.
         try:
             self._require_published(update.versions)
         except VersionNotFoundError as error:

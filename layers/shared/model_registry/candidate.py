@@ -1,4 +1,4 @@
-"""What is handed to ``publish``, and what an inspection of the pickle found out. Values only."""
+"""What ``publish`` takes, and what an inspection of the pickle returns. Values only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Thresho
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pickled model with all that its training knows of it.
+    """A pickled model, and what its training recorded about it.
 
     ``probe_records`` are a few records whose probabilities are written into the manifest, so that whoever loads the
-    model later can tell that it still computes the same. ``holdout_parity`` is None where nothing was compared; one
-    that is not proven keeps the serving form from being stored.
+    model later can tell that it still computes the same. ``holdout_parity`` is None where nothing was compared; if
+    it isn't proven, the serving form isn't stored.
     """
 
     pickle: bytes = field(repr=False)
@@ -34,8 +34,8 @@ class Candidate:
 class Inspection:
     """What loading the pickle showed: library versions, class labels, a probability for each probe record.
 
-    ``serving_form`` is a file that gives the same probabilities in the pickle's place and was proven to, None where
-    there is none; ``why_no_serving_form`` then says why.
+    ``serving_form`` is a file that was proven to give the same probabilities as the pickle. If it is None,
+    ``why_no_serving_form`` says why.
     """
 
     environment: Mapping[str, str]
@@ -46,6 +46,6 @@ class Inspection:
 
 
 class Inspector(Protocol):
-    """Loads a pickle where it can do no harm, and refuses it with ``CandidateRefusedError`` if it is no model."""
+    """Loads a pickle where it can do no harm, and raises ``CandidateRefusedError`` if it isn't a model."""
 
     def __call__(self, pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection: ...

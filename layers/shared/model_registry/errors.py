@@ -1,7 +1,7 @@
-"""Everything that can go wrong with the registry, one type each, under one base.
+"""The registry's errors, one type for each thing that can go wrong.
 
-The errors carry facts as attributes; their message says what, which value, and what to do. HTTP statuses and exit
-codes are not their business.
+They carry facts as attributes; the message says what is wrong, which value, and what to do. Whoever catches them
+chooses the HTTP status or the exit code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ObjectNotFoundError(RegistryError):
 
 
 class PreconditionFailedError(RegistryError):
-    """A conditional write lost: the object is there already, or is not the one that was read."""
+    """A conditional write lost: the object exists already, or has changed since it was read."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The object {key!r} was written by somebody else in between.")
@@ -30,17 +30,19 @@ class PreconditionFailedError(RegistryError):
 
 
 class StoreUnavailableError(RegistryError):
-    """The bucket did not do what it was asked, after bounded retries."""
+    """The bucket failed to read or write, after bounded retries."""
 
     def __init__(self, operation: str, key: str, reason: str) -> None:
-        super().__init__(f"The bucket failed to {operation} {key!r}: {reason}. Check that it runs and may be used.")
+        super().__init__(
+            f"The bucket failed to {operation} {key!r}: {reason}. Check that it runs, and that you have access."
+        )
         self.operation = operation
         self.key = key
         self.reason = reason
 
 
 class InvalidNameError(RegistryError):
-    """A model or alias name that is not allowed."""
+    """A model or alias name that isn't allowed."""
 
 
 class InvalidManifestError(RegistryError):
@@ -52,10 +54,10 @@ class InvalidAliasError(RegistryError):
 
 
 class VersionNotFoundError(RegistryError):
-    """There is no such version: it was never published, or it was deleted."""
+    """The version was never published, or it was deleted."""
 
     def __init__(self, model: str, version: int) -> None:
-        super().__init__(f"Model {model!r} has no version {version}. List the versions to see which there are.")
+        super().__init__(f"Model {model!r} has no version {version}. List the versions to see which exist.")
         self.model = model
         self.version = version
 
@@ -83,7 +85,7 @@ class AliasNotFoundError(RegistryError):
 
 
 class NoEarlierVersionError(RegistryError):
-    """There is nothing to roll back to."""
+    """The alias has no earlier version to roll back to."""
 
 
 class VersionInUseError(RegistryError):
@@ -100,12 +102,12 @@ class VersionInUseError(RegistryError):
 
 
 class ArtifactMismatchError(RegistryError):
-    """A version's stored file is not the one that the manifest describes."""
+    """A version's stored file isn't the one that the manifest describes."""
 
     def __init__(self, model: str, version: int, what: str, expected: object, actual: object) -> None:
         super().__init__(
             f"A file of {model!r} version {version} has {what} {actual}, its manifest says {expected}. "
-            "It was not unpickled. Publish the model again."
+            "It wasn't unpickled. Publish the model again."
         )
         self.model = model
         self.version = version
@@ -115,4 +117,4 @@ class ArtifactMismatchError(RegistryError):
 
 
 class CandidateRefusedError(RegistryError):
-    """A pickle that is no model that could be served; nothing was published."""
+    """The pickle isn't a model that can serve; nothing was published."""

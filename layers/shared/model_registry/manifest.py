@@ -1,4 +1,4 @@
-"""What a version is: the document beside each pickle that says everything one needs before unpickling it."""
+"""What a version's manifest holds: the document beside each pickle that describes it before anybody unpickles it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from model_registry import documents
+from model_registry.documents import Positive
 from model_registry.errors import InvalidManifestError
 
 MANIFEST_FORMAT = 1
@@ -20,8 +21,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class Artifact:
     """A stored file's size in bytes and its sha256 in lower-case hex."""
 
-    size_bytes: int
+    size_bytes: Positive
     sha256: str
+
+    def __post_init__(self) -> None:
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError("'sha256' isn't 64 hex digits")
 
     @classmethod
     def of(cls, body: bytes) -> Artifact:
@@ -38,7 +43,7 @@ class FieldSchema:
     """
 
     name: str
-    type: str
+    type: Literal["number", "category"]
     unit: str | None
     nullable: bool
     hard_min: float | None
@@ -56,6 +61,10 @@ class Threshold:
     value: float
     how: str
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= 1:
+            raise ValueError(f"the threshold {self.value} isn't a probability")
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -69,7 +78,7 @@ class Probe:
 class Reasons:
     """What reasons are given with: the version of the table of codes, and the typical on-time loan compared with."""
 
-    codes_version: int
+    codes_version: Positive
     reference: Mapping[str, Any]
 
 
@@ -83,11 +92,17 @@ class HoldoutParity:
 
     data_name: str
     data_sha256: str
-    rows: int
+    rows: Positive
     largest_difference: float
     tolerance: float
     is_proven: bool
     form_sha256: str
+
+    def __post_init__(self) -> None:
+        if self.largest_difference < 0 or self.tolerance < 0:
+            raise ValueError("a difference is below zero")
+        if self.is_proven and self.largest_difference > self.tolerance:
+            raise ValueError("it says that it is proven, with a difference beyond its tolerance")
 
 
 @dataclass(frozen=True)
@@ -100,7 +115,7 @@ class Manifest:
     """
 
     model: str
-    version: int
+    version: Positive
     artifact: Artifact
     environment: Mapping[str, str]
     input_schema: tuple[FieldSchema, ...]
@@ -116,7 +131,7 @@ class Manifest:
     serving_form: Artifact | None = None
     reasons: Reasons | None = None
     holdout_parity: HoldoutParity | None = None
-    format: int = MANIFEST_FORMAT
+    format: Positive = MANIFEST_FORMAT
 
     def to_json(self) -> bytes:
         """Return the document as it is stored."""
@@ -130,105 +145,9 @@ class Manifest:
         Raises
         ------
         InvalidManifestError
-            If it is no JSON object, a field is missing or of the wrong type, or its format is newer than this code.
+            If it isn't a JSON object, a field is missing or of the wrong type, or its format is newer than this code.
         """
         try:
-            return _parse(documents.parse_object(body))
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            return documents.read_formatted(cls, body, MANIFEST_FORMAT)
+        except (ValueError, OverflowError, RecursionError) as error:
             raise InvalidManifestError(f"This manifest can't be used: {error}.") from error
-
-
-def parse_field(document: Mapping[str, Any]) -> FieldSchema:
-    """Read one column of an input schema; raises ``ValueError`` that names what is wrong."""
-    kind = documents.text(document, "type")
-    if kind not in ("number", "category"):
-        raise ValueError(f"a column's type is {kind!r}, not 'number' or 'category'")
-    categories = None if document.get("categories") is None else documents.array(document, "categories")
-    return FieldSchema(
-        name=documents.text(document, "name"),
-        type=kind,
-        unit=documents.optional_text(document, "unit"),
-        nullable=document.get("nullable") is True,
-        hard_min=documents.optional_number(document, "hard_min"),
-        hard_max=documents.optional_number(document, "hard_max"),
-        train_min=documents.optional_number(document, "train_min"),
-        train_max=documents.optional_number(document, "train_max"),
-        categories=None if categories is None else tuple(map(str, categories)),
-        description=documents.text(document, "description"),
-    )
-
-
-def parse_threshold(document: Mapping[str, Any]) -> Threshold:
-    """Read a threshold, a probability; raises ``ValueError`` where it is none."""
-    value = documents.number(document, "value")
-    if not 0 <= value <= 1:
-        raise ValueError(f"the threshold {value} is no probability")
-    return Threshold(value=value, how=documents.text(document, "how"))
-
-
-def parse_reasons(document: Mapping[str, Any]) -> Reasons:
-    """Read what reasons are given with; raises ``ValueError`` where it is incomplete."""
-    return Reasons(
-        codes_version=documents.integer(document, "codes_version", minimum=1),
-        reference=documents.mapping(document, "reference"),
-    )
-
-
-def parse_holdout_parity(document: Mapping[str, Any]) -> HoldoutParity:
-    """Read a comparison; raises ``ValueError`` where it is incomplete or contradicts itself."""
-    parity = HoldoutParity(
-        data_name=documents.text(document, "data_name"),
-        data_sha256=documents.text(document, "data_sha256"),
-        rows=documents.integer(document, "rows", minimum=1),
-        largest_difference=documents.number(document, "largest_difference"),
-        tolerance=documents.number(document, "tolerance"),
-        is_proven=document.get("is_proven") is True,
-        form_sha256=documents.text(document, "form_sha256"),
-    )
-    if parity.largest_difference < 0 or parity.tolerance < 0:
-        raise ValueError("a difference is below zero")
-    if parity.is_proven and parity.largest_difference > parity.tolerance:
-        raise ValueError("it says that it is proven, with a difference beyond its tolerance")
-    return parity
-
-
-def _parse_artifact(document: Mapping[str, Any]) -> Artifact:
-    sha256 = documents.text(document, "sha256")
-    if not _SHA256.fullmatch(sha256):
-        raise ValueError("'sha256' is not 64 hex digits")
-    return Artifact(size_bytes=documents.integer(document, "size_bytes", minimum=1), sha256=sha256)
-
-
-def _parse(document: Mapping[str, Any]) -> Manifest:
-    serving_form = documents.optional_mapping(document, "serving_form")
-    reasons = documents.optional_mapping(document, "reasons")
-    holdout_parity = documents.optional_mapping(document, "holdout_parity")
-    return Manifest(
-        format=documents.check_format(document, MANIFEST_FORMAT),
-        model=documents.text(document, "model"),
-        version=documents.integer(document, "version", minimum=1),
-        artifact=_parse_artifact(documents.mapping(document, "artifact")),
-        environment={
-            name: documents.text(documents.mapping(document, "environment"), name)
-            for name in documents.mapping(document, "environment")
-        },
-        input_schema=tuple(parse_field(field) for field in documents.array(document, "input_schema")),
-        classes=tuple(int(label) for label in documents.array(document, "classes")),
-        threshold=parse_threshold(documents.mapping(document, "threshold")),
-        metrics=documents.mapping(document, "metrics"),
-        data=documents.mapping(document, "data"),
-        probes=tuple(
-            Probe(
-                record=documents.mapping(probe, "record"),
-                late_probability=documents.number(probe, "late_probability"),
-            )
-            for probe in documents.array(document, "probes")
-        ),
-        git_commit=documents.optional_text(document, "git_commit"),
-        description=documents.text(document, "description"),
-        created_at=documents.text(document, "created_at"),
-        created_by=documents.text(document, "created_by"),
-        serving_form=None if serving_form is None else _parse_artifact(serving_form),
-        reasons=None if reasons is None else parse_reasons(reasons),
-        holdout_parity=None if holdout_parity is None else parse_holdout_parity(holdout_parity),
-    )

@@ -3,9 +3,9 @@
 ::
 
     late-payer/versions/7/model.pkl
-    late-payer/versions/7/serving-form.npz          the same model as arrays, if it can be had as such
-    late-payer/versions/7/manifest.json             written last: a version without it does not exist
-    late-payer/versions/7/deleted.json              a mark: this number is not to be used (again)
+    late-payer/versions/7/serving-form.npz          the same model as arrays, for a model that has such a form
+    late-payer/versions/7/manifest.json             written last: a version without it doesn't exist
+    late-payer/versions/7/deleted.json              a mark: the version is deleted, and its number never used again
     late-payer/aliases/live.json
     late-payer/aliases/live/history/00000012.json
 """
@@ -19,10 +19,16 @@ from model_registry.errors import InvalidNameError
 DEFAULT_MODEL = "late-payer"
 DEFAULT_ALIAS = "live"
 
+# A version's files.
+PICKLE = "model.pkl"
+SERVING_FORM = "serving-form.npz"
+MANIFEST = "manifest.json"
+TOMBSTONE = "deleted.json"
+
 _MODEL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Lambda's own rule for alias names: letters, digits, - and _, and not a number alone.
 _ALIAS_NAME = re.compile(r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}")
-# Names that read as a version would let one mistake an alias for one.
+# These would be mistaken for versions.
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 _VERSION_KEY = re.compile(r"[^/]+/versions/([1-9][0-9]*)/([^/]+)")
 _HISTORY_KEY = re.compile(r"[^/]+/aliases/[^/]+/history/([0-9]{8,})\.json")
@@ -32,7 +38,7 @@ _ALIAS_KEY = re.compile(r"[^/]+/aliases/([^/]+)\.json")
 def check_model_name(model: str) -> str:
     """Return the model name if it is allowed, else raise ``InvalidNameError``."""
     if not _MODEL_NAME.fullmatch(model):
-        raise InvalidNameError(f"{model!r} is no model name: use lower-case letters, digits and inner hyphens.")
+        raise InvalidNameError(f"{model!r} isn't a model name: use lower-case letters, digits and inner hyphens.")
     return model
 
 
@@ -40,38 +46,29 @@ def check_alias_name(alias: str) -> str:
     """Return the alias name if it is allowed, else raise ``InvalidNameError``."""
     if not _ALIAS_NAME.fullmatch(alias) or _RESERVED_ALIAS.fullmatch(alias):
         raise InvalidNameError(
-            f"{alias!r} is no alias name: use letters, digits, - and _; not a number alone, nor 'latest' or 'v1'."
+            f"{alias!r} isn't an alias name: use letters, digits, - and _; not a number alone, nor 'latest' or 'v1'."
         )
     return alias
 
 
 def versions_prefix(model: str) -> str:
-    """Return the prefix under which all versions are."""
+    """Return the prefix of all versions' keys."""
     return f"{model}/versions/"
 
 
-def pickle_key(model: str, version: int) -> str:
-    """Return the key of a version's pickle."""
-    return f"{versions_prefix(model)}{version}/model.pkl"
+def version_key(model: str, version: int, file: str) -> str:
+    """Return the key of a version's file: ``PICKLE``, ``SERVING_FORM``, ``MANIFEST`` or ``TOMBSTONE``."""
+    return f"{versions_prefix(model)}{version}/{file}"
 
 
-def serving_form_key(model: str, version: int) -> str:
-    """Return the key of a version's serving form."""
-    return f"{versions_prefix(model)}{version}/serving-form.npz"
-
-
-def manifest_key(model: str, version: int) -> str:
-    """Return the key of a version's manifest."""
-    return f"{versions_prefix(model)}{version}/manifest.json"
-
-
-def tombstone_key(model: str, version: int) -> str:
-    """Return the key of the mark that a version is deleted, or about to be."""
-    return f"{versions_prefix(model)}{version}/deleted.json"
+def parse_version_key(key: str) -> tuple[int, str] | None:
+    """Return the version's number and the file's name, or None for another kind of key."""
+    match = _VERSION_KEY.fullmatch(key)
+    return (int(match[1]), match[2]) if match else None
 
 
 def aliases_prefix(model: str) -> str:
-    """Return the prefix under which all aliases are."""
+    """Return the prefix of all aliases' keys."""
     return f"{model}/aliases/"
 
 
@@ -80,29 +77,23 @@ def alias_key(model: str, alias: str) -> str:
     return f"{aliases_prefix(model)}{alias}.json"
 
 
+def parse_alias_key(key: str) -> str | None:
+    """Return the alias's name, or None for another kind of key."""
+    match = _ALIAS_KEY.fullmatch(key)
+    return match[1] if match else None
+
+
 def history_prefix(model: str, alias: str) -> str:
-    """Return the prefix under which an alias's revisions are."""
+    """Return the prefix of the keys of an alias's revisions."""
     return f"{aliases_prefix(model)}{alias}/history/"
 
 
-def parse_history_key(key: str) -> int | None:
-    """Return the revision's number, or None for a key that is not a revision's."""
-    match = _HISTORY_KEY.fullmatch(key)
-    return int(match[1]) if match else None
-
-
 def history_key(model: str, alias: str, revision: int) -> str:
-    """Return the key of one revision; eight digits, so that keys sort as numbers do."""
+    """Return the key of one revision. It has eight digits, so that keys sort as numbers do."""
     return f"{history_prefix(model, alias)}{revision:08d}.json"
 
 
-def parse_version_key(key: str) -> tuple[int, str] | None:
-    """Return the version's number and the file's name, or None for a key that is not a version's."""
-    match = _VERSION_KEY.fullmatch(key)
-    return (int(match[1]), match[2]) if match else None
-
-
-def parse_alias_key(key: str) -> str | None:
-    """Return the alias's name, or None for a key that is not an alias's document."""
-    match = _ALIAS_KEY.fullmatch(key)
-    return match[1] if match else None
+def parse_history_key(key: str) -> int | None:
+    """Return the revision's number, or None for another kind of key."""
+    match = _HISTORY_KEY.fullmatch(key)
+    return int(match[1]) if match else None

@@ -22,15 +22,15 @@ from model_registry.stores.base import ObjectStore, StoredObject
 
 @dataclass(frozen=True)
 class AliasSnapshot:
-    """An alias as it was read, with the entity tag that a later look-up or update is conditional on."""
+    """An alias as it was read, and its entity tag, on which a later look-up or update is conditional."""
 
     alias: Alias
     etag: str
 
 
 def is_published(files: Set[str]) -> bool:
-    """Return whether a version with these files exists: it has a manifest, and no mark that it is deleted."""
-    return "manifest.json" in files and "deleted.json" not in files
+    """Return whether a version with these files exists: it has a manifest and isn't marked as deleted."""
+    return names.MANIFEST in files and names.TOMBSTONE not in files
 
 
 class RegistryReader:
@@ -49,12 +49,11 @@ class RegistryReader:
         self.model = names.check_model_name(model)
 
     def list_versions(self) -> list[int]:
-        """Return the numbers of all published versions, ascending; not those that are deleted, or about to be."""
-        files = self.list_version_files()
-        return sorted(version for version, names_there in files.items() if is_published(names_there))
+        """Return the numbers of all published versions, ascending. Those that are being deleted are left out."""
+        return sorted(version for version, files in self.list_version_files().items() if is_published(files))
 
     def list_version_files(self) -> dict[int, set[str]]:
-        """Return the names of the files that each version's number has, published or not."""
+        """Return the names of each version's files, published or not."""
         files: dict[int, set[str]] = defaultdict(set)
         for key in self._store.list_keys(names.versions_prefix(self.model)):
             parsed = names.parse_version_key(key)
@@ -73,28 +72,27 @@ class RegistryReader:
             If the document can't be used.
         """
         try:
-            return Manifest.from_json(self._store.get(names.manifest_key(self.model, version)).body)
+            return Manifest.from_json(self._store.get(names.version_key(self.model, version, names.MANIFEST)).body)
         except ObjectNotFoundError:
             raise VersionNotFoundError(self.model, version) from None
 
     def get_artifact(self, manifest: Manifest) -> bytes:
-        """Return a version's pickle, checked by size and sha256 against the manifest, and not unpickled.
+        """Return the bytes of a version's pickle, after comparing size and sha256 with the manifest.
 
         Raises
         ------
         ArtifactMismatchError
-            If these are not the bytes that the manifest describes.
+            If the manifest describes other bytes.
         VersionDamagedError
             If the pickle is missing.
         """
-        return self._get_file(manifest.version, names.pickle_key(self.model, manifest.version), manifest.artifact)
+        return self._get_file(manifest.version, names.PICKLE, manifest.artifact)
 
     def get_serving_form(self, manifest: Manifest) -> bytes:
-        """Return a version's serving form, which its manifest must have, checked like the pickle; raises likewise."""
+        """Return a version's serving form, checked as ``get_artifact`` does; the manifest must describe one."""
         if manifest.serving_form is None:
             raise VersionNotFoundError(self.model, manifest.version)
-        key = names.serving_form_key(self.model, manifest.version)
-        return self._get_file(manifest.version, key, manifest.serving_form)
+        return self._get_file(manifest.version, names.SERVING_FORM, manifest.serving_form)
 
     def list_aliases(self) -> list[str]:
         """Return the names of all aliases."""
@@ -117,7 +115,7 @@ class RegistryReader:
             raise AliasNotFoundError(self.model, alias) from None
 
     def get_alias_if_changed(self, alias: str, etag: str) -> AliasSnapshot | None:
-        """Return where an alias points now, or None if it is as it was; raises as ``get_alias`` does."""
+        """Return where an alias points now, or None if it hasn't changed; raises as ``get_alias`` does."""
         try:
             stored = self._store.get_if_changed(self._alias_key(alias), etag)
         except ObjectNotFoundError:
@@ -127,7 +125,8 @@ class RegistryReader:
     def history(self, alias: str) -> list[Alias]:
         """Return every revision of an alias, oldest first; the last one is where it points now."""
         current = self.get_alias(alias).alias
-        # The alias document is the truth and its revision's history entry follows it: see AliasWriter.assign.
+        # The alias document is written first and its history entry after it (AliasWriter.assign), so the entry of the
+        # current revision may still be missing.
         past = [revision for revision in self.list_revisions(alias) if revision < current.revision]
         return [*(self.get_revision(alias, revision) for revision in past), current]
 
@@ -140,7 +139,8 @@ class RegistryReader:
         """Return one entry of an alias's history; ``InvalidAliasError`` if it can't be used."""
         return Alias.from_json(self._store.get(names.history_key(self.model, alias, revision)).body)
 
-    def _get_file(self, version: int, key: str, expected: Artifact) -> bytes:
+    def _get_file(self, version: int, file: str, expected: Artifact) -> bytes:
+        key = names.version_key(self.model, version, file)
         try:
             body = self._store.get(key).body
         except ObjectNotFoundError:
@@ -158,5 +158,5 @@ class RegistryReader:
     def _snapshot(self, alias: str, stored: StoredObject) -> AliasSnapshot:
         document = Alias.from_json(stored.body)
         if document.alias != alias:
-            raise InvalidAliasError(f"The document of alias {alias!r} is that of {document.alias!r}: restore it.")
+            raise InvalidAliasError(f"The document of alias {alias!r} belongs to {document.alias!r}: restore it.")
         return AliasSnapshot(alias=document, etag=stored.etag)

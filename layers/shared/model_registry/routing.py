@@ -8,17 +8,17 @@ from model_registry.alias import Alias
 
 
 def resolve_version(alias: Alias, routing_key: str) -> int:
-    """Return the version for a routing key: sticky, and true to the weight.
+    """Return the version for a routing key: always the same one, and in shares that match the weight.
 
     The key and the rollout's name are hashed to a point in [0, 1); points below the weight get the additional version.
-    The point does not depend on the weight, so raising the weight never moves a key back.
+    The point doesn't depend on the weight, so raising the weight never moves a key back.
 
     Parameters
     ----------
     alias : Alias
         Where the alias points.
     routing_key : str
-        What stays the same for one caller or loan over the rollout.
+        Text that stays the same for one caller or loan during the rollout.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """The product's one reader of JSON that somebody else wrote. Imports the standard library only.
 
-Python's own parser takes a key twice (the last one wins), NaN and Infinity. This one refuses them, and says clearly
-what is wrong with a text that is nested too deeply or has numbers too long for Python.
+Python's own parser accepts NaN, Infinity, and a key that comes twice (the last one wins). This one refuses them. It
+also has clear messages for texts that are nested too deeply or have numbers too long for Python.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _MAX_QUOTED_NAME = 64
 
 
 class StrictJsonError(ValueError):
-    """The text can't be read as JSON in one way; the message goes on after "it" or "the body". It quotes no value."""
+    """The text isn't JSON, or can be read in two ways. The message continues "it" or "the body", and quotes no value."""
 
 
 def parse(text: str) -> Any:
@@ -29,7 +29,7 @@ def parse(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise StrictJsonError(f"is not JSON: {error.msg.partition(':')[0]} at {place}") from None
+        raise StrictJsonError(f"isn't JSON: {error.msg.partition(':')[0]} at {place}") from None
     except RecursionError:
         raise StrictJsonError("is nested too deeply") from None
     except StrictJsonError:
@@ -50,4 +50,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise StrictJsonError(f"is not JSON: it holds {constant}; write null where a value is missing")
+    raise StrictJsonError(f"isn't JSON: it holds {constant}; write null where a value is missing")

@@ -1,10 +1,11 @@
-"""Writing the registry: publish and delete versions, and move aliases. Never imported by the function.
+"""Publishing and deleting versions. The function never imports it.
 
-Every operation is a sequence of single-object writes in an order that leaves the old state or the new wherever it is
-cut off, and that converges when it is run again:
+Every operation is a sequence of single-object writes. Cut off at any point, it leaves the old state or the new; run
+again, it completes:
 
 - publish: the pickle claims the number, its serving form follows, the manifest makes the version exist.
-- delete: a tombstone that keeps new aliases away, then the check of the old ones, then the manifest, then the rest.
+- delete: a tombstone keeps new aliases away; then existing aliases are checked; then the manifest is removed, then the
+  other files.
 - assign, roll back: see ``alias_writer``.
 """
 
@@ -13,12 +14,13 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Unpack
 
 from model_registry import names
 from model_registry.alias_writer import AliasWriter, Writing
 from model_registry.candidate import Candidate, Inspection, Inspector
-from model_registry.documents import dump_object, parse_object, text
+from model_registry.documents import dump_object, parse_object
 from model_registry.errors import (
     InvalidManifestError,
     ObjectNotFoundError,
@@ -30,13 +32,13 @@ from model_registry.manifest import Artifact, HoldoutParity, Manifest, Probe
 from model_registry.reader import is_published
 from model_registry.stores.base import ObjectStore
 
-# No deletion takes as long: its mark was left there by one that was cut off.
+# No deletion takes as long. An older mark was left by a deletion that was cut off.
 _ABANDONED_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A published version; ``created`` is False where the newest version was this very model already."""
+    """A published version; ``created`` is False where the newest version already was this very model."""
 
     manifest: Manifest
     created: bool
@@ -70,7 +72,7 @@ class RegistryWriter(AliasWriter):
         Raises
         ------
         CandidateRefusedError
-            If the pickle is no model that could be served; nothing was written.
+            If the pickle isn't a model that can serve; nothing was written.
         """
         inspection = _without_unproven_form(self._inspect(candidate.pickle, candidate.probe_records), candidate)
         files = self.reader.list_version_files()
@@ -79,14 +81,15 @@ class RegistryWriter(AliasWriter):
         if newest and _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
             return Publication(newest, created=False)
         last = max(files, default=0)
-        # A number without a manifest is somebody's publish, cut off or under way; if it is ours, we end it.
-        is_open = last in files and not files[last] & {"manifest.json", "deleted.json"}
+        # A number without a manifest belongs to a publication that was cut off or is under way. If it is of the same
+        # model, this one completes it.
+        is_open = last in files and not files[last] & {names.MANIFEST, names.TOMBSTONE}
         for version in itertools.count(last if is_open else last + 1):
             if not self._claim(version, candidate.pickle, inspection.serving_form):
                 continue
             manifest = self._manifest(version, candidate, inspection)
             try:
-                self._store.put(names.manifest_key(self.model, version), manifest.to_json(), if_absent=True)
+                self._store.put(self._key(version, names.MANIFEST), manifest.to_json(), if_absent=True)
             except PreconditionFailedError:
                 winner = self.reader.get_manifest(version)
                 if _is_same_model(winner, manifest):
@@ -106,22 +109,21 @@ class RegistryWriter(AliasWriter):
             If there is no such version.
         """
         files = self.reader.list_version_files().get(version, set())
-        if not files - {"deleted.json"}:
+        if not files - {names.TOMBSTONE}:
             raise VersionNotFoundError(self.model, version)
         is_ours = False
         try:
             self._require_unused(version)
             is_ours = self._mark(version)
-            # Once more: an alias may have been moved here before it could see the mark.
+            # Checked again: an alias may have been moved here just before the mark was written.
             self._require_unused(version)
         except BaseException:
-            # A mark of another deletion under way is what keeps aliases away from it: it is not ours to take.
+            # The mark of another deletion under way must stay: it keeps aliases away from the version.
             if is_ours or self._has_abandoned_mark(version):
-                self._store.delete(names.tombstone_key(self.model, version))
+                self._store.delete(self._key(version, names.TOMBSTONE))
             raise
-        self._store.delete(names.manifest_key(self.model, version))
-        self._store.delete(names.serving_form_key(self.model, version))
-        self._store.delete(names.pickle_key(self.model, version))
+        for file in (names.MANIFEST, names.SERVING_FORM, names.PICKLE):
+            self._store.delete(self._key(version, file))
 
     def _require_unused(self, version: int) -> None:
         aliases = self.reader.list_aliases()
@@ -130,37 +132,40 @@ class RegistryWriter(AliasWriter):
             raise VersionInUseError(self.model, version, using)
 
     def _mark(self, version: int) -> bool:
-        """Write the tombstone; return False if there is one, of a deletion under way or cut off."""
+        """Write the tombstone; return False if another deletion, under way or cut off, has written one."""
         mark = {"format": 1, "version": version, "deleted_at": self._now(), "deleted_by": self._who}
         try:
-            self._store.put(names.tombstone_key(self.model, version), dump_object(mark), if_absent=True)
+            self._store.put(self._key(version, names.TOMBSTONE), dump_object(mark), if_absent=True)
         except PreconditionFailedError:
             return False
         return True
 
     def _has_abandoned_mark(self, version: int) -> bool:
         try:
-            mark = parse_object(self._store.get(names.tombstone_key(self.model, version)).body)
-            return self._clock() - datetime.fromisoformat(text(mark, "deleted_at")) > _ABANDONED_AFTER
+            mark = parse_object(self._store.get(self._key(version, names.TOMBSTONE)).body)
+            return self._clock() - datetime.fromisoformat(mark["deleted_at"]) > _ABANDONED_AFTER
         except ObjectNotFoundError:
             return False
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError):
             return True
 
     def _find_manifest(self, version: int) -> Manifest | None:
-        """Return a manifest, or None for one that can't be read: it must not keep others from being published."""
+        """Return a manifest, or None if it can't be read: a damaged version mustn't keep others from being published."""
         try:
             return self.reader.get_manifest(version)
         except (InvalidManifestError, VersionNotFoundError):
             return None
 
     def _claim(self, version: int, pickle: bytes, serving_form: bytes | None) -> bool:
-        """Return whether this number holds our files, having written them if the number was free."""
-        if not self._put_or_find(names.pickle_key(self.model, version), pickle):
+        """Write the files under this number if it is free; return whether it holds exactly these files."""
+        if not self._put_or_compare(self._key(version, names.PICKLE), pickle):
             return False
-        return serving_form is None or self._put_or_find(names.serving_form_key(self.model, version), serving_form)
+        return serving_form is None or self._put_or_compare(self._key(version, names.SERVING_FORM), serving_form)
 
-    def _put_or_find(self, key: str, body: bytes) -> bool:
+    def _key(self, version: int, file: str) -> str:
+        return names.version_key(self.model, version, file)
+
+    def _put_or_compare(self, key: str, body: bytes) -> bool:
         try:
             self._store.put(key, body, if_absent=True)
         except PreconditionFailedError:
@@ -194,7 +199,7 @@ class RegistryWriter(AliasWriter):
 
 
 def _without_unproven_form(inspection: Inspection, candidate: Candidate) -> Inspection:
-    """Leave a serving form out that differed from the pickle on the held-out loans, though it passed the inspection."""
+    """Leave out a serving form that differed from the pickle on the held-out loans."""
     parity = candidate.holdout_parity
     if parity is None or parity.is_proven:
         return inspection
@@ -203,9 +208,9 @@ def _without_unproven_form(inspection: Inspection, candidate: Candidate) -> Insp
 
 
 def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParity | None:
-    """Return the candidate's comparison if it is of these bytes, or says why there are none.
+    """Return the candidate's comparison unless it was of another form.
 
-    Other libraries than the training's may compile another form, or none.
+    The libraries that publish may differ from those that trained, and compile another form or none.
     """
     parity = candidate.holdout_parity
     if parity is None or not parity.is_proven:
@@ -213,10 +218,7 @@ def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParit
     return parity if serving_form and Artifact.of(serving_form).sha256 == parity.form_sha256 else None
 
 
-def _is_same_model(one: Manifest, other: Manifest) -> bool:
-    return _identity(one) == _identity(other)
-
-
-def _identity(manifest: Manifest) -> tuple[object, ...]:
-    """Return what makes two versions answer differently: not who published them, nor how good they are said to be."""
-    return manifest.artifact, manifest.serving_form, manifest.threshold, manifest.input_schema, manifest.reasons
+def _is_same_model(version: Manifest, other: Manifest) -> bool:
+    """Return whether both versions would answer alike, whoever published them and whatever their metrics."""
+    parts = attrgetter("artifact", "serving_form", "threshold", "input_schema", "reasons")
+    return bool(parts(version) == parts(other))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from memory_store import InMemoryStore
 from model_registry.stores.base import ObjectStore
-from model_registry.stores.memory import InMemoryStore
 from model_registry.stores.s3 import S3Store, make_s3_client
 
 _numbers = itertools.count(1)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from model_registry.candidate import Inspection
-from model_registry.manifest import HoldoutParity, parse_holdout_parity
+from model_registry.documents import read
+from model_registry.manifest import HoldoutParity
 from model_registry.stores.base import ObjectStore
 from registry_kit import make_candidate, make_writer
 
@@ -64,6 +65,6 @@ def test_a_comparison_that_contradicts_itself_is_refused(changes: dict[str, obje
         "is_proven": True,
         "form_sha256": "0" * 64,
     }
-    assert parse_holdout_parity(right).is_proven
-    with pytest.raises(ValueError, match=r"is not|below zero|beyond its tolerance"):
-        parse_holdout_parity({**right, **changes})
+    assert read(HoldoutParity, right).is_proven
+    with pytest.raises(ValueError, match=r"isn't|below zero|beyond its tolerance"):
+        read(HoldoutParity, {**right, **changes})

@@ -12,6 +12,7 @@ from typing import Any
 
 import joblib
 
+from memory_store import InMemoryStore
 from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
@@ -21,7 +22,6 @@ from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
 from model_registry.manifest import Reasons, Threshold
 from model_registry.stores.base import ObjectStore, StoredObject
-from model_registry.stores.memory import InMemoryStore
 from model_registry.writer import RegistryWriter
 from predict_api.app import build
 from predict_api.models.clock import Instant

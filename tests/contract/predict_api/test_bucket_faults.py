@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError, ResponseStreamingError
 from moto import mock_aws
 
+from memory_store import InMemoryStore
 from model_registry.errors import ObjectNotFoundError
 from model_registry.stores.deadline import remaining_s
-from model_registry.stores.memory import InMemoryStore
 from model_registry.stores.s3 import S3Store
 from tests.contract.predict_api.api_kit import RECORD, TTL_S, Function, Registry, logs, metrics
 from tests.contract.predict_api.loans_kit import pickled

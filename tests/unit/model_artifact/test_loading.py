@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fitted_pipelines import fitted, form, records
+from memory_store import InMemoryStore
 from model_artifact.errors import NoReasonsError, ProbeMismatchError
 from model_artifact.features import frame_from_records
 from model_artifact.loading import load_pickle, load_version
@@ -21,7 +22,6 @@ from model_registry.candidate import Inspection
 from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionDamagedError
 from model_registry.manifest import Reasons
 from model_registry.reader import RegistryReader
-from model_registry.stores.memory import InMemoryStore
 from registry_kit import make_candidate, make_writer
 
 KIND = "boosting-small"

@@ -62,7 +62,7 @@ def test_a_manifest_survives_its_own_format() -> None:
         ({"probes": [{"record": [], "late_probability": 0.1}]}, "record"),
         ({"serving_form": {"size_bytes": 0, "sha256": "ab" * 32}}, "size_bytes"),
         ({"reasons": {"codes_version": 1}}, "reference"),
-        ({"classes": ["no", "yes"]}, "invalid literal"),
+        ({"classes": ["no", "yes"]}, "'classes' isn't a whole number"),
     ],
 )
 def test_a_manifest_that_is_wrong_says_where(change: dict[str, Any], named: str) -> None:

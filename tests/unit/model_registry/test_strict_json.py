@@ -24,13 +24,13 @@ def test_any_document_is_read_as_it_was_written(document: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not JSON: Expecting value at line 1, column 1"),
-        ('{"a": secret}', "is not JSON: Expecting value at line 1, column 7"),
+        ("", "isn't JSON: Expecting value at line 1, column 1"),
+        ('{"a": secret}', "isn't JSON: Expecting value at line 1, column 7"),
         ('{"a": 1, "a": 1}', "has the key 'a' twice in one object; write each key once"),
         ('[{"b": {"a": 1, "\\u0061": 2}}]', "has the key 'a' twice in one object; write each key once"),
         (f'{{"{"k" * 65}": 1, "{"k" * 65}": 1}}', "has a key twice in one object; write each key once"),
-        ('{"a": NaN}', "is not JSON: it holds NaN; write null where a value is missing"),
-        ("[-Infinity]", "is not JSON: it holds -Infinity; write null where a value is missing"),
+        ('{"a": NaN}', "isn't JSON: it holds NaN; write null where a value is missing"),
+        ("[-Infinity]", "isn't JSON: it holds -Infinity; write null where a value is missing"),
         ("[" * 100_000, "is nested too deeply"),
         ("1" * 5000, "holds a number with too many digits"),
     ],

@@ -1,1 +1,1 @@
-"""Places that keep objects under keys: one protocol, an in-memory store for tests, and S3."""
+"""Places that keep objects under keys: the protocol, and S3."""

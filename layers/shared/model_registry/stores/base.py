@@ -15,21 +15,21 @@ class StoredObject:
 
 
 class ObjectStore(Protocol):
-    """A bucket. What a store raises besides the errors named here is ``StoreUnavailableError``."""
+    """A bucket. For any failure but those named here a store raises ``StoreUnavailableError``."""
 
     def get(self, key: str) -> StoredObject:
-        """Return an object; ``ObjectNotFoundError`` if there is none."""
+        """Return an object; ``ObjectNotFoundError`` if it doesn't exist."""
         ...
 
     def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
-        """Return an object, or None if it still has this entity tag; ``ObjectNotFoundError`` if there is none."""
+        """Return an object, or None if it still has this entity tag; ``ObjectNotFoundError`` if it doesn't exist."""
         ...
 
     def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
         """Write an object durably and return its entity tag.
 
-        With ``if_absent`` only if there is none, with ``if_match`` only if it still has that entity tag; else
-        ``PreconditionFailedError``, and nothing is written.
+        With ``if_absent`` it must not exist yet; with ``if_match`` it must still have that entity tag. Otherwise
+        ``PreconditionFailedError`` is raised, and nothing is written.
         """
         ...
 
@@ -38,5 +38,5 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove an object; no error if there is none."""
+        """Remove an object; no error if it doesn't exist."""
         ...

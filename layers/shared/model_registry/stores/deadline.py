@@ -1,7 +1,7 @@
-"""How long reads of a store may take together, for whoever calls through code that need not know of it.
+"""Deadlines for a store's reads. A caller sets one around a block, and the code in between needn't pass it on.
 
-The time-outs of a client hold for one wait each: a server that sends a byte now and then never trips them. A deadline
-holds for a whole read, and for all reads of a block.
+A client's time-out bounds a single wait, so a server that sends a byte now and then never exceeds it. A deadline bounds
+a whole read, and all reads of a block together.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Deadline:
     clock: Callable[[], float]
 
     def remaining_s(self) -> float:
-        """Return the seconds that are left; 0 if none are."""
+        """Return the seconds that are left, at least 0."""
         return max(0.0, self.at_s - self.clock())
 
 
@@ -38,7 +38,7 @@ _DEADLINES: ContextVar[tuple[Deadline, ...]] = ContextVar("deadlines", default=(
 
 @contextmanager
 def reads_until(deadline: Deadline) -> Iterator[None]:
-    """Let the reads within the block end by then, or earlier if an outer block says so."""
+    """End the reads within the block at the deadline, or at an outer block's if that is earlier."""
     token = _DEADLINES.set((*_DEADLINES.get(), deadline))
     try:
         yield
@@ -47,5 +47,5 @@ def reads_until(deadline: Deadline) -> Iterator[None]:
 
 
 def remaining_s() -> float:
-    """Return the seconds that a read begun now may take; infinite outside of such a block."""
+    """Return the seconds that a read begun now may take; infinite outside of such blocks."""
     return min((deadline.remaining_s() for deadline in _DEADLINES.get()), default=math.inf)

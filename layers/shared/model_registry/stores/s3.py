@@ -1,7 +1,7 @@
 """S3, and anything else that speaks S3: the one place that imports botocore.
 
-Its client is what ``boto3.client`` returns, without boto3's own resources and transfer manager, which nothing here uses
-and which a cold start would wait for.
+Its client is the one that ``boto3.client`` returns. boto3 itself isn't imported: its resources and transfer manager
+aren't used here, and a cold start would wait for them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, 
 from model_registry.stores.base import StoredObject
 from model_registry.stores.deadline import remaining_s
 
-# For a person at a slow line and a large model. What answers requests sets deadlines of its own.
+# Enough for a large model over a slow line. The function sets shorter deadlines of its own.
 TOTAL_TIMEOUT_S = 300.0
 _SERVICE = "s3"
 _BODY_ATTEMPTS = 3
@@ -41,13 +41,13 @@ def make_s3_client(
     Parameters
     ----------
     endpoint_url : str, optional
-        Where the bucket is, if not on AWS: such a bucket is addressed by path, as local ones are.
+        The address of a bucket that isn't on AWS; its name then goes into the path, as local servers expect.
     region : str, optional
-        AWS region; by default the environment's.
+        AWS region; the environment's by default.
     connect_timeout_s, read_timeout_s : float
         Seconds for a connection, and between two reads.
     max_attempts : int
-        Tries a request, the first one included.
+        Tries per request, including the first.
     """
     config = Config(
         connect_timeout=connect_timeout_s,
@@ -70,7 +70,7 @@ class S3Store:
     client : botocore S3 client
         See ``make_s3_client``.
     total_timeout_s : float
-        Seconds for a whole read, retries included, where no deadline (see ``stores.deadline``) ends it earlier.
+        Seconds for a whole read including retries. A deadline (see ``stores.deadline``) may end it earlier.
     """
 
     def __init__(self, bucket: str, client: Any, *, total_timeout_s: float = TOTAL_TIMEOUT_S) -> None:
@@ -105,7 +105,9 @@ class S3Store:
                 raise self._unavailable("write", key, error) from error
             except BotoCoreError as error:
                 raise self._unavailable("write", key, error) from error
-        raise StoreUnavailableError("write", f"s3://{self.bucket}/{key}", "other writes kept meeting it")
+        raise StoreUnavailableError(
+            "write", f"s3://{self.bucket}/{key}", "other writes of this object kept interfering"
+        )
 
     def list_keys(self, prefix: str) -> list[str]:
         """See ``ObjectStore``."""
@@ -127,13 +129,12 @@ class S3Store:
         if limit_s == math.inf:
             return self._read(key, conditions, _Reading())
         if limit_s <= 0:
-            raise self._unavailable("read", key, TimeoutError("there is no time left for it"))
+            raise self._unavailable("read", key, TimeoutError("no time is left for it"))
         return self._get_within(limit_s, key, conditions)
 
     def _get_within(self, limit_s: float, key: str, conditions: dict[str, str]) -> StoredObject:
-        # On a thread of its own, since a look-up of the host's name, a handshake, a header and a body may each come as
-        # slowly as they like without any of the client's time-outs noticing. Rejected: reading the body piece by piece,
-        # which bounds nothing but the body.
+        # On a thread of its own: looking up the host's name, the handshake, the headers and the body may each be slow
+        # without exceeding any of the client's time-outs. Rejected: reading in pieces, which bounds only the body.
         reading = _Reading()
         outcome: list[StoredObject | Exception] = []
 
@@ -154,7 +155,7 @@ class S3Store:
         return outcome[0]
 
     def _read(self, key: str, conditions: dict[str, str], reading: _Reading) -> StoredObject:
-        # botocore retries whatever happens before the body. A connection that ends within it is ours to retry.
+        # botocore retries failures before the body. If the connection breaks within the body, this loop retries.
         for attempt in range(1, _BODY_ATTEMPTS + 1):
             answer = self._open(key, conditions)
             reading.begin(answer["Body"])
@@ -178,8 +179,8 @@ class S3Store:
             raise self._unavailable("read", key, error) from error
 
     def _etag_if_ours(self, key: str, body: bytes, error: ClientError) -> str:
-        # A write that succeeded, but whose answer was lost, is sent again by botocore and then meets itself. Every
-        # document carries something unique, so finding exactly our bytes after a retry means that we wrote them.
+        # If a write succeeds but its answer is lost, botocore sends it again, and its condition then fails. Every document
+        # holds something unique, so if exactly our bytes are stored after a retry, we wrote them.
         if error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0):
             stored = self.get(key)
             if stored.body == body:
@@ -191,48 +192,48 @@ class S3Store:
 
 
 class _Reading:
-    """A read under way, which may be given up from another thread."""
+    """A read under way, which another thread may abandon."""
 
     def __init__(self) -> None:
         self.is_abandoned = False
         self._body: Any = None
 
     def begin(self, body: Any) -> None:
-        """Note the body that is being read now."""
+        """Remember the body that is being read now."""
         self._body = body
         if self.is_abandoned:
             self._hurry()
 
     def abandon(self) -> None:
-        """Have the read fail at its next wait, so that its thread and its connection are not kept for long."""
+        """Make the read fail at its next wait, so that its thread and its connection end soon."""
         self.is_abandoned = True
         self._hurry()
 
     def _hurry(self) -> None:
-        # A body that was read to its end has no socket any more.
+        # A body that was read to its end no longer has a socket.
         with suppress(AttributeError, OSError):
             self._body.set_socket_timeout(_ABANDONED_TIMEOUT_S)
 
 
 class QuickLoader(Loader):  # type: ignore[misc]
-    """Finds the description of S3 without looking into the folders of the four hundred services beside it.
+    """Finds the description of S3 without listing the folders of all four hundred services.
 
-    botocore makes that list to tell whether a service is there at all: a fifth of the time to make a client. Other
-    services (STS, where a profile assumes a role) are found as ever.
+    botocore makes that list to check that a service exists, which takes a fifth of the time to make a client. Other
+    services (STS, where a profile assumes a role) are found as before.
     """
 
     def __init__(self, data_path: str | None) -> None:
         super().__init__(create_loader(data_path).search_paths, include_default_search_paths=False)
-        self._wanted = ""
+        self._service = ""
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """Load a description; asks for the list below."""
-        self._wanted = service_name
+        """Load a service's description."""
+        self._service = service_name
         return super().load_service_model(service_name, type_name, api_version)
 
     def list_available_services(self, type_name: str) -> Any:
-        """Return the services that there are, or S3 alone while that is the one to be loaded."""
-        return [_SERVICE] if self._wanted == _SERVICE else super().list_available_services(type_name)
+        """Return all services, or S3 alone while S3 is being loaded."""
+        return [_SERVICE] if self._service == _SERVICE else super().list_available_services(type_name)
 
 
 class _NotModifiedError(Exception):

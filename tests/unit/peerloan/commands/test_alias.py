@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from memory_store import InMemoryStore
 from model_registry.errors import AliasNotFoundError
-from model_registry.stores.memory import InMemoryStore
 from peerloan.__main__ import app
 from peerloan.commands.alias import parse_weights
 from peerloan.errors import EXIT_FAILED, EXIT_USAGE, NoLiveVersionError, UsageError, exit_code

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from memory_store import InMemoryStore
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.errors import RegistryError, StoreUnavailableError
 from model_registry.manifest import Artifact, Manifest, Threshold
 from model_registry.reader import RegistryReader
 from model_registry.stores.deadline import remaining_s
-from model_registry.stores.memory import InMemoryStore
 from predict_api.models.alias_follower import (
     ActiveVersions,
     AliasFollower,
