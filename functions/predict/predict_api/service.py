@@ -1,4 +1,4 @@
-"""From a request's JSON object to its predictions. Knows nothing of HTTP: every door leads through ``predict``."""
+"""From a request's JSON object to its predictions. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _CAUTION = 0.8
 
 
 class PredictionService:
-    """What the API does.
+    """Scores records with the versions in charge, and describes these versions.
 
     Parameters
     ----------
     model : str
         The model's name.
     follower : AliasFollower
-        Says which version is in charge.
+        Says which versions are in charge.
     """
 
     def __init__(self, model: str, follower: AliasFollower) -> None:
@@ -55,7 +55,7 @@ class PredictionService:
         document : mapping
             The request's body.
         exchange : Exchange
-            The request; the model that scored and the number of records are noted in it.
+            The request. The model that scored and the number of records are written into it.
 
         Returns
         -------
@@ -65,9 +65,9 @@ class PredictionService:
         Raises
         ------
         RequestError
-            If the request is wrong, no model is there, or the time is used up.
+            If the request is wrong, no model is loaded, or the time is used up.
         NonFiniteOutputError
-            If the model gives something that is no probability.
+            If the model returns something that isn't a probability.
         """
         with exchange.span("validate"):
             envelope = open_envelope(document, RECORD_NAMES)
@@ -91,13 +91,13 @@ class PredictionService:
         }
 
     def check_ready(self, exchange: Exchange) -> dict[str, Any]:
-        """Return what is in charge, after scoring its probe records again.
+        """Return the versions in charge, after scoring their probe records again.
 
         Raises
         ------
         NoVerifiedModelError
-            If nothing is in charge, a probe record gets another probability than when its version was published, or
-            the alias was not read since a snapshot was restored, which may hold a version that was left long ago.
+            If no version is in charge, a probe record gets another probability than when its version was published, or
+            the alias wasn't read since a snapshot was restored: the snapshot may hold a version that is long replaced.
         """
         deployment = self._follower.follow(_spare_s(exchange))
         if self._follower.is_stale:
@@ -113,17 +113,17 @@ class PredictionService:
         }
 
     def describe(self, name: str, exchange: Exchange) -> dict[str, Any]:
-        """Return what there is to know about the model in charge.
+        """Describe the model in charge: its alias, its versions and its columns.
 
         Raises
         ------
         UnknownModelError
-            If it is another name than this function's model.
+            If this function serves a model of another name.
         NoVerifiedModelError
-            If nothing is in charge.
+            If no version is in charge.
         """
         if name != self._model:
-            raise UnknownModelError(f"There is no model of this name here. There is: {self._model}.")
+            raise UnknownModelError(f"There is no model of this name here. The model is {self._model}.")
         deployment = self._follower.follow(_spare_s(exchange))
         alias = deployment.alias
         main = next(iter(deployment.models.values()))
@@ -136,9 +136,9 @@ class PredictionService:
 
 
 def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str], request_id: str) -> str:
-    """Return what decides which version a request gets while two share the traffic.
+    """Return the key that decides which version answers while two share the traffic.
 
-    A request is answered by one version, the one in its answer's ``model``: so a batch goes where its first loan goes.
+    One version answers a whole request, so the first loan decides for a batch.
 
     Parameters
     ----------
@@ -147,30 +147,30 @@ def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str]
     headers : mapping of str to str
         The request's, names in lower case.
     request_id : str
-        The last resort: then a repeated request may get the other version.
+        Used if the request has no other key; then the other version may answer when it is repeated.
     """
     return records[0].get(LOAN_ID) or headers.get("idempotency-key") or request_id
 
 
 def _spare_s(exchange: Exchange) -> float:
-    """Return the seconds that the bucket may have of a request, so that there is time to score afterwards."""
+    """Return the seconds that reading the bucket may take, so that time is left to score."""
     return (exchange.remaining_ms() - LEAST_REMAINING_MS - _ANSWERING_MS) / 1000
 
 
 def _explain(
     model: ServingModel, records: Sequence[Mapping[str, Any]], exchange: Exchange
 ) -> list[list[dict[str, Any]]]:
-    """Return each record's reasons, or refuse as soon as it shows that the request's time isn't enough.
+    """Return each record's reasons, or refuse as soon as the estimate exceeds the request's time.
 
-    What a record takes depends on the model: a tenth of a millisecond for small trees, forty for a large forest. So the
-    first records are measured, and the rest is estimated from their mean.
+    A record takes a tenth of a millisecond with small trees, forty with a large forest. So the first records are
+    measured, and the time of all is estimated from their mean.
 
     Raises
     ------
     RequestTooLargeError
-        If there are too many records; it says how many fit.
+        If there are too many records; the message says how many fit.
     DeadlineExceededError
-        If there is no time for a single one.
+        If the time isn't enough for one record.
     """
     budget_s = (exchange.remaining_ms() - LEAST_REMAINING_MS) / 1000
     started_s = exchange.duration_s()

@@ -1,4 +1,4 @@
-"""The function's settings, read once from an environment that is passed in."""
+"""The function's settings, read once from the environment variables that are passed in."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What the function says about itself: one line a request, which is its log entry and its metrics at once.
+"""Logs and metrics: one line a request, which is its log entry and its metrics at once.
 
 The line is a document of CloudWatch's embedded metric format (EMF): CloudWatch makes metrics of the values that its
 ``_aws`` member names, and keeps the whole line as a log entry. Health checks have no metrics and are logged only.
-Invariant (tests/contract/predict_api/test_privacy.py): nothing that a client sent gets in here but its request id. So
-an unexpected error is logged by its type and its place in the code, not by its message, which may quote a record.
+Invariant (tests/contract/predict_api/test_privacy.py): of what a client sent, only the request id is logged. So an
+unexpected error is logged by its type and its place in the code; its message may quote a record.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NO_ENTRY: Mapping[str, object] = {}
 
 
 class Telemetry:
-    """A ``ModelObserver``, and the end of each request.
+    """Writes the logs and metrics of requests, and as a ``ModelObserver`` those of loading models.
 
     Parameters
     ----------
@@ -112,11 +112,11 @@ class Telemetry:
         self._emit([(ALIAS_LOOK_UP_FAILURES, MetricUnit.Count, 1)], None)
 
     def not_ready(self, error: Exception) -> None:
-        """The function starts without a model: requests will try again."""
+        """Log that the function starts without a model; requests will try again."""
         self._logger.warning("no verified model at start", extra={"error": type(error).__name__})
 
     def unexpected_error(self, error: Exception, exchange: Exchange) -> None:
-        """A bug, or a model that gives no probabilities."""
+        """Log a bug, or a model that doesn't return probabilities."""
         self._logger.error(
             "unexpected error",
             extra={"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _places(error)},

@@ -33,9 +33,7 @@ class StoreUnavailableError(RegistryError):
     """The bucket failed to read or write, after bounded retries."""
 
     def __init__(self, operation: str, key: str, reason: str) -> None:
-        super().__init__(
-            f"The bucket failed to {operation} {key!r}: {reason}. Check that it runs, and that you have access."
-        )
+        super().__init__(f"The bucket failed to {operation} {key!r}: {reason}. Check that it runs and you have access.")
         self.operation = operation
         self.key = key
         self.reason = reason

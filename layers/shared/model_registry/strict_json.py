@@ -13,7 +13,7 @@ _MAX_QUOTED_NAME = 64
 
 
 class StrictJsonError(ValueError):
-    """The text isn't JSON, or can be read in two ways. The message continues "it" or "the body", and quotes no value."""
+    """The text isn't JSON, or can be read in two ways. The message goes on after "it" or "the body"."""
 
 
 def parse(text: str) -> Any:

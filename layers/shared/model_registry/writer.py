@@ -150,7 +150,7 @@ class RegistryWriter(AliasWriter):
             return True
 
     def _find_manifest(self, version: int) -> Manifest | None:
-        """Return a manifest, or None if it can't be read: a damaged version mustn't keep others from being published."""
+        """Return a manifest, or None if it can't be read: a damaged version mustn't stop others."""
         try:
             return self.reader.get_manifest(version)
         except (InvalidManifestError, VersionNotFoundError):

@@ -1,4 +1,4 @@
-"""The page at /docs: Swagger UI in one piece, so that it works without the internet. Assets are Powertools' own."""
+"""The page at /docs: Swagger UI in one page, with its scripts and styles from Powertools. It needs no internet."""
 
 from __future__ import annotations
 
@@ -39,13 +39,7 @@ SwaggerUIBundle({{
 
 
 def docs_page(document: Mapping[str, Any]) -> str:
-    """Return the page.
-
-    Parameters
-    ----------
-    document : mapping
-        The OpenAPI document that it shows.
-    """
+    """Return the HTML page that shows an OpenAPI document."""
     assets = resources.files(_ASSETS)
     return _PAGE.format(
         title=document["info"]["title"],

@@ -1,7 +1,7 @@
-"""What can be wrong with a request, one type each, under one base.
+"""The errors of a request, one type for each thing that can go wrong.
 
-The errors carry facts; which HTTP status each becomes is ``problems.py``'s table, and not their business. No message
-holds a value that the client sent, since messages end in answers and logs.
+They carry facts; the table in ``problems.py`` gives each an HTTP status. No message holds a value that the client sent,
+since messages go into answers and logs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that is wrong, and where.
+    """One thing that is wrong with a request's body.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class RequestError(Exception):
     Attributes
     ----------
     violations : tuple of Violation
-        The places in the body that are wrong, if the error is about places; at most as many as are worth reading.
+        The wrong places in the body, at most as many as are worth reading; empty if the error isn't about places.
     """
 
     def __init__(self, detail: str, violations: Sequence[Violation] = ()) -> None:
@@ -45,15 +45,15 @@ class RequestError(Exception):
 
 
 class MalformedRequestError(RequestError):
-    """The body can't be read as one unambiguous request."""
+    """The body can't be read, or can be read in two ways."""
 
 
 class InvalidRequestError(RequestError):
-    """The body reads well, but breaks the schema."""
+    """The body can be read but breaks the schema."""
 
 
 class RequestTooLargeError(RequestError):
-    """More bytes or more records than one request may have, or can be answered in its time.
+    """The request has more bytes or records than are allowed, or than can be answered in its time.
 
     ``max_records`` is how many records fit, where that is known.
     """
@@ -64,19 +64,19 @@ class RequestTooLargeError(RequestError):
 
 
 class UnsupportedMediaTypeError(RequestError):
-    """The body is declared to be something else than JSON in UTF-8."""
+    """The headers declare another body than JSON in UTF-8."""
 
 
 class UnknownRouteError(RequestError):
-    """Nothing is at this path."""
+    """The API has no such path."""
 
 
 class UnknownModelError(RequestError):
-    """There is no model of this name here."""
+    """This function serves a model of another name."""
 
 
 class MethodNotAllowedError(RequestError):
-    """The path exists, but not with this method."""
+    """The path exists, but doesn't allow this method."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
         super().__init__(f"This path answers to {', '.join(allowed)} only.")
@@ -84,14 +84,14 @@ class MethodNotAllowedError(RequestError):
 
 
 class ExplanationUnavailableError(RequestError):
-    """Reasons were asked for, and this model can't give any."""
+    """The client asked for reasons, and this model can't give any."""
 
 
 class NoVerifiedModelError(RequestError):
-    """No model was loaded and verified yet, so that nothing can be predicted."""
+    """No model has been loaded and verified yet."""
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__("No verified model is loaded yet. Try again; the function's log says why it could not be.")
+        super().__init__("No verified model is loaded yet. Try again; the function's log says why.")
         self.retry_after_s = retry_after_s
 
 

@@ -1,4 +1,4 @@
-"""The state of one request: its headers, its deadline, the time of each step, and what the log will say of it."""
+"""The state of one request: its headers, its deadline, the time of each step, and the facts for its log line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from predict_api.models.clock import Clock, Instant
 from predict_api.models.serving_model import ServingModel
 
-# A client's request id goes into a header and a log: no spaces, no control characters, no endless text. Another one is
-# replaced by the invocation's. The OpenAPI document states both constants.
+# A client's request id goes into a header and a log, so it may have no spaces or control characters and must be short.
+# An id that breaks this is replaced by the invocation's. The OpenAPI document states both constants.
 MAX_REQUEST_ID_LENGTH = 128
 REQUEST_ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._:/+=@-]*"
 _REQUEST_ID = re.compile(REQUEST_ID_PATTERN)
@@ -34,13 +34,13 @@ class Exchange:
     route : str
         The route's pattern; never the path itself, which a client may fill with anything.
     model : ServingModel or None
-        What scored.
+        The version that scored.
     rows : int
         How many records were scored.
     problem : str or None
         The slug of the problem that is answered.
     violations : int
-        How many places in the body were wrong, as far as they are listed.
+        How many wrong places in the body the answer lists.
     spans_s : dict of str to float
         Seconds spent in each step, in order.
     """
@@ -84,7 +84,7 @@ class Exchange:
 
 
 def choose_request_id(headers: Mapping[str, str], invocation_id: str) -> str:
-    """Return the client's request id if it is fit to be repeated, else the invocation's."""
+    """Return the client's request id if it is safe to repeat, else the invocation's."""
     request_id = headers.get("x-request-id", "")
     is_fit = len(request_id) <= MAX_REQUEST_ID_LENGTH and _REQUEST_ID.fullmatch(request_id)
     return request_id if is_fit else invocation_id

@@ -28,7 +28,7 @@ _NO_EVENT = "This isn't an API Gateway HTTP API event (payload format 2.0). See 
 
 
 class Response(NamedTuple):
-    """A route's answer; the body is gzipped for a client that accepts it, if ``is_large``."""
+    """A route's answer. If ``is_large``, the body is gzipped for clients that accept it."""
 
     body: str
     content_type: str = JSON
@@ -49,7 +49,7 @@ class PredictionApi:
     Parameters
     ----------
     service : PredictionService
-        What the API does.
+        Makes predictions.
     follower : AliasFollower
         Asked how stale the alias is.
     telemetry : Telemetry
@@ -103,7 +103,7 @@ class PredictionApi:
         if route is None:
             name = path.removeprefix(_MODELS)
             if name in ("", path) or "/" in name:
-                raise UnknownRouteError("Nothing is at this path. See /docs for what there is.")
+                raise UnknownRouteError("The API has no such path. See /docs for all paths.")
             route = self._model_route
         if method not in route.methods:
             raise MethodNotAllowedError(route.methods)

@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document of the API, built from the same columns, limits and problem table that the code uses.
+"""The OpenAPI 3.1 document of the API, built from the columns, limits and problem table that the code uses.
 
-tests/contract/predict_api/test_openapi.py checks it against what the handler takes and answers.
+tests/contract/predict_api/test_openapi.py checks the handler's requests and answers against it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Errors as answers: RFC 9457 problem details, and the one table that says which error has which HTTP status."""
+"""Errors as HTTP answers (RFC 9457 problem details). One table says which error gets which status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProblemType:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem as it is answered."""
+    """The answer to a request that failed: its kind, its body, and further headers."""
 
     kind: ProblemType
     document: Mapping[str, Any]
@@ -33,8 +33,8 @@ class Problem:
 
 INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong here")
 
-# Any other error is a bug and becomes INTERNAL_ERROR, as does a model that gives no probability. The gateway answers
-# 401, 403 and 429 by itself.
+# Any other error is a bug and becomes INTERNAL_ERROR; so does a model that doesn't return probabilities. The gateway
+# itself answers 401, 403 and 429.
 PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
     errors.MalformedRequestError: ProblemType("malformed-request", 400, "The request can't be read"),
     errors.UnknownRouteError: ProblemType("unknown-route", 404, "There is nothing here"),
@@ -50,14 +50,14 @@ PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
 
 
 def describe(error: Exception, request_id: str) -> Problem:
-    """Return the problem that an error is answered with.
+    """Return the answer to an error.
 
     Parameters
     ----------
     error : Exception
-        Any error. Only a ``RequestError`` is quoted: other messages may hold what the client must not see, or values.
+        Any error. Only a ``RequestError`` is quoted: other messages may hold borrowers' values or internal details.
     request_id : str
-        Becomes ``instance``, so that an answer can be found in the logs.
+        Becomes ``instance``, so that operators can find the answer in the logs.
     """
     kind = PROBLEM_TYPES.get(type(error), INTERNAL_ERROR)
     document: dict[str, Any] = {
@@ -72,10 +72,7 @@ def describe(error: Exception, request_id: str) -> Problem:
         if isinstance(error, errors.RequestTooLargeError) and error.max_records is not None:
             document["max_records"] = error.max_records
         if error.violations:
-            document["errors"] = [
-                {"pointer": violation.pointer, "code": violation.code, "detail": violation.detail}
-                for violation in error.violations
-            ]
+            document["errors"] = [vars(violation) for violation in error.violations]
     return Problem(kind=kind, document=document, headers=_headers(error))
 
 

@@ -22,16 +22,16 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
     Parameters
     ----------
     body : str or None
-        As in the event; None and the empty string both mean that there is no body.
+        The event's body; None and the empty string both mean that there is none.
     is_base64 : bool
-        Whether the gateway flagged the body so.
+        Whether the event says that the body is in base64.
     headers : mapping of str to str
-        Looked up in any case: ``Content-Type`` and ``Content-Encoding`` count.
+        The request's, names in lower case; ``content-type`` and ``content-encoding`` are read.
 
     Raises
     ------
     UnsupportedMediaTypeError
-        If it is not declared as ``application/json`` in UTF-8, uncompressed.
+        If it isn't declared as ``application/json`` in UTF-8, uncompressed.
     RequestTooLargeError
         If it has more than 1 MiB.
     MalformedRequestError
@@ -69,7 +69,7 @@ def _to_bytes(body: str, *, is_base64: bool) -> bytes:
     try:
         raw = base64.b64decode(body, validate=True) if is_base64 else body.encode()
     except (binascii.Error, UnicodeEncodeError, ValueError):
-        what = "is flagged as base64 and is not" if is_base64 else "is not valid Unicode"
+        what = "is flagged as base64 but isn't" if is_base64 else "isn't valid Unicode"
         raise MalformedRequestError(f"The body {what}.") from None
     if len(raw) > MAX_BODY_BYTES:
         raise _too_large()
@@ -87,7 +87,7 @@ def _decode(raw: bytes) -> str:
         # RFC 8259 lets a reader ignore a byte order mark; tools on Windows write one.
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"The body is not UTF-8: see its byte {error.start + 1}.") from None
+        raise MalformedRequestError(f"The body isn't UTF-8: see its byte {error.start + 1}.") from None
 
 
 def parse(text: str) -> object:
@@ -102,7 +102,7 @@ def parse(text: str) -> object:
 
 
 def _count_members(document: object) -> int:
-    """Count the members of the objects as deep as right requests go, so at most as many as there are."""
+    """Count the members of objects as deep as correct requests have them; deeper ones aren't counted."""
     if not isinstance(document, dict):
         return 0
     count = len(document)
@@ -115,7 +115,7 @@ def _count_members(document: object) -> int:
 
 
 def parse_strictly(text: str) -> object:
-    """Parse by Python's own parser, five times slower: it says what is wrong, and sees each key."""
+    """Parse with Python's own parser. It is five times slower, but sees each key and says what is wrong."""
     try:
         return strict_json.parse(text)
     except StrictJsonError as error:

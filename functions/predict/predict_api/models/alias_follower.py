@@ -1,12 +1,11 @@
-"""Following the alias: which versions answer requests at the moment.
+"""Which versions answer requests at the moment ("are in charge"): those that the alias points to.
 
-What it promises, and tests/unit/predict_api/models/test_alias_follower.py holds:
+Invariants (tests/unit/predict_api/models/test_alias_follower.py):
 
-- A version in charge was the alias's at some instant within the TTL before the request, or during the request.
-- A version that the alias has left answers no request that began more than the TTL after that, while the bucket answers
-  and the new version can be loaded.
-- If one of the two does not hold, the versions last in charge stay in charge.
-- While something is in charge, no request waits for the bucket longer than ``TOTAL_S``; and never longer than it has.
+- The alias pointed to each version in charge at some instant within the TTL before the request, or during the request.
+- A version that the alias has left answers no request that begins more than the TTL later, as long as the bucket
+  answers and the new version can be loaded. Otherwise the versions last in charge stay in charge.
+- While a version is in charge, no request waits for the bucket longer than ``TOTAL_S``, or than its own time.
 """
 
 from __future__ import annotations
@@ -26,34 +25,34 @@ from predict_api.models.clock import Clock, Instant, elapsed_s, known_elapsed_s
 from predict_api.models.model_cache import ModelCache, ModelObserver
 from predict_api.models.serving_model import ServingModel
 
-# What the bucket may take of a request that could be answered without it: for the look-up, and with all downloads.
+# While a version is in charge, the bucket may take this long: for looking the alias up, and with all downloads.
 LOOK_UP_S = 1.5
 TOTAL_S = 3.0
-# And where there is nothing to answer with yet. Lambda's limit for an init phase is 10 seconds.
+# While no version is in charge. Lambda's limit for an init phase is 10 seconds.
 FIRST_LOOK_UP_S = 4.0
 FIRST_TOTAL_S = 9.0
 
 
 @dataclass(frozen=True)
 class ActiveVersions:
-    """What is in charge: one revision of the alias, and those of its versions that are loaded and verified.
+    """The versions in charge: one revision of the alias, and those of its versions that are loaded and verified.
 
     Attributes
     ----------
     alias : Alias
         The revision.
     models : mapping of int to ServingModel
-        At least one version; the alias's main version first if it is there, as it is but at an environment's start.
+        At least one version, the alias's main version first. It can be missing only at an environment's start.
     """
 
     alias: Alias
     models: Mapping[int, ServingModel]
 
     def model_for(self, routing_key: str) -> ServingModel:
-        """Return the model that a routing key gets.
+        """Return the model that answers for a routing key.
 
-        A version that could not be loaded is stood in for by the other one: a bad candidate must not lower the
-        availability of the version beside it.
+        The other version answers for one that could not be loaded: a bad candidate must not lower the availability of
+        the version beside it.
         """
         model = self.models.get(resolve_version(self.alias, routing_key))
         return next(iter(self.models.values())) if model is None else model
@@ -65,18 +64,18 @@ class ActiveVersions:
 
 
 class AliasFollower:
-    """Looks the alias up, at most once in a TTL, and puts its versions in charge.
+    """Reads the alias, at most once in a TTL, and puts its versions in charge.
 
     Parameters
     ----------
     reader : RegistryReader
-        Where the alias is.
+        Reads the alias from the bucket.
     alias : str
-        Its name.
+        The alias's name.
     cache : ModelCache
-        Where the versions are.
+        Loads and keeps the versions.
     ttl_s : float
-        An alias that was read is taken for current for so long.
+        For so many seconds an alias that was read counts as current.
     clock : Clock
         The time.
     back_off : BackOff
@@ -110,12 +109,12 @@ class AliasFollower:
         self._deployment: ActiveVersions | None = None
 
     def follow(self, remaining_s: float = math.inf) -> ActiveVersions:
-        """Return what is in charge now, after looking the alias up if that is due.
+        """Return the versions in charge now, after looking the alias up if that is due.
 
         Parameters
         ----------
         remaining_s : float
-            The seconds that whoever asks has. When the bucket has used them up, the versions last in charge stay.
+            The caller's time in seconds. If the bucket uses it up, the versions last in charge stay.
 
         Raises
         ------
@@ -134,24 +133,24 @@ class AliasFollower:
         return self._deployment
 
     def mark_stale(self) -> None:
-        """Have the next request look the alias up, whatever was known: a snapshot was restored."""
+        """Make the next request look the alias up, since a snapshot was restored."""
         self._is_stale = True
         self._failures = None
         self._cache.forget_failures()
 
     def restore(self) -> None:
-        """Do what a restored environment has to before its first request: look the alias up, if the bucket answers."""
+        """Look the alias up after a snapshot was restored, if the bucket answers."""
         self.mark_stale()
         with suppress(NoVerifiedModelError):
             self.follow()
 
     @property
     def is_stale(self) -> bool:
-        """Whether the alias was not read since the environment started, or since it was restored from a snapshot."""
+        """Whether the alias wasn't read since the environment started, or since it was restored from a snapshot."""
         return self._is_stale
 
     def retry_in_s(self) -> float:
-        """Return the seconds until the next try, where something could not be read or loaded."""
+        """Return the seconds until the next try, after something couldn't be read or loaded."""
         now = self._clock.now()
         if self._failures is not None:
             return self._failures.remaining_s(now)
@@ -159,7 +158,7 @@ class AliasFollower:
         return min((self._cache.retry_in_s(version) for version in versions), default=0.0)
 
     def staleness_s(self) -> float | None:
-        """Return how long ago the alias was last read with success; None if it never was."""
+        """Return the seconds since the alias was last read successfully; None if it never was."""
         return None if self._last_checked is None else known_elapsed_s(self._last_checked, self._clock.now())
 
     @contextmanager
@@ -181,12 +180,11 @@ class AliasFollower:
             else:
                 changed = self._reader.get_alias_if_changed(self._alias, self._snapshot.etag)
                 self._snapshot = changed or self._snapshot
-        # An alias that can't be read, for whatever reason, leaves in charge what is in charge.
-        except Exception as error:  # noqa: BLE001 - the last good version stays
+        except Exception as error:  # noqa: BLE001 - the last good version stays in charge
             self._failures = after_failure(self._failures, self._clock.now(), self._back_off)
             self._observer.alias_look_up_failed(error, self._failures.count, self._failures.wait_s)
             return
-        # Invariant: the moment before the look-up, not after it. What was read is at least as new as that.
+        # Invariant: the moment before the look-up. What was read is at least as new as that.
         self._last_checked = started
         self._is_stale = False
         self._failures = None
@@ -194,17 +192,18 @@ class AliasFollower:
     def _adopt(self) -> None:
         """Put the alias's versions in charge, once the main one is loaded.
 
-        Where nothing is in charge yet, the other one will do. Otherwise it must not: a canary of 1 % (or 0) would get
-        all requests because the main version beside it is bad, while versions that were good for them are loaded.
+        If no version is in charge yet, the additional one alone may be put in charge. Otherwise not: a canary of 1 %
+        would get all requests because the main version is bad, although the last good version is still loaded.
         """
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return
         alias = self._snapshot.alias
         in_charge = () if self._deployment is None else tuple(self._deployment.models)
-        found = {
-            version: self._cache.find(version, in_charge=(*in_charge, *alias.versions)) for version in alias.versions
-        }
-        models = {version: model for version, model in found.items() if model is not None}
+        models = {}
+        for version in alias.versions:
+            model = self._cache.find(version, in_charge=(*in_charge, *alias.versions))
+            if model is not None:
+                models[version] = model
         if alias.version in models or (models and self._deployment is None):
             self._deployment = ActiveVersions(alias=alias, models=models)
 

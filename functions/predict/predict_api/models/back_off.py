@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again: doubling, jittered, capped. Pure."""
+"""Waits between retries: they double up to a cap, and are shortened at random. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class BackOff:
     cap_s : float
         No wait is longer.
     random : callable
-        Returns a float in [0, 1). A wait is shortened by up to half with it, so that environments that failed together
-        do not come back together.
+        Returns a float in [0, 1). It shortens each wait by up to half, so that environments that failed together don't
+        retry together.
     """
 
     first_s: float
@@ -29,14 +29,14 @@ class BackOff:
 
     def wait_s(self, failures: int) -> float:
         """Return the seconds to wait after this many failures in a row (1 or more)."""
-        # Beyond 2**32 times the first wait every cap is reached; the exponent stays small.
+        # Every cap is below 2**32 times the first wait; a larger exponent would overflow.
         whole = min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
         return whole * (1 - self.random() / 2)
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Failures in a row: how many, when the last one was, and how long to wait from there."""
+    """Failures in a row: their count, the moment of the last one, and the wait from there."""
 
     count: int
     last: Instant

@@ -1,4 +1,4 @@
-"""Time, as something that is passed in. Pure but for ``SystemClock``, which the wiring place alone constructs."""
+"""Clocks, which are passed in. Only ``app`` makes a ``SystemClock``; everything else here is pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Instant:
 
 
 class Clock(Protocol):
-    """Where the time comes from."""
+    """Tells the time."""
 
     def now(self) -> Instant:
         """Return this moment."""
@@ -33,21 +33,10 @@ class SystemClock:
 
 
 def elapsed_s(since: Instant, now: Instant) -> float:
-    """Return how long ago ``since`` may have been at most.
+    """Return the longest time, in seconds, that may have passed; infinite if the wall clock was set back.
 
-    Lambda freezes an environment between invocations and restores snapshots days later: the monotonic clock may stand
-    still meanwhile, and the wall clock may be set back. So the larger of both differences counts, and a wall clock
-    that went back means that nothing is known.
-
-    Parameters
-    ----------
-    since, now : Instant
-        Two moments, the earlier one first.
-
-    Returns
-    -------
-    float
-        Seconds, infinite if the wall clock went back.
+    Lambda freezes an environment between invocations and restores snapshots days later. The monotonic clock may stand
+    still meanwhile, and the wall clock may be set back. So the larger of both differences counts.
     """
     if now.wall_s < since.wall_s:
         return math.inf
@@ -55,11 +44,5 @@ def elapsed_s(since: Instant, now: Instant) -> float:
 
 
 def known_elapsed_s(since: Instant, now: Instant) -> float:
-    """Return how long ago ``since`` was at least, always finite: what may be measured, and what an alarm can compare.
-
-    Parameters
-    ----------
-    since, now : Instant
-        Two moments, the earlier one first.
-    """
+    """Return the seconds that have certainly passed: always finite, so that it can be a metric."""
     return max(now.monotonic_s - since.monotonic_s, now.wall_s - since.wall_s, 0.0)

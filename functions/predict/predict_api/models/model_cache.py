@@ -1,4 +1,4 @@
-"""The model versions in memory, and the ones that could not be loaded with the time of their next try."""
+"""The model versions in memory, and for each version that couldn't be loaded the time of its next try."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from predict_api.models.back_off import BackOff, Failures, after_failure
 from predict_api.models.clock import Clock
 from predict_api.models.serving_model import ModelLoader, ServingModel
 
-# Both versions of a canary and the one before them, so that a canary and a rollback both change nothing but a pointer.
+# Both versions of a canary and the previous one, so that neither a canary nor a roll-back has to load anything.
 CAPACITY = 3
 
 
 class ModelObserver(Protocol):
-    """Who wants to know how loading goes."""
+    """Is told about each load and each failure."""
 
     def model_loaded(self, model: ServingModel, duration_s: float) -> None:
         """A version was loaded and verified."""
         ...
 
     def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
-        """A version could not be loaded, or failed its verification."""
+        """A version couldn't be loaded, or failed its verification."""
         ...
 
     def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
-        """The alias could not be read."""
+        """The alias couldn't be read."""
         ...
 
 
 class ModelCache:
-    """At most ``capacity`` versions, the least recently wanted one dropped first.
+    """Keeps at most ``capacity`` versions, and drops the least recently used one first.
 
     Parameters
     ----------
     reader : RegistryReader
-        Where versions come from.
+        Reads versions from the bucket.
     load : callable
-        Loads and verifies one.
+        Loads and verifies a version.
     clock : Clock
         The time.
     outage_back_off, refusal_back_off : BackOff
-        The waits after the bucket failed, and after a version failed its verification: its bytes never change, so that
-        only a repair of the bucket can help, and downloading it every few seconds helps nobody.
+        The waits after the bucket failed, and after a version failed its verification. The second is longer: a
+        version's bytes never change, so only a repair of the bucket can help.
     observer : ModelObserver
         Told of each load and each failure.
     capacity : int
@@ -75,18 +75,18 @@ class ModelCache:
 
     @property
     def versions(self) -> list[int]:
-        """The versions in memory, the most recently wanted one last."""
+        """The versions in memory, the most recently used one last."""
         return list(self._models)
 
     def find(self, version: int, *, in_charge: Collection[int]) -> ServingModel | None:
-        """Return a version, loading it if need be; None if it can't be loaded now.
+        """Return a version, and load it first if it isn't in memory; None if it can't be loaded now.
 
         Parameters
         ----------
         version : int
-            The version wanted.
+            The version's number.
         in_charge : collection of int
-            Versions that requests are answered by at the moment: they are not dropped to make room.
+            The versions that answer requests at the moment; they are never dropped.
         """
         if version in self._models:
             self._models.move_to_end(version)
@@ -96,13 +96,12 @@ class ModelCache:
         started = self._clock.now()
         try:
             model = self._load(self._reader, version)
-        # Whatever goes wrong with a candidate, the version in charge keeps serving.
         except Exception as error:  # noqa: BLE001 - the last good version stays
             self._remember_failure(version, error)
             return None
         self._failures.pop(version, None)
         self._models[version] = model
-        # Only now: had the load failed, the version to roll back to would be gone for nothing.
+        # Only after a successful load: otherwise a failure would drop the version to roll back to.
         self._make_room({*in_charge, version})
         self._observer.model_loaded(model, self._clock.now().monotonic_s - started.monotonic_s)
         return model
@@ -113,7 +112,7 @@ class ModelCache:
         return 0.0 if failures is None else failures.remaining_s(self._clock.now())
 
     def forget_failures(self) -> None:
-        """Let every version be tried again at once."""
+        """Allow every version to be tried again at once."""
         self._failures.clear()
 
     def _remember_failure(self, version: int, error: Exception) -> None:
@@ -123,9 +122,9 @@ class ModelCache:
         self._failures[version] = failures
         self._observer.model_refused(version, error, failures.count, failures.wait_s)
 
-    def _make_room(self, kept: Collection[int]) -> None:
+    def _make_room(self, needed: Collection[int]) -> None:
         for version in list(self._models):
             if len(self._models) <= self._capacity:
                 return
-            if version not in kept:
+            if version not in needed:
                 del self._models[version]

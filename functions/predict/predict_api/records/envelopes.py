@@ -1,6 +1,6 @@
-"""From one JSON object to the records in it: a bare record, or one of three envelopes. Pure; checks no record.
+"""Find the records in a request's JSON object: a bare record, or one of three envelopes. Pure; doesn't check records.
 
-A member that is null counts as not given, as clients of other protocols send all members that they know.
+A member that is null counts as absent, because clients of other protocols send all members that they know.
 """
 
 from __future__ import annotations
@@ -11,13 +11,7 @@ from typing import Any
 
 from model_artifact.record_rules import has_surrogate
 from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestTooLargeError, Violation
-from predict_api.records.pointers import (
-    BareRecordPointers,
-    ListedRecordPointers,
-    RecordPointers,
-    SplitRecordPointers,
-    escape,
-)
+from predict_api.records.pointers import RecordPointers, escape
 from predict_api.records.suggestions import MAX_NAME_LENGTH, describe_unknown
 
 MAX_RECORDS = 1000
@@ -25,7 +19,7 @@ MAX_ID_LENGTH = 128
 ENVELOPES = ("instances", "dataframe_records", "dataframe_split")
 COMPANIONS = ("id", "parameters")
 _PARAMETERS = ("explain",)
-# pandas writes an index too (DataFrame.to_dict("split")); it means nothing here.
+# pandas also writes an index (DataFrame.to_dict("split")); it is ignored.
 _SPLIT_MEMBERS = ("columns", "data", "index")
 
 
@@ -36,9 +30,9 @@ class Envelope:
     Attributes
     ----------
     records : list
-        What should be records, as they came.
+        The records as the client sent them, not checked yet.
     pointers : RecordPointers
-        Where they are in the body.
+        Where the records are in the body.
     request_name : str or None
         The client's ``id``, to be echoed.
     wants_reasons : bool
@@ -57,27 +51,27 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     Parameters
     ----------
     document : mapping
-        The body. A member that is null counts as not given, but for a record's own fields.
+        The body. A member that is null counts as absent, except for a record's own fields.
     columns : sequence of str
-        The names that a record's fields may have: for the suggestions, and for what ``dataframe_split`` must name.
+        The names of a record's fields: ``dataframe_split`` must have these columns, and messages suggest them.
 
     Raises
     ------
     MalformedRequestError
-        If it holds two envelopes, or an envelope and a record's fields, or rows without column names.
+        If the body holds two envelopes, an envelope and a record's fields, or rows without column names.
     InvalidRequestError
-        If a part of the envelope is wrong or unknown, or there are no records.
+        If a member of the envelope is wrong or unknown, or there are no records.
     RequestTooLargeError
         If there are more than 1,000 records.
     """
     envelopes = [name for name in ENVELOPES if name in document]
-    # A body whose only envelope is null has no records, and is told so.
+    # If every envelope is null, they stay in the list: the message then says that the array is missing.
     envelopes = [name for name in envelopes if document[name] is not None] or envelopes
     if len(envelopes) > 1:
         raise MalformedRequestError(f"The body holds {' and '.join(envelopes)} at once. Send one of them.")
     if not envelopes:
         record = {name: value for name, value in document.items() if name not in COMPANIONS}
-        return _envelope(document, [record], BareRecordPointers())
+        return _envelope(document, [record], RecordPointers(None))
     [envelope] = envelopes
     content = document[envelope]
     _check_number(content)
@@ -91,7 +85,7 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
             raise MalformedRequestError(
                 f"Record {index} is a row without column names. Send objects, or dataframe_split with its columns."
             )
-    return _envelope(document, rows, ListedRecordPointers(envelope))
+    return _envelope(document, rows, RecordPointers(f"/{envelope}"))
 
 
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
@@ -135,7 +129,7 @@ def _check_companions(document: Mapping[str, Any], envelope: str, columns: Seque
 
 
 def _check_number(content: object) -> None:
-    # Checked first: the parts of a request that is too large will show what is wrong with its records.
+    # Checked first: the client will send a request that is too large in parts, and see then what else is wrong.
     rows = content.get("data") if isinstance(content, dict) else content
     if isinstance(rows, list) and len(rows) > MAX_RECORDS:
         raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
@@ -149,7 +143,7 @@ def _check_rows(rows: object, pointer: str) -> list[Any]:
     return rows
 
 
-def _open_split(split: object, known: Sequence[str]) -> tuple[list[Any], RecordPointers]:
+def _open_split(split: object, field_names: Sequence[str]) -> tuple[list[Any], RecordPointers]:
     if not isinstance(split, dict):
         raise _invalid(Violation("/dataframe_split", "wrong_type", "Must be an object with columns and data."))
     if "columns" not in split:
@@ -161,7 +155,7 @@ def _open_split(split: object, known: Sequence[str]) -> tuple[list[Any], RecordP
         raise _invalid(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
     if not isinstance(split.get("index"), list | None):
         raise _invalid(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
-    columns = _check_columns(split["columns"], known)
+    columns = _check_columns(split["columns"], field_names)
     rows = _check_rows(split["data"], "/dataframe_split/data")
     wrong = [
         Violation(f"/dataframe_split/data/{index}", "wrong_length", f"Must be a row of {len(columns)} values.")
@@ -170,10 +164,10 @@ def _open_split(split: object, known: Sequence[str]) -> tuple[list[Any], RecordP
     ]
     if wrong:
         raise _invalid(*wrong[:10])
-    return [dict(zip(columns, row, strict=True)) for row in rows], SplitRecordPointers("dataframe_split", columns)
+    return [dict(zip(columns, row, strict=True)) for row in rows], RecordPointers("/dataframe_split/data", columns)
 
 
-def _check_columns(columns: object, known: Sequence[str]) -> list[str]:
+def _check_columns(columns: object, field_names: Sequence[str]) -> list[str]:
     pointer = "/dataframe_split/columns"
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise _invalid(Violation(pointer, "wrong_type", "Must be an array of names."))
@@ -181,13 +175,14 @@ def _check_columns(columns: object, known: Sequence[str]) -> list[str]:
     seen: set[str] = set()
     for position, name in enumerate(columns):
         if name in seen:
-            wrong.append(Violation(f"{pointer}/{position}", "duplicate_column", "This column is there already."))
-        elif name not in known:
-            wrong.append(Violation(f"{pointer}/{position}", "unknown_field", describe_unknown("column", name, known)))
+            wrong.append(Violation(f"{pointer}/{position}", "duplicate_column", "This column comes twice."))
+        elif name not in field_names:
+            detail = describe_unknown("column", name, field_names)
+            wrong.append(Violation(f"{pointer}/{position}", "unknown_field", detail))
         seen.add(name)
     wrong.extend(
         Violation(pointer, "missing", f"The column {name!r} is missing.")
-        for name in known
+        for name in field_names
         if name not in seen and name != "loan_id"
     )
     if wrong:
@@ -195,9 +190,9 @@ def _check_columns(columns: object, known: Sequence[str]) -> list[str]:
     return columns
 
 
-def _unknown(parent: str, what: str, name: str, known: Sequence[str]) -> Violation:
+def _unknown(parent: str, kind: str, name: str, allowed: Sequence[str]) -> Violation:
     pointer = f"{parent}/{escape(name)}" if len(name) <= MAX_NAME_LENGTH else parent
-    return Violation(pointer, "unknown_field", describe_unknown(what, name, known))
+    return Violation(pointer, "unknown_field", describe_unknown(kind, name, allowed))
 
 
 def _invalid(*violations: Violation) -> InvalidRequestError:

@@ -1,4 +1,4 @@
-"""The text of a 422: what ``model_artifact.record_rules`` finds wrong, as violations with pointers into the body."""
+"""The text of a 422: the faults that ``model_artifact.record_rules`` reports, with pointers into the request's body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from predict_api.records.pointers import RecordPointers
 from predict_api.records.suggestions import MAX_NAME_LENGTH, describe_unknown
 
 RECORD_NAMES = (*FIELD_NAMES, LOAN_ID)
-# A thousand bad records have ten thousand faults; nobody reads more than these, in the answer or in a log.
+# A thousand bad records can have ten thousand faults; nobody reads more than these.
 MAX_VIOLATIONS = 100
 
 _FIELDS = {field.name: field for field in FIELDS}
@@ -26,7 +26,7 @@ def check_records(records: list[Any], pointers: RecordPointers) -> list[dict[str
     Parameters
     ----------
     records : list
-        What should be records.
+        The records as the client sent them.
     pointers : RecordPointers
         Where they are in the request's body.
 
@@ -64,8 +64,8 @@ def _violation(fault: Fault, pointers: RecordPointers) -> Violation:
 def _unknown_field(index: int, name: str, pointers: RecordPointers) -> Violation:
     pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
     is_bare = pointers.record(index) == ""
-    known = (*RECORD_NAMES, *ENVELOPES, *COMPANIONS) if is_bare else RECORD_NAMES
-    return Violation(pointer, record_rules.UNKNOWN_FIELD, describe_unknown("field", name, known))
+    allowed = (*RECORD_NAMES, *ENVELOPES, *COMPANIONS) if is_bare else RECORD_NAMES
+    return Violation(pointer, record_rules.UNKNOWN_FIELD, describe_unknown("field", name, allowed))
 
 
 def _plural(number: int, noun: str) -> str:

@@ -1,44 +1,44 @@
-""" "Did you mean …": the known name that an unknown one was probably meant to be. Pure."""
+"""Suggestions for unknown names: "Did you mean …?" Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Longer names are no slips of the pen, are slow to compare, and are not worth quoting.
+# Longer names aren't misspellings, take long to compare, and aren't worth quoting.
 MAX_NAME_LENGTH = 64
 _LEAST_SIMILARITY = 0.6
 
 
-def find_similar(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that is most like ``name``, or None if none is like it."""
+def find_similar(name: str, allowed: Sequence[str]) -> str | None:
+    """Return the allowed name that is most similar to ``name``, or None if none is similar."""
     if len(name) > MAX_NAME_LENGTH:
         return None
-    folded = {_fold(candidate): candidate for candidate in known}
+    folded = {_fold(candidate): candidate for candidate in allowed}
     if _fold(name) in folded:
         return folded[_fold(name)]
-    # Imported here: only a request that is refused anyway needs it.
+    # Imported here: only refused requests need it.
     from difflib import get_close_matches
 
     close = get_close_matches(_fold(name), list(folded), n=1, cutoff=_LEAST_SIMILARITY)
     return folded[close[0]] if close else None
 
 
-def describe_unknown(what: str, name: str, known: Sequence[str]) -> str:
-    """Return the sentence about an unknown name: with the suggestion if there is one, else with what is known.
+def describe_unknown(kind: str, name: str, allowed: Sequence[str]) -> str:
+    """Return a sentence about an unknown name. It suggests a similar name, or lists the allowed ones.
 
     Parameters
     ----------
-    what : str
-        What it would be: "field", "parameter" …
+    kind : str
+        What it names: "field", "parameter" …
     name : str
-        The unknown name. The sentence does not quote it: the pointer does, and it may be anything.
-    known : sequence of str
-        The names that would have been right.
+        The unknown name. The sentence doesn't quote it, since it may be any text; the violation's pointer does.
+    allowed : sequence of str
+        The allowed names.
     """
-    similar = find_similar(name, known)
+    similar = find_similar(name, allowed)
     if similar is not None:
-        return f"There is no such {what}. Did you mean {similar!r}?"
-    return f"There is no such {what}. There is: {', '.join(known)}."
+        return f"There is no such {kind}. Did you mean {similar!r}?"
+    return f"There is no such {kind}. Allowed: {', '.join(allowed)}."
 
 
 def _fold(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Warnings about values that a model has not seen: outside its training range, or an unseen category. Pure."""
+"""Warnings about values that a model wasn't trained on: numbers out of range and unseen categories. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ OUT_OF_TRAINING_RANGE = "out_of_training_range"
 
 
 class TrainingRange:
-    """What one model version has seen.
+    """The values that one model version was trained on.
 
     Parameters
     ----------
     input_schema : sequence of FieldSchema
-        From the version's manifest. A column whose range or categories it does not give is not warned about.
+        From the version's manifest. A column without a range or categories gets no warnings.
     """
 
     def __init__(self, input_schema: Sequence[FieldSchema]) -> None:
@@ -34,23 +34,23 @@ class TrainingRange:
         ]
 
     def warnings(self, records: Sequence[Mapping[str, Any]], pointers: RecordPointers) -> list[list[dict[str, str]]]:
-        """Return the warnings about each checked record, numbers first; a null is not warned about."""
-        found: list[list[dict[str, str]]] = [[] for _ in records]
-        # Column by column: most have nothing to warn about, which their extremes or their set of labels tells at once.
+        """Return the warnings about each checked record, numbers first. A null gets no warning."""
+        warnings: list[list[dict[str, str]]] = [[] for _ in records]
+        # Column by column: minimum, maximum and set of labels show at once that most columns need no warning.
         for name, least, greatest in self._ranges:
             values = [record[name] for record in records]
-            known = [value for value in values if value is not None]
-            if known and not (least <= min(known) and max(known) <= greatest):
+            present = [value for value in values if value is not None]
+            if present and not (least <= min(present) and max(present) <= greatest):
                 for index, value in enumerate(values):
                     if value is not None and not least <= value <= greatest:
-                        found[index].append(_warning(OUT_OF_TRAINING_RANGE, pointers, index, name))
+                        warnings[index].append(_warning(OUT_OF_TRAINING_RANGE, pointers, index, name))
         for name, seen in self._categories:
             labels = [record[name] for record in records]
             if not seen.issuperset(labels):
                 for index, label in enumerate(labels):
                     if label is not None and label not in seen:
-                        found[index].append(_warning(UNSEEN_CATEGORY, pointers, index, name))
-        return found
+                        warnings[index].append(_warning(UNSEEN_CATEGORY, pointers, index, name))
+        return warnings
 
 
 def _warning(code: str, pointers: RecordPointers, index: int, name: str) -> dict[str, str]:

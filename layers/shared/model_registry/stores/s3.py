@@ -105,9 +105,7 @@ class S3Store:
                 raise self._unavailable("write", key, error) from error
             except BotoCoreError as error:
                 raise self._unavailable("write", key, error) from error
-        raise StoreUnavailableError(
-            "write", f"s3://{self.bucket}/{key}", "other writes of this object kept interfering"
-        )
+        raise StoreUnavailableError("write", f"s3://{self.bucket}/{key}", "other writes kept interfering")
 
     def list_keys(self, prefix: str) -> list[str]:
         """See ``ObjectStore``."""
@@ -179,8 +177,8 @@ class S3Store:
             raise self._unavailable("read", key, error) from error
 
     def _etag_if_ours(self, key: str, body: bytes, error: ClientError) -> str:
-        # If a write succeeds but its answer is lost, botocore sends it again, and its condition then fails. Every document
-        # holds something unique, so if exactly our bytes are stored after a retry, we wrote them.
+        # If a write succeeds but its answer is lost, botocore sends it again, and its condition then fails. Every
+        # document holds something unique, so if exactly our bytes are stored after a retry, we wrote them.
         if error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0):
             stored = self.get(key)
             if stored.body == body:

@@ -17,7 +17,7 @@ from predict_api.http import request_body
 from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestError
 from predict_api.http.request_body import read_json_object
 from predict_api.records.envelopes import Envelope, open_envelope
-from predict_api.records.pointers import BareRecordPointers, ListedRecordPointers, SplitRecordPointers
+from predict_api.records.pointers import RecordPointers
 from predict_api.records.record_schema import RECORD_NAMES, check_records
 from predict_api.records.suggestions import describe_unknown, find_similar
 
@@ -125,7 +125,7 @@ def test_what_is_wrong_is_listed_by_record_and_misspelt_names_first() -> None:
     wrong = {**record, "delinq_2yrs": 0.5, "loan_amnt": "1", "intrate": 0.1}
     del wrong["int_rate"]
     with pytest.raises(InvalidRequestError) as caught:
-        check_records([record, wrong, {**record, "delinq_2yrs": 1.5}], ListedRecordPointers("instances"))
+        check_records([record, wrong, {**record, "delinq_2yrs": 1.5}], RecordPointers("/instances"))
     assert [(one.pointer, one.code) for one in caught.value.violations] == [
         ("/instances/1/intrate", "unknown_field"),
         ("/instances/1/loan_amnt", "wrong_type"),
@@ -183,7 +183,7 @@ def test_any_value_is_right_or_pointed_at(record: dict[str, Any], field: Field, 
 
 
 def test_numbers_become_floats() -> None:
-    pointers = ListedRecordPointers("instances")
+    pointers = RecordPointers("/instances")
     record = {field.name: 1 if field.type == "number" else "A" for field in FIELDS}
     [checked] = check_records([record], pointers)
     assert {type(checked[field.name]) for field in FIELDS if field.type == "number"} == {float}
@@ -191,7 +191,7 @@ def test_numbers_become_floats() -> None:
 
 def test_two_lists_of_errors_are_cut_off_at_a_hundred() -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        check_records([{}] * 50, ListedRecordPointers("instances"))
+        check_records([{}] * 50, RecordPointers("/instances"))
     assert len(caught.value.violations) == 100
     assert caught.value.detail == "500 things are wrong in 50 of 50 records. The first 100 are listed."
 
@@ -209,10 +209,10 @@ def test_envelope_beside_a_field_is_ambiguous() -> None:
 
 
 def test_pointers_are_escaped_and_lead_back() -> None:
-    assert BareRecordPointers().field(0, "a/b~c") == "/a~1b~0c"
-    assert BareRecordPointers().record(0) == ""
-    assert ListedRecordPointers("instances").field(3, "dti") == "/instances/3/dti"
-    split = SplitRecordPointers("dataframe_split", ["grade", "dti"])
+    assert RecordPointers(None).field(0, "a/b~c") == "/a~1b~0c"
+    assert RecordPointers(None).record(0) == ""
+    assert RecordPointers("/instances").field(3, "dti") == "/instances/3/dti"
+    split = RecordPointers("/dataframe_split/data", ["grade", "dti"])
     assert split.field(3, "dti") == "/dataframe_split/data/3/1"
     assert split.record(3) == "/dataframe_split/data/3"
 
