@@ -1,8 +1,8 @@
-"""May this version serve? Fetches a published version, verifies it, and returns it ready to score.
+"""Load a published version, and verify that it may serve.
 
 The function, ``peerloan score`` and ``peerloan report`` load versions here and nowhere else. NumPy, pandas and
-scikit-learn are imported when a pickle is loaded, not before: a version that is served from its arrays needs none of
-them for a single record.
+scikit-learn are imported only when a pickle is loaded: a version that is served from its arrays needs none of them for
+a single record.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from model_artifact import probes
 from model_artifact.errors import NoReasonsError
-from model_artifact.probes import compare_probes
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Artifact, Manifest
 from model_registry.reader import RegistryReader
@@ -29,26 +29,8 @@ Record = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
 
 
-class LoadedModel(Protocol):
-    """One published version, verified and ready to score.
-
-    Records and columns are taken as checked (``record_rules``): see ``record_scorer.RecordScorer``.
-    """
-
-    @property
-    def manifest(self) -> Manifest:
-        """The version's description."""
-        ...
-
-    @property
-    def form(self) -> str:
-        """The form that scores: ``ARRAYS`` or ``PICKLE``."""
-        ...
-
-    @property
-    def file(self) -> Artifact:
-        """The size and sha256 of the file that scores."""
-        ...
+class BatchScorer(Protocol):
+    """Scores records and tables that were checked before (``record_rules``)."""
 
     def late_probabilities(self, records: Sequence[Record]) -> list[float]:
         """Return P(is_late = 1) of each record; raise ``NonFiniteOutputError`` if one isn't a probability."""
@@ -58,72 +40,43 @@ class LoadedModel(Protocol):
         """Return P(is_late = 1) of each row of a table: numbers as float64 with NaN for missing, texts with None."""
         ...
 
-    def explain(self, record: Record) -> tuple[Reason, ...]:
-        """Return the reasons of one record; raise ``NoReasonsError`` if this version can't give any."""
-        ...
 
-    def check_probes(self) -> None:
-        """Score the manifest's probe records again; raise ``ProbeMismatchError`` if a probability differs."""
-        ...
+class LoadedModel:
+    """One published version, verified and ready to score.
 
-
-class PickledModel:
-    """A version that scores with the pipeline from its pickle.
+    Parameters
+    ----------
+    manifest : Manifest
+        The version's description.
+    file : Artifact
+        The size and sha256 of the file that scores.
+    scorer : BatchScorer
+        Scores with that file. The version takes over its two methods.
+    pipeline : object, optional
+        The fitted scikit-learn pipeline that scores. By default the version scores with its arrays, which publishing
+        proved equal to the pickle, and nothing is unpickled.
 
     Attributes
     ----------
-    pipeline : object
-        The fitted scikit-learn pipeline.
+    form : str
+        The form that scores: ``ARRAYS`` or ``PICKLE``.
     """
 
-    form = PICKLE
-
-    def __init__(self, manifest: Manifest, pipeline: Any) -> None:
-        self.manifest = manifest
-        self.file = manifest.artifact
-        self.pipeline = pipeline
-
-    def late_probabilities(self, records: Sequence[Record]) -> list[float]:
-        """See ``LoadedModel``."""
-        from model_artifact.features import frame_from_records
-        from model_artifact.pipeline import late_probabilities
-
-        probabilities: list[float] = late_probabilities(self.pipeline, frame_from_records(records)).tolist()
-        return probabilities
-
-    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
-        """See ``LoadedModel``."""
-        from model_artifact.features import frame_from_columns
-        from model_artifact.pipeline import late_probabilities
-
-        return late_probabilities(self.pipeline, frame_from_columns(columns))
-
-    def explain(self, record: Record) -> tuple[Reason, ...]:  # noqa: ARG002
-        """Raise ``NoReasonsError``: a pipeline takes too long for the 512 records that an explanation scores."""
-        raise NoReasonsError("A version that is served from its pickle gives no reasons.")
-
-    def check_probes(self) -> None:
-        """See ``LoadedModel``."""
-        _check_probes(self)
-
-
-class CompiledModel:
-    """A version that scores with its arrays, which publishing proved equal to the pickle. Nothing is unpickled."""
-
-    form = ARRAYS
-
-    def __init__(self, manifest: Manifest, file: Artifact, serving_form: bytes) -> None:
-        from model_artifact.serving_form.scorers.record_scorer import load_scorer
-
+    def __init__(self, manifest: Manifest, file: Artifact, scorer: BatchScorer, pipeline: Any = None) -> None:
         self.manifest = manifest
         self.file = file
-        self._scorer = load_scorer(serving_form)
+        self.form = ARRAYS if pipeline is None else PICKLE
+        self.pipeline = pipeline
+        self.late_probabilities = scorer.late_probabilities
+        self.late_probabilities_of_columns = scorer.late_probabilities_of_columns
+        self._scorer: Any = scorer
         self._explainer: Explainer | None = None
-        self.late_probabilities = self._scorer.late_probabilities
-        self.late_probabilities_of_columns = self._scorer.late_probabilities_of_columns
 
     def explain(self, record: Record) -> tuple[Reason, ...]:
-        """See ``LoadedModel``."""
+        """Return the reasons of one record; raise ``NoReasonsError`` if this version can't give any."""
+        if self.form == PICKLE:
+            # A pipeline takes too long for the 512 records that an explanation scores.
+            raise NoReasonsError("A version that is served from its pickle gives no reasons.")
         reasons = self.manifest.reasons
         if reasons is None:
             raise NoReasonsError("The manifest has no typical loan to compare with.")
@@ -134,8 +87,8 @@ class CompiledModel:
         return self._explainer.explain(record).reasons
 
     def check_probes(self) -> None:
-        """See ``LoadedModel``."""
-        _check_probes(self)
+        """Score the manifest's probe records again; raise ``ProbeMismatchError`` if a probability differs."""
+        probes.check_probes(self.manifest.probes, self.late_probabilities)
 
 
 def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
@@ -148,7 +101,7 @@ def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[s
     version : int
         The version's number.
     allowed_names : sequence of str
-        Names that a pickle may use besides the default ones: the server's setting, never the artefact's.
+        Names that a pickle may use besides the default ones. They come from the server's settings, never the artefact.
 
     Raises
     ------
@@ -160,12 +113,14 @@ def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[s
     manifest = _get_manifest(reader, version)
     if manifest.serving_form is None:
         return _load_pickle(reader, manifest, allowed_names)
-    model = CompiledModel(manifest, manifest.serving_form, reader.get_serving_form(manifest))
+    from model_artifact.serving_form.scorers.record_scorer import load_scorer
+
+    model = LoadedModel(manifest, manifest.serving_form, load_scorer(reader.get_serving_form(manifest)))
     model.check_probes()
     return model
 
 
-def load_pickle(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> PickledModel:
+def load_pickle(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
     """Load a version from its pickle, whether or not it has arrays; see ``load_version``."""
     return _load_pickle(reader, _get_manifest(reader, version), allowed_names)
 
@@ -174,21 +129,18 @@ def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
     manifest = reader.get_manifest(version)
     if (manifest.model, manifest.version) != (reader.model, version):
         raise InvalidManifestError(
-            f"The manifest of {reader.model!r} version {version} is that of {manifest.model!r} version "
+            f"The manifest of {reader.model!r} version {version} belongs to {manifest.model!r} version "
             f"{manifest.version}. Publish the model again."
         )
     return manifest
 
 
-def _load_pickle(reader: RegistryReader, manifest: Manifest, allowed_names: Sequence[str]) -> PickledModel:
+def _load_pickle(reader: RegistryReader, manifest: Manifest, allowed_names: Sequence[str]) -> LoadedModel:
     from model_artifact.opening.allow_list import DEFAULT
+    from model_artifact.pipeline import PipelineScorer
     from model_artifact.verification import load_verified
 
     # Invariant: the reader compares size and sha256 with the manifest before anything is unpickled.
     data = reader.get_artifact(manifest)
-    return PickledModel(manifest, load_verified(data, manifest, DEFAULT.with_names(allowed_names)))
-
-
-def _check_probes(model: LoadedModel) -> None:
-    if probes := model.manifest.probes:
-        compare_probes(probes, model.late_probabilities([probe.record for probe in probes]))
+    pipeline = load_verified(data, manifest, DEFAULT.with_names(allowed_names))
+    return LoadedModel(manifest, manifest.artifact, PipelineScorer(pipeline), pipeline)

@@ -1,13 +1,15 @@
-"""What a pipeline must be to serve, and the one way in which its probabilities are read."""
+"""Which pipelines can serve, and how records and tables are scored with one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_artifact.errors import NonFiniteOutputError, UnsuitableModelError
+from model_artifact.features import frame_from_columns, frame_from_records
 from model_artifact.schema import FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -23,13 +25,13 @@ def check_pipeline(pipeline: Any) -> None:
     Parameters
     ----------
     pipeline : object
-        Whatever the pickle held.
+        The content of the pickle.
 
     Raises
     ------
     UnsuitableModelError
-        If it is no fitted classifier with ``predict_proba``, has other classes than 0 and 1, or takes other columns
-        than the ten. The message names what is there and what is wanted.
+        If it isn't a fitted classifier with ``predict_proba``, has other classes than 0 and 1, or takes other columns
+        than the ten. The message says what it has and what it needs.
     """
     kind = type(pipeline).__name__
     if not hasattr(pipeline, "predict"):
@@ -49,7 +51,7 @@ def check_classes(pipeline: Any) -> None:
     """Raise ``UnsuitableModelError`` unless the classes are the numbers 0 (on time) and 1 (late)."""
     classes = getattr(pipeline, "classes_", None)
     if classes is None:
-        raise UnsuitableModelError("The model is not fitted: it has no classes_. Fit it before pickling it.")
+        raise UnsuitableModelError("The model isn't fitted: it has no classes_. Fit it before pickling it.")
     labels = np.asarray(classes)
     if labels.ndim != 1 or labels.dtype.kind not in "biuf" or sorted(labels.tolist()) != [ON_TIME, LATE]:
         raise UnsuitableModelError(
@@ -63,18 +65,34 @@ def check_columns(pipeline: Any) -> None:
     names = getattr(pipeline, "feature_names_in_", None)
     if names is None:
         raise UnsuitableModelError(
-            "The model does not know its columns by name. Fit the whole pipeline on a data frame with the ten columns."
+            "The model doesn't know its columns by name. Fit the whole pipeline on a data frame with the ten columns."
         )
-    found = [str(name) for name in names]
-    missing = [name for name in FIELD_NAMES if name not in found]
-    unknown = [name for name in found if name not in FIELD_NAMES]
-    if missing or unknown or len(found) != len(FIELD_NAMES):
+    columns = [str(name) for name in names]
+    missing = [name for name in FIELD_NAMES if name not in columns]
+    unknown = [name for name in columns if name not in FIELD_NAMES]
+    if missing or unknown or len(columns) != len(FIELD_NAMES):
         raise UnsuitableModelError(
-            f"The model takes {len(found)} columns, the schema has {len(FIELD_NAMES)}"
+            f"The model takes {len(columns)} columns, the schema has {len(FIELD_NAMES)}"
             + (f"; it lacks {', '.join(missing)}" if missing else "")
-            + (f"; the schema does not know {', '.join(unknown)}" if unknown else "")
+            + (f"; the schema doesn't know {', '.join(unknown)}" if unknown else "")
             + ". Train it on the ten columns."
         )
+
+
+class PipelineScorer:
+    """Scores with a pipeline that ``check_pipeline`` accepted; see ``loading.BatchScorer``."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
+        """See ``BatchScorer``."""
+        probabilities: list[float] = late_probabilities(self._pipeline, frame_from_records(records)).tolist()
+        return probabilities
+
+    def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+        """See ``BatchScorer``."""
+        return late_probabilities(self._pipeline, frame_from_columns(columns))
 
 
 def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.float64]:
@@ -95,7 +113,7 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
     Raises
     ------
     NonFiniteOutputError
-        If one of them is no probability.
+        If a value isn't a probability.
     """
     order = [str(name) for name in pipeline.feature_names_in_]
     if order != list(frame.columns):

@@ -1,32 +1,31 @@
-"""Whether a published version may serve here: same libraries, a model, and still the same probabilities.
+"""Whether a pickle may serve here: the libraries match, it holds a model, and its probabilities are unchanged.
 
-The size and the sha256 are checked before, where the bytes are fetched (``model_registry.reader``).
+``model_registry.reader`` has checked the size and the sha256 before.
 """
 
 from __future__ import annotations
 
 import importlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 from model_artifact.errors import ArtifactError, LibraryMismatchError, UnsuitableModelError
-from model_artifact.features import frame_from_records
 from model_artifact.opening.allow_list import DEFAULT, AllowList
 from model_artifact.opening.load import load_pipeline
-from model_artifact.pipeline import check_pipeline, late_probabilities
-from model_artifact.probes import PROBE_TOLERANCE, compare_probes
-from model_registry.manifest import Manifest, Probe
+from model_artifact.pipeline import PipelineScorer, check_pipeline
+from model_artifact.probes import check_probes
+from model_registry.manifest import Manifest
 
-# How many parts of a version must agree: scikit-learn promises nothing between any two versions, NumPy and joblib keep
-# their formats within a minor one. Python is recorded only: training and serving need not run the same.
-_PARTS_THAT_COUNT = {"scikit-learn": None, "numpy": 2, "joblib": 2}
+# How many parts of a library's version must agree; None for all. scikit-learn promises no compatibility between any two
+# versions; NumPy and joblib keep their formats within a minor version. Python's version may differ, and isn't compared.
+_COMPARED_PARTS = {"scikit-learn": None, "numpy": 2, "joblib": 2}
 
 
 def running_environment() -> dict[str, str]:
-    """Return the versions of Python, scikit-learn, NumPy and joblib that run here, as a manifest keeps them."""
-    return {"python": platform.python_version(), **{name: _installed(name) for name in _PARTS_THAT_COUNT}}
+    """Return the versions of Python, scikit-learn, NumPy and joblib that run here, in a manifest's form."""
+    return {"python": platform.python_version(), **{name: _installed(name) for name in _COMPARED_PARTS}}
 
 
 def check_environment(pickled_with: Mapping[str, str]) -> None:
@@ -35,29 +34,13 @@ def check_environment(pickled_with: Mapping[str, str]) -> None:
     Raises
     ------
     LibraryMismatchError
-        If scikit-learn differs at all, NumPy or joblib in their major or minor version, or one of them is not named.
+        If scikit-learn differs at all, NumPy or joblib differ in their major or minor version, or one is missing.
     """
     running = running_environment()
-    for library, parts in _PARTS_THAT_COUNT.items():
-        theirs = pickled_with.get(library, "unknown")
-        if theirs.split(".")[:parts] != running[library].split(".")[:parts]:
-            raise LibraryMismatchError(library, theirs, running[library])
-
-
-def check_probes(pipeline: Any, probes: Sequence[Probe], tolerance: float = PROBE_TOLERANCE) -> None:
-    """Score the manifest's probe records and compare.
-
-    Raises
-    ------
-    ProbeMismatchError
-        If one differs from what the manifest says by more than ``tolerance``.
-    NonFiniteOutputError
-        If one is no probability.
-    """
-    if not probes:
-        return
-    actual = late_probabilities(pipeline, frame_from_records([probe.record for probe in probes]))
-    compare_probes(probes, actual.tolist(), tolerance)
+    for library, parts in _COMPARED_PARTS.items():
+        recorded = pickled_with.get(library, "unknown")
+        if recorded.split(".")[:parts] != running[library].split(".")[:parts]:
+            raise LibraryMismatchError(library, recorded, running[library])
 
 
 def load_verified(data: bytes, manifest: Manifest, allow_list: AllowList = DEFAULT) -> Any:
@@ -66,31 +49,31 @@ def load_verified(data: bytes, manifest: Manifest, allow_list: AllowList = DEFAU
     Parameters
     ----------
     data : bytes
-        The pickle, whose sha256 is known to be the manifest's.
+        The pickle; its sha256 was compared with the manifest's.
     manifest : Manifest
-        Its description.
+        The version's description.
     allow_list : AllowList
         What the pickle may ask for.
 
     Returns
     -------
     object
-        A pipeline for ``scoring.late_probabilities``.
+        A pipeline for ``pipeline.late_probabilities``.
 
     Raises
     ------
     ArtifactError
-        One of its kinds: other libraries, a name that is not allowed, no complete pickle, no suitable model, other
-        probabilities than when it was published.
+        If the libraries differ, the pickle is incomplete or uses a name that isn't allowed, or the model can't serve or
+        gives other probabilities than when it was published.
     """
     check_environment(manifest.environment)
     pipeline = load_pipeline(data, allow_list)
     try:
         check_pipeline(pipeline)
-        check_probes(pipeline, manifest.probes)
+        check_probes(manifest.probes, PipelineScorer(pipeline).late_probabilities)
     except ArtifactError:
         raise
-    except Exception as error:  # whatever a foreign or damaged model does with a record
+    except Exception as error:  # a damaged model may raise anything
         raise UnsuitableModelError(
             f"The model can't score the probe records ({type(error).__name__}: {error}). Publish another version."
         ) from error

@@ -1,4 +1,4 @@
-"""A model version in the function's memory: the loaded model, and what its training data looked like."""
+"""A model version in the function's memory: the loaded model, and the range of its training data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ServingModel:
     form : str
         The form that scores, for ``X-Model-Form``.
     training_range : TrainingRange
-        The values that the training data had.
+        Warns about values that the training data didn't have.
     """
 
     def __init__(self, model: LoadedModel) -> None:
@@ -41,7 +41,7 @@ class ServingModel:
         self.check_probes = model.check_probes
 
     def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the reasons of one checked record; raise ``ExplanationUnavailableError`` if there are none to give."""
+        """Return the reasons of one checked record; raise ``ExplanationUnavailableError`` if the model gives none."""
         try:
             return [vars(reason) for reason in self._model.explain(record)]
         except NoReasonsError:

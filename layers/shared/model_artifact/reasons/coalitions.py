@@ -1,7 +1,8 @@
-"""The game: for each coalition the late probability of its players' fields, with the reference's other fields.
+"""The game of a record: for each coalition of players, the late probability of a mixed record.
 
-Three ways to the same 512 numbers. Any scorer can score 512 records; for small trees and for a sum of contributions
-there are ways that take a thousandth of that, and tests/unit/model_artifact/test_reasons.py holds them to the first.
+A mixed record has the record's values in the coalition's fields, and the reference's values in the others. Any scorer
+can score the 512 mixed records. Small trees and sums of contributions have ways that take a thousandth of that time;
+tests/unit/model_artifact/reasons/test_explain.py compares them with the first.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Game(Protocol):
 
 
 def make_game(scorer: Scorer, reference: Record, players: Players) -> Game:
-    """Return the fastest game that there is for a scorer.
+    """Return the fastest game for a scorer.
 
     Parameters
     ----------
@@ -45,13 +46,13 @@ def make_game(scorer: Scorer, reference: Record, players: Players) -> Game:
         return SmallTreeGame(scorer, reference, players)
     if isinstance(scorer, Linear):
         return LinearGame(scorer, reference, players)
-    return HybridGame(scorer, reference, players)
+    return MixedRecordsGame(scorer, reference, players)
 
 
-class HybridGame:
-    """Scores a record per coalition: for any scorer, and what the other games are compared with.
+class MixedRecordsGame:
+    """Scores one mixed record for each coalition, with any scorer.
 
-    A player whose fields are the reference's own changes nothing; the coalitions are scored once for both its sides.
+    A player whose values equal the reference's changes nothing, so its coalitions are scored once.
     """
 
     def __init__(self, scorer: Scorer, reference: Record, players: Players) -> None:
@@ -61,20 +62,20 @@ class HybridGame:
 
     def __call__(self, record: Record) -> Floats:
         """See ``Game``."""
-        hybrids = [self._reference]
+        mixed = [self._reference]
         place = np.zeros(1, dtype=np.intp)
         for _, fields in self._players:
             own = {name: record.get(name) for name in fields}
             if all(own[name] == self._reference.get(name) for name in fields):
                 place = np.concatenate([place, place])
             else:
-                place = np.concatenate([place, place + len(hybrids)])
-                hybrids += [{**hybrid, **own} for hybrid in hybrids]
-        return np.array(self._scorer.late_probabilities(hybrids), dtype=np.float64)[place]
+                place = np.concatenate([place, place + len(mixed)])
+                mixed += [{**other, **own} for other in mixed]
+        return np.array(self._scorer.late_probabilities(mixed), dtype=np.float64)[place]
 
 
 class LinearGame:
-    """For contributions that add up on the log-odds: a coalition's log-odds is a sum of differences."""
+    """Adds each player's difference in log-odds, for a scorer whose contributions add up."""
 
     def __init__(self, scorer: Linear, reference: Record, players: Players) -> None:
         self._scorer = scorer

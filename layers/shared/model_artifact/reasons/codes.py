@@ -1,8 +1,8 @@
-"""The table of reasons: stable codes and plain texts. No text repeats a value of the borrower's.
+"""The table of reasons: stable codes and plain texts. No text repeats a borrower's value.
 
-A code ends in how the record's value stands to the reference's: ``HIGH`` or ``LOW`` for numbers and for categories
-that have an order, ``MISSING``, or ``OTHER``. Changing a code or what it means: raise ``CODES_VERSION``, which a
-version's manifest names. Rewording a text without changing its meaning does not count.
+A code's last word compares the record's value with the reference's: ``HIGH`` or ``LOW`` for numbers and for categories
+that have an order, ``MISSING``, or ``OTHER``. Whoever changes a code or its meaning raises ``CODES_VERSION``, which
+manifests name. Rewording a text without changing its meaning doesn't count.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The reasons of a record: which of its values raise its late probability above a typical on-time loan's, and how far.
 
-As for the reasons that lenders give with an adverse action, only what speaks against the loan is named, at most four,
-the weightiest first. An effect is the exact Shapley value of the late probability itself (not of the log-odds) for the
-nine players of ``players``; all nine add up to the record's probability less the reference's.
+As with the reasons that lenders give for an adverse action, only values against the loan are named: at most four, the
+weightiest first. An effect is the exact Shapley value of the late probability itself (not of the log-odds) for one of
+the nine players of ``players``. All nine add up to the record's probability minus the reference's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model_artifact.serving_form.scorers.record_scorer import Scorer
 
 MAX_REASONS = 4
 
-# Less than one in a million is rounding and no reason.
+# An effect below one in a million may be a rounding error.
 LEAST_EFFECT = 1e-6
 
 
@@ -38,7 +38,7 @@ class Reason:
     text : str
         For people.
     is_lender_pricing : bool
-        Whether this is the lender's own judgement of the loan and no fact about the borrower.
+        Whether this is the lender's own judgement of the loan rather than a fact about the borrower.
     """
 
     code: str
@@ -52,7 +52,7 @@ class Reason:
 class Explanation:
     """How a record's probability differs from the reference's.
 
-    ``effects`` are those of all players, by name, whatever their sign; they add up to ``late_probability -
+    ``effects`` are the effects of all players by name, positive and negative; they add up to ``late_probability -
     reference_probability`` to within 1e-9.
     """
 
@@ -68,7 +68,7 @@ class Explainer:
     Parameters
     ----------
     scorer : Scorer
-        The version's.
+        The version's scorer.
     reference : mapping
         A typical on-time loan, from the version's manifest.
     codes_version : int
@@ -77,7 +77,7 @@ class Explainer:
     Raises
     ------
     ValueError
-        If this code does not know that table.
+        If this code has another version of that table.
     """
 
     def __init__(self, scorer: Scorer, reference: Mapping[str, Any], *, codes_version: int = CODES_VERSION) -> None:
@@ -91,7 +91,7 @@ class Explainer:
         game = self._game(record)
         values = shapley_values(game).tolist()
         effects = {player: value for (player, _), value in zip(PLAYERS, values, strict=True)}
-        # Rounded, so that the order of equal effects does not hang on a processor's last bit.
+        # Rounded, so that the order of equal effects doesn't depend on the processor's last bit.
         against = sorted((-round(effect, 12), player) for player, effect in effects.items() if effect > LEAST_EFFECT)
         return Explanation(
             late_probability=float(game[-1]),

@@ -1,7 +1,7 @@
-"""Who shares the difference between a record's probability and the reference's.
+"""The players, who share the difference between a record's probability and the reference's.
 
-Each field plays for itself, but for the interest rate and the grade: both are the lender's own pricing of one risk, and
-the one follows from the other, so that a rate without its grade is no loan that exists.
+Each field is a player, except that the interest rate and the grade are one player: both are the lender's pricing of the
+same risk and depend on each other, so that no real loan has the one without the other.
 """
 
 from __future__ import annotations

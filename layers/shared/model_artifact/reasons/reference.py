@@ -1,4 +1,4 @@
-"""The typical on-time loan that records are compared with."""
+"""The typical on-time loan, with which records are compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def typical_record(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     -------
     dict
         Each number's lower median, so that a whole number stays one; each category's most frequent label, of equally
-        frequent ones the first by the alphabet. It is no loan that exists, but for a coincidence.
+        frequent ones the first in the alphabet. Usually no real loan has all these values.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Shapley values of a game that is given by its value for each coalition. Pure: numbers in, numbers out."""
+"""Shapley values of a game, which is given by its value for each coalition. Pure: numbers in, numbers out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shapley_values(game: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (n_players,)
-        They add up to ``game[-1] - game[0]`` but for rounding.
+        They add up to ``game[-1] - game[0]``, apart from rounding.
 
     Notes
     -----
@@ -33,7 +33,7 @@ def shapley_values(game: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache
 def _weights(n_players: int) -> NDArray[np.float64]:
-    """Return the matrix of shape (n_players, 2**n_players): how a coalition's value counts for a player."""
+    """Return the matrix of shape (n_players, 2**n_players): the weight of each coalition's value for each player."""
     coalitions = range(1 << n_players)
     by_size = [factorial(size) * factorial(n_players - 1 - size) / factorial(n_players) for size in range(n_players)]
     weights = np.array(

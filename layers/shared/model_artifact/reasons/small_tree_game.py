@@ -1,9 +1,17 @@
 """The game of small trees, in tens of microseconds.
 
-Against one reference a small tree has a table: for each of its bytes (the answers that a record gives to its questions)
-the values that the coalitions of the few players whom it asks would get. What is kept is the Möbius transform of these
-values: what a set of players adds beyond what its subsets add. So the trees' tables add up in one sum over all sets of
-players, and one transform back gives all 512 coalitions' sums.
+A tree's byte holds a record's answers to its questions. For each byte, a table has one value per set of the few players
+whose fields the tree asks about:
+
+    coalition's value   the leaf of the byte that has the record's bits for the coalition's players,
+                        and the reference's bits for the others
+    table entry         what a set of players adds to the values of its subsets (Möbius transform)
+
+    reference byte 0 0 1, record's byte 1 1 0, bits 0 and 1 ask about player A, bit 2 about player B
+        set {}     → leaf of 0 0 1       set {A}    → leaf of 0 1 0
+        set {B}    → leaf of 1 0 1       set {A, B} → leaf of 1 1 0
+
+The entries of all trees are added for each set of players, and one transform back gives the 512 coalitions' sums.
 """
 
 from __future__ import annotations
@@ -27,9 +35,9 @@ _FLOAT_BYTES = 8
 
 
 def fits_small_tree_game(scorer: SmallTrees, players: Players) -> bool:
-    """Say whether the tables are small enough to be kept."""
-    n_bits, n_asked = _widths(_asked_players(scorer, players))
-    return scorer.n_trees * _FLOAT_BYTES << (n_bits + n_asked) <= MAX_TABLE_BYTES
+    """Return whether the tables are small enough to stay in memory."""
+    n_bits, n_players_a_tree = _widths(_players_by_tree(scorer, players))
+    return scorer.n_trees * _FLOAT_BYTES << (n_bits + n_players_a_tree) <= MAX_TABLE_BYTES
 
 
 class SmallTreeGame:
@@ -48,16 +56,16 @@ class SmallTreeGame:
     def __init__(self, scorer: SmallTrees, reference: Mapping[str, Any], players: Players) -> None:
         self._scorer = scorer
         self._n_players = len(players)
-        asked = _asked_players(scorer, players)
-        n_bits, n_asked = _widths(asked)
-        self._sums = np.zeros((scorer.n_trees, 1 << n_bits, 1 << n_asked))
-        self._places = np.zeros((scorer.n_trees, 1 << n_asked), dtype=np.intp)
+        players_by_tree = _players_by_tree(scorer, players)
+        n_bits, n_players_a_tree = _widths(players_by_tree)
+        self._sums = np.zeros((scorer.n_trees, 1 << n_bits, 1 << n_players_a_tree))
+        self._places = np.zeros((scorer.n_trees, 1 << n_players_a_tree), dtype=np.intp)
         reference_bytes = scorer.answers(reference).to_bytes(scorer.n_trees, "little")
-        for tree, of_bit in enumerate(asked):
-            sums, places = _table(scorer.leaves[tree], reference_bytes[tree], of_bit)
+        for tree, players_of_bits in enumerate(players_by_tree):
+            sums, places = _table(scorer.leaves[tree], reference_bytes[tree], players_of_bits)
             self._sums[tree, : sums.shape[0], : sums.shape[1]] = sums
             self._places[tree, : len(places)] = places
-        self._rows = self._sums.reshape(-1, 1 << n_asked)
+        self._rows = self._sums.reshape(-1, 1 << n_players_a_tree)
         self._first_row = np.arange(scorer.n_trees) << n_bits
         self._flat_places = self._places.ravel()
         self._high = _subset_matrix(self._n_players // 2)
@@ -69,28 +77,28 @@ class SmallTreeGame:
         answers = np.frombuffer(scorer.answers(record).to_bytes(scorer.n_trees, "little"), dtype=np.uint8)
         sums = self._rows.take(self._first_row + answers, axis=0)
         of_sets = np.bincount(self._flat_places, sums.ravel(), 1 << self._n_players)
-        # Summing over all subsets, one half of the players after the other.
+        # The sum over all subsets, for one half of the players after the other.
         totals = self._high @ of_sets.reshape(len(self._high), len(self._low)) @ self._low.T
         game: Floats = np.add(totals.ravel(), scorer.form.base, dtype=np.float64)
         result: Floats = game / scorer.n_trees if scorer.form.output == "mean" else expit_of_many(game)
         return result
 
 
-def _asked_players(scorer: SmallTrees, players: Players) -> list[list[int]]:
+def _players_by_tree(scorer: SmallTrees, players: Players) -> list[list[int]]:
     """Return for each tree the player that each of its questions is about."""
     of_field = {FIELD_NAMES.index(name): player for player, (_, fields) in enumerate(players) for name in fields}
     return [[of_field[field] for field in fields] for fields in scorer.question_fields]
 
 
-def _widths(asked: list[list[int]]) -> tuple[int, int]:
+def _widths(players_by_tree: list[list[int]]) -> tuple[int, int]:
     """Return the most questions and the most players of a tree."""
-    return max(map(len, asked)), max(len(set(of_bit)) for of_bit in asked)
+    return max(map(len, players_by_tree)), max(len(set(players)) for players in players_by_tree)
 
 
-def _table(leaves: list[float], reference: int, of_bit: list[int]) -> tuple[Floats, NDArray[np.intp]]:
+def _table(leaves: list[float], reference: int, players_of_bits: list[int]) -> tuple[Floats, NDArray[np.intp]]:
     """Return one tree's table, of shape (bytes, sets of its players), and each set's index among all sets."""
-    own_players = sorted(set(of_bit))
-    bits_of = [sum(1 << bit for bit, player in enumerate(of_bit) if player == own) for own in own_players]
+    own_players = sorted(set(players_of_bits))
+    bits_of = [sum(1 << bit for bit, player in enumerate(players_of_bits) if player == own) for own in own_players]
     # A set's players give the record's answers, the others the reference's.
     masks, places = np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp)
     for bits, player in zip(bits_of, own_players, strict=True):
@@ -99,7 +107,7 @@ def _table(leaves: list[float], reference: int, of_bit: list[int]) -> tuple[Floa
     of_record = np.arange(len(leaves))[:, np.newaxis]
     sums = np.asarray(leaves).take((of_record & masks) | (reference & ~masks))
     for number in range(len(own_players)):
-        # Möbius transform: with the player less without it.
+        # Möbius transform: the value with the player minus the value without it.
         pairs = sums.reshape(len(leaves), -1, 2, 1 << number)
         pairs[:, :, 1, :] -= pairs[:, :, 0, :]
     return sums, places

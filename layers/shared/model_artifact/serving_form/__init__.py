@@ -1,5 +1,5 @@
 """A fitted pipeline as flat arrays: scored in microseconds, from a process that never imports scikit-learn.
 
 ``compile`` makes the form from a pipeline and ``parity`` proves that it gives the same probabilities; both know
-scikit-learn. Everything else serves, and needs the standard library, plus NumPy for batches and large forests.
+scikit-learn. Everything else serves. It needs the standard library, and NumPy for batches and large forests.
 """

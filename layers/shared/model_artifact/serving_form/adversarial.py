@@ -1,6 +1,6 @@
-"""Made-up records where two ways of computing one model would differ if they could: its edges.
+"""Generates edge cases: records on which a wrong serving form would differ from its pipeline.
 
-Deterministic: the same form gives the same records. Every number is within the schema's hard bounds.
+The same form always gives the same records. Every number is within the schema's hard bounds.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def adversarial_records(form: ServingForm, records: Sequence[Mapping[str, Any]])
     Parameters
     ----------
     form : ServingForm
-        Its thresholds and labels are the edges.
+        Its thresholds and labels give the edge cases.
     records : sequence of mappings
         Usual records, whose other fields are kept; at least one.
 
     Yields
     ------
     dict
-        In this order: one field after the other missing, extreme or unseen; all of these mixed; every threshold and
-        its two neighbouring floats; for each node (5,000 at most, spread evenly) records that reach it and stand on
-        its edge.
+        In this order: records with one field missing, extreme or unseen; mixtures of these; every threshold and its two
+        neighbouring floats; for each node (at most 5,000, spread evenly) records that reach it with a value at its
+        threshold.
     """
-    bases = [{one.name: record.get(one.name) for one in FIELDS} for record in records[:MAX_BASES]]
+    bases = [{spec.name: record.get(spec.name) for spec in FIELDS} for record in records[:MAX_BASES]]
     pools = _pools(form)
     yield from _one_by_one(bases[0], pools)
     yield from _mixed(bases, pools)
@@ -56,10 +56,10 @@ def adversarial_records(form: ServingForm, records: Sequence[Mapping[str, Any]])
 def _pools(form: ServingForm) -> dict[str, list[Any]]:
     """Return each field's special values."""
     pools: dict[str, list[Any]] = {}
-    for one in FIELDS:
-        if one.type == "number":
-            low, high = one.hard_min or 0.0, one.hard_max or 0.0
-            pools[one.name] = [
+    for spec in FIELDS:
+        if spec.type == "number":
+            low, high = spec.hard_min or 0.0, spec.hard_max or 0.0
+            pools[spec.name] = [
                 None,
                 low,
                 high,
@@ -69,9 +69,9 @@ def _pools(form: ServingForm) -> dict[str, list[Any]]:
                 1 / 3 + low,
             ]
         else:
-            labels = form.labels[one.name]
+            labels = form.labels[spec.name]
             altered = [label.upper() for label in labels] + [f" {label}" for label in labels]
-            pools[one.name] = [None, *labels, *_UNSEEN, *altered]
+            pools[spec.name] = [None, *labels, *_UNSEEN, *altered]
     return pools
 
 
@@ -90,15 +90,15 @@ def _mixed(bases: Sequence[Record], pools: Mapping[str, Sequence[Any]]) -> Itera
 
 
 def _all_thresholds(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
-    """Yield records of which each has all its numbers on an edge, until every edge had its turn."""
+    """Yield records whose numbers all are at a threshold or next to one, until each such value was used."""
     thresholds: list[set[float]] = [set() for _ in FIELDS]
     for column, value in zip(form.node_column, form.node_value, strict=True):
         if column >= 0:
             thresholds[form.column_field[column]].add(value)
     edges = {
-        one.name: list(chain.from_iterable(_neighbours(number, value) for value in sorted(of_field)))
-        for number, (one, of_field) in enumerate(zip(FIELDS, thresholds, strict=True))
-        if one.type == "number"
+        spec.name: list(chain.from_iterable(_neighbours(number, value) for value in sorted(of_field)))
+        for number, (spec, of_field) in enumerate(zip(FIELDS, thresholds, strict=True))
+        if spec.type == "number"
     }
     for row, base in enumerate(islice(cycle(bases), max(map(len, edges.values())))):
         yield {**base, **{name: values[row % len(values)] for name, values in edges.items() if values}}
@@ -106,38 +106,40 @@ def _all_thresholds(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record
 
 def _every_node(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
     ends = [*form.roots, len(form.node_column)]
-    asking = [(root, node) for root, end in pairwise(ends) for node in range(root, end) if form.node_column[node] >= 0]
-    step = max(1, len(asking) // MAX_NODES)
-    for number, (root, node) in enumerate(asking[::step]):
+    questions = [
+        (root, node) for root, end in pairwise(ends) for node in range(root, end) if form.node_column[node] >= 0
+    ]
+    step = max(1, len(questions) // MAX_NODES)
+    for number, (root, node) in enumerate(questions[::step]):
         path = _path(form, root, node)
         if path is None:
             continue
-        found = None
-        # Where both sides end in leaves of one value, a wrong threshold would not be seen: another base may do better.
+        best = None
+        # If both sides lead to equal leaves, a wrong threshold would go unnoticed, so another base is tried.
         for base in islice(cycle(bases), number % len(bases), number % len(bases) + BASES_A_NODE):
             record = _reaching(form, path, base)
-            found = record or found
+            best = record or best
             if record is not None and _tells_apart(form, node, record):
                 break
-        if found is not None:
-            yield from _on_the_edge(form, node, path, found)
+        if best is not None:
+            yield from _at_threshold(form, node, path, best)
 
 
 @dataclass
 class _Path:
-    """What a record must be to reach a node: numbers above ``low`` and at most ``high``, codes in a set."""
+    """The conditions for reaching a node: numbers above ``low`` and at most ``high``, categories' codes in a set."""
 
     low: dict[int, float] = field(default_factory=dict)
     high: dict[int, float] = field(default_factory=dict)
     codes: dict[int, set[int]] = field(default_factory=dict)
 
     def admits(self, number: int, value: float) -> bool:
-        """Say whether the field may have this value."""
+        """Return whether the field may have this value."""
         return self.low.get(number, -inf) < value <= self.high.get(number, inf)
 
 
 def _path(form: TreesForm, root: int, target: int) -> _Path | None:
-    """Return the way to a node, or None where no record can take it."""
+    """Return the conditions for reaching a node, or None if no record can meet them."""
     path, node = _Path(), root
     while node != target:
         is_left = target < form.node_right[node]
@@ -157,7 +159,7 @@ def _path(form: TreesForm, root: int, target: int) -> _Path | None:
 
 
 def _reaching(form: TreesForm, path: _Path, base: Record) -> Record | None:
-    """Return a record that takes the path and is the base otherwise, or None where the hard bounds forbid it."""
+    """Return the base, changed so that it takes the path, or None if the hard bounds don't allow that."""
     record = dict(base)
     for number in {*path.low, *path.high}:
         name = FIELDS[number].name
@@ -172,7 +174,7 @@ def _reaching(form: TreesForm, path: _Path, base: Record) -> Record | None:
     return record
 
 
-def _on_the_edge(form: TreesForm, node: int, path: _Path, record: Record) -> Iterator[Record]:
+def _at_threshold(form: TreesForm, node: int, path: _Path, record: Record) -> Iterator[Record]:
     number = form.column_field[form.node_column[node]]
     name = FIELDS[number].name
     if FIELDS[number].type == "category":
@@ -186,7 +188,7 @@ def _on_the_edge(form: TreesForm, node: int, path: _Path, record: Record) -> Ite
 
 
 def _tells_apart(form: TreesForm, node: int, record: Record) -> bool:
-    """Say whether the node's two sides give a record that stands on its edge different leaves."""
+    """Return whether a record at the node's threshold gets different leaves from its two sides."""
     number = form.column_field[form.node_column[node]]
     left = right = record
     if FIELDS[number].type == "number":
@@ -199,10 +201,10 @@ def _tells_apart(form: TreesForm, node: int, record: Record) -> bool:
 def _leaf(form: TreesForm, node: int, record: Record) -> float:
     while form.node_column[node] >= 0:
         column = form.node_column[node]
-        one = FIELDS[form.column_field[column]]
-        value = record[one.name]
-        if one.type == "category":
-            labels = form.labels[one.name]
+        spec = FIELDS[form.column_field[column]]
+        value = record[spec.name]
+        if spec.type == "category":
+            labels = form.labels[spec.name]
             code = labels.index(value) if value in labels else len(labels) + (value is not None)
             is_left = not _sides(form, node)[code]
         else:
@@ -218,7 +220,7 @@ def _sides(form: TreesForm, node: int) -> Sequence[int]:
 
 
 def _label(form: TreesForm, name: str, code: int) -> str | None:
-    """Return what has this code."""
+    """Return a value of the field that has this code."""
     assert name in CATEGORY_NAMES
     labels = form.labels[name]
     return (*labels, None, "".join(labels) + "?")[code]

@@ -1,8 +1,8 @@
 """One-dimensional arrays in an ``.npz`` archive, read without NumPy and without trust.
 
 An ``.npz`` is a zip archive of ``.npy`` members (NumPy: "numpy.lib.format", version 1.0), so ``numpy.load`` reads what
-is written here. Reading with the standard library spares a cold start the import of NumPy, and checks what
-``numpy.load`` does not: a header that promises more than there is makes it allocate first and fail afterwards.
+is written here. Reading with the standard library saves a cold start the import of NumPy. It also checks what
+``numpy.load`` doesn't: if a header promises more than the file holds, ``numpy.load`` allocates first and fails later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from model_artifact.serving_form.errors import InvalidServingFormError
 
-# All members, unpacked. The basic forest has a million nodes: 14 MB.
+# The limit for all members together. The basic forest has a million nodes: 14 MB.
 MAX_UNPACKED_BYTES = 128 << 20
 MAX_PACKED_BYTES = MAX_UNPACKED_BYTES
 
@@ -27,7 +27,7 @@ _DTYPES = {"B": "|u1", "b": "|i1", "h": "<i2", "i": "<i4", "d": "<f8"}
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(rb"\{'descr': '([<|][a-z]\d)', 'fortran_order': False, 'shape': \((\d{1,10}),\), \} *\n")
 _HEADER_MULTIPLE = 64
-# The date of every member: the same arrays give the same bytes.
+# Every member has the same date, so that the same arrays give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _NPY = ".npy"
 _ENCRYPTED = 1
@@ -50,9 +50,9 @@ def unpack(data: bytes, *, max_unpacked_bytes: int = MAX_UNPACKED_BYTES) -> dict
     Parameters
     ----------
     data : bytes
-        From wherever: nothing about it is believed.
+        Bytes that anybody may have written.
     max_unpacked_bytes : int
-        How large all members may be together.
+        The limit for the size of all members together.
 
     Returns
     -------
@@ -62,16 +62,16 @@ def unpack(data: bytes, *, max_unpacked_bytes: int = MAX_UNPACKED_BYTES) -> dict
     Raises
     ------
     InvalidServingFormError
-        If it is no such archive, is too large, or a member is damaged or of a type that is not written here.
+        If the bytes aren't such an archive, it is too large, or a member is damaged or has an unexpected type.
     """
     if len(data) > MAX_PACKED_BYTES:
         raise InvalidServingFormError(f"it has {len(data):,} bytes, more than {MAX_PACKED_BYTES:,}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read_members(archive, max_unpacked_bytes)
-    # zipfile has no base class for what it raises at damaged archives: these are what it and zlib are known to raise.
+    # zipfile has no base class for its errors. These are the ones that it and zlib raise at damaged archives.
     except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, NotImplementedError, OSError, RuntimeError) as error:
-        raise InvalidServingFormError(f"it is no npz archive ({type(error).__name__})") from error
+        raise InvalidServingFormError(f"it isn't an npz archive ({type(error).__name__})") from error
     except (ValueError, OverflowError) as error:
         raise InvalidServingFormError(f"it is a damaged npz archive ({type(error).__name__})") from error
 
@@ -82,9 +82,9 @@ def _read_members(archive: zipfile.ZipFile, max_unpacked_bytes: int) -> dict[str
     for info in archive.infolist():
         name = info.filename.removesuffix(_NPY)
         if name in members or name == info.filename:
-            raise InvalidServingFormError("its members are not arrays of different names")
+            raise InvalidServingFormError("its members aren't arrays with different names")
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InvalidServingFormError("a member is packed in a way that is not used here")
+            raise InvalidServingFormError("a member uses another kind of packing")
         left -= info.file_size
         if left < 0:
             raise InvalidServingFormError(f"it unpacks to more than {max_unpacked_bytes:,} bytes")
@@ -106,19 +106,19 @@ def _array(member: bytes) -> array:  # type: ignore[type-arg]
     end = start + int.from_bytes(member[len(_MAGIC) : start], "little")
     header = _HEADER.fullmatch(member, start, min(end, len(member)))
     if member[: len(_MAGIC)] != _MAGIC or header is None:
-        raise InvalidServingFormError("a member is no one-dimensional array in NumPy's format 1.0")
+        raise InvalidServingFormError("a member isn't a one-dimensional array in NumPy's format 1.0")
     type_code = {dtype: code for code, dtype in _DTYPES.items()}.get(header[1].decode("ascii"))
     if type_code is None:
-        raise InvalidServingFormError("a member is an array of a type that is not used here")
+        raise InvalidServingFormError("a member has an unexpected type of numbers")
     values = array(type_code)
     if len(member) - end != int(header[2]) * values.itemsize:
-        raise InvalidServingFormError("a member does not have the length that it claims")
+        raise InvalidServingFormError("a member doesn't have the length that its header says")
     values.frombytes(memoryview(member)[end:])
     return _little_endian(values)
 
 
 def _little_endian(values: array) -> array:  # type: ignore[type-arg]
-    """Swap the bytes where the processor keeps them the other way round; this is its own inverse."""
+    """Swap the bytes on a big-endian processor; this is its own inverse."""
     if sys.byteorder == "big":
         values = values[:]
         values.byteswap()

@@ -1,4 +1,4 @@
-"""From records and columns to numbers and codes. NumPy is imported where many rows are, and nowhere else."""
+"""From records and columns to numbers and codes. Only the functions for many rows import NumPy."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _LARGEST_BYTE = 255
 def expit(log_odds: float) -> float:
     """Return ``1 / (1 + exp(-log_odds))``, bit for bit as ``scipy.special.expit`` does for float64.
 
-    Both are the C library's ``exp``; NumPy's own differs from it in the last bit of one number in a hundred, and one
-    record must get the same probability by itself and among others.
+    Both use the C library's ``exp``. NumPy's own differs from it in the last bit of one number in a hundred, and a
+    record must get the same probability alone and in a batch.
     """
-    # Asked this way round so that NaN stays NaN.
+    # Compared in this direction so that NaN stays NaN.
     return 0.0 if log_odds < _LEAST_LOG_ODDS else 1.0 / (1.0 + exp(-log_odds))
 
 
 def expit_of_many(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``expit`` of each, bit for bit."""
+    """Return the same as ``expit`` for each number, bit for bit."""
     import numpy as np
 
-    # The C library's exp for each; the rest is exact to the bit in NumPy too.
+    # The C library's exp for each number; NumPy computes the rest to the same bit.
     powers = np.fromiter(map(exp, np.minimum(-log_odds, -_LEAST_LOG_ODDS).tolist()), np.float64, len(log_odds))
     return np.where(log_odds < _LEAST_LOG_ODDS, 0.0, 1.0 / (1.0 + powers))
 
 
 def check_probability(probability: float) -> float:
-    """Return it; raises ``NonFiniteOutputError`` if it is none."""
+    """Return the probability; raise ``NonFiniteOutputError`` if it isn't one."""
     if not 0.0 <= probability <= 1.0:
         raise NonFiniteOutputError(1, 1)
     return probability
 
 
 def check_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return them; raises ``NonFiniteOutputError`` if one is none."""
+    """Return the probabilities; raise ``NonFiniteOutputError`` if a value isn't one."""
     is_right = (probabilities >= 0) & (probabilities <= 1)
     if not is_right.all():
         raise NonFiniteOutputError(len(probabilities) - int(is_right.sum()), len(probabilities))
@@ -58,7 +58,7 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]
     try:
         return {field.name: _column(field, map(itemgetter(field.name), records), len(records)) for field in FIELDS}
     except (KeyError, TypeError):
-        # A key is missing, or the value of a field that always has one.
+        # A key is missing, or a required number is None.
         return {name: [record.get(name) for record in records] for name in FIELD_NAMES}
 
 
@@ -67,27 +67,27 @@ def _column(field: Field, values: Iterator[Any], count: int) -> Any:
         return list(values)
     import numpy as np
 
-    # Straight from the records, which is half the work of a list in between; it takes no None.
+    # Directly from the records, which is half the work of making a list first. It raises TypeError at None.
     return np.fromiter(values, dtype=np.float64, count=count)
 
 
 def numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Return the number fields as arrays, NaN where one is missing."""
+    """Return the number fields as arrays, with NaN for missing ones."""
     import numpy as np
 
-    # NumPy makes None a NaN where a float is asked for.
+    # NumPy converts None to NaN.
     return {name: np.asarray(columns[name], dtype=np.float64) for name in NUMERIC_NAMES}
 
 
 def codes(values: Sequence[Any], labels: Mapping[str, int]) -> NDArray[np.intp]:
-    """Return each label's code: its own, then the missing value's, then that of all other labels.
+    """Return each label's code. A missing value's code follows the labels' codes, then comes the code of unseen labels.
 
     Parameters
     ----------
     values : sequence
         Texts, None or NaN.
     labels : mapping of str to int
-        Code by label, counted from 0.
+        Each known label's code, counted from 0.
 
     Returns
     -------
@@ -96,18 +96,18 @@ def codes(values: Sequence[Any], labels: Mapping[str, int]) -> NDArray[np.intp]:
     import numpy as np
 
     missing, unseen = len(labels), len(labels) + 1
-    known: dict[Any, int] = {**labels, None: missing}
+    code_of: dict[Any, int] = {**labels, None: missing}
     try:
-        # One call for all labels; the two in front make it a tuple however many there are.
-        found_codes = itemgetter(None, None, *values)(known)[2:]
+        # One call for all labels. With two keys in front the result is a tuple however many labels there are.
+        label_codes = itemgetter(None, None, *values)(code_of)[2:]
         if unseen <= _LARGEST_BYTE:
-            # By way of bytes it takes half the time of fromiter.
-            return np.frombuffer(bytes(found_codes), dtype=np.uint8).astype(np.intp)
-        return np.array(found_codes, dtype=np.intp)
+            # Converting through bytes takes half the time of fromiter.
+            return np.frombuffer(bytes(label_codes), dtype=np.uint8).astype(np.intp)
+        return np.array(label_codes, dtype=np.intp)
     except KeyError:
-        found = np.fromiter((known.get(value, unseen) for value in values), dtype=np.intp, count=len(values))
-    for row in np.flatnonzero(found == unseen).tolist():
-        # A label that is a float is NaN.
+        row_codes = np.fromiter((code_of.get(value, unseen) for value in values), dtype=np.intp, count=len(values))
+    for row in np.flatnonzero(row_codes == unseen).tolist():
+        # A float among the labels is NaN.
         if isinstance(values[row], float):
-            found[row] = missing
-    return found
+            row_codes[row] = missing
+    return row_codes

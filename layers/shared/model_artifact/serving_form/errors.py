@@ -1,4 +1,4 @@
-"""What can be wrong with a serving form, under the base of all errors about a model's artefacts."""
+"""The errors of serving forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class ServingFormError(ArtifactError):
 
 
 class NotCompilableError(ServingFormError):
-    """The pipeline has a part that has no serving form; the pickle can still serve."""
+    """The pipeline has a part that can't be compiled; the version can still be served from its pickle."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"not compilable: {what}")
@@ -18,8 +18,8 @@ class NotCompilableError(ServingFormError):
 
 
 class InvalidServingFormError(ServingFormError):
-    """The bytes are no serving form, or one that would read beyond its own arrays, never end, or fill the memory."""
+    """The bytes aren't a serving form, or scoring it would read out of bounds, never end, or fill the memory."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"This is no serving form that can be used: {what}. Publish the model again.")
+        super().__init__(f"This serving form can't be used: {what}. Publish the model again.")
         self.what = what

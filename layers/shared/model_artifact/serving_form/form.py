@@ -1,10 +1,10 @@
-"""The serving form as values: what it is made of, and how it is stored. ``reading`` reads it; nothing is computed here.
+"""The serving form: what a compiled model consists of, and how it is stored. ``reading`` reads it back.
 
-Two kinds. ``TreesForm``: every node asks one question about one raw field of the record, so that no encoder, imputer
-or scaler is left. ``LinearForm``: every field adds its contribution to the log-odds.
+There are two kinds. ``TreesForm``: every node asks one question about one raw field of the record, so no encoder,
+imputer or scaler is needed. ``LinearForm``: every field adds its contribution to the log-odds.
 
-Changing the format: raise ``FORM_FORMAT``, keep reading the old one as long as a version with it may serve, and add a
-case to tests/unit/model_artifact/test_form.py.
+To change the format: raise ``FORM_FORMAT``, keep reading the old format as long as a version with it may serve, and add
+a case to tests/unit/model_artifact/serving_form/test_form.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORM_FORMAT = 1
 Output = Literal["log_odds", "mean"]
 Labels = Mapping[str, tuple[str, ...]]
 
-# The member that says what the form is, and the type code of each array of either kind.
+# The member that says which kind of form it is, and the type code of each array of both kinds.
 META = "meta"
 TREE_MEMBERS = {
     "roots": "i",
@@ -53,19 +53,19 @@ class TreesForm:
     output : {"log_odds", "mean"}
         Whether the late probability is ``expit(base + sum of the leaves)`` or ``(base + sum of the leaves) / n_trees``.
     base : float
-        What the sum begins with.
+        The start of the sum.
     labels : mapping of str to tuple of str
-        For each category field its labels. A label's code is its index; then come the code of a missing value and the
-        code of a label that is not among them.
+        The labels of each category field. A label's code is its index. The next code is that of a missing value, and
+        the one after it that of any other label.
     roots : array of int32, length n_trees
         Each tree's first node, ascending.
     node_column, node_value, node_right : arrays of length n_nodes
-        The column that is asked, −1 at a leaf; the threshold (left if ``x <= threshold``), or the leaf's value; the
-        right child, 0 at a leaf.
+        The column that the node asks about, −1 at a leaf; the threshold (left if ``x <= threshold``), or the leaf's
+        value; the right child, 0 at a leaf.
     column_field, column_missing_left : arrays of length n_columns
         Which field of ``schema.FIELD_NAMES`` a column is about, ascending; for a number, 1 if a missing one goes left.
     category_sides : array of uint8, length n_columns * n_codes
-        For a category's column and a code 0 (left) or 1 (right); its threshold is ½. Zero for numbers.
+        For each column of a category and each code: 0 for left, 1 for right; the threshold is ½. Zero for numbers.
     """
 
     output: Output
@@ -91,16 +91,16 @@ class TreesForm:
 
 @dataclass(frozen=True, eq=False)
 class LinearForm:
-    """Log-odds that are a sum: ``intercept + Σ weight · (x − shift) / scale + Σ contribution of the category's code``.
+    """Log-odds as a sum: ``intercept + Σ weight · (x − shift) / scale + Σ contribution of the category's code``.
 
     Attributes
     ----------
     intercept : float
-        The log-odds of nothing.
+        The log-odds before any contribution.
     labels : mapping of str to tuple of str
         As in ``TreesForm``.
     term_field, term_shift, term_scale, term_weight, term_missing : arrays of length n_terms
-        The numbers' terms; ``term_missing`` is what a missing one contributes.
+        The numbers' terms; ``term_missing`` is a missing number's contribution.
     category_contributions : array of float64, length n_categories * n_codes
         In the order of ``schema.CATEGORY_NAMES``.
     """
@@ -128,7 +128,7 @@ ServingForm = TreesForm | LinearForm
 
 
 def n_codes(labels: Labels) -> int:
-    """Return how many codes the category with the most labels has, missing and unseen included."""
+    """Return the number of codes of the category with the most labels, including those of missing and unseen ones."""
     return 2 + max(map(len, labels.values()), default=0)
 
 

@@ -1,6 +1,6 @@
-"""Whether a serving form gives the pipeline's probabilities: computed both ways, on usual records and on its edges.
+"""Proves that a serving form gives the pipeline's probabilities: both score usual records and the form's edge cases.
 
-Used where a version is published. A form that is not proven is not stored, and the pickle serves.
+Used when a version is published. A form that isn't proven isn't stored, and the version is served from its pickle.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from model_artifact.serving_form.scorers.record_scorer import Scorer, make_score
 
 TOLERANCE = 1e-12
 
-# Records that are scored at once, and how many of them are scored one by one as well.
+# The number of records scored at once, and the number of records scored alone as well.
 _ROWS_A_STEP = 4096
 _SINGLES = 5_000
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far two ways of computing a model are apart.
+    """How far a pipeline's and a scorer's probabilities are apart.
 
-    ``largest_difference`` is that of the probabilities of ``rows`` records; ``is_consistent`` says whether records that
-    were scored both by themselves and among others got the same probability, bit for bit.
+    ``largest_difference`` is the largest difference over ``rows`` records. ``is_consistent`` says whether records that
+    were scored both alone and in a batch got the same probability, bit for bit.
     """
 
     rows: int
@@ -45,7 +45,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class VerifiedForm:
-    """A serving form's bytes if there is one that is proven, else None and ``why_not``."""
+    """The bytes of a proven serving form, or None and the reason ``why_not``."""
 
     body: bytes | None
     parity: Parity | None
@@ -66,8 +66,7 @@ def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ver
     Returns
     -------
     VerifiedForm
-        Never raises because of the pipeline: one that can't be compiled, or gives no probability at an edge, has no
-        serving form.
+        A pipeline that can't be compiled, or fails on an edge case, raises nothing; it has no serving form.
     """
     if not records:
         raise ValueError("There are no records to compare on: give at least one.")
@@ -75,12 +74,12 @@ def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ver
         body = compile_pipeline(pipeline).to_bytes()
     except NotCompilableError as error:
         return VerifiedForm(None, None, str(error))
-    except Exception as error:  # noqa: BLE001 - scikit-learn's own, at a pipeline that is not what it seems
+    except Exception as error:  # noqa: BLE001 - scikit-learn may raise anything at a damaged pipeline
         return VerifiedForm(None, None, f"not compilable: {type(error).__name__}: {error}")
     form = form_from_bytes(body)
     try:
         parity = compare(pipeline, make_scorer(form), chain(records, adversarial_records(form, records)))
-    except Exception as error:  # noqa: BLE001 - whatever a pipeline does with a record at its edge
+    except Exception as error:  # noqa: BLE001 - a pipeline may raise anything at an edge case
         return VerifiedForm(None, None, f"not comparable: {type(error).__name__}: {error}")
     if parity.is_proven:
         return VerifiedForm(body, parity, None)
@@ -95,14 +94,14 @@ def compare(pipeline: Any, scorer: Scorer, records: Iterable[Mapping[str, Any]])
     pipeline : object
         As above.
     scorer : Scorer
-        Of its form.
+        The scorer of the pipeline's form.
     records : iterable of mappings
         Read once, in steps.
 
     Returns
     -------
     Parity
-        What either of them raises, one that is no probability included, is raised.
+        Errors of the pipeline or the scorer, such as ``NonFiniteOutputError``, aren't caught.
     """
     rows, largest, is_consistent = 0, 0.0, True
     for step in _steps(records):

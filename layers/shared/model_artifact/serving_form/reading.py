@@ -1,4 +1,4 @@
-"""From a stored archive to a form that is safe to score: every member is checked before anything uses it."""
+"""Reads a stored form, and checks every member before anything uses it."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def form_from_bytes(data: bytes) -> ServingForm:
     Parameters
     ----------
     data : bytes
-        An ``.npz`` archive; checked throughout, so that scoring can neither read out of bounds nor fail to end.
+        An ``.npz`` archive. It is checked, so that scoring can neither read out of bounds nor run forever.
 
     Raises
     ------
     InvalidServingFormError
-        If it is none that can be used; the message says what is wrong.
+        If the form can't be used; the message says why.
     """
     members = archive.unpack(data)
     if META not in members or members[META].typecode != "B":
-        raise InvalidServingFormError("it does not say what it is")
+        raise InvalidServingFormError("it doesn't say what it is")
     try:
         meta = json.loads(members.pop(META).tobytes())
     except (ValueError, RecursionError) as error:
-        raise InvalidServingFormError("what it says of itself is no JSON") from error
+        raise InvalidServingFormError("its description isn't JSON") from error
     if not isinstance(meta, dict) or meta.get("format") != FORM_FORMAT:
-        raise InvalidServingFormError(f"it is not of format {FORM_FORMAT}")
+        raise InvalidServingFormError(f"its format isn't {FORM_FORMAT}")
     if meta.get("fields") != list(FIELD_NAMES):
         raise InvalidServingFormError("it is about other fields than the schema's")
     labels = check_labels(meta.get("labels"))
@@ -51,14 +51,14 @@ def form_from_bytes(data: bytes) -> ServingForm:
         return _trees(meta, labels, members)
     if meta.get("kind") == "linear":
         return _linear(meta, labels, members)
-    raise InvalidServingFormError("it is of no known kind")
+    raise InvalidServingFormError("its kind is unknown")
 
 
 def _trees(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> TreesForm:
     _check_members(members, TREE_MEMBERS)
     output = meta.get("output")
     if output not in ("log_odds", "mean"):
-        raise InvalidServingFormError("it does not say what the sum of its trees is")
+        raise InvalidServingFormError("it doesn't say what the sum of its trees is")
     form = TreesForm(output=output, base=_number(meta, "base"), labels=labels, **members)
     check_trees(form)
     return form
@@ -73,12 +73,12 @@ def _linear(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any])
 
 def _check_members(members: Mapping[str, Any], expected: Mapping[str, str]) -> None:
     if {name: values.typecode for name, values in members.items()} != expected:
-        raise InvalidServingFormError("it has other arrays than its kind has")
+        raise InvalidServingFormError("it doesn't have the arrays of its kind")
 
 
 def _number(meta: Mapping[str, Any], name: str) -> float:
     value = meta.get(name)
     # A bool is an int to Python.
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e6:
-        raise InvalidServingFormError(f"its {name} is no number that a log-odds could be")
+        raise InvalidServingFormError(f"its {name} isn't a possible log-odds")
     return float(value)

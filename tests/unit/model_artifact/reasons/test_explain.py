@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fitted_pipelines import any_record, fitted, form, loans, records
 from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons.coalitions import HybridGame, LinearGame, make_game
+from model_artifact.reasons.coalitions import LinearGame, MixedRecordsGame, make_game
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
 from model_artifact.reasons.explain import LEAST_EFFECT, MAX_REASONS, Explainer
 from model_artifact.reasons.players import EACH_FIELD, PLAYERS, PRICING, Players
@@ -31,7 +31,7 @@ FAST = {
     "forest-small": SmallTreeGame,
     "logistic": LinearGame,
 }
-KINDS = {**FAST, "boosting-large": HybridGame}
+KINDS = {**FAST, "boosting-large": MixedRecordsGame}
 
 
 @cache
@@ -96,7 +96,7 @@ def test_effects_add_up_and_every_game_is_the_same(kind: str, record: dict[str, 
     assert sum(explanation.effects.values()) == pytest.approx(difference, abs=1e-9)
     assert explanation.late_probability == pytest.approx(scorer.late_probability(record), abs=1e-12)
     assert explanation.reference_probability == pytest.approx(scorer.late_probability(reference()), abs=1e-12)
-    plain = HybridGame(scorer, reference(), PLAYERS)(record)
+    plain = MixedRecordsGame(scorer, reference(), PLAYERS)(record)
     assert np.abs(make_game(scorer, reference(), PLAYERS)(record) - plain).max() <= 1e-12
 
 

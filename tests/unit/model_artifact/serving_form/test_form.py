@@ -132,7 +132,7 @@ def test_any_figures_are_refused_or_can_be_scored(kind: str, data: st.DataObject
 @pytest.mark.parametrize(
     ("kind", "changes", "says"),
     [
-        ("logistic", {"format": 2}, "format 1"),
+        ("logistic", {"format": 2}, "format isn't 1"),
         ("logistic", {"kind": "neural"}, "kind"),
         ("logistic", {"kind": "trees"}, "arrays"),
         ("logistic", {"fields": ["a"]}, "fields"),
@@ -167,10 +167,10 @@ def test_form_that_says_nothing_of_itself_is_refused(meta: bytes) -> None:
         ("node_right", 0, 1, "right child"),
         ("node_right", 0, -1, "right child"),
         ("node_right", 0, 2**31 - 1, "right child"),
-        ("node_column", 0, 32_767, "column that is not there"),
-        ("node_column", 0, -2, "column that is not there"),
+        ("node_column", 0, 32_767, "column that doesn't exist"),
+        ("node_column", 0, -2, "column that doesn't exist"),
         ("node_column", 0, -1, "after its last leaf|leaf is outside"),
-        ("node_value", 0, float("nan"), "no number"),
+        ("node_value", 0, float("nan"), "NaN"),
         ("roots", 0, 1, "follow"),
         ("roots", 1, 0, "follow"),
         ("roots", 1, 10**6, "follow|last leaf"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memory_store import InMemoryStore
+from model_artifact.loading import LoadedModel
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.errors import RegistryError, StoreUnavailableError
 from model_registry.manifest import Artifact, Manifest, Threshold
@@ -35,35 +36,8 @@ class Clock:
         return Instant(self.time_s, self.time_s - self.set_back_s)
 
 
-@dataclass(frozen=True)
-class Model:
-    """A version that scores nothing."""
-
-    version: int
-    form: str = "none"
-
-    @property
-    def manifest(self) -> Manifest:
-        return Manifest(
-            "late-payer",
-            self.version,
-            Artifact(1, "0" * 64),
-            {},
-            (),
-            (0, 1),
-            Threshold(0.5, ""),
-            {},
-            {},
-            (),
-            None,
-            "",
-            "",
-            "",
-        )
-
-    @property
-    def file(self) -> Artifact:
-        return self.manifest.artifact
+class Scorer:
+    """Gives every record the same probability."""
 
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         return [0.5 for _ in records]
@@ -71,11 +45,14 @@ class Model:
     def late_probabilities_of_columns(self, columns: Any) -> Any:
         raise NotImplementedError
 
-    def explain(self, record: Mapping[str, Any]) -> Any:
-        raise NotImplementedError
 
-    def check_probes(self) -> None:
-        return None
+def model(version: int) -> ServingModel:
+    """Return a version without columns and probes."""
+    artifact = Artifact(1, "0" * 64)
+    manifest = Manifest(
+        "late-payer", version, artifact, {}, (), (0, 1), Threshold(0.5, ""), {}, {}, (), None, "", "", ""
+    )
+    return ServingModel(LoadedModel(manifest, artifact, Scorer()))
 
 
 @dataclass
@@ -154,7 +131,7 @@ class World:
             raise StoreUnavailableError("read", str(version), "it is down")
         if version in self.bad:
             raise RegistryError("bad")
-        return ServingModel(Model(version))
+        return model(version)
 
     def point(self, version: int, weights: dict[int, float] | None = None) -> Alias:
         self.revision += 1

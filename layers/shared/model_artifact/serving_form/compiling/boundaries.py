@@ -1,4 +1,4 @@
-"""From a threshold on what a tree sees to the threshold on the record's own number."""
+"""From a threshold on the number that a tree sees to a threshold on the record's number."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Floats = NDArray[np.float64]
 def pull_back(thresholds: Floats, seen: Callable[[Floats], Floats]) -> Floats:
     """Return for each threshold t the largest finite x with ``seen(x) <= t``.
 
-    So ``x <= result`` and ``seen(x) <= t`` are the same question for every x, whatever ``seen`` rounds away: casting to
-    float32 as scikit-learn's forests do, or scaling. No formula is needed, and none can be wrong in the last bit.
+    So ``x <= result`` and ``seen(x) <= t`` are the same question for every x, although ``seen`` rounds: it casts to
+    float32, as scikit-learn's forests do, or scales. The search needs no formula, which could be wrong in the last bit.
 
     Parameters
     ----------
     thresholds : ndarray of shape (n,)
         No NaN.
     seen : callable
-        Takes and returns arrays of shape (n,); must never fall as its argument rises.
+        Takes and returns arrays of shape (n,). It must be non-decreasing.
 
     Returns
     -------
     ndarray of shape (n,)
-        −∞ where no finite x is that low; +∞ where every one is.
+        −∞ where ``seen(x) <= t`` for no finite x; +∞ where it holds for every x.
 
     Notes
     -----

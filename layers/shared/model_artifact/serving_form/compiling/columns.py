@@ -1,7 +1,7 @@
-"""What each column of the matrix that a pipeline's classifier sees says of the record.
+"""How each column of a pipeline's matrix, which its classifier sees, follows from the record.
 
-Which columns belong to which field is read off the transformers. What they hold for each label, for a missing value and
-for an unseen label is not computed here but asked of the fitted transformers themselves, with made-up records.
+The transformers tell which columns belong to which field. The columns' values for each label, a missing value and an
+unseen label aren't computed here: the fitted transformers transform made-up records.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from model_artifact.serving_form.errors import NotCompilableError
 
 Floats = NDArray[np.float64]
 
-# Numbers to see whether the transformers do what was read off them.
+# Numbers that test whether the transformers do what their attributes say.
 _SAMPLE_NUMBERS = (0.0, 1.0, 0.1356, 17.5, 65_000.0, 1e9 / 3)
 
 
@@ -31,8 +31,8 @@ _SAMPLE_NUMBERS = (0.0, 1.0, 0.1356, 17.5, 65_000.0, 1e9 / 3)
 class Column:
     """One column of the matrix: ``(x - shift) / scale`` of a number, or a table by a category's code.
 
-    ``missing`` is what a missing number becomes, ``by_code`` is None for a number, ``is_text`` holds until an encoder
-    was met.
+    ``missing`` is the value for a missing number. ``by_code`` is None for a number. ``is_text`` is true before the
+    encoder.
     """
 
     field: int
@@ -51,28 +51,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """All columns in the matrix's order, and the labels that the category fields' encoders know."""
+    """All columns in the matrix's order, and the labels known to the category fields' encoders."""
 
     columns: tuple[Column, ...]
     labels: dict[str, tuple[str, ...]]
 
 
 def read_columns(pipeline: Pipeline, finish: Callable[[Any], Any], order: Sequence[int] | None = None) -> Columns:
-    """Read the columns off a pipeline whose last step is the classifier.
+    """Read the columns from a pipeline whose last step is the classifier.
 
     Parameters
     ----------
     pipeline : Pipeline
         Fitted.
     finish : callable
-        What the classifier does to the matrix before it looks at it.
+        The classifier's own conversion of the matrix.
     order : sequence of int, optional
-        Which of the matrix's columns stands where after ``finish``.
+        The order of the matrix's columns after ``finish``.
 
     Raises
     ------
     NotCompilableError
-        If a transformer is not known.
+        If a transformer isn't known.
     """
     labels: dict[str, list[str]] = {name: [] for name in CATEGORY_NAMES}
     columns = [
@@ -85,11 +85,11 @@ def read_columns(pipeline: Pipeline, finish: Callable[[Any], Any], order: Sequen
         raise NotCompilableError("a category that reaches the classifier without an encoder")
     if order is not None:
         columns = [columns[number] for number in order]
-    return _ask(pipeline, finish, columns, {name: tuple(known) for name, known in labels.items()})
+    return _ask(pipeline, finish, columns, {name: tuple(of_field) for name, of_field in labels.items()})
 
 
 def _through(step: Any, columns: list[Column], labels: dict[str, list[str]]) -> list[Column]:
-    """Return the columns after a fitted transformer, noting the labels that it knows."""
+    """Return the columns after a fitted transformer, and add its labels to ``labels``."""
     kind = type(step)
     if step in ("passthrough", None) or (kind is FunctionTransformer and step.func is None):
         return columns
@@ -118,13 +118,13 @@ def _through_column_transformer(
         raise NotCompilableError("a ColumnTransformer after another")
     parts: list[tuple[slice, list[Column]]] = []
     for name, transformer, selected in step.transformers_:
-        # "drop" is a part of no width, and so is a part without columns.
+        # A dropped part has no width, and neither has a part without columns.
         place: slice = step.output_indices_[name]
         if place.start == place.stop:
             continue
         if not isinstance(selected, list | np.ndarray) or isinstance(selected, str):
             raise NotCompilableError("a ColumnTransformer whose columns are not given as a list")
-        of_part = [columns[names.index(one) if isinstance(one, str) else int(one)] for one in selected]
+        of_part = [columns[names.index(choice) if isinstance(choice, str) else int(choice)] for choice in selected]
         result = _through(transformer, of_part, labels)
         if len(result) != place.stop - place.start:
             raise NotCompilableError(f"a ColumnTransformer whose part {name!r} has another width than it should")
@@ -161,18 +161,18 @@ def _through_encoder(
     step: OneHotEncoder | OrdinalEncoder, columns: list[Column], labels: dict[str, list[str]]
 ) -> list[Column]:
     kind = type(step).__name__
-    wanted = "ignore" if isinstance(step, OneHotEncoder) else "use_encoded_value"
-    if step.handle_unknown != wanted:
-        raise NotCompilableError(f"an {kind} with handle_unknown={step.handle_unknown!r}, not {wanted!r}")
+    supported = "ignore" if isinstance(step, OneHotEncoder) else "use_encoded_value"
+    if step.handle_unknown != supported:
+        raise NotCompilableError(f"an {kind} with handle_unknown={step.handle_unknown!r}, not {supported!r}")
     if step.min_frequency is not None or step.max_categories is not None or getattr(step, "drop", None) is not None:
         raise NotCompilableError(f"an {kind} that joins or drops labels")
     result = []
-    for column, known in zip(columns, step.categories_, strict=True):
+    for column, categories in zip(columns, step.categories_, strict=True):
         if not column.is_text:
             raise NotCompilableError(f"an {kind} of a number, or after another encoder")
         of_field = labels[column.name]
-        of_field += [label for label in known.tolist() if isinstance(label, str) and label not in of_field]
-        width = len(known) if isinstance(step, OneHotEncoder) else 1
+        of_field += [label for label in categories.tolist() if isinstance(label, str) and label not in of_field]
+        width = len(categories) if isinstance(step, OneHotEncoder) else 1
         result += [replace(column, is_text=False)] * width
     return result
 
@@ -180,12 +180,12 @@ def _through_encoder(
 def _ask(
     pipeline: Pipeline, finish: Callable[[Any], Any], columns: list[Column], labels: dict[str, tuple[str, ...]]
 ) -> Columns:
-    """Fill the columns' tables with what the fitted transformers make of each label and of what is missing."""
+    """Fill the columns' tables with the transformers' results for each label and for missing values."""
     unseen = "unseen"
-    while any(unseen in known for known in labels.values()):
+    while any(unseen in of_field for of_field in labels.values()):
         unseen += "?"
     usual: dict[str, Any] = dict.fromkeys(NUMERIC_NAMES, 1.0)
-    usual |= {name: known[0] if known else unseen for name, known in labels.items()}
+    usual |= {name: of_field[0] if of_field else unseen for name, of_field in labels.items()}
 
     def matrix_of(records: list[dict[str, Any]]) -> Floats:
         frame = frame_from_records(records)[[str(name) for name in pipeline.feature_names_in_]]
@@ -195,11 +195,12 @@ def _ask(
         dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
         finished = np.asarray(finish(dense), dtype=np.float64)
         if finished.shape != (len(records), len(columns)):
-            raise NotCompilableError("transformers that give another number of columns than they should")
+            raise NotCompilableError("transformers that give an unexpected number of columns")
         return finished
 
     tables = {
-        name: matrix_of([{**usual, name: value} for value in (*known, None, unseen)]) for name, known in labels.items()
+        name: matrix_of([{**usual, name: value} for value in (*of_field, None, unseen)])
+        for name, of_field in labels.items()
     }
     without_numbers = matrix_of([{**usual, **dict.fromkeys(NUMERIC_NAMES)}])[0]
     result = []
@@ -213,9 +214,9 @@ def _ask(
 
 
 def _compare(matrix: Floats, columns: list[Column]) -> None:
-    for found, column in zip(matrix.T, columns, strict=True):
+    for values, column in zip(matrix.T, columns, strict=True):
         if column.by_code is None:
             expected = (np.array(_SAMPLE_NUMBERS) - column.shift) / column.scale
             # A forest's matrix has been cast to float32.
-            if not np.allclose(found, expected, rtol=1e-6, atol=1e-9):
+            if not np.allclose(values, expected, rtol=1e-6, atol=1e-9):
                 raise NotCompilableError(f"transformers that do something else to {column.name} than scaling it")

@@ -1,7 +1,7 @@
 """From a fitted pipeline to its serving form. Imports scikit-learn: for where models are published, not served.
 
-Only parts that are known are compiled, each by its exact class; what a pipeline does beyond them can't be seen from its
-arrays. Whether the form gives the pipeline's probabilities is not believed but proven (``parity``).
+Only known classes are compiled, never their subclasses, since a subclass may compute something else. ``parity`` then
+proves that the form gives the pipeline's probabilities.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def compile_pipeline(pipeline: Any) -> ServingForm:
     Raises
     ------
     NotCompilableError
-        If a part is not known. The message names it.
+        If a part isn't known. The message names it.
     """
     if type(pipeline) is not Pipeline:
         raise NotCompilableError(f"a {type(pipeline).__name__} in place of a Pipeline")
@@ -55,7 +55,7 @@ def compile_pipeline(pipeline: Any) -> ServingForm:
         else:
             check_linear(form)
     except InvalidServingFormError as error:
-        raise NotCompilableError(f"a model whose figures no serving form can have ({error.what})") from error
+        raise NotCompilableError(f"a model with values that no serving form can have ({error.what})") from error
     return form
 
 

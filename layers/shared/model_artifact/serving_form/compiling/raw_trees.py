@@ -1,7 +1,7 @@
 """The trees of scikit-learn's ensembles as plain arrays, in preorder.
 
-Reads private attributes, for which there are no public ones; the version of scikit-learn is pinned, and ``parity``
-would notice if they came to mean something else.
+Reads private attributes where scikit-learn has no public ones. Its version is pinned, and ``parity`` would notice if
+their meaning changed.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class RawTrees:
     roots : ndarray of shape (n_trees,)
         Each tree's first node.
     column : ndarray of shape (n_nodes,)
-        The matrix's column that a node asks, −1 at a leaf.
+        The matrix's column that a node asks about, −1 at a leaf.
     value : ndarray of shape (n_nodes,)
         The threshold, or the leaf's value.
     is_missing_left : ndarray of bool, shape (n_nodes,)
-        Where NaN goes.
+        Whether NaN goes left.
     right : ndarray of shape (n_nodes,)
         The right child, 0 at a leaf.
     left_codes : dict
-        For a node that asks whether a code is in a set: the codes that go left, and those that are known at all.
+        For a node that asks whether a code is in a set: the codes that go left, and all known codes.
     order : list of int, optional
-        Where the classifier has its own order of columns: which of the matrix's columns stands where.
+        The classifier's own order of the matrix's columns, if it has one.
     """
 
     output: Literal["log_odds", "mean"]
@@ -79,7 +79,7 @@ def boosted_trees(model: HistGradientBoostingClassifier) -> RawTrees:
     """Return the trees of a fitted ``HistGradientBoostingClassifier`` with two classes."""
     if type(model._loss) is not HalfBinomialLoss or model.n_trees_per_iteration_ != 1:
         raise NotCompilableError("gradient boosting with another loss than log_loss on two classes")
-    known, place = model._bin_mapper.make_known_categories_bitsets()
+    known_codes, place = model._bin_mapper.make_known_categories_bitsets()
     trees = []
     for (predictor,) in model._predictors:
         nodes = predictor.nodes
@@ -87,7 +87,7 @@ def boosted_trees(model: HistGradientBoostingClassifier) -> RawTrees:
         left_codes = {
             int(node): (
                 _codes(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]),
-                _codes(known[place[nodes["feature_idx"][node]]]),
+                _codes(known_codes[place[nodes["feature_idx"][node]]]),
             )
             for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~is_leaf)
         }

@@ -1,4 +1,4 @@
-"""From trees on a matrix to trees on the record itself: encoders, imputers and scalers go into the questions."""
+"""From trees on a matrix to trees on the record: the questions absorb the encoders, imputers and scalers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from model_artifact.serving_form.form import TreesForm, n_codes
 
 _HALF = 0.5
 
-# What tells one column of the form from another: the field, where a missing number goes, or each code's side.
+# What identifies a column of the form: the field, whether a missing number goes left, and each code's side.
 _Key = tuple[int, bool, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class _Questions:
-    """What some nodes ask: the form's column of each as an index into ``keys``, and its threshold."""
+    """The questions of some nodes: each one's column of the form, as an index into ``keys``, and its threshold."""
 
     nodes: NDArray[np.int64]
     keys: list[_Key]
@@ -38,30 +38,30 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
     Parameters
     ----------
     trees : RawTrees
-        The trees, on the matrix.
+        The trees on the matrix.
     columns : Columns
-        The matrix.
+        The columns of the matrix.
     is_float32 : bool
         Whether the classifier casts the matrix to float32 before it compares.
 
     Raises
     ------
     NotCompilableError
-        If a question is of a kind that has no place in the form.
+        If the form can't express a question.
     """
-    asked = [
+    questions_of_columns = [
         _category_questions(trees, number, column)
         if column.by_code is not None
         else _number_questions(trees, number, column, is_float32=is_float32)
         for number, column in enumerate(columns.columns)
     ]
-    keys = sorted({key for questions in asked for key in questions.keys})
+    keys = sorted({key for questions in questions_of_columns for key in questions.keys})
     if len(keys) > MAX_COLUMNS:
         raise NotCompilableError("trees with so many different questions about categories")
     place = {key: number for number, key in enumerate(keys)}
     node_column = np.full(len(trees.column), -1, dtype=np.int16)
     node_value = trees.value.copy()
-    for questions in asked:
+    for questions in questions_of_columns:
         places = np.array([place[key] for key in questions.keys], dtype=np.int16)
         node_column[questions.nodes] = places[questions.of_node]
         node_value[questions.nodes] = questions.thresholds
@@ -92,7 +92,7 @@ def _number_questions(trees: RawTrees, number: int, column: Column, *, is_float3
 
     thresholds, of_node = np.unique(trees.value[nodes], return_inverse=True)
     pulled_back = pull_back(thresholds, seen) if is_float32 or column.is_scaled else thresholds
-    # Where there is an imputer, the matrix holds what it puts there, as the classifier sees it.
+    # An imputer replaces a missing number, and the classifier sees the replacement.
     is_left = trees.is_missing_left[nodes] if np.isnan(column.missing) else column.missing <= trees.value[nodes]
     keys: list[_Key] = [(column.field, False, ()), (column.field, True, ())]
     present = sorted(set(is_left.tolist()))
@@ -106,14 +106,14 @@ def _number_questions(trees: RawTrees, number: int, column: Column, *, is_float3
 
 def _category_questions(trees: RawTrees, number: int, column: Column) -> _Questions:
     nodes = np.flatnonzero(trees.column == number)
-    known: dict[Any, _Key] = {}
+    key_of: dict[Any, _Key] = {}
     keys: list[_Key] = []
     for node in nodes.tolist():
         in_set = trees.left_codes.get(node)
         question = (float(trees.value[node]) if in_set is None else in_set, bool(trees.is_missing_left[node]))
-        if question not in known:
-            known[question] = (column.field, False, _sides(column, *question))
-        keys.append(known[question])
+        if question not in key_of:
+            key_of[question] = (column.field, False, _sides(column, *question))
+        keys.append(key_of[question])
     different = sorted(set(keys))
     place = {key: index for index, key in enumerate(different)}
     of_node = np.array([place[key] for key in keys], dtype=np.int64)
@@ -132,9 +132,9 @@ def _sides(
         elif isinstance(question, float):
             is_left = x <= question
         else:
-            left, known = question
+            left, known_codes = question
             code = int(x)
-            is_left = code in left if x >= 0 and code in known | left else is_missing_left
+            is_left = code in left if x >= 0 and code in known_codes | left else is_missing_left
         sides.append(int(not is_left))
     return tuple(sides)
 

@@ -1,4 +1,4 @@
-"""Trees of any size, walked from node to node: in plain Python for one record, for many by ``packed_trees``."""
+"""Scores trees of any size: one record in plain Python, from node to node, and batches by ``packed_trees``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class LargeTrees(TreeScorer):
     """Scores any ``TreesForm``.
 
-    A column's value is the record's number, or for a category 0 or 1, so that all nodes ask the same:
-    ``x <= threshold``. A missing number is NaN where it goes right, and −∞ where it goes left.
+    A column's value is the record's number, or 0 or 1 for a category, so that all nodes ask the same question:
+    ``x <= threshold``. A missing number becomes NaN where it goes right, and −∞ where it goes left.
     """
 
-    # With what the first batch costs besides, more are faster by NumPy.
+    # For more records NumPy is faster, including the preparation for the first batch.
     few_records = 50
 
     def __init__(self, form: TreesForm) -> None:
@@ -33,7 +33,7 @@ class LargeTrees(TreeScorer):
         self._encoders = [self._encoder(number) for number in range(len(FIELDS))]
 
     def late_probability(self, record: Mapping[str, Any]) -> float:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         form = self.form
         columns, values, right = form.node_column, form.node_value, form.node_right
         x = self._column_values(record)
@@ -49,7 +49,7 @@ class LargeTrees(TreeScorer):
         return self._probability(total)
 
     def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         return self._probabilities(self._packed.totals(self._column_arrays(columns)))
 
     @cached_property
@@ -64,7 +64,7 @@ class LargeTrees(TreeScorer):
             if by_label is None:
                 x += missing if value is None or isnan(value) else (value,) * len(missing)
             else:
-                # A label that is a float is NaN.
+                # A float among the labels is NaN.
                 x += by_label.get(value) or (missing if isinstance(value, float) else unseen)
         return x
 

@@ -27,44 +27,44 @@ class Linear:
         self._categories = [self._contributions_of(number, name) for number, name in enumerate(CATEGORY_NAMES)]
 
     def contributions(self, record: Mapping[str, Any]) -> dict[str, float]:
-        """Return what each field adds to the log-odds."""
-        found = dict.fromkeys(FIELD_NAMES, 0.0)
+        """Return each field's contribution to the log-odds."""
+        contributions = dict.fromkeys(FIELD_NAMES, 0.0)
         for name, shift, scale, weight, missing in self._terms:
             value = record.get(name)
-            found[name] += missing if value is None or isnan(value) else (value - shift) / scale * weight
+            contributions[name] += missing if value is None or isnan(value) else (value - shift) / scale * weight
         for name, by_label, missing, unseen in self._categories:
             value = record.get(name)
-            # A label that is a float is NaN.
-            found[name] = by_label.get(value, missing if isinstance(value, float) else unseen)
-        return found
+            # A float among the labels is NaN.
+            contributions[name] = by_label.get(value, missing if isinstance(value, float) else unseen)
+        return contributions
 
     def late_probability(self, record: Mapping[str, Any]) -> float:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         total = self.form.intercept
         for contribution in self.contributions(record).values():
             total += contribution
         return encoding.check_probability(encoding.expit(total))
 
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         return list(map(self.late_probability, records))
 
     def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         import numpy as np
 
         numbers = encoding.numbers(columns)
         n_rows = len(next(iter(numbers.values())))
-        found = {name: np.zeros(n_rows) for name in FIELD_NAMES}
+        contributions = {name: np.zeros(n_rows) for name in FIELD_NAMES}
         for name, shift, scale, weight, missing in self._terms:
             value = numbers[name]
-            found[name] += np.where(np.isnan(value), missing, (value - shift) / scale * weight)
+            contributions[name] += np.where(np.isnan(value), missing, (value - shift) / scale * weight)
         for name, by_label, missing, unseen in self._categories:
             labels = {label: code for code, label in enumerate(self.form.labels[name])}
             table = np.array([*map(by_label.__getitem__, labels), missing, unseen])
-            found[name] = table.take(encoding.codes(columns[name], labels))
+            contributions[name] = table.take(encoding.codes(columns[name], labels))
         total = np.full(n_rows, self.form.intercept)
-        for contribution in found.values():
+        for contribution in contributions.values():
             total += contribution
         return encoding.check_probabilities(encoding.expit_of_many(total))
 

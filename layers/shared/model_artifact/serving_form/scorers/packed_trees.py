@@ -1,10 +1,13 @@
-"""Trees of any size for many records at once: a node is one whole number, and all records take a step together.
+"""Scores trees of any size for many records at once. All records take each step together.
 
-A record's value in a column counts only by its rank among the column's thresholds. A node holds, from the high bits to
-the low ones, the rank from which a record goes right, its left child, and its column; a record's rank is moved up to
-the same place. One comparison of whole numbers then says where the record goes, and the right child is the left one
-plus one. A leaf is its own child, and its rank is one that no record has, so records stay there. All of this needs two
-look-ups a step, and about half the time of scikit-learn's trees.
+A node is one 63-bit whole number, and so is a record's value in a column:
+
+    node     | rank from which a record goes right | left child | column |
+    record   | rank among the column's thresholds  | 1 1 1  ... | 1 1 1  |
+    leaf     | a rank above every record's         | itself     | 0      |
+
+If ``record >= node``, the record goes right, to ``left child + 1``; otherwise it goes to the left child. Records stay
+at a leaf. A step takes two look-ups, and about half the time of scikit-learn's trees.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Pairs of a record and a tree that are on their way at once: enough that NumPy's calls weigh little, few enough that
-# what they read stays in the processor's cache.
+# Pairs of a record and a tree that are walked at once: enough to make the cost of NumPy's calls small, and few enough
+# to keep the data in the processor's cache.
 _PAIRS = 12_000
 _ROWS = 1_500
-# Records at their leaves are set aside every so many steps, from where the first may be at theirs.
+# Pairs that have reached their leaves are removed every few steps, once the first of them may have done so.
 _STEPS_BETWEEN = 4
 _FIRST_STEPS = 12
 _SIGNED_BITS = 63
@@ -34,8 +37,8 @@ class PackedTrees:
     Parameters
     ----------
     form : TreesForm
-        Any. Limits of stored forms (``archive``, ``checks``) see to it that a node fits into 63 bits: 2^24 nodes of
-        as many thresholds, and 2^15 columns.
+        Any form. The limits of stored forms (``archive``, ``checks``) ensure that a node fits into 63 bits: 2^24 nodes
+        and thresholds, and 2^15 columns.
     """
 
     def __init__(self, form: TreesForm) -> None:
@@ -43,25 +46,25 @@ class PackedTrees:
 
         column = np.frombuffer(form.node_column, dtype=np.int16).astype(np.int64)
         value = np.frombuffer(form.node_value, dtype=np.float64)
-        asking, leaves = np.flatnonzero(column >= 0), np.flatnonzero(column < 0)
+        inner, leaves = np.flatnonzero(column >= 0), np.flatnonzero(column < 0)
         self._n_trees = len(form.roots)
         self._base = form.base
-        place = _places(form, asking)
-        self._thresholds, rank = _ranks(column[asking], value[asking], len(form.column_field))
+        place = _places(form, inner)
+        self._thresholds, rank = _ranks(column[inner], value[inner], len(form.column_field))
         self._column_bits = max(1, (len(form.column_field) - 1).bit_length())
         self._node_bits = len(column).bit_length()
         rank_place = self._column_bits + self._node_bits
         highest_rank = (1 << (_SIGNED_BITS - rank_place)) - 1
         if max(map(len, self._thresholds), default=0) >= highest_rank:
-            raise OverflowError("The trees are larger than any stored form can be.")
+            raise OverflowError("The trees are larger than any stored form.")
         self._nodes = np.empty(len(column), dtype=np.int64)
-        self._nodes[place[asking]] = rank << rank_place | place[asking + 1] << self._column_bits | column[asking]
+        self._nodes[place[inner]] = rank << rank_place | place[inner + 1] << self._column_bits | column[inner]
         self._nodes[place[leaves]] = highest_rank << rank_place | place[leaves] << self._column_bits
         self._leaves = np.zeros(len(column))
         self._leaves[place[leaves]] = value[leaves]
 
     def totals(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``base`` and each row's leaves, added in the trees' order.
+        """Return for each row the sum of ``base`` and its leaves, added in the trees' order.
 
         Parameters
         ----------
@@ -76,13 +79,13 @@ class PackedTrees:
             of_part = totals[start : start + _ROWS]
             trees_a_step = max(1, _PAIRS // len(of_part))
             for tree in range(0, self._n_trees, trees_a_step):
-                # One tree after the other, as for a single record.
+                # In the trees' order, as for a single record, so that the rounding is the same.
                 for leaves in self._walk(range(tree, min(tree + trees_a_step, self._n_trees)), ranks, len(of_part)):
                     of_part += leaves
         return totals
 
     def _ranks_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the rows' ranks where nodes have theirs, one row after the other, the bits below all set."""
+        """Return the rows' ranks, shifted to the bits where nodes have theirs; all lower bits are set."""
         import numpy as np
 
         rank_place = self._column_bits + self._node_bits
@@ -124,11 +127,11 @@ class PackedTrees:
         ranks: NDArray[np.int64],
         buffers: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
     ) -> None:
-        """Leave each pair's next node in the first of the buffers."""
+        """Write each pair's next node into the first buffer."""
         import numpy as np
 
         packed, looked_up, rank, is_right = buffers
-        # "clip" is the way without a copy; nothing is out of range.
+        # No index is out of range; mode "clip" avoids a copy.
         self._nodes.take(node, out=packed, mode="clip")
         np.bitwise_and(packed, (1 << self._column_bits) - 1, out=looked_up)
         np.bitwise_or(looked_up, row, out=looked_up)
@@ -139,15 +142,15 @@ class PackedTrees:
         np.add(packed, is_right, out=packed)
 
 
-def _places(form: TreesForm, asking: NDArray[np.intp]) -> NDArray[np.int64]:
+def _places(form: TreesForm, inner: NDArray[np.intp]) -> NDArray[np.int64]:
     """Return each node's new place: the roots first, then the two children of each node side by side."""
     import numpy as np
 
     place = np.empty(len(form.node_column), dtype=np.int64)
-    left_places = len(form.roots) + 2 * np.arange(len(asking), dtype=np.int64)
+    left_places = len(form.roots) + 2 * np.arange(len(inner), dtype=np.int64)
     place[np.frombuffer(form.roots, dtype=np.int32)] = np.arange(len(form.roots))
-    place[asking + 1] = left_places
-    place[np.frombuffer(form.node_right, dtype=np.int32)[asking]] = left_places + 1
+    place[inner + 1] = left_places
+    place[np.frombuffer(form.node_right, dtype=np.int32)[inner]] = left_places + 1
     return place
 
 

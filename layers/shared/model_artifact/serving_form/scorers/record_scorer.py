@@ -1,9 +1,8 @@
-"""Late probabilities from a serving form: straight from JSON records, or from columns for whole files.
+"""Late probabilities from a serving form: directly from JSON records, or from columns for whole files.
 
-The fast ways are ``small_trees`` (up to eight questions a tree), ``large_trees`` and ``linear``. Each has one way for a
-single record, in plain Python, and one for many, with NumPy. Invariant
-(tests/unit/model_artifact/serving_form/scorers/test_scorers.py): all of them give the same probability
-for the same record, bit for bit for trees, and that of the pipeline.
+The scorers are ``small_trees`` (up to eight questions a tree), ``large_trees`` and ``linear``. Each scores a single
+record in plain Python, and many with NumPy. Invariant (tests/unit/model_artifact/serving_form/scorers/test_scorers.py):
+all give a record the pipeline's probability; for trees it is the same bit for bit.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ Scorer = SmallTrees | LargeTrees | Linear
 
 
 class RecordScorer(Protocol):
-    """What can be asked of every scorer.
+    """A scorer of single records, batches and tables.
 
-    Records are taken as checked: numbers are finite floats (or ints below 2**53) within the schema's hard bounds,
-    labels are texts; None, a missing key and NaN are a missing value; other keys are left out.
+    Records were checked before: numbers are finite floats (or ints below 2**53) within the schema's hard bounds,
+    labels are texts; None, NaN and a missing key all mean a missing value; other keys are ignored.
     """
 
     def late_probability(self, record: Record) -> float:
@@ -46,8 +45,8 @@ class RecordScorer(Protocol):
         Parameters
         ----------
         columns : mapping of str to sequence
-            The ten fields, all of one length: numbers as arrays of float64 with NaN for missing (or what NumPy makes
-            one of), labels as sequences of str with None or NaN for missing.
+            The ten fields, all of one length. Numbers are arrays of float64 with NaN for missing, or what NumPy converts
+            to such; labels are sequences of str with None or NaN for missing.
 
         Returns
         -------
@@ -57,7 +56,7 @@ class RecordScorer(Protocol):
 
 
 def make_scorer(form: ServingForm) -> Scorer:
-    """Return the fastest scorer that there is for a form."""
+    """Return the fastest scorer for a form."""
     if isinstance(form, LinearForm):
         return Linear(form)
     return SmallTrees(form) if is_small(form) else LargeTrees(form)

@@ -1,8 +1,15 @@
-"""Trees of at most eight questions: a record becomes one bit a question, a tree's byte finds its leaf in a table.
+"""Scores trees of at most eight questions: a tree's answers are one byte, which finds the leaf in a table.
 
-All answers that a field's value gives, in all trees, are one whole number: for a label it is looked up, for a number
-found by bisection among the field's thresholds. Joining the ten by "or" gives every tree its byte. This is the idea of
-QuickScorer (Lucchese et al., SIGIR 2015), with tables in place of its search for the first leaf that is left.
+For each field's value there is one integer with the answers to all questions about that field, a byte for each tree:
+
+    dti = 17.5    tree 0: 0 0 0 0 0 1 0 1   tree 1: 0 0 0 0 0 0 1 0   ...   (1: the record goes right)
+    grade = "B"   tree 0: 0 0 0 0 0 0 1 0   tree 1: 0 0 0 0 0 0 0 0   ...
+    OR            tree 0: 0 0 0 0 0 1 1 1   tree 1: 0 0 0 0 0 0 1 0   ...
+    leaves        tree 0: table 0 [7]       tree 1: table 1 [2]       ...
+
+A label's integer is looked up; a number's is found by bisection among the field's thresholds. OR-ing the ten fields'
+integers gives each tree its byte. This is the idea of QuickScorer (Lucchese et al., SIGIR 2015), with tables instead of
+its search for the first remaining leaf.
 """
 
 from __future__ import annotations
@@ -24,17 +31,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_QUESTIONS = 8
-# An answer has a byte a tree, and there is one for each threshold and label: 5 MB for 1,000 trees of 6 leaves.
+# Each threshold and label has an integer with a byte for each tree: 5 MB for 1,000 trees of 6 leaves.
 MAX_ANSWER_BYTES = 32 << 20
 MAX_LEAVES = 1 << 20
 
-# Pairs of a tree and a row that are computed at once: 2 MB, which are kept; a thousand rows of the improved model.
+# Pairs of a tree and a row that are computed at once: 2 MB, or a thousand rows of the improved model.
 _PAIRS_A_STEP = 1 << 17
 _BYTES_A_WORD = 8
 
 
 def is_small(form: TreesForm) -> bool:
-    """Say whether no tree of the form asks more than eight questions, and the tables fit into memory."""
+    """Return whether each tree has at most eight questions, and the tables fit into memory."""
     # A tree with n questions has 2n + 1 nodes.
     questions = [(end - root) // 2 for root, end in pairwise([*form.roots, len(form.node_column)])]
     if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES:
@@ -49,9 +56,9 @@ class SmallTrees(TreeScorer):
     Attributes
     ----------
     n_trees : int
-        How many bytes an answer has.
+        The number of trees, which is the number of an answer's bytes.
     leaves : list of list of float
-        For each tree the leaf's value by the tree's byte.
+        For each tree the leaf's value for each value of the tree's byte.
     question_fields : list of list of int
         For each tree the field (index into ``schema.FIELDS``) that each bit of its byte is about.
     """
@@ -70,12 +77,12 @@ class SmallTrees(TreeScorer):
         ]
         self.leaves = [self._leaves_of(tree) for tree in range(self.n_trees)]
         self._numbers, self._categories = self._answers_by_field()
-        # Kept from batch to batch: the system takes a third of a batch's time to give fresh memory. A list, so that two
-        # threads never have the same.
+        # Reused by the next batch: fresh memory would take a third of a batch's time. In a list, so that two threads
+        # never use the same buffers.
         self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
 
     def answers(self, record: Mapping[str, Any]) -> int:
-        """Return the record's answers: tree t's byte is the t-th from the right, a bit is 1 where it goes right."""
+        """Return the record's answers: tree t's byte is the t-th from the right, and a bit is 1 where it goes right."""
         get = record.get
         bits = 0
         for name, thresholds, by_rank, missing in self._numbers:
@@ -85,21 +92,21 @@ class SmallTrees(TreeScorer):
             value = get(name)
             answer = by_label.get(value)
             if answer is None:
-                # A label that is a float is NaN.
+                # A float among the labels is NaN.
                 answer = missing if isinstance(value, float) else unseen
             bits |= answer
         return bits
 
     def late_probability(self, record: Mapping[str, Any]) -> float:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         total = self.form.base
-        # In the trees' order, as scikit-learn adds them: sum() would round otherwise since Python 3.12.
+        # In the trees' order, as scikit-learn adds them. Since Python 3.12 sum() rounds in another way.
         for leaves, byte in zip(self.leaves, self.answers(record).to_bytes(self.n_trees, "little"), strict=True):
             total += leaves[byte]
         return self._probability(total)
 
     def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         import numpy as np
 
         rows = self._table_rows(columns)
@@ -115,22 +122,22 @@ class SmallTrees(TreeScorer):
             answers = self._step_answers(rows, slice(start, start + width))
             n_step = answers.shape[2]
             np.add(answers, first, out=index[:, :, :n_step])
-            # What is left over from an earlier step is in range too; "clip" is the way without a copy.
+            # Indices left from an earlier step are in range too; mode "clip" avoids a copy.
             flat.take(index_of_tree, out=leaves, mode="clip")
-            # One tree after the other, base first, as for a single record: NumPy adds pairwise only along the axis that
-            # is fast in memory (numpy.sum, notes), which this one would be if it were one row wide.
+            # Base first, then the trees in order, as for a single record. NumPy would add in pairs along the axis that is
+            # contiguous in memory (numpy.sum, notes); so the width is at least two.
             totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
         self._spare_buffers.append(buffers)
         return self._probabilities(totals)
 
     def _take_buffers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return buffers that no other thread has."""
+        """Return buffers that no other thread uses."""
         import numpy as np
 
         try:
             return self._spare_buffers.pop()
         except IndexError:
-            # At least two rows of as many trees as there may be.
+            # At least two rows, however many trees there are.
             size = max(_PAIRS_A_STEP, 2 * self._flat_leaves[1].size)
             return np.zeros(size, dtype=np.intp), np.empty(size)
 
@@ -144,7 +151,7 @@ class SmallTrees(TreeScorer):
         words = table.take(of_field[step], axis=0)
         for table, of_field in rows[1:]:
             words |= table.take(of_field[step], axis=0)
-        # Turned word by word, which is an eighth of the work of turning bytes.
+        # Transposing words is an eighth of the work of transposing bytes.
         by_word = np.ascontiguousarray(words.T).view(np.uint8)
         return by_word.reshape(words.shape[1], len(words), _BYTES_A_WORD).transpose(0, 2, 1)
 
@@ -154,7 +161,7 @@ class SmallTrees(TreeScorer):
         numbers = encoding.numbers(columns)
         rows = []
         for name, thresholds in self._thresholds.items():
-            # NumPy puts NaN after infinity, which is the last threshold: where the table has what is missing.
+            # NumPy sorts NaN after infinity, the last threshold; the table's last row is for a missing number.
             rows.append((tables[name], thresholds.searchsorted(numbers[name], side="left")))
         for name, *_ in self._categories:
             rows.append((tables[name], encoding.codes(columns[name], labels[name])))
@@ -168,7 +175,7 @@ class SmallTrees(TreeScorer):
 
     @cached_property
     def _answer_tables(self) -> tuple[dict[str, NDArray[np.uint64]], dict[str, dict[str, int]]]:
-        """The answers as rows of bytes, eight to a word: ranks and then missing, or codes."""
+        """Each field's answers as rows of words, a byte for each tree; and each label's code."""
         labels = {name: {label: code for code, label in enumerate(of)} for name, of in self.form.labels.items()}
         tables = {name: self._as_words([*by_rank, missing]) for name, _, by_rank, missing in self._numbers}
         for name, by_label, missing, unseen in self._categories:
@@ -177,7 +184,7 @@ class SmallTrees(TreeScorer):
 
     @cached_property
     def _flat_leaves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """All trees' leaves in one array, and where each tree's begin, as the answers' words have their bytes."""
+        """All trees' leaves in one array, and each tree's first index, in the order of the answers' bytes."""
         import numpy as np
 
         n_words = -(-self.n_trees // _BYTES_A_WORD)

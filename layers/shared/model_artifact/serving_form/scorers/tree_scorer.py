@@ -1,4 +1,4 @@
-"""What the scorers of trees have in common: records become columns, and sums of leaves become probabilities."""
+"""The common part of the scorers of trees: batches become columns, and sums of leaves become probabilities."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class TreeScorer:
-    """Scores a ``TreesForm``; its kinds say how single records and columns are summed up.
+    """Scores a ``TreesForm``. Subclasses sum up the leaves of a single record and of columns.
 
     Attributes
     ----------
     form : TreesForm
-        As given.
+        The form that is scored.
     few_records : int
-        Up to so many are scored one by one: for them that is faster than NumPy's first step.
+        Up to this many records are scored one by one, which is faster for them than NumPy's first step.
     """
 
     few_records: ClassVar[int]
@@ -30,15 +30,15 @@ class TreeScorer:
         self.form = form
 
     def late_probability(self, record: Mapping[str, Any]) -> float:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         raise NotImplementedError
 
     def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         raise NotImplementedError
 
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
-        """See ``scoring.RecordScorer``."""
+        """See ``RecordScorer``."""
         if len(records) <= self.few_records:
             return list(map(self.late_probability, records))
         probabilities: list[float] = self.late_probabilities_of_columns(encoding.columns_of(records)).tolist()
