@@ -1,4 +1,4 @@
-"""Which labels a fitted pipeline knows, read off its encoders."""
+"""The labels that a fitted pipeline knows, read from its encoders."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def find_categories(pipeline: Any) -> dict[str, list[str]]:
     Returns
     -------
     dict
-        Labels by column name; a column whose encoder is not found is left out. What an imputer puts in for a missing
-        value counts as a label, since a record may say it.
+        Labels by column name. A column whose encoder isn't found is left out. An imputer's replacement for a missing
+        value counts as a label, since a record may hold it.
     """
-    found: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
     for columns, encoder in _encoders(pipeline):
         for column, categories in zip(columns, encoder.categories_, strict=False):
             if column in CATEGORY_NAMES:
-                found[column] = [label for label in categories if isinstance(label, str)]
-    return found
+                labels[column] = [label for label in categories if isinstance(label, str)]
+    return labels
 
 
 def _encoders(estimator: Any) -> Iterator[tuple[list[str], Any]]:

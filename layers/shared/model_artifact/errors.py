@@ -1,4 +1,4 @@
-"""What can be wrong with a pickle, one type each, under one base. Knows no HTTP statuses and no exit codes."""
+"""The errors of model files, one type for each thing that can go wrong. They know no HTTP statuses."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ class ArtifactError(Exception):
 
 
 class UnreadablePickleError(ArtifactError):
-    """The bytes are no complete pickle: cut off, empty, another kind of file, or damaged."""
+    """The bytes aren't a complete pickle: they are cut off, empty, damaged, or another kind of file."""
 
 
 class DisallowedNameError(ArtifactError):
-    """The pickle asks for something that no model needs; nothing of it was imported or called."""
+    """The pickle asks for a name that no model needs; it was neither imported nor called."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The pickle asks for {name!r}, which is not among the names that a model may use. Nothing of it was "
-            "imported or called. If it is a part of your pipeline that you trust, add it to the server's allowed names."
+            f"The pickle asks for {name!r}, which isn't among the names that a model may use. It was neither "
+            "imported nor called. If you trust this part of your pipeline, add it to the server's allowed names."
         )
         self.name = name
 
@@ -36,15 +36,15 @@ class LibraryMismatchError(ArtifactError):
 
 
 class UnsuitableModelError(ArtifactError):
-    """The pickle holds something, but not a model that could serve."""
+    """The pickle's content isn't a model that can serve."""
 
 
 class NonFiniteOutputError(ArtifactError):
-    """The model answered with something that is no probability."""
+    """The model returned a value that isn't a probability."""
 
     def __init__(self, rows: int, of: int) -> None:
         super().__init__(
-            f"The model gave {rows} of {of} records something that is no probability (NaN, infinite, below 0, above 1)."
+            f"The model gave {rows} of {of} records a value that isn't a probability (NaN, infinite, below 0, above 1)."
         )
         self.rows = rows
         self.of = of
@@ -55,12 +55,12 @@ class NoReasonsError(ArtifactError):
 
 
 class ProbeMismatchError(ArtifactError):
-    """A probe record does not get the probability that it got when the version was published."""
+    """A probe record gets another probability than when the version was published."""
 
     def __init__(self, probe: int, expected: float, actual: float) -> None:
         super().__init__(
-            f"Probe record {probe} gets {actual!r}, the manifest says {expected!r}: the model does not compute here "
-            "what it computed when it was published. Compare the library versions and the processor."
+            f"Probe record {probe} gets {actual!r}, the manifest says {expected!r}: the model computes "
+            "something else here than where it was published. Compare the library versions and the processor."
         )
         self.probe = probe
         self.expected = expected

@@ -23,23 +23,23 @@ def frame_from_records(records: Sequence[Mapping[str, object]]) -> pandas.DataFr
     Parameters
     ----------
     records : sequence of mappings
-        One per row; a missing key and a None are both a missing value, other keys are left out.
+        One for each row. A missing key and None are both a missing value; other keys are ignored.
 
     Returns
     -------
     pandas.DataFrame of shape (n_records, 10)
-        Numbers are float64, categories are objects (str); what is missing is NaN in both.
+        Numbers are float64, categories are objects (str); missing values are NaN in both.
 
     Raises
     ------
     ValueError, TypeError
-        If a number field holds something else.
+        If a number field's value isn't a number.
 
     Notes
     -----
-    Categories are objects, not pandas' own strings: the scikit-learn transformers give the same result for both, and a
-    single record takes a third less time. A column without any value stays a column of objects; ``read_csv`` by itself
-    would make it float64, which scikit-learn's string imputer refuses.
+    Categories are objects, not pandas' own strings: scikit-learn's transformers give the same result for both, and a
+    single record takes a third less time with objects. A column without any value stays a column of objects;
+    ``read_csv`` would make it float64, which scikit-learn's string imputer refuses.
     """
     return frame_from_columns({name: [record.get(name) for record in records] for name in FIELD_NAMES})
 

@@ -1,6 +1,6 @@
-"""Is this record right? The one rule for records, and the same rule for whole columns of a table.
+"""Checks records and whole columns of a table by the same rules.
 
-The API and the command line decide by these two functions. The fields and their bounds are in ``schema``. The check of
+The API and the command line use these two functions. The fields and their bounds are in ``schema``. The check of
 records is pydantic-core's, the engine of Pydantic: it checks a thousand records in a millisecond. The check of columns
 is written with NumPy. Invariant (tests/unit/model_artifact/test_record_rules.py): both accept the same records.
 """
@@ -41,12 +41,12 @@ _WHOLE_NAMES = tuple(field.name for field in FIELDS if field.whole)
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a record; it never holds the record's value.
+    """One fault of a record. It never holds the record's value.
 
     Attributes
     ----------
     index : int
-        Which record, counted from 0.
+        The record's number, counted from 0.
     name : str or None
         The field; None if the record isn't an object.
     code : str
@@ -59,10 +59,10 @@ class Fault:
 
 
 class InvalidRecordsError(ValueError):
-    """At least one record breaks the rule; ``faults`` are in the order of the records, unknown fields first in each."""
+    """At least one record breaks the rules. ``faults`` are in the order of the records, with unknown fields first."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(f"{len(faults)} fields or records break the rule.")
+        super().__init__(f"{len(faults)} fields or records break the rules.")
         self.faults = tuple(faults)
 
 
@@ -72,12 +72,12 @@ def check_records(records: Sequence[Any]) -> list[dict[str, Any]]:
     Parameters
     ----------
     records : list
-        Objects that should be records: the ten fields, and ``loan_id`` if the loan is named. Types are strict.
+        Objects with the ten fields, and perhaps ``loan_id``. Types are strict.
 
     Raises
     ------
     InvalidRecordsError
-        If a record has a field too few, a field too many or a wrong value.
+        If a record lacks a field, has an unknown field or a wrong value.
     """
     try:
         checked: list[dict[str, Any]] = _VALIDATOR.validate_python(records)
@@ -90,7 +90,7 @@ def check_records(records: Sequence[Any]) -> list[dict[str, Any]]:
         checked = _COMPLETE_VALIDATOR.validate_python(records)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-        # A misspelt name makes two faults; the unknown name comes first because it says what was meant.
+        # A misspelt name makes two faults. The unknown name comes first, because it shows what was meant.
         details.sort(key=lambda entry: (entry["loc"][0], entry["type"] != "extra_forbidden"))
         raise InvalidRecordsError([_fault(entry, records) for entry in details]) from None
     return checked

@@ -1,8 +1,8 @@
-"""The ten columns of a loan record, said once. Imports neither NumPy nor pandas, so that anyone may read it.
+"""The ten columns of a loan record. Imports neither NumPy nor pandas, so that every module may import it.
 
-The meanings and units are those of PeerLoan's data dictionary. The hard bounds are not what a model has seen (that is
-``train_min`` and ``train_max`` in a version's manifest) but what a loan can be at all: beyond them a record has the
-wrong unit or is broken, and it is refused. They are inclusive.
+Meanings and units are those of PeerLoan's data dictionary. The hard bounds, which are inclusive, say what a loan can be
+at all. A record beyond them has a wrong unit or is broken, and is refused. The values that a model was trained on are
+in its manifest (``train_min`` and ``train_max``).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Field:
     unit : str or None
         The unit of a number, None for a category.
     nullable : bool
-        Whether a record may leave it open: only where the training data have gaps, which the pipeline fills.
+        Whether a record may have null: only where the training data have gaps, which the pipeline fills.
     hard_min, hard_max : float or None
         Inclusive bounds of a number, None for a category.
     description : str
-        What it means, for people.
+        The meaning, for people.
     whole : bool
         Whether a number must be a whole one.
     order : tuple of str
-        The labels of a category that has an order, lowest first; empty for one that has none.
+        The labels of an ordered category, lowest first; empty for other categories.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Field:
 
 TARGET = "is_late"
 
-# A record may say which loan it is: that is echoed, and no model sees it.
+# A record may name its loan. The name is echoed, and no model sees it.
 LOAN_ID = "loan_id"
 MAX_TEXT_LENGTH = 100
 MAX_LOAN_ID_LENGTH = 128
@@ -75,9 +75,9 @@ EMP_LENGTHS = (
 )
 
 FIELDS: tuple[Field, ...] = (
-    # A loan below one dollar is none; ten million is 250 times the largest that is given.
+    # One dollar is the smallest possible loan; ten million is 250 times the largest that is given.
     Field("loan_amnt", "number", "USD", False, 1.0, 10_000_000.0, "The amount of the loan applied for."),
-    # A fraction: 13.56 for 13.56 % is the mistake that this bound is there to catch. Below one basis point is no rate.
+    # A fraction. The upper bound catches 13.56 for 13.56 %; a rate below one basis point doesn't exist.
     Field("int_rate", "number", "fraction per year", False, 0.0001, 1.0, "Interest rate: 0.1356 is 13.56 %."),
     Field("purpose", "category", None, False, None, None, "What the borrower wants the loan for."),
     Field("grade", "category", None, False, None, None, "The grade given to the loan, A to G.", order=GRADES),
@@ -119,7 +119,7 @@ CATEGORY_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS if field.
 
 
 def describe_requirement(field: Field | None) -> str:
-    """Say for people what a column's values must be; None stands for ``loan_id``."""
+    """Return a sentence that says what a column's values must be; None stands for ``loan_id``."""
     if field is None:
         return f"Must be a text of 1 to {MAX_LOAN_ID_LENGTH} characters."
     or_null = ", or null" if field.nullable else ""

@@ -1,7 +1,7 @@
-"""The child process that looks at a candidate's pickle: ``python -m model_artifact.opening.child <folder> <parent>``.
+"""The child process that inspects a candidate's pickle: ``python -m model_artifact.opening.child PARENT``.
 
-Loads it through the allow-list, checks that it can serve, scores the probe records, compiles a serving form and proves
-it equal, answers as JSON. Meanwhile it may
+It reads a line of JSON and the pickle from standard input. It loads the pickle through the allow-list, checks that it
+can serve, scores the probe records, compiles a serving form and proves it equal, and answers in JSON. Meanwhile it may
 not write, start programs or open connections (an audit hook, PEP 578), and has limits where the system knows them.
 """
 
@@ -16,9 +16,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-
-PICKLE_NAME = "candidate.pkl"
-REQUEST_NAME = "request.json"
 
 MEMORY_LIMIT_BYTES = 4 << 30
 
@@ -54,12 +51,12 @@ _FORBIDDEN_EVENTS = (
 )
 
 
-def main(folder: Path, parent: int) -> int:
+def main(parent: int) -> int:
     """Answer as one JSON object on what was standard output; anything printed meanwhile goes to standard error."""
     _end_with(parent)
     answer_file = os.dup(1)
     os.dup2(2, 1)
-    answer = _look(folder)
+    answer = _look()
     # No file object: opening one to write is among what is forbidden by now.
     left = memoryview(json.dumps(answer).encode())
     while left:
@@ -78,7 +75,7 @@ def _end_with(parent: int) -> None:
         sys.exit("The process that asked for the inspection has ended.")
 
 
-def _look(folder: Path) -> dict[str, Any]:
+def _look() -> dict[str, Any]:
     from model_artifact.categories import find_categories
     from model_artifact.errors import ArtifactError
     from model_artifact.features import frame_from_records
@@ -88,8 +85,8 @@ def _look(folder: Path) -> dict[str, Any]:
     from model_artifact.serving_form.parity import compile_verified
     from model_artifact.verification import running_environment
 
-    request = json.loads((folder / REQUEST_NAME).read_text("utf-8"))
-    data = (folder / PICKLE_NAME).read_bytes()
+    request = json.loads(sys.stdin.buffer.readline())
+    data = sys.stdin.buffer.read()
     probes = frame_from_records(request["probe_records"])
     environment = running_environment()
     _lock_down()
@@ -170,4 +167,4 @@ def _refuse_effects(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(int(sys.argv[1])))

@@ -17,10 +17,9 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from model_artifact.opening.allow_list import DEFAULT, AllowList
-from model_artifact.opening.child import PICKLE_NAME, REQUEST_NAME
 from model_registry.candidate import Inspection
 from model_registry.errors import CandidateRefusedError
 
@@ -93,10 +92,11 @@ def _ask_child(
         "allowed_names": sorted(allow_list.added),
         "peak_limit_mib": peak_limit_mib,
     }
-    with tempfile.TemporaryDirectory(prefix="model-inspection-") as folder:
-        Path(folder, PICKLE_NAME).write_bytes(pickle)
-        Path(folder, REQUEST_NAME).write_text(json.dumps(request), "utf-8")
-        output, errors, status = _run_child(folder, timeout_s)
+    # A file without a name: however this process ends, nothing is left of it.
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(request).encode() + b"\n" + pickle)
+        file.seek(0)
+        output, errors, status = _run_child(file, timeout_s)
     try:
         answer: dict[str, Any] = json.loads(output)
     except ValueError:
@@ -110,14 +110,14 @@ def _ask_child(
     return answer
 
 
-def _run_child(folder: str, timeout_s: float) -> tuple[str, str, int]:
+def _run_child(request: IO[bytes], timeout_s: float) -> tuple[str, str, int]:
     # -B: the child may not write, not even compiled modules. -P: nothing is imported from where the user stands.
-    command = [sys.executable, "-B", "-P", "-m", "model_artifact.opening.child", folder, str(os.getpid())]
+    command = [sys.executable, "-B", "-P", "-m", "model_artifact.opening.child", str(os.getpid())]
     child = subprocess.Popen(
         command,
-        cwd=folder,
+        cwd=os.sep,
         env=_child_environment(),
-        stdin=subprocess.DEVNULL,
+        stdin=request,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

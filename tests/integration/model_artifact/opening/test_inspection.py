@@ -74,7 +74,7 @@ def test_fault_11_what_is_no_model_is_refused_at_publish(content: bytes, said: s
 @pytest.mark.parametrize("name", ["os.system", "nested in a model", "in an array of objects", "numpy's ctypes"])
 def test_fault_13_malicious_pickle_is_refused_at_publish_before_any_side_effect(name: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
-    assert "not among the names" in _refusal(harmful_pickles(canary)[name])
+    assert "isn't among the names" in _refusal(harmful_pickles(canary)[name])
     assert not canary.exists()
 
 
@@ -94,7 +94,7 @@ def test_fault_13_a_pickle_of_estimators_that_run_a_command_when_they_score_is_r
 ) -> None:
     monkeypatch.setenv("MODEL_BUCKET", "models")
     canary = tmp_path / "canary"
-    assert "not among the names" in _refusal(scoring_pickles(canary)[name])
+    assert "isn't among the names" in _refusal(scoring_pickles(canary)[name])
     assert not canary.exists()
 
 
@@ -132,8 +132,8 @@ def _with_leaf(value: float) -> bytes:
             lambda: _with_model(DummyClassifier(), np.where(small_quarter().target == 1, "late", "on time")),
             "['late', 'on time']",
         ),
-        (lambda: _with_leaf(np.nan), "no probability"),
-        (lambda: _with_leaf(1.5), "no probability"),
+        (lambda: _with_leaf(np.nan), "isn't a probability"),
+        (lambda: _with_leaf(1.5), "isn't a probability"),
     ],
     ids=["another scikit-learn", "nine columns", "eleven columns", "regressor", "string labels", "NaN", "above 1"],
 )
@@ -196,19 +196,23 @@ def test_the_child_gets_no_credentials(monkeypatch) -> None:
 
 PARENT = """
 import sys
+from pathlib import Path
 sys.path[:0] = sys.argv[2:]
-from model_artifact.opening.inspection import _run_child
-_run_child(sys.argv[1], 600)
+from model_artifact.opening.allow_list import DEFAULT
+from model_artifact.opening.inspection import inspect_in_child
+inspect_in_child(Path(sys.argv[1]).read_bytes(), (), timeout_s=600, allow_list=DEFAULT.with_names(["time.sleep"]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the child by PR_SET_PDEATHSIG")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_the_child_ends_with_its_parent(tmp_path: Path, ending: signal.Signals) -> None:
-    # Reading the candidate waits for ever.
-    os.mkfifo(tmp_path / "candidate.pkl")
-    (tmp_path / "request.json").write_text('{"probe_records": [], "allowed_names": [], "peak_limit_mib": 1000}')
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), *sys.path])
+def test_the_child_ends_with_its_parent_and_leaves_no_file(tmp_path: Path, ending: signal.Signals) -> None:
+    slow = tmp_path / "slow.pkl"
+    slow.write_bytes(pickle.dumps(Calls(time.sleep, 600)))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(slow), *sys.path], env=environment)
     try:
         child = wait_for(lambda: Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split())[0]
         wait_for(lambda: b"model_artifact.opening.child" in Path(f"/proc/{child}/cmdline").read_bytes())
@@ -216,6 +220,7 @@ def test_the_child_ends_with_its_parent(tmp_path: Path, ending: signal.Signals) 
         parent.send_signal(ending)
         parent.wait(timeout=60)
     wait_for(lambda: has_ended(child))
+    assert list(temporary.iterdir()) == []
 
 
 def has_ended(pid: str) -> bool:

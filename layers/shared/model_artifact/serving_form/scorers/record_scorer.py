@@ -45,8 +45,8 @@ class RecordScorer(Protocol):
         Parameters
         ----------
         columns : mapping of str to sequence
-            The ten fields, all of one length. Numbers are arrays of float64 with NaN for missing, or what NumPy converts
-            to such; labels are sequences of str with None or NaN for missing.
+            The ten fields, all of one length. Numbers are arrays of float64 with NaN for missing, or what NumPy
+            converts to such; labels are sequences of str with None or NaN for missing.
 
         Returns
         -------

@@ -124,8 +124,8 @@ class SmallTrees(TreeScorer):
             np.add(answers, first, out=index[:, :, :n_step])
             # Indices left from an earlier step are in range too; mode "clip" avoids a copy.
             flat.take(index_of_tree, out=leaves, mode="clip")
-            # Base first, then the trees in order, as for a single record. NumPy would add in pairs along the axis that is
-            # contiguous in memory (numpy.sum, notes); so the width is at least two.
+            # Base first, then the trees in order, as for a single record. NumPy would add in pairs along the axis that
+            # is contiguous in memory (numpy.sum, notes); so the width is at least two.
             totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
         self._spare_buffers.append(buffers)
         return self._probabilities(totals)
