@@ -85,30 +85,13 @@ class Telemetry:
 
     def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
         """See ``ModelObserver``."""
-        # These errors are about the bucket's objects, which hold no borrower's values; an operator needs the message.
-        self._logger.error(
-            "model version not loaded; the versions in charge stay",
-            extra={
-                "model_version": version,
-                "error": type(error).__name__,
-                "reason": str(error),
-                "failures": failures,
-                "retry_in_s": round(retry_in_s, 3),
-            },
-        )
+        message = "model version not loaded; the versions in charge stay"
+        self._log_failure(message, error, failures, retry_in_s, model_version=version)
         self._emit([(MODEL_LOAD_FAILURES, MetricUnit.Count, 1)], version)
 
     def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
         """See ``ModelObserver``."""
-        self._logger.error(
-            "alias not read; the versions in charge stay",
-            extra={
-                "error": type(error).__name__,
-                "reason": str(error),
-                "failures": failures,
-                "retry_in_s": round(retry_in_s, 3),
-            },
-        )
+        self._log_failure("alias not read; the versions in charge stay", error, failures, retry_in_s)
         self._emit([(ALIAS_LOOK_UP_FAILURES, MetricUnit.Count, 1)], None)
 
     def not_ready(self, error: Exception) -> None:
@@ -157,6 +140,12 @@ class Telemetry:
             self._emit(measured, version, self._as_log_entry(fields))
         else:
             self._logger.info("request", extra=fields)
+
+    def _log_failure(self, message: str, error: Exception, failures: int, retry_in_s: float, **facts: object) -> None:
+        # These errors are about the bucket's objects, which hold no borrower's values; an operator needs the message.
+        reason = {"error": type(error).__name__, "reason": str(error)}
+        facts |= {**reason, "failures": failures, "retry_in_s": round(retry_in_s, 3)}
+        self._logger.error(message, extra=facts)
 
     def _as_log_entry(self, fields: Mapping[str, object]) -> dict[str, object]:
         """Return the members that Powertools' logger gives to each of its lines, and the fields."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypedDict, Unpack
 
 from model_registry import names
 from model_registry.alias import Alias, AliasConflictError, RoutingConfig, next_rollout
@@ -30,14 +29,6 @@ from model_registry.stores.base import ObjectStore
 _NO_ADDITIONAL = RoutingConfig()
 
 
-class Writing(TypedDict):
-    """What a writer needs besides the bucket; see ``AliasWriter``."""
-
-    clock: Callable[[], datetime]
-    who: str
-    new_id: Callable[[], str]
-
-
 class AliasWriter:
     """Aliases of one model, for writing.
 
@@ -55,13 +46,21 @@ class AliasWriter:
         Returns a new unique string, which identifies an update.
     """
 
-    def __init__(self, store: ObjectStore, model: str = names.DEFAULT_MODEL, **writing: Unpack[Writing]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        model: str = names.DEFAULT_MODEL,
+        *,
+        clock: Callable[[], datetime],
+        who: str,
+        new_id: Callable[[], str],
+    ) -> None:
         self.reader = RegistryReader(store, model)
         self.model = self.reader.model
         self._store = store
-        self._clock = writing["clock"]
-        self._who = writing["who"]
-        self._new_id = writing["new_id"]
+        self._clock = clock
+        self._who = who
+        self._new_id = new_id
 
     def assign(
         self,
@@ -131,7 +130,7 @@ class AliasWriter:
         Raises
         ------
         NoEarlierVersionError
-            If there is none.
+            If no such version exists.
         AliasConflictError, AliasNotFoundError
             As ``assign``.
         """

@@ -38,8 +38,9 @@ class Artifact:
 class FieldSchema:
     """One input column.
 
-    ``hard_min`` and ``hard_max`` bound what is accepted at all (inclusive); ``train_min`` and ``train_max`` are what
-    the model has seen; both are None for a category. ``categories`` are the values seen in training, None for a number.
+    ``hard_min`` and ``hard_max`` bound what is accepted at all (inclusive); ``train_min`` and ``train_max`` are the
+    range of the training data; all four are None for a category. ``categories`` are the training data's values, None
+    for a number.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Reasons:
-    """What reasons are given with: the version of the table of codes, and the typical on-time loan compared with."""
+    """The basis of reasons: the version of the table of codes, and the typical on-time loan to compare with."""
 
     codes_version: Positive
     reference: Mapping[str, Any]
@@ -110,8 +111,8 @@ class Manifest:
     """A version's description.
 
     ``environment`` maps a library's name to the version that the model was pickled with. ``serving_form`` describes the
-    file that serves in the pickle's place, None where there is none, and ``holdout_parity`` how it did on the held-out
-    loans, None where that is not known; ``reasons`` is None where none can be given.
+    file that serves instead of the pickle, and ``holdout_parity`` its comparison on the held-out loans; either may be
+    missing. ``reasons`` is None for a model that gives no reasons.
     """
 
     model: str

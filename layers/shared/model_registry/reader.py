@@ -67,7 +67,7 @@ class RegistryReader:
         Raises
         ------
         VersionNotFoundError
-            If there is no such version.
+            If the version doesn't exist.
         InvalidManifestError
             If the document can't be used.
         """

@@ -12,13 +12,13 @@ again, it completes:
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Unpack
 
 from model_registry import names
-from model_registry.alias_writer import AliasWriter, Writing
+from model_registry.alias_writer import AliasWriter
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.documents import dump_object, parse_object
 from model_registry.errors import (
@@ -61,9 +61,11 @@ class RegistryWriter(AliasWriter):
         model: str = names.DEFAULT_MODEL,
         *,
         inspect: Inspector,
-        **writing: Unpack[Writing],
+        clock: Callable[[], datetime],
+        who: str,
+        new_id: Callable[[], str],
     ) -> None:
-        super().__init__(store, model, **writing)
+        super().__init__(store, model, clock=clock, who=who, new_id=new_id)
         self._inspect = inspect
 
     def publish(self, candidate: Candidate) -> Publication:
@@ -106,7 +108,7 @@ class RegistryWriter(AliasWriter):
         VersionInUseError
             If an alias uses it.
         VersionNotFoundError
-            If there is no such version.
+            If the version doesn't exist.
         """
         files = self.reader.list_version_files().get(version, set())
         if not files - {names.TOMBSTONE}:
