@@ -74,9 +74,9 @@ def test_fault_12_a_pickle_that_is_not_the_manifests_is_never_returned(store: Ob
     store.put("late-payer/versions/1/model.pkl", body)
     reader = RegistryReader(store)
     store.put("late-payer/versions/1/serving-form.npz", body)
-    with pytest.raises(ArtifactMismatchError, match="was not unpickled"):
+    with pytest.raises(ArtifactMismatchError, match="wasn't unpickled"):
         reader.get_artifact(reader.get_manifest(1))
-    with pytest.raises(ArtifactMismatchError, match="was not unpickled"):
+    with pytest.raises(ArtifactMismatchError, match="wasn't unpickled"):
         reader.get_serving_form(reader.get_manifest(1))
 
 
