@@ -110,6 +110,11 @@ class Evidence:
     file_rates: tuple[Interval, ...]
     served: Served | None = None
 
+    @property
+    def stability(self) -> tuple[Stability, ...]:
+        """The stability of the score, where it is known, and of the columns."""
+        return (*([self.score] if self.score else []), *self.columns)
+
 
 def gather(
     pipeline: Any,

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from training.evidence.report.contents import Block, Bullets, Contents, Section
+from training.evidence.report.contents import Contents, Section
 from training.evidence.report.drawing import Plot
-from training.evidence.report.tables import Table
+from training.evidence.report.table import Table
 
 
 def render_card(contents: Contents) -> str:
-    """Return the model card.
-
-    Parameters
-    ----------
-    contents : Contents
-        What it says.
-    """
+    """Return the Markdown document."""
     lines = [
         f"# Model card: {contents.model}",
         contents.description,
@@ -29,19 +23,17 @@ def render_card(contents: Contents) -> str:
 
 def _section(section: Section) -> list[str]:
     lines = [f"## {section.title}"]
-    for part in section.parts:
-        blocks = [text for text in map(_block, part.blocks) if text]
-        if blocks:
-            lines += [f"### {part.title}"] if part.title else []
-            lines += blocks
+    for title, blocks in section.parts.items():
+        texts = [_block(block) for block in blocks if not isinstance(block, Plot)]
+        if texts:
+            lines += [f"### {title}"] if title else []
+            lines += texts
     return lines
 
 
-def _block(block: Block) -> str:
-    if isinstance(block, Plot):
-        return ""
-    if isinstance(block, Bullets):
-        return "\n".join(f"- {item}" for item in block.items)
+def _block(block: str | tuple[str, ...] | Table) -> str:
+    if isinstance(block, tuple):
+        return "\n".join(f"- {item}" for item in block)
     return _table(block) if isinstance(block, Table) else block
 
 

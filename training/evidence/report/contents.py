@@ -5,39 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from training.data import Fingerprint
 from training.evidence.gathering import Evidence
-from training.evidence.report import model_plots, plots, statements, tables
+from training.evidence.report import plots, record_tables, statements, tables
 from training.evidence.report.drawing import Plot
-from training.evidence.report.tables import Table
-from training.evidence.segments import SEGMENT_COLUMNS
+from training.evidence.report.table import Table, number
 
-
-@dataclass(frozen=True)
-class Bullets:
-    """A list of statements."""
-
-    items: tuple[str, ...]
-
-
-Block = str | Bullets | Table | Plot
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a section; without a title it is the section's beginning."""
-
-    title: str
-    blocks: tuple[Block, ...]
+# A tuple is a list of statements.
+Block = str | tuple[str, ...] | Table | Plot
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section; ``name`` is its anchor in the page."""
+    """A section; ``name`` is its anchor in the page. Its parts are blocks by title; "" is the section's beginning."""
 
     name: str
     title: str
-    parts: tuple[Part, ...]
+    parts: Mapping[str, tuple[Block, ...]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +64,7 @@ def contents(evidence: Evidence) -> Contents:
             _segments(evidence),
             *_reasons(evidence),
             _monitoring(evidence),
-            _limits(),
+            Section("limits", "Limits", {"": (statements.items("limits"), statements.text("not_compliance"))}),
             _implementation(evidence),
         ),
     )
@@ -89,11 +72,11 @@ def contents(evidence: Evidence) -> Contents:
 
 def _headline(evidence: Evidence) -> Mapping[str, str]:
     metrics = evidence.metrics
-    recall = tables.number(metrics["recall"], 0, percent=True)
+    recall = number(metrics["recall"], 0, percent=True)
     return {
-        "ROC-AUC": tables.number(metrics["roc_auc"], 3),
-        "Observed / expected": tables.number(metrics["observed_over_expected"], 2),
-        "Calibration slope": tables.number(metrics["calibration_slope"], 2),
+        "ROC-AUC": number(metrics["roc_auc"], 3),
+        "Observed / expected": number(metrics["observed_over_expected"], 2),
+        "Calibration slope": number(metrics["calibration_slope"], 2),
         f"Late loans found by flagging {metrics['flagged_share']['value']:.1%}": recall,
     }
 
@@ -107,76 +90,54 @@ def _headline_note(evidence: Evidence) -> str:
 
 
 def _use() -> Section:
-    return Section(
-        "use",
-        "Purpose, use and materiality",
-        (
-            Part("", (statements.PURPOSE,)),
-            Part("Intended use", (Bullets(statements.INTENDED_USE),)),
-            Part("Not intended", (Bullets(statements.OTHER_USE),)),
-            Part("Materiality", (statements.MATERIALITY,)),
-        ),
-    )
+    parts: dict[str, tuple[Block, ...]] = {
+        "": (statements.text("purpose"),),
+        "Intended use": (statements.items("intended_use"),),
+        "Not intended": (statements.items("other_use"),),
+        "Materiality": (statements.text("materiality"),),
+    }
+    return Section("use", "Purpose, use and materiality", parts)
 
 
 def _development(evidence: Evidence) -> Section:
-    chosen = tables.selection(evidence.manifest.metrics)
-    return Section(
-        "development",
-        "Development: data and selection",
-        (
-            Part("Data", (_data(evidence), model_plots.file_rates(evidence))),
-            Part(
-                "Selection",
-                (chosen,) if chosen else ("No selection was recorded: the model was defined as it is.",),
-            ),
-            Part("Assumptions", (Bullets(statements.assumptions(evidence)),)),
-        ),
-    )
+    selection = record_tables.selection(evidence.manifest.metrics)
+    parts: dict[str, tuple[Block, ...]] = {
+        "Data": (record_tables.data(evidence), plots.file_rates(evidence)),
+        "Selection": (selection or "No selection was recorded: the model was defined as it is.",),
+        "Assumptions": (statements.assumptions(evidence),),
+    }
+    return Section("development", "Development: data and selection", parts)
 
 
 def _soundness(evidence: Evidence) -> Section:
-    return Section(
-        "soundness",
-        "Conceptual soundness",
-        (
-            Part("Direction of effects", (tables.monotonicity(evidence),)),
-            Part("What the model rests on", (model_plots.importance(evidence),)),
-            Part("Partial dependence", (model_plots.dependence(evidence),)),
-        ),
-    )
+    parts: dict[str, tuple[Block, ...]] = {
+        "Direction of effects": (tables.monotonicity(evidence),),
+        "What the model rests on": (plots.importance(evidence),),
+        "Partial dependence": (plots.dependence(evidence),),
+    }
+    return Section("soundness", "Conceptual soundness", parts)
 
 
 def _outcomes(evidence: Evidence) -> Section:
-    compared = tables.comparisons(evidence)
-    return Section(
-        "outcomes",
-        "Outcomes analysis",
-        (
-            Part("Metrics", (tables.figures(evidence), *((compared,) if compared.rows else ()))),
-            Part("Discrimination", (plots.ranking(evidence), plots.scores(evidence))),
-            Part("Calibration", (plots.calibration(evidence),)),
-            Part("Lift and capture", (plots.lift(evidence), tables.deciles(evidence))),
-            Part("Thresholds and costs", (tables.thresholds(evidence),)),
-        ),
-    )
+    comparisons = tables.comparisons(evidence)
+    parts: dict[str, tuple[Block, ...]] = {
+        "Metrics": (tables.figures(evidence), *((comparisons,) if comparisons.rows else ())),
+        "Discrimination": (plots.ranking(evidence), plots.scores(evidence)),
+        "Calibration": (plots.calibration(evidence),),
+        "Lift and capture": (plots.lift(evidence), tables.deciles(evidence)),
+        "Thresholds and costs": (tables.thresholds(evidence),),
+    }
+    return Section("outcomes", "Outcomes analysis", parts)
 
 
 def _segments(evidence: Evidence) -> Section:
-    names = {"grade": "By grade", "purpose": "By purpose", "home_ownership": "By home ownership"}
-    parts = [Part(names[column], (tables.segments(evidence, column),)) for column in SEGMENT_COLUMNS]
-    return Section("segments", "Results by segment", (Part("", (model_plots.segments(evidence),)), *parts))
-
-
-def _monitoring(evidence: Evidence) -> Section:
-    return Section(
-        "monitoring",
-        "Stability and ongoing monitoring",
-        (
-            Part("Between the quarters", (model_plots.stability(evidence), tables.stability(evidence))),
-            Part("What to watch", (Bullets(statements.MONITORING),)),
-        ),
-    )
+    parts: dict[str, tuple[Block, ...]] = {
+        "": (plots.segments(evidence),),
+        "By grade": (tables.segments(evidence, "grade"),),
+        "By purpose": (tables.segments(evidence, "purpose"),),
+        "By home ownership": (tables.segments(evidence, "home_ownership"),),
+    }
+    return Section("segments", "Results by segment", parts)
 
 
 def _reasons(evidence: Evidence) -> tuple[Section, ...]:
@@ -184,91 +145,25 @@ def _reasons(evidence: Evidence) -> tuple[Section, ...]:
     if reasons is None or evidence.served is None or evidence.served.explained is None:
         return ()
     record, explanation = evidence.served.explained
-    return (
-        Section(
-            "reasons",
-            "Reasons",
-            (
-                Part("", (Bullets(statements.REASONS),)),
-                Part("An example", (tables.effects(record, reasons.reference, explanation),)),
-                Part("All codes", (tables.reason_codes(),)),
-            ),
-        ),
-    )
+    parts: dict[str, tuple[Block, ...]] = {
+        "": (statements.items("reasons"),),
+        "An example": (record_tables.effects(record, reasons.reference, explanation),),
+        "All codes": (record_tables.reason_codes(),),
+    }
+    return (Section("reasons", "Reasons", parts),)
 
 
-def _serving_form(evidence: Evidence) -> list[tuple[str, str]]:
-    manifest = evidence.manifest
-    if manifest.serving_form is None:
-        return [("Serves as", "pickle: there is no other form that was proven equal to it.")]
-    rows = [
-        (
-            "Serves as",
-            f"arrays, {manifest.serving_form.size_bytes:,} bytes, sha256 {manifest.serving_form.sha256}; the pickle "
-            "is not opened. Proven equal at publication on probe records and on the form's edges.",
-        )
-    ]
-    if parity := manifest.holdout_parity:
-        rows.append(
-            (
-                "Arrays and pickle, at training",
-                f"{parity.rows:,} loans of {parity.data_name}, sha256 {parity.data_sha256}: largest difference "
-                f"{parity.largest_difference:.2g}, allowed {parity.tolerance:.0e}.",
-            )
-        )
-    if evidence.served:
-        here = evidence.served.parity
-        rows.append(
-            (
-                "Arrays and pickle, here",
-                f"{here.rows:,} loans of {evidence.test.name}: largest difference {here.largest_difference:.2g}.",
-            )
-        )
-    return rows
-
-
-def _limits() -> Section:
-    return Section("limits", "Limits", (Part("", (Bullets(statements.LIMITS), statements.NOT_COMPLIANCE)),))
+def _monitoring(evidence: Evidence) -> Section:
+    parts: dict[str, tuple[Block, ...]] = {
+        "Between the quarters": (plots.stability(evidence), tables.stability(evidence)),
+        "What to watch": (statements.items("monitoring"),),
+    }
+    return Section("monitoring", "Stability and ongoing monitoring", parts)
 
 
 def _implementation(evidence: Evidence) -> Section:
-    manifest = evidence.manifest
-    reproduced = {
-        True: "Measured again from the pickle and the data: the ROC-AUC is the recorded one.",
-        False: "Measured again from the pickle and the data: the ROC-AUC is not the recorded one.",
-        None: "No figure of these data was recorded that could be measured again.",
-    }[evidence.is_reproduced]
-    rows = [
-        ("Model and version", f"{manifest.model} {manifest.version}"),
-        ("Description", manifest.description),
-        ("Published", f"{manifest.created_at} by {manifest.created_by}"),
-        ("Code", manifest.git_commit or "unknown"),
-        ("Pickle", f"{manifest.artifact.size_bytes:,} bytes, sha256 {manifest.artifact.sha256}"),
-        ("Training data", f"{evidence.train.name}, sha256 {evidence.train.sha256}"),
-        ("Test data", f"{evidence.test.name}, sha256 {evidence.test.sha256}"),
-        *_serving_form(evidence),
-        ("Threshold", f"{manifest.threshold.value:.6g}. {manifest.threshold.how}"),
-        *((name, version) for name, version in manifest.environment.items()),
-        ("Reproduction", reproduced),
-    ]
-    gates = tables.gates(manifest.metrics)
-    return Section(
-        "implementation",
-        "Implementation and versions",
-        (
-            Part("", (Table(("What", "Value"), tuple(rows)),)),
-            *((Part("Gates at publication", (gates,)),) if gates else ()),
-        ),
-    )
-
-
-def _data(evidence: Evidence) -> Table:
-    def row(role: str, fingerprint: Fingerprint) -> tuple[str, ...]:
-        rate = f"{fingerprint.late / fingerprint.rows:.2%}"
-        return role, fingerprint.name, f"{fingerprint.rows:,}", f"{fingerprint.late:,}", rate, fingerprint.sha256[:12]
-
-    return Table(
-        ("Role", "File", "Loans", "Late", "Late rate", "sha256 begins"),
-        (row("Training", evidence.train), row("Next quarter, held out", evidence.test)),
-        f"Source: {'generated' if evidence.is_sample else 'files'}. The training file runs newest loans first.",
-    )
+    gates = record_tables.gates(evidence.manifest.metrics)
+    parts: dict[str, tuple[Block, ...]] = {"": (record_tables.implementation(evidence),)}
+    if gates:
+        parts["Gates at publication"] = (gates,)
+    return Section("implementation", "Implementation and versions", parts)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from training.evidence.gathering import Evidence
 from training.evidence.intervals import Interval
 
 INK = "#22303c"
@@ -70,38 +71,51 @@ class Plot:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw in the report's style; afterwards Matplotlib's settings are as before."""
-    with mpl.rc_context(_STYLE):
-        yield
+def plot(
+    alt: str, rows: int = 1, columns: int = 1, *, height: float = 3.0
+) -> Callable[[Callable[..., None]], Callable[[Evidence], Plot]]:
+    """Make a plot of a function that draws evidence on axes; the same evidence gives the same bytes.
+
+    Parameters
+    ----------
+    alt : str
+        The plot in words.
+    rows, columns : int
+        How many axes the function takes after the evidence, row by row.
+    height : float
+        In inches; the width is the page's.
+    """
+
+    def decorate(draw: Callable[..., None]) -> Callable[[Evidence], Plot]:
+        @functools.wraps(draw)
+        def drawn(evidence: Evidence) -> Plot:
+            with mpl.rc_context(_STYLE):
+                figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+                FigureCanvasSVG(figure)
+                draw(evidence, *figure.subplots(rows, columns, squeeze=False).ravel())
+                file = io.StringIO()
+                figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+            text = file.getvalue()
+            return Plot(text[text.index("<svg") :], alt)
+
+        return drawn
+
+    return decorate
 
 
-def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.0) -> tuple[Figure, list[Axes]]:
-    """Return a figure of the page's width and its axes, row by row."""
-    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.ravel())
-
-
-def finish(figure: Figure, alt: str) -> Plot:
-    """Return the figure as a plot; the same figure gives the same bytes."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    return Plot(text[text.index("<svg") :], alt)
+def dots(axes: Axes, places: Any, intervals: Sequence[Interval], colors: str | Sequence[str] = BLUE) -> None:
+    """Draw a dot with its interval upright at each place of the horizontal axis."""
+    axes.vlines(places, [end.low for end in intervals], [end.high for end in intervals], colors, linewidth=1.4)
+    axes.scatter(places, [interval.value for interval in intervals], 20, colors, zorder=2)
 
 
 def whiskers(
-    axes: Axes, intervals: Sequence[Interval], names: Sequence[str], *, colors: str | Sequence[str] = BLUE
+    axes: Axes, intervals: Sequence[Interval], names: Sequence[str], colors: str | Sequence[str] = BLUE
 ) -> None:
     """Draw a dot with its interval for each name, from top to bottom."""
     places = np.arange(len(names))[::-1]
-    colors = [colors] * len(names) if isinstance(colors, str) else colors
-    for place, interval, color in zip(places, intervals, colors, strict=True):
-        axes.plot([interval.low, interval.high], [place, place], color=color, linewidth=1.4, solid_capstyle="butt")
-        axes.plot(interval.value, place, "o", color=color, markersize=4.5)
+    axes.hlines(places, [end.low for end in intervals], [end.high for end in intervals], colors, linewidth=1.4)
+    axes.scatter([interval.value for interval in intervals], places, 20, colors, zorder=2)
     axes.set_yticks(places, names)
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.grid(visible=False, axis="y")

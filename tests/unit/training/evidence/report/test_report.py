@@ -17,7 +17,7 @@ from model_kit import small_quarter
 from model_registry.manifest import Artifact, Manifest, Probe
 from training.data import Quarters
 from training.evidence.gathering import Evidence, Rival, gather
-from training.evidence.report import tables
+from training.evidence.report import record_tables
 from training.evidence.report.card import render_card
 from training.evidence.report.contents import Contents, contents
 from training.evidence.report.page import render_page
@@ -184,8 +184,8 @@ def test_every_table_and_every_word_of_the_card_is_in_the_page(page: str, laid_o
     assert page.count("<table") == sum(
         type(block).__name__ == "Table"
         for section in laid_out.sections
-        for part in section.parts
-        for block in part.blocks
+        for blocks in section.parts.values()
+        for block in blocks
     )
     assert "a &lt;b&gt; &amp; c" in page
 
@@ -225,10 +225,10 @@ def test_a_forced_version_says_so_and_shows_its_gates(evidence: Evidence) -> Non
     assert "published against its gates. Reason given: a drill" in " ".join(
         warnings(replace(evidence, manifest=manifest))
     )
-    table = tables.gates(manifest.metrics)
+    table = record_tables.gates(manifest.metrics)
     assert table is not None
     assert (table.rows, table.marked) == ((("better-than", "failed", "ROC-AUC gained -0.1"),), {0})
-    assert tables.gates(evidence.manifest.metrics) is None
+    assert record_tables.gates(evidence.manifest.metrics) is None
 
 
 def test_a_pickle_without_a_record_gets_a_report_too(trained: dict[str, TrainingResult], quarters: Quarters) -> None:

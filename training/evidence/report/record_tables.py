@@ -1,0 +1,139 @@
+"""The report's tables of what was recorded: data, selection, gates, reasons, and the version's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_artifact.reasons.codes import CODES_VERSION, TEXTS
+from model_artifact.reasons.explain import Explanation
+from training.data import Fingerprint
+from training.evidence.gathering import Evidence
+from training.evidence.report.table import Table, table_of
+
+
+def data(evidence: Evidence) -> Table:
+    """The two loan files."""
+    files: list[tuple[str, Fingerprint]] = [("Training", evidence.train), ("Next quarter, held out", evidence.test)]
+    return table_of(
+        files,
+        {
+            "Role": lambda file: file[0],
+            "File": lambda file: file[1].name,
+            "Loans": lambda file: f"{file[1].rows:,}",
+            "Late": lambda file: f"{file[1].late:,}",
+            "Late rate": lambda file: f"{file[1].late / file[1].rows:.2%}",
+            "sha256 begins": lambda file: file[1].sha256[:12],
+        },
+        f"Source: {'generated' if evidence.is_sample else 'files'}. The training file runs newest loans first.",
+    )
+
+
+def selection(metrics: Mapping[str, Any]) -> Table | None:
+    """The contenders of the selection; None where none was recorded."""
+    recorded = metrics.get("selection")
+    if not recorded:
+        return None
+    folds = recorded["folds"][:1].upper() + recorded["folds"][1:]
+    return table_of(
+        recorded["contenders"],
+        {
+            "Model, simplest first": lambda model: model["description"],
+            "Mean ROC-AUC": lambda model: f"{model['roc_auc']:.4f}",
+            "Below the best": lambda model: f"{model['below_best']:.4f}" if model["below_best"] else "best",
+            "Standard error of that": lambda model: f"{model['standard_error']:.4f}" if model["below_best"] else "–",
+            "Mean log loss": lambda model: f"{model['log_loss']:.5f}",
+        },
+        f"{folds}; the test quarter played no part. Rule: {recorded['rule']}",
+        lambda model: bool(model["name"] == recorded["chosen"]),
+    )
+
+
+def reason_codes() -> Table:
+    """All reason codes."""
+    note = f"Version {CODES_VERSION} of the table. A code ends in how the loan's value stands to the reference's."
+    return Table(("Code", "Text"), tuple(TEXTS.items()), note)
+
+
+def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation: Explanation) -> Table:
+    """One record's explanation: every effect, the largest first; those given as reasons are highlighted."""
+    codes = {reason.feature: reason.code for reason in explanation.reasons}
+
+    def values(of: Mapping[str, Any], player: str) -> str:
+        return ", ".join("missing" if of[name] is None else str(of[name]) for name in player.split("+"))
+
+    return table_of(
+        sorted(explanation.effects, key=lambda player: -explanation.effects[player]),
+        {
+            "Feature": str,
+            "This loan": lambda player: values(record, player),
+            "Reference": lambda player: values(reference, player),
+            "Effect on the probability": lambda player: f"{explanation.effects[player]:+.5f}",
+            "Code given": lambda player: codes.get(player, "–"),
+        },
+        f"Probability {explanation.late_probability:.5f}, that of the reference "
+        f"{explanation.reference_probability:.5f}; the effects, exact Shapley values, add up to the difference.",
+        codes.__contains__,
+    )
+
+
+def gates(metrics: Mapping[str, Any]) -> Table | None:
+    """The verdicts of the gates at publication; None where no gate was required."""
+    recorded = metrics.get("gates")
+    if not recorded:
+        return None
+    return table_of(
+        recorded["verdicts"],
+        {
+            "Rule": lambda verdict: verdict["rule"],
+            "Verdict": lambda verdict: "passed" if verdict["passed"] else "failed",
+            "Figures": lambda verdict: verdict["figures"],
+        },
+        f"Required: {recorded['requirement']}, which was version {recorded['against_version']}.",
+        lambda verdict: not verdict["passed"],
+    )
+
+
+def implementation(evidence: Evidence) -> Table:
+    """The version's files, data and libraries, and whether its figures were reproduced."""
+    manifest = evidence.manifest
+    reproduced = {
+        True: "Measured again from the pickle and the data: the ROC-AUC is the recorded one.",
+        False: "Measured again from the pickle and the data: the ROC-AUC is not the recorded one.",
+        None: "No figure of these data was recorded that could be measured again.",
+    }[evidence.is_reproduced]
+    rows = {
+        "Model and version": f"{manifest.model} {manifest.version}",
+        "Description": manifest.description,
+        "Published": f"{manifest.created_at} by {manifest.created_by}",
+        "Code": manifest.git_commit or "unknown",
+        "Pickle": f"{manifest.artifact.size_bytes:,} bytes, sha256 {manifest.artifact.sha256}",
+        "Training data": f"{evidence.train.name}, sha256 {evidence.train.sha256}",
+        "Test data": f"{evidence.test.name}, sha256 {evidence.test.sha256}",
+        **_serving_form(evidence),
+        "Threshold": f"{manifest.threshold.value:.6g}. {manifest.threshold.how}",
+        **manifest.environment,
+        "Reproduction": reproduced,
+    }
+    return Table(("What", "Value"), tuple(rows.items()))
+
+
+def _serving_form(evidence: Evidence) -> dict[str, str]:
+    manifest = evidence.manifest
+    if manifest.serving_form is None:
+        return {"Serves as": "pickle: no other form was proven equal to it."}
+    rows = {
+        "Serves as": f"arrays, {manifest.serving_form.size_bytes:,} bytes, sha256 {manifest.serving_form.sha256}; the "
+        "pickle is not opened. Proven equal at publication on probe records and on the form's edges."
+    }
+    if parity := manifest.holdout_parity:
+        rows["Arrays and pickle, at training"] = (
+            f"{parity.rows:,} loans of {parity.data_name}, sha256 {parity.data_sha256}: largest difference "
+            f"{parity.largest_difference:.2g}, allowed {parity.tolerance:.0e}."
+        )
+    if evidence.served:
+        here = evidence.served.parity
+        rows["Arrays and pickle, here"] = (
+            f"{here.rows:,} loans of {evidence.test.name}: largest difference {here.largest_difference:.2g}."
+        )
+    return rows
