@@ -79,9 +79,9 @@ def failures(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
 
 def _holdout(is_held_out: bool | None) -> Verdict:
     figures = {
-        True: "by its record it was trained on other loans than these",
-        False: "by its record it was trained on these very loans",
-        None: "there is no record of the loans that it was trained on",
+        True: "its record says that it was trained on other loans",
+        False: "its record says that it was trained on these loans",
+        None: "no record says which loans it was trained on",
     }
     return Verdict("held-out-loans", is_held_out is True, figures[is_held_out])
 
@@ -92,8 +92,8 @@ def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
     return Verdict(
         requirement.value,
         bool(gain.low > least),
-        f"ROC-AUC gained {_written(gain, 3)} on {whole.loans:,} loans, {whole.late:,} of them late; asked for: all of "
-        f"the interval above {least:g}",
+        f"ROC-AUC gained {_written(gain, 3)} on {whole.loans:,} loans, {whole.late:,} of them late; required: the "
+        f"whole interval above {least:g}",
     )
 
 
@@ -103,7 +103,7 @@ def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -
     return Verdict(
         rule,
         bool(is_known and interval.low <= high and interval.high >= low),
-        f"{name} {_written(interval, 2)}; asked for: {low:g} to {high:g}, within the interval's reach",
+        f"{name} {_written(interval, 2)}; required: an interval that meets {low:g} to {high:g}",
     )
 
 
@@ -131,7 +131,7 @@ def _segments(contest: Contest) -> Verdict:
     ]
     if lost:
         return Verdict("segments", False, "; ".join(lost))
-    return Verdict("segments", True, f"none of {len(contest.segments)} segments with enough loans is worse")
+    return Verdict("segments", True, f"worse in no segment, of {len(contest.segments)} with enough loans")
 
 
 def _written(interval: Interval, digits: int) -> str:

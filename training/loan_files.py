@@ -104,6 +104,6 @@ def _only_name(path: Path, names: Iterable[str], role: str) -> str:
     names = list(names)
     matching = [name for name in names if role in name.lower()]
     if len(matching) != 1:
-        there = ", ".join(names) or "no CSV file at all"
-        raise DataNotFoundError(f"{path} should hold one CSV file with {role!r} in its name; there is {there}.")
+        files = ", ".join(names) or "no CSV file"
+        raise DataNotFoundError(f"{path} should hold one CSV file with {role!r} in its name; it holds {files}.")
     return matching[0]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import joblib
 import numpy as np
@@ -38,10 +39,8 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (basic_model.REC
 BASELINE = basic_model.RECIPE.name
 
 
-class StageProgress(Protocol):
-    """Takes a stage's name, how many parts of it are done, and how many there are."""
-
-    def __call__(self, stage: str, done: int, total: int, /) -> None: ...
+# Takes a stage's name, how many parts of it are done, and how many there are.
+StageProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def train(
         on_test = late_probabilities(fit.pipeline, quarters.test.features)
         baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
-        threshold = rule.threshold(fit.unseen[np.isfinite(fit.unseen)], recipe.unseen_in_words)
+        threshold = rule.threshold(fit.unseen, recipe.unseen_in_words)
         metrics = {
             **fit.evidence,
             recipe.unseen: _metrics(quarters.train, fit.unseen, threshold.value),
@@ -150,9 +149,9 @@ def _baseline_on_test(quarters: Quarters, progress: StageProgress) -> NDArray[np
 
 def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: float) -> dict[str, Any]:
     # A row that every tree of a small forest saw has no out-of-bag probability.
-    known = np.isfinite(probabilities)
-    figures = evaluate(quarter.target[known], probabilities[known], threshold)
-    return {**figures, "rows": int(known.sum()), "data": quarter.fingerprint.to_dict()}
+    has_probability = np.isfinite(probabilities)
+    figures = evaluate(quarter.target[has_probability], probabilities[has_probability], threshold)
+    return {**figures, "rows": int(has_probability.sum()), "data": quarter.fingerprint.to_dict()}
 
 
 def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
@@ -162,8 +161,9 @@ def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
 
 def _score_bins(quarter: Quarter, unseen: NDArray[np.float64]) -> dict[str, Any]:
     """Count the training loans by their unseen probabilities, as a reference for the scores of later quarters."""
-    known = np.isfinite(unseen)
-    return count_bins(quarter.target[known], unseen[known], quantile_edges(unseen[known])).to_dict()
+    has_probability = np.isfinite(unseen)
+    probabilities = unseen[has_probability]
+    return count_bins(quarter.target[has_probability], probabilities, quantile_edges(probabilities)).to_dict()
 
 
 def _pickled(pipeline: Pipeline) -> bytes:

@@ -62,8 +62,6 @@ class Evidence:
     ----------
     manifest : Manifest
         Its description, with what was recorded at its training.
-    source : str
-        The data that this was measured on.
     is_sample : bool
         Whether they are generated.
     train, test : Fingerprint
@@ -87,7 +85,6 @@ class Evidence:
     """
 
     manifest: Manifest
-    source: str
     is_sample: bool
     train: Fingerprint
     test: Fingerprint
@@ -150,7 +147,6 @@ def gather(
         metrics = evaluate(target, scores, manifest.threshold.value)
         return Evidence(
             manifest=manifest,
-            source=quarters.source,
             is_sample=quarters.is_sample,
             train=quarters.train.fingerprint,
             test=test.fingerprint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -12,11 +12,8 @@ from sklearn.pipeline import Pipeline
 
 from training.data import Quarter
 
-
-class Progress(Protocol):
-    """Takes how many parts of a step are done, and how many there are."""
-
-    def __call__(self, done: int, total: int, /) -> None: ...
+# Takes how many parts of a step are done, and how many there are.
+Progress = Callable[[int, int], None]
 
 
 def silent(*_report: object) -> None:
@@ -59,7 +56,7 @@ class Recipe:
     name : str
         As on the command line.
     default_trees, default_seed : int
-        What ``fit`` takes if nothing else is asked for.
+        What ``fit`` takes unless something else is stated.
     unseen, unseen_in_words : str
         How the probabilities of ``Fit.unseen`` came about: their name in the metrics, and in a sentence.
     fit : FitFunction

@@ -82,7 +82,7 @@ def _headline(evidence: Evidence) -> Mapping[str, str]:
 
 
 def _headline_note(evidence: Evidence) -> str:
-    part = "which played no part in training or selection" if evidence.is_own_data else "as far as is known held out"
+    part = "which played no part in training or selection" if evidence.is_own_data else "which training may have seen"
     return (
         f"On {evidence.test.rows:,} loans of the next quarter, {evidence.test.late:,} of them late, {part}. "
         f"In brackets: {evidence.metrics['interval']}."
