@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES, FIELDS
 from training.evidence.intervals import Interval, percentile_interval
+from training.evidence.sweeps import curves
 from training.evidence.tally import Floats, Labels, ScoredLoans, roc_auc
 
 PRICING = ("int_rate", "grade")
@@ -98,10 +99,13 @@ def partial_dependence(pipeline: Any, features: pd.DataFrame, *, seed: int = SEE
         Of the sample of loans.
     """
     sample = features.sample(min(_LOANS, len(features)), random_state=seed)
-    return tuple(
-        _dependence(pipeline, sample, field.name, *_values(features[field.name], field.type, field.order))
-        for field in FIELDS
-    )
+    dependences = []
+    for field in FIELDS:
+        values, ticks = _values(features[field.name], field.type, field.order)
+        probabilities = curves(pipeline, sample, field.name, values)
+        low, high = np.quantile(probabilities, [0.1, 0.9], axis=0)
+        dependences.append(Dependence(field.name, tuple(values), probabilities.mean(axis=0), low, high, ticks))
+    return tuple(dependences)
 
 
 def _shuffled(pipeline: Any, features: pd.DataFrame, columns: Sequence[str], random: np.random.Generator) -> Floats:
@@ -115,16 +119,6 @@ def _shuffled(pipeline: Any, features: pd.DataFrame, columns: Sequence[str], ran
 def _loss(original: ScoredLoans, shuffled: ScoredLoans, rows: NDArray[np.int64] | None = None) -> float:
     counts = original.tally(rows)
     return roc_auc(counts) - roc_auc(shuffled.tally(rows)) if counts.has_both else float("nan")
-
-
-def _dependence(
-    pipeline: Any, sample: pd.DataFrame, column: str, values: Sequence[Any], ticks: tuple[float, ...]
-) -> Dependence:
-    repeated = sample.loc[sample.index.repeat(len(values))].reset_index(drop=True)
-    repeated[column] = list(values) * len(sample)
-    curves = late_probabilities(pipeline, repeated).reshape(len(sample), len(values))
-    low, high = np.quantile(curves, [0.1, 0.9], axis=0)
-    return Dependence(column, tuple(values), curves.mean(axis=0), low, high, ticks)
 
 
 def _values(column: pd.Series, kind: str, order: Sequence[str]) -> tuple[list[Any], tuple[float, ...]]:

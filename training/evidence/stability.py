@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from model_artifact.schema import FIELDS
+from model_artifact.schema import FIELDS, Field
 from training.evidence.bins import BINS, quantile_edges
 from training.evidence.intervals import LEVEL
 from training.evidence.tally import Floats
@@ -67,13 +67,8 @@ class Stability:
 
 def column_stability(before: pd.DataFrame, after: pd.DataFrame) -> tuple[Stability, ...]:
     """Return the stability of the ten columns between two quarters, the least stable first."""
-    found = [
-        _of_numbers(field.name, before[field.name], after[field.name])
-        if field.type == "number"
-        else _of_labels(field.name, before[field.name], after[field.name])
-        for field in FIELDS
-    ]
-    return tuple(sorted(found, key=lambda column: -column.psi))
+    columns = [_column(field, before[field.name], after[field.name]) for field in FIELDS]
+    return tuple(sorted(columns, key=lambda column: -column.psi))
 
 
 def score_stability(edges: Floats, before: Floats, after: Floats) -> Stability:
@@ -88,8 +83,7 @@ def score_stability(edges: Floats, before: Floats, after: Floats) -> Stability:
     after : ndarray of shape (n_rows,)
         The next quarter's probabilities.
     """
-    counts = np.bincount(np.searchsorted(edges, after, side="right"), minlength=len(edges) + 1).astype(np.float64)
-    return stability("score", _interval_names(edges), before, counts)
+    return stability("score", _interval_names(edges), before, _count(edges, after))
 
 
 def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> Stability:
@@ -104,7 +98,7 @@ def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> 
     before, after : ndarray of shape (n_bins,)
         Loans by bin.
     """
-    names, before, after = _pooled(list(bins), before, after)
+    names, before, after = _pooled(bins, before, after)
     n_before, n_after = before.sum(), after.sum()
     # Half a loan in an empty bin keeps the logarithm finite, and weighs less than one loan.
     share_before = np.maximum(before, 0.5) / n_before
@@ -122,42 +116,35 @@ def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> 
     )
 
 
-def _of_numbers(name: str, before: pd.Series, after: pd.Series) -> Stability:
-    edges = quantile_edges(before.dropna().to_numpy(dtype=np.float64), BINS)
-    counts = []
-    for column in (before, after):
-        known = column.dropna().to_numpy(dtype=np.float64)
-        binned = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
-        counts.append(np.append(binned, column.isna().sum()).astype(np.float64))
-    return stability(name, [*_interval_names(edges), "missing"], *counts)
+def _column(field: Field, before: pd.Series, after: pd.Series) -> Stability:
+    quarters = [column.dropna() for column in (before, after)]
+    if field.type == "number":
+        edges = quantile_edges(quarters[0].to_numpy(dtype=np.float64), BINS)
+        names = _interval_names(edges)
+        counts = [_count(edges, numbers.to_numpy(dtype=np.float64)) for numbers in quarters]
+    else:
+        names = sorted({*quarters[0], *quarters[1]})
+        counts = [np.array(labels.value_counts().reindex(names, fill_value=0), dtype=np.float64) for labels in quarters]
+    gaps = [float(column.isna().sum()) for column in (before, after)]
+    return stability(field.name, [*names, "missing"], np.append(counts[0], gaps[0]), np.append(counts[1], gaps[1]))
 
 
-def _of_labels(name: str, before: pd.Series, after: pd.Series) -> Stability:
-    labels = sorted({*before.dropna(), *after.dropna()})
-    counts = [
-        np.array([*(int((column == label).sum()) for label in labels), int(column.isna().sum())], dtype=np.float64)
-        for column in (before, after)
-    ]
-    return stability(name, [*labels, "missing"], *counts)
+def _count(edges: Floats, values: Floats) -> Floats:
+    return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1).astype(np.float64)
 
 
-def _pooled(names: list[str], before: Floats, after: Floats) -> tuple[list[str], Floats, Floats]:
-    """Merge the bins that are too small into one, named after its parts."""
-    n_before, n_after = before.sum(), after.sum()
-    expected = (before + after) / (n_before + n_after) * min(n_before, n_after)
+def _pooled(names: Sequence[str], before: Floats, after: Floats) -> tuple[list[str], Floats, Floats]:
+    """Merge the bins that are too small into one, named after its parts; a bin without loans is left out."""
+    expected = (before + after) / (before.sum() + after.sum()) * min(before.sum(), after.sum())
     is_small = expected < LEAST_EXPECTED
-    if is_small.sum() < 2:
-        kept = expected > 0
-        return [name for name, keep in zip(names, kept, strict=True) if keep], before[kept], after[kept]
-    there = [name for name, small, some in zip(names, is_small, expected, strict=True) if small and some]
-    kept_names = [name for name, small in zip(names, is_small, strict=True) if not small]
-    rest_before, rest_after = before[is_small].sum(), after[is_small].sum()
-    if rest_before + rest_after == 0:
-        return kept_names, before[~is_small], after[~is_small]
+    is_merged = is_small if is_small.sum() > 1 else expected == 0
+    large_names = list(compress(names, ~is_merged))
+    if not expected[is_merged].any():
+        return large_names, before[~is_merged], after[~is_merged]
     return (
-        [*kept_names, " / ".join(there)],
-        np.append(before[~is_small], rest_before),
-        np.append(after[~is_small], rest_after),
+        [*large_names, " / ".join(compress(names, is_merged & (expected > 0)))],
+        np.append(before[~is_merged], before[is_merged].sum()),
+        np.append(after[~is_merged], after[is_merged].sum()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import GRADES
+from training.evidence.tally import Floats
 
 # Columns whose direction is given by lending sense and by the data: 1 if more of it is more risk, -1 if less.
 DIRECTIONS: Mapping[str, int] = {"int_rate": 1, "grade": 1, "annual_inc": -1, "delinq_2yrs": 1}
@@ -83,12 +84,16 @@ def sweep_all(pipeline: Any, features: pd.DataFrame, *, loans: int = LOANS, seed
     return tuple(_sweep(pipeline, drawn, column, _values(features, column)) for column in DIRECTIONS)
 
 
+def curves(pipeline: Any, loans: pd.DataFrame, column: str, values: Sequence[Any]) -> Floats:
+    """Return the probabilities of shape (n_loans, n_values) as a column of each loan takes the values."""
+    repeated = loans.loc[loans.index.repeat(len(values))].reset_index(drop=True)
+    repeated[column] = list(values) * len(loans)
+    return late_probabilities(pipeline, repeated).reshape(len(loans), len(values))
+
+
 def _sweep(pipeline: Any, drawn: pd.DataFrame, column: str, values: np.ndarray) -> Sweep:
-    repeated = drawn.loc[drawn.index.repeat(len(values))].reset_index(drop=True)
-    repeated[column] = np.tile(values, len(drawn))
-    curves = late_probabilities(pipeline, repeated).reshape(len(drawn), len(values))
     direction = DIRECTIONS[column]
-    against = np.maximum(-direction * np.diff(curves, axis=1), 0.0)
+    against = np.maximum(-direction * np.diff(curves(pipeline, drawn, column, values.tolist()), axis=1), 0.0)
     against[against <= TOLERANCE] = 0.0
     return Sweep(
         column=column,
