@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +28,7 @@ EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
 examples:
-  python -m training basic                          train the basic model on the data that are found
+  python -m training basic                          train the basic model on the data that it finds
   python -m training improved --data loans.zip      train on these data
   python -m training improved --data q3.csv q4.csv  train on the first file, test on the second
   python -m training basic --estimators 10 --json   train quickly, print the figures as JSON
@@ -37,6 +37,9 @@ examples:
 
 The data are --data, else PEERLOAN_DATA, else data/peerLoanData.zip, else generated sample data.
 """
+
+# What ``--json`` prints of the training record.
+_SUMMARY = ("description", "threshold", "data", "metrics", "git_commit", "holdout_parity")
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stderr: IO[str]) -> int:
@@ -84,18 +87,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
 
 def summary(result: TrainingResult, folder: Path) -> dict[str, Any]:
     """Return what ``--json`` prints."""
-    candidate = result.candidate
+    record = asdict(result.candidate)
     return {
         "model": result.name,
         "folder": str(folder),
-        "pickle_bytes": len(candidate.pickle),
+        "pickle_bytes": len(record["pickle"]),
         "source": result.source,
-        "description": candidate.description,
-        "threshold": asdict(candidate.threshold),
-        "data": dict(candidate.data),
-        "metrics": dict(candidate.metrics),
-        "git_commit": candidate.git_commit,
-        "holdout_parity": None if candidate.holdout_parity is None else asdict(candidate.holdout_parity),
+        **{name: record[name] for name in _SUMMARY},
     }
 
 
@@ -193,8 +191,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a zip archive, a folder, or two CSV files: training data, then test data",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: models/<model>)")
-    parser.add_argument("--seed", type=_seed, help="the model's random seed (default: 42)")
-    parser.add_argument("--estimators", type=_positive, metavar="N", help="how many trees (default: the model's own)")
+    parser.add_argument("--seed", type=_whole_number(0, 2**32 - 1), help="the model's random seed (default: 42)")
+    parser.add_argument(
+        "--estimators", type=_whole_number(1, 100_000), metavar="N", help="how many trees (default: the model's own)"
+    )
     parser.add_argument("--flag-share", type=float, metavar="SHARE", help="flag this share of the loans (default: 0.1)")
     parser.add_argument(
         "--cost-missed-late", type=float, metavar="COST", help="what a late payer costs who isn't called"
@@ -217,17 +217,12 @@ def _threshold_rule(arguments: argparse.Namespace) -> ThresholdRule:
     return Costs(missed_late=arguments.cost_missed_late, call=arguments.cost_call)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be from {least} to {most}")
+        return int(text)
 
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError("must be from 0 to 4294967295")
     return number
 
 

@@ -77,19 +77,12 @@ def write(folder: Path, candidate: Candidate) -> None:
     FolderNotWritableError
         If the disk is full, or the folder can't be made or written. The files in it stay as they were.
     """
-    document = {
+    document: dict[str, Any] = {
         "format": RECORD_FORMAT,
         "artifact": {"size_bytes": len(candidate.pickle), "sha256": hashlib.sha256(candidate.pickle).hexdigest()},
-        "input_schema": [asdict(field) for field in candidate.input_schema],
-        "threshold": asdict(candidate.threshold),
-        "metrics": candidate.metrics,
-        "data": candidate.data,
-        "probe_records": candidate.probe_records,
-        "git_commit": candidate.git_commit,
-        "description": candidate.description,
-        "reasons": asdict(candidate.reasons) if candidate.reasons else None,
-        "holdout_parity": asdict(candidate.holdout_parity) if candidate.holdout_parity else None,
+        **asdict(candidate),
     }
+    del document["pickle"]
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     _write_together(folder, {PICKLE_NAME: candidate.pickle, RECORD_NAME: text.encode()})
 
