@@ -24,7 +24,7 @@ SCRIPT = PROJECT / "training" / "predict-late-payers-basic-model.py"
 @pytest.fixture(scope="module")
 def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("loans")
-    for name, rows in (("train.csv", 3000), ("test.csv", 1500)):
+    for name, rows in (("train.csv", 1500), ("test.csv", 1000)):
         small_quarter(rows).frame.to_csv(folder / name, index=False)
     return folder
 
@@ -71,7 +71,7 @@ def test_a_full_disk_ends_with_one_line_leaves_the_old_files_and_the_command_wor
     assert {path.name: path.read_bytes() for path in out.iterdir()} == old
     again = _run(tmp_path, "-m", "training", *options)
     assert again.returncode == 0, again.stderr
-    assert candidate_folder.read_candidate(out).data["train"]["rows"] == 3000
+    assert candidate_folder.read_candidate(out).data["train"]["rows"] == 1500
 
 
 def test_an_answer_that_can_not_be_written_ends_with_one_line(loans: Path, tmp_path: Path) -> None:
