@@ -21,7 +21,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_CHUNK_BYTES = 1 << 20
 _SCRAP = ".scrap-"
 _LISTING = ".files"
 # Left behind by tools and editors, and never part of a package. `sam build` leaves most of it out as well.
@@ -76,7 +75,7 @@ class CodeStore:
         Further files are no damage: here, unlike on AWS, a function can write to its own folder.
         """
         folder = self.folder(digest)
-        return folder.is_dir() and sum(path.stat().st_size for path, _ in _files(folder, frozenset())) >= size_bytes
+        return folder.is_dir() and sum(path.stat().st_size for path, _ in _files(folder)) >= size_bytes
 
     def check(self, digest: str) -> None:
         """Raise `CodeError` if a file of a copy was changed since; each copy is read once in a process's life.
@@ -87,8 +86,8 @@ class CodeStore:
             return
         folder = self.folder(digest)
         try:
-            lines = [line for line, _ in _listed(folder, None, frozenset())]
-            if _digest(lines) != digest and not self._read_listing(digest) <= _split(lines):
+            stored, listing = _read_folder(folder)
+            if stored.digest != digest and not self._read_listing(digest) <= _lines(listing):
                 raise CodeError(f"files in {folder} were changed or removed after they were copied")
         except OSError as error:
             raise CodeError(f"{folder} can't be read: {error}") from error
@@ -107,7 +106,7 @@ class CodeStore:
         if not source.is_dir():
             raise CodeError(f"there is no folder {source}")
         try:
-            stored, _ = self._walk(source, None)
+            stored, _ = _read_folder(source, self._private)
             return stored if self.holds(stored.digest, stored.size_bytes) else self._copy(source)
         except OSError as error:
             raise CodeError(f"{source} can't be copied: {error}") from error
@@ -124,25 +123,24 @@ class CodeStore:
         scrap = self._new_scrap()
         scrap.mkdir(parents=True)
         try:
+            for path, relative in _files(source, self._private):
+                target = scrap / relative
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+                target.chmod(_mode(path))
             # The digest is that of the copy: the source may be changing meanwhile.
-            stored, lines = self._walk(source, scrap)
+            stored, listing = _read_folder(scrap)
             place = self.folder(stored.digest)
             if place.exists():
                 if self.holds(stored.digest, stored.size_bytes):
                     return stored
                 self._discard(place)
             scrap.rename(place)
-            self._listing(stored.digest).write_bytes(b"".join(lines))
+            self._listing(stored.digest).write_bytes(listing)
             self._checked.add(stored.digest)
             return stored
         finally:
             shutil.rmtree(scrap, ignore_errors=True)
-
-    def _walk(self, source: Path, target: Path | None) -> tuple[StoredCode, list[bytes]]:
-        """Return what a folder holds and its listing, copying it on the way if there is a target."""
-        files = list(_listed(source, target, self._private))
-        lines = [line for line, _ in files]
-        return StoredCode(_digest(lines), sum(size for _, size in files)), lines
 
     def _listing(self, digest: str) -> Path:
         return self._root / (digest + _LISTING)
@@ -157,9 +155,9 @@ class CodeStore:
         """
         path = self._listing(digest)
         content = path.read_bytes() if path.is_file() else b""
-        if _digest([content]) != digest:
+        if hashlib.sha256(content).hexdigest() != digest:
             raise CodeError(f"files in {self.folder(digest)} were changed, added or removed after they were copied")
-        return _split([content])
+        return _lines(content)
 
     def _discard(self, entry: Path) -> None:
         scrap = entry
@@ -176,27 +174,28 @@ class CodeStore:
         return self._root / f"{_SCRAP}{os.getpid()}-{self._scraps}"
 
 
-def _listed(folder: Path, target: Path | None, private: Collection[str]) -> Iterator[tuple[bytes, int]]:
-    """Yield the listing's line of each file and its size, copying the files on the way if there is a target."""
+def _read_folder(folder: Path, private: Collection[str] = frozenset()) -> tuple[StoredCode, bytes]:
+    """Return what a folder holds, and its listing."""
+    listing, size_bytes = bytearray(), 0
     for path, relative in _files(folder, private):
-        copy = None
-        if target is not None:
-            copy = target / relative
-            copy.parent.mkdir(parents=True, exist_ok=True)
-        digest, mode, size = _read_through(path, copy)
-        yield f"{relative}\0{mode:o}\0{size}\0{digest}\n".encode("utf-8", "surrogateescape"), size
+        with path.open("rb", buffering=0) as file:
+            digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+        listing += f"{relative}\0{_mode(path):o}\0{size}\0{digest}\n".encode("utf-8", "surrogateescape")
+        size_bytes += size
+    return StoredCode(hashlib.sha256(listing).hexdigest(), size_bytes), bytes(listing)
 
 
-def _digest(lines: Iterable[bytes]) -> str:
-    return hashlib.sha256(b"".join(lines)).hexdigest()
+def _lines(listing: bytes) -> set[bytes]:
+    # Not an entry each: a file's name may hold a line end.
+    return set(listing.split(b"\n"))
 
 
-def _split(lines: Iterable[bytes]) -> set[bytes]:
-    # Not as they are: a file's name may hold a line end.
-    return set(b"".join(lines).split(b"\n"))
+def _mode(path: Path) -> int:
+    """Return a file's mode in the store: the right to execute counts, as in a zip; nobody may write."""
+    return 0o555 if path.stat().st_mode & stat.S_IXUSR else 0o444
 
 
-def _files(folder: Path, private: Collection[str]) -> Iterator[tuple[Path, str]]:
+def _files(folder: Path, private: Collection[str] = frozenset()) -> Iterator[tuple[Path, str]]:
     """Yield a folder's files with their relative paths, in one order on every machine, each folder once."""
     seen: set[str] = set()
     for where, folders, names in os.walk(folder, followlinks=True):
@@ -210,28 +209,3 @@ def _files(folder: Path, private: Collection[str]) -> Iterator[tuple[Path, str]]
             path = Path(where, name)
             if not is_ignored(name) and f"{real}/{name}" not in private and path.is_file():
                 yield path, path.relative_to(folder).as_posix()
-
-
-def _read_through(path: Path, copy: Path | None) -> tuple[str, int, int]:
-    """Return a file's digest, its mode for everybody and its size, copying it if there is a place to."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as file:
-        # The right to execute counts, as in a zip. The right to write doesn't: nobody gets it.
-        mode = 0o555 if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else 0o444
-        target = None if copy is None else os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-                if target is not None:
-                    _write_all(target, chunk)
-        finally:
-            if target is not None:
-                os.close(target)
-    return digest.hexdigest(), mode, size
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
