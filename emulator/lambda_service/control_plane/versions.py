@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from emulator.lambda_service.control_plane.account import FunctionRecord
 from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
@@ -10,17 +11,11 @@ from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import InvalidParameterError
 
 
+@dataclass(frozen=True, slots=True)
 class VersionOperations:
-    """`PublishVersion` and `ListVersionsByFunction`.
+    """`PublishVersion` and `ListVersionsByFunction`."""
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        What they read and change.
-    """
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    catalogue: Catalogue
 
     def publish(
         self,
@@ -41,10 +36,10 @@ class VersionOperations:
         code_sha256, revision_id : str, optional
             ``$LATEST`` must have these.
         """
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
             latest = function.latest
-            self._catalogue.check_not_updating(function.name)
+            self.catalogue.check_not_updating(function.name)
             check_revision(revision_id, latest.revision_id)
             if code_sha256 and code_sha256 != latest.code.package_sha256:
                 raise InvalidParameterError(
@@ -55,46 +50,45 @@ class VersionOperations:
 
     def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List ``$LATEST``, then the published versions, oldest first."""
-        function, _ = self._catalogue.find(function_name)
-        versions = [self._catalogue.describe(function, record, record.version) for record in function.all_versions()]
+        function, _ = self.catalogue.find(function_name)
+        versions = [self.catalogue.describe(function, record, record.version) for record in function.all_versions()]
         return page("Versions", versions, marker, max_items)
 
-    def publish_latest(self, function: FunctionRecord, description: str | None = None) -> Body:
+    def publish_saved(self, *, function_name: str) -> Body:
+        """Publish ``$LATEST`` because a file was saved; such versions aren't kept for ever."""
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
+            return self.publish_latest(function, is_saved=True)
+
+    def publish_latest(
+        self, function: FunctionRecord, description: str | None = None, *, is_saved: bool = False
+    ) -> Body:
         """Publish a function's ``$LATEST``, or return the newest version if that is the same."""
         newest = function.newest
         if newest is None or not newest.runs_as(function.latest):
-            return self._publish(function, description)
-        if newest.is_saved:
+            return self._publish(function, description, is_saved=is_saved)
+        if newest.is_saved and not is_saved:
             # Now somebody has asked for it, and it stays.
             requested = dataclasses.replace(newest, is_saved=False)
             function = dataclasses.replace(function, versions={**function.versions, newest.version: requested})
-            self._catalogue.keep(function)
-        return self._catalogue.describe(function, newest, newest.version)
+            self.catalogue.keep(function)
+        return self.catalogue.describe(function, newest, newest.version)
 
-    def publish_saved(self, name: str) -> Body:
-        """Publish ``$LATEST`` because a file was saved; such versions aren't kept for ever."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(name)
-            newest = function.newest
-            if newest is not None and newest.runs_as(function.latest):
-                return self._catalogue.describe(function, newest, newest.version)
-            return self._publish(function, is_saved=True)
-
-    def _publish(self, function: FunctionRecord, description: str | None = None, *, is_saved: bool = False) -> Body:
+    def _publish(self, function: FunctionRecord, description: str | None, *, is_saved: bool) -> Body:
         published = dataclasses.replace(
             function.latest,
             version=str(function.next_version),
             description=description or None,
-            revision_id=self._catalogue.new_revision(),
-            last_modified=self._catalogue.timestamp(),
+            revision_id=self.catalogue.new_revision(),
+            last_modified=self.catalogue.timestamp(),
             is_saved=is_saved,
         )
         changed = dataclasses.replace(
             function,
             # Fidelity: publishing gives $LATEST another revision, too.
-            latest=dataclasses.replace(function.latest, revision_id=self._catalogue.new_revision()),
+            latest=dataclasses.replace(function.latest, revision_id=self.catalogue.new_revision()),
             versions={**function.versions, published.version: published},
             next_version=function.next_version + 1,
         )
-        self._catalogue.keep(changed)
-        return self._catalogue.describe(changed, published, published.version)
+        self.catalogue.keep(changed)
+        return self.catalogue.describe(changed, published, published.version)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.data_plane.fleet import Fleet
@@ -18,24 +16,7 @@ from emulator.template.project import FunctionSpec, ProjectError
 
 
 class DeploymentError(ProjectError):
-    """A new version can't answer, so the alias isn't moved to it.
-
-    Parameters
-    ----------
-    function, alias, version : str
-        The version that isn't deployed, and the alias that isn't moved to it.
-    reason : str
-        Lambda's words.
-    """
-
-    def __init__(self, function: str, alias: str, version: str, reason: str) -> None:
-        self.function = function
-        self.alias = alias
-        self.version = version
-        self.reason = reason
-        super().__init__(
-            f"{function}: version {version} can't be initialised, so {alias!r} stays where it is: {reason}"
-        )
+    """A new version can't answer, so the alias isn't moved to it."""
 
 
 class Deployer:
@@ -53,31 +34,10 @@ class Deployer:
 
     def __init__(self, specs: Mapping[str, FunctionSpec], operations: Operations, fleet: Fleet) -> None:
         self._specs = specs
-        self._by_name = {spec.name: spec for spec in specs.values()}
         self._operations = operations
         self._fleet = fleet
         # A function is deployed once at a time.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    async def deploy(self, name: str, code_folder: Path) -> dict[str, Any]:
-        """Deploy a folder; return the configuration of the version that answers from now on.
-
-        Raises
-        ------
-        LambdaApiError
-            There is no such function, or the folder can't be used.
-        DeploymentError
-            The code can't be initialised.
-        """
-        function, _ = self._operations.catalogue.find(name)
-        async with self._locks[function.name]:
-            body = await asyncio.to_thread(
-                self._operations.functions.update_code, function_name=function.name, code_folder=code_folder
-            )
-            spec = self._by_name.get(function.name)
-            if spec is None or spec.alias is None:
-                return body
-            return await self._publish(spec)
 
     async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
         """Deploy a function as the template has it, from its source folders; return whether anything has changed.
@@ -91,8 +51,10 @@ class Deployer:
 
         Raises
         ------
-        LambdaApiError, DeploymentError
-            See `deploy`.
+        LambdaApiError
+            The folder can't be used.
+        DeploymentError
+            The code can't be initialised.
         """
         spec = self._specs[logical_id]
         async with self._locks[spec.name]:
@@ -101,17 +63,16 @@ class Deployer:
                 await self._publish(spec, digest, is_save=is_save)
             return digest is not None
 
-    async def _publish(self, spec: FunctionSpec, digest: str | None = None, *, is_save: bool = False) -> dict[str, Any]:
+    async def _publish(self, spec: FunctionSpec, digest: str, *, is_save: bool) -> None:
         assert spec.alias is not None
-        if is_save:
-            body = await asyncio.to_thread(self._operations.versions.publish_saved, spec.name)
-        else:
-            body = await asyncio.to_thread(self._operations.versions.publish, function_name=spec.name)
-        version = body["Version"]
+        versions = self._operations.versions
+        publish = versions.publish_saved if is_save else versions.publish
+        version = (await asyncio.to_thread(publish, function_name=spec.name))["Version"]
         runnable = self._operations.catalogue.runnable(spec.name, version)
         reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
         if reason is not None:
             # It doesn't count as deployed, so the next start tries again.
-            raise DeploymentError(spec.name, spec.alias, version, reason)
+            raise DeploymentError(
+                f"{spec.name}: version {version} can't be initialised, so {spec.alias!r} stays where it is: {reason}"
+            )
         await asyncio.to_thread(self._operations.template.point_alias, spec, version, digest)
-        return self._operations.functions.get_configuration(function_name=spec.name, qualifier=spec.alias)

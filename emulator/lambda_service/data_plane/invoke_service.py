@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from emulator.lambda_service.control_plane.names import Place
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
@@ -164,10 +163,6 @@ class LambdaService:
     def pools(self) -> Iterable[EnvironmentPool]:
         """Return the environments of every version that has any."""
         return [running.pool for running in self._fleet.all()]
-
-    async def deploy(self, name: str, code_folder: Path) -> dict[str, Any]:
-        """See `Deployer.deploy`."""
-        return await self._deployer.deploy(name, code_folder)
 
     async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
         """See `Deployer.redeploy`."""

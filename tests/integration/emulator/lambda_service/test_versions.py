@@ -15,8 +15,7 @@ import pytest
 
 from emulator.lambda_service.data_plane.deployer import DeploymentError
 from emulator.lambda_service.data_plane.faults import ERROR, Fault
-from emulator.lambda_service.errors import ResourceNotFoundError
-from emulator.lambda_service.invocation import TooManyRequestsError
+from emulator.lambda_service.errors import ResourceNotFoundError, TooManyRequestsError
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.template.project import FunctionSpec
 from tests.integration.emulator.lambda_service.versions_rig import (
@@ -53,7 +52,9 @@ def test_a_deployment_under_load_loses_nothing_and_requests_end_where_they_began
             await until(began.exists)
             load = Load(service)
             await load.more()
-            deployed = await service.deploy(NAME, write_code(project.folder / "new", "two"))
+            write_code(project.source, "two")
+            assert await service.redeploy("Hello")
+            deployed = service.operations.functions.get_configuration(function_name=NAME, qualifier="live")
             assert (deployed["Version"], deployed["FunctionArn"].rpartition(":")[2]) == ("2", "live")
             after = service.submit(NAME, b"{}", "live")
             await load.more()
@@ -97,16 +98,18 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
         async with project.serve() as service:
             load = Load(service)
             await load.more(5)
-            bad = write_code(project.folder / "bad", "bad", broken="raise ValueError('no such model')\n")
+            write_code(project.source, "bad", broken="raise ValueError('no such model')\n")
             with pytest.raises(
                 DeploymentError, match=r"version 2 can't be initialised, so 'live' stays .*no such model"
             ):
-                await service.deploy(NAME, bad)
+                await service.redeploy("Hello")
             await load.more(5)
             assert {one["version"] for one in await load.stop()} == {"1"}
             assert service.operations.aliases.get(function_name=NAME, name="live")["FunctionVersion"] == "1"
             # The next one that works is version 3: numbers are never used twice.
-            assert (await service.deploy(NAME, write_code(project.folder / "good", "good")))["Version"] == "3"
+            write_code(project.source, "good")
+            await service.redeploy("Hello")
+            assert service.operations.aliases.get(function_name=NAME, name="live")["FunctionVersion"] == "3"
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "good"
 
     run(scenario())
@@ -123,8 +126,9 @@ def test_a_version_that_is_deleted_while_it_is_deployed_ends_the_deployment_alon
                     operations.functions.delete(function_name=NAME, qualifier="2")
 
             operations.catalogue.on_change(delete_the_second)
+            write_code(project.source, "two")
             with pytest.raises(DeploymentError, match="deleted meanwhile"):
-                await service.deploy(NAME, write_code(project.folder / "new", "two"))
+                await service.redeploy("Hello")
             assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "1"
 
     run(scenario())
@@ -208,9 +212,10 @@ def test_editing_the_source_changes_no_version_until_it_is_deployed(project: Pro
 def test_what_changed_while_the_emulator_was_off_is_deployed_by_the_start(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
-            await service.deploy(NAME, write_code(project.folder / "new", "two"))
+            new, operations = write_code(project.folder / "new", "two"), service.operations
+            operations.functions.update_code(function_name=NAME, code_folder=new, publish=True)
             weights = {"AdditionalVersionWeights": {"1": 0.0}}
-            service.operations.aliases.update(function_name=NAME, name="live", routing_config=weights)
+            operations.aliases.update(function_name=NAME, name="live", function_version="2", routing_config=weights)
         async with project.serve() as service:
             # The template says what it said, so what was done by hand stays.
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "two"
@@ -301,7 +306,8 @@ def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Proj
 
             await until(is_ready)
             assert (await answer(service.submit(NAME, b"{}", "live")))["type"] == "provisioned-concurrency"
-            await service.deploy(NAME, write_code(project.folder / "new", "two"))
+            write_code(project.source, "two")
+            await service.redeploy("Hello")
             await until(is_ready)
             both = [service.submit(NAME, b"{}", "live") for _ in range(2)]
             got = [await answer(one) for one in both]
