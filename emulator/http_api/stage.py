@@ -33,8 +33,8 @@ from emulator.http_api.responses import (
 from emulator.http_api.routes import RouteMatch, RouteTable
 from emulator.http_api.throttling import TokenBucket
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.errors import ResourceNotFoundError
-from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult, TooManyRequestsError
+from emulator.lambda_service.errors import ResourceNotFoundError, TooManyRequestsError
+from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult
 from emulator.template.http_api_spec import DEFAULT_STAGE, Authorizer, HttpRoute, HttpStage
 
 _log = logging.getLogger(__name__)

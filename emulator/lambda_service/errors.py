@@ -77,3 +77,25 @@ class PreconditionFailedError(LambdaApiError):
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
             "retrieve the latest Revision Id",
         )
+
+
+class TooManyRequestsError(LambdaApiError):
+    """A function has reached its limit of requests or of new environments.
+
+    Parameters
+    ----------
+    function : str
+        Its name.
+    limit : int
+        The limit.
+    reason : str
+        Lambda's name for it.
+    """
+
+    def __init__(self, function: str, limit: int, reason: str = "ConcurrentInvocationLimitExceeded") -> None:
+        self.function = function
+        self.limit = limit
+        super().__init__("TooManyRequestsException", 429, "Rate Exceeded.", reason=reason)
+
+    def __str__(self) -> str:
+        return f"{self.function} has reached its limit of {self.limit}: {self.reason}"

@@ -87,26 +87,6 @@ class Invocation:
     delay_s: float = 0.0
 
 
-class TooManyRequestsError(Exception):
-    """A function has reached its limit of requests or of new environments: Lambda's 429.
-
-    Parameters
-    ----------
-    function : str
-        Its name.
-    limit : int
-        The limit.
-    reason : str
-        Lambda's name for it.
-    """
-
-    def __init__(self, function: str, limit: int, reason: str = "ConcurrentInvocationLimitExceeded") -> None:
-        self.function = function
-        self.limit = limit
-        self.reason = reason
-        super().__init__(f"{function} has reached its limit of {limit}: {reason}")
-
-
 def error_payload(error_type: str, message: str) -> bytes:
     """Return an error of the platform's own."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.lambda_service.errors import LambdaApiError
-from emulator.lambda_service.invocation import TooManyRequestsError
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -31,17 +30,11 @@ def document(status: int, content: Mapping[str, Any] | None) -> ApiAnswer:
 
 def refused(error: LambdaApiError) -> ApiAnswer:
     """Return an error as the service words it."""
-    content = {"Type": error.error_type, "Message": error.message}
+    content, headers = {"Type": error.error_type, "Message": error.message}, {"X-Amzn-ErrorType": error.code}
     if error.reason is not None:
         content = {"Reason": error.reason, "Type": error.error_type, "message": error.message}
-    return ApiAnswer(error.status, _encode(content).encode(), {"X-Amzn-ErrorType": error.code})
-
-
-def throttled(error: TooManyRequestsError) -> ApiAnswer:
-    """Return the 429 of a function that has reached its concurrency."""
-    refusal = LambdaApiError("TooManyRequestsException", 429, "Rate Exceeded.", reason=error.reason)
-    answer = refused(refusal)
-    return ApiAnswer(answer.status, answer.body, {**answer.headers, "Retry-After": "1"})
+        headers["Retry-After"] = "1"
+    return ApiAnswer(error.status, _encode(content).encode(), headers)
 
 
 def not_imitated(name: str, imitated: Iterable[str]) -> LambdaApiError:

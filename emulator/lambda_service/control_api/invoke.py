@@ -50,9 +50,7 @@ class Invoker:
         Raises
         ------
         LambdaApiError
-            The request is refused.
-        TooManyRequestsError
-            The function has reached its concurrency.
+            The request is refused, or the function has reached its concurrency.
         """
         kind = _one_of(_TYPES, headers.get("X-Amz-Invocation-Type") or "RequestResponse", "invocationType")
         log_type = _one_of(_LOG_TYPES, headers.get("X-Amz-Log-Type") or "None", "logType")

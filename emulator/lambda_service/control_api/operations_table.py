@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, unquote
 
 INVOKE = "Invoke"
 UPDATE_CODE = "UpdateFunctionCode"
-UPDATE_CONFIGURATION = "UpdateFunctionConfiguration"
 # The model says 200; the service answers without a body.
 _STATUS_OVER_MODEL = {"DeleteFunction": 204}
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

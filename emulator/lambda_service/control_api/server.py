@@ -22,7 +22,6 @@ from emulator.lambda_service.control_api.invoke import Invoker
 from emulator.lambda_service.control_api.operations_table import (
     INVOKE,
     UPDATE_CODE,
-    UPDATE_CONFIGURATION,
     Operation,
     lambda_operations,
     snake_case,
@@ -32,7 +31,7 @@ from emulator.lambda_service.control_api.parameters import gather
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
-from emulator.lambda_service.invocation import MAX_EVENT_BYTES, TooManyRequestsError
+from emulator.lambda_service.invocation import MAX_EVENT_BYTES
 
 MAX_CODE_REQUEST_BYTES = 70_167_211
 # A body over its limit is read to its end, so that the client sees the answer, unless it is longer than this.
@@ -107,8 +106,6 @@ class ControlApi:
             answer = await self._answer(request, request_id)
         except LambdaApiError as error:
             answer = answers.refused(error)
-        except TooManyRequestsError as error:
-            answer = answers.throttled(error)
         except (ConnectionError, ClientError, web.RequestPayloadError):
             # The client has gone, or what it sends isn't HTTP: nobody waits for an answer.
             request.protocol.force_close()
@@ -140,15 +137,13 @@ class ControlApi:
         if operation.name == UPDATE_CODE:
             return await self._update_code(parameters)
         method = self._methods[operation.name]
-        if operation.name == UPDATE_CONFIGURATION:
-            own = ("FunctionName", "RevisionId")
-            changes = {name: value for name, value in parameters.items() if name not in own}
-            parameters = {name: parameters[name] for name in own if name in parameters} | {"changes": changes}
-        arguments = {snake_case(name): value for name, value in parameters.items()}
         accepted = inspect.signature(method).parameters
-        for name in parameters:
-            if snake_case(name) not in accepted:
-                raise _not_imitated_parameter(name, operation.name)
+        arguments = {snake_case(name): value for name, value in parameters.items() if snake_case(name) in accepted}
+        others = {name: value for name, value in parameters.items() if snake_case(name) not in accepted}
+        if "changes" in accepted:
+            arguments["changes"] = others
+        elif others:
+            raise _not_imitated_parameter(next(iter(others)), operation.name)
         # In a thread: a change waits for the disk, and requests to functions must not wait with it.
         answer: Mapping[str, Any] | None = await asyncio.to_thread(method, **arguments)
         return answer

@@ -1,38 +1,28 @@
-"""Operations on aliases: names that point to one version, or to two by weight."""
+"""Operations on aliases: names that point to one version, or to two by weight.
+
+The control API has checked names, versions and weights by AWS's service model before.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from emulator.lambda_service.control_plane.account import AliasRecord, FunctionRecord
 from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
 from emulator.lambda_service.control_plane.concurrency import check_can_be_provisioned
-from emulator.lambda_service.control_plane.names import check_alias_name, check_version_name
 from emulator.lambda_service.control_plane.pages import Body, page
-from emulator.lambda_service.errors import (
-    InvalidParameterError,
-    ResourceConflictError,
-    ResourceNotFoundError,
-    ValidationError,
-)
+from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError
 from emulator.lambda_service.function_version import LATEST
 
-_LONGEST_DESCRIPTION = 256
 
-
+@dataclass(frozen=True, slots=True)
 class AliasOperations:
-    """`CreateAlias`, `GetAlias`, `UpdateAlias`, `ListAliases`, `DeleteAlias`.
+    """`CreateAlias`, `GetAlias`, `UpdateAlias`, `ListAliases`, `DeleteAlias`."""
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        What they read and change.
-    """
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    catalogue: Catalogue
 
     def create(
         self,
@@ -44,23 +34,22 @@ class AliasOperations:
         routing_config: Mapping[str, Any] | None = None,
     ) -> Body:
         """Create an alias; `routing_config` is in AWS's names."""
-        check_alias_name(name)
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
             if name in function.aliases:
-                raise ResourceConflictError(f"Alias already exists: {self._catalogue.place.arn(function.name, name)}")
+                raise ResourceConflictError(f"Alias already exists: {self.catalogue.place.arn(function.name, name)}")
             alias = AliasRecord(
                 name=name,
                 version=function_version,
-                revision_id=self._catalogue.new_revision(),
-                description=_checked_description(description or ""),
+                revision_id=self.catalogue.new_revision(),
+                description=description or "",
                 weights=_weights(routing_config),
             )
             return self._keep_alias(function, alias)
 
     def get(self, *, function_name: str, name: str) -> Body:
         """Return an alias."""
-        function, _ = self._catalogue.find(function_name)
+        function, _ = self.catalogue.find(function_name)
         return self._describe_alias(function, self._alias(function, name))
 
     def update(
@@ -74,16 +63,16 @@ class AliasOperations:
         revision_id: str | None = None,
     ) -> Body:
         """Change an alias; None leaves a value as it is, an empty map of weights clears them."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
             alias = self._alias(function, name)
             check_revision(revision_id, alias.revision_id)
             changed = dataclasses.replace(
                 alias,
                 version=alias.version if function_version is None else function_version,
-                description=alias.description if description is None else _checked_description(description),
+                description=alias.description if description is None else description,
                 weights=alias.weights if routing_config is None else _weights(routing_config),
-                revision_id=self._catalogue.new_revision(),
+                revision_id=self.catalogue.new_revision(),
             )
             return self._keep_alias(function, changed)
 
@@ -96,9 +85,7 @@ class AliasOperations:
         max_items: int | None = None,
     ) -> Body:
         """List a function's aliases by name, or those that point to a version."""
-        function, _ = self._catalogue.find(function_name)
-        if function_version:
-            check_version_name(function_version)
+        function, _ = self.catalogue.find(function_name)
         aliases = [
             self._describe_alias(function, alias)
             for _, alias in sorted(function.aliases.items())
@@ -108,11 +95,10 @@ class AliasOperations:
 
     def delete(self, *, function_name: str, name: str) -> None:
         """Delete an alias with its settings; an unknown one counts as deleted, as on AWS."""
-        check_alias_name(name)
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
             if name in function.aliases:
-                self._catalogue.keep(function.without_qualifier(name))
+                self.catalogue.keep(function.without_qualifier(name))
 
     def check(self, function: FunctionRecord, alias: AliasRecord) -> None:
         """Raise unless an alias may point to its versions."""
@@ -120,7 +106,7 @@ class AliasOperations:
         for version in alias.versions:
             record = function.version(version)
             if record is None:
-                raise ResourceNotFoundError(f"Function not found: {self._catalogue.place.arn(function.name, version)}")
+                raise ResourceNotFoundError(f"Function not found: {self.catalogue.place.arn(function.name, version)}")
             if alias.name in function.provisioned:
                 check_can_be_provisioned(record)
                 if version in function.provisioned:
@@ -131,17 +117,17 @@ class AliasOperations:
     def _alias(self, function: FunctionRecord, name: str) -> AliasRecord:
         alias = function.aliases.get(name)
         if alias is None:
-            raise ResourceNotFoundError(f"Cannot find alias arn: {self._catalogue.place.arn(function.name, name)}")
+            raise ResourceNotFoundError(f"Cannot find alias arn: {self.catalogue.place.arn(function.name, name)}")
         return alias
 
     def _keep_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
         self.check(function, alias)
-        self._catalogue.keep(dataclasses.replace(function, aliases={**function.aliases, alias.name: alias}))
+        self.catalogue.keep(dataclasses.replace(function, aliases={**function.aliases, alias.name: alias}))
         return self._describe_alias(function, alias)
 
     def _describe_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
         body: Body = {
-            "AliasArn": self._catalogue.place.arn(function.name, alias.name),
+            "AliasArn": self.catalogue.place.arn(function.name, alias.name),
             "Name": alias.name,
             "FunctionVersion": alias.version,
             "Description": alias.description,
@@ -155,19 +141,10 @@ class AliasOperations:
 def _weights(routing_config: Mapping[str, Any] | None) -> dict[str, float]:
     """Return the further versions of a ``RoutingConfig``."""
     weights = (routing_config or {}).get("AdditionalVersionWeights") or {}
-    member = "routingConfig.additionalVersionWeights"
-    checked = {}
-    for version, weight in weights.items():
-        if version != LATEST:
-            check_version_name(version, member)
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.0 <= weight <= 1.0:
-            raise ValidationError(weight, member, "Member must have value between 0 and 1")
-        checked[version] = float(weight)
-    return checked
+    return {version: float(weight) for version, weight in weights.items()}
 
 
 def _check_weights(alias: AliasRecord) -> None:
-    check_version_name(alias.version)
     if len(alias.weights) > 1:
         raise InvalidParameterError(
             "Number of items in AdditionalVersionWeights cannot be greater than 1. "
@@ -180,11 +157,3 @@ def _check_weights(alias: AliasRecord) -> None:
             f"Invalid function version {alias.version}. Function version {alias.version} is already included in "
             "routing configuration."
         )
-
-
-def _checked_description(text: str) -> str:
-    if len(text) > _LONGEST_DESCRIPTION:
-        raise ValidationError(
-            text, "description", f"Member must have length less than or equal to {_LONGEST_DESCRIPTION}"
-        )
-    return text

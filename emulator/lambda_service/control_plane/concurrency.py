@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from emulator.lambda_service.control_plane.account import FunctionRecord, ProvisionedRecord, VersionRecord, without
 from emulator.lambda_service.control_plane.catalogue import Catalogue
 from emulator.lambda_service.control_plane.configuration import applies_snap_start
 from emulator.lambda_service.control_plane.pages import Body, page
-from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError, ValidationError
+from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 from emulator.lambda_service.function_version import LATEST
 
 
+@dataclass(frozen=True, slots=True)
 class ConcurrencyOperations:
-    """`PutFunctionConcurrency`, `PutProvisionedConcurrencyConfig` and their siblings.
+    """`PutFunctionConcurrency`, `PutProvisionedConcurrencyConfig` and their siblings."""
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        What they read and change.
-    """
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    catalogue: Catalogue
 
     def put_reserved(self, *, function_name: str, reserved_concurrent_executions: int) -> Body:
         """Reserve concurrency; 0 stops the function."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
             self.check_reservation(function, reserved_concurrent_executions)
-            self._catalogue.keep(dataclasses.replace(function, reserved=reserved_concurrent_executions))
+            self.catalogue.keep(dataclasses.replace(function, reserved=reserved_concurrent_executions))
         return {"ReservedConcurrentExecutions": reserved_concurrent_executions}
 
     def get_reserved(self, *, function_name: str) -> Body:
         """Return the reservation; an empty body if the function has no reservation."""
-        function, _ = self._catalogue.find(function_name)
+        function, _ = self.catalogue.find(function_name)
         return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
 
     def delete_reserved(self, *, function_name: str) -> None:
         """Give the reservation up."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
-            self._catalogue.keep(dataclasses.replace(function, reserved=None))
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
+            self.catalogue.keep(dataclasses.replace(function, reserved=None))
 
     def put_provisioned(self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int) -> Body:
         """Keep environments of a version or an alias initialised."""
-        with self._catalogue.lock:
+        with self.catalogue.lock:
             function, qualifier = self._find_qualified(function_name, qualifier)
             self.check_provisioning(function, qualifier, provisioned_concurrent_executions)
-            record = ProvisionedRecord(provisioned_concurrent_executions, self._catalogue.timestamp())
+            record = ProvisionedRecord(provisioned_concurrent_executions, self.catalogue.timestamp())
             provisioned = {**function.provisioned, qualifier: record}
-            self._catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
+            self.catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
             return self._describe_provisioned(function, qualifier, record)
 
     def get_provisioned(self, *, function_name: str, qualifier: str) -> Body:
@@ -67,16 +62,16 @@ class ConcurrencyOperations:
 
     def delete_provisioned(self, *, function_name: str, qualifier: str) -> None:
         """Keep no environment initialised any more."""
-        with self._catalogue.lock:
+        with self.catalogue.lock:
             function, qualifier = self._find_qualified(function_name, qualifier)
-            self._catalogue.keep(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
+            self.catalogue.keep(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
 
     def list_provisioned(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List a function's provisioned concurrency."""
-        function, _ = self._catalogue.find(function_name)
+        function, _ = self.catalogue.find(function_name)
         configs = [
             {
-                "FunctionArn": self._catalogue.place.arn(function.name, qualifier),
+                "FunctionArn": self.catalogue.place.arn(function.name, qualifier),
                 **self._describe_provisioned(function, qualifier, record),
             }
             for qualifier, record in function.provisioned.items()
@@ -85,15 +80,11 @@ class ConcurrencyOperations:
 
     def check_reservation(self, function: FunctionRecord, reserved: int) -> None:
         """Raise unless a function may have this much to itself."""
-        if reserved < 0:
-            raise ValidationError(
-                reserved, "reservedConcurrentExecutions", "Member must have value greater than or equal to 0"
-            )
-        left = self._catalogue.unreserved_concurrency() + (function.reserved or 0) - reserved
-        if left < self._catalogue.unreserved_minimum:
+        left = self.catalogue.unreserved_concurrency() + (function.reserved or 0) - reserved
+        if left < self.catalogue.unreserved_minimum:
             raise InvalidParameterError(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-                f"below its minimum value of [{self._catalogue.unreserved_minimum}]."
+                f"below its minimum value of [{self.catalogue.unreserved_minimum}]."
             )
         if sum(record.requested for record in function.provisioned.values()) > reserved:
             raise InvalidParameterError(
@@ -102,10 +93,6 @@ class ConcurrencyOperations:
 
     def check_provisioning(self, function: FunctionRecord, qualifier: str, count: int) -> None:
         """Raise unless so many environments may be kept initialised under this qualifier."""
-        if count < 1:
-            raise ValidationError(
-                count, "provisionedConcurrentExecutions", "Member must have value greater than or equal to 1"
-            )
         for version in targets(function, qualifier):
             record = function.version(version)
             if record is not None:
@@ -117,7 +104,7 @@ class ConcurrencyOperations:
                 "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for "
                 "function"
             )
-        if function.reserved is None and others + count > self._catalogue.unreserved_concurrency():
+        if function.reserved is None and others + count > self.catalogue.unreserved_concurrency():
             raise InvalidParameterError(
                 "Specified ConcurrentExecutions for function is greater than what the account has left."
             )
@@ -135,15 +122,14 @@ class ConcurrencyOperations:
             raise InvalidParameterError("Version is pointed by a Provisioned Concurrency alias")
 
     def _find_qualified(self, function_name: str, qualifier: str) -> tuple[FunctionRecord, str]:
-        function, within = self._catalogue.find(function_name, qualifier)
-        if within is None:
-            raise ValidationError(None, "qualifier", "Member must not be null")
-        self._catalogue.version(function, within)
+        function, within = self.catalogue.find(function_name, qualifier)
+        assert within is not None, "the API requires a qualifier"
+        self.catalogue.version(function, within)
         return function, within
 
     def _describe_provisioned(self, function: FunctionRecord, qualifier: str, record: ProvisionedRecord) -> Body:
-        runnable = [self._catalogue.runnable(function.name, version) for version in targets(function, qualifier)]
-        available = [self._catalogue.availability(version) for version in runnable if version is not None]
+        runnable = [self.catalogue.runnable(function.name, version) for version in targets(function, qualifier)]
+        available = [self.catalogue.availability(version) for version in runnable if version is not None]
         ready = min(sum(version.ready for version in available), record.requested)
         failure = next((version.failure for version in available if version.failure), None)
         body: Body = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +24,35 @@ _MAX_ACCOUNT_BYTES = 80_530_636_800
 _MAX_LAYERS = 5
 
 
+@dataclass(frozen=True, slots=True)
 class FunctionOperations:
-    """`GetFunction`, `UpdateFunctionCode` and what belongs to them.
+    """`GetFunction`, `UpdateFunctionCode` and what belongs to them."""
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        What they read and change.
-    versions : VersionOperations
-        For `UpdateFunctionCode`, which can publish a version.
-    """
-
-    def __init__(self, catalogue: Catalogue, versions: VersionOperations) -> None:
-        self._catalogue = catalogue
-        self._versions = versions
+    catalogue: Catalogue
+    versions: VersionOperations
+    """For `UpdateFunctionCode`, which can publish a version."""
 
     def list(
         self, *, function_version: str | None = None, marker: str | None = None, max_items: int | None = None
     ) -> Body:
         """List functions by name; with ``ALL``, each with all of its versions."""
         bodies = []
-        for _, function in sorted(self._catalogue.account.functions.items()):
+        for _, function in sorted(self.catalogue.account.functions.items()):
             if function_version == "ALL":
                 bodies += [
-                    self._catalogue.describe(function, record, record.version) for record in function.all_versions()
+                    self.catalogue.describe(function, record, record.version) for record in function.all_versions()
                 ]
             else:
-                bodies.append(self._catalogue.describe(function, function.latest, None))
+                bodies.append(self.catalogue.describe(function, function.latest, None))
         return page("Functions", bodies, marker, max_items)
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return configuration, the place of the code, and reserved concurrency."""
-        function, qualifier = self._catalogue.find(function_name, qualifier)
-        record = self._catalogue.version(function, qualifier)
-        location = self._catalogue.code.folder(record.code.digest).absolute().as_uri()
+        function, qualifier = self.catalogue.find(function_name, qualifier)
+        record = self.catalogue.version(function, qualifier)
+        location = self.catalogue.code.folder(record.code.digest).absolute().as_uri()
         body = {
-            "Configuration": self._catalogue.describe(function, record, qualifier),
+            "Configuration": self.catalogue.describe(function, record, qualifier),
             "Code": {"RepositoryType": "S3", "Location": location},
             "Tags": {},
         }
@@ -68,8 +62,8 @@ class FunctionOperations:
 
     def get_configuration(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of ``$LATEST``, a version, or an alias's main version."""
-        function, qualifier = self._catalogue.find(function_name, qualifier)
-        return self._catalogue.describe(function, self._catalogue.version(function, qualifier), qualifier)
+        function, qualifier = self.catalogue.find(function_name, qualifier)
+        return self.catalogue.describe(function, self.catalogue.version(function, qualifier), qualifier)
 
     def update_code(
         self,
@@ -97,33 +91,33 @@ class FunctionOperations:
         code_sha256, code_size
             Of the zip file, in base64 and in bytes, if the code came as one.
         """
-        function, _ = self._catalogue.find(function_name)
+        function, _ = self.catalogue.find(function_name)
         check_revision(revision_id, function.latest.revision_id)
-        with self._catalogue.updating(function.name):
-            code = store_code(self._catalogue.code, code_folder, code_sha256, code_size)
+        with self.catalogue.updating(function.name):
+            code = store_code(self.catalogue.code, code_folder, code_sha256, code_size)
             check_unzipped(code, function.latest.layers)
-            with self._catalogue.lock:
-                function, _ = self._catalogue.find(function.name)
+            with self.catalogue.lock:
+                function, _ = self.catalogue.find(function.name)
                 check_revision(revision_id, function.latest.revision_id)
                 latest = self._touched(function.latest, code=code)
                 if dry_run:
-                    return self._catalogue.describe(function, latest, None)
+                    return self.catalogue.describe(function, latest, None)
                 function = dataclasses.replace(function, latest=latest)
-                self._catalogue.keep(function)
+                self.catalogue.keep(function)
                 # Under the same lock, so that it is this code that is published.
                 return (
-                    self._versions.publish_latest(function)
+                    self.versions.publish_latest(function)
                     if publish
-                    else self._catalogue.describe(function, latest, None)
+                    else self.catalogue.describe(function, latest, None)
                 )
 
     def update_configuration(
         self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None
     ) -> Body:
         """Change ``$LATEST``'s configuration; `changes` is in AWS's names, and all else stays."""
-        with self._catalogue.lock:
-            function, _ = self._catalogue.find(function_name)
-            self._catalogue.check_not_updating(function.name)
+        with self.catalogue.lock:
+            function, _ = self.catalogue.find(function_name)
+            self.catalogue.check_not_updating(function.name)
             check_revision(revision_id, function.latest.revision_id)
             settings = changed_settings(function.latest.settings, changes)
             layers = function.latest.layers
@@ -132,15 +126,15 @@ class FunctionOperations:
                 check_layers(layers)
                 check_unzipped(function.latest.code, layers)
             latest = self._touched(function.latest, settings=settings, layers=layers)
-            self._catalogue.keep(dataclasses.replace(function, latest=latest))
-            return self._catalogue.describe(function, latest, None)
+            self.catalogue.keep(dataclasses.replace(function, latest=latest))
+            return self.catalogue.describe(function, latest, None)
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Delete a function with all that belongs to it, or one version of it."""
-        with self._catalogue.lock:
-            function, qualifier = self._catalogue.find(function_name, qualifier)
+        with self.catalogue.lock:
+            function, qualifier = self.catalogue.find(function_name, qualifier)
             if qualifier is None:
-                self._catalogue.remove(function)
+                self.catalogue.remove(function)
             elif qualifier == LATEST:
                 raise InvalidParameterError("$LATEST version cannot be deleted without deleting the function.")
             elif qualifier in function.aliases:
@@ -150,14 +144,14 @@ class FunctionOperations:
 
     def get_account_settings(self) -> Body:
         """Return AWS's limits and how much of them is used."""
-        account = self._catalogue.account
+        account = self.catalogue.account
         return {
             "AccountLimit": {
                 "TotalCodeSize": _MAX_ACCOUNT_BYTES,
                 "CodeSizeUnzipped": MAX_UNZIPPED_BYTES,
                 "CodeSizeZipped": _MAX_ZIPPED_BYTES,
-                "ConcurrentExecutions": self._catalogue.concurrency,
-                "UnreservedConcurrentExecutions": self._catalogue.unreserved_concurrency(),
+                "ConcurrentExecutions": self.catalogue.concurrency,
+                "UnreservedConcurrentExecutions": self.catalogue.unreserved_concurrency(),
             },
             "AccountUsage": {
                 "TotalCodeSize": sum(code.package_bytes for code in account.codes().values()),
@@ -166,25 +160,25 @@ class FunctionOperations:
         }
 
     def _delete_version(self, function: FunctionRecord, version: str) -> None:
-        self._catalogue.version(function, version)
+        self.catalogue.version(function, version)
         users = [alias.name for alias in function.aliases.values() if version in alias.versions]
         if users:
             raise ResourceConflictError(f"Version {version} is referenced by the alias {', '.join(users)}.")
-        self._catalogue.keep(function.without_qualifier(version))
+        self.catalogue.keep(function.without_qualifier(version))
 
     def _layer(self, arn: Any) -> Layer:
         name, _, number = str(arn).rpartition(":")
-        codes = self._catalogue.account.layers.get(name, ())
+        codes = self.catalogue.account.layers.get(name, ())
         if not number.isdigit() or not 1 <= int(number) <= len(codes):
             raise ResourceNotFoundError(f"Layer version {arn} does not exist.")
         code = codes[int(number) - 1]
-        if not self._catalogue.code.holds(code.digest, code.size_bytes):
+        if not self.catalogue.code.holds(code.digest, code.size_bytes):
             raise ResourceNotFoundError(f"Layer version {arn} is used by no version any more, and its code is gone.")
         return Layer(str(arn), code)
 
     def _touched(self, record: VersionRecord, **changes: Any) -> VersionRecord:
         return dataclasses.replace(
-            record, **changes, revision_id=self._catalogue.new_revision(), last_modified=self._catalogue.timestamp()
+            record, **changes, revision_id=self.catalogue.new_revision(), last_modified=self.catalogue.timestamp()
         )
 
 

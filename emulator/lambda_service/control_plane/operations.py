@@ -1,6 +1,7 @@
 """Lambda's control plane: the operations of its API in groups, and a table of them by AWS's name.
 
-Each operation is a method that takes AWS's parameters, in snake case, by keyword; it returns the answer's body as AWS
+Each operation is a method that takes AWS's parameters, in snake case, by keyword (those of a configuration together, as
+`changes`, in AWS's names); the control API has checked them by AWS's service model. It returns the answer's body as AWS
 shapes it and raises `LambdaApiError` for a refusal. It knows nothing of HTTP or of processes. A function may be named
 by name, partial ARN or ARN. Methods may be called from any thread; those that change something return once the change
 is on disk.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from emulator.lambda_service.control_plane.account import (
@@ -27,23 +28,15 @@ from emulator.template.project import FunctionSpec
 KEPT_SAVES = 5
 
 
+@dataclass(frozen=True, slots=True)
 class TemplateFunctions:
-    """Deploys a function as a template describes it, in steps; between them a version can be tried out.
+    """Deploys a function as a template describes it, in steps; between them a version can be tried out."""
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        The account.
-    aliases : AliasOperations
-        Checks where the template's alias leads.
-    concurrency : ConcurrencyOperations
-        Checks what the template reserves and provisions.
-    """
-
-    def __init__(self, catalogue: Catalogue, aliases: AliasOperations, concurrency: ConcurrencyOperations) -> None:
-        self._catalogue = catalogue
-        self._aliases = aliases
-        self._concurrency = concurrency
+    catalogue: Catalogue
+    aliases: AliasOperations
+    """Checks where the template's alias leads."""
+    concurrency: ConcurrencyOperations
+    """Checks what the template reserves and provisions."""
 
     def update(self, spec: FunctionSpec) -> str | None:
         """Make ``$LATEST`` and concurrency as the template has them.
@@ -57,7 +50,7 @@ class TemplateFunctions:
             None if the template's function is unchanged, else its digest. A function with an alias counts as deployed
             only once `point_alias` has been given the digest; cut off before, all is done again.
         """
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         if spec.snap_start and spec.provisioned_concurrency is not None:
             raise snap_start_is_provisioned()
         with catalogue.updating(spec.name):
@@ -75,7 +68,7 @@ class TemplateFunctions:
                 first = catalogue.account.retired.get(spec.name, 1)
                 function = before or FunctionRecord(spec.name, latest, next_version=first)
                 if spec.reserved_concurrency is not None:
-                    self._concurrency.check_reservation(function, spec.reserved_concurrency)
+                    self.concurrency.check_reservation(function, spec.reserved_concurrency)
                 latest = function.latest if function.latest.runs_as(latest) else latest
                 deployed = digest if spec.alias is None else ""
                 catalogue.keep(
@@ -96,31 +89,31 @@ class TemplateFunctions:
             As `update` returned it, if this is what the template asks for.
         """
         assert spec.alias is not None
-        with self._catalogue.lock:
-            before, _ = self._catalogue.find(spec.name)
+        with self.catalogue.lock:
+            before, _ = self.catalogue.find(spec.name)
             provisioned = without(before.provisioned, spec.alias)
             function = dataclasses.replace(before, provisioned=provisioned)
             alias = function.aliases.get(spec.alias)
             if alias is None or alias.versions != (version,):
                 description = "" if alias is None else alias.description
-                alias = AliasRecord(spec.alias, version, self._catalogue.new_revision(), description)
-                self._aliases.check(function, alias)
+                alias = AliasRecord(spec.alias, version, self.catalogue.new_revision(), description)
+                self.aliases.check(function, alias)
                 function = dataclasses.replace(function, aliases={**function.aliases, spec.alias: alias})
             if spec.provisioned_concurrency is not None:
-                self._concurrency.check_provisioning(function, spec.alias, spec.provisioned_concurrency)
-                record = ProvisionedRecord(spec.provisioned_concurrency, self._catalogue.timestamp())
+                self.concurrency.check_provisioning(function, spec.alias, spec.provisioned_concurrency)
+                record = ProvisionedRecord(spec.provisioned_concurrency, self.catalogue.timestamp())
                 function = dataclasses.replace(function, provisioned={**provisioned, spec.alias: record})
             if digest is not None:
                 function = dataclasses.replace(function, deployed=digest)
-            self._catalogue.keep(without_old_saves(function))
+            self.catalogue.keep(without_old_saves(function))
 
     def _layer_version(self, name: str, code: Code) -> Layer:
         """Return the version of a layer that has this code; it is published now if it is new."""
-        account = self._catalogue.account
+        account = self.catalogue.account
         codes = account.layers.get(name, ())
         if code not in codes:
             codes = (*codes, code)
-            self._catalogue.replace(dataclasses.replace(account, layers={**account.layers, name: codes}))
+            self.catalogue.replace(dataclasses.replace(account, layers={**account.layers, name: codes}))
         return Layer(f"{name}:{codes.index(code) + 1}", code)
 
 

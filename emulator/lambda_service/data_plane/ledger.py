@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulator.lambda_service.invocation import TooManyRequestsError
+from emulator.lambda_service.errors import TooManyRequestsError
 
 ACCOUNT_LIMIT = 1000
 NEW_ENVIRONMENTS = 1000

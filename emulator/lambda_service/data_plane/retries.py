@@ -10,8 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from emulator.lambda_service.errors import LambdaApiError
-from emulator.lambda_service.invocation import InvocationResult, TooManyRequestsError
+from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError
+from emulator.lambda_service.invocation import InvocationResult
 from emulator.supervision import BackgroundTasks
 
 MAX_QUEUED_BYTES = 256 * 1024 * 1024
@@ -115,13 +115,11 @@ class AsyncInvocations:
 
         Raises
         ------
-        LambdaApiError
+        TooManyRequestsError
             The queue is full.
         """
         if self._queued_bytes + len(event.payload) > MAX_QUEUED_BYTES:
-            raise LambdaApiError(
-                "TooManyRequestsException", 429, "Rate Exceeded.", reason="FunctionInvocationRateLimitExceeded"
-            )
+            raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
         self._queued_bytes += len(event.payload)
         self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 

@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import ClientSession, web
 
 from emulator.http_api.gateway import Gateway
-from emulator.lambda_service.invocation import InvocationResult, TooManyRequestsError
+from emulator.lambda_service.errors import TooManyRequestsError
+from emulator.lambda_service.invocation import InvocationResult
 from emulator.template.http_api_spec import HttpApi, HttpRoute, HttpStage, Throttle
 
 

@@ -17,6 +17,7 @@ from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.errors import LambdaApiError
 
 FUNCTION = "/2015-03-31/functions/f"
+EVENTS = "/2019-09-25/functions/f/event-invoke-config"
 PROVISIONED = "/2019-09-30/functions/f/provisioned-concurrency"
 
 
@@ -133,6 +134,46 @@ def test_configurations_outside_the_models_limits_are_refused(changes: dict[str,
     with pytest.raises(LambdaApiError) as refused:
         parameters("PUT", f"{FUNCTION}/configuration", changes)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"Name": "12"}, "ValidationException"),
+        ({"Name": "a b"}, "ValidationException"),
+        ({"Name": "x" * 129}, "ValidationException"),
+        ({"FunctionVersion": "live"}, "ValidationException"),
+        ({"RoutingConfig": {"AdditionalVersionWeights": {"2": 1.01}}}, "ValidationException"),
+        ({"RoutingConfig": {"AdditionalVersionWeights": {"2": -0.1}}}, "ValidationException"),
+        ({"RoutingConfig": {"AdditionalVersionWeights": {"2": True}}}, "SerializationException"),
+        ({"RoutingConfig": {"AdditionalVersionWeights": {"live": 0.1}}}, "ValidationException"),
+        ({"RoutingConfig": {"AdditionalVersionWeights": {"$LATEST": 0.1}}}, "ValidationException"),
+    ],
+)
+@pytest.mark.fidelity("aliases-names-weights-most-further")
+def test_aliases_outside_the_models_limits_are_refused(changes: dict[str, object], code: str) -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("POST", f"{FUNCTION}/aliases", {"Name": "live", "FunctionVersion": "1", **changes})
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "query"),
+    [
+        ("/2017-10-31/functions/f/concurrency", {"ReservedConcurrentExecutions": -1}, {}),
+        (PROVISIONED, {"ProvisionedConcurrentExecutions": 0}, {"Qualifier": "1"}),
+        (PROVISIONED, {"ProvisionedConcurrentExecutions": 1}, {}),
+        (PROVISIONED, {"ProvisionedConcurrentExecutions": 1}, {"Qualifier": "li ve"}),
+        (EVENTS, {"MaximumRetryAttempts": 3}, {}),
+        (EVENTS, {"MaximumEventAgeInSeconds": 59}, {}),
+    ],
+)
+def test_concurrency_and_retries_outside_the_models_limits_are_refused(
+    path: str, body: dict[str, object], query: dict[str, str]
+) -> None:
+    with pytest.raises(LambdaApiError) as refused:
+        parameters("PUT", path, body, **query)
+    assert refused.value.code == "ValidationException"
 
 
 def test_all_that_is_wrong_is_said_at_once_and_secrets_are_masked() -> None:

