@@ -53,6 +53,37 @@ class InvocationResult:
     api_error: ApiError | None = None
 
 
+class InitFailure(NamedTuple):
+    """Why a process did not become ready.
+
+    Parameters
+    ----------
+    payload : bytes
+        The error that the caller gets.
+    status : str
+        ``error`` or ``timeout``.
+    error_type : str or None
+        For the log, where it differs from the payload's.
+    api_error : ApiError or None
+        The error of Invoke itself, if it fails.
+    is_final : bool
+        Whether Lambda does not try again inside the invocation.
+    """
+
+    payload: bytes
+    status: str = "error"
+    error_type: str | None = None
+    api_error: ApiError | None = None
+    is_final: bool = False
+
+    @property
+    def logged_type(self) -> str | None:
+        """The type of error that the log names; a timeout has none."""
+        if self.status == "timeout":
+            return None
+        return self.error_type or error_type(self.payload)
+
+
 @dataclass(slots=True, eq=False)
 class Invocation:
     """A call on its way.
@@ -149,3 +180,4 @@ _SIGNAL_WORDS = {
     2: "interrupt", 4: "illegal instruction", 6: "aborted", 7: "bus error", 8: "floating point exception",
     9: "killed", 11: "segmentation fault", 15: "terminated",
 }  # fmt: skip
+STOPPED = InitFailure(error_payload("Runtime.ExitError", "stopped"), is_final=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import time
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ class Invoker:
 
     def __init__(self, service: LambdaService, waits: RetryWaits) -> None:
         self._service = service
-        self._events = AsyncInvocations(self._attempt, self._policy, waits, clock=time.monotonic)
+        self._events = AsyncInvocations(waits, clock=time.monotonic)
 
     async def close(self) -> None:
         """Give up the asynchronous invocations that have not succeeded yet."""
@@ -54,42 +55,35 @@ class Invoker:
         """
         kind = _one_of(_TYPES, headers.get("X-Amz-Invocation-Type") or "RequestResponse", "invocationType")
         log_type = _one_of(_LOG_TYPES, headers.get("X-Amz-Log-Type") or "None", "logType")
-        event = QueuedEvent(
-            function=parameters["FunctionName"],
-            qualifier=parameters.get("Qualifier"),
-            payload=_checked(payload, MAX_ASYNC_EVENT_BYTES if kind == "Event" else MAX_EVENT_BYTES),
-            request_id=request_id,
-            trace_id=headers.get("X-Amzn-Trace-Id", ""),
+        function, qualifier = parameters["FunctionName"], parameters.get("Qualifier")
+        payload = _checked(payload, MAX_ASYNC_EVENT_BYTES if kind == "Event" else MAX_EVENT_BYTES)
+        run = functools.partial(
+            self._service.submit,
+            function,
+            payload,
+            qualifier,
+            headers.get("X-Amzn-Trace-Id", ""),
             client_context=_client_context(headers.get("X-Amz-Client-Context")),
+            request_id=request_id,
         )
         # An unknown or unready function, version or alias is refused at once, for an event, too.
-        self._service.operations.catalogue.check_created(event.function, event.qualifier)
-        if kind != "RequestResponse":
-            if kind == "DryRun":
-                return ApiAnswer(204)
-            self._events.accept(event)
+        self._service.operations.catalogue.check_created(function, qualifier)
+        if kind == "DryRun":
+            return ApiAnswer(204)
+        if kind == "Event":
+            # An alias is resolved at each attempt.
+            policy = functools.partial(self._policy, function, qualifier)
+            self._events.accept(QueuedEvent(function, request_id, len(payload), run, policy))
             return ApiAnswer(202)
-        result = await self._attempt(event, want_log_tail=log_type == "Tail")
-        return _answer(result)
+        return _answer(await run(want_log_tail=log_type == "Tail"))
 
-    async def _attempt(self, event: QueuedEvent, *, want_log_tail: bool = False) -> InvocationResult:
-        return await self._service.submit(
-            event.function,
-            event.payload,
-            event.qualifier,
-            event.trace_id,
-            client_context=event.client_context,
-            want_log_tail=want_log_tail,
-            request_id=event.request_id,
-        )
-
-    def _policy(self, event: QueuedEvent) -> EventPolicy:
+    def _policy(self, function: str, qualifier: str | None) -> EventPolicy:
+        default = EventPolicy()
         try:
-            config = self._service.operations.event_invoke.get(function_name=event.function, qualifier=event.qualifier)
+            config = self._service.operations.event_invoke.get(function_name=function, qualifier=qualifier)
         except LambdaApiError:
             # It has no configuration, and Lambda's defaults hold.
-            return EventPolicy()
-        default = EventPolicy()
+            return default
         return EventPolicy(
             config.get("MaximumRetryAttempts", default.max_retries),
             config.get("MaximumEventAgeInSeconds", default.max_age_s),

@@ -22,9 +22,10 @@ from emulator.lambda_service.control_api.invoke import Invoker
 from emulator.lambda_service.control_api.operations_table import (
     INVOKE,
     UPDATE_CODE,
-    Operation,
-    lambda_operations,
+    find_operation,
+    operations_by_form,
     snake_case,
+    status,
 )
 from emulator.lambda_service.control_api.packages import CodeBucket, receive
 from emulator.lambda_service.control_api.parameters import gather
@@ -76,7 +77,7 @@ class ControlApi:
         self._invoker = Invoker(service, waits or RetryWaits())
         self._admin = admin
         self._bucket = CodeBucket(s3_endpoint)
-        self._table = lambda_operations()
+        operations_by_form()  # Read now, so that the first request need not wait for it.
         self._server = HttpServer(self._respond, shutdown_s=0.1, keepalive_timeout=75)
 
     async def start(self, host: str, port: int) -> int:
@@ -119,7 +120,7 @@ class ControlApi:
     async def _answer(self, request: web.BaseRequest, request_id: str) -> ApiAnswer:
         path, _, query_string = request.raw_path.partition("?")
         query = dict(parse_qsl(query_string, keep_blank_values=True))
-        match = self._table.find(request.method, path, query)
+        match = find_operation(request.method, path, query)
         if match is None:
             raise answers.no_such_path(request.method, path)
         operation, in_path = match
@@ -131,9 +132,9 @@ class ControlApi:
             parameters = gather(operation.input_shape, in_path, query, b"")
             return await self._invoker.invoke(parameters, request.headers, body, request_id)
         parameters = gather(operation.input_shape, in_path, query, body)
-        return answers.document(operation.status, await self._run(operation, parameters))
+        return answers.document(status(operation), await self._run(operation, parameters))
 
-    async def _run(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    async def _run(self, operation: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if operation.name == UPDATE_CODE:
             return await self._update_code(parameters)
         method = self._methods[operation.name]

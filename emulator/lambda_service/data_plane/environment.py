@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from emulator.lambda_service import invocation
-from emulator.lambda_service.data_plane.initialisation import OUT_OF_MEMORY, STOPPED, InitFailure, ProcessSlot
+from emulator.lambda_service.data_plane.initialisation import OUT_OF_MEMORY, ProcessSlot
 from emulator.lambda_service.function_version import FunctionVersion
-from emulator.lambda_service.invocation import UNHANDLED, ApiError, Invocation, InvocationResult
+from emulator.lambda_service.invocation import STOPPED, UNHANDLED, ApiError, InitFailure, Invocation, InvocationResult
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
 from emulator.lambda_service.sandbox.platform_log import PlatformLog

@@ -11,9 +11,12 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
 
 from emulator.lambda_service.invocation import UNHANDLED, InvocationResult, error_payload
 from emulator.supervision import BackgroundTasks
@@ -39,35 +42,66 @@ class FaultError(ValueError):
     """A fault's description is wrong; the message says what to write."""
 
 
-@dataclass(frozen=True, slots=True)
+def _seconds(duration: str) -> int:
+    match = _DURATION.fullmatch(duration)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _checked_duration(duration: str) -> str:
+    if not 0 < _seconds(duration) <= _LONGEST_S:
+        raise ValueError("must be a time of ISO 8601 up to PT12H, such as PT5M or PT1M30S")
+    return duration
+
+
+def _checked_media_type(text: str) -> str:
+    if not text.isprintable() or "/" not in text:
+        raise ValueError("must be a media type, such as application/json")
+    return text
+
+
+def _from_text(value: object) -> object:
+    """Return the number or truth that a text means; in FIS's templates every parameter is a text."""
+    if not isinstance(value, str):
+        return value
+    return int(value) if re.fullmatch("[0-9]{1,9}", value) else {"true": True, "false": False}.get(value.lower(), value)
+
+
+_Number = Annotated[int, Strict(), BeforeValidator(_from_text)]
+_Truth = Annotated[bool, Strict(), BeforeValidator(_from_text)]
+_Duration = Annotated[str, Strict(), AfterValidator(_checked_duration)]
+_MediaType = Annotated[str, Strict(), AfterValidator(_checked_media_type)]
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(alias_generator=to_camel, populate_by_name=True))
 class Fault:
-    """One action.
+    """One action, with FIS's parameters.
 
     Parameters
     ----------
     action_id : str
         `ADD_DELAY`, `ERROR` or `HTTP_RESPONSE`.
-    percentage : int
+    invocation_percentage : int
         Of the invocations, 1 to 100.
-    delay_ms : int
+    startup_delay_milliseconds : int
         How much later the function begins.
     prevent_execution : bool
         Whether the function runs at all.
     status_code : int
         Of the HTTP answer.
-    content_type : str
+    content_type_header : str
         Of the HTTP answer.
     duration : str or None
         How long it lasts, in ISO 8601; None is until it is taken back.
     """
 
     action_id: str
-    percentage: int = 100
-    delay_ms: int = 1000
-    prevent_execution: bool = False
-    status_code: int = 500
-    content_type: str = "application/json"
-    duration: str | None = None
+    invocation_percentage: Annotated[_Number, Field(ge=1, le=100)] = 100
+    startup_delay_milliseconds: Annotated[_Number, Field(ge=0, le=_MAX_DELAY_MS)] = 1000
+    prevent_execution: _Truth = False
+    status_code: Annotated[_Number, Field(ge=0, le=999)] = 500
+    content_type_header: _MediaType = "application/json"
+    duration: _Duration | None = None
 
     @property
     def duration_s(self) -> float:
@@ -79,25 +113,20 @@ class Fault:
         """The caller's answer in place of the function's."""
         if self.action_id == ERROR:
             return error_payload("Runtime.InjectedFault", f"{ERROR}: this invocation fails on purpose")
-        headers = {"Content-Type": self.content_type}
+        headers = {"Content-Type": self.content_type_header}
         return json.dumps({"statusCode": self.status_code, "headers": headers, "body": ""}).encode()
 
     def describe(self) -> dict[str, Any]:
-        """Return it as `read_fault` takes it."""
-        parameters: dict[str, Any] = {
-            "invocationPercentage": self.percentage,
-            "startupDelayMilliseconds": self.delay_ms,
-            "preventExecution": self.prevent_execution,
-            "statusCode": self.status_code,
-            "contentTypeHeader": self.content_type,
-        }
-        if self.duration is not None:
-            parameters["duration"] = self.duration
+        """Return it as `read_faults` takes it."""
+        parameters = _FAULT.dump_python(self, by_alias=True, exclude_none=True)
         allowed = _ALLOWED[self.action_id]
         return {
             "actionId": self.action_id,
             "parameters": {name: value for name, value in parameters.items() if name in allowed},
         }
+
+
+_FAULT = TypeAdapter(Fault)
 
 
 class FaultInjector:
@@ -171,8 +200,8 @@ class FaultInjector:
         faults: dict[str, Fault] = {}
         for target in (EVERY_FUNCTION, name, f"{name}:{version}"):
             faults |= self._faults.get(target, {})
-        hit = {action: fault for action, fault in faults.items() if self._draw() * 100 < fault.percentage}
-        delay_s = hit[ADD_DELAY].delay_ms / 1000 if ADD_DELAY in hit else 0.0
+        hit = {action: fault for action, fault in faults.items() if self._draw() * 100 < fault.invocation_percentage}
+        delay_s = hit[ADD_DELAY].startup_delay_milliseconds / 1000 if ADD_DELAY in hit else 0.0
         replacing = hit.get(ERROR) or hit.get(HTTP_RESPONSE)
         if replacing is None:
             return run(delay_s)
@@ -202,82 +231,42 @@ async def _replace(
     return InvocationResult(replacing.payload, UNHANDLED if replacing.action_id == ERROR else None, version)
 
 
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+    function: Annotated[str, Strict(), Field(min_length=1)] = EVERY_FUNCTION
+    action_id: Literal["aws:lambda:invocation-add-delay", "aws:lambda:invocation-error",
+                       "aws:lambda:invocation-http-integration-response"]  # fmt: skip
+    parameters: dict[str, Any] = {}
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    faults: list[_Entry]
+
+
 def read_faults(document: object) -> list[tuple[str, Fault]]:
     """Return functions and faults of ``{"faults": [{"function": …, "actionId": …, "parameters": …}]}``.
+
+    Numbers and booleans may be strings, as in FIS.
 
     Raises
     ------
     FaultError
         The document is something else; the message names the place.
     """
-    if not isinstance(document, dict) or not isinstance(document.get("faults"), list) or len(document) != 1:
-        raise FaultError('must be {"faults": [...]}, each fault with function, actionId and parameters')
-    return [_read_entry(f"/faults/{number}", entry) for number, entry in enumerate(document["faults"])]
-
-
-def _read_entry(place: str, entry: object) -> tuple[str, Fault]:
-    if not isinstance(entry, dict) or entry.keys() - {"function", "actionId", "parameters"}:
-        raise FaultError(f"{place}: must be an object of function, actionId and parameters")
-    function = entry.get("function", EVERY_FUNCTION)
-    if not isinstance(function, str) or not function:
-        raise FaultError(f'{place}/function: must be a function\'s name, name:version, or "{EVERY_FUNCTION}" for each')
-    return function, read_fault(entry.get("actionId"), entry.get("parameters", {}), place)
-
-
-def read_fault(action_id: object, parameters: object, place: str = "") -> Fault:
-    """Return the fault that FIS's names describe; numbers and booleans may be strings, as in FIS.
-
-    Raises
-    ------
-    FaultError
-        An unknown action or parameter, or a value out of its range.
-    """
-    if not isinstance(action_id, str) or action_id not in _ALLOWED:
-        raise FaultError(f"{place}/actionId: must be one of {', '.join(_ALLOWED)}")
-    allowed = _ALLOWED[action_id]
-    if not isinstance(parameters, dict) or parameters.keys() - allowed:
-        raise FaultError(f"{place}/parameters: must be an object of {', '.join(sorted(allowed))}, all optional")
-    at = f"{place}/parameters"
-    content_type = parameters.get("contentTypeHeader", "application/json")
-    if not isinstance(content_type, str) or not content_type.isprintable() or "/" not in content_type:
-        raise FaultError(f"{at}/contentTypeHeader: must be a media type, such as application/json")
-    return Fault(
-        action_id,
-        percentage=_whole_number(at, parameters, "invocationPercentage", 100, 1, 100),
-        delay_ms=_whole_number(at, parameters, "startupDelayMilliseconds", 1000, 0, _MAX_DELAY_MS),
-        prevent_execution=_truth(at, parameters, "preventExecution"),
-        status_code=_whole_number(at, parameters, "statusCode", 500, 0, 999),
-        content_type=content_type,
-        duration=_duration(at, parameters),
-    )
-
-
-def _whole_number(at: str, parameters: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
-    value = parameters.get(name, default)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise FaultError(f"{at}/{name}: must be a whole number from {least} to {most}")
-    return value
-
-
-def _duration(at: str, parameters: Mapping[str, Any]) -> str | None:
-    value = parameters.get("duration")
-    if value is not None and not (isinstance(value, str) and 0 < _seconds(value) <= _LONGEST_S):
-        raise FaultError(f"{at}/duration: must be a time of ISO 8601 up to PT12H, such as PT5M or PT1M30S")
-    return value
-
-
-def _seconds(duration: str) -> int:
-    match = _DURATION.fullmatch(duration)
-    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _truth(at: str, parameters: Mapping[str, Any], name: str) -> bool:
-    value = parameters.get(name, False)
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
-        value = value.lower() == "true"
-    if not isinstance(value, bool):
-        raise FaultError(f"{at}/{name}: must be true or false")
-    return value
+    place = ""
+    try:
+        faults = []
+        for number, entry in enumerate(_Document.model_validate(document).faults):
+            place = f"/faults/{number}/parameters"
+            allowed = _ALLOWED[entry.action_id]
+            if entry.parameters.keys() - allowed:
+                raise FaultError(f"{place}: must be an object of {', '.join(sorted(allowed))}, all optional")
+            fault = _FAULT.validate_python({"actionId": entry.action_id, **entry.parameters})
+            faults.append((entry.function, fault))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise FaultError("/".join([place, *map(str, first["loc"])]) + f": {first['msg']}") from error
+    return faults

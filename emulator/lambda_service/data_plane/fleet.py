@@ -77,7 +77,7 @@ class Fleet:
 
     async def prepare(self, function: FunctionVersion) -> str | None:
         """Get a version ready to answer; return None, or why it can't answer."""
-        return await self._judge(function, self.get(function).prepare())
+        return await self._judge(function, self.get(function).prepare)
 
     def reap(self, idle_for_s: float) -> None:
         """Stop the environments that have been idle for so long."""
@@ -96,12 +96,12 @@ class Fleet:
         def give_up(error: BaseException) -> None:
             self._catalogue.set_readiness(function, Readiness("Failed", repr(error), "InternalError"))
 
-        work = self._judge(function, self.get(function).prepare_snapshot())
+        work = self._judge(function, self.get(function).prepare_snapshot)
         self.tasks.start(work, f"initialise {function.spec.name}:{function.version}", give_up)
 
-    async def _judge(self, function: FunctionVersion, attempt: Awaitable[bytes | None]) -> str | None:
+    async def _judge(self, function: FunctionVersion, attempt: Callable[[], Awaitable[bytes | None]]) -> str | None:
         """Note whether initialising a version succeeded; return None, or why it failed."""
-        payload = await attempt
+        payload = await attempt()
         reason = None if payload is None else error_words(payload)
         readiness = Readiness() if reason is None else Readiness("Failed", reason, "FunctionError")
         self._catalogue.set_readiness(function, readiness)

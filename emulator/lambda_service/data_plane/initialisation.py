@@ -9,10 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from emulator.lambda_service import invocation
-from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, ApiError
+from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, STOPPED, InitFailure
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
@@ -23,40 +23,6 @@ from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders, 
 
 PROVISIONED = "provisioned-concurrency"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
-
-
-class InitFailure(NamedTuple):
-    """Why a process did not become ready.
-
-    Parameters
-    ----------
-    payload : bytes
-        The error that the caller gets.
-    status : str
-        ``error`` or ``timeout``.
-    error_type : str or None
-        For the log, where it differs from the payload's.
-    api_error : ApiError or None
-        The error of Invoke itself, if it fails.
-    is_final : bool
-        Whether Lambda does not try again inside the invocation.
-    """
-
-    payload: bytes
-    status: str = "error"
-    error_type: str | None = None
-    api_error: ApiError | None = None
-    is_final: bool = False
-
-    @property
-    def logged_type(self) -> str | None:
-        """The type of error that the log names; a timeout has none."""
-        if self.status == "timeout":
-            return None
-        return self.error_type or invocation.error_type(self.payload)
-
-
-STOPPED = InitFailure(invocation.error_payload("Runtime.ExitError", "stopped"), is_final=True)
 
 
 class ProcessEvents(RuntimeEvents, Protocol):
@@ -214,7 +180,7 @@ class ProcessSlot:
             process = await self._launcher.launch(variables)
         except SnapshotInitError as error:
             self._outcome = None
-            return InitFailure(error.payload, error.status, is_final=True)
+            return error.failure
         except OSError as error:
             self._outcome = None
             return _start_failed(f"the process can't be started: {error}")

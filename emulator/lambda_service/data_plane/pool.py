@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from emulator.lambda_service import invocation
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment, State
 from emulator.lambda_service.data_plane.ledger import BurstRate
-from emulator.lambda_service.invocation import UNHANDLED, ApiError, Invocation, InvocationResult
+from emulator.lambda_service.invocation import STOPPED, UNHANDLED, ApiError, Invocation, InvocationResult
 from emulator.supervision import BackgroundTasks
 
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
-_STOPPED = invocation.error_payload("Runtime.ExitError", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class EnvironmentPool:
     async def prepare(self) -> bytes | None:
         """Get an environment ready before the first request; return None, or Lambda's error if that fails."""
         if self._draining or self._closed:
-            return _STOPPED
+            return STOPPED.payload
         if self._idle:
             return None
         prepared: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
@@ -169,7 +168,7 @@ class EnvironmentPool:
         self._stop([*self._idle, *self._reset])
         if not self._waiting:
             self._stop(list(self._starting))
-        self._tell_prepared(_STOPPED)
+        self._tell_prepared(STOPPED.payload)
         await asyncio.gather(*(environment.wait_stopped() for environment in environments))
         await self._tasks.wait()
 
@@ -179,8 +178,8 @@ class EnvironmentPool:
         self._end_provisioning()
         self._stop(list(self._environments))
         while self._waiting:
-            self._fail(self._waiting.popleft(), _STOPPED, None)
-        self._tell_prepared(_STOPPED)
+            self._fail(self._waiting.popleft(), STOPPED.payload, None)
+        self._tell_prepared(STOPPED.payload)
         await self._tasks.wait()
 
     def status(self) -> PoolStatus:

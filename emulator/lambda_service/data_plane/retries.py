@@ -54,26 +54,21 @@ class QueuedEvent:
 
     Parameters
     ----------
-    function : str
-        As the caller named it.
-    qualifier : str or None
-        Version or alias; an alias is resolved at each attempt.
-    payload : bytes
-        JSON.
-    request_id : str
-        The same for every attempt.
-    trace_id : str
-        The X-Ray header.
-    client_context : str or None
-        JSON.
+    function, request_id : str
+        For the log.
+    size_bytes : int
+        What it takes of the queue.
+    run : callable
+        Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
+    policy : callable
+        The event's policy at that time.
     """
 
     function: str
-    qualifier: str | None
-    payload: bytes
     request_id: str
-    trace_id: str = ""
-    client_context: str | None = None
+    size_bytes: int
+    run: Callable[[], Awaitable[InvocationResult]]
+    policy: Callable[[], EventPolicy]
 
 
 class AsyncInvocations:
@@ -81,10 +76,6 @@ class AsyncInvocations:
 
     Parameters
     ----------
-    run : callable
-        Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
-    policy : callable
-        The event's policy at that time.
     waits : RetryWaits
         Between attempts.
     clock : callable
@@ -95,15 +86,11 @@ class AsyncInvocations:
 
     def __init__(
         self,
-        run: Callable[[QueuedEvent], Awaitable[InvocationResult]],
-        policy: Callable[[QueuedEvent], EventPolicy],
         waits: RetryWaits,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._run = run
-        self._policy = policy
         self._waits = waits
         self._clock = clock
         self._sleep = sleep
@@ -118,9 +105,9 @@ class AsyncInvocations:
         TooManyRequestsError
             The queue is full.
         """
-        if self._queued_bytes + len(event.payload) > MAX_QUEUED_BYTES:
+        if self._queued_bytes + event.size_bytes > MAX_QUEUED_BYTES:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
-        self._queued_bytes += len(event.payload)
+        self._queued_bytes += event.size_bytes
         self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
     async def close(self) -> None:
@@ -135,7 +122,7 @@ class AsyncInvocations:
         except LambdaApiError as error:
             reason = error.message
         finally:
-            self._queued_bytes -= len(event.payload)
+            self._queued_bytes -= event.size_bytes
         if reason is not None:
             _log.warning("%s: event %s was dropped: %s", event.function, event.request_id, reason)
 
@@ -145,7 +132,7 @@ class AsyncInvocations:
         failed = throttled = 0
         while True:
             try:
-                result = await self._run(event)
+                result = await event.run()
             except TooManyRequestsError as error:
                 if error.limit == 0:
                     # Fidelity: a function without any concurrency loses its events.
@@ -156,10 +143,10 @@ class AsyncInvocations:
                 if result.function_error is None:
                     return None
                 failed += 1
-                if failed > self._policy(event).max_retries:
+                if failed > event.policy().max_retries:
                     return f"it failed {failed} times"
                 wait_s = self._waits.after_error_s[failed - 1]
-            max_age_s = self._policy(event).max_age_s
+            max_age_s = event.policy().max_age_s
             if self._clock() - accepted_at + wait_s > max_age_s:
                 return f"at its next attempt it would be older than {max_age_s:.0f} seconds"
             await self._sleep(wait_s)

@@ -7,7 +7,6 @@ on request (the new process's pipes come as descriptors), and reports each fork'
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import os
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator.lambda_service import invocation
+from emulator.lambda_service.invocation import InitFailure
 from emulator.lambda_service.sandbox.forked_process import ForkedProcess
 from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
 from emulator.lambda_service.sandbox.process_tree import collect, kill_group
@@ -28,21 +28,11 @@ from emulator.lambda_service.sandbox.processes import (
 
 
 class SnapshotInitError(Exception):
-    """The function can't be initialised.
+    """The function can't be initialised."""
 
-    Parameters
-    ----------
-    payload : bytes
-        The caller's error.
-    status : str
-        ``error`` or ``timeout``.
-    """
-
-    def __init__(self, payload: bytes, status: str = "error") -> None:
-        self.payload = payload
-        self.status = status
-        self.error_type = None if status == "timeout" else invocation.error_type(payload)
-        super().__init__(payload.decode(errors="replace"))
+    def __init__(self, failure: InitFailure) -> None:
+        self.failure = failure._replace(is_final=True)
+        super().__init__(failure.payload.decode(errors="replace"))
 
 
 class UnforkableError(Exception):
@@ -105,13 +95,13 @@ class SnapshotProcess:
                 answer = await self._answer
         except TimeoutError:
             self.kill()
-            raise SnapshotInitError(invocation.timed_out("", limit_s), "timeout") from None
+            raise SnapshotInitError(InitFailure(invocation.timed_out("", limit_s), "timeout")) from None
         except SnapshotGoneError:
             status = self._process.ended.result() if self._process.ended.done() else None
-            raise SnapshotInitError(invocation.exited("", status)) from None
+            raise SnapshotInitError(InitFailure(invocation.exited("", status))) from None
         if "error" in answer:
             self._process.output.drain()
-            raise SnapshotInitError(json.dumps(answer["error"]).encode())
+            raise SnapshotInitError(InitFailure(json.dumps(answer["error"]).encode()))
         if "threads" in answer:
             raise UnforkableError(answer["threads"])
 
@@ -130,29 +120,18 @@ class SnapshotProcess:
                 raise SnapshotGoneError
             life_read, life_write = os.pipe()
             output = LogPipe(self._sink)
-            self._newborn = ForkedProcess(output, life_write)
+            newborn = self._newborn = ForkedProcess(output, life_write)
             self._answer = self._loop.create_future()
             message = json.dumps({"environment": dict(environment)}).encode()
             try:
-                socket.send_fds(self._control, [message], [life_read, output.write_fd])
-            except OSError as error:
-                self._newborn.kill()
-                output.finish()
-                raise SnapshotGoneError from error
-            finally:
-                os.close(life_read)
-                output.close_write_end()
-            newborn = self._newborn
-            try:
+                self._send(message, [life_read, output.write_fd])
                 answer = await self._answer
-            except SnapshotGoneError:
+                if "threads" in answer:
+                    raise UnforkableError(answer["threads"])
+            except (SnapshotGoneError, UnforkableError):
                 newborn.kill()
                 output.finish()
                 raise
-            if "threads" in answer:
-                newborn.kill()
-                output.finish()
-                raise UnforkableError(answer["threads"])
             return newborn
 
     def kill(self) -> None:
@@ -163,19 +142,31 @@ class SnapshotProcess:
         """Wait until the process is gone."""
         await asyncio.shield(self._process.ended)
 
-    def _read(self) -> None:
+    def _send(self, message: bytes, descriptors: list[int]) -> None:
+        """Send a request with the descriptors that it hands over, and close them here."""
         try:
-            data = self._control.recv(65_536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._loop.remove_reader(self._control.fileno())
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(json.loads(line))
+            socket.send_fds(self._control, [message], descriptors)
+        except OSError as error:
+            raise SnapshotGoneError from error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _read(self) -> None:
+        """Take the messages that have arrived."""
+        while True:
+            try:
+                data = self._control.recv(65_536)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(self._control.fileno())
+                return
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                self._take(json.loads(line))
 
     def _take(self, message: dict[str, Any]) -> None:
         if "ended" in message:
@@ -191,7 +182,8 @@ class SnapshotProcess:
             self._answer.set_result(message)
 
     def _template_ended(self, _: asyncio.Future[int | None]) -> None:
-        self._read_the_rest()
+        self._read()
+        self._loop.remove_reader(self._control.fileno())
         self._control.close()
         if not self._answer.done():
             self._answer.set_exception(SnapshotGoneError())
@@ -204,15 +196,6 @@ class SnapshotProcess:
                 fork.kill()
                 fork.set_ended(None)
         self._forks.clear()
-
-    def _read_the_rest(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while data := self._control.recv(65_536):
-                *lines, self._rest = (self._rest + data).split(b"\n")
-                for line in lines:
-                    self._take(json.loads(line))
-        with contextlib.suppress(OSError, ValueError):
-            self._loop.remove_reader(self._control.fileno())
 
 
 def _set_collected(pid: int, fork: ForkedProcess) -> None:

@@ -13,7 +13,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from emulator.lambda_service import invocation
+from emulator.lambda_service.invocation import STOPPED
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher, ProcessPlan
@@ -28,7 +28,6 @@ from emulator.lambda_service.sandbox.snapshot_process import (
 SNAPSHOT_INIT_LIMIT_S = 130.0
 SNAP_START = "snap-start"
 _ATTEMPTS = 2
-_STOPPED = invocation.error_payload("Runtime.ExitError", "stopped")
 
 
 class SnapshotLauncher:
@@ -75,7 +74,7 @@ class SnapshotLauncher:
             try:
                 await self._ready_template()
             except SnapshotInitError as error:
-                return error.payload
+                return error.failure.payload
         return None
 
     async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
@@ -96,7 +95,7 @@ class SnapshotLauncher:
             except UnforkableError as error:
                 self._fall_back(error)
         if self._is_closed:
-            raise SnapshotInitError(_STOPPED)
+            raise SnapshotInitError(STOPPED)
         return await self._fallback.launch(environment)
 
     def refuse(self) -> None:
@@ -115,7 +114,7 @@ class SnapshotLauncher:
     async def _ready_template(self) -> SnapshotProcess:
         async with self._making:
             if self._is_closed:
-                raise SnapshotInitError(_STOPPED)
+                raise SnapshotInitError(STOPPED)
             if self._template is not None and self._template.is_alive:
                 return self._template
             self._template = None
@@ -127,7 +126,7 @@ class SnapshotLauncher:
                 await template.wait_ready(self._limit_s)
                 status = "success"
             except SnapshotInitError as error:
-                status, error_type = error.status, error.error_type
+                status, error_type = error.failure.status, error.failure.logged_type
                 raise
             finally:
                 if status != "success":  # Also when cancelled: nobody would hear whether it is ready.

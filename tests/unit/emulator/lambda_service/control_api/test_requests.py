@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
+from typing import Any
 
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from emulator.lambda_service.control_api.operations_table import Operation, lambda_operations, snake_case
+from emulator.lambda_service.control_api.operations_table import find_operation, snake_case
 from emulator.lambda_service.control_api.parameters import gather
 from emulator.lambda_service.control_plane.names import Place
 from emulator.lambda_service.control_plane.operations import open_operations
@@ -21,8 +22,8 @@ EVENTS = "/2019-09-25/functions/f/event-invoke-config"
 PROVISIONED = "/2019-09-30/functions/f/provisioned-concurrency"
 
 
-def operation(method: str, path: str, **query: str) -> tuple[Operation, dict[str, str]]:
-    found = lambda_operations().find(method, path, query)
+def operation(method: str, path: str, **query: str) -> tuple[Any, dict[str, str]]:
+    found = find_operation(method, path, query)
     assert found is not None
     return found
 
@@ -56,7 +57,7 @@ def test_an_operation_is_found_by_method_path_and_query(
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("PATCH", FUNCTION), ("GET", "/2020-01-01/functions/f")])
 def test_what_is_no_operation_is_not_found(method: str, path: str) -> None:
-    assert lambda_operations().find(method, path, {}) is None
+    assert find_operation(method, path, {}) is None
 
 
 def test_parameters_of_the_path_are_decoded() -> None:

@@ -16,7 +16,6 @@ from emulator.lambda_service.data_plane.faults import (
     Fault,
     FaultError,
     FaultInjector,
-    read_fault,
     read_faults,
 )
 from emulator.lambda_service.errors import TooManyRequestsError
@@ -38,6 +37,11 @@ class Function:
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         future.set_result(InvocationResult(b'"real"', None, "3"))
         return future
+
+
+def read_fault(action_id: str, parameters: dict[str, str]) -> Fault:
+    ((_, fault),) = read_faults({"faults": [{"actionId": action_id, "parameters": parameters}]})
+    return fault
 
 
 def new_injector() -> FaultInjector:
@@ -70,7 +74,7 @@ def test_an_error_takes_the_answers_place_and_may_prevent_the_call(prevent: bool
 
 def test_an_http_answer_is_no_error_of_the_function() -> None:
     injector, function = new_injector(), Function()
-    injector.set(EVERY_FUNCTION, Fault(HTTP_RESPONSE, status_code=429, content_type="text/html"))
+    injector.set(EVERY_FUNCTION, Fault(HTTP_RESPONSE, status_code=429, content_type_header="text/html"))
     result = outcome(injector, function)
     assert result.function_error is None
     assert json.loads(result.payload) == {"statusCode": 429, "headers": {"Content-Type": "text/html"}, "body": ""}
@@ -79,14 +83,14 @@ def test_an_http_answer_is_no_error_of_the_function() -> None:
 def test_the_rate_is_that_of_the_draws() -> None:
     draws = iter([0.0, 0.249, 0.25, 0.99])
     injector, function = FaultInjector(lambda: next(draws), lambda: 0.0), Function()
-    injector.set("f", Fault(ERROR, percentage=25))
+    injector.set("f", Fault(ERROR, invocation_percentage=25))
     assert [outcome(injector, function).function_error for _ in range(4)] == ["Unhandled", "Unhandled", None, None]
 
 
 def test_a_delay_is_the_environments_and_a_refusal_of_the_call_is_the_callers() -> None:
     async def scenario() -> None:
         injector, function = new_injector(), Function()
-        injector.set("f", Fault(ADD_DELAY, delay_ms=1500))
+        injector.set("f", Fault(ADD_DELAY, startup_delay_milliseconds=1500))
         assert (await injector.submit("f", function, version="1")).payload == b'"real"'
         injector.set("f", Fault(ERROR))
         waiting = injector.submit("f", function, version="1")
@@ -139,17 +143,22 @@ def test_numbers_and_booleans_may_be_strings_as_in_a_template() -> None:
 @pytest.mark.parametrize(
     ("document", "place"),
     [
-        ([], r'must be \{"faults": \[...\]\}'),
-        ({"faults": {}}, "must be"),
-        ({"faults": [1]}, "/faults/0: must be an object"),
-        ({"faults": [{"actionId": ERROR, "more": 1}]}, "/faults/0: must be an object"),
-        ({"faults": [{"actionId": ERROR}, {"actionId": "aws:ec2:stop"}]}, "/faults/1/actionId: must be one of aws"),
+        ([], "Input should be .*dictionary"),
+        ({"faults": {}}, "/faults: Input should be a valid list"),
+        ({"faults": [], "more": 1}, "/more: Extra inputs are not permitted"),
+        ({"faults": [1]}, "/faults/0: Input should be .*dictionary"),
+        ({"faults": [{"actionId": ERROR, "more": 1}]}, "/faults/0/more: Extra inputs"),
+        ({"faults": [{"actionId": ERROR}, {"actionId": "aws:ec2:stop"}]}, "/faults/1/actionId: .*'aws:lambda:"),
         ({"faults": [{"function": 1, "actionId": ERROR}]}, "/faults/0/function"),
         ({"faults": [{"actionId": ERROR, "parameters": {"statusCode": 1}}]}, "invocationPercentage, preventExecution"),
-        ({"faults": [{"actionId": ERROR, "parameters": {"invocationPercentage": 0}}]}, "from 1 to 100"),
-        ({"faults": [{"actionId": ADD_DELAY, "parameters": {"startupDelayMilliseconds": True}}]}, "whole number"),
-        ({"faults": [{"actionId": ERROR, "parameters": {"preventExecution": "no"}}]}, "must be true or false"),
+        ({"faults": [{"actionId": ERROR, "parameters": {"invocationPercentage": 0}}]},
+         "/faults/0/parameters/invocationPercentage: Input should be greater than or equal to 1"),
+        ({"faults": [{"actionId": ADD_DELAY, "parameters": {"startupDelayMilliseconds": True}}]},
+         "/startupDelayMilliseconds: Input should be a valid integer"),
+        ({"faults": [{"actionId": ERROR, "parameters": {"preventExecution": "no"}}]},
+         "/preventExecution: Input should be a valid boolean"),
         ({"faults": [{"actionId": HTTP_RESPONSE, "parameters": {"contentTypeHeader": "a/b\r\n"}}]}, "media type"),
+        ({"faults": [{"actionId": ERROR, "parameters": {"duration": "PT13H"}}]}, "/duration: .*a time of ISO 8601"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place(document: Any, place: str) -> None:
