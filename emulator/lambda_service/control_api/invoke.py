@@ -15,7 +15,7 @@ from emulator.lambda_service.control_api.operations_table import INVOKE
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.retries import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
 from emulator.lambda_service.errors import LambdaApiError
-from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult
+from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult, error_words
 from emulator.strict_json import read_json
 
 MAX_ASYNC_EVENT_BYTES = 1_048_576
@@ -91,6 +91,8 @@ class Invoker:
 
 
 def _answer(result: InvocationResult) -> ApiAnswer:
+    if result.api_error is not None:
+        raise LambdaApiError(*result.api_error, error_words(result.payload))
     headers = {"X-Amz-Executed-Version": result.version}
     if result.function_error is not None:
         headers["X-Amz-Function-Error"] = result.function_error

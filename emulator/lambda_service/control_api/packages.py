@@ -21,6 +21,7 @@ from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 MAX_ZIPPED_BYTES = 50 * 1024 * 1024
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 _S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
+PACKAGE_PARAMETERS = ("ZipFile", *_S3_PARAMETERS)
 _CHUNK_BYTES = 1024 * 1024
 _LONGEST_PATH_BYTES = 4096
 # Raised by zipfile and its decompressors for damaged files (RuntimeError: encrypted), and by the system for an entry

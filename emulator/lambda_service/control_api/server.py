@@ -27,7 +27,7 @@ from emulator.lambda_service.control_api.operations_table import (
     snake_case,
     status,
 )
-from emulator.lambda_service.control_api.packages import CodeBucket, receive
+from emulator.lambda_service.control_api.packages import PACKAGE_PARAMETERS, CodeBucket, receive
 from emulator.lambda_service.control_api.parameters import gather
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.retries import RetryWaits
@@ -37,11 +37,6 @@ from emulator.lambda_service.invocation import MAX_EVENT_BYTES
 MAX_CODE_REQUEST_BYTES = 70_167_211
 # A body over its limit is read to its end, so that the client sees the answer, unless it is longer than this.
 _MAX_DISCARDED_BYTES = 2 * MAX_CODE_REQUEST_BYTES
-# All that UpdateFunctionCode takes here; Architectures has no meaning on one machine.
-_CODE_PARAMETERS = frozenset({
-    "FunctionName", "ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "Architectures", "Publish", "RevisionId",
-    "DryRun",
-})  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -132,42 +127,38 @@ class ControlApi:
             parameters = gather(operation.input_shape, in_path, query, b"")
             return await self._invoker.invoke(parameters, request.headers, body, request_id)
         parameters = gather(operation.input_shape, in_path, query, body)
-        return answers.document(status(operation), await self._run(operation, parameters))
+        return answers.document(status(operation), await self._run(operation.name, parameters))
 
-    async def _run(self, operation: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        if operation.name == UPDATE_CODE:
-            return await self._update_code(parameters)
-        method = self._methods[operation.name]
+    async def _run(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if operation != UPDATE_CODE:
+            return await self._call(operation, parameters)
+        # An unknown function is refused before its code is read.
+        self._functions.get_configuration(function_name=parameters["FunctionName"])
+        with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
+            package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
+            # Architectures has no meaning on one machine.
+            done = {*PACKAGE_PARAMETERS, "Architectures"}
+            others = {name: value for name, value in parameters.items() if name not in done}
+            return await self._call(
+                operation, others, code_folder=package.folder, code_sha256=package.sha256, code_size=package.size_bytes
+            )
+
+    async def _call(self, operation: str, parameters: Mapping[str, Any], **arguments: Any) -> Mapping[str, Any] | None:
+        """Call an operation's method with AWS's parameters, and with arguments that the API doesn't have."""
+        method = self._methods[operation]
         accepted = inspect.signature(method).parameters
-        arguments = {snake_case(name): value for name, value in parameters.items() if snake_case(name) in accepted}
-        others = {name: value for name, value in parameters.items() if snake_case(name) not in accepted}
+        others: dict[str, Any] = {}
+        for name, value in parameters.items():
+            target, key = (arguments, snake_case(name)) if snake_case(name) in accepted else (others, name)
+            target[key] = value
         if "changes" in accepted:
             arguments["changes"] = others
         elif others:
-            raise _not_imitated_parameter(next(iter(others)), operation.name)
+            name = next(iter(others))
+            raise InvalidParameterError(f"The emulator does not imitate {operation}'s parameter {name}; leave it out.")
         # In a thread: a change waits for the disk, and requests to functions must not wait with it.
         answer: Mapping[str, Any] | None = await asyncio.to_thread(method, **arguments)
         return answer
-
-    async def _update_code(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in parameters:
-            if name not in _CODE_PARAMETERS:
-                raise _not_imitated_parameter(name, UPDATE_CODE)
-        function = parameters["FunctionName"]
-        # An unknown function is refused before its code is read.
-        self._functions.get_configuration(function_name=function)
-        with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
-            package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
-            return await asyncio.to_thread(
-                self._functions.update_code,
-                function_name=function,
-                code_folder=package.folder,
-                publish=parameters.get("Publish", False),
-                revision_id=parameters.get("RevisionId"),
-                dry_run=parameters.get("DryRun", False),
-                code_sha256=package.sha256,
-                code_size=package.size_bytes,
-            )
 
 
 async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str) -> bytes:
@@ -185,7 +176,3 @@ async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str)
     if size > limit_bytes:
         raise answers.too_large(limit_bytes, operation)
     return b"".join(chunks)
-
-
-def _not_imitated_parameter(name: str, operation: str) -> InvalidParameterError:
-    return InvalidParameterError(f"The emulator does not imitate {operation}'s parameter {name}; leave it out.")

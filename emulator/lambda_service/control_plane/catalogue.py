@@ -28,6 +28,10 @@ from emulator.lambda_service.errors import (
 )
 from emulator.lambda_service.function_version import LATEST, FunctionVersion
 
+ACCOUNT_CONCURRENCY = 1000
+"""The limit of a new account."""
+_UNRESERVED_MINIMUM = 100
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedFunction:
@@ -69,8 +73,6 @@ class Catalogue:
         The time, with its zone.
     concurrency : int
         The account's limit on requests in flight.
-    unreserved_minimum : int
-        What reservations must leave of it.
     """
 
     def __init__(
@@ -79,15 +81,14 @@ class Catalogue:
         account: Account,
         place: Place,
         now: Callable[[], dt.datetime],
-        *,
         concurrency: int,
-        unreserved_minimum: int,
     ) -> None:
         self.place = place
         self.code = state.code
         self.now = now
         self.concurrency = concurrency
-        self.unreserved_minimum = unreserved_minimum
+        # What reservations must leave; an account smaller than AWS's may reserve all that it has.
+        self.unreserved_minimum = _UNRESERVED_MINIMUM if concurrency >= ACCOUNT_CONCURRENCY else 0
         # Set by the data plane, which runs environments.
         self.availability: Callable[[FunctionVersion], Availability] = lambda _: Availability()
         # One operation at a time; reading needs no lock.

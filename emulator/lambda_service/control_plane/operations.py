@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from emulator.lambda_service.control_plane.aliases import AliasOperations
-from emulator.lambda_service.control_plane.catalogue import Catalogue
+from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY, Catalogue
 from emulator.lambda_service.control_plane.concurrency import ConcurrencyOperations
 from emulator.lambda_service.control_plane.event_invoke import EventInvokeOperations
 from emulator.lambda_service.control_plane.functions import FunctionOperations
@@ -84,8 +84,7 @@ def open_operations(
     place: Place,
     now: Callable[[], dt.datetime],
     *,
-    concurrency: int = 1000,
-    unreserved_minimum: int = 100,
+    concurrency: int = ACCOUNT_CONCURRENCY,
     private: Iterable[Path] = (),
 ) -> Operations:
     """Read an account from its folder, or begin one.
@@ -98,8 +97,8 @@ def open_operations(
         Region and account number.
     now : callable
         The time, with its zone.
-    concurrency, unreserved_minimum : int
-        The account's limit on requests in flight, and what reservations must leave of it.
+    concurrency : int
+        The account's limit on requests in flight.
     private : iterable of Path
         Folders and files that are never part of a function's code.
 
@@ -109,7 +108,4 @@ def open_operations(
         The folder is in use, somebody else's, damaged, or of a later format.
     """
     state = StateFolder(state_dir, private)
-    catalogue = Catalogue(
-        state, state.open(), place, now, concurrency=concurrency, unreserved_minimum=unreserved_minimum
-    )
-    return Operations(catalogue)
+    return Operations(Catalogue(state, state.open(), place, now, concurrency))

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY
 from emulator.lambda_service.control_plane.names import Place
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
 from emulator.lambda_service.data_plane.faults import FaultInjector
 from emulator.lambda_service.data_plane.fleet import Fleet
-from emulator.lambda_service.data_plane.ledger import ACCOUNT_LIMIT, BurstRate, ConcurrencyLedger
+from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, utc_now
 from emulator.lambda_service.errors import LambdaApiError
@@ -26,7 +27,6 @@ from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.template.project import FunctionSpec, UnsupportedError
 
 _REAP_AT_LEAST_EVERY_S = 5.0
-_UNRESERVED_MINIMUM = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,9 @@ class Limits:
         Lambda's limit on initialising an environment.
     """
 
-    concurrency: int = ACCOUNT_LIMIT
+    concurrency: int = ACCOUNT_CONCURRENCY
     idle_s: float = 600.0
     init_s: float = INIT_LIMIT_S
-
-    @property
-    def unreserved_minimum(self) -> int:
-        """The part that can't be reserved; an account smaller than AWS's may reserve all that it has."""
-        return _UNRESERVED_MINIMUM if self.concurrency >= ACCOUNT_LIMIT else 0
 
 
 class LambdaService:
@@ -136,18 +131,10 @@ class LambdaService:
 
         def run(delay_s: float = 0.0) -> asyncio.Future[InvocationResult]:
             result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-            running.pool.submit(
-                Invocation(
-                    request_id or _new_request_id(),
-                    payload,
-                    resolved.arn_used,
-                    trace_id,
-                    result,
-                    client_context=client_context,
-                    want_log_tail=want_log_tail,
-                    delay_s=delay_s,
-                )
-            )
+            call_id = request_id or _new_request_id()
+            arn = resolved.arn_used
+            call = Invocation(call_id, payload, arn, trace_id, result, client_context, want_log_tail, delay_s)
+            running.pool.submit(call)
             return result
 
         name = function.spec.name
@@ -229,12 +216,7 @@ def open_service(
         A function can't be deployed.
     """
     operations = open_operations(
-        state_dir,
-        Place(region, account_id),
-        utc_now,
-        concurrency=limits.concurrency,
-        unreserved_minimum=limits.unreserved_minimum,
-        private=private,
+        state_dir, Place(region, account_id), utc_now, concurrency=limits.concurrency, private=private
     )
     try:
         for spec in functions.values():

@@ -10,9 +10,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY
 from emulator.lambda_service.errors import TooManyRequestsError
 
-ACCOUNT_LIMIT = 1000
 NEW_ENVIRONMENTS = 1000
 NEW_ENVIRONMENTS_WINDOW_S = 10.0
 
@@ -48,22 +48,17 @@ class ConcurrencyLedger:
         The most requests in flight at once; 1,000 in a new account.
     """
 
-    def __init__(self, account_limit: int = ACCOUNT_LIMIT) -> None:
-        self._account_limit = account_limit
+    def __init__(self, account_limit: int = ACCOUNT_CONCURRENCY) -> None:
+        self.account_limit = account_limit
         self._shares: defaultdict[str, _Share] = defaultdict(_Share)
         # Kept up to date rather than summed: a claim and a release pass here with each request.
         self._rest_limit = account_limit
         self._rest_in_flight = 0
 
     @property
-    def account_limit(self) -> int:
-        """The account's ``ConcurrentExecutions``."""
-        return self._account_limit
-
-    @property
     def unreserved(self) -> int:
         """The account's ``UnreservedConcurrentExecutions``: the part without reservations."""
-        return self._account_limit - sum(share.reserved or 0 for share in self._shares.values())
+        return self.account_limit - sum(share.reserved or 0 for share in self._shares.values())
 
     def claim(self, function: str) -> None:
         """Count a request in; `release` counts it out again.
@@ -81,7 +76,7 @@ class ConcurrencyLedger:
                 )
         elif share.in_flight >= share.provisioned:
             if self._rest_in_flight >= self._rest_limit:
-                raise TooManyRequestsError(function, self._account_limit)
+                raise TooManyRequestsError(function, self.account_limit)
             self._rest_in_flight += 1
         share.in_flight += 1
 
@@ -117,7 +112,7 @@ class ConcurrencyLedger:
 
     def _count_anew(self) -> None:
         shares = self._shares.values()
-        self._rest_limit = max(0, self._account_limit - sum(share.set_aside for share in shares))
+        self._rest_limit = max(0, self.account_limit - sum(share.set_aside for share in shares))
         self._rest_in_flight = sum(share.from_the_rest for share in shares)
 
 

@@ -22,7 +22,7 @@ from emulator.lambda_service.function_version import (
 from emulator.lambda_service.invocation import error_payload
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
-from emulator.lambda_service.sandbox.processes import EnvironmentProcess, ProcessPlan, SpawnLauncher
+from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
 from emulator.lambda_service.sandbox.snapshots import SNAPSHOT_INIT_LIMIT_S, SnapshotLauncher
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 
@@ -74,17 +74,20 @@ class RunningVersion:
         spec = function.spec
         self._surroundings = surroundings
         self._log = PlatformLog(surroundings.sink, spec.log_format, function.version, spec.memory_mb, utc_now)
-        self._settings = {
+        settings = {
             "function": spec.name,
             "handler": spec.handler,
             "path": import_folders(spec),
             "site_first": is_built_for_another_python(spec),
         }
-        if self._settings["site_first"]:
+        if settings["site_first"]:
             self._log.note(f"{spec.name} was built for another Python than this one; this one's packages come first")
         self._checking: asyncio.Future[None] | None = None
-        self._spawn = SpawnLauncher(self._settings, spec.code_dir, surroundings.sink)
-        self.snapshot = self._new_snapshot() if function.uses_snapshots else None
+        self._spawn = SpawnLauncher(settings, spec.code_dir, surroundings.sink)
+        self.snapshot: SnapshotLauncher | None = None
+        if function.uses_snapshots:
+            limit_s = max(SNAPSHOT_INIT_LIMIT_S, spec.timeout_s)
+            self.snapshot = SnapshotLauncher(self._spawn, lambda: self._variables(""), self._log, limit_s)
         self.pool = EnvironmentPool(spec.name, function.version, self._new_environment, surroundings.burst)
 
     async def prepare_snapshot(self) -> bytes | None:
@@ -136,16 +139,6 @@ class RunningVersion:
         # After its forks, which it collects.
         if self.snapshot is not None:
             await self.snapshot.close()
-
-    def _new_snapshot(self) -> SnapshotLauncher:
-        folder, limit_s = self.function.spec.code_dir, max(SNAPSHOT_INIT_LIMIT_S, self.function.spec.timeout_s)
-        return SnapshotLauncher(
-            lambda: ProcessPlan(self._settings, self._variables(""), folder),
-            self._surroundings.sink,
-            self._log,
-            self._spawn,
-            limit_s,
-        )
 
     def _new_environment(self, owner: EnvironmentPool) -> ExecutionEnvironment:
         around = self._surroundings

@@ -11,6 +11,7 @@ import json
 import math
 import platform
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from emulator.lambda_service.sandbox.logs import LogSink, LogTail
 
@@ -24,6 +25,19 @@ _IN_TEXT = {
     "restoreDurationMs": "Restore Duration: {:.2f} ms\t",
     "billedRestoreDurationMs": "Billed Restore Duration: {} ms\t",
 }
+
+
+class _Outcome(NamedTuple):
+    """How something ended; `error_type` is the platform's name for an error, if it has one."""
+
+    status: str
+    error_type: str | None
+
+    def record(self) -> dict[str, Any]:
+        return {"status": self.status} | ({"errorType": self.error_type} if self.error_type else {})
+
+    def text(self) -> str:
+        return f"Status: {self.status}" + (f"\tError Type: {self.error_type}" if self.error_type else "")
 
 
 class PlatformLog:
@@ -54,46 +68,33 @@ class PlatformLog:
 
     def init_started(self, kind: str, phase: str) -> None:
         """Write INIT_START. `kind` is the type of initialisation; `phase` is ``init`` or ``invoke``."""
-        if self._is_json:
-            record = {"initializationType": kind, "phase": phase, "runtimeVersion": _RUNTIME}
-            self._event("platform.initStart", record)
-        else:
-            self._line(f"INIT_START Runtime Version: {_RUNTIME}")
+        record = {"initializationType": kind, "phase": phase, "runtimeVersion": _RUNTIME}
+        self._event("platform.initStart", record, f"INIT_START Runtime Version: {_RUNTIME}")
 
     def init_ended(self, kind: str, phase: str, duration_ms: float, status: str, error_type: str | None = None) -> None:
         """Write INIT_REPORT, as Lambda does for failures, snapshots and provisioned environments."""
-        if self._is_json:
-            record: dict[str, object] = {"initializationType": kind, "phase": phase, "status": status}
-            record |= {"errorType": error_type} if error_type else {}
-            self._event("platform.initReport", {**record, "metrics": {"durationMs": round(duration_ms, 3)}})
-        else:
-            line = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\tStatus: {status}"
-            self._line(line + (f"\tError Type: {error_type}" if error_type else ""))
+        record = {"initializationType": kind, "phase": phase, "metrics": {"durationMs": round(duration_ms, 3)}}
+        line = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\t"
+        outcome = _Outcome(status, error_type)
+        self._event("platform.initReport", record | outcome.record(), line + outcome.text())
 
     def restore_started(self) -> None:
         """Write RESTORE_START."""
-        if self._is_json:
-            self._event("platform.restoreStart", {"runtimeVersion": _RUNTIME})
-        else:
-            self._line(f"RESTORE_START Runtime Version: {_RUNTIME}")
+        record = {"runtimeVersion": _RUNTIME}
+        self._event("platform.restoreStart", record, f"RESTORE_START Runtime Version: {_RUNTIME}")
 
     def restore_ended(self, duration_ms: float, status: str, error_type: str | None = None) -> None:
         """Write RESTORE_REPORT."""
-        if self._is_json:
-            record: dict[str, object] = {"status": status, "metrics": {"durationMs": round(duration_ms, 3)}}
-            self._event("platform.restoreReport", record | ({"errorType": error_type} if error_type else {}))
-            return
+        outcome = _Outcome(status, error_type)
         line = f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms"
-        if status != "success":
-            line += f"\tStatus: {status}" + (f"\tError Type: {error_type}" if error_type else "")
-        self._line(line)
+        line += "" if status == "success" else f"\t{outcome.text()}"
+        record = {"metrics": {"durationMs": round(duration_ms, 3)}} | outcome.record()
+        self._event("platform.restoreReport", record, line)
 
     def started(self, request_id: str, tail: LogTail | None = None) -> None:
         """Write START."""
-        if self._is_json:
-            self._event("platform.start", {"requestId": request_id, "version": self._version}, tail)
-        else:
-            self._line(f"START RequestId: {request_id} Version: {self._version}", tail)
+        record = {"requestId": request_id, "version": self._version}
+        self._event("platform.start", record, f"START RequestId: {request_id} Version: {self._version}", tail)
 
     def ended(
         self,
@@ -136,24 +137,22 @@ class PlatformLog:
             "billedRestoreDurationMs": None if restore_ms is None else math.ceil(restore_ms),
         }
         present = {name: value for name, value in metrics.items() if value is not None}
-        if self._is_json:
-            record: dict[str, object] = {"requestId": request_id, "metrics": present, "status": status}
-            self._event("platform.report", record | ({"errorType": error_type} if error_type else {}), tail)
-            return
+        outcome = _Outcome(status, error_type)
         report = f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t"
         report += "".join(_IN_TEXT[name].format(value) for name, value in present.items())
-        if status != "success":
-            report += f"Status: {status}"
-            report += f"\tError Type: {error_type}" if error_type else ""
-        self._line(report, tail)
+        report += "" if status == "success" else outcome.text()
+        record = {"requestId": request_id, "metrics": present} | outcome.record()
+        self._event("platform.report", record, report, tail)
 
     def note(self, text: str) -> None:
         """Write a line of the emulator's own about the function."""
         self._line(f"emulator: {text}")
 
-    def _event(self, kind: str, record: dict[str, object] | dict[str, str], tail: LogTail | None = None) -> None:
-        time = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        self._line(json.dumps({"time": time, "type": kind, "record": record}), tail)
+    def _event(self, kind: str, record: dict[str, Any], text: str, tail: LogTail | None = None) -> None:
+        if self._is_json:
+            time = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+            text = json.dumps({"time": time, "type": kind, "record": record})
+        self._line(text, tail)
 
     def _line(self, line: str, tail: LogTail | None = None) -> None:
         data = line.encode() + b"\n"

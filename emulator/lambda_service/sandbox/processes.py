@@ -47,25 +47,6 @@ class EnvironmentProcess(Protocol):
         """End the process and all that it has started, at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessPlan:
-    """How to start a process.
-
-    Parameters
-    ----------
-    settings : mapping
-        The JSON argument of `bootstrap`, without descriptors.
-    environment : mapping
-        All its variables.
-    folder : Path
-        The working folder.
-    """
-
-    settings: Mapping[str, Any]
-    environment: Mapping[str, str]
-    folder: Path
-
-
 class Launcher(Protocol):
     """A way to get an environment's process."""
 
@@ -73,17 +54,47 @@ class Launcher(Protocol):
         """Start a process with these variables; it initialises by itself from here on."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpawnLauncher:
+    """Starts each environment from scratch; it imports the function's modules by itself.
+
+    Parameters
+    ----------
+    settings : mapping
+        The JSON argument of `bootstrap`, without role and descriptors.
+    folder : Path
+        The working folder.
+    sink : LogSink
+        Where the processes' output goes.
+    """
+
+    settings: Mapping[str, Any]
+    folder: Path
+    sink: LogSink
+
+    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+        """Start a process."""
+        return SpawnedProcess(self, environment, {"role": "environment"})
+
+
 class SpawnedProcess:
-    """A process of its own, started from scratch."""
+    """A process of its own, started from scratch in a role of `bootstrap`; it inherits the descriptors too."""
 
     is_restored = False
 
-    def __init__(self, plan: ProcessPlan, sink: LogSink, *, inherit: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        launcher: SpawnLauncher,
+        environment: Mapping[str, str],
+        role: Mapping[str, Any],
+        *,
+        inherit: Sequence[int] = (),
+    ) -> None:
         adopt_orphans()
         self.began = time.perf_counter()
         life_read, self._life = os.pipe()
-        self.output = LogPipe(sink)
-        settings = {**plan.settings, "life_fd": life_read}
+        self.output = LogPipe(launcher.sink)
+        settings = {**launcher.settings, **role, "life_fd": life_read}
         try:
             # -P: the folder of bootstrap.py must not be on the function's path.
             self._process = subprocess.Popen(
@@ -91,8 +102,8 @@ class SpawnedProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self.output.write_fd,
                 stderr=self.output.write_fd,
-                cwd=plan.folder,
-                env=dict(plan.environment),
+                cwd=launcher.folder,
+                env=dict(environment),
                 pass_fds=(life_read, *inherit),
                 start_new_session=True,
             )
@@ -133,20 +144,6 @@ class SpawnedProcess:
         self.output.finish()
         if not self.ended.done():
             self.ended.set_result(status)
-
-
-class SpawnLauncher:
-    """Starts each environment from scratch; it imports the function's modules by itself."""
-
-    def __init__(self, settings: Mapping[str, Any], folder: Path, sink: LogSink) -> None:
-        self._settings = settings
-        self._folder = folder
-        self._sink = sink
-
-    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
-        """Start a process."""
-        plan = ProcessPlan({**self._settings, "role": "environment"}, environment, self._folder)
-        return SpawnedProcess(plan, self._sink)
 
 
 def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], object] | None = None) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 from emulator.lambda_service import invocation
 from emulator.lambda_service.invocation import InitFailure
 from emulator.lambda_service.sandbox.forked_process import ForkedProcess
-from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
+from emulator.lambda_service.sandbox.logs import LogPipe
 from emulator.lambda_service.sandbox.process_tree import collect, kill_group
 from emulator.lambda_service.sandbox.processes import (
     EnvironmentProcess,
-    ProcessPlan,
     SpawnedProcess,
+    SpawnLauncher,
     watch_exit,
 )
 
@@ -52,21 +52,20 @@ class SnapshotProcess:
 
     Parameters
     ----------
-    plan : ProcessPlan
-        How to start it.
-    sink : LogSink
-        Where its output goes, and that of its forks.
+    launcher : SpawnLauncher
+        Has what it is started with.
+    environment : mapping
+        All its variables.
     """
 
-    def __init__(self, plan: ProcessPlan, sink: LogSink) -> None:
-        self._sink = sink
+    def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str]) -> None:
+        self._sink = launcher.sink
         self._loop = asyncio.get_running_loop()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.setblocking(False)
         with theirs:
-            settings = {**plan.settings, "role": "template", "control_fd": theirs.fileno()}
-            full = ProcessPlan(settings, plan.environment, plan.folder)
-            self._process = SpawnedProcess(full, sink, inherit=(theirs.fileno(),))
+            role = {"role": "template", "control_fd": theirs.fileno()}
+            self._process = SpawnedProcess(launcher, environment, role, inherit=(theirs.fileno(),))
         self._rest = b""
         self._answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._forking = asyncio.Lock()

@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from emulator.lambda_service.invocation import STOPPED
-from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
-from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher, ProcessPlan
+from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
 from emulator.lambda_service.sandbox.snapshot_process import (
     SnapshotGoneError,
     SnapshotInitError,
@@ -35,25 +34,22 @@ class SnapshotLauncher:
 
     Parameters
     ----------
-    plan : callable
-        Returns how to start a template.
-    sink : LogSink
-        Where output goes.
+    spawn : SpawnLauncher
+        Starts the template, and each environment of a function that can't be forked.
+    variables : callable
+        Returns a template's variables.
     log : PlatformLog
-        Told if the fallback is used.
-    fallback : Launcher
-        For a function that can't be forked.
+        Told if environments are started from scratch.
     limit_s : float
         How long the initialisation may take.
     """
 
     def __init__(
-        self, plan: Callable[[], ProcessPlan], sink: LogSink, log: PlatformLog, fallback: Launcher, limit_s: float
+        self, spawn: SpawnLauncher, variables: Callable[[], Mapping[str, str]], log: PlatformLog, limit_s: float
     ) -> None:
-        self._plan = plan
-        self._sink = sink
+        self._spawn = spawn
+        self._variables = variables
         self._log = log
-        self._fallback = fallback
         self._limit_s = limit_s
         self._making = asyncio.Lock()
         # The template that is ready; and the newest one, ready or not, which `close` must end.
@@ -96,7 +92,7 @@ class SnapshotLauncher:
                 self._fall_back(error)
         if self._is_closed:
             raise SnapshotInitError(STOPPED)
-        return await self._fallback.launch(environment)
+        return await self._spawn.launch(environment)
 
     def refuse(self) -> None:
         """Make no more environments; callers that wait for the initialisation get an error now."""
@@ -120,7 +116,7 @@ class SnapshotLauncher:
             self._template = None
             self._log.init_started(SNAP_START, "init")
             began = time.perf_counter()
-            self._newest = template = SnapshotProcess(self._plan(), self._sink)
+            self._newest = template = SnapshotProcess(self._spawn, self._variables())
             status, error_type = "error", None
             try:
                 await template.wait_ready(self._limit_s)

@@ -17,7 +17,7 @@ from emulator.lambda_service.function_version import FunctionVersion, environmen
 from emulator.lambda_service.invocation import Invocation, InvocationResult
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
-from emulator.lambda_service.sandbox.processes import ProcessPlan, SpawnLauncher
+from emulator.lambda_service.sandbox.processes import SpawnLauncher
 from emulator.lambda_service.sandbox.snapshots import SnapshotLauncher
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.template.project import FunctionSpec
@@ -44,9 +44,7 @@ class Rig:
         settings = {"handler": spec.handler, "path": [str(code)], "site_first": False}
         self._launcher: Any = SpawnLauncher(settings, code, self._sink)
         if snap_start:
-            self._launcher = SnapshotLauncher(
-                lambda: ProcessPlan(settings, self._variables(""), code), self._sink, log, self._launcher, 30
-            )
+            self._launcher = SnapshotLauncher(self._launcher, lambda: self._variables(""), log, 30)
         self.pool = EnvironmentPool(
             "f",
             self._function.version,

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from emulator.lambda_service.sandbox.processes import SpawnLauncher
 from tests.integration.emulator.lambda_service.environment_rig import Rig, until
 
 
@@ -174,6 +175,25 @@ def test_a_timeout_is_followed_by_initialising_inside_the_next_invocation(run: C
         assert rig.pool.size == 1
 
     run(scenario, timeout_s=1)
+
+
+def test_a_restart_that_raises_costs_its_request_and_is_logged(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def launch(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async def scenario(rig: Rig) -> None:
+        assert (await rig.call(act="exit")).function_error == "Unhandled"
+        with monkeypatch.context() as broken:
+            broken.setattr(SpawnLauncher, "launch", launch)
+            failed = await rig.call()
+        assert json.loads(failed.payload)["errorType"] == "Runtime.ExitError"
+        assert rig.pool.status().by_state == {"starting": 0, "idle": 0, "busy": 0, "reset": 1}
+        assert (await rig.call()).function_error is None, "the next request restarts it again"
+
+    run(scenario)
+    assert "the background task 'restart an environment of arn' failed" in caplog.text
 
 
 @pytest.mark.fidelity("log-tail")

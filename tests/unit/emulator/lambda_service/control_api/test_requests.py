@@ -151,7 +151,7 @@ def test_configurations_outside_the_models_limits_are_refused(changes: dict[str,
         ({"RoutingConfig": {"AdditionalVersionWeights": {"$LATEST": 0.1}}}, "ValidationException"),
     ],
 )
-@pytest.mark.fidelity("aliases-names-weights-most-further")
+@pytest.mark.fidelity("alias-weights")
 def test_aliases_outside_the_models_limits_are_refused(changes: dict[str, object], code: str) -> None:
     with pytest.raises(LambdaApiError) as refused:
         parameters("POST", f"{FUNCTION}/aliases", {"Name": "live", "FunctionVersion": "1", **changes})
