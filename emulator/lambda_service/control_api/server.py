@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 import tempfile
@@ -130,35 +131,33 @@ class ControlApi:
         return answers.document(status(operation), await self._run(operation.name, parameters))
 
     async def _run(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        # In a thread: a change waits for the disk, and requests to functions must not wait with it.
+        call = functools.partial(asyncio.to_thread, self._methods[operation])
         if operation != UPDATE_CODE:
-            return await self._call(operation, parameters)
-        # An unknown function is refused before its code is read.
+            return await call(**self._arguments(operation, parameters))
+        # Architectures has no meaning on one machine.
+        done = {*PACKAGE_PARAMETERS, "Architectures"}
+        others = {name: value for name, value in parameters.items() if name not in done}
+        # What isn't imitated, and an unknown function, are refused before the code is read.
+        arguments = self._arguments(operation, others)
         self._functions.get_configuration(function_name=parameters["FunctionName"])
         with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
             package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
-            # Architectures has no meaning on one machine.
-            done = {*PACKAGE_PARAMETERS, "Architectures"}
-            others = {name: value for name, value in parameters.items() if name not in done}
-            return await self._call(
-                operation, others, code_folder=package.folder, code_sha256=package.sha256, code_size=package.size_bytes
+            return await call(
+                **arguments, code_folder=package.folder, code_sha256=package.sha256, code_size=package.size_bytes
             )
 
-    async def _call(self, operation: str, parameters: Mapping[str, Any], **arguments: Any) -> Mapping[str, Any] | None:
-        """Call an operation's method with AWS's parameters, and with arguments that the API doesn't have."""
-        method = self._methods[operation]
-        accepted = inspect.signature(method).parameters
-        others: dict[str, Any] = {}
-        for name, value in parameters.items():
-            target, key = (arguments, snake_case(name)) if snake_case(name) in accepted else (others, name)
-            target[key] = value
+    def _arguments(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of an operation's method; refuse parameters that it doesn't have."""
+        accepted = inspect.signature(self._methods[operation]).parameters
+        arguments = {snake_case(name): value for name, value in parameters.items() if snake_case(name) in accepted}
+        others = {name: value for name, value in parameters.items() if snake_case(name) not in accepted}
         if "changes" in accepted:
             arguments["changes"] = others
         elif others:
             name = next(iter(others))
             raise InvalidParameterError(f"The emulator does not imitate {operation}'s parameter {name}; leave it out.")
-        # In a thread: a change waits for the disk, and requests to functions must not wait with it.
-        answer: Mapping[str, Any] | None = await asyncio.to_thread(method, **arguments)
-        return answer
+        return arguments
 
 
 async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str) -> bytes:
