@@ -131,7 +131,7 @@ def test_faults_are_set_shown_and_taken_back(with_pages: Callable[[Scenario], No
         assert [fault["function"] for fault in document["faults"]] == ["f", "*"]
         wrong = {"faults": [{"actionId": "no"}]}
         status, error = await pages.send("PUT", path, wrong)
-        assert (status, error["message"][:40]) == (400, "/faults/0/actionId: Input should be 'aws:")
+        assert (status, error["message"][:40]) == (400, "/faults/0/actionId: Input should be 'aws")
         assert (await pages.send("PUT", path, b"{"))[0] == 400
         status, error = await pages.send("PUT", path, b'{"faults":' + b"[" * 100_000)
         assert (status, error) == (400, {"message": "the body must be JSON: it is nested too deeply"})
