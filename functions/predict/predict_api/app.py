@@ -1,4 +1,4 @@
-"""The function's wiring: the one place where clients, clocks and random sources are made and the environment is read.
+"""Builds the function: the only place that makes clients, clocks and random sources and reads the environment.
 
 How a request becomes a prediction:
 
@@ -11,7 +11,7 @@ How a request becomes a prediction:
 4. The routing key (the first record's ``loan_id``) decides between the two versions of a canary.
 5. The version scores the records; ``service`` compares the probabilities with its threshold and adds warnings about
    values that the version wasn't trained on.
-6. ``telemetry`` writes one line about the request, with its metrics and without a value of it.
+6. ``telemetry`` writes one line about the request: its metrics, and none of the values that the client sent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 _CONNECT_TIMEOUT_S = 1.0
 _READ_TIMEOUT_S = 2.0
 _S3_ATTEMPTS = 2
-# An outage of the bucket is short and cheap to ask about; a version that failed its verification will fail again.
+# An outage of the bucket is often short, and asking costs little. A version that failed its verification fails again.
 _OUTAGE_FIRST_S = 0.25
 _OUTAGE_CAP_S = 5.0
 _REFUSAL_FIRST_S = 5.0
@@ -79,7 +79,7 @@ def build(
     """
     telemetry = _make_telemetry(settings, clock)
     reader = RegistryReader(store, settings.model)
-    # At most the TTL, so that the TTL's promise holds again once the bucket answers again.
+    # At most the TTL: once the bucket answers again, the alias is read again within the TTL.
     outage_cap_s = min(_OUTAGE_CAP_S, settings.alias_ttl_s)
     outage_back_off = BackOff(_OUTAGE_FIRST_S, outage_cap_s, jitter)
     cache = ModelCache(
@@ -108,11 +108,11 @@ def build(
 
 
 @contextmanager
-def _no_collections() -> Iterator[None]:
-    """Switch the garbage collector off meanwhile, and exempt from it what was made.
+def _without_garbage_collection() -> Iterator[None]:
+    """Switch the garbage collector off inside the block, and exempt the objects made there from later collections.
 
-    The function's models and modules last as long as the process. Looking through them again and again took a tenth of
-    a cold start; exempt, they also stay in the memory that forked environments share.
+    The function's models and modules live as long as the process. Collecting among them took a tenth of a cold start.
+    Exempt objects also stay in the memory that forked environments share.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -124,7 +124,7 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-@_no_collections()
+@_without_garbage_collection()
 def build_for_lambda() -> Handler:
     """Build the function from the process's environment; see ``Settings.from_environ`` for the variables."""
     settings = Settings.from_environ(os.environ)

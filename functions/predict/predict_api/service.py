@@ -1,4 +1,4 @@
-"""From a request's JSON object to its predictions. Knows nothing of HTTP."""
+"""Answers a request's JSON object with predictions, and describes the versions in charge. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LEAST_REMAINING_MS = 250
 _PROBE_RETRY_S = 5.0
 # Time reserved for scoring and answering, so that the bucket can't use it up.
 _ANSWERING_MS = 1000
-# How many records are explained before the time of all is estimated.
+# How many records are explained before the time for all of them is estimated.
 _MEASURED_RECORDS = 5
-# The number of records that a refusal names is this share of the estimate, so that it fits when the machine is busier.
+# A refusal names this share of the estimated number of records, so that they still fit when the machine is busier.
 _CAUTION = 0.8
 
 
@@ -55,7 +55,7 @@ class PredictionService:
         document : mapping
             The request's body.
         exchange : Exchange
-            The request. The model that scored and the number of records are written into it.
+            The request's state. The model that scored and the number of records are written into it.
 
         Returns
         -------
@@ -147,7 +147,7 @@ def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str]
     headers : mapping of str to str
         The request's, names in lower case.
     request_id : str
-        Used if the request has no other key; then the other version may answer when it is repeated.
+        Used if the request has no other key; a repeated request may then get the other version.
     """
     return records[0].get(LOAN_ID) or headers.get("idempotency-key") or request_id
 
@@ -162,8 +162,8 @@ def _explain(
 ) -> list[list[dict[str, Any]]]:
     """Return each record's reasons, or refuse as soon as the estimate exceeds the request's time.
 
-    A record takes a tenth of a millisecond with small trees, forty with a large forest. So the first records are
-    measured, and the time of all is estimated from their mean.
+    A record takes a tenth of a millisecond with small trees and forty milliseconds with a large forest. So the first
+    records are measured, and the time for all of them is estimated from their mean.
 
     Raises
     ------

@@ -15,8 +15,8 @@ _TRUE_WORDS = ("1", "true", "t", "yes", "y", "on")
 class SettingsError(ValueError):
     """An environment variable is missing or unusable; the message names it and says what it must be."""
 
-    def __init__(self, variable: str, what: str) -> None:
-        super().__init__(f"The environment variable {variable} {what}.")
+    def __init__(self, variable: str, fault: str) -> None:
+        super().__init__(f"The environment variable {variable} {fault}.")
         self.variable = variable
 
 
@@ -47,8 +47,8 @@ class Settings:
             ``MODEL_BUCKET`` is required. ``MODEL_NAME`` (late-payer), ``MODEL_ALIAS`` (live), ``ALIAS_TTL_SECONDS``
             (5), ``AWS_ENDPOINT_URL_S3``, ``PICKLE_ALLOWED_NAMES`` (comma separated, besides the default ones),
             ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``,
-            ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are optional. Traces are sent where Lambda names an X-Ray daemon,
-            unless ``POWERTOOLS_TRACE_DISABLED``.
+            ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are optional. Traces are sent if Lambda names an X-Ray daemon and
+            ``POWERTOOLS_TRACE_DISABLED`` isn't true.
 
         Raises
         ------

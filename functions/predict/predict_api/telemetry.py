@@ -1,4 +1,4 @@
-"""Logs and metrics: one line a request, which is its log entry and its metrics at once.
+"""Writes logs and metrics: one line a request, which is its log entry and its metrics at once.
 
 The line is a document of CloudWatch's embedded metric format (EMF): CloudWatch makes metrics of the values that its
 ``_aws`` member names, and keeps the whole line as a log entry. Health checks have no metrics and are logged only.
@@ -21,8 +21,8 @@ from predict_api.http.exchange import Exchange
 from predict_api.models.clock import Clock
 from predict_api.models.serving_model import ServingModel
 
-# The metrics' names: alarms and dashboards are built on them. Dimensions are service and stage, and again service and
-# stage with model_version.
+# The metrics' names: alarms and dashboards are built on them. Each is written by service and stage, and once more by
+# service, stage and model_version if a version is known.
 LATENCY = "Latency"
 ROWS = "Rows"
 COLD_START = "ColdStart"
@@ -102,7 +102,7 @@ class Telemetry:
         """Log a bug, or a model that doesn't return probabilities."""
         self._logger.error(
             "unexpected error",
-            extra={"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _places(error)},
+            extra={"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _frames(error)},
         )
 
     def request_finished(self, exchange: Exchange, status: int, staleness_s: float | None) -> None:
@@ -166,7 +166,7 @@ class Telemetry:
         self._write(to_json(document).decode())
 
 
-def _places(error: Exception) -> list[str]:
+def _frames(error: Exception) -> list[str]:
     frames = traceback.extract_tb(error.__traceback__)
     return [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
 

@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out: routes, bodies, problems and the API's own documentation."""
+"""The HTTP side of the function: routes, bodies, problems and the API's own documentation."""

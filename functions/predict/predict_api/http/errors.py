@@ -1,6 +1,6 @@
 """The errors of a request, one type for each thing that can go wrong.
 
-They carry facts; the table in ``problems.py`` gives each an HTTP status. No message holds a value that the client sent,
+``problems.py`` gives each of them an HTTP status. No message holds a value that the client sent,
 since messages go into answers and logs.
 """
 
@@ -35,7 +35,7 @@ class RequestError(Exception):
     Attributes
     ----------
     violations : tuple of Violation
-        The wrong places in the body, at most as many as are worth reading; empty if the error isn't about places.
+        The wrong places in the body, cut to as many as are worth reading; empty if the body isn't at fault.
     """
 
     def __init__(self, detail: str, violations: Sequence[Violation] = ()) -> None:
@@ -45,7 +45,7 @@ class RequestError(Exception):
 
 
 class MalformedRequestError(RequestError):
-    """The body can't be read, or can be read in two ways."""
+    """The body can't be read, or its meaning is ambiguous."""
 
 
 class InvalidRequestError(RequestError):
@@ -64,7 +64,7 @@ class RequestTooLargeError(RequestError):
 
 
 class UnsupportedMediaTypeError(RequestError):
-    """The headers declare another body than JSON in UTF-8."""
+    """The headers declare a body that isn't JSON in UTF-8."""
 
 
 class UnknownRouteError(RequestError):

@@ -1,4 +1,4 @@
-"""The state of one request: its headers, its deadline, the time of each step, and the facts for its log line."""
+"""Holds the state of one request: its headers, its deadline, the time of each step, and the facts for its log line."""
 
 from __future__ import annotations
 
@@ -25,12 +25,20 @@ class Exchange:
 
     Attributes
     ----------
+    clock : Clock
+        The time.
+    started : Instant
+        When the request came in.
     request_id : str
         The client's ``X-Request-Id``, or this invocation's id.
     invocation_id : str
         Lambda's own id of this invocation.
     headers : mapping of str to str
         The request's, names in lower case.
+    method : str
+        The HTTP method, in capitals; empty if the event isn't an HTTP request.
+    lambda_context : object
+        Lambda's context, which knows the remaining time; anything else means that there is no limit.
     route : str
         The route's pattern; never the path itself, which a client may fill with anything.
     model : ServingModel or None
@@ -51,7 +59,7 @@ class Exchange:
     invocation_id: str
     headers: Mapping[str, str]
     method: str
-    deadline: Any
+    lambda_context: Any
     route: str = UNMATCHED_ROUTE
     model: ServingModel | None = None
     rows: int = 0
@@ -74,7 +82,7 @@ class Exchange:
 
     def remaining_ms(self) -> float:
         """Return the milliseconds that are left of the invocation's time; infinite without a limit."""
-        remaining = getattr(self.deadline, "get_remaining_time_in_millis", None)
+        remaining = getattr(self.lambda_context, "get_remaining_time_in_millis", None)
         return float("inf") if remaining is None else float(remaining())
 
     def server_timing(self) -> str:
@@ -86,5 +94,5 @@ class Exchange:
 def choose_request_id(headers: Mapping[str, str], invocation_id: str) -> str:
     """Return the client's request id if it is safe to repeat, else the invocation's."""
     request_id = headers.get("x-request-id", "")
-    is_fit = len(request_id) <= MAX_REQUEST_ID_LENGTH and _REQUEST_ID.fullmatch(request_id)
-    return request_id if is_fit else invocation_id
+    is_safe = len(request_id) <= MAX_REQUEST_ID_LENGTH and _REQUEST_ID.fullmatch(request_id)
+    return request_id if is_safe else invocation_id

@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: the table of routes, and the headers of every answer. ``service`` knows what a prediction is."""
+"""Answers HTTP events: the table of routes, and the headers of every answer. ``service`` makes the predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODELS = "/models/"
 _READ_METHODS = ("GET", "HEAD")
 # JSON has no NaN or Infinity: better an error here than in the client's parser.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_NO_EVENT = "This isn't an API Gateway HTTP API event (payload format 2.0). See the examples in events/."
+_NOT_AN_EVENT = "This isn't an API Gateway HTTP API event (payload format 2.0). See the examples in events/."
 
 
 class Response(NamedTuple):
@@ -51,7 +51,7 @@ class PredictionApi:
     service : PredictionService
         Makes predictions.
     follower : AliasFollower
-        Asked how stale the alias is.
+        Says how stale the alias is.
     telemetry : Telemetry
         Told of each request.
     clock : Clock
@@ -84,16 +84,16 @@ class PredictionApi:
         self._model_route = _Route("/models/{name}", _READ_METHODS, self._model)
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer one event; whatever happens, with an answer in payload format 2.0."""
-        exchange = self._open(event, context)
+        """Answer one event in payload format 2.0; an error becomes an answer, too."""
+        exchange = self._make_exchange(event, context)
         try:
             if not exchange.method:
-                raise MalformedRequestError(_NO_EVENT)
+                raise MalformedRequestError(_NOT_AN_EVENT)
             route = self._find_route(_path(event), exchange.method)
             exchange.route = route.pattern
             response = route.answer(event, exchange)
         except Exception as error:  # noqa: BLE001 - any failure is a problem document
-            response = self._describe(error, exchange)
+            response = self._problem_response(error, exchange)
         answer = _as_event_answer(response, exchange)
         self._telemetry.request_finished(exchange, response.status, self._follower.staleness_s())
         return answer
@@ -114,8 +114,8 @@ class PredictionApi:
             is_base64 = event.get("isBase64Encoded") is True
             document = read_json_object(event.get("body"), is_base64=is_base64, headers=exchange.headers)
         answer = self._service.predict(document, exchange)
-        # Five times as fast for a thousand records as the encoder of the other answers, which refuses NaN and takes
-        # lone surrogates. Neither can be here: probabilities were checked, and so were the texts that are echoed.
+        # For a thousand records this encoder is five times as fast as that of the other answers. It would write NaN and
+        # refuse lone surrogates, but neither occurs here: probabilities were checked, and so were the echoed texts.
         return Response(to_json(answer).decode(), headers=_model_headers(exchange))
 
     def _livez(self, _event: Any, _exchange: Exchange) -> Response:
@@ -139,7 +139,7 @@ class PredictionApi:
 
         return Response(docs_page(openapi_document()), "text/html; charset=utf-8", is_large=True)
 
-    def _describe(self, error: Exception, exchange: Exchange) -> Response:
+    def _problem_response(self, error: Exception, exchange: Exchange) -> Response:
         problem = problems.describe(error, exchange.request_id)
         exchange.problem = problem.kind.slug
         if problem.kind is problems.INTERNAL_ERROR:
@@ -148,7 +148,7 @@ class PredictionApi:
             exchange.violations = len(error.violations)
         return _json(problem.document, problems.CONTENT_TYPE, problem.kind.status, problem.headers)
 
-    def _open(self, event: Any, context: Any) -> Exchange:
+    def _make_exchange(self, event: Any, context: Any) -> Exchange:
         started = self._clock.now()
         is_event = _is_http_event(event)
         # API Gateway lower-cases names, SAM CLI does not.
@@ -163,7 +163,7 @@ class PredictionApi:
             invocation_id=invocation_id,
             headers=headers,
             method=event["requestContext"]["http"]["method"].upper() if is_event else "",
-            deadline=context,
+            lambda_context=context,
         )
 
 
@@ -180,7 +180,7 @@ def _is_http_event(event: Any) -> bool:
 
 
 def _path(event: Any) -> str:
-    """Return the path below the stage: API Gateway puts every stage but ``$default`` in front of it."""
+    """Return the path without its stage: API Gateway puts the stage in front of it, unless that is ``$default``."""
     path: str = event["rawPath"]
     stage = event["requestContext"].get("stage", "$default")
     return path if stage == "$default" else path.removeprefix(f"/{stage}")

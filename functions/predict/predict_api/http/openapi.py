@@ -27,7 +27,7 @@ _GATEWAY_PROBLEMS = {429: "Too many requests at once; the gateway's answer."}
 
 
 def openapi_document() -> dict[str, Any]:
-    """Return the document."""
+    """Return the API's OpenAPI document."""
     return {
         "openapi": "3.1.0",
         "info": {"title": _TITLE, "version": "1", "description": _DESCRIPTION, "license": {"name": "Apache-2.0"}},

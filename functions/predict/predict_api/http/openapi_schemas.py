@@ -1,4 +1,4 @@
-"""The JSON Schemas of the OpenAPI document: what a request may be, and what an answer is."""
+"""The JSON Schemas of the OpenAPI document: of requests, of answers and of problems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COUNT = {"type": "integer", "minimum": 0}
 
 
 def schemas() -> dict[str, Any]:
-    """Return the schemas by name."""
+    """Return the document's JSON Schemas by name."""
     return {**_request_schemas(), **_answer_schemas(), **_document_schemas()}
 
 
@@ -181,14 +181,14 @@ def _document_schemas() -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any], required: Any = None) -> dict[str, Any]:
-    """Return the schema of an object with these members, all of them required unless said otherwise, and no others."""
+    """Return the schema of an object that may have only these members; ``required`` says which it must have (all)."""
     document: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     names = list(properties if required is None else required)
     return {**document, "required": names} if names else document
 
 
 def _with_nulls(schema: dict[str, Any]) -> dict[str, Any]:
-    """Allow further members that are null, which count as not given."""
+    """Return the schema with further members allowed that are null, since those count as absent."""
     return {**schema, "additionalProperties": {"type": "null"}}
 
 

@@ -1,4 +1,4 @@
-"""From an HTTP body to one JSON object: size, media type, encoding, and ``strict_json``'s rules. Pure."""
+"""Reads an HTTP body as one JSON object; checks its size, media type, encoding and syntax. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON object that a request's body is.
+    """Read a request's body as a JSON object.
 
     Parameters
     ----------
     body : str or None
-        The event's body; None and the empty string both mean that there is none.
+        The event's body; None and the empty string both mean that it has no body.
     is_base64 : bool
         Whether the event says that the body is in base64.
     headers : mapping of str to str
@@ -31,13 +31,13 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
     Raises
     ------
     UnsupportedMediaTypeError
-        If it isn't declared as ``application/json`` in UTF-8, uncompressed.
+        If the headers don't declare uncompressed ``application/json`` in UTF-8.
     RequestTooLargeError
         If it has more than 1 MiB.
     MalformedRequestError
         If it is missing, not base64 though flagged so, not UTF-8, not JSON, not an object, or has a key twice.
     """
-    check_media_type(headers)
+    _check_media_type(headers)
     text = _decode(_to_bytes(body or "", is_base64=is_base64))
     if not text.strip():
         raise MalformedRequestError("The body is empty. Send one record or an envelope of records as JSON.")
@@ -49,7 +49,7 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
     return document
 
 
-def check_media_type(headers: Mapping[str, str]) -> None:
+def _check_media_type(headers: Mapping[str, str]) -> None:
     """Raise ``UnsupportedMediaTypeError`` unless the headers declare plain JSON in UTF-8."""
     media_type, *parameters = headers.get("content-type", "").split(";")
     if media_type.strip().lower() != "application/json":
@@ -69,8 +69,8 @@ def _to_bytes(body: str, *, is_base64: bool) -> bytes:
     try:
         raw = base64.b64decode(body, validate=True) if is_base64 else body.encode()
     except (binascii.Error, UnicodeEncodeError, ValueError):
-        what = "is flagged as base64 but isn't" if is_base64 else "isn't valid Unicode"
-        raise MalformedRequestError(f"The body {what}.") from None
+        fault = "is flagged as base64 but isn't" if is_base64 else "isn't valid Unicode"
+        raise MalformedRequestError(f"The body {fault}.") from None
     if len(raw) > MAX_BODY_BYTES:
         raise _too_large()
     return raw
@@ -91,18 +91,18 @@ def _decode(raw: bytes) -> str:
 
 
 def parse(text: str) -> object:
-    """Return what a JSON text says; raises ``MalformedRequestError`` for the same texts as ``parse_strictly``."""
+    """Parse a JSON text quickly; raises ``MalformedRequestError`` for the same texts as ``parse_strictly``."""
     try:
         document: object = from_json(text, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return parse_strictly(text)
-    # Each member of an object has a colon in the text. If there are as many members as colons, no key came twice. If
-    # there are more colons (one in a value is enough), the slower parser looks closely.
+    # Each member of an object has a colon in the text. As many members as colons: no key came twice. More colons: a key
+    # came twice, or a value holds a colon; the slower parser finds out which.
     return document if text.count(":") == _count_members(document) else parse_strictly(text)
 
 
 def _count_members(document: object) -> int:
-    """Count the members of objects as deep as correct requests have them; deeper ones aren't counted."""
+    """Count the members of objects, down to the depth of correct requests: deeper ones go to the slower parser."""
     if not isinstance(document, dict):
         return 0
     count = len(document)

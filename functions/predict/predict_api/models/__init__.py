@@ -1,1 +1,1 @@
-"""The model versions that answer: which the alias names, loaded, verified and kept in memory."""
+"""The model versions that answer: found by the alias, loaded, verified and kept in memory."""

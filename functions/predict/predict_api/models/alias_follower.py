@@ -1,4 +1,4 @@
-"""Which versions answer requests at the moment ("are in charge"): those that the alias points to.
+"""Follows the alias: the versions that it points to answer requests ("are in charge").
 
 Invariants (tests/unit/predict_api/models/test_alias_follower.py):
 
@@ -51,8 +51,8 @@ class ActiveVersions:
     def model_for(self, routing_key: str) -> ServingModel:
         """Return the model that answers for a routing key.
 
-        The other version answers for one that could not be loaded: a bad candidate must not lower the availability of
-        the version beside it.
+        If the version for this key could not be loaded, the other version answers: a bad candidate must not lower the
+        availability of the version beside it.
         """
         model = self.models.get(resolve_version(self.alias, routing_key))
         return next(iter(self.models.values())) if model is None else model
@@ -75,7 +75,7 @@ class AliasFollower:
     cache : ModelCache
         Loads and keeps the versions.
     ttl_s : float
-        For so many seconds an alias that was read counts as current.
+        How many seconds the alias counts as current after it was read.
     clock : Clock
         The time.
     back_off : BackOff
@@ -114,7 +114,7 @@ class AliasFollower:
         Parameters
         ----------
         remaining_s : float
-            The caller's time in seconds. If the bucket uses it up, the versions last in charge stay.
+            The time that the caller has left, in seconds. If the bucket uses it up, the versions last in charge stay.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class AliasFollower:
         return self._deployment
 
     def mark_stale(self) -> None:
-        """Make the next request look the alias up, since a snapshot was restored."""
+        """Make the next request look the alias up; called after a snapshot was restored."""
         self._is_stale = True
         self._failures = None
         self._cache.forget_failures()
@@ -192,8 +192,8 @@ class AliasFollower:
     def _adopt(self) -> None:
         """Put the alias's versions in charge, once the main one is loaded.
 
-        If no version is in charge yet, the additional one alone may be put in charge. Otherwise not: a canary of 1 %
-        would get all requests because the main version is bad, although the last good version is still loaded.
+        The additional version alone is put in charge only while no version is. Later, a canary of 1 % would get all
+        requests because the main version is bad, although the last good version is still loaded.
         """
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return

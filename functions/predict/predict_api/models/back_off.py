@@ -30,8 +30,8 @@ class BackOff:
     def wait_s(self, failures: int) -> float:
         """Return the seconds to wait after this many failures in a row (1 or more)."""
         # Every cap is below 2**32 times the first wait; a larger exponent would overflow.
-        whole = min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
-        return whole * (1 - self.random() / 2)
+        longest_s = min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
+        return longest_s * (1 - self.random() / 2)
 
 
 @dataclass(frozen=True)

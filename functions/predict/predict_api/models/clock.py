@@ -1,4 +1,4 @@
-"""Clocks, which are passed in. Only ``app`` makes a ``SystemClock``; everything else here is pure."""
+"""Tells the time, and how much of it has passed. Only ``app`` makes a ``SystemClock``; all else gets one passed in."""
 
 from __future__ import annotations
 

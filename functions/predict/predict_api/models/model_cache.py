@@ -79,7 +79,7 @@ class ModelCache:
         return list(self._models)
 
     def find(self, version: int, *, in_charge: Collection[int]) -> ServingModel | None:
-        """Return a version, and load it first if it isn't in memory; None if it can't be loaded now.
+        """Return a version, loaded first if it isn't in memory; None if it can't be loaded now.
 
         Parameters
         ----------
@@ -123,6 +123,7 @@ class ModelCache:
         self._observer.model_refused(version, error, failures.count, failures.wait_s)
 
     def _make_room(self, needed: Collection[int]) -> None:
+        """Drop versions that aren't needed, the least recently used first, until no more than the capacity are left."""
         for version in list(self._models):
             if len(self._models) <= self._capacity:
                 return

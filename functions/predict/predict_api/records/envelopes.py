@@ -1,6 +1,6 @@
 """Find the records in a request's JSON object: a bare record, or one of three envelopes. Pure; doesn't check records.
 
-A member that is null counts as absent, because clients of other protocols send all members that they know.
+A member that is null counts as absent, because clients of other protocols also send the members that they leave unset.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from predict_api.records.suggestions import MAX_NAME_LENGTH, describe_unknown
 MAX_RECORDS = 1000
 MAX_ID_LENGTH = 128
 ENVELOPES = ("instances", "dataframe_records", "dataframe_split")
+# Members that may stand beside an envelope or a bare record's fields.
 COMPANIONS = ("id", "parameters")
 _PARAMETERS = ("explain",)
 # pandas also writes an index (DataFrame.to_dict("split")); it is ignored.
@@ -74,7 +75,7 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
         return _envelope(document, [record], RecordPointers(None))
     [envelope] = envelopes
     content = document[envelope]
-    _check_number(content)
+    _check_record_count(content)
     _check_companions(document, envelope, columns)
     if envelope == "dataframe_split":
         records, pointers = _open_split(content, columns)
@@ -90,12 +91,12 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
 
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
     request_name = document.get("id")
-    if request_name is not None and not (isinstance(request_name, str) and _is_sane_text(request_name)):
+    if request_name is not None and not (isinstance(request_name, str) and _is_usable_id(request_name)):
         raise _invalid(Violation("/id", "wrong_type", f"The id must be a text of 1 to {MAX_ID_LENGTH} characters."))
     return Envelope(records, pointers, request_name, _read_explain(document))
 
 
-def _is_sane_text(text: str) -> bool:
+def _is_usable_id(text: str) -> bool:
     return 1 <= len(text) <= MAX_ID_LENGTH and not has_surrogate(text)
 
 
@@ -117,19 +118,19 @@ def _read_explain(document: Mapping[str, Any]) -> bool:
 
 
 def _check_companions(document: Mapping[str, Any], envelope: str, columns: Sequence[str]) -> None:
-    others = [
+    further_names = [
         name
         for name, value in document.items()
         if name != envelope and name not in COMPANIONS and (value is not None or name in columns)
     ]
-    if any(name in columns for name in others):
+    if any(name in columns for name in further_names):
         raise MalformedRequestError(f"The body holds {envelope} and a record's own fields at once. Send one of them.")
-    if others:
-        raise _invalid(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in others[:10]))
+    if further_names:
+        raise _invalid(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in further_names[:10]))
 
 
-def _check_number(content: object) -> None:
-    # Checked first: the client will send a request that is too large in parts, and see then what else is wrong.
+def _check_record_count(content: object) -> None:
+    # Checked first: the client must split the request anyway, and learns what else is wrong from its parts.
     rows = content.get("data") if isinstance(content, dict) else content
     if isinstance(rows, list) and len(rows) > MAX_RECORDS:
         raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
@@ -157,13 +158,13 @@ def _open_split(split: object, field_names: Sequence[str]) -> tuple[list[Any], R
         raise _invalid(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
     columns = _check_columns(split["columns"], field_names)
     rows = _check_rows(split["data"], "/dataframe_split/data")
-    wrong = [
+    violations = [
         Violation(f"/dataframe_split/data/{index}", "wrong_length", f"Must be a row of {len(columns)} values.")
         for index, row in enumerate(rows)
         if not isinstance(row, list) or len(row) != len(columns)
     ]
-    if wrong:
-        raise _invalid(*wrong[:10])
+    if violations:
+        raise _invalid(*violations[:10])
     return [dict(zip(columns, row, strict=True)) for row in rows], RecordPointers("/dataframe_split/data", columns)
 
 
@@ -171,22 +172,22 @@ def _check_columns(columns: object, field_names: Sequence[str]) -> list[str]:
     pointer = "/dataframe_split/columns"
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise _invalid(Violation(pointer, "wrong_type", "Must be an array of names."))
-    wrong: list[Violation] = []
+    violations: list[Violation] = []
     seen: set[str] = set()
     for position, name in enumerate(columns):
         if name in seen:
-            wrong.append(Violation(f"{pointer}/{position}", "duplicate_column", "This column comes twice."))
+            violations.append(Violation(f"{pointer}/{position}", "duplicate_column", "This column comes twice."))
         elif name not in field_names:
             detail = describe_unknown("column", name, field_names)
-            wrong.append(Violation(f"{pointer}/{position}", "unknown_field", detail))
+            violations.append(Violation(f"{pointer}/{position}", "unknown_field", detail))
         seen.add(name)
-    wrong.extend(
+    violations.extend(
         Violation(pointer, "missing", f"The column {name!r} is missing.")
         for name in field_names
         if name not in seen and name != "loan_id"
     )
-    if wrong:
-        raise _invalid(*wrong[:20])
+    if violations:
+        raise _invalid(*violations[:20])
     return columns
 
 

@@ -1,4 +1,7 @@
-"""The text of a 422: the faults that ``model_artifact.record_rules`` reports, with pointers into the request's body."""
+"""Checks a request's records, and describes their faults in a 422 with pointers into the request's body.
+
+``model_artifact.record_rules`` has the rules themselves. Pure.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _FIELDS = {field.name: field for field in FIELDS}
 
 
 def check_records(records: list[Any], pointers: RecordPointers) -> list[dict[str, Any]]:
-    """Return the records, their numbers as floats.
+    """Check the records, and return them with their numbers as floats.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def check_records(records: list[Any], pointers: RecordPointers) -> list[dict[str
     Raises
     ------
     InvalidRequestError
-        If a record breaks the rule. The violations are in the order of the records, at most 100 of them.
+        If a record breaks a rule. The violations are in the order of the records, at most 100 of them.
     """
     try:
         return record_rules.check_records(records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Longer names aren't misspellings, take long to compare, and aren't worth quoting.
+# A longer name isn't a misspelling. It would take long to compare, and make a message unreadable.
 MAX_NAME_LENGTH = 64
 _LEAST_SIMILARITY = 0.6
 
@@ -29,7 +29,7 @@ def describe_unknown(kind: str, name: str, allowed: Sequence[str]) -> str:
     Parameters
     ----------
     kind : str
-        What it names: "field", "parameter" …
+        What kind of thing has the name: "field", "parameter" …
     name : str
         The unknown name. The sentence doesn't quote it, since it may be any text; the violation's pointer does.
     allowed : sequence of str
