@@ -21,7 +21,7 @@ from peerloan.errors import DeploymentError
 
 # The largest package that Lambda takes in a request; a larger one goes through a bucket.
 MAX_DIRECT_BYTES = 50 * 1024 * 1024
-_LEFT_OUT = ("__pycache__",)
+
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
@@ -63,7 +63,7 @@ def make_package(folder: Path) -> bytes:
     files = sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and not set(path.relative_to(folder).parts) & set(_LEFT_OUT)
+        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.relative_to(folder).parts
     )
     if not files:
         raise DeploymentError(f"There is no code in {folder}. Name the function's folder, as sam build makes it.")

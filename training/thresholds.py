@@ -91,7 +91,7 @@ class Costs:
 ThresholdRule = FlagShare | Costs
 
 
-def threshold_for_share(probabilities: NDArray[np.float64], share: float = FLAGGED_SHARE) -> float:
+def threshold_for_share(probabilities: NDArray[np.float64], share: float) -> float:
     """Return the probability from which on a share of the loans lies, as nearly as ties allow.
 
     Parameters

@@ -15,12 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model_artifact.pipeline import late_probabilities
+from model_artifact.reasons.players import PRICING_FIELDS
 from model_artifact.schema import FIELD_NAMES, FIELDS
 from training.evidence.intervals import Interval, percentile_interval
 from training.evidence.sweeps import curves
 from training.evidence.tally import Floats, Labels, ScoredLoans, roc_auc
-
-PRICING = ("int_rate", "grade")
 
 REPEATS = 5
 SEED = 0
@@ -78,7 +77,7 @@ def permutation_importance(
     random = np.random.default_rng(seed)
     original = ScoredLoans(target, late_probabilities(pipeline, features))
     draws = [random.integers(len(target), size=len(target)) for _ in range(_DRAWS)]
-    groups: Sequence[tuple[str, ...]] = [*((name,) for name in FIELD_NAMES), PRICING]
+    groups: Sequence[tuple[str, ...]] = [*((name,) for name in FIELD_NAMES), PRICING_FIELDS]
     importances = []
     for columns in groups:
         shuffled = [ScoredLoans(target, _shuffled(pipeline, features, columns, random)) for _ in range(REPEATS)]

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from model_artifact.reasons.players import PRICING_FIELDS
 from training.evidence.gathering import Evidence
-from training.evidence.influence import PRICING, Dependence
+from training.evidence.influence import Dependence
 from training.evidence.intervals import over_expected, wilson
 from training.evidence.report.drawing import BLUE, FAINT, INK, PALE_BLUE, RED, dots, in_percent, plot, whiskers
 from training.evidence.segments import SEGMENT_COLUMNS
@@ -102,7 +103,7 @@ def lift(evidence: Evidence, bars: Axes, capture: Axes) -> None:
 def importance(evidence: Evidence, axes: Axes) -> None:
     """ROC-AUC lost by permuting columns."""
     losses = [column.loss for column in evidence.importance]
-    colors = [RED if set(column.columns) <= set(PRICING) else BLUE for column in evidence.importance]
+    colors = [RED if set(column.columns) <= set(PRICING_FIELDS) else BLUE for column in evidence.importance]
     whiskers(axes, losses, [column.name for column in evidence.importance], colors)
     axes.axvline(0, **_DASHED)
     axes.set(title="Permutation importance (red: the lender's own pricing)", xlabel="ROC-AUC lost, next quarter")

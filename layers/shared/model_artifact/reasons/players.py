@@ -1,7 +1,7 @@
 """The players, who share the difference between a record's probability and the reference's.
 
-Each field is a player, except that the interest rate and the grade are one player: both are the lender's pricing of the
-same risk and depend on each other, so that no real loan has the one without the other.
+Each field is a player, except that the interest rate and the grade are one player. Both are the lender's pricing of the
+same risk, so no real loan has one grade's rate and another grade's letter.
 """
 
 from __future__ import annotations
@@ -18,4 +18,3 @@ PLAYERS: Players = (
     *((name, (name,)) for name in FIELD_NAMES if name not in PRICING_FIELDS),
     (PRICING, PRICING_FIELDS),
 )
-EACH_FIELD: Players = tuple((name, (name,)) for name in FIELD_NAMES)

@@ -9,8 +9,6 @@ from typing import Any
 
 from model_artifact.schema import FIELDS
 
-HOW = "The medians and the most frequent labels of the training loans that were paid on time."
-
 
 def typical_record(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return a record of each field's typical value.

@@ -18,7 +18,7 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.coalitions import LinearGame, MixedRecordsGame, make_game
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
 from model_artifact.reasons.explain import LEAST_EFFECT, MAX_REASONS, Explainer
-from model_artifact.reasons.players import EACH_FIELD, PLAYERS, PRICING, Players
+from model_artifact.reasons.players import PLAYERS, PRICING, Players
 from model_artifact.reasons.reference import typical_record
 from model_artifact.reasons.shapley import shapley_values
 from model_artifact.reasons.small_tree_game import SmallTreeGame
@@ -32,6 +32,7 @@ FAST = {
     "logistic": LinearGame,
 }
 KINDS = {**FAST, "boosting-large": MixedRecordsGame}
+EACH_FIELD: Players = tuple((name, (name,)) for name in FIELD_NAMES)
 
 
 @cache

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model_artifact.reasons.players import PRICING_FIELDS
 from model_artifact.schema import FIELD_NAMES, GRADES
 from model_kit import small_boosted, small_quarter
-from training.evidence.influence import PRICING, partial_dependence, permutation_importance
+from training.evidence.influence import partial_dependence, permutation_importance
 
 
 class OfRate:
@@ -28,9 +29,10 @@ def quarter():
 
 
 def test_a_column_that_the_model_ignores_loses_nothing(quarter) -> None:
-    found = {one.columns: one.loss for one in permutation_importance(OfRate(), quarter.features, quarter.target)}
-    assert set(found) == {(name,) for name in FIELD_NAMES} | {PRICING}
-    for columns, loss in found.items():
+    importances = permutation_importance(OfRate(), quarter.features, quarter.target)
+    losses = {importance.columns: importance.loss for importance in importances}
+    assert set(losses) == {(name,) for name in FIELD_NAMES} | {PRICING_FIELDS}
+    for columns, loss in losses.items():
         assert (loss.value > 0.05) is ("int_rate" in columns)
         if "int_rate" not in columns:
             assert (loss.value, loss.low, loss.high) == (0.0, 0.0, 0.0)
