@@ -48,9 +48,11 @@ def test_a_table_is_sent_in_batches_with_missing_values_as_null_and_loan_ids_whe
     assert client.batches[0][1] == {**{name: loans[1][name] for name in FIELD_NAMES}, LOAN_ID: "L"}
 
 
-def test_a_batch_of_long_texts_stays_below_the_limit_of_a_body() -> None:
+@pytest.mark.parametrize("length", [60, 100])
+@pytest.mark.parametrize("character", ["\u00e9", "\U0001f4b8", '"', "\x01"])
+def test_a_batch_of_long_texts_stays_below_the_limit_of_a_body(character: str, length: int) -> None:
     client = Client()
-    texts = {"purpose": "\u00e9" * 100, "home_ownership": "\u00e9" * 100, LOAN_ID: "\u00e9" * 128}
+    texts = dict.fromkeys(("purpose", "emp_length", "home_ownership", LOAN_ID), character * length)
     list(ApiScorer(client, "http://api").score(columns_of([{**LOANS[0], **texts}] * 2000)))
     assert sum(map(len, client.batches)) == 2000
     assert max(len(json_bytes({"instances": batch})) for batch in client.batches) <= 1024 * 1024
