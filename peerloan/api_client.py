@@ -62,7 +62,7 @@ class ApiClient:
 
 
 def json_bytes(document: object) -> bytes:
-    """Return compact JSON; NaN and Infinity are refused, since JSON has none."""
+    """Return compact JSON. NaN and Infinity raise ``ValueError``, since JSON can't hold them."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     # JSON can hold half a surrogate pair, as an escape; UTF-8 can't.
     return text.encode("utf-8", "backslashreplace")

@@ -1,6 +1,6 @@
-"""Shipping the function's code over Lambda's API, to the local stack and to AWS alike.
+"""Ships the function's code over Lambda's API, to the local stack and to AWS alike.
 
-The alias moves last, to a version that is ready. Until then the version before serves whoever calls the alias. Layers,
+The alias moves last, to a version that is ready. Until then the previous version answers the alias's requests. Layers,
 settings and the API, which `sam deploy` makes, stay as they are.
 """
 
@@ -32,11 +32,12 @@ class Deployment:
     Parameters
     ----------
     function, alias : str
-        What was deployed, and what points to it.
+        The function that was deployed, and the alias that the API calls.
     version, previous_version : str
-        Where the alias points now, and pointed before: the same if this code was deployed already.
+        The version that the alias points to now, and pointed to before. They are the same if this code was deployed
+        already.
     code_sha256 : str
-        As Lambda has it.
+        The package's SHA-256 in base64, as Lambda computes it.
     package_bytes : int
         The zip file's size.
     seconds : dict
@@ -91,7 +92,7 @@ def deploy(
     source : dict
         ``ZipFile``, or ``S3Bucket`` and ``S3Key``.
     package_bytes : int
-        For the record.
+        The package's size, for the result.
     ready_within_s : float
         How long the version may take to be ready.
 
@@ -124,16 +125,16 @@ def deploy(
     )
 
 
-def _wait(client: Any, state: str, limit_s: float, **which: str) -> None:
+def _wait(client: Any, state: str, limit_s: float, **target: str) -> None:
     delay_s = 0.2
     try:
         client.get_waiter(state).wait(
-            **which, WaiterConfig={"Delay": delay_s, "MaxAttempts": max(1, round(limit_s / delay_s))}
+            **target, WaiterConfig={"Delay": delay_s, "MaxAttempts": max(1, round(limit_s / delay_s))}
         )
     except WaiterError as error:
         last = error.last_response
         reason = last.get("StateReason") or last.get("LastUpdateStatusReason") or str(error)
-        name = ":".join(which.values())
+        name = ":".join(target.values())
         raise DeploymentError(f"{name} isn't ready: {reason} The alias still points to the version before.") from error
 
 
@@ -146,8 +147,8 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_deployment_errors(client: Any, function: str, alias: str) -> Iterator[None]:
-    """Turn what boto3 raises into a sentence that says what to do."""
-    cures = {
+    """Turn boto3's errors into a ``DeploymentError`` that says what to do."""
+    advice_by_code = {
         "ResourceNotFoundException": f"Name the function with --function and the alias ({alias}) with --alias.",
         "PreconditionFailedException": f"Somebody else has changed the alias {alias!r} meanwhile. Try again.",
         "ResourceConflictException": "Another deployment is in progress. Try again.",
@@ -160,7 +161,7 @@ def _as_deployment_errors(client: Any, function: str, alias: str) -> Iterator[No
         ) from error
     except ClientError as error:
         details = error.response["Error"]
-        cure = cures.get(details["Code"], "")
-        raise DeploymentError(f"{function}: {details['Code']}: {details['Message']} {cure}".rstrip()) from error
+        advice = advice_by_code.get(details["Code"], "")
+        raise DeploymentError(f"{function}: {details['Code']}: {details['Message']} {advice}".rstrip()) from error
     except BotoCoreError as error:
         raise DeploymentError(f"{function}: {error}") from error

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and with one line that names the file where it fails."""
+"""Writes files whole or not at all. A failed write raises an error that names the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from peerloan.errors import CommandError
 
 
 class FileWriteError(CommandError):
-    """A file could not be written: a full disk, a folder that may not be written, a path that is no folder."""
+    """A file could not be written: the disk is full, its folder is read-only, or part of its path is a file."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(

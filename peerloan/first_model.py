@@ -1,4 +1,4 @@
-"""From an empty bucket to an alias that points at a model: training, publishing and pointing as steps of a command."""
+"""Gives an empty bucket its first model: trains it, publishes it and points the default alias at it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 def publish_folder(
     workplace: Workplace, source: Path, gates: Callable[[Candidate], Candidate] | None = None
 ) -> Publication:
-    """Publish what ``train`` wrote, or a bare pickle. ``gates`` returns it with their verdicts, or refuses it."""
+    """Publish a folder that ``train`` wrote, or a bare pickle.
+
+    ``gates`` takes the candidate and returns it with the gates' verdicts; it raises an error to refuse the candidate.
+    """
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.candidate_folder import read_candidate
 
@@ -33,7 +36,7 @@ def publish_folder(
 
 
 def ensure_model(workplace: Workplace) -> int:
-    """Return the version that the default alias points at, having trained and published the basic model if needed.
+    """Return the version that the default alias points at. In an empty bucket, train and publish the basic model first.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def ensure_model(workplace: Workplace) -> int:
 
 
 def train_into(workplace: Workplace, folder: Path, name: str, *options: str) -> None:
-    """Train a model as a step of another command. Its summary isn't that command's result, so it goes to stderr."""
+    """Train a model as a step of another command. The training's summary goes to stderr: stdout has that command's."""
     command = [sys.executable, "-m", "training", name, "--out", str(folder), *options]
     process = _start(command, workplace.environ)
     try:
@@ -70,12 +73,12 @@ def train_into(workplace: Workplace, folder: Path, name: str, *options: str) -> 
 
 
 def _start(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own: Ctrl-C reaches this process alone, which then ends the other.
+    """Start a process in a session of its own, so that Ctrl-C reaches only this process, which then ends the other.
 
-    A signal during the start is kept until the process is known. Otherwise nobody would end it.
+    A signal during the start takes effect once the process is known. Before that, nobody could end the process.
     """
     signals: list[int] = []
-    handlers = {number: signal.signal(number, lambda *which: signals.append(which[0])) for number in _ENDING}
+    handlers = {number: signal.signal(number, lambda *arguments: signals.append(arguments[0])) for number in _ENDING}
     try:
         process = subprocess.Popen(command, env=dict(environ), stdout=sys.stderr, start_new_session=True)
     finally:
@@ -91,12 +94,12 @@ def _start(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
 def find_only_version(reader: RegistryReader) -> int | None:
     """Return the version to begin with where the default alias isn't set, or None if nothing is published.
 
-    A start that was cut off between publishing and setting the alias leaves exactly one version: that one.
+    A start that was cut off between publishing and setting the alias leaves exactly one version.
 
     Raises
     ------
     NoLiveVersionError
-        If there are several: a person says which one serves.
+        If several versions are published: a person must choose the one that serves.
     """
     published = reader.list_versions()
     if len(published) > 1:

@@ -1,4 +1,4 @@
-"""Judging a candidate against the version that an alias points at, before it is published."""
+"""Judges a candidate against the version that an alias points at, before the candidate is published."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class InspectedOnce:
 
 
 def parse_requirement(text: str) -> AliasRequirement:
-    """Read the option's text; raises ``UsageError`` with what it may be."""
+    """Read the text of ``--require``; a wrong text raises ``UsageError``, which lists the allowed forms."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.gates import Requirement
 
@@ -90,15 +90,15 @@ def passed_gates(
     Parameters
     ----------
     workplace : Workplace
-        Where the version in charge is.
+        Gives access to the bucket.
     candidate : Candidate
-        What is to be published.
+        The model to publish.
     require : str
-        Such as ``better-than=live``.
+        The requirement, such as ``better-than=live``.
     data : sequence of Path
         The loans to judge on; empty for those that training finds.
     force_reason : str or None
-        Why it is published even if it fails; None refuses it then.
+        Why the candidate is published even if it fails. None refuses a candidate that fails.
 
     Raises
     ------
@@ -132,9 +132,9 @@ def passed_gates(
 
 
 def compare_data(candidate: Mapping[str, Any], in_charge: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return whether both models know loans of one kind, real or generated, and which kinds these are.
+    """Return whether both models were trained on the same kind of loans, real or generated, and a text with both kinds.
 
-    A record that doesn't say (a bare pickle's) is taken for the same kind.
+    A record without the kind, as a bare pickle has, counts as the same kind.
     """
     kinds = [_KINDS[data.get("is_sample")] for data in (candidate, in_charge)]
     is_same = kinds[0] == kinds[1] or _KINDS[None] in kinds

@@ -1,4 +1,4 @@
-"""Continuous load from a few clients, with a record of every answer. It runs until the caller stops it."""
+"""Sends continuous load from a few clients and records every answer, until the caller stops it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _TIMEOUT = aiohttp.ClientTimeout(total=35)
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: when it was sent and answered (seconds, monotonic), its status (0 for none), the version named."""
+    """The answer to one request: times in seconds (monotonic), and the version that it names.
+
+    ``status`` is 0 where the request failed without an answer.
+    """
 
     sent: float
     answered: float

@@ -1,6 +1,6 @@
-"""Printing: one JSON document, or text for people. Results go to stdout, everything else to stderr.
+"""Prints results to stdout, as one JSON document or as text, and everything else to stderr.
 
-Rich is imported where a colour or a progress bar is shown: most commands end sooner than that takes.
+Rich is imported only where a colour or a progress bar is shown: its import takes longer than most commands.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def complain(error: Exception, *, as_json: bool) -> None:
-    """Print an error that a person can do something about."""
+    """Print an expected error to stderr."""
     if as_json:
         document = {"error": {"type": type(error).__name__, "message": str(error)}}
         sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Whether recorded answers keep the promises about alias shifts. Pure arithmetic on times.
+"""Checks whether recorded answers keep the promises about alias shifts. Pure arithmetic on times.
 
 The promises are those of the architecture: every answer names a version that the alias pointed to at some instant
 between (request start - TTL) and its end; and once an update is acknowledged, answers from the version that it removed

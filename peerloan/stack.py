@@ -1,4 +1,4 @@
-"""The local stack: the bucket and the API as child processes, started, watched and ended together."""
+"""Runs the local stack: starts, watches and ends the bucket and the API as child processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from peerloan.workplace import PROJECT, read_running, running_file, try_lock
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _LOOPBACK = "127.0.0.1"
-_EMULATORS_OWN = b"emulator: "
+# The emulator's own lines in its log begin with this; the others are the function's.
+_EMULATOR_PREFIX = b"emulator: "
 # For load that isn't about the API's limits: more requests than any client on this machine sends.
 UNTHROTTLED = ("--parameter-overrides", "ThrottlingRateLimit=1000000", "ThrottlingBurstLimit=1000000")
 
@@ -86,9 +87,9 @@ class Stack:
         Parameters
         ----------
         port, lambda_port : int
-            0 is any free one.
+            0 for any free port.
         bucket_url : str
-            Where the function finds its models.
+            The bucket with the function's models.
         alias_ttl_s : float, optional
             Replaces the template's value.
         throttled : bool, optional
@@ -124,8 +125,8 @@ class Stack:
             if log.exists():
                 lines, position = _whole_lines(log, position)
                 for line in lines:
-                    if line.startswith(_EMULATORS_OWN):
-                        tell(line.removeprefix(_EMULATORS_OWN).decode("utf-8", "replace"))
+                    if line.startswith(_EMULATOR_PREFIX):
+                        tell(line.removeprefix(_EMULATOR_PREFIX).decode("utf-8", "replace"))
             for name, child in self._children:
                 code = child.exit_code()
                 if code is not None:
@@ -144,7 +145,7 @@ class Stack:
             self._lock.close()
 
     def _start(self, command: str, arguments: Sequence[str]) -> dict[str, Any]:
-        """Start a child and return what it tells once it is ready."""
+        """Start a child and return its addresses once it is ready."""
         with writing(self.log_file(command)):
             log = self.log_file(command).open("wb")
         with log:
@@ -194,8 +195,8 @@ def docker_bridge_address() -> str | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    which = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
-    command = ["docker", "network", "inspect", "bridge", "--format", which]
+    subnet_and_gateway = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
+    command = ["docker", "network", "inspect", "bridge", "--format", subnet_and_gateway]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.split()
     except (OSError, subprocess.SubprocessError) as error:

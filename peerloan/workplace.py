@@ -58,8 +58,8 @@ class Workplace:
     def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
         """Return the workplace that a command's options and the environment ask for.
 
-        A bucket that is named and has no endpoint is on AWS. With neither it is the local stack's, and then
-        ``PEERLOAN_DATA`` is what the stack was started with, unless it is set.
+        A bucket without an endpoint is on AWS. Without both, the local stack's bucket is used. Then ``PEERLOAN_DATA``,
+        unless it is set, has the value that the stack was started with.
 
         Raises
         ------
@@ -111,16 +111,16 @@ class Workplace:
         return S3Store(self.bucket, make_s3_client(self.endpoint_url))
 
 
-def check_url(url: str, said_by: str) -> str:
-    """Return an HTTP address as it is; raise ``UsageError`` if it isn't one."""
+def check_url(url: str, source: str) -> str:
+    """Return the URL unchanged; raise ``UsageError``, which names its source, if it isn't an HTTP address."""
     try:
         parts = urlsplit(url)
         # Reading the port checks it.
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fits = False
-    if not fits:
-        raise UsageError(f"{url!r} ({said_by}) isn't an address; write it as http://HOST:PORT.")
+        is_address = False
+    if not is_address:
+        raise UsageError(f"{url!r} ({source}) isn't an address; write it as http://HOST:PORT.")
     return url
 
 
@@ -135,9 +135,9 @@ def running_file(state_dir: Path) -> Path:
 
 
 def read_running(state_dir: Path) -> dict[str, Any]:
-    """Return where a running local stack listens; empty if none runs, or its note can't be read.
+    """Return the addresses of the running local stack; empty if no stack runs or running.json can't be read.
 
-    A stack that was killed leaves its note behind. The lock tells: the system takes it from a process that ends.
+    A stack that was killed leaves running.json behind, but not its lock: the system releases that when a process ends.
     """
     try:
         document = json.loads(running_file(state_dir).read_text(encoding="utf-8"))
@@ -147,7 +147,7 @@ def read_running(state_dir: Path) -> dict[str, Any]:
 
 
 def try_lock(state_dir: Path) -> IO[bytes] | None:
-    """Take the lock of a stack's folder: open until it is closed or the process ends. None if a stack holds it."""
+    """Lock a stack's folder until the returned file is closed or the process ends. None if another stack runs."""
     file = (state_dir / _LOCK_NAME).open("wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -89,7 +89,7 @@ def alias_rollback(
 
 
 def parse_weights(words: Sequence[str]) -> dict[int, float]:
-    """Return the shares of more versions, each said as ``8=0.1``.
+    """Return the share of each additional version, from texts such as ``8=0.1``.
 
     Raises
     ------

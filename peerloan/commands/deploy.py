@@ -32,7 +32,7 @@ def deploy(
         ),
     ] = None,
     code_bucket: Annotated[
-        str | None, typer.Option(help="A bucket in between, for packages of more than 50 MB.")
+        str | None, typer.Option(help="The bucket to upload a package of more than 50 MB to.")
     ] = None,
     ready_within: Annotated[float, typer.Option(help="Seconds that the new version may take to be ready.")] = 180,
     as_json: JsonFlag = False,
@@ -58,7 +58,7 @@ def deploy(
     package = deployment.make_package(code or _SOURCE)
     source: dict[str, Any] = {"ZipFile": package}
     if len(package) > deployment.MAX_DIRECT_BYTES:
-        source = _by_bucket(workplace, code_bucket, package)
+        source = _upload(workplace, code_bucket, package)
     deployed = deployment.deploy(
         _client("lambda", url), function, alias, source, package_bytes=len(package), ready_within_s=ready_within
     )
@@ -73,8 +73,8 @@ def deploy(
     note(f"{total_s:.2f} s: " + ", ".join(f"{step} {spent:.2f}" for step, spent in deployed.seconds.items()))
 
 
-def _by_bucket(workplace: Workplace, bucket: str | None, package: bytes) -> dict[str, Any]:
-    """Put a package into a bucket, and return where it is."""
+def _upload(workplace: Workplace, bucket: str | None, package: bytes) -> dict[str, Any]:
+    """Put a package into a bucket, and return its address as Lambda's API takes it."""
     if bucket is None:
         raise DeploymentError(
             f"The package has {len(package) / 2**20:.0f} MB, and Lambda takes 50 in a request. Name a bucket to send "

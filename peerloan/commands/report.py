@@ -57,15 +57,15 @@ def report(
     note(f"Data: {quarters.source}")
     serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
     evidence = gather(model.pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
-    laid_out = contents(evidence)
+    report_contents = contents(evidence)
     make_folder(out)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
-    write_whole(page, render_page(laid_out).encode())
-    write_whole(card, render_card(laid_out).encode())
+    write_whole(page, render_page(report_contents).encode())
+    write_whole(card, render_card(report_contents).encode())
     if as_json:
         say_json({"version": version, "report": str(page), "model_card": str(card), "metrics": dict(evidence.metrics)})
         return
-    for name, figure in laid_out.headline.items():
+    for name, figure in report_contents.headline.items():
         say(f"{name}: {figure}")
     say(f"Written: {page} and {card}")
 
@@ -74,12 +74,12 @@ def _cost_ratios(missed_late: float | None, call: float | None) -> tuple[float, 
     if missed_late is None and call is None:
         return None
     if missed_late is None or call is None or not 0 < call < missed_late:
-        raise UsageError("State both --cost-missed-late and --cost-call, the call the cheaper one.")
+        raise UsageError("State both --cost-missed-late and --cost-call. A call must cost less than a late payer.")
     return (missed_late / call,)
 
 
 def _rivals(reader: RegistryReader, version: int) -> tuple[Rival, ...]:
-    """Return the version that the default alias points at, if that is another one."""
+    """Return the version that the default alias points at, unless it is the reported version."""
     from model_artifact.loading import load_pickle
     from training.evidence.gathering import Rival
 

@@ -33,7 +33,7 @@ def score(
     url: Annotated[str | None, typer.Option(help="Let the API at this address score, 1,000 rows a request.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Score a file of any size. Run again after an interruption, it goes on where it was.
+    """Score a file of any size. After an interruption, run it again: it resumes where it stopped.
 
     Examples: peerloan score loans.csv --out scored.csv
 
@@ -46,19 +46,19 @@ def score(
     from peerloan.scoring.score_parquet import score_parquet
 
     targets = _targets(source, out)
-    scorer, how = _scorer(ctx.obj, version, alias, url)
+    scorer, scored_by = _scorer(ctx.obj, version, alias, url)
     with byte_progress_bar() as progress:
         task = progress.add_task(source.name, total=source.stat().st_size)
         score_file = score_csv if source.suffix.lower() == _CSV else score_parquet
         outcome = score_file(source, targets, scorer, on_progress=lambda done: progress.update(task, completed=done))
     if outcome.resumed_at:
-        note(f"Went on at byte {outcome.resumed_at:,}, to where an earlier run had come.")
+        note(f"Resumed at byte {outcome.resumed_at:,}, where an earlier run stopped.")
     if as_json:
         rejects = str(targets.rejects) if outcome.rejected else None
         figures = {"rows": outcome.rows, "rejected": outcome.rejected}
-        say_json({"out": str(targets.scored), "rejects": rejects, **figures, **how})
+        say_json({"out": str(targets.scored), "rejects": rejects, **figures, **scored_by})
         return
-    by = f"version {how['model_version']}" if url is None else url
+    by = f"version {scored_by['model_version']}" if url is None else url
     say(f"Scored {outcome.rows:,} rows by {by}: {targets.scored}")
     if outcome.rejected:
         say(f"Left out {outcome.rejected:,} wrong rows, with the reasons: {targets.rejects}")
@@ -67,7 +67,7 @@ def score(
 def _scorer(
     workplace: Workplace, version: int | None, alias: str | None, url: str | None
 ) -> tuple[Scorer, dict[str, Any]]:
-    """Return what scores, and what ``--json`` says of it."""
+    """Return the scorer, and its members of the ``--json`` document."""
     from peerloan.scoring.scorers import ApiScorer, VersionScorer
 
     if url is not None:
@@ -94,7 +94,7 @@ def _targets(source: Path, out: Path | None) -> Targets:
     if scored.suffix.lower() != source.suffix.lower():
         raise UsageError(f"{scored} must end as {source.name} does: the output has the input's format.")
     if not scored.parent.is_dir():
-        raise UsageError(f"There is no folder {scored.parent}.")
+        raise UsageError(f"There is no folder {scored.parent}. Make it, or give another --out.")
     if scored.exists() and scored.samefile(source):
         raise UsageError("The output would replace the input. Give another --out.")
     return Targets(scored, scored.with_name(f"{scored.name}.rejects.csv"))

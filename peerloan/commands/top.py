@@ -45,7 +45,7 @@ def top(
         say_json(status)
     elif once or not console.is_terminal:
         if not console.is_terminal:
-            console.width = 1000  # Nothing is wrapped: what reads it takes lines.
+            console.width = 1000  # Programs read the output line by line, so no line is wrapped.
         console.print(render(status), soft_wrap=True)
     else:
         _watch(console, client, status, every)
@@ -66,7 +66,7 @@ def _watch(console: Console, client: ApiClient, status: Mapping[str, Any], every
                 try:
                     view.update(render(client.send("GET", _STATUS_PATH)), refresh=True)
                 except ServiceError as error:
-                    # Shown, so that it isn't taken for an idle emulator; and asked again, since it may be restarting.
+                    # Shown, so that nobody takes it for an idle emulator. Asked again, since it may be restarting.
                     view.update(Text(str(error), style="red"), refresh=True)
     except KeyboardInterrupt:
         return
@@ -101,7 +101,7 @@ def _environments(status: Mapping[str, Any]) -> Table:
 
 
 def _shares(aliases: Iterable[Mapping[str, Any]], version: str) -> str:
-    """Return which share of each alias's requests a version has."""
+    """Return the share of each alias's requests that a version gets."""
     shares = ((alias["name"], alias["weights"].get(version, 0)) for alias in aliases)
     return ", ".join(f"{name} {weight:.0%}" for name, weight in shares if weight)
 

@@ -61,14 +61,14 @@ def up(
             except NoLiveVersionError as error:
                 if api:
                     raise
-                note(str(error))  # The bucket alone needs no model, and it must run for the alias to be set.
+                note(str(error))  # The bucket runs without a model, and must run before the alias can be set.
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
             if api:
                 _show_first_answer(stack.start_api(port, bucket_url, lambda_port=lambda_port))
                 _say_what_serves(local)
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
-            is_up = True  # First: who reads the next line may interrupt at once.
+            is_up = True  # Set before the next line is printed, because its reader may press Ctrl-C at once.
             note("Ctrl-C ends it.")
             stack.wait(note)
     except KeyboardInterrupt:

@@ -51,7 +51,7 @@ def delete(
 
 
 def summary(manifest: Manifest) -> dict[str, Any]:
-    """Return what is printed of a version as JSON."""
+    """Return a version as ``--json`` prints it."""
     return {
         "model": manifest.model,
         "version": manifest.version,

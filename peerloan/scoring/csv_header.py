@@ -1,4 +1,4 @@
-"""The first line of a CSV file: its columns, or one sentence that says why it can't be the header."""
+"""Reads the header of a CSV file: its columns, or an error that says why the first line can't be the header."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Header:
     names : tuple of str
         The columns.
     text : str
-        The line as it is, without its end.
+        The line unchanged, without its line ending.
     ending : str
-        How lines end in the file.
+        The file's line ending.
     size_bytes : int
-        With its end.
+        The line's size with its line ending.
     """
 
     names: tuple[str, ...]
@@ -35,8 +35,8 @@ class Header:
 
     @property
     def spare(self) -> int:
-        """How many columns at the end have no name, as spreadsheets save empty columns."""
-        return len(self.names) - max((at for at, name in enumerate(self.names, 1) if name), default=0)
+        """The number of columns at the end without a name: spreadsheets save empty columns so."""
+        return len(self.names) - max((number for number, name in enumerate(self.names, 1) if name), default=0)
 
 
 def read_header(file: SourceFile) -> Header:
@@ -45,7 +45,8 @@ def read_header(file: SourceFile) -> Header:
     Raises
     ------
     UsageError
-        If it isn't UTF-8 or too long, if a column is missing or there twice, or has the name of one that scoring adds.
+        If it isn't UTF-8 or is too long, if a column is missing or occurs twice, or if scoring adds a column of the
+        same name.
     """
     line = file.read_line()
     if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):

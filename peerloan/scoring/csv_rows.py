@@ -1,8 +1,8 @@
-"""Reading a CSV file in steps that end where a row ends: the rows as they are, and the values that a model takes.
+"""Reads a CSV file in steps of whole rows: their text unchanged for the output, and their values for the model.
 
-Two ways with equal results (tests/unit/peerloan/scoring/test_score_csv.py). One row after the other with Python's own
-reader is right for every file. Where a step holds nothing unusual (no quotes, no wrong row, no odd line ending), pandas
-reads its columns at once, in a fifth of the time.
+There are two ways with equal results (tests/unit/peerloan/scoring/test_score_csv.py). Row by row with Python's own
+reader works for every file. If a step has no quotes, no wrong row and no odd line ending, pandas reads its columns at
+once, in a fifth of the time.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Step:
     Attributes
     ----------
     rows : sequence of str
-        The right ones, each as it is in the file, without its end.
+        The right rows' text as in the file, without line endings.
     columns : mapping
-        Their values: the ten fields, and ``loan_id`` if the file has it.
+        The right rows' values: the ten fields, and ``loan_id`` if the file has it.
     rejections : sequence of Rejection
-        What is wrong with the others.
+        The faults of the other rows.
     rejected, n_lines : int
-        How many others there are; how many lines the step has.
+        The number of rows that aren't right, and the number of all lines.
     """
 
     rows: Sequence[str]
@@ -53,11 +53,11 @@ def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int
     file : SourceFile
         At the beginning of a row.
     header : Header
-        Of the file.
+        The file's header.
     first_line : int
-        The number of the line that the file is at.
+        The number of the next line of the file.
     size_bytes : int
-        At least this much is read, if there is as much.
+        At least this much is read, unless the file ends before.
     """
     raw = file.read(size_bytes)
     if not raw:
@@ -68,7 +68,7 @@ def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int
 
 
 def read_at_once(raw: bytes, header: Header) -> Step | None:
-    """Return the step that some whole lines are, if there is nothing unusual in it, else None."""
+    """Return the step of some whole lines, or None if anything in them is unusual."""
     ending = b"\r\n" if header.ending == "\r\n" else b"\n"
     n_rows = raw.count(ending)
     n_returns = n_rows if ending == b"\r\n" else 0
@@ -122,7 +122,7 @@ def _parse(raw: bytes, header: Header) -> Columns:
 
 
 def read_row_by_row(raw: bytes, file: SourceFile, header: Header, first_line: int) -> Step:
-    """Return the step that some lines are, with as much more of the file as the last row needs."""
+    """Return the step of some lines; the rest of the last row is read from the file."""
     lines = _Lines(raw, file)
     rows, records, numbers, rejections = [], [], [], []
     for number, text, parsed in _rows(lines, first_line):
@@ -143,10 +143,10 @@ def read_row_by_row(raw: bytes, file: SourceFile, header: Header, first_line: in
     faults = find_rejections(records, numbers)
     wrong = {fault.line for fault in faults}
     rejected = len(wrong) + len(rejections)
-    right = [at for at, number in enumerate(numbers) if number not in wrong]
+    right = [place for place, number in enumerate(numbers) if number not in wrong]
     return Step(
-        [rows[at] for at in right],
-        columns_of([records[at] for at in right]),
+        [rows[place] for place in right],
+        columns_of([records[place] for place in right]),
         sorted([*rejections, *faults], key=lambda rejection: rejection.line),
         rejected,
         lines.count,
@@ -154,7 +154,7 @@ def read_row_by_row(raw: bytes, file: SourceFile, header: Header, first_line: in
 
 
 def _without_spare_cells(text: str, cells: list[str], header: Header) -> tuple[str, list[str]]:
-    """Cut or fill empty cells at the end, as spreadsheets save them, to the header's number."""
+    """Cut or add empty cells at the end, as spreadsheets save them, until the row has as many cells as the header."""
     extra = len(cells) - len(header.names)
     if extra > 0 and not any(cells[-extra:]) and text.endswith("," * extra):
         return text[:-extra], cells[:-extra]
@@ -164,11 +164,11 @@ def _without_spare_cells(text: str, cells: list[str], header: Header) -> tuple[s
 
 
 class _RowTooLongError(Exception):
-    """A row has more bytes than a row may have; all its lines so far are read."""
+    """A row has more than ``MAX_ROW_BYTES``; its lines so far have been read."""
 
 
 class _Lines:
-    """The lines of a step, and then as many of the file's as the row needs that began in it."""
+    """The lines of a step, then the lines of the file that belong to the step's last row."""
 
     def __init__(self, raw: bytes, file: SourceFile) -> None:
         self.count = 0
@@ -183,7 +183,7 @@ class _Lines:
 
     def __next__(self) -> str:
         line = self._waiting.readline()
-        # Lines are asked for when a row begins too: only one that began and isn't complete takes more of the file.
+        # The reader also asks for a line to begin a row. Only a row that has begun takes more lines of the file.
         if not line and self.row:
             line = self._file.read_line()
             self.is_cut = not line
@@ -205,7 +205,7 @@ class _Lines:
         return text
 
     def _complete(self, line: bytes) -> tuple[bytes, bool]:
-        """Read a line to its end, and keep no more of it than a row may have."""
+        """Read a line to its end; drop its beginning once it is longer than a row may be, and return False then."""
         is_whole = True
         while not line.endswith(b"\n") and (piece := self._file.read_line()):
             is_whole = is_whole and len(line) + len(piece) <= MAX_ROW_BYTES
@@ -214,7 +214,7 @@ class _Lines:
 
 
 def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] | str]]:
-    """Yield each row's first line, its text, and its cells, or why it has none."""
+    """Yield each row's first line number, its text, and its cells or the reason why it can't be split into cells."""
     reader = csv.reader(lines)
     while True:
         start = lines.count
@@ -229,6 +229,7 @@ def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] 
         except _RowTooLongError:
             reader = csv.reader(lines)
             cells = f"The row has more than {MAX_ROW_BYTES:,} bytes. Is a quotation mark not closed?"
+            # Without any text, the row would be left out as a blank line.
             lines.row.append("-")
         if lines.is_cut:
             cells = "A quotation mark is opened and not closed."

@@ -1,8 +1,8 @@
-"""How far the scoring of a file has come, on disk beside its output, so that a run that was cut off can go on.
+"""Keeps the progress of scoring a file on disk beside its output, so that an interrupted run can resume.
 
-Invariant: what the journal counts as written is on the disk before the journal says so. To go on, cut both
-outputs to the lengths that it names, and read the input from where it says. A run goes on only if the input's size, the
-sha256 of what was read of it, and the scorer are the same; otherwise it begins anew.
+Invariant: the outputs are on the disk up to the lengths in the journal before the journal is written. To resume, cut
+both outputs to these lengths, and read the input from ``source_read`` on. A run resumes only if the input's size, the
+sha256 of its part that was read, and the scorer are the same; otherwise it begins anew.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ JOURNAL_FORMAT = 2
 
 @dataclass(frozen=True)
 class Journal:
-    """A point in a file up to which all is done.
+    """A position in the input up to which all rows are scored and written.
 
     Attributes
     ----------
     format : int
-        The journal's.
+        The journal's format number.
     model : str
-        What identifies the scorer: the version's name, number, form, sha256 and threshold, or the API's address.
+        The scorer's identity: the version's name, number, form, sha256 and threshold, or the API's address.
     source_size, source_read : int
-        Bytes of the input, and how many of them are done.
+        The input's size in bytes, and how many of them are done.
     source_sha256 : str
-        Of the bytes that are done.
+        The sha256 of the bytes that are done.
     lines : int
-        Lines that are done.
+        The number of lines that are done.
     written, rejects_written : int
-        Lengths of the two outputs.
+        The lengths of the two outputs in bytes.
     rows, rejected : int
-        Rows scored, and rows not.
+        The numbers of scored and of rejected rows.
     is_complete : bool
         Whether only the renaming is left to do.
     """

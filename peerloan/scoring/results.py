@@ -27,17 +27,17 @@ class Targets:
 
     @property
     def journal(self) -> Path:
-        """The file that says how far a run came."""
+        """The file that keeps a run's progress."""
         return self.scored.with_name(self.scored.name + ".journal")
 
     def part(self, path: Path) -> Path:
-        """Return an output's name until it is complete."""
+        """Return the name that an output has until it is complete."""
         return path.with_name(path.name + ".part")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run: rows in the whole file, and how many bytes of it an earlier run had done."""
+    """The result of a run: the whole file's scored and rejected rows, and the byte of the input at which it resumed."""
 
     rows: int
     rejected: int
@@ -45,19 +45,22 @@ class Outcome:
 
 
 def check_names(names: Sequence[str], lines: Iterable[str] = ()) -> None:
-    """Check a file's columns as training does, and that none has the name of one that scoring adds.
+    """Check a file's column names: the ten columns by the rules of training, and no name of a column that scoring adds.
 
     Raises
     ------
     UsageError
-        If ``check_header`` refuses them (which says what ``lines`` is), or a name is taken.
+        If ``check_header``, which also takes ``lines``, refuses the names, or scoring adds a column of the same name.
     """
     try:
         check_header(names, FIELD_NAMES, optional=[LOAN_ID], lines=lines)
     except HeaderError as error:
         raise UsageError(f"The file can't be scored; {error}" if error.column else str(error)) from error
-    if taken := [name for name in RESULT_COLUMNS if name in names]:
-        raise UsageError(f"The file already has a column {', '.join(taken)}. Is it a scored one?")
+    if existing := [name for name in RESULT_COLUMNS if name in names]:
+        raise UsageError(
+            f"The file already has a column {', '.join(existing)}, as scored files do. Score the original file, or "
+            "rename the column."
+        )
 
 
 def rejections_as_csv(rejections: Sequence[Rejection]) -> bytes:

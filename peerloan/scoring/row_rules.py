@@ -1,4 +1,4 @@
-"""From the cells of a row to a record, and from what is wrong with records to the lines of the rejects file. Pure."""
+"""Turns a row's cells into a record, and a record's faults into lines of the rejects file. Pure."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a row isn't scored; never its value.
+    """Why a row isn't scored. It never holds the row's values.
 
     Attributes
     ----------
     line : int
-        Where the row begins in the file, counted from 1; in Parquet, the row's number.
+        The row's first line in the file, counted from 1; in Parquet, the row's number.
     column : str
         The column, empty if the whole row is wrong.
     code : str
         The API's code.
     detail : str
-        The same for people.
+        The code in words.
     """
 
     line: int

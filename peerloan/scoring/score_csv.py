@@ -1,7 +1,7 @@
-"""Scoring a CSV file in steps, in constant memory; a run that was interrupted anywhere goes on.
+"""Scores a CSV file in steps, in constant memory. An interrupted run resumes.
 
-Both outputs are written under other names and renamed at the end. Running again after an interruption gives the bytes
-of one whole run: no byte of the output depends on where a step ends.
+Both outputs are written under other names and renamed at the end. A resumed run writes the same bytes as an
+uninterrupted one, since no byte of the output depends on where a step ends.
 """
 
 from __future__ import annotations
@@ -42,32 +42,32 @@ def score_csv(
     step_bytes: int = STEP_BYTES,
     checkpoint_bytes: int = CHECKPOINT_BYTES,
 ) -> Outcome:
-    """Score a file, or go on with it.
+    """Score a file, or resume an interrupted run.
 
     Parameters
     ----------
     source : Path
         CSV in UTF-8 with a header.
     targets : Targets
-        Where to.
+        The outputs.
     scorer : Scorer
         A version or the API.
     on_progress : callable
-        Told how many bytes of the file are done.
+        Gets the number of the file's bytes that are done.
     step_bytes, checkpoint_bytes : int
-        How much is read at once, and between two entries in the journal.
+        How many bytes are read at once, and between two writes of the journal.
 
     Raises
     ------
     UsageError
         If the header can't be used.
     FileWriteError
-        If an output can't be written; the same command goes on later.
+        If an output can't be written; the same command resumes later.
     NonFiniteOutputError
-        If the model gives something that isn't a probability.
+        If the model returns a value that isn't a probability.
     """
     with ExitStack() as stack:
-        # Reading raises an error of its own, so that what is left is about writing.
+        # ``SourceFile`` turns a failed read into another error, so an OSError here is about writing.
         stack.enter_context(writing(targets.scored))
         file = stack.enter_context(opened(source))
         header = read_header(file)
@@ -92,29 +92,31 @@ class _Run:
         self._scorer = scorer
         self._journal = journal
 
-    def score(self, at: Journal, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int) -> Journal:
+    def score(
+        self, progress: Journal, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int
+    ) -> Journal:
         """Score the rest of the file, and return the last journal."""
-        if not at.written:
+        if not progress.written:
             # An older journal doesn't describe the files that are written now.
             self._journal.unlink(missing_ok=True)
             sync_folder(self._journal.parent)
             self._scored.write((",".join([self._header.text, *RESULT_COLUMNS]) + self._header.ending).encode())
             self._rejects.write(REJECTS_HEADER)
-        noted = at.source_read
-        while step := read_step(self._file, self._header, at.lines + 1, step_bytes):
+        recorded = progress.source_read
+        while step := read_step(self._file, self._header, progress.lines + 1, step_bytes):
             self._write(step)
-            at = replace(
-                at,
+            progress = replace(
+                progress,
                 source_read=self._file.position,
-                lines=at.lines + step.n_lines,
-                rows=at.rows + len(step.rows),
-                rejected=at.rejected + step.rejected,
+                lines=progress.lines + step.n_lines,
+                rows=progress.rows + len(step.rows),
+                rejected=progress.rejected + step.rejected,
             )
-            if at.source_read - noted >= checkpoint_bytes:
-                self._note(at)
-                noted = at.source_read
-            on_progress(at.source_read)
-        return self._note(replace(at, is_complete=True))
+            if progress.source_read - recorded >= checkpoint_bytes:
+                self._record(progress)
+                recorded = progress.source_read
+            on_progress(progress.source_read)
+        return self._record(replace(progress, is_complete=True))
 
     def _write(self, step: Step) -> None:
         rows = iter(step.rows if self._header.ending != "\r" else [row.replace("\n", "\r") for row in step.rows])
@@ -129,18 +131,18 @@ class _Run:
         if step.rejections:
             self._rejects.write(rejections_as_csv(step.rejections))
 
-    def _note(self, at: Journal) -> Journal:
+    def _record(self, progress: Journal) -> Journal:
         for output in (self._scored, self._rejects):
             output.flush()
             os.fsync(output.fileno())
-        at = replace(
-            at,
+        progress = replace(
+            progress,
             source_sha256=self._file.sha256(),
             written=self._scored.tell(),
             rejects_written=self._rejects.tell(),
         )
-        write_journal(self._journal, at)
-        return at
+        write_journal(self._journal, progress)
+        return progress
 
 
 def _first_point(scorer: Scorer, file: SourceFile, header: Header) -> Journal:
@@ -163,7 +165,7 @@ def _first_point(scorer: Scorer, file: SourceFile, header: Header) -> Journal:
 
 
 def _find_point(targets: Targets, file: SourceFile, scorer: Scorer) -> Journal | None:
-    """Return where an earlier run stopped, if this run would have written the same up to there."""
+    """Return where an earlier run stopped, or None unless this run would have written the same bytes up to there."""
     journal = find_journal(targets.journal)
     if journal is None or journal.model != scorer.identity or journal.source_size != file.size:
         return None
@@ -174,13 +176,13 @@ def _find_point(targets: Targets, file: SourceFile, scorer: Scorer) -> Journal |
 
 
 def _has_rejects(targets: Targets, journal: Journal) -> bool:
-    # Without a rejected row there is nothing to rename at the end.
-    is_nothing = journal.is_complete and not journal.rejected
-    return is_nothing or _has(targets, targets.rejects, journal.rejects_written, journal)
+    # A complete run without rejected rows may have removed its rejects file already.
+    has_no_file = journal.is_complete and not journal.rejected
+    return has_no_file or _has(targets, targets.rejects, journal.rejects_written, journal)
 
 
 def _has(targets: Targets, path: Path, size: int, journal: Journal) -> bool:
-    """Return whether an output has what the journal says, under its first name or (after a rename) its last one."""
+    """Return whether an output has the journal's length, under its temporary name or, once renamed, its final one."""
     try:
         return targets.part(path).stat().st_size >= size
     except FileNotFoundError:

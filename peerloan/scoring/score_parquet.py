@@ -1,6 +1,6 @@
-"""Scoring a Parquet file, batch by batch. The only place that imports pyarrow, which is an optional dependency.
+"""Scores a Parquet file, batch by batch. Only this module imports pyarrow, an optional dependency.
 
-A Parquet file can't be read until its last bytes are written, so a run that was interrupted begins anew.
+A Parquet file can't be read until its last bytes are written, so an interrupted run begins anew.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def score_parquet(
     source : Path
         Parquet.
     targets : Targets
-        The outputs; the rejects go into a CSV file, with the number of their row.
+        The outputs. The rejects file is CSV; its lines have row numbers.
     scorer : Scorer
         A version or the API.
     on_progress : callable
-        Gets about how many bytes of the file are done.
+        Gets the approximate number of the file's bytes that are done.
     rows_a_step : int
-        How many rows are in memory at once.
+        The number of rows in memory at once.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _columns(pyarrow: Any, batch: Any) -> Columns:
 
 
 def _check(columns: Columns, first_row: int) -> tuple[list[bool] | None, list[Rejection]]:
-    """Return which rows are right, None if all are, and what is wrong with the others."""
+    """Return whether each row is right (None if all are), and the faults of the others."""
     if are_right(columns):
         return None, []
     # A missing number is NaN in a column, and None in a record.

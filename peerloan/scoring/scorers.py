@@ -1,4 +1,4 @@
-"""What scores a table: a published version in this process, or the API over HTTP."""
+"""Scores tables by a published version in this process, or by the API over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _API_BATCH_CHARACTERS = 120_000
 
 @dataclass(frozen=True)
 class Scores:
-    """The results of some rows, by one version: P(is_late = 1), and whether that is late."""
+    """One version's results for some rows: P(is_late = 1), and whether that reaches the threshold."""
 
     probabilities: Sequence[float]
     is_late: Sequence[bool]
@@ -31,20 +31,20 @@ class Scores:
 
 
 class Scorer(Protocol):
-    """What scores a table."""
+    """Scores the right rows of a table."""
 
     @property
     def identity(self) -> str:
-        """Everything that a result depends on, as a text: a run goes on only where it is the same."""
+        """A text that changes with everything a result depends on. A run resumes only with the same identity."""
         ...
 
     def score(self, columns: Columns) -> Iterator[Scores]:
-        """Score right rows, in order; in several parts if it likes."""
+        """Yield the scores of right rows in order, in one or several parts."""
         ...
 
 
 class VersionScorer:
-    """A version that was loaded here.
+    """Scores with a version that this process has loaded.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ class VersionScorer:
 
 
 class BatchClient(Protocol):
-    """What sends a batch to the API; ``ApiClient`` is one."""
+    """Sends a batch to the API, as ``ApiClient`` does."""
 
     def predict_records(self, records: Sequence[Mapping[str, object]], /) -> Any:
         """Return the API's answer to a batch."""
 
 
 class ApiScorer:
-    """The API, asked batch by batch. Each batch is scored by the version that the API routes it to.
+    """Scores by the API, batch by batch. Each batch is scored by the version that the API routes it to.
 
     Parameters
     ----------
     client : BatchClient
-        What sends.
+        Sends the batches.
     url : str
         The API's address.
     """
@@ -102,7 +102,7 @@ class ApiScorer:
             except (KeyError, TypeError, ValueError):
                 is_complete = False
             if not is_complete:
-                raise ServiceError("The answer isn't this API's. Check the address.")
+                raise ServiceError("The answer isn't one of this project's API. Check the address.")
             yield scores
 
 

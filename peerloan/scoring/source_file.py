@@ -1,4 +1,4 @@
-"""The file that is scored, read once from front to back: counted, hashed, and never more than a row's size at once."""
+"""Reads the scored file once from front to back, counting and hashing its bytes. A line is read in bounded pieces."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _CR_AS_LF = bytes.maketrans(b"\r", b"\n")
 
 
 class SourceFile:
-    """An open file that knows how far it was read, and the sha256 of all up to there.
+    """An open file with the position up to which it was read, and the sha256 of its bytes up to there.
 
     Parameters
     ----------
     path : Path
         The file's name, for messages.
     file : binary file
-        Can be sought in. Where its lines end in CR alone (old Macs, some exports), each CR is read as LF.
+        Must be seekable. If its lines end in CR alone (old Macs, some exports), each CR is read as LF.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -42,19 +42,19 @@ class SourceFile:
         self.position = 0
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes; fewer at the end."""
+        """Return ``size`` bytes; fewer at the end of the file."""
         return self._count(self._file.read, size)
 
     def read_line(self) -> bytes:
-        """Return the rest of the line with its end; of a line that is longer than a row may be, the next piece."""
+        """Return the rest of the line with its line ending, or the next ``MAX_ROW_BYTES`` of a longer line."""
         return self._count(self._file.readline, MAX_ROW_BYTES)
 
     def sha256(self) -> str:
-        """Return the sha256 of all that was read."""
+        """Return the sha256 of all bytes up to the position."""
         return self._sha256.hexdigest()
 
     def skip_to(self, position: int) -> str:
-        """Read up to a position; return the sha256 of all up to there."""
+        """Read up to a position, and return the sha256 of all bytes up to there."""
         while self.position < position and self.read(min(position - self.position, MAX_ROW_BYTES)):
             pass
         return self.sha256()

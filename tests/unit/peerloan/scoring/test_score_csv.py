@@ -220,7 +220,7 @@ def test_rows_over_several_lines_are_kept_and_counted() -> None:
     [
         (",".join(FIELD_NAMES[1:]), "column loan_amnt: The column is missing; there are int_rate"),
         (",".join([*FIELD_NAMES, "dti"]), "column dti: The header names the column twice"),
-        (",".join([*FIELD_NAMES, "model_version"]), "a scored one"),
+        (",".join([*FIELD_NAMES, "model_version"]), "as scored files do"),
         ("", "The file is empty"),
         ("\x1f\x8b\udcff", "isn't UTF-8"),
         (";".join(FIELD_NAMES), "separated by semicolons. Save the file with commas"),
