@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from emulator.bucket.errors import BucketError
 from emulator.cli.flags import Options, parse
 from emulator.cli.serve_bucket import serve_bucket
-from emulator.cli.terminal import PortTakenError, say, uncollected
+from emulator.cli.terminal import PortTakenError, say, without_garbage_collection
 from emulator.template.project import ProjectError
 
 
@@ -23,12 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help"}):
         words.insert(0, "start")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    # SAM's transform logs that it can't report its usage figures.
+    # SAM's transform would warn that it can't report its usage figures.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     try:
         options = parse(words)
         if options.ignored:
-            say(f"emulator: no effect without Docker: {', '.join(options.ignored)}")
+            say(f"emulator: these flags have no effect without Docker: {', '.join(options.ignored)}")
         if options.life_fd is not None:
             from emulator.lambda_service.sandbox.bootstrap import die_with_emulator
 
@@ -53,11 +53,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(options: Options) -> None:
-    """Run a command. Imports what only this command needs."""
+    """Run a command; only the modules that it needs are imported."""
     if options.command == "bucket":
         await serve_bucket(options)
         return
-    with uncollected():
+    with without_garbage_collection():
         from emulator.cli import serve, serve_all
 
         project = serve.read_project(options)

@@ -1,8 +1,8 @@
-"""Keeps web pages away from the emulator's own ports.
+"""Refuses requests that a web page of another origin may have sent to the emulator.
 
 Clients of Lambda's API can run code on this machine. A web page in the developer's browser could become such a client
-in two ways. By DNS rebinding the page's own name leads to 127.0.0.1; then ``Host`` has that name. By a request to
-another origin; then ``Origin`` has the page's. AWS's clients send no ``Origin``.
+in two ways. With DNS rebinding, the page's own host name resolves to 127.0.0.1: then ``Host`` has that name. With a
+request to another origin, ``Origin`` has the page's origin. AWS's clients send no ``Origin``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class BrowserGuard:
         self._names = ("localhost", *(name.lower().rstrip(".") for name in names))
 
     def find_refusal(self, headers: Mapping[str, str]) -> str | None:
-        """Return why a request must be refused, or None where it may pass.
+        """Return why a request must be refused, or None if it is allowed.
 
         Parameters
         ----------
@@ -51,7 +51,7 @@ class BrowserGuard:
 
 
 def _name_in(host: str) -> str:
-    """Return the name or address of a ``Host`` header, without its port; empty where it has none."""
+    """Return the name or address in a ``Host`` header, without the port; an empty text if the header has no name."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

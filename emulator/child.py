@@ -1,4 +1,4 @@
-"""Runs a command of the emulator as a process of its own, for whoever runs several of them together."""
+"""Starts a command of the emulator as a child process, waits until it is ready, and ends it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EmulatorChild:
     arguments : sequence of str
         The command's.
     output : file, optional
-        Gets stdout and stderr; without it the process has those of this one.
+        Gets stdout and stderr; by default the child writes to this process's.
     environ : mapping, optional
         Environment variables in place of this process's.
     folder : Path, optional
@@ -45,14 +45,14 @@ class EmulatorChild:
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
-        # A pipe leaves nothing behind, however this process ends; a ready file would.
+        # A pipe, because a ready file would remain if this process were killed.
         ready_read, ready_write = os.pipe()
         self._ready = os.fdopen(ready_read, "rb", buffering=0)
-        words = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", f"/dev/fd/{ready_write}"]
+        command_line = [sys.executable, "-m", "emulator", command, *arguments, "--ready-file", f"/dev/fd/{ready_write}"]
         try:
-            # Its stdin closes when this process ends, and that ends the child.
+            # The child's stdin closes when this process ends; the child watches it and ends, too.
             self.process = subprocess.Popen(
-                [*words, "--life-fd", "0"],
+                [*command_line, "--life-fd", "0"],
                 env=environ,
                 cwd=folder,
                 pass_fds=(ready_write,),

@@ -1,7 +1,7 @@
-"""Writes files that are whole and on disk when a call returns.
+"""Writes, replaces and removes files so that a crash leaves the old state or the new one.
 
-The content goes to a temporary file, which is synced and renamed; then the folder is synced. A reader sees the old
-content or the new one, at every moment and after every crash.
+New content goes to a temporary file, which is synced and renamed; then the folder is synced. A reader never sees half
+of it, and it is on disk when the call returns.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Listens for HTTP: for the HTTP API, for Lambda's API and for the bucket.
+"""Serves HTTP on a port: for the HTTP API, for Lambda's API and for the bucket.
 
-A request that isn't HTTP is answered, and logged in one line, without any of its bytes: they may be a borrower's.
+A request that isn't HTTP is answered and logged in one line. Neither repeats its bytes, which may be personal data.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 from emulator.supervision import BackgroundTasks
 
 ADMIN_PATH = "/_emulator/"
-_LOOKS_PER_PAUSE = 4
+_CHECKS_PER_PAUSE = 4
 _BACKLOG = 1024
-# aiohttp's messages go on with what the client has sent, after a colon or in quotes.
+# aiohttp's messages repeat what the client has sent, after a colon or in quotes. This matches what comes before.
 _OWN_WORDS = re.compile(r"[^:'\"\n]*")
 
 
 class AdminPages(Protocol):
-    """The emulator's own pages, which the HTTP API's port and that of Lambda's API both have."""
+    """The emulator's own pages, which are served on the HTTP API's port and on that of Lambda's API."""
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the page for a path under `ADMIN_PATH`."""
@@ -38,20 +38,20 @@ async def invite_body(request: web.BaseRequest) -> None:
         request.writer.output_size = 0
 
 
-class _ClientFaultsInOneLine(logging.Filter):
-    """Logs what aiohttp says of a request that isn't HTTP without the traceback and without the request."""
+class _OneLineForBadRequests(logging.Filter):
+    """Shortens aiohttp's log of a request that isn't HTTP to one line, without a traceback and the request's bytes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):
             match = _OWN_WORDS.match(str(error.message))
             reason = match[0].strip() if match else ""
-            record.msg, record.args, record.exc_info = "a client sent what isn't HTTP: %s", (reason,), None
+            record.msg, record.args, record.exc_info = "a client's request isn't HTTP: %s", (reason,), None
         return True
 
 
 _log = logging.getLogger(__name__)
-_log.addFilter(_ClientFaultsInOneLine())
+_log.addFilter(_OneLineForBadRequests())
 
 
 class HttpServer:
@@ -62,9 +62,9 @@ class HttpServer:
     handler : callable
         Request → response.
     write_pause_s : float, optional
-        How long a client may take nothing of its answer until its connection is ended; within a quarter more.
+        Ends a connection whose client reads nothing of its answer for so long (checked each quarter of that time).
     shutdown_s : float, optional
-        How long requests under way may take once the server stops.
+        How long requests in progress may take once the server stops.
     **options
         As aiohttp's `web.Server` takes them.
     """
@@ -92,7 +92,7 @@ class HttpServer:
         OSError
             An address is taken or isn't one of this machine's.
         """
-        # Bodies are handed on as they came, compressed ones too.
+        # Compressed bodies reach the handler as they came.
         server = _Server(self._handler, logger=_log, access_log=None, auto_decompress=False, **self._options)
         self._runner = web.ServerRunner(server, shutdown_timeout=self._shutdown_s)
         await self._runner.setup()
@@ -113,7 +113,7 @@ class HttpServer:
 
 
 class _Server(web.Server):
-    """Makes connections that can end themselves once their clients take nothing."""
+    """Makes connections that can be ended once their clients stop reading."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, **options)
@@ -124,9 +124,9 @@ class _Server(web.Server):
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._protocol_options)
 
     async def end_stalled_connections(self, write_pause_s: float) -> None:
-        """End connections whose clients take nothing; never return."""
+        """End connections whose clients have stopped reading; runs until it is cancelled."""
         while True:
-            await asyncio.sleep(write_pause_s / _LOOKS_PER_PAUSE)
+            await asyncio.sleep(write_pause_s / _CHECKS_PER_PAUSE)
             now = asyncio.get_running_loop().time()
             for connection in self.connections:
                 if isinstance(connection, _Protocol):
@@ -134,7 +134,7 @@ class _Server(web.Server):
 
 
 class _Protocol(web.RequestHandler):
-    """One connection. Knows how much of its answers the system hasn't taken yet, and since when it has been so much."""
+    """One connection. Notes how many bytes are unsent, and since when that number hasn't changed."""
 
     __slots__ = ("_unsent_bytes", "_unsent_since")
 
@@ -144,7 +144,7 @@ class _Protocol(web.RequestHandler):
         self._unsent_since = 0.0
 
     def end_if_stalled(self, now: float, write_pause_s: float) -> None:
-        """End the connection if its client has taken nothing for so long."""
+        """End the connection if its client has read nothing for `write_pause_s` seconds."""
         if self.transport is None:
             return
         size = self.transport.get_write_buffer_size()
@@ -161,7 +161,7 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that aiohttp can't read as API Gateway does; aiohttp would repeat the line it stopped at."""
+        """Answer a request that aiohttp can't parse in API Gateway's words; aiohttp would quote the request."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         super().handle_error(request, status, exc, "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WINDOW_S = 60
-# Requests a second are averaged over so many whole seconds, so that a change shows soon.
+# Requests per second are averaged over this many whole seconds, few enough to show a change soon.
 _RATE_OVER_S = 5
 # Latencies are counted in classes from 10 µs to 15 minutes, each 9 % wider than the last.
 _CLASSES_PER_DOUBLING = 8
@@ -92,9 +92,9 @@ def _class_of(seconds: float) -> int:
 def _percentile_ms(latencies: Counter[int], share: float) -> float | None:
     """Return a percentile, exact to 4.5 % (half of its class)."""
     rank = math.ceil(sum(latencies.values()) * share)
-    passed = 0
-    for number in sorted(latencies):
-        passed += latencies[number]
-        if passed >= rank:
-            return round(_SHORTEST_S * 2 ** ((number + 0.5) / _CLASSES_PER_DOUBLING) * 1000, 4)
+    cumulative = 0
+    for latency_class in sorted(latencies):
+        cumulative += latencies[latency_class]
+        if cumulative >= rank:
+            return round(_SHORTEST_S * 2 ** ((latency_class + 0.5) / _CLASSES_PER_DOUBLING) * 1000, 4)
     return None

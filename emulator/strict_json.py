@@ -1,4 +1,4 @@
-"""Reads JSON from outside the emulator. Whatever is wrong with a document is a ``ValueError``."""
+"""Parses JSON from outside the emulator strictly; every fault is a ``ValueError``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 
 def read_json(document: bytes | str) -> Any:
-    """Return what a document says in JSON, to which Python's NaN and Infinity don't belong.
+    """Parse a JSON document; unlike Python's parser, refuse NaN and Infinity.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Background tasks of the emulator: one that fails is reported, and never disappears in silence.
+"""Runs background tasks and logs their failures.
 
-asyncio keeps only a weak reference to a task, and shows the exception of one that nobody awaits when the task is
-collected, if ever. Every task that isn't awaited where it is made is therefore started here.
+asyncio keeps only a weak reference to a task. The exception of a task that nobody awaits shows when the task is
+collected, or never. Therefore every task that isn't awaited where it is made is started here.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class BackgroundTasks:
     def keep_running(
         self, work: Callable[[], Awaitable[object]], name: str, pause_s: float = RESTART_PAUSE_S
     ) -> asyncio.Task[None]:
-        """Run a loop in the background; each time that it fails, that is logged, and it begins again after a pause."""
+        """Run a loop in the background; each time it fails, log that and start it again after a pause."""
         return self.start(_run_until_it_returns(work, name, pause_s), name)
 
     async def wait(self) -> None:
-        """Wait until no task is left, those that tasks have started included; failures stay in the log."""
+        """Wait until all tasks have ended, also those that they have started; failures are only logged."""
         # Not gathered: cancelling this must not cancel the tasks.
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -82,7 +82,7 @@ async def _run_until_it_returns(work: Callable[[], Awaitable[object]], name: str
         try:
             await work()
         except Exception:  # noqa: BLE001 - logged; the task begins again
-            _log.exception("the background task '%s' failed; it begins again in %g s", name, pause_s)
+            _log.exception("the background task '%s' failed; it starts again in %g s", name, pause_s)
             await asyncio.sleep(pause_s)
         else:
             return

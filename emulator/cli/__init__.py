@@ -1,1 +1,1 @@
-"""The emulator's command line: flags, what they mean, and the commands that serve."""
+"""The emulator's command line: its flags, their values, and the commands."""

@@ -1,4 +1,4 @@
-"""The emulator's own pages under ``/_emulator/``: its status, and its faults on purpose. AWS has no such pages."""
+"""Serves the emulator's own pages under ``/_emulator/``: its status, and the faults that are injected on purpose."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _MB = 1 << 20
 
 
 class AdminPages:
-    """Answers the pages.
+    """Answers requests for the emulator's own pages.
 
     Parameters
     ----------
     service : LambdaService
         The service that is shown, and whose faults are set.
     meter : RequestMeter
-        Has counted the HTTP API's requests.
+        Counts the HTTP API's requests.
     guard : BrowserGuard, optional
         Refuses requests of web pages.
     """
@@ -55,7 +55,7 @@ class AdminPages:
         page = pages.get("GET" if request.method == "HEAD" else request.method)
         if page is None:
             allowed = ", ".join(pages).replace("GET", "GET, HEAD")
-            return _json({"message": f"{request.path} takes {allowed}"}, 405, {"Allow": allowed})
+            return _json({"message": f"{request.path} takes only {allowed}."}, 405, {"Allow": allowed})
         return await page(request)
 
     async def _show_status(self, _request: web.BaseRequest) -> web.Response:
@@ -69,13 +69,13 @@ class AdminPages:
         return web.Response(status=204)
 
     async def status(self) -> dict[str, Any]:
-        """Return the emulator's present state for JSON."""
+        """Return the emulator's state at this moment, as plain values for JSON."""
         pools = [pool.status() for pool in self._service.pools()]
         # In a thread: counting the memory of many processes takes a while, and requests must not wait for it.
-        memory = await asyncio.to_thread(lambda: {pid: _own_bytes(pid) for pool in pools for pid in pool.pids})
+        memory = await asyncio.to_thread(lambda: {pid: _environment_bytes(pid) for pool in pools for pid in pool.pids})
         names = sorted({pool.function for pool in pools})
         return {
-            "functions": [self._function(name, pools, memory) for name in names],
+            "functions": [self._function_status(name, pools, memory) for name in names],
             "concurrency": {
                 "accountLimit": self._service.ledger.account_limit,
                 "unreserved": self._service.ledger.unreserved,
@@ -84,7 +84,7 @@ class AdminPages:
             **self._service.faults.describe(),
         }
 
-    def _function(self, name: str, pools: Iterable[PoolStatus], memory: Mapping[int, int]) -> dict[str, Any]:
+    def _function_status(self, name: str, pools: Iterable[PoolStatus], memory: Mapping[int, int]) -> dict[str, Any]:
         versions = self._service.operations.versions.list(function_name=name)["Versions"]
         aliases = self._service.operations.aliases.list(function_name=name)["Aliases"]
         return {
@@ -92,8 +92,8 @@ class AdminPages:
             "inFlight": self._service.ledger.in_flight(name),
             "reserved": self._service.ledger.reserved(name),
             "versions": [version["Version"] for version in versions],
-            "aliases": [_alias(alias) for alias in aliases],
-            "environments": [_pool(pool, memory) for pool in pools if pool.function == name],
+            "aliases": [_alias_weights(alias) for alias in aliases],
+            "environments": [_pool_status(pool, memory) for pool in pools if pool.function == name],
         }
 
     async def _set_faults(self, request: web.BaseRequest) -> web.Response:
@@ -110,7 +110,7 @@ class AdminPages:
         return _json(self._service.faults.describe())
 
 
-def _pool(status: PoolStatus, memory: Mapping[int, int]) -> dict[str, Any]:
+def _pool_status(status: PoolStatus, memory: Mapping[int, int]) -> dict[str, Any]:
     failure = status.provisioning_failure
     return {
         "version": status.version,
@@ -127,14 +127,14 @@ def _pool(status: PoolStatus, memory: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
-def _alias(alias: Mapping[str, Any]) -> dict[str, Any]:
+def _alias_weights(alias: Mapping[str, Any]) -> dict[str, Any]:
     weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-    rest = 1.0 - sum(weights.values())
-    return {"name": alias["Name"], "weights": {alias["FunctionVersion"]: round(rest, 6), **weights}}
+    main_weight = 1.0 - sum(weights.values())
+    return {"name": alias["Name"], "weights": {alias["FunctionVersion"]: round(main_weight, 6), **weights}}
 
 
-def _own_bytes(pid: int) -> int:
-    """Return an environment's memory; pages that several environments share are counted in parts."""
+def _environment_bytes(pid: int) -> int:
+    """Return an environment's memory; of shared pages each environment counts its share."""
     return sum(map(proportional_bytes, [pid, *descendants(pid)]))
 
 

@@ -1,4 +1,4 @@
-"""Deploys code that changes while the emulator runs; the new code answers about a second after it is saved.
+"""Watches the functions' code and deploys what changes; saved code answers about a second later.
 
 A source folder is deployed once nothing has changed in it for a moment. A build folder is deployed when the build
 is done: `sam build` removes its template first and writes it last, so nothing is deployed without a template.
@@ -19,7 +19,7 @@ from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.template.project import FunctionSpec, ProjectError
 
-# Changes are collected until none has followed for the first time, and at most for the second.
+# Changes are collected until none has followed for _QUIET_MS, but for no longer than _AT_MOST_MS.
 _QUIET_MS = 50
 _AT_MOST_MS = 400
 _LOOK_AGAIN_MS = 300
@@ -36,9 +36,9 @@ class CodeWatcher:
     functions : mapping
         By logical id.
     template : Path
-        The template that they are from. When it changes, a note says what to do.
+        The template that declares them. When it changes, a note tells the user to restart.
     private : iterable of Path
-        Folders and files that the emulator itself writes; their changes are never changes of code.
+        Folders and files that the emulator itself writes; changes in them are ignored.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class CodeWatcher:
     async def run(self) -> None:
         """Watch until cancelled."""
         await asyncio.gather(
-            self._watch(self._places, self._counts, self._deploy, is_deep=True),
+            self._watch(self._folders_to_watch, self._may_be_code, self._deploy, is_deep=True),
             self._watch(lambda: [self._template.parent], self._is_template, self._check_template, is_deep=False),
         )
 
     async def _watch(
         self,
         find_folders: Callable[[], list[Path]],
-        counts: Callable[[Change, str], bool],
+        is_relevant: Callable[[Change, str], bool],
         act: Callable[[set[Path] | None], Awaitable[None]],
         *,
         is_deep: bool,
@@ -81,7 +81,7 @@ class CodeWatcher:
                 continue
             batches = awatch(
                 *folders,
-                watch_filter=counts,
+                watch_filter=is_relevant,
                 step=_QUIET_MS,
                 debounce=_AT_MOST_MS,
                 rust_timeout=_LOOK_AGAIN_MS,
@@ -93,7 +93,7 @@ class CodeWatcher:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self._service.note(f"code changes can't be watched: {error}")
+                self._service.note(f"code changes can't be watched; restart the emulator to deploy them: {error}")
                 return
 
     async def _follow(
@@ -102,10 +102,10 @@ class CodeWatcher:
         batches: AsyncGenerator[set[tuple[Change, str]]],
         act: Callable[[set[Path] | None], Awaitable[None]],
     ) -> None:
-        """Act on what changes in these folders until one of them is another folder of the same name."""
+        """Act on changes in these folders until one of them was replaced by another folder of the same name."""
         is_first = True
         async with contextlib.aclosing(batches):
-            with _held(folders) as are_the_same:
+            with _kept_open(folders) as are_the_same:
                 async for changes in batches:
                     # No batch has the changes from before the watch began, so first everything counts as changed.
                     await act(None if is_first else {Path(path) for _, path in changes})
@@ -113,16 +113,16 @@ class CodeWatcher:
                     if not are_the_same():
                         return
 
-    def _places(self) -> list[Path]:
-        """Return the folders to watch; of a build their parent, since a build replaces its folders."""
+    def _folders_to_watch(self) -> list[Path]:
+        """Return the folders to watch; for a build, the folder around them, since each build replaces them."""
         if self._is_built:
             parts = self._template.parts
             return [Path(*parts[: parts.index(_BUILD_FOLDER) + 1])]
         folders = sorted({folder for folders in self._folders.values() for folder in folders})
         return [folder for folder in folders if not any(other in folder.parents for other in folders)]
 
-    def _counts(self, _: Change, path: str) -> bool:
-        """Return whether a change may be one of code."""
+    def _may_be_code(self, _: Change, path: str) -> bool:
+        """Return whether a changed file may belong to a function's code."""
         if not self._private.isdisjoint((Path(path), *Path(path).parents)):
             return False
         return self._functions_of(Path(path)) != set() or (self._is_built and Path(path) == self._template)
@@ -138,7 +138,7 @@ class CodeWatcher:
         }
 
     async def _deploy(self, changed: set[Path] | None) -> None:
-        """Deploy the functions that these paths belong to, or all for None. An unchanged function isn't deployed."""
+        """Deploy the functions that these paths belong to, or all if None. An unchanged function isn't deployed."""
         if self._is_built and not self._template.is_file():
             return
         if changed is None or self._template in changed:
@@ -160,11 +160,11 @@ class CodeWatcher:
         return Path(path) == self._template
 
     async def _check_template(self, changed: set[Path] | None) -> None:
-        """Say what to do if the template has another text now."""
+        """Tell the user to restart if the template's text has changed."""
         text = None if changed == set() else _text(self._template)
         if text is not None and text != self._template_text:
             self._template_text = text
-            self._service.note(f"{self._template.name} has changed: start the emulator anew to apply it")
+            self._service.note(f"{self._template.name} has changed: restart the emulator to apply it")
 
 
 def _text(path: Path) -> bytes | None:
@@ -175,7 +175,7 @@ def _text(path: Path) -> bytes | None:
 
 
 @contextlib.contextmanager
-def _held(folders: Sequence[Path]) -> Iterator[Callable[[], bool]]:
+def _kept_open(folders: Sequence[Path]) -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether these paths still lead to the same folders.
 
     The folders are kept open, so that a new folder can't get the inode number of a removed one.
@@ -189,7 +189,9 @@ def _held(folders: Sequence[Path]) -> Iterator[Callable[[], bool]]:
 
         def are_the_same() -> bool:
             try:
-                return all(os.path.samestat(was, folder.stat()) for was, folder in zip(opened, folders, strict=True))
+                return all(
+                    os.path.samestat(status, folder.stat()) for status, folder in zip(opened, folders, strict=True)
+                )
             except OSError:
                 return False
 

@@ -1,4 +1,4 @@
-"""The commands' flags: the emulator's own, and those of `sam local`, with effect here or without."""
+"""The commands' flags: the emulator's own, and those of `sam local`, some of which have no effect here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITHOUT_EFFECT = (
     "--no-event", "--beta-features", "--no-beta-features", "--language-extensions", "--no-language-extensions",
     "--mount-symlinks", "--no-mount-symlinks", "--skip-prepare-infra", "--prepare-infra",
 )  # fmt: skip
-_WITHOUT_EFFECT_BUT_A_VALUE = (
+_WITHOUT_EFFECT_TAKING_A_VALUE = (
     ("--docker-network",), ("--docker-volume-basedir", "-v"), ("--container-host",), ("--container-host-interface",),
     ("--container-dns",), ("--container-env-vars",), ("--add-host",), ("--invoke-image", "-ii"),
     ("--layer-cache-basedir",), ("--debug-port", "-d"), ("--debugger-path",), ("--debug-args",), ("--debug-function",),
@@ -36,9 +36,9 @@ _WITHOUT_EFFECT_BUT_A_VALUE = (
 
 
 class Options(argparse.Namespace):
-    """A command and its flags, under the names of the flags; `make_parser` says what they mean.
+    """A command and the values of its flags; `make_parser` says what they mean.
 
-    A command without a flag has the value that stands here. ``ignored`` are the given flags without effect.
+    A flag that the command doesn't have keeps its default from here. ``ignored`` lists the given flags without effect.
     """
 
     command: str
@@ -69,7 +69,7 @@ class Options(argparse.Namespace):
     host: str
     api_port: int | None = None
     lambda_port: int | None = None
-    # What sets the port of Lambda's API and of the bucket, for messages.
+    # The flags that set the port of Lambda's API and of the bucket; messages name them.
     lambda_flag: str = "--lambda-port"
     port_flag: str = "--bucket-port"
 
@@ -89,9 +89,9 @@ def parse(words: Sequence[str]) -> Options:
     Raises
     ------
     ProjectError
-        A value is wrong, or a file that it names.
+        A value can't be used, or the file that it names can't be read.
     SystemExit
-        A flag is wrong or missing; argparse has said which.
+        A flag is wrong or missing; argparse has printed which.
     """
     return make_parser().parse_args(words, Options())
 
@@ -164,14 +164,14 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--log-file", type=Path, help="the functions' output goes there instead of stderr")
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
     parser.add_argument("--profile", help="the AWS profile whose credentials functions get")
-    parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 of functions to which the template gives none")
+    parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 for functions whose template doesn't set it")
     parser.add_argument("--concurrency", type=int, default=1000, help="requests in flight in all functions (1000)")
     parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
     parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
     for flag in _WITHOUT_EFFECT:
-        parser.add_argument(flag, nargs=0, action=_Ignored, help=argparse.SUPPRESS)
-    for flags in _WITHOUT_EFFECT_BUT_A_VALUE:
-        parser.add_argument(*flags, action=_Ignored, help=argparse.SUPPRESS)
+        parser.add_argument(flag, nargs=0, action=_NoteIgnoredFlag, help=argparse.SUPPRESS)
+    for flags in _WITHOUT_EFFECT_TAKING_A_VALUE:
+        parser.add_argument(*flags, action=_NoteIgnoredFlag, help=argparse.SUPPRESS)
 
 
 def _add_listening_options(parser: argparse.ArgumentParser, name: str, port: int) -> None:
@@ -191,7 +191,7 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON with faults on purpose, as PUT /_emulator/faults takes it",
     )
-    parser.add_argument("--no-watch", action="store_true", help="don't deploy code that changes meanwhile")
+    parser.add_argument("--no-watch", action="store_true", help="don't deploy code that is saved meanwhile")
     parser.add_argument(
         "--async-retry-waits", type=_retry_waits, default="60,120", metavar="S,S",
         help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
@@ -215,7 +215,7 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ready-file", type=Path, help="written once requests are answered: {url, pid, ...}")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME",
-        help="a name of this machine, as clients call Lambda, the bucket or /_emulator/ by it; may be repeated",
+        help="a host name by which clients reach Lambda, the bucket or /_emulator/; may be repeated",
     )  # fmt: skip
     parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
 
@@ -233,8 +233,8 @@ def _retry_waits(text: str) -> RetryWaits:
     return parse_retry_waits(text)
 
 
-class _Ignored(argparse.Action):
-    """Records that a flag was given."""
+class _NoteIgnoredFlag(argparse.Action):
+    """Records the name of a given flag that has no effect."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""Reads the values of the commands' options, in the forms that `sam local` takes. Pure but for reading files."""
+"""Reads the values of the commands' flags, in the forms that `sam local` takes. Pure but for reading files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
     """
     if path is None:
         return {}
-    with _naming("--env-vars", path):
+    with _naming_the_file("--env-vars", path):
         content = read_json(path.read_bytes())
     if not isinstance(content, dict) or not all(isinstance(variables, dict) for variables in content.values()):
         raise OptionError(f"--env-vars {path}: must be an object of objects, by function or under {_EVERY_FUNCTION!r}")
@@ -67,18 +67,18 @@ def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], 
     """Return the project with its functions' variables overridden.
 
     As with SAM CLI, only variables that the template declares can be overridden; a note names the others. A function
-    whose template gives it no S3 endpoint gets this one.
+    without an S3 endpoint of its own gets ``s3_endpoint``.
     """
     functions = {}
     notes = list(project.notes)
     for logical_id, spec in project.functions.items():
         variables = dict(spec.environment)
-        named = {**env_vars.get(_EVERY_FUNCTION, {}), **env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
-        variables |= {name: value for name, value in named.items() if name in variables}
-        specific = {**env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
+        overrides = {**env_vars.get(_EVERY_FUNCTION, {}), **env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
+        variables |= {name: value for name, value in overrides.items() if name in variables}
+        function_overrides = {**env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
         notes += [
-            f"{logical_id}: --env-vars sets {name}, which the template does not declare; left out, as SAM CLI does"
-            for name in specific
+            f"{logical_id}: --env-vars sets {name}, which the template doesn't declare; it is ignored, as by SAM CLI"
+            for name in function_overrides
             if name not in variables
         ]
         if s3_endpoint is not None and not variables.get(S3_ENDPOINT_VARIABLE):
@@ -97,7 +97,7 @@ def machine_variables_of(region: str | None, profile: str | None) -> dict[str, s
     """
     machine = machine_variables()
     if profile is not None:
-        # Imported here: botocore takes half a second, and few name a profile.
+        # Imported here: importing botocore takes half a second, and is only needed for a profile.
         from botocore.exceptions import BotoCoreError
         from botocore.session import Session
 
@@ -105,7 +105,7 @@ def machine_variables_of(region: str | None, profile: str | None) -> dict[str, s
             session = Session(profile=profile)
             credentials = session.get_credentials()
             if credentials is None:
-                raise OptionError(f"--profile {profile}: it has no credentials")
+                raise OptionError(f"--profile {profile}: the profile has no credentials; add them with aws configure")
             keys = credentials.get_frozen_credentials()
         except BotoCoreError as error:
             raise OptionError(f"--profile {profile}: {error}") from error
@@ -142,7 +142,7 @@ def read_faults_file(path: Path) -> tuple[tuple[str, Fault], ...]:
     OptionError
         The file is missing or has other content.
     """
-    with _naming("--faults", path):
+    with _naming_the_file("--faults", path):
         return tuple(read_faults(read_json(path.read_bytes())))
 
 
@@ -156,15 +156,15 @@ def read_event(path: str | None, stdin: Any) -> bytes:
     """
     if path is None:
         return b"{}"
-    with _naming("-e", path):
+    with _naming_the_file("-e", path):
         content: bytes = stdin.read() if path == "-" else Path(path).read_bytes()
         read_json(content)
     return content
 
 
 @contextlib.contextmanager
-def _naming(flag: str, path: object) -> Iterator[None]:
-    """Name the flag and its file in the error of a file that can't be read."""
+def _naming_the_file(flag: str, path: object) -> Iterator[None]:
+    """Turn an error of reading a file into an `OptionError` that names the flag and the file."""
     try:
         yield
     except (OSError, ValueError) as error:

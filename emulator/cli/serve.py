@@ -1,4 +1,4 @@
-"""The commands that run functions: behind the HTTP API, behind Lambda's own API, both, or called once."""
+"""The commands that run functions: serve the HTTP API, Lambda's own API or both, or call a function once."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ _STDERR = 2
 def read_project(options: Options) -> Project:
     """Load the template and apply the options to it."""
     overrides, env_vars = parse_parameter_overrides(options.parameter_overrides), read_env_vars(options.env_vars)
-    project = load_project(options.template, overrides, region=_region(_machine(options)))
+    project = load_project(options.template, overrides, region=_region(_machine_variables(options)))
     if options.disable_authorizer:
         project = dataclasses.replace(project, apis=tuple(map(without_authorizers, project.apis)))
     if options.functions:
-        project = dataclasses.replace(project, functions=_named(project, options.functions))
+        project = dataclasses.replace(project, functions=_functions_named(project, options.functions))
     return with_variables(project, env_vars, options.s3_endpoint)
 
 
 async def serve(project: Project, options: Options) -> None:
-    """Serve until SIGINT or SIGTERM, then end every process.
+    """Serve the APIs that have a port until SIGINT or SIGTERM, then end every process.
 
     Raises
     ------
     PortTakenError
         A port is taken.
     ProjectError
-        The HTTP API is asked for and the template has none.
+        The HTTP API is to be served and the template has none.
     """
     if options.api_port is not None and not project.apis:
-        raise ProjectError(f"{options.template} has no HTTP API with a route; start-lambda serves its functions")
+        raise ProjectError(f"{options.template} has no HTTP API with a route: use start-lambda to serve its functions")
     stopping = stop_on_signals(asyncio.get_running_loop())
     for note in project.notes:
         say(f"emulator: {note}")
@@ -85,12 +85,12 @@ async def serve(project: Project, options: Options) -> None:
             watching = BackgroundTasks()
             servers.push_async_callback(watching.cancel)
             watching.keep_running(watcher.run, "watch the code")
-        await _first_of(service.deployed(), stopping.wait())
+        await _wait_for_first(service.deployed(), stopping.wait())
         if urls:
             _say_routes(project.apis, urls)
         if lambda_url is not None:
             _say_lambda(lambda_url)
-        # Objects of the start live on. Freezing them spares later collections 50 ms in the middle of requests.
+        # Objects made at the start live as long as the process. Freezing them saves 50 ms in each later collection.
         gc.collect()
         gc.freeze()
         write_ready_file(
@@ -110,7 +110,7 @@ async def invoke_once(project: Project, options: Options, stdin: IO[bytes]) -> b
     event, function = read_event(options.event, stdin), options.function
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
-    spec = next(iter(_named(project, [function or ""]).values()))
+    spec = next(iter(_functions_named(project, [function or ""]).values()))
     async with _service(project, options) as service:
         result = await service.submit(spec.name, event)
         return result.payload
@@ -120,7 +120,7 @@ def _gateways(
     project: Project, options: Options, service: LambdaService, admin: AdminPages, meter: RequestMeter
 ) -> list[Gateway]:
     names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
-    region = _region(_machine(options))
+    region = _region(_machine_variables(options))
     return [Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=region) for api in project.apis]
 
 
@@ -136,24 +136,24 @@ def _control_api(options: Options, service: LambdaService, admin: AdminPages, gu
 async def _listen(
     server: Gateway | ControlApi, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str
 ) -> str:
-    """Start a server, which ends with the others, and return its URL."""
+    """Start a server that `servers` will stop, and return its URL."""
     servers.push_async_callback(server.stop)
     with naming_the_flag(host, port, flag):
         return url_of(host, await server.start(host, port))
 
 
-async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
+async def _wait_for_first(*coroutines: Coroutine[Any, Any, object]) -> None:
     """Wait until one coroutine is done, and cancel the others."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in others:
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
         task.cancel()
     for task in done:
         task.result()
 
 
 def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
-    """Print the routes and URLs in SAM CLI's own lines, which scripts wait for."""
+    """Print the routes and URLs in SAM CLI's words, since scripts wait for these lines."""
     for api, url in zip(apis, urls, strict=True):
         methods: dict[tuple[str, str], list[str]] = {}
         for stage in api.stages:
@@ -175,7 +175,7 @@ def _say_lambda(url: str) -> None:
 @contextlib.asynccontextmanager
 async def _service(project: Project, options: Options) -> AsyncIterator[LambdaService]:
     """Yield the Lambda service; on exit, end the functions' processes and write what they have printed."""
-    machine = _machine(options)
+    machine = _machine_variables(options)
     with contextlib.ExitStack() as files:
         descriptor = _STDERR
         if options.log_file is not None:
@@ -202,12 +202,12 @@ async def _service(project: Project, options: Options) -> AsyncIterator[LambdaSe
 
 
 def _private_paths(options: Options) -> tuple[Path, ...]:
-    """Return the places that the emulator writes to, the default ones of other emulators in this project included."""
-    named = (options.state_dir, options.data_dir, options.log_file, options.ready_file)
-    return (DEFAULT_STATE_DIR, DEFAULT_DATA_DIR, *(path for path in named if path is not None))
+    """Return the paths that the emulator writes to, and the default ones that another emulator here may write to."""
+    configured = (options.state_dir, options.data_dir, options.log_file, options.ready_file)
+    return (DEFAULT_STATE_DIR, DEFAULT_DATA_DIR, *(path for path in configured if path is not None))
 
 
-def _named(project: Project, names: Collection[str]) -> dict[str, FunctionSpec]:
+def _functions_named(project: Project, names: Collection[str]) -> dict[str, FunctionSpec]:
     """Return the functions of these names or logical ids, by logical id."""
     by_name = {**{spec.name: spec for spec in project.functions.values()}, **project.functions}
     if not all(name in by_name for name in names):
@@ -215,7 +215,7 @@ def _named(project: Project, names: Collection[str]) -> dict[str, FunctionSpec]:
     return {by_name[name].logical_id: by_name[name] for name in names}
 
 
-def _machine(options: Options) -> dict[str, str]:
+def _machine_variables(options: Options) -> dict[str, str]:
     return machine_variables_of(options.region, options.profile)
 
 

@@ -1,4 +1,4 @@
-"""Runs the bucket as a process of its own beside the HTTP API and Lambda's API, for ``python -m emulator``."""
+"""``python -m emulator``: serves the HTTP API and Lambda's API, and the bucket in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class BucketProcessError(BucketError):
 
 
 async def serve_everything(project: Project, options: Options) -> None:
-    """Serve the bucket and the APIs until SIGINT or SIGTERM. Without an HTTP API in the template, Lambda's API alone.
+    """Serve the bucket and the APIs until SIGINT or SIGTERM. A template without an HTTP API gets only Lambda's API.
 
     Raises
     ------
     BucketProcessError
-        The bucket can't be started, or ended by itself.
+        The bucket's process can't be started, or it ended.
     """
     if not project.apis:
         options = options.replaced(api_port=None)
@@ -45,7 +45,7 @@ async def serve_everything(project: Project, options: Options) -> None:
             watching.cancel()
             await asyncio.wait({serving, watching})
         if serving.cancelled():
-            raise BucketProcessError("the bucket's process has ended by itself; stopping")
+            raise BucketProcessError("the bucket's process has ended unexpectedly, so the emulator stops, too")
         serving.result()
 
 

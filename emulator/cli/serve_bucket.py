@@ -1,4 +1,4 @@
-"""``python -m emulator bucket``: serve a data folder until a signal comes."""
+"""``python -m emulator bucket``: serves a data folder as an S3-style bucket until a signal comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Helps the commands that serve: messages about ports, the ready file, signals."""
+"""What commands share at the terminal: messages, errors of ports, the ready file, and signals."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def say(message: str) -> None:
 
 
 def write_ready_file(path: Path | None, **facts: object) -> None:
-    """Write ``{"url": …, "pid": …}`` as one line, into a file or a pipe; a file appears whole, for those who wait."""
+    """Write ``{"url": …, "pid": …}`` as one line into a file or a pipe. A file is never visible half written."""
     if path is None:
         return
     line = json.dumps(facts) + "\n"
@@ -88,8 +88,11 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Load modules and the template without looking for garbage. They live on, and looking takes 0.1 to 0.2 s."""
+def without_garbage_collection() -> Iterator[None]:
+    """Switch the garbage collector off inside the block, which loads modules and the template.
+
+    They live as long as the process, and collecting among them takes 0.1 to 0.2 s.
+    """
     gc.disable()
     try:
         yield

@@ -1,1 +1,1 @@
-"""API Gateway's HTTP API: a request in, a function's event out, and the answer back."""
+"""API Gateway's HTTP API: turns a request into a function's event, and the function's answer into a response."""

@@ -1,4 +1,4 @@
-"""Lambda authorizers: their events, what their answers mean, and how long answers are cached. Pure.
+"""Lambda authorizers: builds their events, reads their answers, and caches these. Pure.
 
 Source: API Gateway developer guide, "Control access to HTTP APIs with AWS Lambda authorizers". The function
 is called by `emulator.http_api.stage`.
@@ -28,7 +28,7 @@ _SHARED_V1 = (
 
 
 class AuthorizerAnswerError(ValueError):
-    """An authorizer's answer is neither yes nor no."""
+    """An authorizer's answer doesn't say whether the request is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class AuthorizerAnswer:
     Parameters
     ----------
     policy : mapping or bool
-        An IAM policy document, which is evaluated for each route, or yes or no for every route.
+        An IAM policy document, which is evaluated for each route; a bool allows or denies every route.
     context : mapping
         Values for the integration's event.
     """
@@ -89,7 +89,7 @@ def read_answer(authorizer: Authorizer, payload: bytes) -> AuthorizerAnswer:
     Raises
     ------
     AuthorizerAnswerError
-        It isn't what the authorizer's configuration promises: ``{"isAuthorized": …}``, or a policy.
+        It isn't in the configured form: ``{"isAuthorized": …}`` for simple answers, else a policy.
     """
     try:
         answer = read_json(payload)
@@ -140,7 +140,7 @@ class AnswerCache:
         if len(self._answers) >= _MAX_ANSWERS:
             self._answers = {key: entry for key, entry in self._answers.items() if entry[0] > now}
         if len(self._answers) >= _MAX_ANSWERS:
-            # None has expired, so the oldest is dropped.
+            # No answer has expired, so the oldest is dropped.
             del self._answers[next(iter(self._answers))]
         self._answers[authorizer.name, *identity] = (now + authorizer.ttl_s, answer)
 

@@ -20,7 +20,7 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
     Parameters
     ----------
     headers : mapping
-        Look-ups may ignore case.
+        Its look-ups ignore case.
     """
     return method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
 
@@ -42,12 +42,12 @@ def answer_preflight(policy: CorsPolicy, origin: str) -> HttpResponse:
 
 
 def with_cors(policy: CorsPolicy, origin: str | None, response: HttpResponse) -> HttpResponse:
-    """Return an answer with the policy's headers instead of the function's own.
+    """Return a response with the policy's CORS headers in place of the function's own.
 
     Parameters
     ----------
     origin : str or None
-        The request's ``Origin``; without one, or with one that isn't allowed, nothing is added.
+        The request's ``Origin``. If it is None or isn't allowed, no header is added.
     """
     headers = [(name, value) for name, value in response.headers if not name.lower().startswith(_PREFIX)]
     allowed = None if origin is None else _allowed_origin(policy, origin)

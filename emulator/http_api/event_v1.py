@@ -1,8 +1,8 @@
 """Builds events in payload format 1.0, for integrations and authorizers that use it. Pure.
 
 Source: API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", and a recorded event
-(milliHQ/terraform-aws-next-js pull request 31): a few headers are written in AWS's own way, the others as the client
-wrote them. Assumed: ``path`` carries the stage.
+(milliHQ/terraform-aws-next-js pull request 31): AWS spells the names of a few headers in its own way, and the others as
+the client wrote them. Assumed: ``path`` begins with the stage.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SPELLED_BY_AWS = {
 
 
 def build_event_v1(request: HttpRequest, match: RouteMatch, source: EventSource) -> dict[str, Any]:
-    """Return the event of payload format 1.0; what the request doesn't have is null."""
+    """Return the event of payload format 1.0; members without content are null."""
     headers = _headers(request)
     query = _by_name(parse_qsl(request.raw_query, keep_blank_values=True))
     by_lower_name = {name.lower(): values[-1] for name, values in headers.items()}

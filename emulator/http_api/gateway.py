@@ -79,7 +79,7 @@ class Gateway:
     account_id : str
         For events.
     admin : AdminPages, optional
-        Answers paths under `ADMIN_PATH`, which are paths like any other without it.
+        Answers paths under `ADMIN_PATH`; without it these are ordinary paths of the API.
     meter : RequestMeter, optional
         Counts the answered requests.
     region : str, optional
@@ -107,7 +107,7 @@ class Gateway:
         for stage in api.stages:
             source = EventSource(api.logical_id, account_id, stage.name, stage.variables, region)
             self._stages[stage.name] = StageHandler(stage, source, functions, service, time.monotonic)
-        # With `$default` alone, as nearly always, no path has to be split.
+        # Most APIs have only `$default`; then the stage is known without splitting the path.
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
         self._limits = limits or ConnectionLimits()
         self._server = HttpServer(
@@ -139,7 +139,7 @@ class Gateway:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
             return await self._admin.answer(request)
-        began = time.perf_counter()
+        started_s = time.perf_counter()
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
         route_key, preflight = NO_ROUTE, None
         if self._cors is not None and is_preflight(request.method, request.headers):
@@ -147,7 +147,7 @@ class Gateway:
         try:
             route_key, response = await self._respond(request, request_id, preflight)
         except (ConnectionError, ClientError, web.RequestPayloadError):
-            # The client has gone, or what it sends isn't HTTP: nobody waits for an answer.
+            # The client has hung up, or what it sends isn't HTTP. Nobody waits for an answer.
             request.protocol.force_close()
             return web.Response(status=400)
         except Exception:  # noqa: BLE001 - any failure is answered 500
@@ -157,14 +157,14 @@ class Gateway:
             origin = request.headers.get("Origin")
             response = with_cors(self._cors, None if origin is None else readable(origin), response)
         if self._meter is not None:
-            self._meter.record(route_key, response.status, time.perf_counter() - began)
-        return _to_web(request.method, response, request_id)
+            self._meter.record(route_key, response.status, time.perf_counter() - started_s)
+        return _to_aiohttp(request.method, response, request_id)
 
     async def _respond(
         self, request: web.BaseRequest, request_id: str, preflight: HttpResponse | None
     ) -> tuple[str, HttpResponse]:
         """Return the key of the route that a request took, and its answer."""
-        head_size, headers = _head(request)
+        head_size, headers = _read_headers(request)
         if head_size > MAX_HEAD_BYTES:
             return NO_ROUTE, HEADERS_TOO_LARGE
         if (request.content_length or 0) > MAX_BODY_BYTES:
@@ -201,12 +201,12 @@ class Gateway:
     def _stage_of(self, raw_path: str) -> StageHandler | None:
         """Return the stage that a path's first segment names, or else the default stage, if the API has one."""
         name = raw_path[1:].partition("/")[0]
-        named = self._stages.get(name) if name != DEFAULT_STAGE else None
-        return named or self._stages.get(DEFAULT_STAGE)
+        handler = self._stages.get(name) if name != DEFAULT_STAGE else None
+        return handler or self._stages.get(DEFAULT_STAGE)
 
 
-def _head(request: web.BaseRequest) -> tuple[int, Iterable[tuple[str, str]]]:
-    """Return the size of the request line and the headers' values, as the quota counts them, and the headers."""
+def _read_headers(request: web.BaseRequest) -> tuple[int, Iterable[tuple[str, str]]]:
+    """Return the headers, and their size as the quota counts it: the request line and the headers' values."""
     headers = request.headers
     text = f"{request.method}{request.raw_path}{''.join(headers.values())}"
     if text.isascii():
@@ -241,7 +241,7 @@ async def _read_body(request: web.BaseRequest, pause_s: float) -> bytes | None:
         chunks.append(chunk)
 
 
-def _to_web(method: str, response: HttpResponse, request_id: str) -> web.StreamResponse:
+def _to_aiohttp(method: str, response: HttpResponse, request_id: str) -> web.StreamResponse:
     headers = CIMultiDict(response.headers)
     headers["Apigw-Requestid"] = request_id
     if method == "HEAD":

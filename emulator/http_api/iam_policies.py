@@ -23,7 +23,7 @@ def allows(document: Any, route_arn: str) -> bool:
     Parameters
     ----------
     document : mapping
-        With ``Statement``, one or a list.
+        Its ``Statement`` is a statement or a list of them.
     route_arn : str
         ``arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>``.
 
@@ -54,8 +54,8 @@ def _fits(statement: Mapping[str, Any], route_arn: str) -> bool:
     action, resource = _ACTION.lower(), route_arn
     actions = [str(pattern).lower() for pattern in _listed(statement.get("Action", statement.get("NotAction")))]
     resources = [str(pattern) for pattern in _listed(statement.get("Resource", statement.get("NotResource")))]
-    named = any(_matches(pattern, action) for pattern in actions) == ("Action" in statement)
-    return named and any(_matches(pattern, resource) for pattern in resources) == ("Resource" in statement)
+    action_fits = any(_matches(pattern, action) for pattern in actions) == ("Action" in statement)
+    return action_fits and any(_matches(pattern, resource) for pattern in resources) == ("Resource" in statement)
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -25,7 +25,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as the client sent it, and what API Gateway makes for it.
+    """A request as the client sent it, with the ids and the time that API Gateway adds.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class HttpRequest:
     headers : iterable of (str, str)
         In the client's order, duplicates included.
     body : bytes
-        Empty without one.
+        Empty if the request has no body.
     source_ip, port, protocol
         The client's address, the gateway's port, ``HTTP/1.1``.
     request_id : str
         For the event and the ``Apigw-Requestid`` header.
     new_trace_id : str
-        The X-Ray header, unless the request has a valid one.
+        The X-Ray header for a request that has no valid one.
     time : datetime
         When the request arrived, in UTC.
     """
@@ -120,7 +120,10 @@ def shared_context(request: HttpRequest, source: EventSource, host: str) -> dict
 
 
 def readable(value: str) -> str:
-    """Return a header's value; if its bytes aren't UTF-8, which aiohttp shows as lone surrogates, read as Latin-1."""
+    """Return a header's value as text that can be encoded.
+
+    aiohttp decodes bytes that aren't UTF-8 to lone surrogates. Such a value is read as Latin-1 instead.
+    """
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -129,10 +132,10 @@ def readable(value: str) -> str:
 
 
 def encode_body(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
-    """Return a body as the event carries it, and whether that is base64. Names of the headers are in small letters.
+    """Return a body as the event carries it, and whether that is base64. The headers' names are in lower case.
 
-    Text goes as text; every other type, forms included, goes as base64. So do compressed text, and bytes that claim to
-    be text and aren't UTF-8.
+    Text is passed as it is. Every other type, forms included, becomes base64. So do compressed text, and bytes that
+    are declared as text but aren't UTF-8.
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     is_text = not kind or kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))

@@ -17,7 +17,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # API Gateway's quota: the values of all headers together.
 _MAX_HEADER_BYTES = 10_240
-# Headers that frame the message; the gateway sets them, and a function can't.
+# Headers that delimit the message. The gateway sets them; a function's own are dropped.
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"})
 
 
@@ -70,13 +70,13 @@ def build_response(payload: bytes, payload_format: str = "2.0") -> HttpResponse:
     Returns
     -------
     HttpResponse
-        `INTERNAL_SERVER_ERROR` if the answer can't be used, as API Gateway words it.
+        `INTERNAL_SERVER_ERROR` if the answer can't be used; API Gateway answers the same.
     """
     try:
         answer = read_json(payload)
         if isinstance(answer, dict) and "statusCode" in answer:
-            given = _given_headers(answer, payload_format)
-            return HttpResponse(_status(answer["statusCode"]), tuple(_checked_headers(given)), _body(answer))
+            headers = _checked_headers(_header_pairs(answer, payload_format))
+            return HttpResponse(_status(answer["statusCode"]), tuple(headers), _body(answer))
     except (TypeError, ValueError):
         return INTERNAL_SERVER_ERROR
     if payload_format == "1.0":
@@ -85,15 +85,15 @@ def build_response(payload: bytes, payload_format: str = "2.0") -> HttpResponse:
     return HttpResponse(200, (("Content-Type", "application/json"),), body)
 
 
-def _given_headers(answer: Mapping[str, Any], payload_format: str) -> list[tuple[str, Any]]:
+def _header_pairs(answer: Mapping[str, Any], payload_format: str) -> list[tuple[str, Any]]:
     """Return the headers as the function gave them, duplicates included."""
     single = _part(answer, "headers", dict)
     if payload_format == "2.0":
         return [*single.items(), *(("Set-Cookie", cookie) for cookie in _part(answer, "cookies", list))]
-    several = _part(answer, "multiValueHeaders", dict)
-    named = {name.lower() for name in several}
-    pairs = [(name, value) for name, value in single.items() if name.lower() not in named]
-    for name, values in several.items():
+    multi_value = _part(answer, "multiValueHeaders", dict)
+    multi_value_names = {name.lower() for name in multi_value}
+    pairs = [(name, value) for name, value in single.items() if name.lower() not in multi_value_names]
+    for name, values in multi_value.items():
         if not isinstance(values, list):
             raise TypeError("each of multiValueHeaders must be a list")
         pairs += [(name, value) for value in values]
@@ -121,8 +121,8 @@ def _status(value: Any) -> int:
     return status
 
 
-def _checked_headers(given: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
-    headers = [(name, _header_value(value)) for name, value in given if name.lower() not in _FRAMING]
+def _checked_headers(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+    headers = [(name, _header_value(value)) for name, value in pairs if name.lower() not in _FRAMING]
     if not all(_HEADER_NAME.fullmatch(name) for name, _ in headers):
         raise ValueError("a header's name must be a token")
     if not any(name.lower() == "content-type" for name, _ in headers):

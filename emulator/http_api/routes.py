@@ -1,7 +1,7 @@
 """Finds the route of an HTTP API that answers a request. Pure.
 
-Source: API Gateway developer guide, "Create routes for HTTP APIs": a full match of method and path goes
-before a match by a greedy variable, and that before ``$default``; a named method goes before ``ANY``.
+Source: API Gateway developer guide, "Create routes for HTTP APIs": a full match of method and path takes
+precedence over a greedy variable, and that over ``$default``; a named method over ``ANY``.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class RouteTable:
     Parameters
     ----------
     routes : iterable of HttpRoute
-        At most one of each key.
+        No two have the same key.
     stage : str, optional
-        Its name; other than ``$default`` it is the first segment of every path.
+        The stage's name; unless it is ``$default``, it is the first segment of every path.
     """
 
     def __init__(self, routes: Iterable[HttpRoute], stage: str = DEFAULT_ROUTE) -> None:
@@ -58,7 +58,7 @@ class RouteTable:
                 self._plain[route.method, route.path] = route
 
     def find(self, method: str, raw_path: str) -> RouteMatch | None:
-        """Return the route for a request, or None, which becomes a 404.
+        """Return the route for a request, or None if the stage has no such route.
 
         Parameters
         ----------

@@ -49,7 +49,7 @@ class StageHandler:
     stage : HttpStage
         Routes, variables and limits.
     source : EventSource
-        The API and the stage, for events.
+        The API and the stage that events name.
     functions : mapping
         Logical id → the function's name.
     service : LambdaService
@@ -90,8 +90,8 @@ class StageHandler:
         match : RouteMatch
             As `find` returned it.
         preflight : HttpResponse, optional
-            The answer to a preflight request, given instead of the function's. The route's authorizer is called
-            first; AWS's guide therefore advises a route for OPTIONS without one.
+            The answer to a preflight request, sent instead of the function's. The route's authorizer is called
+            first; therefore AWS's guide advises a route for OPTIONS that has no authorizer.
         """
         route = match.route
         bucket = self._buckets.get(route.key)
@@ -112,11 +112,11 @@ class StageHandler:
         payload = _payload(event)
         if len(payload) > MAX_EVENT_BYTES:
             return TOO_LARGE
-        return await self._integrate(route, payload, _trace_id(event))
+        return await self._call_function(route, payload, _trace_id(event))
 
-    async def _integrate(self, route: HttpRoute, payload: bytes, trace_id: str) -> HttpResponse:
+    async def _call_function(self, route: HttpRoute, payload: bytes, trace_id: str) -> HttpResponse:
         try:
-            # As on AWS, the function goes on after the API has given up.
+            # Fidelity: the function keeps running after the API has timed out.
             result = await self._invoke(route.function, route.qualifier, payload, trace_id, route.timeout_s)
         except (TimeoutError, TooManyRequestsError):
             return SERVICE_UNAVAILABLE
@@ -136,12 +136,12 @@ class StageHandler:
     async def _authorize(
         self, authorizer: Authorizer, event: dict[str, Any], request: HttpRequest, match: RouteMatch
     ) -> AuthorizerAnswer | HttpResponse:
-        """Return the authorizer's answer if the request may pass, or else the response to it."""
+        """Return the authorizer's answer if it allows the request, or else the response to send."""
 
         def in_format(payload_format: str) -> dict[str, Any]:
-            # The route's own event is reused where it fits, since a body may be large.
-            fits = event["version"] == payload_format
-            return event if fits else self._event(payload_format, request, match)
+            # The route's own event is reused if it has this format, since a body may be large.
+            has_format = event["version"] == payload_format
+            return event if has_format else self._event(payload_format, request, match)
 
         event_v2 = in_format("2.0")
         values = identity_values(authorizer, event_v2)
@@ -153,7 +153,7 @@ class StageHandler:
         if answer is None:
             own_event = in_format(authorizer.payload_format)
             try:
-                answer = await self._ask(
+                answer = await self._call_authorizer(
                     authorizer, authorizer_event(authorizer, own_event, values, route_arn), _trace_id(own_event)
                 )
             except (TimeoutError, TooManyRequestsError, ResourceNotFoundError, AuthorizerAnswerError) as error:
@@ -162,7 +162,9 @@ class StageHandler:
             self._answers.keep(authorizer, values, answer)
         return answer if answer.allows(route_arn) else FORBIDDEN
 
-    async def _ask(self, authorizer: Authorizer, event: Mapping[str, Any], trace_id: str) -> AuthorizerAnswer:
+    async def _call_authorizer(
+        self, authorizer: Authorizer, event: Mapping[str, Any], trace_id: str
+    ) -> AuthorizerAnswer:
         result = await self._invoke(
             authorizer.function, authorizer.qualifier, _payload(event), trace_id, ANSWER_LIMIT_S
         )  # fmt: skip

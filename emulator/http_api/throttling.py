@@ -1,4 +1,4 @@
-"""Limits the requests of a route by API Gateway's token bucket. The clock is passed in.
+"""Limits the rate of a route's requests by a token bucket, as API Gateway does. Pure; the clock is passed in.
 
 Source: API Gateway developer guide, "Throttle requests to your HTTP APIs".
 """
@@ -16,7 +16,7 @@ class TokenBucket:
     Parameters
     ----------
     limits : Throttle
-        Rate and burst; a burst of 0 lets nothing through.
+        Rate and burst; a burst of 0 refuses every request.
     clock : callable
         Seconds, monotonic.
     """

@@ -1,4 +1,4 @@
-"""HTTP APIs of a template, SAM's or written by hand, as `HttpApi`."""
+"""Reads a template's HTTP APIs, SAM's and those written by hand, as `HttpApi`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emulator.template.resource_models import Api, Cors, LambdaAuthorizer, Route
 from emulator.template.resources import Resources
 from emulator.template.route_definitions import RouteDefinition, routes_of_body, routes_of_resources
 
-# Either the address that API Gateway calls, or the ARN alone, which it takes as well.
+# The address that API Gateway calls contains the function's ARN; API Gateway also accepts the ARN alone.
 _FUNCTION_ARN = re.compile(
     r"(?:^|functions/)arn:[^:]+:lambda:[^:]*:[^:]*:function:([^:/]+)(?::([^:/]+))?(?:/invocations)?$"
 )
@@ -36,7 +36,7 @@ def read_api(resources: Resources, logical_id: str, api: Api, functions: Mapping
     Parameters
     ----------
     resources : Resources
-        Of the same template; gets a note where the API has no stage.
+        The template's resources; they get a note if the API has no stage.
     logical_id : str
         The API's.
     api : Api
@@ -47,7 +47,7 @@ def read_api(resources: Resources, logical_id: str, api: Api, functions: Mapping
     Raises
     ------
     UnsupportedError
-        Something of it can't be imitated.
+        A part of the API can't be imitated.
     """
     definitions = [*routes_of_body(logical_id, api.body), *routes_of_resources(resources, logical_id, api)]
     stages = [
@@ -67,7 +67,7 @@ def _stage(name: str, stage: Stage, definitions: Iterable[RouteDefinition], func
     routes = _RouteMaker(stage.stage_variables, functions).routes(definitions)
     for key in stage.route_settings:
         if key not in {route.key for route in routes}:
-            raise UnsupportedError(name, "RouteSettings", f"there is no route {key!r}")
+            raise UnsupportedError(name, "RouteSettings", f"the API has no route {key!r}: name one of its routes")
     throttles = {key: _throttle(limits) for key, limits in stage.route_settings.items()}
     return HttpStage(
         stage.stage_name,
@@ -137,7 +137,7 @@ class _RouteMaker:
         )
 
     def _function(self, resource: str, where: str, address: str) -> tuple[str, str | None]:
-        """Return the logical id and the qualifier that an address means."""
+        """Return the logical id and the qualifier of the function that an address names."""
         address = _STAGE_VARIABLE.sub(lambda match: self._variables.get(match[1], ""), address)
         match = _FUNCTION_ARN.search(address)
         if match is None or match[1] not in self._functions:

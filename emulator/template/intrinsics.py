@@ -36,7 +36,7 @@ class IntrinsicError(ProjectError):
 
 @dataclass(frozen=True, slots=True)
 class Unresolvable:
-    """Stands in a document for an intrinsic function that can't be resolved; who reads it refuses it.
+    """Stands in a document for an intrinsic function that can't be resolved; reading the property is an error.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class Resolver:
     Parameters
     ----------
     name : callable
-        ``name -> value``; what ``Ref`` gives: parameters, pseudo parameters, resources.
+        ``name -> value`` of ``Ref``: for parameters, pseudo parameters and resources.
     attribute : callable
-        ``(logical id, attribute) -> value``; what ``Fn::GetAtt`` gives.
+        ``(logical id, attribute) -> value`` of ``Fn::GetAtt``.
     mappings : mapping
         The template's ``Mappings``.
     conditions : mapping
@@ -114,7 +114,7 @@ class Resolver:
         return self._call(value) if self._is_function(value) else self._walk(value, self.resolve)
 
     def resolve_document(self, value: Any) -> Any:
-        """Return what `resolve` returns, but with an `Unresolvable` in the place of what can't be resolved."""
+        """Return what `resolve` returns, but with an `Unresolvable` for each function that can't be resolved."""
         if not self._is_function(value):
             return self._walk(value, self.resolve_document)
         try:
@@ -125,7 +125,7 @@ class Resolver:
     def holds(self, condition: str) -> bool:
         """Return whether a named condition of the template holds."""
         if condition not in self._conditions:
-            raise IntrinsicError(f"there is no condition {condition!r}")
+            raise IntrinsicError(f"the template has no condition {condition!r}: declare it under Conditions")
         if condition in self._under_way:
             raise IntrinsicError(f"condition {condition!r} depends on itself")
         self._under_way.append(condition)

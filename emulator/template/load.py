@@ -31,13 +31,13 @@ class LoadedTemplate:
     Parameters
     ----------
     folder : Path
-        What local paths are relative to.
+        The folder that local paths are relative to.
     document : mapping
         As the transform returns it, with the resources in the order of the file.
     values : mapping
         Of parameters and pseudo parameters, by name.
     extended : bool
-        The template asks for the language extensions.
+        Whether the template's transforms include the language extensions.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class LoadedTemplate:
 
 
 class _Region(NamedTuple):
-    """The part of a boto3 session that the transform reads. Without a session it would read the environment."""
+    """Stands for a boto3 session, of which the transform reads only this. Otherwise it would read the environment."""
 
     region_name: str
 
@@ -62,7 +62,7 @@ def load_template(path: Path, overrides: Mapping[str, str], region: str) -> Load
     overrides : mapping
         Values for the template's parameters, over their defaults.
     region : str
-        What ``AWS::Region`` gives.
+        The value of ``AWS::Region``.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def load_template(path: Path, overrides: Mapping[str, str], region: str) -> Load
     _check_resources(path, source["Resources"])
     _prepare_paths(source, path.parent, resolver)
     document = _transform(path, source, values)
-    # The transform has an order of its own; the APIs' ports follow the template's.
+    # The transform changes the order of resources, but the APIs get their ports in the template's order.
     resources = document["Resources"]
     names = [name for name in source["Resources"] if name in resources]
     document["Resources"] = {name: resources[name] for name in [*names, *resources]}
@@ -94,7 +94,7 @@ def load_template(path: Path, overrides: Mapping[str, str], region: str) -> Load
 def _include(value: Any, folder: Path, resolver: Resolver, within: tuple[str, ...] = ()) -> Any:
     """Return a copy of a value with each ``AWS::Include`` of a local file replaced by the file's content.
 
-    ``within`` are the files that are being included.
+    ``within`` lists the files whose content is being included, so that a file that includes itself is found.
     """
     if isinstance(value, list):
         return [_include(item, folder, resolver, within) for item in value]
@@ -116,26 +116,26 @@ def _include(value: Any, folder: Path, resolver: Resolver, within: tuple[str, ..
 
 
 def _prepare_paths(source: Mapping[str, Any], folder: Path, resolver: Resolver) -> None:
-    """Put local OpenAPI files in, and write other local paths as the transform accepts them."""
+    """Replace paths of OpenAPI files by their content, and other local paths by keys of `LOCAL_BUCKET`."""
     for name, resource in source["Resources"].items():
         if resource["Type"] == "AWS::Serverless::HttpApi" and isinstance(resource.get("Properties"), dict):
             _read_definition(name, resource["Properties"], folder, resolver)
     defaults = (source.get("Globals") or {}).values()
     for properties in [*defaults, *(resource.get("Properties") for resource in source["Resources"].values())]:
         for name in _PATH_PROPERTIES:
-            where = properties.get(name) if isinstance(properties, dict) else None
-            in_s3 = where.startswith("s3://") if isinstance(where, str) else "Bucket" in (where or {})
-            if where is not None and not in_s3:
+            location = properties.get(name) if isinstance(properties, dict) else None
+            in_s3 = location.startswith("s3://") if isinstance(location, str) else "Bucket" in (location or {})
+            if location is not None and not in_s3:
                 # Intrinsic functions in it are resolved after the transform, with all others.
-                properties[name] = {"Bucket": LOCAL_BUCKET, "Key": where or "."}
+                properties[name] = {"Bucket": LOCAL_BUCKET, "Key": location or "."}
 
 
 def _read_definition(resource: str, properties: dict[str, Any], folder: Path, resolver: Resolver) -> None:
-    """Put an OpenAPI file in the place of its path, because the transform doesn't look into files."""
+    """Replace the path of an OpenAPI file by its content, because the transform doesn't read files."""
     try:
-        where = resolver.resolve(properties.get("DefinitionUri"))
-        if isinstance(where, str) and not where.startswith("s3://"):
-            properties["DefinitionBody"] = _read_yaml(folder / where)
+        location = resolver.resolve(properties.get("DefinitionUri"))
+        if isinstance(location, str) and not location.startswith("s3://"):
+            properties["DefinitionBody"] = _read_yaml(folder / location)
             del properties["DefinitionUri"]
     except ProjectError as error:
         raise UnsupportedError(resource, "DefinitionUri", str(error)) from error
@@ -146,8 +146,8 @@ def _no_attribute(logical_id: str, attribute: str) -> Any:
 
 
 def _transforms(path: Path, source: Mapping[str, Any]) -> list[Any]:
-    named = source.get("Transform") or []
-    transforms = named if isinstance(named, list) else [named]
+    value = source.get("Transform") or []
+    transforms = value if isinstance(value, list) else [value]
     for transform in transforms:
         if transform not in _TRANSFORMS:
             raise UnsupportedError(path.name, "Transform", f"{transform!r} is not imitated")
@@ -170,7 +170,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     import yaml
     from samtranslator.yaml_helper import intrinsics_multi_constructor
 
-    # The parser in C, where it is there, is seven times as fast.
+    # The parser in C is seven times as fast, but not every build of PyYAML has it.
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         """Reads short forms such as ``!Ref``."""
 

@@ -1,4 +1,4 @@
-"""Values of a template's parameters: given or default, checked as CloudFormation checks them. Pure.
+"""Determines the values of a template's parameters, and checks them as CloudFormation does. Pure.
 
 Source: CloudFormation user guide, "Parameters".
 """
@@ -20,34 +20,34 @@ class ParameterError(ProjectError):
     """A parameter has no value, or its declaration doesn't allow the value."""
 
 
-def parameter_values(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+def parameter_values(declared: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
     """Return each parameter's value: a list for list types, else what the template or the user wrote.
 
     Parameters
     ----------
     declared : mapping
         The template's ``Parameters``.
-    given : mapping
-        Over the defaults. Names that are not declared are left out, as SAM CLI does.
+    overrides : mapping
+        Values that replace the defaults. Names that aren't declared are ignored, as by SAM CLI.
 
     Raises
     ------
     ParameterError
         Names the parameter and what is wrong.
     """
-    return {name: _value(name, declaration or {}, given.get(name)) for name, declaration in declared.items()}
+    return {name: _value(name, declaration or {}, overrides.get(name)) for name, declaration in declared.items()}
 
 
-def _value(name: str, declaration: Mapping[str, Any], given: str | None) -> Any:
+def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> Any:
     kind = str(declaration.get("Type", "String"))
     if kind.startswith(_LOOKED_UP):
-        if given is None:
+        if override is None:
             raise ParameterError(
                 f"parameter {name} is looked up in the SSM parameter store, which is not imitated: "
                 f'give its value with --parameter-overrides "{name}=…"'
             )
         kind = kind.removeprefix(_LOOKED_UP).removesuffix(">")
-    value = declaration.get("Default") if given is None else given
+    value = declaration.get("Default") if override is None else override
     if value is None:
         raise ParameterError(f'parameter {name} has no default: give one with --parameter-overrides "{name}=…"')
     if kind == "CommaDelimitedList" or kind.startswith("List<"):

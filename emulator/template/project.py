@@ -15,7 +15,7 @@ STACK_NAME = "local"
 
 
 class ProjectError(Exception):
-    """Base of everything that is wrong with a template or can't be imitated."""
+    """Base of the errors of a template, of its files and of the options that apply to it."""
 
 
 class UnsupportedError(ProjectError):
@@ -37,15 +37,15 @@ class FunctionSpec:
     logical_id : str
         Its name in the template.
     name : str
-        Its name to the world: ``FunctionName``, else the logical id.
+        Its name in Lambda's API: ``FunctionName``, else the logical id.
     code_dir : Path
-        What Lambda would unpack into /var/task.
+        The folder whose content Lambda would unpack into /var/task.
     handler : str
         ``package.module.function``.
     runtime : str
         For instance ``python3.13``; the emulator's own interpreter runs it, whatever this says.
     layer_dirs : tuple of Path
-        What Lambda would unpack into /opt, lowest first.
+        The folders whose content Lambda would unpack into /opt, the lowest layer first.
     layer_arns : tuple of str
         Their ARNs, in the same order, without version numbers.
     environment : mapping
@@ -63,11 +63,11 @@ class FunctionSpec:
     log_level : str or None
         ``ApplicationLogLevel``, for JSON logs.
     reserved_concurrency : int or None
-        The most requests at once; None is what the account has left.
+        The most requests at once; None means what the account has left.
     provisioned_concurrency : int or None
         Environments of the alias that are kept initialised.
     properties : mapping
-        Further properties in AWS's names, which Lambda's API shows and nothing here acts on.
+        Further properties under AWS's names; Lambda's API shows them, and they have no effect here.
     """
 
     logical_id: str
@@ -91,7 +91,7 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Everything of a template that the emulator runs.
+    """The parts of a template that the emulator runs.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Project:
     buckets : tuple of str
         Names of the buckets.
     notes : tuple of str
-        What the template asks for and the emulator leaves out without changing any answer.
+        Messages about parts of the template that the emulator leaves out; no answer depends on them.
     """
 
     functions: Mapping[str, FunctionSpec]

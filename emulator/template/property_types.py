@@ -1,4 +1,4 @@
-"""Types of properties, for pydantic: what CloudFormation takes for text, for a number, for a folder of code.
+"""Types of properties for pydantic, with CloudFormation's rules: text, whole numbers, folders of code.
 
 A validator raises `ValueError` with a reason; `emulator.template.resource_models` adds the resource and the property.
 """
@@ -28,7 +28,7 @@ def resolvable(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value with the text of each reference in its place.
+    """Return a value with each reference in it replaced by its text.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check(is_allowed: Callable[[Any], object], reason: str) -> AfterValidator:
 
     def validate(value: Any) -> Any:
         if not is_allowed(value):
-            raise ValueError(reason.format(value=value or "none"))
+            raise ValueError(reason.format(value=value or "an empty value"))
         return value
 
     return AfterValidator(validate)
@@ -72,7 +72,7 @@ def matching(pattern: str, reason: str) -> AfterValidator:
 
 
 def absent(reason: str) -> AfterValidator:
-    """Return a validator that refuses every value that says something."""
+    """Return a validator that refuses every value that isn't empty."""
     return check(lambda value: not value, reason)
 
 
@@ -91,12 +91,12 @@ def _local_folder(code: Any, info: ValidationInfo) -> Path:
         raise ValueError("only code in a local folder can be run, not inline or in S3")
     folder: Path = (info.context / code).resolve()
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}")
+        raise ValueError(f"there is no folder {folder}: build the project, or correct the path")
     return folder
 
 
 def _identity_sources(value: Any) -> tuple[str, ...]:
-    """Read what CloudFormation has as a list and OpenAPI as text with commas."""
+    """Read identity sources: a list in CloudFormation, text with commas in OpenAPI."""
     sources = tuple(source.strip() for source in value.split(",")) if isinstance(value, str) else _texts(value or ())
     for source in sources:
         check_identity_source(source)
@@ -105,7 +105,7 @@ def _identity_sources(value: Any) -> tuple[str, ...]:
 
 def _with_sources(ttl_s: int, info: ValidationInfo) -> int:
     if ttl_s and not info.data.get("identity_source"):
-        raise ValueError("answers can be kept only with identity sources to tell requests apart")
+        raise ValueError("answers can be cached only with identity sources: add one, or set the TTL to 0")
     return ttl_s
 
 

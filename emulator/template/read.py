@@ -1,4 +1,4 @@
-"""The third stage of reading a template: what its resources mean, as a `Project`, and what can't be imitated."""
+"""The third stage of reading a template: turns its resources into a `Project`, and refuses what can't be imitated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITHOUT_EFFECT = {
 
 
 def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, region: str = REGION) -> Project:
-    """Read a template: load, resolve and read, one after the other.
+    """Return the project that a template file describes.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     overrides : mapping, optional
         Values for the template's parameters, over their defaults.
     region : str, optional
-        What ``AWS::Region`` gives.
+        The value of ``AWS::Region``.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_project(resolved: Mapping[str, Resource], folder: Path) -> Project:
     resolved : mapping
         The resources by logical id.
     folder : Path
-        What local paths are relative to.
+        The folder that local paths are relative to.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The second stage of reading a template: its conditions and intrinsic functions, in one pass. Pure.
 
-Each resource gets the name and the ARN that it would have on AWS, as far as the emulator knows them. What they
-mean is for the third stage, `emulator.template.read`.
+Each resource gets the name and the ARN that it would have on AWS, as far as the emulator knows them. The third
+stage, `emulator.template.read`, turns the resources into functions and APIs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _NAMED_BY = {"AWS::Lambda::Function": "FunctionName", "AWS::ApiGatewayV2::Stage"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What ``Ref`` or ``Fn::GetAtt`` of a resource gives.
+    """The value of ``Ref`` or ``Fn::GetAtt`` of a resource.
 
     Parameters
     ----------
     logical_id : str
-        The resource that is meant.
+        The resource that it refers to.
     text : str
         The name, ARN or other attribute, as AWS would give it.
     """
@@ -50,9 +50,9 @@ class Resource:
         Resolved: plain values, with a `Reference` where a value is another resource's name or attribute, and an
         `emulator.template.intrinsics.Unresolvable` where it isn't known.
     name : str
-        What ``Ref`` gives for it.
+        The value of ``Ref`` of it.
     arn : str or None
-        Its ARN, where other properties may name it by that.
+        Its ARN, for types whose ARN other properties may hold.
     """
 
     type: str
@@ -73,7 +73,7 @@ def resolve_template(template: LoadedTemplate) -> dict[str, Resource]:
 
 
 class _Stack:
-    """Resolves one template. Knows the names and attributes of its resources."""
+    """Resolves one template, with the names and attributes of its resources."""
 
     def __init__(self, template: LoadedTemplate) -> None:
         self._values = template.values
@@ -107,7 +107,7 @@ class _Stack:
         return Reference(name, self._name(name))
 
     def _name(self, logical_id: str) -> str:
-        """Return a resource's name, which is made once."""
+        """Return a resource's name; it is made at the first call."""
         if logical_id not in self._names:
             self._names[logical_id] = None
             self._names[logical_id] = self._make_name(logical_id)
@@ -132,7 +132,7 @@ class _Stack:
                 return logical_id
 
     def _property(self, logical_id: str, name: str) -> Any:
-        """Return a property that a resource's name is made of; None where it has none."""
+        """Return a property that a resource's name is made of; None if the resource doesn't have it."""
         try:
             properties = self._resolver.resolve([(self._resources[logical_id].get("Properties") or {}).get(name)])
         except IntrinsicError as error:

@@ -1,7 +1,7 @@
 """The resources that the emulator imitates: the properties that it reads, with their types and ranges.
 
-`MODELS` says which model a type of resource has. Properties that a model doesn't name are left alone. A property may
-have CloudFormation's spelling or, as in API Gateway's OpenAPI definitions, a small first letter.
+`MODELS` says which model a type of resource has. Properties that a model doesn't name are ignored. A property's name
+may begin with a capital, as in CloudFormation, or a small letter, as in API Gateway's OpenAPI definitions.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from emulator.template.property_types import (
 )
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# SAM's names of the properties that a template has under these names behind the transform.
+# Name of a property after the transform → its name in a SAM template, for messages.
 _SAM_NAMES = {"Code": "CodeUri", "Content": "ContentUri", "BodyS3Location": "DefinitionUri"}
 _MOST = 1_000_000
 _LIMIT_MS = int(MAX_INTEGRATION_S * 1000)
-# What another resource is named by: a reference, text, or a value that isn't known.
+# A property that names another resource: a reference, text, or an `Unresolvable`.
 Name = Any
 _ROUTE_KEY = rf"\{DEFAULT_ROUTE}|({'|'.join([*VERBS, ANY_METHOD])}) /.*"
 _RouteKey = Annotated[Text, matching(_ROUTE_KEY, "'{value}' must be $default, or a method and a path")]
@@ -58,7 +58,7 @@ class Environment(Properties):
 
 
 class LoggingConfig(Properties):
-    """What a function's log looks like."""
+    """The format and level of a function's log."""
 
     log_format: Text = "Text"
     application_log_level: Text | None = None
@@ -113,7 +113,7 @@ class Alias(Properties):
 
 
 class Bucket(Properties):
-    """``AWS::S3::Bucket``: what the emulator needs of it is its name."""
+    """``AWS::S3::Bucket``; the emulator needs only its name."""
 
 
 class Cors(Properties):
@@ -221,7 +221,7 @@ def read_model(
     within: str | None = None,
     folder: Path | None = None,
 ) -> Model:
-    """Return properties as their model.
+    """Check a resource's properties, and return them as their model.
 
     Parameters
     ----------
@@ -234,16 +234,16 @@ def read_model(
     within : str or None
         The place in the resource that an error names; None for the properties themselves.
     folder : Path or None
-        What paths of local folders are relative to.
+        The folder that local paths are relative to.
 
     Raises
     ------
     UnsupportedError
         Names the resource and the property, the path in it, and what is wrong there.
     """
-    given = {name: value for name, value in properties.items() if value is not None}
+    present = {name: value for name, value in properties.items() if value is not None}
     try:
-        return model.model_validate(given, context=folder)
+        return model.model_validate(present, context=folder)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         words = list(map(str, first["loc"]))

@@ -1,4 +1,4 @@
-"""An HTTP API's routes before its stages are known, from OpenAPI or from resources of their own.
+"""Reads an HTTP API's routes from its OpenAPI definition and from separate resources, before its stages are known.
 
 Source: API Gateway developer guide, "OpenAPI extensions"; CloudFormation's AWS::ApiGatewayV2 resources.
 """
@@ -127,7 +127,7 @@ def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[str,
         raise UnsupportedError(api, where, f"a route has one authorizer, not {' and '.join(names)}")
     (name,) = names
     if name not in schemes:
-        raise UnsupportedError(api, where, f"there is no security scheme {name}")
+        raise UnsupportedError(api, where, f"the definition has no security scheme {name}: add it under components")
     authorizer = schemes[name].get(_AUTHORIZER)
     if authorizer is None:
         reason = "IAM authorization is not imitated" if name == "AWS_IAM" else f"{name} has no {_AUTHORIZER}"
@@ -136,7 +136,7 @@ def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[str,
 
 
 def _follow(api: str, where: str, body: _Json, value: _Json) -> _Json:
-    """Return what a ``$ref`` into the same definition stands for, or the value itself."""
+    """Return the value that a ``$ref`` into the same definition points to, or the value itself."""
     pointer = value.get("$ref")
     if pointer is None:
         return value

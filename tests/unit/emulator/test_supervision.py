@@ -55,7 +55,7 @@ def test_a_loop_that_fails_begins_again(caplog: pytest.LogCaptureFixture) -> Non
 
     assert asyncio.run(scenario()) == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "the background task 'loop' failed; it begins again in 0 s"
+        "the background task 'loop' failed; it starts again in 0 s"
     ] * 2
 
 

@@ -201,7 +201,7 @@ def test_a_changed_template_is_said_and_watching_can_be_left_out(
 ) -> None:
     api = serve(start, project)
     project.template.write_text(TEMPLATE + "# changed\n")
-    wait_for_log(api, "template.yaml has changed: start the emulator anew to apply it")
+    wait_for_log(api, "template.yaml has changed: restart the emulator to apply it")
     still = serve(start, Project(tmp_path / "other"), "--no-watch")
     (tmp_path / "other" / "latest" / "app.py").write_text(APP.format(text="two"))
     time.sleep(1)  # As above.

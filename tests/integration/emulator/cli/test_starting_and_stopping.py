@@ -101,7 +101,7 @@ def test_a_bucket_that_ends_by_itself_ends_everything(
     ]  # fmt: skip
     os.kill(bucket, signal.SIGKILL)
     assert both.process.wait(timeout=5) == 1
-    assert "the bucket's process has ended by itself" in both.log
+    assert "the bucket's process has ended unexpectedly" in both.log
     assert wait_until(lambda: not is_running(child))
 
 

@@ -213,7 +213,7 @@ def test_what_is_no_http_is_400_and_one_line_of_the_log(sent: bytes, caplog: pyt
     assert len(caplog.records) == (0 if sent.startswith(b"{") else 1)
     for record in caplog.records:
         line = caplog.handler.format(record)
-        assert record.getMessage().startswith("a client sent what isn't HTTP: ")
+        assert record.getMessage().startswith("a client's request isn't HTTP: ")
         assert "\n" not in line
         assert "54321.99" not in line, "no log has a borrower's values"
 

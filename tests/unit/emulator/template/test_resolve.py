@@ -57,7 +57,7 @@ def test_resources_whose_condition_does_not_hold_are_left_out() -> None:
     }
     conditions = {"Yes": {"Fn::Equals": [{"Ref": "P"}, "p"]}, "No": {"Fn::Not": [{"Condition": "Yes"}]}}
     assert list(resolve(resources, Conditions=conditions)) == ["Here"]
-    with pytest.raises(UnsupportedError, match="Gone, property Condition: there is no condition 'No'"):
+    with pytest.raises(UnsupportedError, match="Gone, property Condition: the template has no condition 'No'"):
         resolve(resources, Conditions={"Yes": conditions["Yes"]})
 
 
