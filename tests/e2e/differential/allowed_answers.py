@@ -173,10 +173,10 @@ ANSWERS = (
         cases=("an-error-by-value",),
     ),
     Allowed(
-        "NaN, which is no JSON",
+        "NaN, which isn't JSON",
         sam="As Python says it: `nan`; inside of an answer it is not minded",
         here="500 `Internal Server Error`",
-        aws="500 (assumed): the runtime client, which is AWS's own, writes `NaN`, and that is no JSON",
+        aws="500 (assumed): AWS's own runtime client writes `NaN`, which isn't JSON",
         parts={"status": are(200, 500), "body": are(b"nan", _SERVER_ERROR)},
         cases=("bare-nan", "nan"),
     ),
@@ -207,7 +207,7 @@ ANSWERS = (
     Allowed(
         '`isBase64Encoded: "true"`',
         sam="Decoded",
-        here="Not decoded: a string is no boolean",
+        here="Not decoded: a string isn't a boolean",
         aws="Assumed",
         parts={"body": are(b"GIF89a\x01\x00\x01\x00\x00\x00\x00,", b"R0lGODlhAQABAAAAACw=")},
         cases=("a-base64-body-marked-in-a-string",),

@@ -184,7 +184,7 @@ EVENTS = (
         "Spaces after a header's value",
         sam="Kept",
         here="Taken off",
-        aws="As here, by RFC 9110, section 5.5: they are no part of the value",
+        aws="As here, by RFC 9110, section 5.5: they aren't part of the value",
         parts={"event.headers.x-spaces": are("one  two  ", "one  two")},
         cases=("a-header-with-spaces-around",),
     ),
@@ -230,7 +230,7 @@ EVENTS = (
     Allowed(
         "A query that is not UTF-8",
         sam="Left encoded: `%FF`",
-        here="Decoded, with U+FFFD for what is no UTF-8; `rawQueryString` has it as it came",
+        here="Decoded, with U+FFFD for bytes that aren't UTF-8; `rawQueryString` has the client's text",
         aws="Decoded; what becomes of such bytes is assumed",
         parts={"event.queryStringParameters.a": are("%FF", "\ufffd")},
         cases=("a-query-that-is-not-utf-8",),
@@ -245,7 +245,7 @@ EVENTS = (
     ),
     Allowed(
         "Bodies that are not UTF-8, whatever their type says",
-        sam="502: there are no binary bodies",
+        sam="502: binary bodies aren't supported",
         here="As base64",
         aws="As base64: recorded events; for what calls itself text, assumed",
         parts={

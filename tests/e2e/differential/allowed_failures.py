@@ -30,7 +30,7 @@ def _is_failure(sam: Any, here: Any) -> bool:
 
 FAILURES = (
     Allowed(
-        "A `statusCode` that is no number or negative; a header with a line break",
+        "A `statusCode` that is negative or not a number; a header with a line break",
         sam="502",
         here="500",
         aws=_AS_HERE,
@@ -98,7 +98,7 @@ FAILURES = (
         cases=("headers-that-are-a-list",),
     ),
     Allowed(
-        "A header's name that is no token; `cookies` that are no list",
+        "A header's name that isn't a token; `cookies` that aren't a list",
         sam="Left out",
         here="500",
         aws="500 (assumed)",
@@ -122,7 +122,7 @@ FAILURES = (
         cases=("a-body-that-is-a-number",),
     ),
     Allowed(
-        "A body that says base64 and is none",
+        "A body that is flagged as base64 but isn't",
         sam="Sent as it is",
         here="500",
         aws="500 (assumed)",
@@ -130,7 +130,7 @@ FAILURES = (
         cases=("a-base64-body-that-is-broken",),
     ),
     Allowed(
-        "A handler that raises, an answer that is no JSON, a module or handler that can't be imported",
+        "A handler that raises, an answer that isn't JSON, a module or handler that can't be imported",
         sam="200 with the error and its stack trace",
         here="500 `Internal Server Error`, nothing of the error",
         aws=_AS_HERE,

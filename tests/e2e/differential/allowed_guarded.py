@@ -47,7 +47,7 @@ GUARDED = (
         cases=("preflight-of-another-origin",),
     ),
     Allowed(
-        "A preflight where there is no route",
+        "A preflight of a path without a route",
         sam="403",
         here="204: the API answers preflights of any path",
         aws="As here (assumed): the gateway answers before it looks for a route",
@@ -66,7 +66,7 @@ GUARDED = (
     Allowed(
         "`OPTIONS` without `Access-Control-Request-Method`",
         sam="Answered as a preflight",
-        here="A request like any other: 404 where there is no route",
+        here="A request like any other: 404 for a path without a route",
         aws=f"As here: {_CORS}",
         parts={
             "status": are(200, 404),

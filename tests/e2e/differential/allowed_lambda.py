@@ -44,7 +44,7 @@ LAMBDA_API = (
         },
     ),
     Allowed(
-        "An event that is no JSON",
+        "An event that isn't JSON",
         sam="400 `InvalidRequestContent`",
         here="400 `InvalidRequestContentException`",
         aws=f"As here: {_REFERENCE}; the parser's own words differ",
@@ -84,7 +84,7 @@ LAMBDA_API = (
         cases=("an-event-over-6-megabytes",),
     ),
     Allowed(
-        "A function that is not there",
+        "A function that doesn't exist",
         sam="404 `ResourceNotFound`, with a region and an account of its own",
         here="404 `ResourceNotFoundException`, with the ARN asked for",
         aws=f"As here: {_REFERENCE}",
@@ -109,7 +109,7 @@ LAMBDA_API = (
         cases=("latest-in-the-query",),
     ),
     Allowed(
-        "A version or alias that is not there",
+        "A version or alias that doesn't exist",
         sam="400: no query is supported",
         here="404 `ResourceNotFoundException`",
         aws=f"As here: {_REFERENCE}",
@@ -136,7 +136,7 @@ LAMBDA_API = (
         cases=("dry-run",),
     ),
     Allowed(
-        "An invocation type that there is not",
+        "An unknown invocation type",
         sam="501",
         here="400 `ValidationException`",
         aws="As here, as every value that the service model does not know",
@@ -211,7 +211,7 @@ LAMBDA_API = (
     ),
     Allowed(
         "A timeout, of Lambda's API",
-        sam="200 with the words alone, which is no JSON",
+        sam="200 with the bare message, which isn't JSON",
         here="`Sandbox.Timedout`, with the request's id",
         aws="As here: recorded answers",
         parts={

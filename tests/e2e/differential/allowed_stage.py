@@ -19,7 +19,7 @@ STAGE = (
     ),
     Allowed(
         "A route below a named stage",
-        sam="Not found there: the stage is no part of the path, and `$default` answers",
+        sam="Not found there: the stage isn't part of the path, and `$default` answers",
         here="Found, below `/v1`",
         aws=f"As here: {GUIDE}",
         parts={

@@ -80,7 +80,7 @@ def send(port: int, case: Case, read_body: Callable[[bytes], dict[str, Any]] = h
     case : Case
         The request.
     read_body : callable
-        Body → its parts, where it is no event.
+        Body → its parts, for bodies that aren't events.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_LIMIT_S)
     try:
