@@ -1,5 +1,5 @@
-"""What a late-payer pickle is: its columns, how it is loaded without running foreign code, and how it is scored.
+"""The late-payer model's files: their columns, loading them without running foreign code, and scoring with them.
 
-Used wherever a pickle is touched: by the training that writes it, by the inspection before it is published, and by the
-function that serves it. Knows nothing of HTTP and nothing of the bucket.
+Training, which writes a pickle, uses this package; so do the inspection before publishing and the function that serves.
+It knows neither HTTP nor the bucket.
 """

@@ -1,4 +1,4 @@
-"""From records or columns to the data frame that a pipeline takes. Doesn't validate: ``record_rules`` does that.
+"""Builds a pipeline's data frame from records or columns. Doesn't validate them: ``record_rules`` does.
 
 Invariant (tests/unit/model_artifact/test_features.py): a frame that is built from records gives bit-equal probabilities
 to the frame that ``pandas.read_csv`` builds from the same rows, also where a column is missing in every row.

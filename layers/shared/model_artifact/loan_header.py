@@ -1,4 +1,4 @@
-"""The header of a loan file: training and scoring ask the same of it, and say the same where it is wrong.
+"""Checks the header of a loan file, by the same rules and with the same messages for training and scoring.
 
 A header in another form is refused, since a guess could take the wrong column.
 """
@@ -38,7 +38,7 @@ class HeaderError(ValueError):
 def check_header(
     names: Sequence[str], columns: Sequence[str], *, optional: Sequence[str] = (), lines: Iterable[str] = ()
 ) -> None:
-    """Check that a file has the columns, each once. Other columns may share a name, or have none.
+    """Check that a file has the columns, each once. Other columns may share a name or lack one.
 
     Parameters
     ----------
@@ -52,10 +52,10 @@ def check_header(
     Raises
     ------
     HeaderError
-        If a column is missing or there twice.
+        If a column is missing or occurs twice.
     """
-    there = set(names)
-    if missing := [column for column in columns if column not in there]:
+    present_names = set(names)
+    if missing := [column for column in columns if column not in present_names]:
         raise _explain_missing(
             names, columns, missing[0], [line.rstrip("\r\n") for line in islice(lines, _FIRST_LINES)]
         )

@@ -1,4 +1,4 @@
-"""Which pipelines can serve, and how records and tables are scored with one."""
+"""Checks whether a pipeline can serve, and scores records and tables with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a loaded model still gives its probe records the probabilities that its manifest says."""
+"""Checks that a loaded model still gives its probe records the probabilities in its manifest."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The ten columns of a loan record. Imports neither NumPy nor pandas, so that every module may import it.
 
-Meanings and units are those of PeerLoan's data dictionary. The hard bounds, which are inclusive, say what a loan can be
-at all. A record beyond them has a wrong unit or is broken, and is refused. The values that a model was trained on are
+Meanings and units are those of PeerLoan's data dictionary. The hard bounds, which are inclusive, are the limits of any
+real loan. A record beyond them has a wrong unit or is broken, and is refused. The range that a model was trained on is
 in its manifest (``train_min`` and ``train_max``).
 """
 
@@ -20,13 +20,13 @@ class Field:
     Attributes
     ----------
     name : str
-        As in the data and in the API.
+        The column's name, in the data and in the API.
     type : {"number", "category"}
         A number is a float64 to the model, a category a string.
     unit : str or None
         The unit of a number, None for a category.
     nullable : bool
-        Whether a record may have null: only where the training data have gaps, which the pipeline fills.
+        Whether a record may have null: allowed only where the training data have gaps, which the pipeline fills.
     hard_min, hard_max : float or None
         Inclusive bounds of a number, None for a category.
     description : str

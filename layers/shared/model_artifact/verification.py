@@ -1,6 +1,6 @@
-"""Whether a pickle may serve here: the libraries match, it holds a model, and its probabilities are unchanged.
+"""Verifies that a pickle may serve here: the libraries match, it holds a model, and its probabilities are unchanged.
 
-``model_registry.reader`` has checked the size and the sha256 before.
+``model_registry.reader`` compares the size and the sha256 before.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def load_verified(data: bytes, manifest: Manifest, allow_list: AllowList = DEFAU
     manifest : Manifest
         The version's description.
     allow_list : AllowList
-        What the pickle may ask for.
+        The names that the pickle may use.
 
     Returns
     -------

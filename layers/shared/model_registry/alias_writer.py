@@ -1,8 +1,9 @@
-"""Moving aliases: assign and roll back.
+"""Moves aliases: assigns them and rolls them back.
 
 An update is three single-object writes: the current revision's history entry, then the alias document by
-compare-and-swap, then the new revision's history entry. The alias moves at the second write. Cut off anywhere, an
-update leaves the old state or the new. The next update writes a history entry that is missing, so there is no gap.
+compare-and-swap, then the new revision's history entry. The alias moves at the second write. An update that is cut off
+anywhere leaves the old state or the new one. The next update writes a missing history entry, so the history stays
+complete.
 """
 
 from __future__ import annotations
@@ -155,9 +156,10 @@ class AliasWriter:
                 return self.assign(alias, past.version, expected_revision=revision, reason=reason + note)
             except (ArtifactMismatchError, InvalidManifestError, VersionDamagedError):
                 damaged.append(past.version)
-        but = f" ({_list_damaged(damaged)})" if damaged else ""
+        note = f" ({_list_damaged(damaged)})" if damaged else ""
         raise NoEarlierVersionError(
-            f"Alias {alias!r} has not pointed at another version that still exists{but}. Set it to one by number."
+            f"Alias {alias!r} has not pointed at another version that still exists{note}. "
+            "Set it to a version by number."
         )
 
     def _find_alias(self, alias: str) -> AliasSnapshot | None:
@@ -175,7 +177,7 @@ class AliasWriter:
         reason: str,
     ) -> Alias:
         before = current.alias if current else None
-        # If the alias document was lost, the numbers go on where the history ends: none is used twice.
+        # If the alias document was lost, the numbers continue after the history's last, so that each is used once.
         last = before.revision if before else max(self.reader.list_revisions(alias), default=0)
         revision = last + 1
         versions = (version, *routing_config.additional_version_weights)

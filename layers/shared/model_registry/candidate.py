@@ -1,4 +1,4 @@
-"""What ``publish`` takes, and what an inspection of the pickle returns. Values only."""
+"""The candidate that ``publish`` takes, and the result of inspecting its pickle. Values only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Thresho
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pickled model, and what its training recorded about it.
+    """A pickled model, and its training's record.
 
     ``probe_records`` are a few records whose probabilities are written into the manifest, so that whoever loads the
     model later can tell that it still computes the same. ``holdout_parity`` is None where nothing was compared; if
@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What loading the pickle showed: library versions, class labels, a probability for each probe record.
+    """The result of loading a pickle: library versions, class labels, a probability for each probe record.
 
     ``serving_form`` is a file that was proven to give the same probabilities as the pickle. If it is None,
     ``why_no_serving_form`` says why.

@@ -1,4 +1,4 @@
-"""Reading and writing the registry's JSON documents: a dataclass's annotations say what a document must hold.
+"""Reads and writes the registry's JSON documents: a dataclass's annotations are a document's schema.
 
 Manifests, aliases and training records are read with ``read``. It raises ``ValueError`` that names the field; callers
 turn that into their own error.
@@ -38,7 +38,7 @@ def dump_object(document: Mapping[str, Any]) -> bytes:
 
 
 def read_formatted(cls: Callable[..., T], body: bytes, newest: int) -> T:
-    """Read a stored document that says its format. A format from the future is refused: its meaning can't be known."""
+    """Read a stored document with a ``format`` number; a newer format than ``newest`` raises ``ValueError``."""
     document = parse_object(body)
     number = _positive(document.get("format"), "format")
     if number > newest:
@@ -56,9 +56,9 @@ def read(cls: Callable[..., T], document: object, name: str = "document") -> T:
         (``Positive`` from 1 on), truth value, object, tuple for an array, ``Literal``, another dataclass, or one of
         these ``| None``, which may be null or absent.
     document : object
-        What was parsed. Members that aren't fields are left out.
+        The parsed JSON. Members that aren't fields are left out.
     name : str
-        What messages call the document.
+        The document's name in messages.
 
     Raises
     ------

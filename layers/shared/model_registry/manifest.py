@@ -1,4 +1,4 @@
-"""What a version's manifest holds: the document beside each pickle that describes it before anybody unpickles it."""
+"""A version's manifest: the document beside each pickle that describes it before anybody unpickles it."""
 
 from __future__ import annotations
 

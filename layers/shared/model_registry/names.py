@@ -1,4 +1,4 @@
-"""Where things are in the bucket, and which names are allowed.
+"""The bucket's keys, and the rules for names of models and aliases.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Reading the registry: what the function does, and the reading half of the command line. Writes nothing."""
+"""Reads versions and aliases, for the function and the command line. Never writes."""
 
 from __future__ import annotations
 

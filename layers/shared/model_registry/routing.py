@@ -1,4 +1,4 @@
-"""Which version a request gets: a pure function of the alias and the request's routing key."""
+"""Chooses the version that answers a request: a pure function of the alias and the request's routing key."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The product's one reader of JSON that somebody else wrote. Imports the standard library only.
+"""Parses JSON from outside strictly. Imports the standard library only.
 
-Python's own parser accepts NaN, Infinity, and a key that comes twice (the last one wins). This one refuses them. It
-also has clear messages for texts that are nested too deeply or have numbers too long for Python.
+Python's own parser accepts NaN, Infinity, and a repeated key (the last value wins). This parser refuses them. It also
+has clear messages for texts that are nested too deeply, and for numbers that are too long for Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class StrictJsonError(ValueError):
 
 
 def parse(text: str) -> Any:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Publishing and deleting versions. The function never imports it.
+"""Publishes and deletes versions. The function never imports it.
 
-Every operation is a sequence of single-object writes. Cut off at any point, it leaves the old state or the new; run
-again, it completes:
+Every operation is a sequence of single-object writes. If it is cut off at any point, the old state or the new one is
+left; running it again completes it:
 
 - publish: the pickle claims the number, its serving form follows, the manifest makes the version exist.
 - delete: a tombstone keeps new aliases away; then existing aliases are checked; then the manifest is removed, then the
@@ -32,7 +32,7 @@ from model_registry.manifest import Artifact, HoldoutParity, Manifest, Probe
 from model_registry.reader import is_published
 from model_registry.stores.base import ObjectStore
 
-# No deletion takes as long. An older mark was left by a deletion that was cut off.
+# A deletion takes far less. An older tombstone was left by a deletion that was cut off.
 _ABANDONED_AFTER = timedelta(minutes=10)
 
 
@@ -83,8 +83,8 @@ class RegistryWriter(AliasWriter):
         if newest and _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
             return Publication(newest, created=False)
         last = max(files, default=0)
-        # A number without a manifest belongs to a publication that was cut off or is under way. If it is of the same
-        # model, this one completes it.
+        # A number without a manifest belongs to a publication that was cut off or is under way. If it has the same
+        # files, this publication completes it.
         is_open = last in files and not files[last] & {names.MANIFEST, names.TOMBSTONE}
         for version in itertools.count(last if is_open else last + 1):
             if not self._claim(version, candidate.pickle, inspection.serving_form):

@@ -1,8 +1,8 @@
 """The game of a record: for each coalition of players, the late probability of a mixed record.
 
 A mixed record has the record's values in the coalition's fields, and the reference's values in the others. Any scorer
-can score the 512 mixed records. Small trees and sums of contributions have ways that take a thousandth of that time;
-tests/unit/model_artifact/reasons/test_explain.py compares them with the first.
+can score the 512 mixed records (``MixedRecordsGame``). Small trees and linear models have games that take a thousandth
+of that time; tests/unit/model_artifact/reasons/test_explain.py compares their results with the first.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def find_code(player: str, record: Mapping[str, Any], reference: Mapping[str, An
     player : str
         A name of ``players.PLAYERS``.
     record, reference : mapping
-        Whose values decide between the player's codes.
+        The loan and the typical on-time loan. Comparing their values selects the player's code.
     """
     if player == PRICING:
         return PRICING_CODE

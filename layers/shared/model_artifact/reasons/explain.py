@@ -1,8 +1,8 @@
-"""The reasons of a record: which of its values raise its late probability above a typical on-time loan's, and how far.
+"""Explains a record: which of its values raise its late probability above a typical on-time loan's, and how far.
 
-As with the reasons that lenders give for an adverse action, only values against the loan are named: at most four, the
-weightiest first. An effect is the exact Shapley value of the late probability itself (not of the log-odds) for one of
-the nine players of ``players``. All nine add up to the record's probability minus the reference's.
+Like the reasons that lenders give for an adverse action, only values that raise the probability are named: at most
+four, the largest effect first. An effect is the exact Shapley value of the late probability itself (not of the
+log-odds) for one of the nine players of ``players``. All nine add up to the record's probability minus the reference's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reason:
     effect : float
         By how much it raises the late probability, above ``LEAST_EFFECT``.
     text : str
-        For people.
+        The code in words.
     is_lender_pricing : bool
         Whether this is the lender's own judgement of the loan rather than a fact about the borrower.
     """

@@ -1,4 +1,4 @@
-"""The typical on-time loan, with which records are compared."""
+"""Computes the typical on-time loan, with which the reasons compare a record."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def typical_record(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Each number's lower median, so that a whole number stays one; each category's most frequent label, of equally
-        frequent ones the first in the alphabet. Usually no real loan has all these values.
+        Each number's lower median, so that whole numbers stay whole, and each category's most frequent label. Among
+        equally frequent labels, the first in the alphabet is taken. Usually no real loan has all these values.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Shapley values of a game, which is given by its value for each coalition. Pure: numbers in, numbers out."""
+"""Computes the Shapley values of a game from its value for each coalition. Pure: numbers in, numbers out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The game of small trees, in tens of microseconds.
+"""Computes the game of small trees: all coalitions' probabilities of a record, in tens of microseconds.
 
 A tree's byte holds a record's answers to its questions. For each byte, a table has one value per set of the few players
 whose fields the tree asks about:
@@ -46,7 +46,7 @@ class SmallTreeGame:
     Parameters
     ----------
     scorer : SmallTrees
-        One that ``fits_small_tree_game``.
+        The version's scorer; it must pass ``fits_small_tree_game``.
     reference : mapping
         The record that every record is compared with.
     players : Players

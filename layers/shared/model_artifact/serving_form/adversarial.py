@@ -39,9 +39,9 @@ def adversarial_records(form: ServingForm, records: Sequence[Mapping[str, Any]])
     Yields
     ------
     dict
-        In this order: records with one field missing, extreme or unseen; mixtures of these; every threshold and its two
-        neighbouring floats; for each node (at most 5,000, spread evenly) records that reach it with a value at its
-        threshold.
+        In this order: records with one field missing, extreme or unseen; mixtures of these; records with each threshold
+        and its two neighbouring floats; and for each node (at most 5,000, spread evenly) records that reach it with a
+        value at its threshold.
     """
     bases = [{spec.name: record.get(spec.name) for spec in FIELDS} for record in records[:MAX_BASES]]
     pools = _pools(form)
@@ -146,7 +146,7 @@ def _path(form: TreesForm, root: int, target: int) -> _Path | None:
         number = form.column_field[form.node_column[node]]
         if FIELDS[number].type == "category":
             side = 0 if is_left else 1
-            allowed = {code for code, of in enumerate(_sides(form, node)) if of == side}
+            allowed = {code for code, code_side in enumerate(_sides(form, node)) if code_side == side}
             path.codes[number] = path.codes.get(number, allowed) & allowed
             if not path.codes[number]:
                 return None

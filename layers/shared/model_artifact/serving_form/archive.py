@@ -1,4 +1,4 @@
-"""One-dimensional arrays in an ``.npz`` archive, read without NumPy and without trust.
+"""Reads and writes one-dimensional arrays in an ``.npz`` archive, without NumPy; every size is checked when reading.
 
 An ``.npz`` is a zip archive of ``.npy`` members (NumPy: "numpy.lib.format", version 1.0), so ``numpy.load`` reads what
 is written here. Reading with the standard library saves a cold start the import of NumPy. It also checks what
@@ -78,18 +78,18 @@ def unpack(data: bytes, *, max_unpacked_bytes: int = MAX_UNPACKED_BYTES) -> dict
 
 def _read_members(archive: zipfile.ZipFile, max_unpacked_bytes: int) -> dict[str, array]:  # type: ignore[type-arg]
     members: dict[str, array] = {}  # type: ignore[type-arg]
-    left = max_unpacked_bytes
+    remaining_bytes = max_unpacked_bytes
     for info in archive.infolist():
         name = info.filename.removesuffix(_NPY)
         if name in members or name == info.filename:
             raise InvalidServingFormError("its members aren't arrays with different names")
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InvalidServingFormError("a member uses another kind of packing")
-        left -= info.file_size
-        if left < 0:
+        remaining_bytes -= info.file_size
+        if remaining_bytes < 0:
             raise InvalidServingFormError(f"it unpacks to more than {max_unpacked_bytes:,} bytes")
         with archive.open(info) as file:
-            # Invariant: no more is unpacked than the directory promised, whatever the compressed stream holds.
+            # Invariant: a member unpacks to at most the size in the directory, whatever its compressed stream holds.
             members[name] = _array(file.read(info.file_size))
     return members
 

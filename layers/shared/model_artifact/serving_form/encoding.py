@@ -1,4 +1,4 @@
-"""From records and columns to numbers and codes. Only the functions for many rows import NumPy."""
+"""Turns records and columns into numbers and label codes. Only the functions for many rows import NumPy."""
 
 from __future__ import annotations
 

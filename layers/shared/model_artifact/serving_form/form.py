@@ -1,4 +1,4 @@
-"""The serving form: what a compiled model consists of, and how it is stored. ``reading`` reads it back.
+"""The serving form: the arrays of a compiled model, and the file that stores them. ``reading`` reads it back.
 
 There are two kinds. ``TreesForm``: every node asks one question about one raw field of the record, so no encoder,
 imputer or scaler is needed. ``LinearForm``: every field adds its contribution to the log-odds.

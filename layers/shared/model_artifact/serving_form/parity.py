@@ -92,7 +92,7 @@ def compare(pipeline: Any, scorer: Scorer, records: Iterable[Mapping[str, Any]])
     Parameters
     ----------
     pipeline : object
-        As above.
+        A pipeline that ``model_artifact.pipeline.check_pipeline`` accepted.
     scorer : Scorer
         The scorer of the pipeline's form.
     records : iterable of mappings
@@ -115,6 +115,6 @@ def compare(pipeline: Any, scorer: Scorer, records: Iterable[Mapping[str, Any]])
 
 
 def _steps(records: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    left = iter(records)
-    while step := list(islice(left, _ROWS_A_STEP)):
+    remaining = iter(records)
+    while step := list(islice(remaining, _ROWS_A_STEP)):
         yield step

@@ -1,4 +1,4 @@
-"""From a threshold on the number that a tree sees to a threshold on the record's number."""
+"""Turns a threshold on the number that a tree compares into a threshold on the record's own number."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def pull_back(thresholds: Floats, seen: Callable[[Floats], Floats]) -> Floats:
-    """Return for each threshold t the largest finite x with ``seen(x) <= t``.
+def pull_back(thresholds: Floats, transform: Callable[[Floats], Floats]) -> Floats:
+    """Return for each threshold t the largest finite x with ``transform(x) <= t``.
 
-    So ``x <= result`` and ``seen(x) <= t`` are the same question for every x, although ``seen`` rounds: it casts to
-    float32, as scikit-learn's forests do, or scales. The search needs no formula, which could be wrong in the last bit.
+    So ``x <= result`` and ``transform(x) <= t`` have the same answer for every x, although ``transform`` rounds: it
+    casts to float32, as scikit-learn's forests do, or scales. A formula in place of the search could be wrong in the
+    last bit.
 
     Parameters
     ----------
     thresholds : ndarray of shape (n,)
         No NaN.
-    seen : callable
-        Takes and returns arrays of shape (n,). It must be non-decreasing.
+    transform : callable
+        From the record's numbers to those that the tree compares, of shape (n,). It must be non-decreasing.
 
     Returns
     -------
     ndarray of shape (n,)
-        −∞ where ``seen(x) <= t`` for no finite x; +∞ where it holds for every x.
+        −∞ where ``transform(x) > t`` for every finite x; +∞ where ``transform(x) <= t`` for every x.
 
     Notes
     -----
@@ -37,12 +38,12 @@ def pull_back(thresholds: Floats, seen: Callable[[Floats], Floats]) -> Floats:
     low = np.full(len(thresholds), -limit)
     high = np.full(len(thresholds), limit)
     with np.errstate(over="ignore"):
-        never = ~(seen(_float(low)) <= thresholds)
-        always = seen(_float(high)) <= thresholds
-        # Invariant: seen(low) <= t < seen(high), wherever neither of the two above.
+        never = ~(transform(_float(low)) <= thresholds)
+        always = transform(_float(high)) <= thresholds
+        # Invariant: transform(low) <= t < transform(high), except where ``never`` or ``always`` is true.
         while np.any(high - 1 > low):
             middle = (low >> 1) + (high >> 1) + (low & high & 1)
-            is_left = seen(_float(middle)) <= thresholds
+            is_left = transform(_float(middle)) <= thresholds
             low = np.where(is_left, middle, low)
             high = np.where(is_left, high, middle)
     return np.where(always, np.inf, np.where(never, -np.inf, _float(low)))

@@ -1,7 +1,7 @@
-"""How each column of a pipeline's matrix, which its classifier sees, follows from the record.
+"""Finds out how a pipeline computes each column of its classifier's matrix from the record.
 
-The transformers tell which columns belong to which field. The columns' values for each label, a missing value and an
-unseen label aren't computed here: the fitted transformers transform made-up records.
+The fitted transformers' attributes say which columns belong to which field. The columns' values for each label, for a
+missing value and for an unseen label come from the transformers themselves, which transform made-up records.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def read_columns(pipeline: Pipeline, finish: Callable[[Any], Any], order: Sequen
         raise NotCompilableError("a category that reaches the classifier without an encoder")
     if order is not None:
         columns = [columns[number] for number in order]
-    return _ask(pipeline, finish, columns, {name: tuple(of_field) for name, of_field in labels.items()})
+    return _fill_tables(pipeline, finish, columns, {name: tuple(of_field) for name, of_field in labels.items()})
 
 
 def _through(step: Any, columns: list[Column], labels: dict[str, list[str]]) -> list[Column]:
@@ -177,7 +177,7 @@ def _through_encoder(
     return result
 
 
-def _ask(
+def _fill_tables(
     pipeline: Pipeline, finish: Callable[[Any], Any], columns: list[Column], labels: dict[str, tuple[str, ...]]
 ) -> Columns:
     """Fill the columns' tables with the transformers' results for each label and for missing values."""
@@ -209,11 +209,12 @@ def _ask(
             result.append(replace(column, by_code=tables[column.name][:, number]))
         else:
             result.append(replace(column, missing=float(without_numbers[number])))
-    _compare(matrix_of([{**usual, **dict.fromkeys(NUMERIC_NAMES, x)} for x in _SAMPLE_NUMBERS]), result)
+    _check_numbers(matrix_of([{**usual, **dict.fromkeys(NUMERIC_NAMES, x)} for x in _SAMPLE_NUMBERS]), result)
     return Columns(tuple(result), labels)
 
 
-def _compare(matrix: Floats, columns: list[Column]) -> None:
+def _check_numbers(matrix: Floats, columns: list[Column]) -> None:
+    """Raise ``NotCompilableError`` unless the transformers only scale the sample numbers, as their attributes say."""
     for values, column in zip(matrix.T, columns, strict=True):
         if column.by_code is None:
             expected = (np.array(_SAMPLE_NUMBERS) - column.shift) / column.scale

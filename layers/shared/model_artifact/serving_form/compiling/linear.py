@@ -1,4 +1,4 @@
-"""From a logistic regression on a matrix to contributions of the record's own fields."""
+"""Compiles a logistic regression on a matrix into contributions of the record's own fields."""
 
 from __future__ import annotations
 

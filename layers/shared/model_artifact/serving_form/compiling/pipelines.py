@@ -1,4 +1,4 @@
-"""From a fitted pipeline to its serving form. Imports scikit-learn: for where models are published, not served.
+"""Compiles a fitted pipeline into its serving form. Imports scikit-learn, so only publishing and training use it.
 
 Only known classes are compiled, never their subclasses, since a subclass may compute something else. ``parity`` then
 proves that the form gives the pipeline's probabilities.

@@ -1,4 +1,4 @@
-"""The trees of scikit-learn's ensembles as plain arrays, in preorder.
+"""Reads the trees of scikit-learn's ensembles as plain arrays, in preorder.
 
 Reads private attributes where scikit-learn has no public ones. Its version is pinned, and ``parity`` would notice if
 their meaning changed.

@@ -1,4 +1,4 @@
-"""From trees on a matrix to trees on the record: the questions absorb the encoders, imputers and scalers."""
+"""Compiles trees on a matrix into trees on the record: the questions absorb the encoders, imputers and scalers."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
 def _number_questions(trees: RawTrees, number: int, column: Column, *, is_float32: bool) -> _Questions:
     nodes = np.flatnonzero(trees.column == number)
 
-    def seen(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def transform(x: NDArray[np.float64]) -> NDArray[np.float64]:
         y = (x - column.shift) / column.scale if column.is_scaled else x
         return y.astype(np.float32).astype(np.float64) if is_float32 else y
 
     thresholds, of_node = np.unique(trees.value[nodes], return_inverse=True)
-    pulled_back = pull_back(thresholds, seen) if is_float32 or column.is_scaled else thresholds
+    pulled_back = pull_back(thresholds, transform) if is_float32 or column.is_scaled else thresholds
     # An imputer replaces a missing number, and the classifier sees the replacement.
     is_left = trees.is_missing_left[nodes] if np.isnan(column.missing) else column.missing <= trees.value[nodes]
     keys: list[_Key] = [(column.field, False, ()), (column.field, True, ())]
@@ -132,9 +132,9 @@ def _sides(
         elif isinstance(question, float):
             is_left = x <= question
         else:
-            left, known_codes = question
+            left_codes, known_codes = question
             code = int(x)
-            is_left = code in left if x >= 0 and code in known_codes | left else is_missing_left
+            is_left = code in left_codes if x >= 0 and code in known_codes | left_codes else is_missing_left
         sides.append(int(not is_left))
     return tuple(sides)
 

@@ -88,7 +88,7 @@ class LargeTrees(TreeScorer):
     def _encoder(self, number: int) -> tuple[str, dict[Any, tuple[float, ...]] | None, Any, Any]:
         """Return a field's name and the values of its columns: by label, when missing, when unseen."""
         form, field = self.form, FIELDS[number]
-        of_field = [column for column, of in enumerate(form.column_field) if of == number]
+        of_field = [column for column, field_number in enumerate(form.column_field) if field_number == number]
         if field.type == "number":
             return field.name, None, tuple(-inf if form.column_missing_left[column] else nan for column in of_field), ()
         width = form.n_codes

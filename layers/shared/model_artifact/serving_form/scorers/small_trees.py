@@ -51,7 +51,7 @@ def is_small(form: TreesForm) -> bool:
 
 
 class SmallTrees(TreeScorer):
-    """Scores a form that ``is_small``.
+    """Scores a form for which ``is_small`` is true.
 
     Attributes
     ----------
@@ -176,7 +176,9 @@ class SmallTrees(TreeScorer):
     @cached_property
     def _answer_tables(self) -> tuple[dict[str, NDArray[np.uint64]], dict[str, dict[str, int]]]:
         """Each field's answers as rows of words, a byte for each tree; and each label's code."""
-        labels = {name: {label: code for code, label in enumerate(of)} for name, of in self.form.labels.items()}
+        labels = {
+            name: {label: code for code, label in enumerate(of_field)} for name, of_field in self.form.labels.items()
+        }
         tables = {name: self._as_words([*by_rank, missing]) for name, _, by_rank, missing in self._numbers}
         for name, by_label, missing, unseen in self._categories:
             tables[name] = self._as_words([*map(by_label.__getitem__, labels[name]), missing, unseen])
