@@ -23,7 +23,7 @@ from training.thresholds import Costs, FlagShare, ThresholdRule
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
-# What shells report for a process that SIGINT ended.
+# The exit code that shells report for a process ended by SIGINT.
 EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
@@ -38,7 +38,7 @@ examples:
 The data are --data, else PEERLOAN_DATA, else data/peerLoanData.zip, else generated sample data.
 """
 
-# What ``--json`` prints of the training record.
+# The fields of the training record that ``--json`` prints.
 _SUMMARY = ("description", "threshold", "data", "metrics", "git_commit", "holdout_parity")
 
 
@@ -122,7 +122,7 @@ def describe(result: TrainingResult, folder: Path) -> str:
 def _train_into(
     folder: Path, arguments: argparse.Namespace, rule: ThresholdRule, environ: Mapping[str, str], console: Console
 ) -> TrainingResult:
-    # Asked before minutes are spent on a model that can't be saved.
+    # Checked first, so that no minutes are spent on a model that can't be saved.
     candidate_folder.check_writable(folder)
     quarters = data.load(arguments.data, environ)
     console.print(f"Data: {quarters.source}", markup=False, soft_wrap=True)
@@ -143,9 +143,9 @@ def _train_into(
 
 def _describe_parity(parity: HoldoutParity | None) -> str:
     if parity is None:
-        return "none: this pipeline can't be compiled, its pickle will serve"
-    how = "as arrays" if parity.is_proven else "NOT proven, the pickle will serve"
-    return f"{how}: differs by {parity.largest_difference:.2g} at most on the {parity.rows:,} loans"
+        return "none: this pipeline can't be compiled, so its pickle will serve"
+    status = "as arrays" if parity.is_proven else "NOT proven, so the pickle will serve"
+    return f"{status}: differs by {parity.largest_difference:.2g} at most on the {parity.rows:,} loans"
 
 
 def _with_interval(figure: Mapping[str, float | None], digits: int = 3) -> str:
@@ -230,10 +230,10 @@ def _find_git_commit() -> str | None:
     """Return the commit of the running code, ``-dirty`` if it was changed since; None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return process.stdout.strip() or None
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ RECORD_FORMAT = 1
 PICKLE_NAME = "model.pkl"
 RECORD_NAME = "training.json"
 
-# A bare pickle says nothing of costs or shares: a loan is called late if that is likelier than not.
+# A bare pickle has no record of costs or shares: a loan is called late if that is likelier than not.
 _BARE_THRESHOLD = Threshold(0.5, "The pickle came without a training record: late is what is likelier than not.")
 
 
@@ -53,7 +53,7 @@ def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise ``FolderNotWritableError`` unless files can be made in the folder, or in what will be above it."""
+    """Raise ``FolderNotWritableError`` unless files can be made in the folder or, until it exists, in the one above."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=place):
@@ -63,7 +63,7 @@ def check_writable(folder: Path) -> None:
 
 
 def write(folder: Path, candidate: Candidate) -> None:
-    """Write a trained model; a folder that holds one gets both files anew.
+    """Write a trained model to a folder, replacing one that is already there.
 
     Parameters
     ----------

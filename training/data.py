@@ -1,6 +1,6 @@
-"""The loan data as checked tables: a quarter to train on and the next quarter to test on.
+"""Loads and checks the loan data: a quarter to train on, and the next quarter to test on.
 
-The training file runs newest first, and its order is kept: the newest loans tell best what the next quarter will be.
+The training file runs newest first, and its order is kept, since the newest loans resemble the next quarter most.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MINIMUM_LOANS = 10
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells one data file from another.
+    """Identifies a data file.
 
     ``sha256`` is that of the CSV file, unzipped. ``gaps`` counts the missing cells of the columns that have any.
     """
@@ -41,7 +41,7 @@ class Fingerprint:
     gaps: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as it is kept in a training record."""
+        """Return it as a training record keeps it."""
         return asdict(self)
 
 
@@ -135,7 +135,7 @@ def read_quarter(name: str, content: bytes) -> Quarter:
 
 
 def _find_paths(source: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> tuple[list[Path], str]:
-    """Return where the data are and what names that place; no path where nothing does."""
+    """Return the paths of the data and the option or variable that named them; no path if there are no data."""
     if source:
         return [source] if isinstance(source, Path) else list(source), "--data"
     if environ.get(DATA_VARIABLE):
@@ -166,7 +166,8 @@ def _check_column(file: str, column: pd.Series, field: Field) -> pd.Series:
     if field.type == "category":
         numbers = pd.to_numeric(column, errors="coerce").notna()
         if numbers.any():
-            raise DataRefusedError(file, "There is a number where a label belongs.", field.name, _first_row(numbers))
+            what = "The value is a number; the column must hold labels."
+            raise DataRefusedError(file, what, field.name, _first_row(numbers))
         return column.astype(object).where(column.notna(), np.nan)
     numbers = _as_numbers(file, column)
     low, high = field.hard_min, field.hard_max

@@ -1,4 +1,4 @@
-"""What can go wrong in training: one type each, under one base."""
+"""The errors of training, one type for each thing that can go wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DataNotFoundError(TrainingError):
 
 
 class DataRefusedError(TrainingError):
-    """A data file that no model should be trained on.
+    """A data file can't be used for training.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class DataRefusedError(TrainingError):
 
 
 class RecordRefusedError(TrainingError):
-    """A trained model's folder that can't be published: a file is missing, damaged, or of another training."""
+    """A trained model's folder can't be published: a file is missing, damaged, or from another training."""
 
 
 class FolderNotWritableError(TrainingError):
-    """A trained model's folder that can't be written.
+    """A trained model's folder can't be written.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""The rules that a candidate must pass to replace a version: values in, verdicts out.
+"""Judges a candidate by the rules that it must pass to replace a version. Pure: values in, verdicts out.
 
-Each rule looks at an interval, not at a single figure. A candidate passes where the loans can't tell, except under
-``better-than``, which asks for proof.
+Each rule looks at an interval, not at a single figure. Where the interval leaves the question open, the candidate
+passes, except under ``better-than``, which asks for proof.
 """
 
 from __future__ import annotations
@@ -123,15 +123,16 @@ def _monotonicity(contest: Contest) -> Verdict:
 
 
 def _segments(contest: Contest) -> Verdict:
-    lost = [
+    worse = [
         f"{segment.column} {segment.label} ({comparison.loans:,} loans, {comparison.late} late): ROC-AUC gained "
         f"{_written(comparison.roc_auc, 3)}, log loss added {_written(comparison.log_loss, 4)}"
         for segment, comparison in ((segment, segment.comparison) for segment in contest.segments)
         if comparison.roc_auc.high < 0 or comparison.log_loss.low > 0
     ]
-    if lost:
-        return Verdict("segments", False, "; ".join(lost))
-    return Verdict("segments", True, f"worse in no segment, of {len(contest.segments)} with enough loans")
+    if worse:
+        return Verdict("segments", False, "; ".join(worse))
+    figures = f"not shown to be worse in any of {len(contest.segments)} segments with enough loans"
+    return Verdict("segments", True, figures)
 
 
 def _written(interval: Interval, digits: int) -> str:

@@ -1,6 +1,6 @@
-"""From the bytes of a CSV file to a table of the ten columns and ``is_late``, as texts and numbers.
+"""Reads the bytes of a CSV file into a table of the ten columns and ``is_late``, as texts and numbers.
 
-The shape is checked here: the header, the separator, the length of each row. ``data`` checks the values.
+It checks the header, the separator and the length of each row; ``data`` checks the values.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read_table(file: str, content: bytes) -> pd.DataFrame:
     Raises
     ------
     DataRefusedError
-        If this isn't such a file. The message names the column or the row, and what to do.
+        If the bytes aren't such a file. The message names the column or the row, and says what to do.
     """
     try:
         names = _check_shape(file, content)

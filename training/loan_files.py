@@ -1,7 +1,7 @@
-"""Finding the two loan files, and reading them from a zip archive, a folder or the disk.
+"""Finds the two loan files, and reads them from a zip archive, a folder or the disk.
 
-Reading stops at ``LARGEST_FILE_BYTES``, so that an archive that unpacks to a thousand times its size, or a device,
-can't fill the memory.
+Reading stops at ``LARGEST_FILE_BYTES``, so that neither an archive that unpacks to a thousand times its size nor a
+device can fill the memory.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from training.errors import DataNotFoundError, DataRefusedError
 # About three million loans.
 LARGEST_FILE_BYTES = 256 * 2**20
 
-# An archive is unpacked in small steps: bzip2 and LZMA expand all that they are given at once.
+# An archive is unpacked in small steps: bzip2 and LZMA expand the whole input of a step at once.
 _STEP_BYTES = 4096
 
 
 class LoanFile(NamedTuple):
-    """A file's name, for messages and for the training record, and what it holds."""
+    """A file's name, for messages and for the training record, and its content."""
 
     name: str
     content: bytes
@@ -40,7 +40,7 @@ def read_files(paths: Sequence[Path]) -> tuple[LoanFile, LoanFile]:
     Raises
     ------
     DataNotFoundError
-        If a path doesn't exist, or an archive or a folder hasn't exactly one training and one test file.
+        If a path doesn't exist, or an archive or a folder doesn't have exactly one training and one test file.
     DataRefusedError
         If a file can't be read or unpacked, or is larger than ``LARGEST_FILE_BYTES``.
     """
@@ -90,7 +90,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> LoanFile:
 
 
 def _read_bounded(name: str, file: IO[bytes], step_bytes: int) -> bytes:
-    """Read a file to its end; the limit is checked on what was read, whatever an archive says of the size."""
+    """Read a file to its end. The limit counts the bytes that were read; an archive's own sizes aren't trusted."""
     content = bytearray()
     while step := file.read(min(step_bytes, LARGEST_FILE_BYTES + 1 - len(content))):
         content += step

@@ -1,4 +1,4 @@
-"""A whole training: fit, choose the threshold, evaluate once on the test quarter, pickle."""
+"""Runs a whole training: fit, choose the threshold, evaluate once on the test quarter, pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sample loans for machines without the real data: same columns, sizes and late rates, and as hard to predict.
+"""Generates sample loans for machines without the real data, with its columns, sizes, late rates and difficulty.
 
 ``sample_parameters.json`` holds the figures: the columns' distributions and dependence, the rate cards, and the logit
 of being late. No generated row is a row of the real data. The same seed gives the same loans.

@@ -1,4 +1,4 @@
-"""Choosing a model by repeated cross-validation on the training file alone. The test quarter plays no part in it."""
+"""Chooses a model by repeated cross-validation on the training file alone. The test quarter plays no part in it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Score:
-    """How a contender did in each fold."""
+    """A contender's metrics in each fold."""
 
     contender: Contender
     roc_auc: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""The decision threshold: from the share of loans that the team can call, or from what mistakes cost."""
+"""Chooses the decision threshold by the share of loans that the team can call, or by what mistakes cost."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class FlagShare:
         Parameters
         ----------
         unseen : ndarray of shape (n_rows,)
-            Probabilities of training loans from fits that did not see them; NaN where there is none.
+            Probabilities of training loans from fits that did not see them; NaN for loans that every fit saw.
         unseen_in_words : str
-            What kind of probability that is.
+            The kind of these probabilities, in words.
         """
         return Threshold(
             threshold_for_share(unseen[np.isfinite(unseen)], self.share),
@@ -60,9 +60,9 @@ class Costs:
     Attributes
     ----------
     missed_late : float
-        What a late payer costs who wasn't called.
+        The cost of a late payer who wasn't called.
     call : float
-        What a call costs: less, in the same unit.
+        The cost of a call in the same unit; below ``missed_late``.
     """
 
     missed_late: float
@@ -71,8 +71,8 @@ class Costs:
     def __post_init__(self) -> None:
         if not 0 < self.call < self.missed_late < float("inf"):
             raise ValueError(
-                f"a call costs {self.call:g} and a missed late payer {self.missed_late:g}: both must be above 0 and "
-                "the call the cheaper one, or no threshold makes sense"
+                f"a call costs {self.call:g} and a missed late payer {self.missed_late:g}: both must be above 0, and "
+                "the call must cost less"
             )
 
     def threshold(self, _unseen: NDArray[np.float64], _unseen_in_words: str) -> Threshold:
@@ -92,19 +92,19 @@ ThresholdRule = FlagShare | Costs
 
 
 def threshold_for_share(probabilities: NDArray[np.float64], share: float) -> float:
-    """Return the probability from which on a share of the loans lies, as nearly as ties allow.
+    """Return the threshold that a share of the loans reaches, as nearly as ties allow.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_rows,)
-        Of rows that the model did not see in training.
+        Probabilities of rows that the model did not see in training.
     share : float
         Between 0 and 1.
 
     Returns
     -------
     float
-        One of the probabilities. A forest has few different ones; of the two nearest shares the nearer is taken.
+        One of the probabilities. A forest gives few distinct ones, so the nearest possible share may differ.
     """
     values, counts = np.unique(probabilities, return_counts=True)
     at_or_above = counts[::-1].cumsum()[::-1] / len(probabilities)

@@ -1,4 +1,4 @@
 """The evidence on a model, with an interval for each figure: metrics, comparisons, stability, and the report.
 
-Takes fitted pipelines and loan data, gives values, plots and pages. Knows nothing of the bucket and of aliases.
+Takes fitted pipelines and loan data; returns values, plots and pages. It knows neither the bucket nor aliases.
 """

@@ -1,4 +1,4 @@
-"""Loans in bins of their probability: for calibration and lift, and as a reference for later scores."""
+"""Counts loans by bins of their probability: for calibration and lift, and as a reference for later scores."""
 
 from __future__ import annotations
 

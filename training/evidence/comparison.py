@@ -1,4 +1,4 @@
-"""Two models on the same loans: differences with paired bootstrap intervals, in which the luck of the draw cancels."""
+"""Compares two models on the same loans by paired bootstrap: both get the same draws, so the draws' luck cancels."""
 
 from __future__ import annotations
 

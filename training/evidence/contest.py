@@ -1,4 +1,4 @@
-"""A candidate compared with the version in charge, on loans that neither was trained on."""
+"""Compares a candidate with the version in charge, on the same loans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.evidence.segments import each_segment, has_enough
 from training.evidence.sweeps import Sweep, sweep_all
 from training.evidence.tally import Floats, Labels, calibration_line, observed_over_expected, tally
 
-# To refuse a candidate takes more late loans than to print a figure: with ten, a bad model can look good by luck.
+# Refusing a candidate takes more late loans than printing a figure: with ten, too much is chance.
 LEAST_LATE = 20
 
 # Intervals for many segments reach far into the tails, which takes more draws.
@@ -38,7 +38,7 @@ class SegmentContest:
 
 @dataclass(frozen=True)
 class Contest:
-    """What the gates judge.
+    """The comparison that the gates judge.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Contest:
     sweeps : tuple of Sweep
         Whether the candidate's probability moves the right way.
     segments : tuple of SegmentContest
-        Segments with enough loans.
+        The segments with enough loans.
     """
 
     is_held_out: bool | None

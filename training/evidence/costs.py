@@ -1,4 +1,4 @@
-"""What follows from a threshold: the loans flagged, the late ones among them, and the cost at stated cost ratios."""
+"""Computes what follows from a threshold: the loans flagged, the late ones among them, and costs at given ratios."""
 
 from __future__ import annotations
 

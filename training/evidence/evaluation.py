@@ -1,4 +1,4 @@
-"""How good a model's probabilities are: metrics, each with its interval, since late loans are few.
+"""Measures how good a model's probabilities are: metrics, each with its interval, since late loans are few.
 
 Accuracy is left out on purpose: with 98.6 % on time, "always on time" scores as well as any model.
 """

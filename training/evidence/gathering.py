@@ -56,20 +56,20 @@ class Served:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured of a version.
+    """All measurements of a version.
 
     Attributes
     ----------
     manifest : Manifest
-        Its description, with what was recorded at its training.
+        The version's description, with its training's record.
     is_sample : bool
-        Whether they are generated.
+        Whether the loans are generated.
     train, test : Fingerprint
-        Of the two quarters.
+        The two quarters' fingerprints.
     is_own_data : bool
-        Whether they are the files that the version was trained and tested on.
+        Whether the loans are those that the version was trained and tested on.
     is_reproduced : bool or None
-        Whether the recorded ROC-AUC was measured again; None where nothing comparable was recorded.
+        Whether the ROC-AUC is the recorded one again; None where nothing comparable was recorded.
     metrics : mapping
         As ``evaluate`` gives them, for the test quarter.
     target, probabilities : ndarray of shape (n_rows,)
@@ -136,7 +136,7 @@ def gather(
     cost_ratios : sequence of float, optional
         Costs of a missed late payer in calls; by default those that its threshold was chosen by, else a range.
     serving_form : bytes, optional
-        The version's, if it has one.
+        The version's serving form, if it has one.
     """
     test = quarters.test
     features, target = test.features, test.target

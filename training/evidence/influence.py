@@ -1,4 +1,4 @@
-"""What moves the probabilities: permutation importance and partial dependence.
+"""Measures which columns move the probabilities: permutation importance and partial dependence.
 
 Both change one column and leave the others, which makes unreal loans where columns go together. Interest rate and
 grade do: they are the lender's own pricing, and are also permuted together.

@@ -1,4 +1,4 @@
-"""Intervals: by drawing loans anew (bootstrap) for metrics, by formula for shares and for late over expected loans."""
+"""Computes intervals: by bootstrap for metrics, by formula for shares and for late over expected loans."""
 
 from __future__ import annotations
 

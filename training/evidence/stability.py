@@ -1,4 +1,4 @@
-"""The population stability index (PSI): did the distribution of a column, or of the score, change between quarters?
+"""Measures by the population stability index (PSI) how much a column, or the score, changed between quarters.
 
 The customary limits (.1 and .25) ignore the number of loans. Here a PSI is compared with that of two samples from one
 distribution, which is about chi-squared, scaled by both sizes (Yurdakul and Naranjo 2020).
@@ -104,12 +104,12 @@ def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> 
     share_before = np.maximum(before, 0.5) / n_before
     share_after = np.maximum(after, 0.5) / n_after
     scale = 1 / n_before + 1 / n_after
-    freedom = max(len(names) - 1, 1)
+    degrees_of_freedom = max(len(names) - 1, 1)
     return Stability(
         name=name,
         psi=float(np.sum((share_after - share_before) * np.log(share_after / share_before))),
         by_chance=float((len(names) - 1) * scale),
-        limit=float(chi2.ppf(LEVEL, freedom) * scale),
+        limit=float(chi2.ppf(LEVEL, degrees_of_freedom) * scale),
         bins=tuple(names),
         before=tuple((before / n_before).tolist()),
         after=tuple((after / n_after).tolist()),

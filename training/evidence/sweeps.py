@@ -1,4 +1,4 @@
-"""Sweeps: one column of a loan takes many values while the others stay; does the probability move the right way?"""
+"""Sweeps one column of a loan over many values, and checks that the probability moves the right way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import GRADES
 from training.evidence.tally import Floats
 
-# Columns whose direction is given by lending sense and by the data: 1 if more of it is more risk, -1 if less.
+# The columns whose direction lending sense and the data agree on: 1 if the risk rises with the column, -1 if it falls.
 DIRECTIONS: Mapping[str, int] = {"int_rate": 1, "grade": 1, "annual_inc": -1, "delinq_2yrs": 1}
 
 LOANS = 200
@@ -42,7 +42,7 @@ class Sweep:
     loans_against : int
         How many of these loans had a step the wrong way.
     largest_step_against : float
-        The largest such step, in probability; 0 if there was none.
+        The largest such step, in probability; 0 if no step went the wrong way.
     """
 
     column: str

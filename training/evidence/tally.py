@@ -1,4 +1,4 @@
-"""Loans counted by their probability: every metric follows from these counts, and so do its bootstrap draws.
+"""Counts loans by their probability, and computes every metric and its bootstrap draws from these counts.
 
 scikit-learn's metrics take rows and check them at each call, which makes a thousand draws fifty times as slow. The
 tests hold that both give the same figures.
@@ -18,7 +18,7 @@ Labels = NDArray[np.int64]
 # A forest gives 0 and 1, whose log-odds are infinite: probabilities are taken to be at least this far from both.
 SMALLEST_PROBABILITY = 1e-6
 
-# A line that exists takes about ten; where late and on-time loans are separated, the slope grows without end.
+# A fit takes about ten steps. Where a probability separates late from on-time loans, the slope grows without end.
 _NEWTON_STEPS = 25
 _LARGEST_STEP = 1.0
 
@@ -132,12 +132,13 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
     counts : Tally
         With late and on-time loans.
     start : (float, float), optional
-        A line to begin at, which spares a draw most of its steps; by default, or if it is NaN, the late rate.
+        The line to begin at, which saves a bootstrap draw most of its steps. By default, or if it is NaN, a flat line
+        at the late rate.
 
     Returns
     -------
     intercept, slope : float
-        (0, 1) is perfect; a slope below 1 means that the probabilities are too far apart. NaN if there is no line.
+        (0, 1) is perfect; a slope below 1 means that the probabilities are too far apart. NaN if no line can be fitted.
     """
     loans = counts.loans
     log_odds = logit(clipped(counts.probabilities))
@@ -169,5 +170,5 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
 
 
 def clipped(probabilities: Floats) -> Floats:
-    """Return the probabilities, none nearer to 0 or 1 than ``SMALLEST_PROBABILITY``."""
+    """Return the probabilities, clipped to be at least ``SMALLEST_PROBABILITY`` away from 0 and 1."""
     return np.clip(probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)

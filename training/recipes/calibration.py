@@ -1,4 +1,4 @@
-"""Setting a fitted model's intercept, so that its mean probability is the late rate of the newest loans.
+"""Sets a fitted model's intercept, so that its mean probability is the late rate of the newest loans.
 
 The late rate falls towards the newest loans, and the next quarter is newer still. The slope stays as fitted: it is
 right, and a calibrator around the pipeline would change it and double the time of a prediction.
@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 NEWEST_ROWS = 10_000
 
-# No model is further from the observed rate, in log-odds.
+# The bound of the search, in log-odds. Every real model is nearer to the observed rate.
 _LARGEST_SHIFT = 50.0
 
 
@@ -26,14 +26,14 @@ def intercept_shift(probabilities: NDArray[np.float64], target: NDArray[np.int64
     Parameters
     ----------
     probabilities : ndarray of shape (n_rows,)
-        Of rows that the model did not see.
+        The model's probabilities of rows that it did not see in training.
     target : ndarray of shape (n_rows,)
         1 where the loan is late.
 
     Returns
     -------
     float
-        0 if the rows are all late or all on time: they don't tell how far to shift.
+        0 if the rows are all late or all on time: no finite shift fits them.
     """
     observed = float(np.mean(target))
     if observed in (0.0, 1.0):

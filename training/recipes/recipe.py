@@ -1,4 +1,4 @@
-"""What every recipe gives to ``run``: how a model is fitted, what the fit gives back, and how it reports progress."""
+"""The interface between ``run`` and a recipe: the function that fits a model, its result, and its progress reports."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Fit(NamedTuple):
     pipeline : Pipeline
         The model.
     unseen : ndarray of shape (n_rows,)
-        For each training row the probability of being late from a fit that did not see it; NaN where there is none.
+        For each training row the probability of being late from a fit that did not see it; NaN if every fit saw it.
     description : str
-        What the model is, for people.
+        A sentence that describes the model.
     evidence : mapping
-        What the fit adds to the training record's metrics; JSON.
+        The fit's own entries in the training record's metrics, as JSON values.
     """
 
     pipeline: Pipeline
@@ -54,13 +54,13 @@ class Recipe:
     Attributes
     ----------
     name : str
-        As on the command line.
+        The model's name on the command line.
     default_trees, default_seed : int
-        What ``fit`` takes unless something else is stated.
+        The defaults of ``fit``'s ``n_estimators`` and ``seed``.
     unseen, unseen_in_words : str
-        How the probabilities of ``Fit.unseen`` came about: their name in the metrics, and in a sentence.
+        The origin of the probabilities in ``Fit.unseen``: as a name in the metrics, and in words.
     fit : FitFunction
-        Does the work.
+        Fits the model.
     """
 
     name: str

@@ -108,7 +108,7 @@ def _with(column: str, row: int, value: str) -> bytes:
         ("annual_inc", "inf", "between"),
         ("loan_amnt", "-5", "between"),
         ("delinq_2yrs", "0.5", "whole"),
-        ("grade", "3", "a label belongs"),
+        ("grade", "3", "must hold labels"),
         ("is_late", "2", "neither 0"),
         ("is_late", "", "neither 0"),
         ("is_late", "late", "isn't a number"),

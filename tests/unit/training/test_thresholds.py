@@ -56,5 +56,5 @@ def test_a_share_that_is_none_is_refused(share: float) -> None:
     ("missed", "call"), [(10, 10), (10, 20), (10, 0), (0, 0), (float("inf"), 1), (10, float("nan"))]
 )
 def test_costs_that_make_no_sense_are_refused(missed: float, call: float) -> None:
-    with pytest.raises(ValueError, match="no threshold makes sense"):
+    with pytest.raises(ValueError, match="the call must cost less"):
         Costs(missed, call)

@@ -22,7 +22,7 @@ _DASHED: dict[str, Any] = {"color": FAINT, "linewidth": 1, "linestyle": "--"}
 
 @plot("ROC curve, and precision against recall; dashed: no model", 1, 2, height=3.5)
 def ranking(evidence: Evidence, roc: Axes, precision: Axes) -> None:
-    """ROC curve, and precision over recall."""
+    """Draw the ROC curve, and precision over recall."""
     counts = tally(evidence.target, evidence.probabilities)
     late, on_time = counts.late[::-1].cumsum(), counts.on_time[::-1].cumsum()
     recall, false_alarms = late / late[-1], on_time / on_time[-1]
@@ -41,7 +41,7 @@ def ranking(evidence: Evidence, roc: Axes, precision: Axes) -> None:
 
 @plot("Late rate against mean probability by tenths, with 95% intervals; dashed: perfect", 1, 2, height=3.3)
 def calibration(evidence: Evidence, curve: Axes, ratio: Axes) -> None:
-    """Observed late rates against expected ones, by tenths of the probability."""
+    """Draw observed late rates against expected ones, by tenths of the probability."""
     bins = evidence.calibration
     expected = bins.expected / bins.loans
     observed = [wilson(late, loans) for late, loans in zip(bins.late, bins.loans, strict=True)]
@@ -59,7 +59,7 @@ def calibration(evidence: Evidence, curve: Axes, ratio: Axes) -> None:
 
 @plot("Distribution of the probabilities of late and of on-time loans", height=2.6)
 def scores(evidence: Evidence, axes: Axes) -> None:
-    """The distribution of the probabilities by outcome."""
+    """Draw the distribution of the probabilities by outcome."""
     scores = np.clip(evidence.probabilities, 1e-4, 1 - 1e-4)
     edges = np.geomspace(scores.min() * 0.999, scores.max() * 1.001, 36).tolist()
     for outcome, color, name in ((0, FAINT, "on time"), (1, RED, "late")):
@@ -80,7 +80,7 @@ def scores(evidence: Evidence, axes: Axes) -> None:
 
 @plot("Lift by decile and share of late loans captured, with 95% intervals; dashed: no model", 1, 2)
 def lift(evidence: Evidence, bars: Axes, capture: Axes) -> None:
-    """Lift by decile with intervals, and the share of late loans captured."""
+    """Draw the lift by decile with intervals, and the share of late loans captured."""
     numbers = [decile.number for decile in evidence.deciles]
     lifts = [decile.lift for decile in evidence.deciles]
     bars.bar(numbers, [lift.value for lift in lifts], color=PALE_BLUE, width=0.75)
@@ -101,7 +101,7 @@ def lift(evidence: Evidence, bars: Axes, capture: Axes) -> None:
 
 @plot("ROC-AUC lost when a column's values are shuffled among the loans, with 95% intervals", height=3.1)
 def importance(evidence: Evidence, axes: Axes) -> None:
-    """ROC-AUC lost by permuting columns."""
+    """Draw the ROC-AUC lost by permuting columns."""
     losses = [column.loss for column in evidence.importance]
     colors = [RED if set(column.columns) <= set(PRICING_FIELDS) else BLUE for column in evidence.importance]
     whiskers(axes, losses, [column.name for column in evidence.importance], colors)
@@ -111,7 +111,7 @@ def importance(evidence: Evidence, axes: Axes) -> None:
 
 @plot("Mean probability of 500 loans as one column changes; band: tenth to ninetieth percentile", 5, 2, height=10.5)
 def dependence(evidence: Evidence, *axes: Axes) -> None:
-    """Partial dependence on the ten columns."""
+    """Draw the partial dependence on the ten columns."""
     top = max(float(column.high.max()) for column in evidence.dependence) * 1.08
     for column_axes, column in zip(axes, evidence.dependence, strict=True):
         (_number if column.ticks else _category)(column_axes, column)
@@ -121,7 +121,7 @@ def dependence(evidence: Evidence, *axes: Axes) -> None:
 
 @plot("Population stability index of the score and of each column, and its sampling limit", height=3.24)
 def stability(evidence: Evidence, axes: Axes) -> None:
-    """PSI of each column and of the score beside what sampling gives."""
+    """Draw the PSI of each column and of the score beside its sampling limit."""
     columns = evidence.stability
     places = np.arange(len(columns))[::-1]
     limits = [column.limit for column in columns]
@@ -143,7 +143,7 @@ def stability(evidence: Evidence, axes: Axes) -> None:
     height=3.4,
 )
 def segments(evidence: Evidence, *axes: Axes) -> None:
-    """Observed over expected by segment."""
+    """Draw observed over expected late loans by segment."""
     for column_axes, column in zip(axes, SEGMENT_COLUMNS, strict=True):
         shown = [segment for segment in evidence.segments if segment.column == column and segment.expected >= 1]
         column_axes.axvspan(0.8, 1.25, color=PALE_BLUE, alpha=0.4, linewidth=0)
@@ -154,7 +154,7 @@ def segments(evidence: Evidence, *axes: Axes) -> None:
 
 @plot("Late rate of each tenth of the training file and of the next quarter, with 95% intervals", height=2.4)
 def file_rates(evidence: Evidence, axes: Axes) -> None:
-    """The late rate along the training file and in the next quarter."""
+    """Draw the late rate along the training file and in the next quarter."""
     tenths = range(len(evidence.file_rates) - 1)
     dots(axes, range(len(evidence.file_rates)), evidence.file_rates, [*(BLUE for _ in tenths), RED])
     axes.set_xticks(range(len(evidence.file_rates)), [*(str(tenth + 1) for tenth in tenths), "next\nquarter"])

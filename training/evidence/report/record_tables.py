@@ -13,7 +13,7 @@ from training.evidence.report.table import Table, table_of
 
 
 def data(evidence: Evidence) -> Table:
-    """The two loan files."""
+    """Return the table of the two loan files."""
     files: list[tuple[str, Fingerprint]] = [("Training", evidence.train), ("Next quarter, held out", evidence.test)]
     return table_of(
         files,
@@ -30,7 +30,7 @@ def data(evidence: Evidence) -> Table:
 
 
 def selection(metrics: Mapping[str, Any]) -> Table | None:
-    """The contenders of the selection; None where none was recorded."""
+    """Return the table of the selection's contenders, or None if no selection was recorded."""
     recorded = metrics.get("selection")
     if not recorded:
         return None
@@ -50,17 +50,17 @@ def selection(metrics: Mapping[str, Any]) -> Table | None:
 
 
 def reason_codes() -> Table:
-    """All reason codes."""
+    """Return the table of all reason codes."""
     note = f"Version {CODES_VERSION} of the table. A code ends in how the loan's value stands to the reference's."
     return Table(("Code", "Text"), tuple(TEXTS.items()), note)
 
 
 def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation: Explanation) -> Table:
-    """One record's explanation: every effect, the largest first; those given as reasons are highlighted."""
+    """Return the table of one record's effects, the largest first; those given as reasons are highlighted."""
     codes = {reason.feature: reason.code for reason in explanation.reasons}
 
-    def values(of: Mapping[str, Any], player: str) -> str:
-        return ", ".join("missing" if of[name] is None else str(of[name]) for name in player.split("+"))
+    def values(loan: Mapping[str, Any], player: str) -> str:
+        return ", ".join("missing" if loan[name] is None else str(loan[name]) for name in player.split("+"))
 
     return table_of(
         sorted(explanation.effects, key=lambda player: -explanation.effects[player]),
@@ -78,7 +78,7 @@ def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation
 
 
 def gates(metrics: Mapping[str, Any]) -> Table | None:
-    """The verdicts of the gates at publication; None where no gate was required."""
+    """Return the table of the gates' verdicts at publication, or None if no gate was required."""
     recorded = metrics.get("gates")
     if not recorded:
         return None
@@ -95,7 +95,7 @@ def gates(metrics: Mapping[str, Any]) -> Table | None:
 
 
 def implementation(evidence: Evidence) -> Table:
-    """The version's files, data and libraries, and whether its figures were reproduced."""
+    """Return the table of the version's files, data and libraries, and whether its figures were reproduced."""
     manifest = evidence.manifest
     reproduced = {
         True: "Measured again from the pickle and the data: the ROC-AUC is the recorded one.",

@@ -23,7 +23,7 @@ _FIGURES: Mapping[str, tuple[str, int]] = {
 
 
 def monotonicity(evidence: Evidence) -> Table:
-    """The sweeps."""
+    """Return the table of the sweeps."""
     return table_of(
         evidence.sweeps,
         {
@@ -40,7 +40,7 @@ def monotonicity(evidence: Evidence) -> Table:
 
 
 def figures(evidence: Evidence) -> Table:
-    """The test quarter's metrics, and those of cross-validation beside them."""
+    """Return the table of the test quarter's metrics beside the training file's."""
     recorded = evidence.manifest.metrics
     origins = {"cross_validation": "cross-validation", "out_of_bag": "out of bag"}
     origin = next((name for name in origins if name in recorded), None)
@@ -66,7 +66,7 @@ def figures(evidence: Evidence) -> Table:
 
 
 def comparisons(evidence: Evidence) -> Table:
-    """Paired differences to other models: what was recorded at training, and what was measured now."""
+    """Return the table of paired differences to other models, recorded at training and measured now."""
     recorded = evidence.manifest.metrics.get("comparison")
     rows = [(recorded["against"], recorded["roc_auc"], recorded["log_loss"])] if recorded else []
     rows += [(name, comparison.roc_auc, comparison.log_loss) for name, comparison in evidence.comparisons]
@@ -82,7 +82,7 @@ def comparisons(evidence: Evidence) -> Table:
 
 
 def deciles(evidence: Evidence) -> Table:
-    """Lift and capture by decile."""
+    """Return the table of lift and capture by decile."""
     return table_of(
         evidence.deciles,
         {
@@ -97,7 +97,7 @@ def deciles(evidence: Evidence) -> Table:
 
 
 def thresholds(evidence: Evidence) -> Table:
-    """Thresholds: the loans flagged, the late ones among them, and the costs."""
+    """Return the table of thresholds: the loans flagged, the late ones among them, and the costs."""
     costs: dict[str, Callable[[Any], str]] = {
         f"Cost at {ratio:g}:1": lambda row, place=place: number(row.costs[place], 0)  # type: ignore[misc]
         for place, ratio in enumerate(evidence.cost_ratios)
@@ -119,7 +119,7 @@ def thresholds(evidence: Evidence) -> Table:
 
 
 def stability(evidence: Evidence) -> Table:
-    """The PSI of the score and of each column."""
+    """Return the table of the PSI of the score and of each column."""
     return table_of(
         evidence.stability,
         {
@@ -137,7 +137,7 @@ def stability(evidence: Evidence) -> Table:
 
 
 def segments(evidence: Evidence, column: str) -> Table:
-    """The results of one column's segments."""
+    """Return the table of one column's segments."""
     return table_of(
         [segment for segment in evidence.segments if segment.column == column],
         {
