@@ -38,7 +38,7 @@ FAULTS = {
     23: "The operator's command dies in a rollout; a second operator starts one",
     24: "Slow or failing init, out of memory, time-out, exit: Lambda's answer; the next request is clean",
     25: "Two requests at once: a second environment, never interleaved; 429 beyond the limit",
-    26: "An answer that is none: 502 or 500 as API Gateway gives it",
+    26: "A function's answer that isn't a valid one: 502 or 500, as API Gateway gives it",
     27: "An environment killed under load: its own request fails, no other",
 }
 
