@@ -22,10 +22,10 @@ run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C e
 	@$(BIN)/peerloan up --port $(PORT) --lambda-port $(LAMBDA_PORT) --bucket-port $(BUCKET_PORT)
 
 test: setup-dev ## Run every test that needs no Docker
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup $(TESTS)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) $(TESTS)
 
 coverage: setup-dev ## Run the unit and contract tests, and print the branches that they reach
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --cov --cov-report term tests/unit tests/contract
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --cov --cov-report term tests/unit tests/contract
 
 demo: setup ## A new model version goes live and back, ten times, under load
 	@$(BIN)/peerloan demo
@@ -118,7 +118,7 @@ soak: setup-dev ## 100,000 requests while environments are killed at random
 	@$(BIN)/python tests/load/soak.py
 
 reliability: setup-dev ## Run the fault tests; write docs/reliability.md and the tests of docs/emulator-fidelity.md
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup -m "fault and not sam and not awscli" --fault-report build/faults.json
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) -m "fault and not sam and not awscli" --fault-report build/faults.json
 	$(BIN)/python tests/reliability.py build/faults.json docs/reliability.md
 	$(BIN)/python -m tests.fidelity
 

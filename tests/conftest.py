@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 from processes import emulator_process
 
@@ -40,11 +42,35 @@ LONGEST_FIRST = (
     "tests/integration/",
 )
 MOST_PROCESSES = 16
+# Modules whose tests share something that takes long to make. One process runs them all, or each would make it anew.
+IN_ONE_PROCESS = (
+    "tests/integration/peerloan/test_gates_and_report.py",
+    "tests/integration/service/test_service.py",
+    "tests/integration/training/test_real_data.py",
+    "tests/unit/training/evidence/report/test_report.py",
+)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return twice the processors: a test that starts a stack waits for half of its time."""
     return min(2 * (os.cpu_count() or 1), MOST_PROCESSES)
+
+
+class SharedModules(LoadGroupScheduling):
+    """Gives out single tests, and the modules of ``IN_ONE_PROCESS`` whole.
+
+    ``xdist_group`` marks would say the same, but have no effect with pytest 9.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if module in IN_ONE_PROCESS else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedModules:
+    """Return the scheduler of the tests among processes."""
+    config.option.loadscopereorder = False  # The order is that of LONGEST_FIRST.
+    return SharedModules(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

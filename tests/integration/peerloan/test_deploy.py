@@ -42,7 +42,7 @@ class Deployed:
     def alias(self) -> str:
         return str(self.client.get_alias(FunctionName="PredictFunction", Name="live")["FunctionVersion"])
 
-    def changed_code(self, file: str = "http_api.py", old: str = ALIVE, new: str = CHANGED) -> str:
+    def changed_code(self, file: str = "http/http_api.py", old: str = ALIVE, new: str = CHANGED) -> str:
         """Return a copy of the function's folder with something changed."""
         folder = self.folder / "code"
         shutil.rmtree(folder, ignore_errors=True)
@@ -109,7 +109,7 @@ def test_code_that_does_not_start_leaves_the_alias_where_it_was(deployed: Deploy
     broken = deployed.deploy("--code", deployed.changed_code("app.py", "import gc\n", "import no_such_module\n"))
     assert broken.returncode == 1
     assert "Traceback" not in broken.stderr
-    assert "PredictFunction:2 was not ready" in broken.stderr
+    assert "PredictFunction:2 isn't ready" in broken.stderr
     assert (deployed.alias(), deployed.answer()) == ("1", "alive")
 
 
@@ -118,7 +118,7 @@ def test_code_that_does_not_start_leaves_the_alias_where_it_was(deployed: Deploy
     [
         (["--endpoint-url", "http://127.0.0.1:9"], 1, "Nothing answers at http://127.0.0.1:9. Run 'peerloan up'"),
         (["--endpoint-url", "https://lambda.us-east-1.amazonaws.com"], 2, "run 'make sam-build'"),
-        (["--endpoint-url", "nowhere"], 2, "is no address"),
+        (["--endpoint-url", "nowhere"], 2, "isn't an address"),
         (["--code", "nowhere"], 1, "There is no code in nowhere"),
         (["--function", "Nobody"], 1, "Name the function with --function"),
         (["--alias", "nobody"], 1, "Name the function with --function and the alias (nobody) with --alias"),

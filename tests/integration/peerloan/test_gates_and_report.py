@@ -21,9 +21,6 @@ from training.recipes.calibration import intercept_shift, shift_intercept
 from training.recipes.contenders import monotone_trees
 from training.run import train
 
-# One process runs them all, since each would train models of its own.
-pytestmark = pytest.mark.xdist_group("gates")
-
 BUCKET = "gated-models"
 
 

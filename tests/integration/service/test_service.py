@@ -21,9 +21,6 @@ from peerloan.shifts import Shift, failed_answers, untrue_answers
 from service_kit import ALIAS_TTL_S, PROJECT, Service
 from training.data import Quarters
 
-# One process runs them all, since each would train and start a service of its own.
-pytestmark = pytest.mark.xdist_group("service")
-
 # No request over HTTP is made into an event with a broken base64 body.
 EVENTS = sorted({path.stem for path in (PROJECT / "events").glob("*.json")} - {"invalid-400-not-base64"})
 BATCH_ROWS = 1000

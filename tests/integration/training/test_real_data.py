@@ -14,11 +14,7 @@ from training.evidence.stability import column_stability
 from training.evidence.sweeps import sweep_all
 from training.run import TrainingResult, train
 
-pytestmark = [
-    pytest.mark.skipif(not os.environ.get(data.DATA_VARIABLE), reason=f"{data.DATA_VARIABLE} is not set"),
-    # One process runs them all, since each would train the model again.
-    pytest.mark.xdist_group("real-data"),
-]
+pytestmark = pytest.mark.skipif(not os.environ.get(data.DATA_VARIABLE), reason=f"{data.DATA_VARIABLE} is not set")
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,6 @@ from training.evidence.report.page import render_page
 from training.evidence.report.statements import warnings
 from training.run import TrainingResult
 
-# One process runs them all, since each would train the models and gather the evidence again.
-pytestmark = pytest.mark.xdist_group("report")
-
 SECTIONS = [
     "use",
     "development",
