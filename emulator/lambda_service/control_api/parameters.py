@@ -1,4 +1,4 @@
-"""A request's parameters, gathered and checked as the service's model says. Pure.
+"""Gathers a request's parameters, and checks them against the service's model. Pure.
 
 Fidelity: a value outside the model's limits (length, range, pattern, set of values) is answered with Lambda's
 ``ValidationException`` in its own words; a value of another type with ``SerializationException``.
@@ -38,8 +38,8 @@ def gather(shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: 
     parameters: dict[str, Any] = {}
     in_body = {name for name, member in shape.members.items() if "location" not in member.serialization}
     if in_body:
-        sent = read_object(body)
-        parameters |= {name: sent[name] for name in in_body if sent.get(name) is not None}
+        document = read_object(body)
+        parameters |= {name: document[name] for name in in_body if document.get(name) is not None}
     for name, member in shape.members.items():
         source = {"uri": path, "querystring": query}.get(member.serialization.get("location", ""), {})
         text = source.get(member.serialization.get("name", name))
@@ -54,14 +54,14 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        sent = read_json(body)
+        document = read_json(body)
     except ValueError as error:
         raise LambdaApiError(
             "SerializationException", 400, f"Could not parse request body into json: {error}"
         ) from None
-    if not isinstance(sent, dict):
+    if not isinstance(document, dict):
         raise LambdaApiError("SerializationException", 400, "Could not parse request body into json: not an object")
-    return sent
+    return document
 
 
 def check(shape: Any, parameters: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The sockets of Lambda's API: requests in, operations called, answers out."""
+"""Serves Lambda's API over HTTP: finds the operation of a request, calls it, and sends the answer."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ControlApi:
         except LambdaApiError as error:
             answer = answers.refused(error)
         except (ConnectionError, ClientError, web.RequestPayloadError):
-            # The client has gone, or what it sends isn't HTTP: nobody waits for an answer.
+            # The client has hung up, or what it sends isn't HTTP. Nobody waits for an answer.
             request.protocol.force_close()
             return web.Response(status=400)
         except Exception:  # noqa: BLE001 - any failure is answered 500
@@ -136,8 +136,8 @@ class ControlApi:
         if operation != UPDATE_CODE:
             return await call(**self._arguments(operation, parameters))
         # Architectures has no meaning on one machine.
-        done = {*PACKAGE_PARAMETERS, "Architectures"}
-        others = {name: value for name, value in parameters.items() if name not in done}
+        handled_here = {*PACKAGE_PARAMETERS, "Architectures"}
+        others = {name: value for name, value in parameters.items() if name not in handled_here}
         # What isn't imitated, and an unknown function, are refused before the code is read.
         arguments = self._arguments(operation, others)
         self._functions.get_configuration(function_name=parameters["FunctionName"])

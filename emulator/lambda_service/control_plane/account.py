@@ -93,7 +93,7 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class AliasRecord:
-    """A name for a version, and the share of another one.
+    """An alias: a name for a version, and at most one further version with its share of the requests.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class FunctionRecord:
     provisioned, event_invoke : mapping
         By qualifier.
     deployed : str
-        A digest of the template's function as it was deployed last.
+        A digest of the function in the template when it was last deployed.
     """
 
     name: str
@@ -175,11 +175,11 @@ class FunctionRecord:
         return next(reversed(list(self.versions.values())), None)
 
     def version(self, version: str) -> VersionRecord | None:
-        """Return a version, ``$LATEST`` included."""
+        """Return a version or ``$LATEST``; None if it doesn't exist."""
         return self.latest if version == LATEST else self.versions.get(version)
 
     def without_qualifier(self, qualifier: str) -> FunctionRecord:
-        """Return the function without a version or an alias and what is set for it."""
+        """Return the function without a version or an alias, and without the settings of that qualifier."""
         return dataclasses.replace(
             self,
             versions=without(self.versions, qualifier),
@@ -195,7 +195,7 @@ class FunctionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All records.
+    """All records of an account.
 
     Parameters
     ----------
@@ -222,19 +222,19 @@ class Account:
 
 
 def to_json(account: Account) -> dict[str, Any]:
-    """Return plain values, for a file."""
+    """Return an account as plain values, for a file."""
     return dataclasses.asdict(account)
 
 
 def from_json(content: Mapping[str, Any]) -> Account:
-    """Return the account that `to_json` was given.
+    """Return the account from the plain values that `to_json` returned.
 
     Raises
     ------
     ValueError
-        It is something else; the message names the places.
+        The content isn't an account; the message names the wrong places.
     """
-    # Each record may leave out what has a default, the account may not.
+    # A record may omit fields that have a default. The account may not: an empty file would pass for an empty account.
     if missing := {field.name for field in dataclasses.fields(Account)} - content.keys():
         raise ValueError(f"without {', '.join(sorted(missing))}")
     return TypeAdapter(Account).validate_python(content)

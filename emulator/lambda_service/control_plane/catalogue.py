@@ -51,7 +51,7 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """Where a qualifier leads: to `other` for a share of the requests, else to `main`."""
+    """The versions of a qualifier: `other` gets a share of the requests, `main` the rest."""
 
     main: ResolvedFunction
     other: ResolvedFunction
@@ -87,7 +87,7 @@ class Catalogue:
         self.code = state.code
         self.now = now
         self.concurrency = concurrency
-        # What reservations must leave; an account smaller than AWS's may reserve all that it has.
+        # What reservations must leave to others. An account below AWS's default limit may reserve everything.
         self.unreserved_minimum = _UNRESERVED_MINIMUM if concurrency >= ACCOUNT_CONCURRENCY else 0
         # Set by the data plane, which runs environments.
         self.availability: Callable[[FunctionVersion], Availability] = lambda _: Availability()
@@ -105,7 +105,7 @@ class Catalogue:
 
     @property
     def account(self) -> Account:
-        """Everything, as it is now."""
+        """All records at this moment."""
         return self._account
 
     # Reading ---------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class Catalogue:
         Raises
         ------
         ResourceNotFoundError
-            No such function, version or alias.
+            The function, version or alias doesn't exist.
         """
         routes = self._routes.get(function_name)
         route = None if routes is None else routes.get(qualifier)
@@ -133,7 +133,7 @@ class Catalogue:
         Raises
         ------
         ResourceNotFoundError
-            There is no such function. The qualifier isn't checked.
+            The function doesn't exist. The qualifier isn't checked.
         """
         name, qualifier = self.place.parse(function_name, qualifier)
         function = self._account.functions.get(name)
@@ -147,7 +147,7 @@ class Catalogue:
         Raises
         ------
         ResourceNotFoundError
-            There is no such version or alias.
+            The version or alias doesn't exist.
         """
         alias = function.aliases.get(qualifier) if qualifier is not None else None
         record = function.version(alias.version if alias is not None else qualifier or LATEST)
@@ -166,7 +166,7 @@ class Catalogue:
             )
 
     def runnable(self, name: str, version: str) -> FunctionVersion | None:
-        """Return a version as environments run it; the same object for as long as it runs the same."""
+        """Return a version as environments run it; the same object until its code or configuration changes."""
         return self._runnable.get(name, {}).get(version)
 
     def all_runnable(self) -> set[FunctionVersion]:
@@ -190,7 +190,7 @@ class Catalogue:
     # Changing --------------------------------------------------------------------------------------------
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Have a function called after each change, in the thread that made it."""
+        """Call `listener` after each change, in the thread that made it."""
         self._listeners.append(listener)
 
     def set_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
@@ -198,7 +198,7 @@ class Catalogue:
         self._readiness[function] = readiness
 
     def begin_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
-        """Note a version's first state; one that is known already stays, so that a late thread overwrites nothing."""
+        """Set a version's first state, unless it already has one: a late thread must not overwrite it."""
         self._readiness.setdefault(function, readiness)
 
     @contextmanager

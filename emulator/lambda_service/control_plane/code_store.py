@@ -31,7 +31,7 @@ _IGNORED = re.compile(
 
 
 class CodeError(Exception):
-    """A folder can't be read, or a copy isn't what was copied."""
+    """A folder can't be read, or a copy was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StoredCode:
 
 
 def is_ignored(name: str) -> bool:
-    """Return whether a file or folder of this name is left out of packages; a change of it isn't a change of code."""
+    """Return whether a file or folder of this name isn't part of the code, so that its changes don't matter."""
     return _IGNORED.fullmatch(name) is not None
 
 
@@ -66,13 +66,13 @@ class CodeStore:
         self._checked: set[str] = set()
 
     def folder(self, digest: str) -> Path:
-        """Return where a copy is."""
+        """Return the folder of a copy."""
         return self._root / digest
 
     def holds(self, digest: str, size_bytes: int) -> bool:
-        """Return whether a copy is there and nothing of it is missing or cut off, by the sizes of its files.
+        """Return whether a copy exists and none of its files is missing or cut off, by their sizes.
 
-        Further files are no damage: here, unlike on AWS, a function can write to its own folder.
+        Additional files don't count as damage: here, unlike on AWS, a function can write to its own folder.
         """
         folder = self.folder(digest)
         return folder.is_dir() and sum(path.stat().st_size for path, _ in _files(folder)) >= size_bytes
@@ -101,10 +101,10 @@ class CodeStore:
         Raises
         ------
         CodeError
-            There is no such folder, or it can't be read.
+            The folder doesn't exist or can't be read.
         """
         if not source.is_dir():
-            raise CodeError(f"there is no folder {source}")
+            raise CodeError(f"the folder {source} doesn't exist")
         try:
             stored, _ = _read_folder(source, self._private)
             return stored if self.holds(stored.digest, stored.size_bytes) else self._copy(source)
@@ -151,7 +151,7 @@ class CodeStore:
         Raises
         ------
         CodeError
-            There is none, or it isn't the one of this digest.
+            The listing is missing, or isn't the one of this digest.
         """
         path = self._listing(digest)
         content = path.read_bytes() if path.is_file() else b""
@@ -175,7 +175,7 @@ class CodeStore:
 
 
 def _read_folder(folder: Path, private: Collection[str] = frozenset()) -> tuple[StoredCode, bytes]:
-    """Return what a folder holds, and its listing."""
+    """Return a folder's content, and its listing."""
     listing, size_bytes = bytearray(), 0
     for path, relative in _files(folder, private):
         with path.open("rb", buffering=0) as file:

@@ -49,7 +49,7 @@ class ConcurrencyOperations:
             return self._describe_provisioned(function, qualifier, record)
 
     def get_provisioned(self, *, function_name: str, qualifier: str) -> Body:
-        """Return how many environments are requested, how many are ready, and the state of that."""
+        """Return how many environments are requested and ready, and the state of the provisioning."""
         function, qualifier = self._find_qualified(function_name, qualifier)
         record = function.provisioned.get(qualifier)
         if record is None:
@@ -61,7 +61,7 @@ class ConcurrencyOperations:
         return self._describe_provisioned(function, qualifier, record)
 
     def delete_provisioned(self, *, function_name: str, qualifier: str) -> None:
-        """Keep no environment initialised any more."""
+        """Stop keeping environments of a version or an alias initialised."""
         with self.catalogue.lock:
             function, qualifier = self._find_qualified(function_name, qualifier)
             self.catalogue.keep(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
@@ -79,7 +79,7 @@ class ConcurrencyOperations:
         return page("ProvisionedConcurrencyConfigs", configs, marker, max_items)
 
     def check_reservation(self, function: FunctionRecord, reserved: int) -> None:
-        """Raise unless a function may have this much to itself."""
+        """Raise unless a function may reserve this much."""
         left = self.catalogue.unreserved_concurrency() + (function.reserved or 0) - reserved
         if left < self.catalogue.unreserved_minimum:
             raise InvalidParameterError(
@@ -122,10 +122,10 @@ class ConcurrencyOperations:
             raise InvalidParameterError("Version is pointed by a Provisioned Concurrency alias")
 
     def _find_qualified(self, function_name: str, qualifier: str) -> tuple[FunctionRecord, str]:
-        function, within = self.catalogue.find(function_name, qualifier)
-        assert within is not None, "the API requires a qualifier"
-        self.catalogue.version(function, within)
-        return function, within
+        function, parsed_qualifier = self.catalogue.find(function_name, qualifier)
+        assert parsed_qualifier is not None, "the API requires a qualifier"
+        self.catalogue.version(function, parsed_qualifier)
+        return function, parsed_qualifier
 
     def _describe_provisioned(self, function: FunctionRecord, qualifier: str, record: ProvisionedRecord) -> Body:
         runnable = [self.catalogue.runnable(function.name, version) for version in targets(function, qualifier)]
@@ -151,7 +151,7 @@ def targets(function: FunctionRecord, qualifier: str) -> tuple[str, ...]:
 
 
 def shares(function: FunctionRecord) -> dict[str, int]:
-    """Return how many environments each version keeps initialised; an alias's are shared out as its requests are."""
+    """Return how many environments each version keeps initialised; an alias's are divided by its weights."""
     shared = dict.fromkeys(function.versions, 0)
     for qualifier, record in function.provisioned.items():
         main, *others = targets(function, qualifier)

@@ -76,7 +76,7 @@ class FunctionOperations:
         code_sha256: str | None = None,
         code_size: int | None = None,
     ) -> Body:
-        """Give ``$LATEST`` other code.
+        """Replace the code of ``$LATEST``.
 
         Parameters
         ----------
@@ -173,7 +173,9 @@ class FunctionOperations:
             raise ResourceNotFoundError(f"Layer version {arn} does not exist.")
         code = codes[int(number) - 1]
         if not self.catalogue.code.holds(code.digest, code.size_bytes):
-            raise ResourceNotFoundError(f"Layer version {arn} is used by no version any more, and its code is gone.")
+            raise ResourceNotFoundError(
+                f"Layer version {arn} isn't used by any version, so its code was removed: name another one."
+            )
         return Layer(str(arn), code)
 
     def _touched(self, record: VersionRecord, **changes: Any) -> VersionRecord:

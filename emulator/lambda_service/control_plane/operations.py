@@ -31,7 +31,7 @@ class Operations:
     Parameters
     ----------
     catalogue : Catalogue
-        What the operations read and change.
+        The records that the operations read and change.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -44,7 +44,7 @@ class Operations:
         self.template = TemplateFunctions(catalogue, self.aliases, self.concurrency)
 
     def table(self) -> Mapping[str, Callable[..., Body | None]]:
-        """Return AWS's name of each operation, and the method that does it."""
+        """Return the method of each operation, by AWS's name."""
         return {
             "CreateAlias": self.aliases.create,
             "DeleteAlias": self.aliases.delete,
@@ -105,7 +105,7 @@ def open_operations(
     Raises
     ------
     StateError
-        The folder is in use, somebody else's, damaged, or of a later format.
+        The folder is in use, damaged, of a later format, or belongs to another program.
     """
     state = StateFolder(state_dir, private)
     return Operations(Catalogue(state, state.open(), place, now, concurrency))

@@ -1,7 +1,7 @@
 """The settings that `UpdateFunctionConfiguration` may change, and their limits. Pure.
 
-The control API has checked each value by AWS's service model before. Checked here are the limits of AWS's page on
-quotas, where they are narrower, and those of the emulator.
+The control API has already checked each value against AWS's service model. This module checks the limits of AWS's page
+on quotas that are narrower, and those of the emulator.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHANGEABLE = frozenset({
     "Description", "Environment", "EphemeralStorage", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime",
     "SnapStart", "Timeout", "TracingConfig",
 })  # fmt: skip
-# Structures, of which the members that aren't given stay as they are.
+# Structures whose members change one by one: a member that isn't given keeps its value.
 _MEMBERS = {
     "EphemeralStorage": ("Size",),
     "LoggingConfig": ("LogFormat", "ApplicationLogLevel", "SystemLogLevel", "LogGroup"),
@@ -46,19 +46,19 @@ def changed_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) ->
     ValidationError, InvalidParameterError
         A value is over its limit, or the emulator can't imitate it.
     """
-    given = {name: value for name, value in changes.items() if value is not None and name != "Layers"}
-    for name in given:
+    updates = {name: value for name, value in changes.items() if value is not None and name != "Layers"}
+    for name in updates:
         if name not in _CHANGEABLE:
             raise InvalidParameterError(f"The emulator can't change {name}.")
-    changed = {**settings, **given}
+    changed = {**settings, **updates}
     for name, members in _MEMBERS.items():
-        structure = given.get(name, {})
+        structure = updates.get(name, {})
         changed[name] = settings[name] | {key: structure[key] for key in members if structure.get(key) is not None}
     _check_highest("timeout", changed["Timeout"], _MAX_TIMEOUT_S)
     _check_highest("memorySize", changed["MemorySize"], _MAX_MEMORY_MB)
     _check_highest("ephemeralStorage.size", changed["EphemeralStorage"]["Size"], _MAX_STORAGE_MB)
-    if "Environment" in given:
-        changed["Environment"] = {"Variables": _checked_variables(given["Environment"].get("Variables") or {})}
+    if "Environment" in updates:
+        changed["Environment"] = {"Variables": _checked_variables(updates["Environment"].get("Variables") or {})}
     _check_runtime(changed["Runtime"], uses_snap_start=changed["SnapStart"]["ApplyOn"] == "PublishedVersions")
     return changed
 
@@ -84,7 +84,7 @@ def _checked_variables(variables: Mapping[str, str]) -> dict[str, str]:
             f"{common}provided contains reserved keys that are currently not supported for modification. Reserved "
             f"keys used in this request: {', '.join(reserved)}"
         )
-    measured = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
-    if len(measured.encode()) > _MAX_VARIABLES_BYTES:
-        raise InvalidParameterError(f"{common}provided exceeded the 4KB limit. String measured: {measured}")
+    variables_json = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
+    if len(variables_json.encode()) > _MAX_VARIABLES_BYTES:
+        raise InvalidParameterError(f"{common}provided exceeded the 4KB limit. String measured: {variables_json}")
     return dict(variables)

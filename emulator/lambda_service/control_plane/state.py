@@ -1,4 +1,4 @@
-"""Where an account is kept: one file, replaced whole, and a folder of code beside it.
+"""Keeps an account on disk: one file, which is always replaced as a whole, and a folder of code beside it.
 
 After a crash the file holds the state before a change or after it. A file that can't be read is never overwritten:
 the emulator refuses to start and says what to do.
@@ -103,14 +103,14 @@ class StateFolder:
 
     def _read(self) -> Account:
         path = self.root / _FILE
-        cure = f"move {self.root} away to begin anew, or bring back a copy of it"
+        remedy = f"move {self.root} away to begin anew, or bring back a copy of it"
         try:
             content = read_json(path.read_bytes())
             format_number = content["format"]
         except FileNotFoundError:
             return Account()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StateError(f"{path} is damaged ({error}): {cure}") from error
+            raise StateError(f"{path} is damaged ({error}): {remedy}") from error
         if format_number != FORMAT:
             raise StateError(
                 f"{path} has format {format_number!r}, and this emulator reads format {FORMAT}: run the emulator that "
@@ -119,7 +119,7 @@ class StateFolder:
         try:
             return from_json(content)
         except ValueError as error:
-            raise StateError(f"{path} is damaged ({error}): {cure}") from error
+            raise StateError(f"{path} is damaged ({error}): {remedy}") from error
 
     def _check_code(self, account: Account) -> None:
         for code in account.codes().values():

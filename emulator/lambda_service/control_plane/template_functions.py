@@ -30,7 +30,7 @@ KEPT_SAVES = 5
 
 @dataclass(frozen=True, slots=True)
 class TemplateFunctions:
-    """Deploys a function as a template describes it, in steps; between them a version can be tried out."""
+    """Deploys a template's function in steps, so that a version can be initialised before the alias moves to it."""
 
     catalogue: Catalogue
     aliases: AliasOperations
@@ -39,7 +39,7 @@ class TemplateFunctions:
     """Checks what the template reserves and provisions."""
 
     def update(self, spec: FunctionSpec) -> str | None:
-        """Make ``$LATEST`` and concurrency as the template has them.
+        """Set ``$LATEST`` and the concurrency as the template declares them.
 
         Fidelity: like CloudFormation this compares the template with the one deployed before, not with the account.
         A change by the API stays until the template changes as well.
@@ -118,7 +118,7 @@ class TemplateFunctions:
 
 
 def without_old_saves(function: FunctionRecord) -> FunctionRecord:
-    """Return a function with only the last `KEPT_SAVES` unused versions of those that saved files made.
+    """Return a function without old unused versions that saved files made; the last `KEPT_SAVES` stay.
 
     Fidelity: AWS keeps every version. Here each save of a file would leave one, with its code.
     """

@@ -36,18 +36,18 @@ class Deployer:
         self._specs = specs
         self._operations = operations
         self._fleet = fleet
-        # A function is deployed once at a time.
+        # Invariant: only one deployment of a function runs at a time.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
-        """Deploy a function as the template has it, from its source folders; return whether anything has changed.
+        """Deploy a function from its folders, with the template's settings; return whether anything has changed.
 
         Parameters
         ----------
         logical_id : str
             The function.
         is_save : bool
-            Whether this is because a file was saved: of such versions only the last few are kept.
+            Whether a saved file is the cause: of such versions only the last few are kept.
 
         Raises
         ------
@@ -69,10 +69,10 @@ class Deployer:
         publish = versions.publish_saved if is_save else versions.publish
         version = (await asyncio.to_thread(publish, function_name=spec.name))["Version"]
         runnable = self._operations.catalogue.runnable(spec.name, version)
-        reason = "it has been deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
+        reason = "the version was deleted meanwhile" if runnable is None else await self._fleet.prepare(runnable)
         if reason is not None:
             # It doesn't count as deployed, so the next start tries again.
             raise DeploymentError(
-                f"{spec.name}: version {version} can't be initialised, so {spec.alias!r} stays where it is: {reason}"
+                f"{spec.name}: version {version} can't be initialised, so {spec.alias!r} isn't moved to it: {reason}"
             )
         await asyncio.to_thread(self._operations.template.point_alias, spec, version, digest)

@@ -1,7 +1,7 @@
-"""An execution environment: what it is doing, one invocation at a time. `initialisation` gets its process ready.
+"""An execution environment: runs one invocation at a time. `initialisation` gets its process ready.
 
-Fidelity: an environment outlives its process. After a timeout or a crash Lambda resets it and initialises it again
-inside the next invocation that it gets, with the same /tmp; so does this one.
+Fidelity: an environment outlives its process. After a timeout or a crash, Lambda resets the environment: the next
+invocation starts a new process, and finds the same /tmp. So does the emulator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from emulator.lambda_service.sandbox.processes import Launcher
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.supervision import BackgroundTasks
 
-# Lambda's limit on initialising, and on what runs after a restore.
+# Lambda's limit on initialising, and on the hooks after a restore.
 INIT_LIMIT_S = 10.0
 # The limit of a provisioned environment, or the function's timeout if that is more.
 PROVISIONED_INIT_LIMIT_S = 130.0
@@ -35,32 +35,32 @@ class State(enum.Enum):
     STARTING = "starting"
     """Its process initialises the function; it has never been ready."""
     IDLE = "idle"
-    """It waits for an invocation, or is about to: its last answer is out."""
+    """It waits for an invocation, or will in a moment: its last answer is sent."""
     BUSY = "busy"
     """It has an invocation."""
     RESET = "reset"
     """Its process has failed; its next invocation begins with initialising."""
     STOPPED = "stopped"
-    """Its process is gone or going; it takes no invocation any more."""
+    """Its process has ended or is about to; it takes no more invocations."""
 
 
 class EnvironmentOwner(Protocol):
-    """The pool, as an environment sees it."""
+    """What an environment tells its pool."""
 
     def environment_is_free(self, environment: ExecutionEnvironment) -> None:
-        """It became ready, or has answered; it may be given an invocation now."""
+        """The environment became ready or has answered, so it can take an invocation now."""
 
     def environment_was_reset(self, environment: ExecutionEnvironment) -> None:
-        """Its process is gone; an invocation that it is given waits for another process."""
+        """The environment's process has ended; the next invocation waits for a new one."""
 
     def environment_failed_to_start(
         self, environment: ExecutionEnvironment, payload: bytes, error: ApiError | None
     ) -> None:
-        """It never became ready; `payload` is the caller's error, `error` that of Invoke itself."""
+        """The environment never became ready; `payload` is the function's error, `error` that of Invoke itself."""
 
 
 class _Run:
-    """An invocation in the environment that has taken it."""
+    """An invocation that the environment has taken, and how far it is."""
 
     __slots__ = ("began", "invocation", "is_delivered", "is_started", "tail")
 
@@ -70,24 +70,24 @@ class _Run:
         self.is_started = False
         """Whether START is written."""
         self.is_delivered = False
-        """Whether the runtime has it: then it fails if the process does."""
+        """Whether the runtime has received it: then it fails if the process ends."""
         self.tail = LogTail() if invocation.want_log_tail else None
 
 
 class ExecutionEnvironment:
-    """One environment.
+    """One environment of a function version.
 
     Parameters
     ----------
     function : FunctionVersion
-        What it runs.
+        The version that it runs.
     owner : EnvironmentOwner
-        Told what becomes of it.
+        Told of its changes of state.
     launcher, variables, log, folders
         See `ProcessSlot`; the log takes START, END and REPORT as well.
     init_limit_s : float
-        How long its process may take to initialise before it is started anew, inside the invocation; and to be
-        restored.
+        How long its process may take to be restored, or to initialise before it is started again inside the
+        invocation.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class ExecutionEnvironment:
         self.is_provisioned = False
         """Whether it is kept initialised for requests to come; set before `start`."""
         self.is_fresh = True
-        """Whether its first invocation is still to come, and will be a cold start."""
+        """Whether its next invocation is its first, a cold start."""
         self.init_failure: bytes | None = None
         """Why initialising before the first invocation failed; None also after a timeout."""
         self._function = function
@@ -129,7 +129,7 @@ class ExecutionEnvironment:
         return self._slot.pid
 
     async def start(self) -> None:
-        """Start the process and wait until it is ready, or has failed to be; the owner is told which."""
+        """Start the process and wait until it is ready or has failed; tell the owner which."""
         limit_s = self._init_limit_s
         if self.is_provisioned:
             self.is_fresh = False
@@ -143,7 +143,7 @@ class ExecutionEnvironment:
             self._close()
             self._owner.environment_failed_to_start(self, failure.payload, failure.api_error)
         else:
-            # Lambda says nothing yet: it tries again, inside the invocation and under the function's timeout.
+            # Fidelity: Lambda doesn't report this yet. It tries again inside the invocation, under its timeout.
             self.init_failure = None if failure.status == "timeout" else failure.payload
             self._reset()
 
@@ -164,7 +164,7 @@ class ExecutionEnvironment:
             self._deliver(run)
 
     def stop(self) -> None:
-        """End the process; a caller whose invocation is under way is told that the runtime was killed."""
+        """End the process; an invocation in progress fails as if the runtime had been killed."""
         if self.state is State.STOPPED:
             return
         run = self._run
@@ -221,7 +221,7 @@ class ExecutionEnvironment:
             self._restart(self._run)
 
     def _run_out_of_memory(self) -> None:
-        """End the process as the kernel does where a sandbox has no memory left."""
+        """End the process, as the kernel does when a sandbox has no memory left."""
         if self._slot.is_initialising:
             self._slot.settle(InitFailure(invocation.exited("", -9), error_type=OUT_OF_MEMORY))
             return
@@ -230,7 +230,7 @@ class ExecutionEnvironment:
         self._reset()
 
     def _deliver(self, run: _Run) -> None:
-        """Hand an invocation to the runtime, which waits for one; later where a fault on purpose asks for it."""
+        """Send an invocation to the runtime, which waits for one; later if a fault delays the invocation."""
         now = time.perf_counter()
         left_s = run.began + run.invocation.delay_s - now
         if left_s > 0:
@@ -240,13 +240,13 @@ class ExecutionEnvironment:
             self._delay = asyncio.get_running_loop().call_later(left_s, self._deliver, run)
             return
         if self._run is not run or run.is_delivered or not self._slot.runtime.is_polled:
-            return  # The process has ended meanwhile; the next one asks for it.
+            return  # The process has ended meanwhile; the next one will ask for the invocation.
         run.is_delivered = True
         self._log_start(run)
-        taken = run.invocation
+        call = run.invocation
         deadline_ms = int((time.time() + self._function.spec.timeout_s - (now - run.began)) * 1000)
         self._slot.runtime.send_invocation(
-            taken.request_id, taken.payload, deadline_ms, taken.arn, taken.trace_id, taken.client_context
+            call.request_id, call.payload, deadline_ms, call.arn, call.trace_id, call.client_context
         )
 
     def _log_start(self, run: _Run) -> None:
@@ -255,7 +255,7 @@ class ExecutionEnvironment:
             self._log.started(run.invocation.request_id, run.tail)
 
     def _restart(self, run: _Run) -> None:
-        """Initialise again, on the time of an invocation."""
+        """Initialise again inside an invocation, whose timeout covers it."""
 
         def give_up(_: BaseException) -> None:
             if self._run is run:
@@ -266,7 +266,7 @@ class ExecutionEnvironment:
         self._tasks.start(self._initialise_within(run), f"restart an environment of {self._function.arn}", give_up)
 
     async def _initialise_within(self, run: _Run) -> None:
-        # Held by the restart for an invocation that has timed out, until its process is made and ended.
+        # An earlier restart holds the lock until its process has ended, also after its invocation has timed out.
         async with self._restarting:
             if self._run is not run:
                 return
@@ -331,7 +331,7 @@ class ExecutionEnvironment:
             self._owner.environment_is_free(self)
 
     def _reset(self, failure: InitFailure = STOPPED) -> None:
-        """Go without a process until the next invocation."""
+        """End the process; the next invocation starts a new one."""
         self.state = State.RESET
         self.idle_since = time.monotonic()
         self.is_fresh = True

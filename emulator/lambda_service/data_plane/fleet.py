@@ -1,4 +1,4 @@
-"""All versions that have environments, kept in step with the catalogue: new ones are prepared, deleted ones drained."""
+"""Follows the catalogue: prepares new versions, provisions environments, and drains versions that are gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emulator.lambda_service.invocation import error_words
 from emulator.supervision import BackgroundTasks
 
 _PENDING = Readiness("Pending", "The function is being created.", CREATING)
-# After a restart, which AWS has no state for: requests wait, since their callers don't know of the restart.
+# After a restart of the emulator, which has no counterpart on AWS. Requests wait, as their callers can't know of it.
 _RESTORING = Readiness("Pending", "The function is being restored.", "Restoring")
 
 
@@ -29,9 +29,9 @@ class Fleet:
     catalogue : Catalogue
         The account.
     ledger : ConcurrencyLedger
-        Told of reserved and provisioned concurrency.
+        Gets the reserved and provisioned concurrency.
     begin : callable
-        Returns a version with its environments; it starts none.
+        Returns a `RunningVersion` of a version, without environments yet.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Fleet:
         self._begin = begin
         self._running: dict[FunctionVersion, RunningVersion] = {}
         self._leaving: set[RunningVersion] = set()
-        # The versions of the catalogue when it was read last. One that isn't in here is new.
-        self._known: set[FunctionVersion] = set()
+        # The catalogue's versions when it was last read. Any other version is new.
+        self._present: set[FunctionVersion] = set()
         # Versions that an alias or provisioning referred to last time; drained once nothing refers to them.
         self._used: set[FunctionVersion] = set()
-        # The functions of the ledger: a deleted one's reservation is given back.
-        self._counted: set[str] = set()
+        # The functions that have a share in the ledger; a deleted function's share is given back.
+        self._in_ledger: set[str] = set()
         self.tasks = BackgroundTasks()
         """They run until `close`."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -56,9 +56,9 @@ class Fleet:
     def start(self) -> None:
         """Begin to follow the catalogue; versions that an alias points to are prepared now."""
         self._loop = asyncio.get_running_loop()
-        self._known = self._catalogue.all_runnable()
+        self._present = self._catalogue.all_runnable()
         self._catalogue.on_change(self._note_change)
-        for function in self._referred_to():
+        for function in self._used_versions():
             if function.uses_snapshots:
                 self._catalogue.begin_readiness(function, _RESTORING)
                 self._make_snapshot(function)
@@ -77,10 +77,10 @@ class Fleet:
 
     async def prepare(self, function: FunctionVersion) -> str | None:
         """Get a version ready to answer; return None, or why it can't answer."""
-        return await self._judge(function, self.get(function).prepare)
+        return await self._record_readiness(function, self.get(function).prepare)
 
     def reap(self, idle_for_s: float) -> None:
-        """Stop the environments that have been idle for so long."""
+        """Stop the environments that have been idle for `idle_for_s` seconds."""
         for running in self._running.values():
             running.pool.reap(idle_for_s)
 
@@ -96,11 +96,13 @@ class Fleet:
         def give_up(error: BaseException) -> None:
             self._catalogue.set_readiness(function, Readiness("Failed", repr(error), "InternalError"))
 
-        work = self._judge(function, self.get(function).prepare_snapshot)
+        work = self._record_readiness(function, self.get(function).prepare_snapshot)
         self.tasks.start(work, f"initialise {function.spec.name}:{function.version}", give_up)
 
-    async def _judge(self, function: FunctionVersion, attempt: Callable[[], Awaitable[bytes | None]]) -> str | None:
-        """Note whether initialising a version succeeded; return None, or why it failed."""
+    async def _record_readiness(
+        self, function: FunctionVersion, attempt: Callable[[], Awaitable[bytes | None]]
+    ) -> str | None:
+        """Initialise a version and record whether that succeeded; return None, or why it failed."""
         payload = await attempt()
         reason = None if payload is None else error_words(payload)
         readiness = Readiness() if reason is None else Readiness("Failed", reason, "FunctionError")
@@ -108,8 +110,8 @@ class Fleet:
         return reason
 
     def _note_change(self) -> None:
-        """Have the loop follow soon: this is called in the operation's thread."""
-        for function in self._catalogue.all_runnable() - self._known:
+        """Let the event loop follow the change; this is called in the operation's thread."""
+        for function in self._catalogue.all_runnable() - self._present:
             if function.uses_snapshots:
                 self._catalogue.begin_readiness(function, _PENDING)
         if self._loop is not None:
@@ -118,35 +120,36 @@ class Fleet:
 
     def _follow(self) -> None:
         present = self._catalogue.all_runnable()
-        for function in present - self._known:
+        for function in present - self._present:
             if function.uses_snapshots:
                 self._make_snapshot(function)
-        used = self._referred_to()
-        for function in [each for each in self._running if each not in present or each in self._used - used]:
+        used = self._used_versions()
+        unused = self._used - used
+        for function in [version for version in self._running if version not in present or version in unused]:
             self._drain(function)
-        self._known, self._used = present, used
+        self._present, self._used = present, used
         functions = self._catalogue.account.functions
         self._set_reserved({name: record.reserved for name, record in functions.items()})
         for record in functions.values():
             self._provision(record)
 
     def _set_reserved(self, reservations: dict[str, int | None]) -> None:
-        for name in self._counted - reservations.keys():
+        for name in self._in_ledger - reservations.keys():
             self._ledger.set_reserved(name, None)
             self._ledger.set_provisioned(name, 0)
-        self._counted = set(reservations)
+        self._in_ledger = set(reservations)
         for name, reserved in reservations.items():
             self._ledger.set_reserved(name, reserved)
 
-    def _referred_to(self) -> set[FunctionVersion]:
+    def _used_versions(self) -> set[FunctionVersion]:
         """Return the versions that an alias or provisioning refers to."""
-        referred = {
+        versions_in_use = {
             self._catalogue.runnable(record.name, version)
             for record in self._catalogue.account.functions.values()
             for versions in (record.provisioned, *(alias.versions for alias in record.aliases.values()))
             for version in versions
         }
-        return {function for function in referred if function is not None and function.version != LATEST}
+        return {function for function in versions_in_use if function is not None and function.version != LATEST}
 
     def _provision(self, record: FunctionRecord) -> None:
         counts = shares(record)

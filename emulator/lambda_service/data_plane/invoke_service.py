@@ -1,4 +1,4 @@
-"""Lambda's data plane: finds the version that a request goes to, and has one of its environments answer."""
+"""Lambda's data plane: finds the version that a request goes to, and passes it to one of its environments."""
 
 from __future__ import annotations
 
@@ -114,16 +114,16 @@ class LambdaService:
         want_log_tail: bool = False,
         request_id: str | None = None,
     ) -> asyncio.Future[InvocationResult]:
-        """Call a function; the future is the result, also where the function fails.
+        """Call a function; return a future of its result, which may be the function's error.
 
-        Cancelling the future doesn't stop the function, as a caller that hangs up doesn't on AWS.
+        Fidelity: cancelling the future doesn't stop the function, just as a caller that hangs up doesn't on AWS.
 
         Raises
         ------
         ResourceNotFoundError
-            No such function, version or alias.
+            The function, version or alias doesn't exist.
         TooManyRequestsError
-            Its concurrency is used up.
+            The function's or the account's concurrency is used up.
         """
         resolved = self.operations.catalogue.resolve(name, qualifier, self._draw())
         function = resolved.function
@@ -192,8 +192,8 @@ def open_service(
 ) -> LambdaService:
     """Return a service with the functions of a template.
 
-    A new function is deployed here, with its first version and its alias: nobody calls it yet. Functions that have
-    changed are deployed by `LambdaService.start`.
+    A new function is deployed here, with its first version and its alias, since nobody calls it yet. Functions that
+    have changed are deployed by `LambdaService.start`.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:
 
 
 def machine_variables() -> dict[str, str]:
-    """Return this process's environment; the one place that reads it."""
+    """Return this process's environment variables; nothing else reads them."""
     return dict(os.environ)
 
 

@@ -1,4 +1,4 @@
-"""How many requests the account's functions may have in flight, and how fast environments may be added. Pure.
+"""Admits requests by the account's concurrency, and new environments by the burst rate. Pure.
 
 Source: "Understanding Lambda function scaling" and "Configuring reserved concurrency" in the Lambda developer
 guide. Concurrency counts requests in flight, over all versions of a function; idle environments don't count.
@@ -27,20 +27,21 @@ class _Share:
 
     @property
     def set_aside(self) -> int:
-        """How much of the account's concurrency is only for this function."""
+        """How much of the account's concurrency only this function may use."""
         return self.provisioned if self.reserved is None else self.reserved
 
     @property
-    def from_the_rest(self) -> int:
-        """How much of the account's rest its requests use."""
+    def from_unreserved(self) -> int:
+        """How much of the account's shared concurrency its requests use."""
         return max(0, self.in_flight - self.provisioned) if self.reserved is None else 0
 
 
 class ConcurrencyLedger:
-    """The account's concurrency.
+    """Counts requests in flight, and refuses those over the account's or a function's concurrency.
 
-    A function with a reservation has exactly that much; the others share the rest of the account's. Provisioned
-    concurrency of a function without a reservation is taken out of the rest, too, but doesn't limit the function.
+    A function with a reservation has exactly that much; the others share what is left of the account's. Provisioned
+    concurrency of a function without a reservation is also subtracted from the shared part, but doesn't limit the
+    function.
 
     Parameters
     ----------
@@ -51,9 +52,9 @@ class ConcurrencyLedger:
     def __init__(self, account_limit: int = ACCOUNT_CONCURRENCY) -> None:
         self.account_limit = account_limit
         self._shares: defaultdict[str, _Share] = defaultdict(_Share)
-        # Kept up to date rather than summed: a claim and a release pass here with each request.
-        self._rest_limit = account_limit
-        self._rest_in_flight = 0
+        # The part that functions without a reservation share. Not summed each time: every request claims and releases.
+        self._shared_limit = account_limit
+        self._shared_in_flight = 0
 
     @property
     def unreserved(self) -> int:
@@ -66,7 +67,7 @@ class ConcurrencyLedger:
         Raises
         ------
         TooManyRequestsError
-            The function's reservation, or the rest of the account's concurrency, is used up.
+            The function's reservation, or the account's shared concurrency, is used up.
         """
         share = self._shares[function]
         if share.reserved is not None:
@@ -75,16 +76,16 @@ class ConcurrencyLedger:
                     function, share.reserved, "ReservedFunctionConcurrentInvocationLimitExceeded"
                 )
         elif share.in_flight >= share.provisioned:
-            if self._rest_in_flight >= self._rest_limit:
+            if self._shared_in_flight >= self._shared_limit:
                 raise TooManyRequestsError(function, self.account_limit)
-            self._rest_in_flight += 1
+            self._shared_in_flight += 1
         share.in_flight += 1
 
     def release(self, function: str) -> None:
         """Count a request out."""
         share = self._shares[function]
         if share.reserved is None and share.in_flight > share.provisioned:
-            self._rest_in_flight -= 1
+            self._shared_in_flight -= 1
         share.in_flight -= 1
 
     def in_flight(self, function: str) -> int:
@@ -103,24 +104,24 @@ class ConcurrencyLedger:
         The control plane has checked that enough is left for the others.
         """
         self._shares[function].reserved = reserved
-        self._count_anew()
+        self._recount_shared()
 
     def set_provisioned(self, function: str, provisioned: int) -> None:
         """Note how many environments a function has provisioned, over all its versions."""
         self._shares[function].provisioned = provisioned
-        self._count_anew()
+        self._recount_shared()
 
-    def _count_anew(self) -> None:
+    def _recount_shared(self) -> None:
         shares = self._shares.values()
-        self._rest_limit = max(0, self.account_limit - sum(share.set_aside for share in shares))
-        self._rest_in_flight = sum(share.from_the_rest for share in shares)
+        self._shared_limit = max(0, self.account_limit - sum(share.set_aside for share in shares))
+        self._shared_in_flight = sum(share.from_unreserved for share in shares)
 
 
 class BurstRate:
-    """How many environments each function may add: 1,000 in any 10 seconds.
+    """Limits how many environments each function adds: 1,000 in any 10 seconds.
 
-    Fidelity: Lambda's documents give the rate and not the reason in the answer; of the reasons that its model lists,
-    `ConcurrentInvocationLimitExceeded` is the only one about concurrency without a reservation (assumed).
+    Fidelity: Lambda's documents state the rate, but not the reason that a refusal names. Assumed:
+    `ConcurrentInvocationLimitExceeded`, the only reason in its model about concurrency without a reservation.
 
     Parameters
     ----------

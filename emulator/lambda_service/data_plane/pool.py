@@ -1,8 +1,8 @@
-"""The environments of one function version: given out one request each, grown on demand, reaped when idle.
+"""The environments of one function version: each serves one request at a time, more are started on demand.
 
-Fidelity: a request that finds no idle environment starts one, and is served by the first that is free, that one or
-another. Lambda's documents don't say which it does; its traces show environments that were started for a request and
-first used by a later one ("proactive initialisation"), as here.
+Fidelity: a request that finds no idle environment starts one, and is served by whichever environment is free first.
+Lambda's documents don't say whether it waits for its own. Lambda's traces show environments that were started for a
+request and first used by a later one ("proactive initialisation"), as here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PoolStatus:
     Parameters
     ----------
     function, version : str
-        Run by its environments.
+        The version that the environments run.
     by_state : dict
         `State` value → how many environments.
     waiting : int
@@ -37,7 +37,7 @@ class PoolStatus:
     cold_starts, warm_starts : int
         Requests that were an environment's first, and all others, since the pool was made.
     provisioned_wanted, provisioned_ready : int
-        Environments to be kept initialised, and those that are.
+        How many environments shall be kept initialised, and how many are.
     provisioning_failure : bytes or None
         Lambda's error, if the environment provisioned last could not be initialised.
     pids : tuple of int
@@ -57,7 +57,7 @@ class PoolStatus:
 
 
 class EnvironmentPool:
-    """Environments of one version.
+    """Gives invocations to the environments of one version.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class EnvironmentPool:
     make : callable
         Pool → an environment that is not started yet.
     burst : BurstRate, optional
-        Asked before an environment is added for a request. The pool doesn't limit requests in flight: the account's
-        ledger has admitted each.
+        Limits how fast environments are added for requests. The pool itself doesn't limit requests in flight; the
+        account's ledger has admitted each.
     """
 
     def __init__(self, name: str, version: str, make: MakeEnvironment, burst: BurstRate | None = None) -> None:
@@ -80,13 +80,13 @@ class EnvironmentPool:
         self._environments: set[ExecutionEnvironment] = set()
         # The environment used last is used next, so that the others stay idle and are reaped.
         self._idle: list[ExecutionEnvironment] = []
-        # Their process is gone; the next request initialises them again. They are taken before a new one is added.
+        # Environments without a process: their next request initialises them again. Used before a new one is added.
         self._reset: list[ExecutionEnvironment] = []
         # Invariant: at least as many environments are starting as invocations wait.
         self._waiting: deque[Invocation] = deque()
         self._starting: set[ExecutionEnvironment] = set()
         self._provisioned: set[ExecutionEnvironment] = set()
-        # Provisioned environments that have had no request yet; and how many such have ended in a row.
+        # Provisioned environments without a request so far; and how many such environments ended in a row.
         self._untried: set[ExecutionEnvironment] = set()
         self._ended_untried = 0
         self._replacing: asyncio.TimerHandle | None = None
@@ -107,7 +107,7 @@ class EnvironmentPool:
         return len(self._environments)
 
     def submit(self, invocation: Invocation) -> None:
-        """Have an invocation run; its result is set when it is over.
+        """Run an invocation in an environment; its result is set when it ends.
 
         Raises
         ------
@@ -122,11 +122,11 @@ class EnvironmentPool:
         if self._reset:
             self._give(self._reset.pop(), invocation)
             return
-        # An environment that is starting for a request that another has served meanwhile will do.
+        # A starting environment may be left over: another one has served its request. Then no further one is needed.
         if len(self._starting) <= len(self._waiting):
             if self._burst is not None:
                 self._burst.take(self._name)
-            self._start_one()
+            self._start_environment()
         self._waiting.append(invocation)
 
     async def prepare(self) -> bytes | None:
@@ -138,24 +138,28 @@ class EnvironmentPool:
         prepared: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._prepared.append(prepared)
         if not self._starting:
-            self._start_one()
+            self._start_environment()
         return await prepared
 
     def provision(self, count: int) -> None:
-        """Keep so many environments initialised, even if no request needs them. 0 ends that."""
+        """Keep `count` environments initialised, even if no request needs them."""
         self._provisioned_wanted = count
         self._provisioning_failure = None
         self._ended_untried = 0
         while len(self._provisioned) > count:
-            # From now on it is like any other, and reaped when it is idle.
+            # From now on it is an ordinary environment, which is reaped when it is idle.
             self._provisioned.pop().is_provisioned = False
         self._keep_provisioned()
 
     def reap(self, idle_for_s: float) -> int:
-        """Stop the environments that have been idle for so long; return how many."""
+        """Stop the environments that have been idle for `idle_for_s` seconds; return how many."""
         oldest = time.monotonic() - idle_for_s
         spare = [*self._idle, *self._reset]
-        idle = [each for each in spare if each.idle_since <= oldest and each not in self._provisioned]
+        idle = [
+            environment
+            for environment in spare
+            if environment.idle_since <= oldest and environment not in self._provisioned
+        ]
         self._stop(idle)
         return len(idle)
 
@@ -196,7 +200,7 @@ class EnvironmentPool:
             provisioned_wanted=self._provisioned_wanted,
             provisioned_ready=ready,
             provisioning_failure=self._provisioning_failure,
-            pids=tuple(each.pid for each in self._environments if each.pid is not None),
+            pids=tuple(environment.pid for environment in self._environments if environment.pid is not None),
         )
 
     def environment_is_free(self, environment: ExecutionEnvironment) -> None:
@@ -231,12 +235,12 @@ class EnvironmentPool:
     ) -> None:
         """See `EnvironmentOwner`."""
         if environment in self._provisioned:
-            # No second attempt: a function that can't be initialised would be started for ever.
+            # Not tried again: a function that can't be initialised would be started over and over.
             self._provisioned_wanted = len(self._provisioned) - 1
             self._provisioning_failure = payload
         self._forget(environment)
         self._tell_prepared(payload)
-        # A failed start costs the request that it was for, unless another environment has served that meanwhile.
+        # A failed start fails the request that it was for, unless another environment has served that meanwhile.
         if len(self._waiting) > len(self._starting):
             self._fail(self._waiting.popleft(), payload, error)
 
@@ -260,12 +264,12 @@ class EnvironmentPool:
             self._replacing.cancel()
             self._replacing = None
         while len(self._provisioned) < self._provisioned_wanted and not self._closed:
-            environment = self._start_one(is_provisioned=True)
+            environment = self._start_environment(is_provisioned=True)
             self._provisioned.add(environment)
             self._untried.add(environment)
 
     def _replace_provisioned(self, environment: ExecutionEnvironment) -> None:
-        """Replace one that has ended: at once after a request, else after a pause that grows each time."""
+        """Replace an environment that has ended: at once if it has had a request, else after a growing pause."""
         was_untried = environment in self._untried
         self._stop([environment])
         if not was_untried:
@@ -279,19 +283,21 @@ class EnvironmentPool:
         self._provisioned_wanted = 0
         self._keep_provisioned()
 
-    def _start_one(self, *, is_provisioned: bool = False) -> ExecutionEnvironment:
+    def _start_environment(self, *, is_provisioned: bool = False) -> ExecutionEnvironment:
         environment = self._make(self)
         environment.is_provisioned = is_provisioned
         self._environments.add(environment)
         self._starting.add(environment)
         name = f"start an environment of {self._name}"
-        self._tasks.start(environment.start(), name, lambda error: self._start_broke(environment, error))
+        self._tasks.start(environment.start(), name, lambda error: self._give_up_start(environment, error))
         return environment
 
-    def _start_broke(self, environment: ExecutionEnvironment, error: BaseException) -> None:
-        """Give up an environment whose start raised: its request is answered, and the next one gets another."""
+    def _give_up_start(self, environment: ExecutionEnvironment, error: BaseException) -> None:
+        """Give up an environment whose start raised; its request gets an error, and the next request another one."""
         environment.stop()
-        payload = invocation.error_payload("Runtime.StartFailed", f"the emulator could not start it: {error!r}")
+        payload = invocation.error_payload(
+            "Runtime.StartFailed", f"the emulator could not start the environment: {error!r}"
+        )
         self.environment_failed_to_start(environment, payload, None)
 
     def _stop(self, environments: list[ExecutionEnvironment]) -> None:
@@ -321,6 +327,6 @@ def pause_before_replacing(ended_before: int) -> float:
     Parameters
     ----------
     ended_before : int
-        How many have done so in a row before it.
+        How many environments have ended so in a row before this one.
     """
     return float(min(2 ** min(ended_before, 6), 60))

@@ -1,4 +1,4 @@
-"""Lambda's queue of asynchronous invocations: each event is run until it succeeds, is tried enough or is too old.
+"""Lambda's queue of asynchronous invocations: tries each event until it succeeds, fails too often or is too old.
 
 Source: "How Lambda handles errors and retries with asynchronous invocation" of the Lambda developer guide.
 """
@@ -27,7 +27,7 @@ class RetryWaits:
     after_error_s : tuple of float
         After the first and after the second attempt that failed.
     first_throttled_s, longest_throttled_s : float
-        After the first attempt that was throttled, doubled each time, and at most.
+        The wait after the first throttled attempt, which doubles each time, and the longest one.
     """
 
     after_error_s: tuple[float, float] = (60.0, 120.0)
@@ -35,7 +35,7 @@ class RetryWaits:
     longest_throttled_s: float = 300.0
 
     def throttled_s(self, times: int) -> float:
-        """Return the wait after an event was throttled so often."""
+        """Return the wait after an event was throttled for the `times`-th time."""
         # The exponent is bounded: an event may be throttled for hours.
         return min(self.first_throttled_s * 2.0 ** min(times - 1, 30), self.longest_throttled_s)
 
@@ -57,11 +57,11 @@ class QueuedEvent:
     function, request_id : str
         For the log.
     size_bytes : int
-        What it takes of the queue.
+        How much of the queue's capacity it uses.
     run : callable
         Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
     policy : callable
-        The event's policy at that time.
+        Returns the policy that applies at the time of the call.
     """
 
     function: str
@@ -72,7 +72,7 @@ class QueuedEvent:
 
 
 class AsyncInvocations:
-    """The queue.
+    """Takes events, and delivers each in a background task.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class AsyncInvocations:
                 result = await event.run()
             except TooManyRequestsError as error:
                 if error.limit == 0:
-                    # Fidelity: a function without any concurrency loses its events.
+                    # Fidelity: events of a function with a reservation of 0 are lost.
                     return "the function's reserved concurrency is 0"
                 throttled += 1
                 wait_s = self._waits.throttled_s(throttled)

@@ -1,4 +1,4 @@
-"""A version's environments and, with SnapStart, the initialised process that they are forked from."""
+"""Runs one version: its environments and, with SnapStart, the initialised process that they are forked from."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Surroundings:
 
 
 class RunningVersion:
-    """A version with its environments; each is started when it is needed first.
+    """A version with its environments, which are started on demand.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class RunningVersion:
             "site_first": is_built_for_another_python(spec),
         }
         if settings["site_first"]:
-            self._log.note(f"{spec.name} was built for another Python than this one; this one's packages come first")
+            self._log.note(f"{spec.name} was built for another Python version; the emulator's own packages come first")
         self._checking: asyncio.Future[None] | None = None
         self._spawn = SpawnLauncher(settings, spec.code_dir, surroundings.sink)
         self.snapshot: SnapshotLauncher | None = None
@@ -120,7 +120,7 @@ class RunningVersion:
         return await launcher.launch(environment)
 
     def refuse_snapshots(self) -> None:
-        """End the waiting for a snapshot: the emulator stops."""
+        """Give callers that wait for a snapshot an error, because the emulator stops."""
         if self.snapshot is not None:
             self.snapshot.refuse()
 
@@ -136,14 +136,14 @@ class RunningVersion:
         await self._close_snapshot()
 
     async def _close_snapshot(self) -> None:
-        # After its forks, which it collects.
+        # Last, because it collects its forks.
         if self.snapshot is not None:
             await self.snapshot.close()
 
     def _new_environment(self, owner: EnvironmentPool) -> ExecutionEnvironment:
-        around = self._surroundings
+        shared = self._surroundings
         return ExecutionEnvironment(
-            self.function, owner, self, self._variables, self._log, around.init_s, around.folders
+            self.function, owner, self, self._variables, self._log, shared.init_s, shared.folders
         )
 
     async def _check_code(self) -> None:
@@ -174,5 +174,5 @@ class RunningVersion:
 
 
 def utc_now() -> dt.datetime:
-    """Return the time; the one place that asks the clock for it."""
+    """Return the time in UTC; everything else gets its clock passed in."""
     return dt.datetime.now(dt.UTC)

@@ -1,6 +1,6 @@
-"""What runs in a function's process: Lambda's surroundings, then AWS's own runtime client.
+"""The program of a function's process: prepares it as Lambda does, then runs AWS's own runtime client.
 
-Run by path, with one JSON argument, in one of two roles; it imports nothing of the emulator:
+The emulator runs it by its path, with one JSON argument, in one of two roles. It imports nothing of the emulator:
 
 - an *environment* initialises the function and serves it;
 - a *template* (SnapStart) initialises the function and forks an environment each time the emulator asks for one
@@ -24,15 +24,15 @@ import threading
 from types import ModuleType
 from typing import Any, NoReturn
 
-# Linux: ask the kernel for SIGKILL to the whole process group as soon as the last write end of a pipe is
-# closed, which is what the emulator's death does, kill -9 included.
+# Linux: with this the kernel sends SIGKILL to the whole process group as soon as the last write end of a pipe closes.
+# The end of the emulator closes it, kill -9 included.
 _F_SETSIG = 10
 _PR_SET_CHILD_SUBREAPER = 36
-_ROOM_BYTES = 1 << 30
+_HEADROOM_BYTES = 1 << 30
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Play the role that the settings name; returns only if the runtime ends by itself."""
+    """Run in the role that the settings name; returns only if the runtime ends by itself."""
     sys.argv = [sys.argv[0]]
     settle_in(settings["life_fd"])
     limit_memory()
@@ -45,16 +45,16 @@ def main(settings: dict[str, Any]) -> None:
 
 
 def settle_in(life_fd: int) -> None:
-    """Tie this process's life to the emulator's, and that of all it starts to its own."""
+    """Make this process end with the emulator, and everything that it starts end with this process."""
     die_with_emulator(life_fd)
     become_subreaper()
 
 
 def set_up_path(folders: list[str], site_first: bool) -> None:
-    """Put the function's folders on the path: before everything, as Lambda does, or behind everything.
+    """Put the function's folders on the path: first, as Lambda does, or last.
 
-    They go behind if `sam build` fetched the packages for another Python than this one: their compiled modules can't be
-    imported here, and those of this Python's site-packages can.
+    They come last if `sam build` fetched the packages for another version of Python: their compiled modules can't be
+    imported here, but those of this Python's site-packages can.
     """
     if site_first:
         sys.path.extend(folder for folder in folders if folder not in sys.path)
@@ -76,7 +76,7 @@ def die_with_emulator(life_fd: int) -> None:
         fcntl.fcntl(life_fd, _F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC)
     except (OSError, AttributeError):
-        # Not Linux: a thread that waits for the end of the pipe does it, as soon as it gets the interpreter.
+        # Not Linux: a thread waits for the end of the pipe instead. It acts only when it gets the interpreter's lock.
         threading.Thread(target=_wait_for_the_end, args=(life_fd,), daemon=True).start()
         return
     # The emulator may have died before this call to the kernel.
@@ -87,7 +87,7 @@ def die_with_emulator(life_fd: int) -> None:
 
 
 def become_subreaper() -> None:
-    """Adopt every process below this one that loses its parent, so that it can be found and ended."""
+    """Become the parent of every descendant that loses its own, so that it can be found and ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -101,7 +101,7 @@ def limit_memory() -> None:
     memory_bytes = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) << 20
     with contextlib.suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        limit = 2 * memory_bytes + _ROOM_BYTES
+        limit = 2 * memory_bytes + _HEADROOM_BYTES
         if hard >= 0:
             limit = min(limit, hard - 1)
         # The hard limit, too: by it the emulator knows the processes of environments (`process_tree`).
@@ -120,7 +120,7 @@ def _end() -> NoReturn:
 
 
 def serve(handler: str) -> None:
-    """Initialise the function and answer invocations, with AWS's runtime client as it is."""
+    """Initialise the function and answer invocations, by AWS's unchanged runtime client."""
     from awslambdaric import bootstrap
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 

@@ -1,7 +1,8 @@
-"""The template's part of `bootstrap`: initialises a function with SnapStart once, and forks its environments.
+"""The *template* role of `bootstrap`: initialises a function with SnapStart once, and forks its environments.
 
-It runs in a function's process and imports nothing of the emulator. A fork shares the template's memory until one of
-them writes to it; what must not be shared (connections, randomness, the runtime client) is replaced in the fork.
+It runs in a function's process and imports nothing of the emulator. A fork shares a page of the template's memory until
+one of the two writes to it. Connections, random states and the runtime client must not be shared: the fork replaces
+them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[
     Parameters
     ----------
     control : socket
-        The emulator's end asks for forks; this end reports, one JSON message a line.
+        The connection to the emulator, which asks for forks; this process reports them, one JSON message a line.
     handler_name : str
         ``module.function``.
     settle_in : callable
@@ -48,7 +49,7 @@ def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[
     except BaseException as error:  # noqa: BLE001 - the function's own, reported
         _send(control, {"error": _init_error(bootstrap, error)})
         return
-    # The objects of now live on in every fork. The collector leaves them alone, so that their pages stay shared.
+    # These objects live on in every fork. Frozen, the collector doesn't write to them, so that their pages stay shared.
     gc.collect()
     gc.freeze()
     if (threads := _thread_names()) != ["MainThread"]:
@@ -63,7 +64,7 @@ def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[
 
 
 def _import_runtime_without_native_client() -> tuple[ModuleType, ModuleType]:
-    """Import AWS's runtime client, all but its native part, which must be imported in each fork.
+    """Import AWS's runtime client without its native part, which must be imported in each fork.
 
     The native part opens its connection, to the address in AWS_LAMBDA_RUNTIME_API, when it is imported.
     """
@@ -81,11 +82,11 @@ def _init_error(bootstrap: ModuleType, error: BaseException) -> dict[str, Any]:
     from awslambdaric.lambda_runtime_exception import FaultException
 
     if isinstance(error, FaultException):
-        made: dict[str, Any] = bootstrap.make_error(error.msg, error.exception_type, error.trace)
+        document: dict[str, Any] = bootstrap.make_error(error.msg, error.exception_type, error.trace)
     else:
-        made = bootstrap.build_fault_result((type(error), error, error.__traceback__), None)
-    bootstrap.log_error(made, bootstrap.StandardLogSink())
-    return made
+        document = bootstrap.build_fault_result((type(error), error, error.__traceback__), None)
+    bootstrap.log_error(document, bootstrap.StandardLogSink())
+    return document
 
 
 def _thread_names() -> list[str]:
@@ -105,7 +106,7 @@ def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, An
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _ignore)
     children: set[int] = set()
-    of_the_function = _child_pids()
+    function_children = _child_pids()
     poll = select.poll()
     poll.register(control.fileno(), select.POLLIN)
     poll.register(wake_read, select.POLLIN)
@@ -114,7 +115,7 @@ def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, An
         if wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 4096)
-            _report_ended(control, children, of_the_function)
+            _report_ended(control, children, function_children)
         if control.fileno() not in ready:
             continue
         message, descriptors, _, _ = socket.recv_fds(control, _MAX_MESSAGE_BYTES, 2)
@@ -136,21 +137,21 @@ def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, An
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Let SIGCHLD interrupt the poll, and do no more."""
+    """Do nothing: SIGCHLD only needs a handler to interrupt the poll."""
 
 
-def _report_ended(control: socket.socket, children: set[int], of_the_function: set[int]) -> None:
-    """Report the forks that have ended, and end the processes that they left behind: these are now this process's."""
+def _report_ended(control: socket.socket, children: set[int], function_children: set[int]) -> None:
+    """Report the forks that have ended, and end the processes that they left behind, now children of this process."""
     for pid in list(children):
         if hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            # Before the wait: after it the id, which is the group's as well, may be another process's.
+            # Before the wait: after it another process may get this id, which is also the group's.
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             children.discard(pid)
             _send(control, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
-    for pid in _child_pids() - children - of_the_function:
+    for pid in _child_pids() - children - function_children:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, os.WNOHANG)
@@ -177,7 +178,7 @@ def _become_environment(
     bootstrap: ModuleType,
     client: ModuleType,
 ) -> NoReturn:
-    """Turn a fresh fork into an environment of its own; never returns."""
+    """Turn a fresh fork into an environment that serves invocations; never returns."""
     status = 1
     try:
         life_fd, log_fd = descriptors
@@ -216,10 +217,10 @@ def _become_environment(
 
 
 def _cut_connections() -> None:
-    """Replace each connection that the snapshot had open by a closed one.
+    """Replace each connection that was open at the snapshot by a closed one.
 
-    All forks would read from the same connection, and take each other's answers. A client whose connection is closed
-    makes a new one, as on AWS, where the peer of a restored connection is long gone.
+    Otherwise all forks would read from the same connection and get each other's answers. A client that finds its
+    connection closed opens a new one. On AWS it does so, too, since the peer has closed a restored connection long ago.
     """
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - one call, and no pathlib in a fresh fork
         descriptor = int(name)
@@ -232,15 +233,15 @@ def _cut_connection(descriptor: int) -> None:
     inherited = socket.socket(fileno=descriptor)
     try:
         peer = inherited.getpeername()
-        # A peer without a name is this process itself: the other end of a socketpair, as in an event loop.
+        # A socketpair's peer has no name: both ends are in this process, as in an event loop.
         if not peer:
             return
         if inherited.type == socket.SOCK_DGRAM:
             replacement = socket.socket(inherited.family, socket.SOCK_DGRAM)
             replacement.connect(peer)
         else:
-            replacement, other = socket.socketpair()
-            other.close()
+            replacement, peer_end = socket.socketpair()
+            peer_end.close()
         with replacement:
             os.set_blocking(replacement.fileno(), os.get_blocking(descriptor))
             os.dup2(replacement.fileno(), descriptor, inheritable=os.get_inheritable(descriptor))
@@ -249,7 +250,7 @@ def _cut_connection(descriptor: int) -> None:
 
 
 def _draw_fresh_randomness() -> None:
-    """Seed the generators that the fork has copied. ``random`` and OpenSSL do so by themselves."""
+    """Seed NumPy's global generator, which the fork has copied. ``random`` and OpenSSL seed themselves."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and "numpy.random" in sys.modules:
         numpy.random.seed()

@@ -1,6 +1,6 @@
-"""An environment's process that was forked from an initialised one, as the emulator sees it.
+"""The emulator's handle of an environment's process that was forked from an initialised one.
 
-It isn't a child of the emulator: the process that it was forked from reports its birth and its end.
+The process isn't a child of the emulator: the process that it was forked from reports its start and its end.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ForkedProcess:
         self._life: int | None = life_fd
         self._pidfd: int | None = None
 
-    def was_born(self, pid: int) -> None:
+    def set_pid(self, pid: int) -> None:
         """Note the process's id."""
         self.pid = pid
         # It becomes a child of the emulator if the process that it was forked from ends.

@@ -1,4 +1,4 @@
-"""Functions' output on its way to the emulator's stderr."""
+"""Collects the functions' output and writes it to the emulator's stderr or log file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TAIL_BYTES = 4096
 
 
 class LogSink:
-    """Writes functions' output, in order, without ever holding up an invocation.
+    """Writes functions' output, in order, and never delays an invocation.
 
-    A thread does the writing: a terminal that is paused, or a pipe that nobody reads, must not stop requests. Only so
-    much output waits for a slow reader; more is dropped, and a line says how much.
+    A thread does the writing: a terminal that is paused, or a pipe that nobody reads, must not stop requests. At most
+    16 MiB wait for a slow reader; more is dropped, and a line says how much.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class LogSink:
             asyncio.get_running_loop().call_later(_FLUSH_AFTER_S, self._flush)
 
     def close(self) -> None:
-        """Write the rest, waiting a moment for a slow reader."""
+        """Write the remaining output; wait at most half a second for a slow reader."""
         self._flush()
         self._queue.put(None)
         self._thread.join(timeout=0.5)
@@ -87,21 +87,21 @@ class LogTail:
 
 
 class LogPipe:
-    """The pipe of a process's stdout and stderr; whole lines of it go to a sink.
+    """The pipe of a process's stdout and stderr; passes whole lines to a sink.
 
     Parameters
     ----------
     sink : LogSink
-        Takes everything.
+        Gets all output.
     """
 
     def __init__(self, sink: LogSink) -> None:
         self._sink = sink
         self.tail: LogTail | None = None
-        """Takes everything as well, if it is set."""
+        """If it is set, it gets all output, too."""
         self._read, self.write_fd = os.pipe()
         os.set_blocking(self._read, False)
-        self._rest = b""
+        self._unfinished_line = b""
         self._open = True
         asyncio.get_running_loop().add_reader(self._read, self.drain)
 
@@ -110,7 +110,7 @@ class LogPipe:
         os.close(self.write_fd)
 
     def drain(self) -> None:
-        """Pass on the output so far. Cheap if there is none."""
+        """Pass on the output so far; returns at once if nothing was written."""
         while self._open:
             try:
                 data = os.read(self._read, _CHUNK_BYTES)
@@ -119,27 +119,27 @@ class LogPipe:
             if not data:
                 self.finish()
                 return
-            lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
+            lines, newline, self._unfinished_line = (self._unfinished_line + data).rpartition(b"\n")
             if newline:
                 self._write(lines + newline)
-            elif len(self._rest) > _CHUNK_BYTES:
-                self._write(self._rest + b"\n")
-                self._rest = b""
+            elif len(self._unfinished_line) > _CHUNK_BYTES:
+                self._write(self._unfinished_line + b"\n")
+                self._unfinished_line = b""
             if len(data) < _CHUNK_BYTES:
                 return
 
     def finish(self) -> None:
-        """Pass on the rest and close the pipe."""
+        """Pass on the remaining output and close the pipe."""
         if not self._open:
             return
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._read, _CHUNK_BYTES):
-                self._rest += data
+                self._unfinished_line += data
         self._open = False
         asyncio.get_running_loop().remove_reader(self._read)
         os.close(self._read)
-        if self._rest:
-            self._write(self._rest + (b"" if self._rest.endswith(b"\n") else b"\n"))
+        if self._unfinished_line:
+            self._write(self._unfinished_line + (b"" if self._unfinished_line.endswith(b"\n") else b"\n"))
 
     def _write(self, data: bytes) -> None:
         # The runtime client ends the lines of a stack trace with \r, which CloudWatch shows as line ends.

@@ -1,4 +1,4 @@
-"""The memory of an environment's processes, and a watch that reports when it is over the function's limit.
+"""Measures the memory of an environment's processes, and reports when it exceeds the function's limit.
 
 The environment's first process counts in full (RSS): it may share pages with the snapshot that it was forked from, but
 on Lambda each environment has its own copy of every page. Of the processes that it has started only their own share
@@ -18,7 +18,7 @@ from emulator.lambda_service.sandbox.process_tree import descendants
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MB = 1 << 20
-# Memory isn't filled faster than this, so the more is left, the longer the next look can wait.
+# Memory isn't filled faster than this: the more is left, the later the next check may be.
 _GROWTH_BYTES_PER_S = 2 << 30
 _SHORTEST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 1.0
@@ -39,18 +39,22 @@ def proportional_bytes(pid: int) -> int:
 
 
 def used_bytes(pid: int, limit_bytes: int) -> int:
-    """Return the memory that counts against an environment's limit; far below the limit it may be too high."""
-    first = resident_bytes(pid)
-    started = descendants(pid)
-    if not started or first + sum(map(resident_bytes, started)) <= limit_bytes:
-        return first + sum(map(resident_bytes, started))
-    return first + sum(map(proportional_bytes, started))
+    """Return the memory that counts against an environment's limit.
+
+    Below the limit the cheaper RSS is taken for all processes, which counts shared pages too often.
+    """
+    first_bytes = resident_bytes(pid)
+    children = descendants(pid)
+    upper_bound = first_bytes + sum(map(resident_bytes, children))
+    if not children or upper_bound <= limit_bytes:
+        return upper_bound
+    return first_bytes + sum(map(proportional_bytes, children))
 
 
 class MemoryWatch:
-    """Looks at an environment's memory while it works: the less is left, the more often.
+    """Checks an environment's memory while it works; the less memory is left, the more often.
 
-    An invocation costs only a test of `is_resting`.
+    An invocation only has to test `is_resting`.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ class MemoryWatch:
 
     @property
     def is_resting(self) -> bool:
-        """Whether it doesn't look at the moment; call `wake` with the next piece of work."""
+        """Whether no check is planned; call `wake` when the environment gets work."""
         return self._timer is None
 
     def begin(self, pid: int) -> None:
@@ -88,13 +92,13 @@ class MemoryWatch:
         self.wake()
 
     def wake(self) -> None:
-        """Look from now on, until the environment rests."""
+        """Check from now on, until the environment is idle."""
         if self._pid:
             wait_s = min(max(self._left_bytes / _GROWTH_BYTES_PER_S, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._look)
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._check)
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._pid = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -109,7 +113,7 @@ class MemoryWatch:
                 self._peak_mb = min(-(-peak_kb // 1024), self._limit_mb)
         return self._peak_mb
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         used = used_bytes(self._pid, self._limit_bytes)
         self._left_bytes = self._limit_bytes - used

@@ -1,4 +1,4 @@
-"""Lambda's own lines about one function: INIT_START, START, END, REPORT and the rest, as text or as JSON.
+"""Writes Lambda's own log lines about a function (INIT_START, START, END, REPORT …), as text or as JSON.
 
 Source: "Monitoring Lambda functions" and "Lambda execution environment lifecycle" in the developer guide for the text,
 "Lambda Telemetry API Event schema reference" for the JSON. The runtime's version is this interpreter's.
@@ -119,13 +119,13 @@ class PlatformLog:
         peak_memory_mb : int or None
             None if it isn't known.
         init_ms, restore_ms : float or None
-            For the first invocation after it.
+            Of the initialisation or the restore; given with the first invocation after it.
         status : str
             ``success``, ``error`` or ``timeout``.
         error_type : str or None
-            The platform's name for it, if it has one.
+            The platform's name for the error, if it has one.
         tail : LogTail or None
-            Takes the lines as well.
+            Gets the lines, too.
         """
         metrics: dict[str, float | None] = {
             "durationMs": round(duration_ms, 3),
@@ -145,7 +145,7 @@ class PlatformLog:
         self._event("platform.report", record, report, tail)
 
     def note(self, text: str) -> None:
-        """Write a line of the emulator's own about the function."""
+        """Write a message of the emulator about the function."""
         self._line(f"emulator: {text}")
 
     def _event(self, kind: str, record: dict[str, Any], text: str, tail: LogTail | None = None) -> None:

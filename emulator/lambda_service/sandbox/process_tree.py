@@ -1,4 +1,4 @@
-"""A process and all that it has started, in whatever session: found, ended and collected. Linux; elsewhere the group.
+"""Finds, ends and collects a process and all that it has started, in whatever session. Without /proc, its group.
 
 Lambda ends a sandbox with everything in it. Here each environment's first process is the *subreaper* of what it
 starts: a child whose parent ends becomes a child of the environment, so that nothing leaves the tree while the
@@ -7,8 +7,8 @@ environment lives. When the environment itself ends, what it leaves behind becom
     emulator ── environment ── handler's child ── grandchild      the environment lives
     emulator ── grandchild                                        its parents have ended: an orphan
 
-An orphan may be in a session of its own and have cleared its variables. What tells it from other children of the
-emulator is its limit on data: `bootstrap` lowers it, and it can't be raised again.
+An orphan may be in a session of its own and have cleared its variables. The emulator knows it by its limit on data:
+`bootstrap` lowers the limit, and a process can't raise it again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AGAIN_S = 0.05
-# The environments' own processes, which are no orphans. Of the whole process, as its children are.
+# The environments' own processes, which aren't orphans. Global, because children belong to the whole emulator process.
 _environments: set[int] = set()
 
 
@@ -35,16 +35,16 @@ def descendants(pid: int, spare: Collection[int] = ()) -> list[int]:
 
     The list is empty where the system has no /proc.
     """
-    found: list[int] = []
+    pids: list[int] = []
     level = [pid]
     while level:
         level = [child for parent in level for child in _children(parent) if child not in spare]
-        found += level
-    return found
+        pids += level
+    return pids
 
 
 def kill_group(pid: int) -> None:
-    """Send SIGKILL to a process group, if it is still there."""
+    """Send SIGKILL to a process group, if it still exists."""
     if pid <= 1:  # Group 0 would be the emulator's own.
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -55,7 +55,7 @@ def kill_tree(pid: int, spare: Collection[int] = ()) -> None:
     """Send SIGKILL to a process, its group and all below it, without those in `spare` and what is below them."""
     if pid <= 1:
         return
-    # A stopped process starts nothing more, and what loses its parent meanwhile becomes its child.
+    # A stopped process starts no more processes. A descendant that loses its parent meanwhile becomes its child.
     _send(pid, signal.SIGSTOP)
     killed: set[int] = set()
     while more := set(descendants(pid, spare)) - killed:
@@ -63,12 +63,12 @@ def kill_tree(pid: int, spare: Collection[int] = ()) -> None:
             _send(descendant, signal.SIGKILL)
         killed |= more
     kill_group(pid)
-    # A process that was just forked leads no group yet, and would stay stopped.
+    # A process that was just forked doesn't lead a group yet: the call above wouldn't end it.
     _send(pid, signal.SIGKILL)
 
 
 def collect(pid: int) -> int | None:
-    """Take note of the end of a child of this process, so that it leaves no zombie; return its status."""
+    """Collect a child of this process if it has ended, so that no zombie is left; return its status or None."""
     with contextlib.suppress(ChildProcessError):
         ended, status = os.waitpid(pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if ended else None
@@ -100,7 +100,7 @@ def _end_orphans() -> None:
         kill_tree(orphan)
         collect(orphan)
     if orphans:
-        # They end a moment after the signal, and what they had started becomes a child of this process then.
+        # They end a moment after the signal. Only then does this process become the parent of their children.
         asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, _end_orphans)
 
 
@@ -113,7 +113,7 @@ def _is_from_an_environment(pid: int) -> bool:
 
 
 def _children(pid: int) -> Iterator[int]:
-    # A process is listed with that thread of its parent which started it.
+    # /proc lists a process under the thread of its parent that started it.
     for thread in Path(f"/proc/{pid}/task").glob("[0-9]*/children"):
         with contextlib.suppress(OSError, ValueError):
             yield from map(int, thread.read_bytes().split())

@@ -1,4 +1,4 @@
-"""Processes of functions: started with a pipe for their output and one for their life, watched, and killed."""
+"""Starts, watches and ends the processes of functions; each has a pipe for its output and one that ends it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class EnvironmentProcess(Protocol):
     pid: int
     output: LogPipe
     ended: asyncio.Future[int | None]
-    """Done when the process is gone: its exit status, negative for a signal, None if it isn't known."""
+    """Done when the process has ended: its exit status, negative for a signal, None if it isn't known."""
     began: float
     """When the emulator asked for it, by `time.perf_counter`."""
     is_restored: bool
-    """Whether it comes from a snapshot, so that only its hooks are left to run."""
+    """Whether it was forked from a snapshot, so that only the hooks after the restore have to run."""
 
     def is_alive(self) -> bool:
         """Whether it still runs; `ended` is set a moment after the end."""
@@ -78,7 +78,7 @@ class SpawnLauncher:
 
 
 class SpawnedProcess:
-    """A process of its own, started from scratch in a role of `bootstrap`; it inherits the descriptors too."""
+    """A process that was started from scratch, in a role of `bootstrap`; it inherits the descriptors in `inherit`."""
 
     is_restored = False
 
@@ -136,7 +136,7 @@ class SpawnedProcess:
             kill_tree(self.pid, spare)
 
     def _reap(self) -> None:
-        # The rest of its group ends with it. Before the wait below, the group's id can't be another's.
+        # The rest of its group ends with it. Before the wait below, no other group can have this id.
         kill_group(self.pid)
         status = self._process.wait()
         end_orphans_of(self.pid)
@@ -152,11 +152,11 @@ def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], ob
     Parameters
     ----------
     pid : int
-        Any process where the system has pidfds, else a child of this one.
+        Any process if the system has pidfds, else a child of this process.
     ended : callable
         Called without arguments.
     otherwise : callable, optional
-        Waits for the end; run in a thread where the system has no pidfds.
+        Waits for the end; it runs in a thread if the system has no pidfds.
     """
     loop = asyncio.get_running_loop()
     try:

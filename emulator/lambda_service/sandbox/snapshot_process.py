@@ -1,7 +1,7 @@
-"""The snapshot: a process in which the function is initialised, and which is forked for each environment.
+"""The snapshot: the process in which a function is initialised once, and which is forked for each environment.
 
-It speaks with the emulator over a socket, one JSON message a line. It reports that it is ready or why it isn't, forks
-on request (the new process's pipes come as descriptors), and reports each fork's birth and end.
+The process and the emulator exchange JSON messages over a socket, one a line. The process reports that it is ready or
+why it isn't, forks on request (it gets the new process's pipes as descriptors), and reports each fork's start and end.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ class SnapshotProcess:
     Parameters
     ----------
     launcher : SpawnLauncher
-        Has what it is started with.
+        Has the settings to start it with.
     environment : mapping
-        All its variables.
+        All of its environment variables.
     """
 
     def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str]) -> None:
         self._sink = launcher.sink
         self._loop = asyncio.get_running_loop()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._control, template_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.setblocking(False)
-        with theirs:
-            role = {"role": "template", "control_fd": theirs.fileno()}
-            self._process = SpawnedProcess(launcher, environment, role, inherit=(theirs.fileno(),))
-        self._rest = b""
+        with template_end:
+            role = {"role": "template", "control_fd": template_end.fileno()}
+            self._process = SpawnedProcess(launcher, environment, role, inherit=(template_end.fileno(),))
+        self._unfinished_line = b""
         self._answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._forking = asyncio.Lock()
-        self._newborn: ForkedProcess | None = None
+        self._starting_fork: ForkedProcess | None = None
         self._forks: dict[int, ForkedProcess] = {}
         self._loop.add_reader(self._control.fileno(), self._read)
         self._process.ended.add_done_callback(self._template_ended)
@@ -119,7 +119,7 @@ class SnapshotProcess:
                 raise SnapshotGoneError
             life_read, life_write = os.pipe()
             output = LogPipe(self._sink)
-            newborn = self._newborn = ForkedProcess(output, life_write)
+            fork = self._starting_fork = ForkedProcess(output, life_write)
             self._answer = self._loop.create_future()
             message = json.dumps({"environment": dict(environment)}).encode()
             try:
@@ -128,10 +128,10 @@ class SnapshotProcess:
                 if "threads" in answer:
                     raise UnforkableError(answer["threads"])
             except (SnapshotGoneError, UnforkableError):
-                newborn.kill()
+                fork.kill()
                 output.finish()
                 raise
-            return newborn
+            return fork
 
     def kill(self) -> None:
         """End the process; its forks live on."""
@@ -163,7 +163,7 @@ class SnapshotProcess:
             if not data:
                 self._loop.remove_reader(self._control.fileno())
                 return
-            *lines, self._rest = (self._rest + data).split(b"\n")
+            *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
             for line in lines:
                 self._take(json.loads(line))
 
@@ -173,10 +173,10 @@ class SnapshotProcess:
             if fork is not None:
                 fork.set_ended(message["status"])
             return
-        if "pid" in message and self._newborn is not None:
-            # Not where the answer is awaited: the fork's end may be the next message.
-            self._newborn.was_born(message["pid"])
-            self._forks[message["pid"]] = self._newborn
+        if "pid" in message and self._starting_fork is not None:
+            # Noted here, not by `fork`: the next message in the same read may report that the fork has ended.
+            self._starting_fork.set_pid(message["pid"])
+            self._forks[message["pid"]] = self._starting_fork
         if not self._answer.done():
             self._answer.set_result(message)
 

@@ -59,7 +59,7 @@ class SnapshotLauncher:
         self._is_closed = False
 
     async def prepare(self) -> bytes | None:
-        """Initialise the function now, so that the first request need not wait.
+        """Initialise the function now, so that the first request doesn't have to wait.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class SnapshotLauncher:
             try:
                 return await (await self._ready_template()).fork(environment)
             except SnapshotGoneError:
-                self._log.note("the snapshot's process has ended; making another one")
+                self._log.note("the snapshot's process has ended, so the function is initialised again")
             except UnforkableError as error:
                 self._fall_back(error)
         if self._is_closed:
@@ -138,5 +138,5 @@ class SnapshotLauncher:
                 self._template.kill()
             self._log.note(
                 f"SnapStart: threads are alive after initialisation ({error}), which a fork would lose, so each "
-                "environment initialises by itself. OMP_NUM_THREADS=1 among the function's variables is the usual cure."
+                "environment initialises by itself. The variable OMP_NUM_THREADS=1 usually prevents them."
             )

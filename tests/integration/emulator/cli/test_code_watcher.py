@@ -156,7 +156,7 @@ def test_what_the_emulator_writes_is_no_code_even_beside_it(start: Callable[...,
 def test_code_that_fails_leaves_the_alias_until_it_is_mended(start: Callable[..., Any], project: Project) -> None:
     api = serve(start, project)
     (project.folder / "live" / "app.py").write_text("import nowhere\n")
-    wait_for_log(api, "Live: version 2 can't be initialised, so 'live' stays where it is: Runtime.ImportModuleError")
+    wait_for_log(api, "Live: version 2 can't be initialised, so 'live' isn't moved to it: Runtime.ImportModuleError")
     assert api.get("/live").json["version"] == "1"
     project.write("live", "mended")
     assert wait_for(api, "/live", text="mended")["version"] == "3"

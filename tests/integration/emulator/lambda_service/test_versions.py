@@ -127,7 +127,7 @@ def test_a_version_that_is_deleted_while_it_is_deployed_ends_the_deployment_alon
 
             operations.catalogue.on_change(delete_the_second)
             write_code(project.source, "two")
-            with pytest.raises(DeploymentError, match="deleted meanwhile"):
+            with pytest.raises(DeploymentError, match="was deleted meanwhile"):
                 await service.redeploy("Hello")
             assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "1"
 

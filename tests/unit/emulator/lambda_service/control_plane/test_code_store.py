@@ -145,5 +145,5 @@ def test_a_changed_copy_is_refused_and_files_that_a_function_has_added_are_not(t
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CodeError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(CodeError, match=r"the folder .*nowhere doesn't exist"):
         CodeStore(tmp_path / "store").put(tmp_path / "nowhere")
