@@ -79,9 +79,9 @@ class HttpRequest:
         clock = f"{time.hour:02}:{time.minute:02}:{time.second:02}"
         return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year}:{clock} +0000"
 
-    def trace_id(self, sent: str) -> str:
-        """Return the X-Ray header that the client sent if it is valid, or else a new one."""
-        return self.new_trace_id if _TRACE_ID.fullmatch(sent) is None else sent
+    def trace_id(self, header: str) -> str:
+        """Return the client's X-Ray header if it is valid, or else a new one."""
+        return self.new_trace_id if _TRACE_ID.fullmatch(header) is None else header
 
 
 @dataclass(frozen=True, slots=True)

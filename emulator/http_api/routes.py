@@ -106,10 +106,10 @@ def _match(segments: list[_Segment], parts: list[str]) -> dict[str, str] | None:
     parameters: dict[str, str] = {}
     for position, segment in enumerate(segments):
         if segment.kind == _GREEDY:
-            rest = "/".join(parts[position:])
-            if not rest:
+            remaining_path = "/".join(parts[position:])
+            if not remaining_path:
                 return None
-            parameters[segment.name] = unquote(rest, errors="replace")
+            parameters[segment.name] = unquote(remaining_path, errors="replace")
             return parameters
         if position >= len(parts):
             return None

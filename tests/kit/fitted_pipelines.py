@@ -33,7 +33,7 @@ ROWS = 1500
 
 @cache
 def loans(seed: int = 7) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return ten columns and whether each loan is late, a third of them."""
+    """Return 1,500 made-up loans, and for each whether it is late; about a third are."""
     random = np.random.default_rng(seed)
     grade = random.integers(0, 7, ROWS)
     columns: dict[str, Any] = {
@@ -90,7 +90,7 @@ def boosting(**options: Any) -> HistGradientBoostingClassifier:
 
 _MEDIAN = SimpleImputer(strategy="median")
 
-# The name says what is particular. "small" ones have at most eight questions a tree.
+# The name says what is special about a pipeline. The trees of "small" ones have at most eight questions each.
 KINDS: dict[str, Callable[[], Pipeline]] = {
     "forest": lambda: pipeline(
         columns(_MEDIAN, one_hot(sparse_output=False)), RandomForestClassifier(12, random_state=1)
@@ -149,13 +149,13 @@ def form(kind: str) -> ServingForm:
 
 
 def any_record() -> st.SearchStrategy[Record]:
-    """Return records with anything in them that the hard bounds allow, each field often as in the loans."""
+    """Return a strategy of records; each field is null, taken from the loans, or any value within the hard bounds."""
     usual = records()
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for field in FIELDS:
         values = st.sampled_from([record[field.name] for record in usual[:100]])
-        other: st.SearchStrategy[Any] = st.text(max_size=12)
+        any_value: st.SearchStrategy[Any] = st.text(max_size=12)
         if field.type == "number":
-            other = st.floats(field.hard_min, field.hard_max)
-        fields[field.name] = st.one_of(values, other, st.none())
+            any_value = st.floats(field.hard_min, field.hard_max)
+        fields[field.name] = st.one_of(values, any_value, st.none())
     return st.fixed_dictionaries(fields)

@@ -1,4 +1,4 @@
-"""Costly things that several tests read, made once in a run of the tests, by whichever process needs them first."""
+"""Makes folders that several tests read, once in a run of the tests, in the process that needs them first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that ``make`` has filled, in this process of the run or in another one. Not to be changed.
+    """Return a folder that ``make`` has filled, in this process or another one of the run. Tests mustn't change it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Small fitted models on generated loans, and pickles that mean harm, for tests of every kind."""
+"""Small models that are fitted on generated loans, and harmful pickles, for tests of every kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.data import Quarter, read_quarter
 from training.recipes import basic_model, improved_model
 from training.recipes.contenders import monotone_trees
 
-# As the function does: on two cores, OpenMP's threads make a single row cost up to 25 times as much.
+# One thread, as in the function: on two cores, OpenMP's threads make a single row up to 25 times as slow.
 threadpool_limits(limits=1, user_api="openmp")
 
 
@@ -72,7 +72,7 @@ class Calls:
 
 
 def harmful_pickles(canary: Path) -> dict[str, bytes]:
-    """Pickles that make the file ``canary`` (or worse) if what they say is done, by what they try."""
+    """Return harmful pickles by their trick; loading one without checks makes the file ``canary``, or worse."""
     command = f"touch '{canary}'"
     touches = Calls(os.system, command)
     in_a_model = Pipeline([("trees", small_boosted()), ("model", "placeholder")])
@@ -170,11 +170,11 @@ def _evaluating_pipeline(expression: str) -> Pipeline:
         _concatenate_predictions=FunctionTransformer, feature_names_in_=np.array(FIELD_NAMES, dtype=object)
     )
     letters = expression.encode()
-    ones = [Pipeline([("a", FunctionTransformer(set)), ("b", FunctionTransformer(bool))]) for _ in letters[1:]]
+    single_bytes = [Pipeline([("a", FunctionTransformer(set)), ("b", FunctionTransformer(bool))]) for _ in letters[1:]]
     spelling = FeatureUnion(
         [
-            (f"t{place}", each)
-            for place, each in enumerate([Pipeline([("a", first), ("b", FunctionTransformer(bool))]), *ones])
+            (f"t{place}", part)
+            for place, part in enumerate([Pipeline([("a", first), ("b", FunctionTransformer(bool))]), *single_bytes])
         ],
         n_jobs=1,
         transformer_weights={f"t{place}": letter for place, letter in enumerate(letters)},
@@ -212,20 +212,20 @@ def _state_on_a_class() -> bytes:
 
 def _forged_object_type() -> bytes:
     """A type of object pointers whose flags say that there are no objects."""
-    made = _string("numpy") + _string("dtype") + pickle.STACK_GLOBAL
+    constructor = _string("numpy") + _string("dtype") + pickle.STACK_GLOBAL
     arguments = _string("O8") + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3
     state = pickle.MARK + b"K\x03" + _string("|") + pickle.NONE * 3 + b"K\x08K\x08K\x00" + pickle.TUPLE
-    return made + arguments + pickle.REDUCE + state + pickle.BUILD
+    return constructor + arguments + pickle.REDUCE + state + pickle.BUILD
 
 
 def _forged_object_array() -> bytes:
-    made = _string("numpy._core.numeric") + _string("_frombuffer") + pickle.STACK_GLOBAL
+    constructor = _string("numpy._core.numeric") + _string("_frombuffer") + pickle.STACK_GLOBAL
     raw = pickle.SHORT_BINBYTES + b"\x08" + b"A" * 8
     arguments = pickle.MARK + raw + _forged_object_type() + b"K\x01" + pickle.TUPLE1 + _string("C") + pickle.TUPLE
-    return b"\x80\x04" + made + arguments + pickle.REDUCE + pickle.STOP
+    return b"\x80\x04" + constructor + arguments + pickle.REDUCE + pickle.STOP
 
 
 def _forged_object_scalar() -> bytes:
-    made = _string("numpy._core.multiarray") + _string("scalar") + pickle.STACK_GLOBAL
+    constructor = _string("numpy._core.multiarray") + _string("scalar") + pickle.STACK_GLOBAL
     arguments = _forged_object_type() + pickle.SHORT_BINBYTES + b"\x08" + b"A" * 8 + pickle.TUPLE2
-    return b"\x80\x04" + made + arguments + pickle.REDUCE + pickle.STOP
+    return b"\x80\x04" + constructor + arguments + pickle.REDUCE + pickle.STOP

@@ -1,4 +1,4 @@
-"""Processes for tests: started on free ports, awaited by their ready file, ended by whoever started them."""
+"""Starts processes for tests: on free ports, and ready when their ready file exists. The test ends them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def start_emulator(
     Parameters
     ----------
     log : Path, optional
-        Gets stderr; without it the process has the test's own.
+        Gets stderr; by default the process writes to the test's.
     env : mapping, optional
         Further environment variables.
     prepare : callable, optional
@@ -65,7 +65,7 @@ def emulator_process(folder: Path, command: str, *arguments: str) -> Iterator[tu
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float = GENEROUS_S) -> bool:
-    """Return whether something came to be within the limit."""
+    """Wait until a condition holds; return False if it didn't within the limit."""
     deadline = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > deadline:
@@ -97,7 +97,7 @@ def _parents() -> dict[int, int]:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process is there and no zombie."""
+    """Return whether a process exists and isn't a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""Makes writers for tests: a clock that counts, an inspector that believes, a store that is cut off."""
+"""Makes registry writers for tests, with a counting clock, an inspector that accepts all, and a store that fails."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SCHEMA = (
 
 
 class CutOffError(BaseException):
-    """The process died here. Not an Exception, so that nothing in between can handle it."""
+    """Stands for the death of the process. Not an Exception, so that no ``except Exception`` handles it."""
 
 
 class CutOffStore:
-    """A store that dies at its n-th write: before it takes effect, or after it but before the answer."""
+    """A store that calls ``die`` at its n-th write: before the write takes effect, or after that (``effective``)."""
 
     def __init__(self, store: ObjectStore, die_at: int, *, die: Callable[[], None], effective: bool) -> None:
         self._store = store
@@ -60,13 +60,13 @@ class CutOffStore:
 
 
 def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
-    """Inspect nothing: the registry's own rules are under test, not the pickles."""
+    """Accept any pickle without looking at it, for tests of the registry's own rules."""
     environment = {"python": "3.13.0", "scikit-learn": "1.9.1"}
     return Inspection(environment, (0, 1), (0.25,) * len(probe_records), serving_form=b"form of " + pickle)
 
 
 def make_writer(store: ObjectStore, who: str = "tester", inspect: Inspector = believe) -> RegistryWriter:
-    """Return a writer whose clock moves on a second a look."""
+    """Return a writer whose clock advances by a second at each call."""
     seconds = itertools.count()
     numbers = itertools.count(1)
     start = datetime(2026, 1, 1, tzinfo=UTC)

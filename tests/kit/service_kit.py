@@ -1,4 +1,4 @@
-"""What tests of the whole service share: where it answers, who writes its registry, what is behind its versions."""
+"""Shared by tests of the whole service: its URL, its registry's writer, and the models of its versions."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def receive(parameters: Mapping[str, Any], bucket: CodeBucket, folder: Path) -> 
 
 
 def unpack(archive: BinaryIO, folder: Path) -> None:
-    """Unpack a zip file; nothing is written outside of the folder, and no more than Lambda's limit.
+    """Unpack a zip file into a folder; refuse one that leads out of the folder or exceeds Lambda's limit.
 
     Raises
     ------

@@ -161,7 +161,7 @@ class ControlApi:
 
 
 async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str) -> bytes:
-    """Return the body; raise ``LambdaApiError`` where it is over the limit."""
+    """Return the body; raise ``LambdaApiError`` if it is over the limit."""
     await invite_body(request)
     chunks: list[bytes] = []
     size = 0

@@ -43,7 +43,7 @@ class ResolvedFunction:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """How many environments of a version are kept initialised, and why no more are."""
+    """How many environments of a version are kept initialised, and why there aren't more."""
 
     ready: int = 0
     failure: str | None = None

@@ -103,7 +103,7 @@ class StateFolder:
 
     def _read(self) -> Account:
         path = self.root / _FILE
-        remedy = f"move {self.root} away to begin anew, or bring back a copy of it"
+        remedy = f"move {self.root} away to start with an empty account, or restore a copy of it"
         try:
             content = read_json(path.read_bytes())
             format_number = content["format"]
@@ -114,7 +114,7 @@ class StateFolder:
         if format_number != FORMAT:
             raise StateError(
                 f"{path} has format {format_number!r}, and this emulator reads format {FORMAT}: run the emulator that "
-                f"wrote it, or move {self.root} away to begin anew"
+                f"wrote it, or move {self.root} away to start with an empty account"
             )
         try:
             return from_json(content)
@@ -132,5 +132,5 @@ class StateFolder:
                 ]
                 raise StateError(
                     f"the code of {', '.join(users)} is damaged or missing in {self.code.folder(code.digest)}: "
-                    f"bring back a copy of it, or move {self.root} away to begin anew"
+                    f"restore a copy of it, or move {self.root} away to start with an empty account"
                 )

@@ -55,7 +55,7 @@ class VersionOperations:
         return page("Versions", versions, marker, max_items)
 
     def publish_saved(self, *, function_name: str) -> Body:
-        """Publish ``$LATEST`` because a file was saved; such versions aren't kept for ever."""
+        """Publish ``$LATEST`` because a file was saved; old ones of these are removed."""
         with self.catalogue.lock:
             function, _ = self.catalogue.find(function_name)
             return self.publish_latest(function, is_saved=True)

@@ -29,11 +29,11 @@ class ProcessEvents(RuntimeEvents, Protocol):
     """The environment, as its process sees it."""
 
     def process_ended(self, status: int | None) -> None:
-        """The process has ended by itself; `status` is as `EnvironmentProcess.ended` has it."""
+        """The process has ended by itself; `status` is the result of `EnvironmentProcess.ended`."""
 
 
 class ProcessSlot:
-    """The place of an environment's process; each process has a Runtime API listener of its own.
+    """Starts, initialises and ends an environment's process; each process has its own Runtime API listener.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class ProcessSlot:
             self._process.output.tail = tail
 
     def drain_output(self) -> None:
-        """Pass on what the process has printed so far, and copy no more of it."""
+        """Pass on the process's output so far, and stop copying it into the tail."""
         if self._process is not None:
             self._process.output.drain()
         self.set_tail(None)

@@ -112,7 +112,7 @@ class EnvironmentPool:
         Raises
         ------
         TooManyRequestsError
-            It needs one more environment, and the burst rate allows no more now.
+            It needs a new environment, and the burst rate is used up.
         """
         while self._idle:
             environment = self._idle.pop()

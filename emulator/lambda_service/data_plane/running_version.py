@@ -158,8 +158,8 @@ class RunningVersion:
                 self._surroundings.check_code(folder)
             except CodeError as error:
                 raise OSError(
-                    f"the code of {self.function.spec.name}:{self.function.version} is damaged ({error}): bring back a "
-                    "copy of it, or move the state's folder away to begin anew"
+                    f"the code of {self.function.spec.name}:{self.function.version} is damaged ({error}): restore a "
+                    "copy of it, or move the state's folder away to start with an empty account"
                 ) from error
 
     def _variables(self, runtime_api: str) -> dict[str, str]:

@@ -95,7 +95,7 @@ class SnapshotLauncher:
         return await self._spawn.launch(environment)
 
     def refuse(self) -> None:
-        """Make no more environments; callers that wait for the initialisation get an error now."""
+        """Stop making environments; callers that wait for the initialisation get an error now."""
         self._is_closed = True
         if self._newest is not None and self._newest is not self._template:
             self._newest.kill()

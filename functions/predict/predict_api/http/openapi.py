@@ -73,7 +73,7 @@ def _predict() -> dict[str, Any]:
             "200": _json_answer("The predictions, in the order of the records", "PredictResponse", _MODEL_HEADERS),
             **_problem_answers(400, 413, 415, 422, 501, 503, 504),
             **{
-                # The gateway makes this answer by itself, so the document promises none of its headers.
+                # The gateway sends this answer, without the function's headers.
                 str(status): {"description": text}
                 for status, text in _GATEWAY_PROBLEMS.items()
             },

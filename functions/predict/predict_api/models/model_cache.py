@@ -123,7 +123,7 @@ class ModelCache:
         self._observer.model_refused(version, error, failures.count, failures.wait_s)
 
     def _make_room(self, needed: Collection[int]) -> None:
-        """Drop versions that aren't needed, the least recently used first, until no more than the capacity are left."""
+        """Drop versions that aren't needed, the least recently used first, until the rest fits the capacity."""
         for version in list(self._models):
             if len(self._models) <= self._capacity:
                 return

@@ -100,7 +100,7 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
             await load.more(5)
             write_code(project.source, "bad", broken="raise ValueError('no such model')\n")
             with pytest.raises(
-                DeploymentError, match=r"version 2 can't be initialised, so 'live' stays .*no such model"
+                DeploymentError, match=r"version 2 can't be initialised, so 'live' isn't moved to it: .*no such model"
             ):
                 await service.redeploy("Hello")
             await load.more(5)
