@@ -41,7 +41,7 @@ class Deployment:
     package_bytes : int
         The zip file's size.
     seconds : dict
-        By step: ``update``, ``publish``, ``ready`` and ``alias``.
+        The duration of each step: ``update``, ``publish``, ``ready`` and ``alias``.
     """
 
     function: str
@@ -86,9 +86,9 @@ def deploy(
     Parameters
     ----------
     client : boto3's client of Lambda
-        Of the local stack or of AWS.
+        Connected to the local stack or to AWS.
     function, alias : str
-        What to deploy to; both exist.
+        The function to update and the alias to move; both must exist.
     source : dict
         ``ZipFile``, or ``S3Bucket`` and ``S3Key``.
     package_bytes : int

@@ -58,7 +58,7 @@ class StackRunsError(StackError):
     state_dir : Path
         The folder.
     notes : mapping
-        What that stack wrote of itself; empty while it starts.
+        The content of that stack's running.json; empty while it starts.
     """
 
     def __init__(self, state_dir: Path, notes: Mapping[str, Any]) -> None:

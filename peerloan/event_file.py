@@ -1,4 +1,4 @@
-"""From an API Gateway event (payload format 2.0) to the HTTP request that it describes, for ``predict``."""
+"""Turns an API Gateway event (payload format 2.0) into the HTTP request that it describes, for ``predict``."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class GateRefusedError(CommandError):
 
 @dataclass(frozen=True)
 class AliasRequirement:
-    """What ``--require`` asks for, as ``better-than=live``."""
+    """The value of ``--require``, such as ``better-than=live``."""
 
     rule: Requirement
     alias: str
@@ -145,7 +145,7 @@ def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: S
     from model_artifact.loading import load_pickle
     from model_artifact.opening.load import load_pipeline
     from training.data import load
-    from training.evidence.contest import hold
+    from training.evidence.contest import hold_contest
 
     # A child process checks that the pickle is a model before this process loads it.
     workplace.inspect(candidate.pickle, candidate.probe_records)
@@ -162,7 +162,7 @@ def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: S
             "Name the real ones with --data or PEERLOAN_DATA."
         )
     version = load_pickle(workplace.reader(), in_charge.version)
-    contest = hold(load_pipeline(candidate.pickle), version.pipeline, quarters.test, candidate.data)
+    contest = hold_contest(load_pipeline(candidate.pickle), version.pipeline, quarters.test, candidate.data)
     return contest, quarters.test.fingerprint.to_dict()
 
 

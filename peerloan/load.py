@@ -32,7 +32,7 @@ class Load:
     Parameters
     ----------
     url : str
-        Where to POST.
+        The address that the requests are POSTed to.
     bodies : sequence of bytes
         The requests' JSON bodies, taken in turn.
     clients : int

@@ -1,4 +1,4 @@
-"""What a command works with: the project's folders, the bucket, the running stack's addresses and the user's name."""
+"""A command's surroundings: the project's folders, the bucket, the running stack's addresses and the user's name."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def load(
     environ : mapping
         The environment's variables.
     seed : int
-        Of the sample data.
+        The seed of the sample data.
 
     Raises
     ------

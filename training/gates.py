@@ -25,7 +25,7 @@ MARGIN = 0.01
 
 
 class Requirement(Enum):
-    """What a candidate's ROC-AUC must be; the other rules are the same for all."""
+    """The rule for a candidate's ROC-AUC; the other rules are the same for all requirements."""
 
     BETTER_THAN = "better-than"
     """The whole interval of the gain is above zero."""
@@ -53,7 +53,7 @@ def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:
     Parameters
     ----------
     requirement : Requirement
-        What the candidate's ROC-AUC must be.
+        The rule for the candidate's ROC-AUC.
     contest : Contest
         The candidate and the version in charge on the same loans.
 

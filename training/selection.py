@@ -91,7 +91,7 @@ def select(
     rounds : int
         Rounds of boosting, for the contenders that take them.
     seed : int
-        Of the folds and of the models.
+        The seed of the folds and of the models.
     repeats : int
         How often the rows are split into folds anew.
     progress : Progress

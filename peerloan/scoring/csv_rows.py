@@ -51,7 +51,7 @@ def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int
     Parameters
     ----------
     file : SourceFile
-        At the beginning of a row.
+        The input; its position is at the beginning of a row.
     header : Header
         The file's header.
     first_line : int

@@ -72,7 +72,7 @@ class Decile:
     Attributes
     ----------
     number : int
-        From 1.
+        The group's number, counted from 1.
     loans, late : float
         Tied loans on a border are shared out, so these can be fractions.
     lift : Interval

@@ -46,9 +46,9 @@ def compare(
     first, second : ndarray of shape (n_rows,)
         The two models' probabilities.
     level : float
-        Of the intervals.
+        The intervals' confidence level.
     rounds, seed : int
-        Of the bootstrap; each draw takes the same loans for both models.
+        The number and the seed of the bootstrap's draws; each draw takes the same loans for both models.
     """
     random = np.random.default_rng(seed)
     n_rows = len(target)

@@ -62,7 +62,7 @@ class Contest:
     segments: tuple[SegmentContest, ...]
 
 
-def hold(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data: Mapping[str, Any]) -> Contest:
+def hold_contest(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data: Mapping[str, Any]) -> Contest:
     """Score both models on the same loans and compare them.
 
     Parameters

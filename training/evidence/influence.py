@@ -72,7 +72,7 @@ def permutation_importance(
     target : ndarray of shape (n_rows,)
         Their outcomes.
     seed : int
-        Of the permutations and of the bootstrap; the interval covers the chance in both.
+        The seed of the permutations and of the bootstrap; the interval covers the chance in both.
     """
     random = np.random.default_rng(seed)
     original = ScoredLoans(target, late_probabilities(pipeline, features))
@@ -95,7 +95,7 @@ def partial_dependence(pipeline: Any, features: pd.DataFrame, *, seed: int = SEE
     pipeline, features
         As in ``permutation_importance``.
     seed : int
-        Of the sample of loans.
+        The seed of the sample of loans.
     """
     sample = features.sample(min(_LOANS, len(features)), random_state=seed)
     dependences = []

@@ -65,7 +65,7 @@ def bootstrap(
     rounds : int, optional
         Draws; by default 1000, or 200 where loans are many.
     seed : int
-        Of the draws.
+        The seed of the draws.
     """
     loans = ScoredLoans(target, probabilities)
     random = np.random.default_rng(seed)

@@ -63,7 +63,7 @@ def each_segment(features: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.
 
 
 def has_enough(target: Labels, least_late: int = LEAST_LATE) -> bool:
-    """Whether a segment with these outcomes is large enough for a ranking to be measured."""
+    """Return whether a segment with these outcomes is large enough to measure its ranking."""
     late = int(target.sum())
     return len(target) >= LEAST_LOANS and late >= least_late and late < len(target)
 

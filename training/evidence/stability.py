@@ -77,7 +77,7 @@ def score_stability(edges: Floats, before: Floats, after: Floats) -> Stability:
     Parameters
     ----------
     edges : ndarray of shape (n_bins - 1,)
-        Of the bins of probability.
+        The edges of the bins of probability.
     before : ndarray of shape (n_bins,)
         Loans in each bin, scored by fits that did not see them.
     after : ndarray of shape (n_rows,)

@@ -130,7 +130,7 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
     Parameters
     ----------
     counts : Tally
-        With late and on-time loans.
+        The counted loans, late and on time.
     start : (float, float), optional
         The line to begin at, which saves a bootstrap draw most of its steps. By default, or if it is NaN, a flat line
         at the late rate.

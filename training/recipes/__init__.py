@@ -1,1 +1,1 @@
-"""How each model is fitted: the basic one, and the contenders for the improved one."""
+"""Fits the models: the basic model, and the contenders for the improved model."""

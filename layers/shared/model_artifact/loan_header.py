@@ -24,7 +24,7 @@ class HeaderError(ValueError):
     Attributes
     ----------
     what : str
-        What is wrong, and what to do.
+        The message without the column: what is wrong, and what to do.
     column : str or None
         The column at fault; None if it isn't about one column.
     """

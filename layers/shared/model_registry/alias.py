@@ -1,4 +1,4 @@
-"""Where an alias points: Lambda's own terms and rules, as a document in the bucket.
+"""The alias document in the bucket: where an alias points, in Lambda's own terms and by Lambda's rules.
 
 An alias has at most two versions: ``routing_config.additional_version_weights`` gives a share of the requests to one
 further version, and ``version`` gets the rest. ``rollout`` names the split that requests are hashed with, so that a key

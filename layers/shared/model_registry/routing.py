@@ -16,7 +16,7 @@ def resolve_version(alias: Alias, routing_key: str) -> int:
     Parameters
     ----------
     alias : Alias
-        Where the alias points.
+        The alias that the function follows.
     routing_key : str
         Text that stays the same for one caller or loan during the rollout.
 

@@ -32,7 +32,7 @@ class Contents:
     model, description : str
         The model's name and version, and its description.
     warnings : tuple of str
-        What a reader must know first.
+        Warnings that come before everything else.
     headline : mapping
         The main figures with their intervals; ``headline_note`` says which loans they were measured on.
     sections : tuple of Section

@@ -74,7 +74,9 @@ class Plot:
 def plot(
     alt: str, rows: int = 1, columns: int = 1, *, height: float = 3.0
 ) -> Callable[[Callable[..., None]], Callable[[Evidence], Plot]]:
-    """Make a plot of a function that draws evidence on axes; the same evidence gives the same bytes.
+    """Return a decorator that turns a function that draws on axes into one that returns a ``Plot``.
+
+    The same evidence gives the same bytes.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def plot(
     rows, columns : int
         How many axes the function takes after the evidence, row by row.
     height : float
-        In inches; the width is the page's.
+        The plot's height in inches; every plot has the page's width.
     """
 
     def decorate(draw: Callable[..., None]) -> Callable[[Evidence], Plot]:

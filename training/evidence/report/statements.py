@@ -27,7 +27,7 @@ def assumptions(evidence: Evidence) -> tuple[str, ...]:
 
 
 def warnings(evidence: Evidence) -> tuple[str, ...]:
-    """Return what a reader must know first."""
+    """Return the warnings that come before everything else."""
     cases = {
         "sample": evidence.is_sample,
         "other_data": not evidence.is_own_data,

@@ -30,7 +30,7 @@ def table_of(
     Parameters
     ----------
     items : iterable
-        What the rows describe.
+        One item for each row.
     columns : mapping
         The columns' titles, and how each gets its cell from an item.
     note : str

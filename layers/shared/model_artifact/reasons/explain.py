@@ -25,7 +25,7 @@ LEAST_EFFECT = 1e-6
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a probability is as high as it is.
+    """A value of the record that raises its late probability.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a record's probability differs from the reference's.
+    """The difference between a record's probability and the reference's, shared out among the players.
 
     ``effects`` are the effects of all players by name, positive and negative; they add up to ``late_probability -
     reference_probability`` to within 1e-9.

@@ -6,7 +6,7 @@ import pytest
 
 from model_kit import small_boosted, small_forest, small_quarter
 from training.data import Quarter
-from training.evidence.contest import hold
+from training.evidence.contest import hold_contest
 from training.gates import Requirement, failures, judge
 
 
@@ -16,7 +16,7 @@ def quarter() -> Quarter:
 
 
 def test_a_model_against_itself_gains_nothing(quarter: Quarter) -> None:
-    contest = hold(small_boosted(), small_boosted(), quarter, {"train": {"sha256": "another"}})
+    contest = hold_contest(small_boosted(), small_boosted(), quarter, {"train": {"sha256": "another"}})
     assert (contest.whole.roc_auc.value, contest.whole.roc_auc.high) == (0.0, 0.0)
     assert all(one.comparison.roc_auc.value == 0 for one in contest.segments)
     assert contest.segments
@@ -24,7 +24,7 @@ def test_a_model_against_itself_gains_nothing(quarter: Quarter) -> None:
 
 
 def test_a_forest_is_not_monotone(quarter: Quarter) -> None:
-    contest = hold(small_forest(), small_boosted(), quarter, {"train": {"sha256": "another"}})
+    contest = hold_contest(small_forest(), small_boosted(), quarter, {"train": {"sha256": "another"}})
     assert "monotonicity" in [verdict.rule for verdict in failures(judge(Requirement.NO_WORSE_THAN, contest))]
 
 
@@ -36,4 +36,4 @@ def test_whether_the_loans_were_held_out_is_what_the_record_says(data, expected)
     quarter = small_quarter(1000)
     if expected is False:
         data = {"train": {"sha256": quarter.fingerprint.sha256}}
-    assert hold(small_boosted(), small_boosted(), quarter, data).is_held_out is expected
+    assert hold_contest(small_boosted(), small_boosted(), quarter, data).is_held_out is expected

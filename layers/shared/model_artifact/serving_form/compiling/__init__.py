@@ -1,1 +1,1 @@
-"""From a fitted pipeline to its serving form. Imports scikit-learn; runs where models are published."""
+"""Compiles a fitted pipeline into its serving form. Imports scikit-learn; runs where models are published."""
