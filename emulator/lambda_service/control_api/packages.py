@@ -146,7 +146,7 @@ def unpack(archive: BinaryIO, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as source:
             entries = source.infolist()
-            if not any(not entry.is_dir() for entry in entries):
+            if all(_is_folder(entry) for entry in entries):
                 raise InvalidParameterError("Uploaded file must be a non-empty zip")
             _unpack_entries(source, entries, folder)
     except _DAMAGED as error:
@@ -161,7 +161,7 @@ def _unpack_entries(source: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo],
     for entry in entries:
         target = folder / _relative(entry.filename)
         mode = entry.external_attr >> 16
-        if entry.is_dir():
+        if _is_folder(entry):
             target.mkdir(parents=True, exist_ok=True)
         elif stat.S_ISLNK(mode):
             links.append((target, _link_target(source, entry)))
@@ -177,6 +177,11 @@ def _unpack_entries(source: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo],
     for target, to in links:
         if not os.path.realpath(target).startswith(root + os.sep):
             raise InvalidParameterError(f"{_NO_ZIP} (the link {target.relative_to(folder)} leads out of it, to {to!r})")
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    # Not entry.is_dir(), which raises IndexError for an empty name before Python 3.12.
+    return entry.filename.endswith("/")
 
 
 def _relative(name: str) -> PurePosixPath:

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emulator.lambda_service.control_api import packages
@@ -134,6 +134,7 @@ def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(tmp_path: P
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
+@example(b"\xff\xff\xff\x00\x00\x01\xff\xff", 127)  # An entry without a name.
 def test_bytes_of_any_kind_are_unpacked_or_refused(noise: bytes, position: int) -> None:
     content = zipped(("a/b.py", "x = 1"), ("c.py", "y = 2"))
     damaged = content[:position] + noise + content[position + len(noise) :]
