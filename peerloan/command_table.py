@@ -8,6 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from peerloan.output import complain, wants_json
+
 # What `peerloan --help` lists: the first sentence of each command's own help.
 SUMMARIES = {
     "up": "Run the bucket and the API on this machine until Ctrl-C.",
@@ -26,7 +28,6 @@ SUMMARIES = {
 }
 # Commands that share a module with another one.
 _MODULES = {"delete": "versions"}
-_AS_JSON = "peerloan.as_json"
 
 
 class CommandGroup(TyperGroup):
@@ -51,12 +52,11 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except Exception as error:
             from peerloan.errors import exit_code
-            from peerloan.output import complain
 
             code = exit_code(error)
             if code is None:
                 raise
-            complain(error, as_json=ctx.meta.get(_AS_JSON, False))
+            complain(error, as_json=wants_json(ctx))
             raise typer.Exit(code) from error
 
 
@@ -68,12 +68,6 @@ def load_command(name: str) -> Any:
         app.command(name)(command)
         command = app
     return typer.main.get_command(command)
-
-
-def remember_as_json(ctx: typer.Context, as_json: bool) -> bool:
-    """Keep ``--json`` where the error handling finds it."""
-    ctx.meta[_AS_JSON] = as_json
-    return as_json
 
 
 def check_text(text: str) -> str:

@@ -13,15 +13,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from peerloan.command_table import remember_as_json
-
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_AS_JSON = "peerloan.as_json"
+
+
+def _remember_as_json(ctx: typer.Context, as_json: bool) -> bool:
+    ctx.meta[_AS_JSON] = as_json
+    return as_json
+
+
 JsonFlag = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON document instead of text.", callback=remember_as_json, is_eager=True),
+    typer.Option("--json", help="Print one JSON document instead of text.", callback=_remember_as_json, is_eager=True),
 ]
+
+
+def wants_json(ctx: Any) -> bool:
+    """Return whether the command that ran was given ``--json``."""
+    return bool(ctx.meta.get(_AS_JSON, False))
 
 
 def say(text: str = "") -> None:
