@@ -91,3 +91,9 @@ def make_candidate(pickle: bytes = b"pickle 1", threshold: float = 0.05) -> Cand
         git_commit=None,
         description="a test model",
     )
+
+
+def publish_two(store: ObjectStore) -> None:
+    writer = make_writer(store)
+    writer.publish(make_candidate(b"pickle 1"))
+    writer.publish(make_candidate(b"pickle 2"))

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,87 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fitted_pipelines import LABELS, form, records
+from fitted_pipelines import LABELS
 from model_artifact.loan_header import MAX_ROW_BYTES
 from model_artifact.schema import FIELD_NAMES, MISSING_CELLS, NUMERIC_NAMES
-from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 from peerloan.errors import UsageError
-from peerloan.files import FileWriteError
-from peerloan.scoring import csv_rows, score_csv
+from peerloan.scoring import csv_rows
 from peerloan.scoring.csv_header import read_header
-from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, write_journal
-from peerloan.scoring.results import Outcome, Targets
-from peerloan.scoring.row_rules import Columns
-from peerloan.scoring.scorers import Scores
+from peerloan.scoring.results import Outcome
 from peerloan.scoring.source_file import SourceFile
-
-SCORER: Scorer = make_scorer(form("boosting-small"))
-
-
-@dataclass
-class Model:
-    """Scores as a version does, in one part."""
-
-    version: int
-
-    @property
-    def identity(self) -> str:
-        return f"model {self.version}"
-
-    def score(self, columns: Columns) -> Iterator[Scores]:
-        probabilities = SCORER.late_probabilities_of_columns(columns)
-        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), self.version)
-
-
-MODEL = Model(3)
-
-
-@dataclass
-class Scored:
-    """A scored file: both outputs, and what the run said."""
-
-    text: str
-    rejects: list[dict[str, str]]
-    outcome: Outcome
-
-    @property
-    def rows(self) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.text, newline="")))
+from tests.unit.peerloan.scoring.csv_kit import LOANS, SCORER, as_csv, run
 
 
 def as_csv_row(loan: dict[str, Any]) -> str:
     return as_csv([loan]).decode().splitlines()[1]
 
 
-def run(source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
-    with tempfile.TemporaryDirectory() as name:
-        return run_in(Path(name), source, model, **sizes)
-
-
-def run_in(folder: Path, source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
-    path = folder / "loans.csv"
-    path.write_bytes(source)
-    targets = Targets(folder / "out.csv", folder / "rejects.csv")
-    outcome = score_csv.score_csv(path, targets, model, **sizes)
-    there = {file.name for file in folder.iterdir()}
-    assert there == {"loans.csv", "out.csv"} | ({"rejects.csv"} if outcome.rejected else set())
-    rejects = list(csv.DictReader(targets.rejects.read_text().splitlines())) if outcome.rejected else []
-    return Scored(targets.scored.read_bytes().decode("utf-8"), rejects, outcome)
-
-
 def source_file(source: bytes) -> SourceFile:
     return SourceFile(Path("loans.csv"), io.BytesIO(source))
 
-
-def as_csv(rows: list[dict[str, Any]], names: tuple[str, ...] = FIELD_NAMES, **options: Any) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore", **options)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-LOANS: list[dict[str, Any]] = [dict(record) for record in records()[:300]]
 
 NUMBERS = st.one_of(
     st.floats(0, 100).map(repr),
@@ -106,6 +39,7 @@ NUMBERS = st.one_of(
     st.text("0123456789.-_ \txXnaNifINFT", max_size=6),
     st.sampled_from(["", "nan", "NA", "NaN", "inf", "1e400", "1e-400", "4.9e-324", "0.1", "00012", "1e05", "1.e3"]),
 )
+
 TEXTS = st.one_of(
     st.sampled_from([label for labels in LABELS.values() for label in labels]),
     st.sampled_from(["", "NA", "nan", "refinance", "é", "x" * 100, "x" * 101, " B", "a b"]),
@@ -307,128 +241,3 @@ def test_many_columns_take_linear_time() -> None:
     body = as_csv_row(LOANS[0]) + ",1" * 50_000
     # In quadratic time this took minutes.
     assert run(f"{','.join(names)}\n{body}\n".encode()).outcome.rows == 1
-
-
-class FullDisk(io.BytesIO):
-    """A file on a disk that is full."""
-
-    def write(self, _: Any) -> int:
-        raise OSError(28, "No space left on device")
-
-
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = bad_and_good()
-    (tmp_path / "loans.csv").write_bytes(source)
-    targets = Targets(tmp_path / "out.csv", tmp_path / "rejects.csv")
-    open_at = score_csv._open_at
-    monkeypatch.setattr(
-        score_csv, "_open_at", lambda path, size: FullDisk() if path.name == "out.csv.part" else open_at(path, size)
-    )
-    with pytest.raises(FileWriteError, match=r"out\.csv could not be written: No space left on device"):
-        score_csv.score_csv(tmp_path / "loans.csv", targets, MODEL)
-    monkeypatch.undo()
-    assert run_in(tmp_path, source).text == run(source).text
-
-
-class CutOffError(BaseException):
-    """The process died here."""
-
-
-def cut_after(count: int) -> Callable[[int], None]:
-    """Return a progress call that dies at its n-th time."""
-    left = [count]
-
-    def progress(_: int) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise CutOffError
-
-    return progress
-
-
-def bad_and_good() -> bytes:
-    return as_csv([{**loan, "dti": "much"} if number % 7 == 3 else loan for number, loan in enumerate(LOANS)])
-
-
-def cut_off(folder: Path, source: bytes, count: int, model: Model = MODEL) -> None:
-    (folder / "loans.csv").write_bytes(source)
-    targets = Targets(folder / "out.csv", folder / "rejects.csv")
-    sizes = {"step_bytes": 500, "checkpoint_bytes": 2000}
-    with pytest.raises(CutOffError):
-        score_csv.score_csv(folder / "loans.csv", targets, model, on_progress=cut_after(count), **sizes)
-
-
-def test_a_run_goes_on_where_another_was_cut_off(tmp_path: Path) -> None:
-    source = bad_and_good()
-    cut_off(tmp_path, source, 20)
-    assert not (tmp_path / "out.csv").exists()
-    again = run_in(tmp_path, source)
-    assert again.outcome.resumed_at > 5000
-    whole = run(source)
-    assert (again.text, again.rejects) == (whole.text, whole.rejects)
-
-
-def test_another_input_or_model_begins_anew(tmp_path: Path) -> None:
-    source = bad_and_good()
-    other = source.replace(b"RENT", b"TENT", 1)
-    cut_off(tmp_path, source, 20)
-    again = run_in(tmp_path, other)
-    assert (again.outcome.resumed_at, again.text) == (0, run(other).text)
-    cut_off(tmp_path, source, 20)
-    newer = Model(4)
-    again = run_in(tmp_path, source, newer)
-    assert (again.outcome.resumed_at, again.text) == (0, run(source, newer).text)
-
-
-def test_a_journal_says_nothing_of_what_another_run_wrote(tmp_path: Path) -> None:
-    source = bad_and_good()
-    cut_off(tmp_path, source, 20)
-    newer = Model(4)
-    cut_off(tmp_path, source, 2, newer)
-    again = run_in(tmp_path, source)
-    assert again.text == run(source).text
-
-
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"null", b'{"format": 1}', b"\xff"])
-def test_damaged_journal_begins_anew(tmp_path: Path, damage: bytes) -> None:
-    source = bad_and_good()
-    cut_off(tmp_path, source, 20)
-    (tmp_path / "out.csv.journal").write_bytes(damage)
-    assert run_in(tmp_path, source).text == run(source).text
-
-
-def test_shortened_part_begins_anew(tmp_path: Path) -> None:
-    source = bad_and_good()
-    cut_off(tmp_path, source, 20)
-    with (tmp_path / "out.csv.part").open("r+b") as file:
-        file.truncate(10)
-    again = run_in(tmp_path, source)
-    assert (again.outcome.resumed_at, again.text) == (0, run(source).text)
-
-
-@pytest.mark.parametrize("in_place", [(), ("rejects.csv",), ("rejects.csv", "out.csv")])
-def test_a_cut_between_the_renames_leaves_the_rest_to_be_done(tmp_path: Path, in_place: tuple[str, ...]) -> None:
-    source = bad_and_good()
-    whole = run_in(tmp_path, source)
-    for name in {"rejects.csv", "out.csv"} - set(in_place):
-        (tmp_path / name).rename(tmp_path / f"{name}.part")
-    sizes = {
-        name: next(path.stat().st_size for path in tmp_path.glob(f"{name}*")) for name in ("out.csv", "rejects.csv")
-    }
-    journal = Journal(
-        format=JOURNAL_FORMAT,
-        model=MODEL.identity,
-        source_size=len(source),
-        source_read=len(source),
-        source_sha256=hashlib.sha256(source).hexdigest(),
-        lines=301,
-        written=sizes["out.csv"],
-        rejects_written=sizes["rejects.csv"],
-        rows=whole.outcome.rows,
-        rejected=whole.outcome.rejected,
-        is_complete=True,
-    )
-    write_journal(tmp_path / "out.csv.journal", journal)
-    again = run_in(tmp_path, source)
-    assert again.outcome.resumed_at == len(source)
-    assert (again.text, again.rejects) == (whole.text, whole.rejects)

@@ -1,0 +1,199 @@
+"""Environments of real processes: how they begin and begin again, and what their log says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.lambda_service.sandbox.processes import SpawnLauncher
+from tests.integration.emulator.lambda_service.environment_rig import Rig, until
+
+
+@pytest.mark.fidelity("environment-reset")
+def test_a_timeout_is_followed_by_initialising_inside_the_next_invocation(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        timed_out = await rig.call(act="sleep", s=30)
+        assert json.loads(timed_out.payload)["errorMessage"].endswith("Task timed out after 1.00 seconds")
+        assert rig.pool.status().by_state == {"starting": 0, "idle": 0, "busy": 0, "reset": 1}
+        assert rig.pool.status().pids == ()
+        after = await rig.call(want_log_tail=True)
+        assert after.function_error is None
+        assert after.log_tail is not None
+        assert b"Init Duration" not in after.log_tail, "Lambda does not report it then"
+        assert rig.pool.size == 1
+
+    run(scenario, timeout_s=1)
+
+
+def test_a_restart_that_raises_costs_its_request_and_is_logged(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def launch(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async def scenario(rig: Rig) -> None:
+        assert (await rig.call(act="exit")).function_error == "Unhandled"
+        with monkeypatch.context() as broken:
+            broken.setattr(SpawnLauncher, "launch", launch)
+            failed = await rig.call()
+        assert json.loads(failed.payload)["errorType"] == "Runtime.ExitError"
+        assert rig.pool.status().by_state == {"starting": 0, "idle": 0, "busy": 0, "reset": 1}
+        assert (await rig.call()).function_error is None, "the next request restarts it again"
+
+    run(scenario)
+    assert "the background task 'restart an environment of arn' failed" in caplog.text
+
+
+@pytest.mark.fidelity("log-tail")
+def test_the_tail_of_the_log_is_that_of_the_invocation(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        first = await rig.call(act="print", text="a line", want_log_tail=True)
+        request_id = json.loads(first.payload)["id"]
+        assert first.log_tail is not None
+        lines = first.log_tail.decode().splitlines()
+        assert lines[0] == f"START RequestId: {request_id} Version: $LATEST"
+        assert lines[1:3] == ["a line", f"END RequestId: {request_id}"]
+        assert lines[3].startswith(f"REPORT RequestId: {request_id}\tDuration: ")
+        assert "Init Duration" in lines[3]
+        assert (await rig.call(act="print", text="a line")).log_tail is None
+        long = await rig.call(act="print", text="x" * 6000, want_log_tail=True)
+        assert long.log_tail is not None
+        assert len(long.log_tail) == 4096
+        assert b"REPORT" in long.log_tail
+        failed = await rig.call(act="exit", want_log_tail=True)
+        assert b"Error Type: Runtime.ExitError" in (failed.log_tail or b"")
+
+    run(scenario)
+
+
+@pytest.mark.fidelity("log-tail")
+def test_a_client_context_reaches_the_handler(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        sent = {"custom": {"ä\r\n": ["€", 1]}}
+        assert await rig.result(act="context", client_context=json.dumps(sent, indent=2)) == sent["custom"]
+
+    run(scenario)
+
+
+@pytest.mark.fidelity("provisioned-concurrency-environments")
+def test_provisioned_environments_are_initialised_before_any_request(run: Callable[..., None], tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.pool.provision(2)
+        await until(lambda: rig.pool.status().provisioned_ready == 2)
+        await rig.said("Phase: init\tStatus: success")
+        first = await rig.call(act="type", want_log_tail=True)
+        assert json.loads(first.payload)["result"] == "provisioned-concurrency"
+        assert b"Init Duration" not in (first.log_tail or b"")
+        status = rig.pool.status()
+        assert (status.cold_starts, status.warm_starts) == (0, 1)
+        assert (await rig.call(act="exit")).function_error == "Unhandled"
+        await until(lambda: rig.pool.status().provisioned_ready == 2)
+        # For as long as the other one takes to start, however long: it is not to be served by one of these.
+        let_go = tmp_path / "let-go"
+        busy = [asyncio.create_task(rig.result(act="wait", file=str(let_go))) for _ in range(2)]
+        await until(lambda: rig.pool.status().by_state["busy"] == 2)
+        assert await rig.result(act="type") == "on-demand"
+        let_go.touch()
+        await asyncio.gather(*busy)
+
+    run(scenario, timeout_s=60)
+
+
+@pytest.mark.fidelity("provisioned-concurrency-environments")
+def test_a_provisioned_environment_that_ends_by_itself_is_replaced_after_a_pause(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.pool.provision(1)
+        await until(lambda: rig.pool.status().provisioned_ready == 1)
+        for _ in range(2):
+            os.kill(rig.pool.status().pids[0], signal.SIGKILL)
+            await until(lambda: rig.pool.size == 0)
+            # The loop that would start another one at once has turned by now.
+            await asyncio.sleep(0)
+            assert rig.pool.size == 0
+            assert rig.pool.status().provisioned_wanted == 1
+            await until(lambda: rig.pool.status().provisioned_ready == 1)
+        await until(lambda: rig.log.count("Phase: init\tStatus: success") == 3)
+
+    run(scenario)
+
+
+def test_draining_tells_who_waits_for_a_first_environment(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        preparing = asyncio.create_task(rig.pool.prepare())
+        await until(lambda: rig.pool.size == 1)
+        async with asyncio.timeout(30):
+            await rig.pool.drain()
+            assert b"stopped" in (await preparing or b"")
+            assert b"stopped" in (await rig.pool.prepare() or b"")
+
+    run(scenario)
+
+
+def test_a_variable_that_no_process_can_have_fails_the_request(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        failed = await rig.call()
+        assert json.loads(failed.payload)["errorType"] == "Runtime.StartFailed"
+
+    run(scenario, environment={"BAD": "a\0b"})
+
+
+@pytest.mark.parametrize("snap_start", [False, True])
+@pytest.mark.fidelity("faults-on-purpose")
+def test_a_delay_on_purpose_is_spent_in_the_environment_and_counts_towards_the_timeout(
+    run: Callable[..., None], snap_start: bool
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        for _ in range(2):
+            began = time.monotonic()
+            assert (await rig.call(delay_s=0.3)).function_error is None
+            assert time.monotonic() - began >= 0.3
+        late = await rig.call(delay_s=60)
+        assert json.loads(late.payload)["errorMessage"].endswith("Task timed out after 2.00 seconds")
+        assert (await rig.call()).function_error is None
+
+    run(scenario, snap_start=snap_start, timeout_s=2)
+
+
+@pytest.mark.fidelity("provisioned-concurrency-environments")
+def test_a_provisioned_environment_that_cannot_be_initialised_is_reported(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.pool.provision(1)
+        failure = await until(lambda: rig.pool.status().provisioning_failure)
+        assert b"signal: killed" in failure
+        assert rig.pool.size == 0
+
+    run(scenario, environment={"INIT_MODE": "hungry"})
+
+
+@pytest.mark.fidelity("init-and-restore-reports")
+def test_a_restore_is_logged_and_reported(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        first = await rig.call(want_log_tail=True)
+        report = (first.log_tail or b"").decode().splitlines()[-1]
+        assert "\tRestore Duration: " in report
+        assert "\tBilled Restore Duration: " in report
+        assert "Init Duration" not in report
+        await rig.said("RESTORE_REPORT Restore Duration: ")
+        words = [line.split()[0] for line in rig.log.splitlines()]
+        assert words[:4] == ["INIT_START", "INIT_REPORT", "RESTORE_START", "RESTORE_REPORT"]
+        assert b"Restore Duration" not in ((await rig.call(want_log_tail=True)).log_tail or b"")
+
+    run(scenario, snap_start=True)
+
+
+@pytest.mark.fidelity("failing-hooks")
+def test_a_restore_that_takes_too_long_is_an_error_of_invoke(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        failed = await rig.call()
+        assert failed.api_error == ("SnapStartTimeoutException", 408)
+        await rig.said("Status: timeout")
+
+    run(scenario, snap_start=True, init_s=1.0, environment={"INIT_MODE": "slow_restore"})

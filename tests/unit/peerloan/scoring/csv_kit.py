@@ -1,0 +1,79 @@
+"""Loans as a CSV file, a model that scores them, and one run over a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fitted_pipelines import form, records
+from model_artifact.schema import FIELD_NAMES
+from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
+from peerloan.scoring import score_csv
+from peerloan.scoring.results import Outcome, Targets
+from peerloan.scoring.row_rules import Columns
+from peerloan.scoring.scorers import Scores
+
+SCORER: Scorer = make_scorer(form("boosting-small"))
+
+
+@dataclass
+class Model:
+    """Scores as a version does, in one part."""
+
+    version: int
+
+    @property
+    def identity(self) -> str:
+        return f"model {self.version}"
+
+    def score(self, columns: Columns) -> Iterator[Scores]:
+        probabilities = SCORER.late_probabilities_of_columns(columns)
+        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), self.version)
+
+
+MODEL = Model(3)
+
+
+@dataclass
+class Scored:
+    """A scored file: both outputs, and what the run said."""
+
+    text: str
+    rejects: list[dict[str, str]]
+    outcome: Outcome
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.text, newline="")))
+
+
+def run(source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
+    with tempfile.TemporaryDirectory() as name:
+        return run_in(Path(name), source, model, **sizes)
+
+
+def run_in(folder: Path, source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
+    path = folder / "loans.csv"
+    path.write_bytes(source)
+    targets = Targets(folder / "out.csv", folder / "rejects.csv")
+    outcome = score_csv.score_csv(path, targets, model, **sizes)
+    there = {file.name for file in folder.iterdir()}
+    assert there == {"loans.csv", "out.csv"} | ({"rejects.csv"} if outcome.rejected else set())
+    rejects = list(csv.DictReader(targets.rejects.read_text().splitlines())) if outcome.rejected else []
+    return Scored(targets.scored.read_bytes().decode("utf-8"), rejects, outcome)
+
+
+def as_csv(rows: list[dict[str, Any]], names: tuple[str, ...] = FIELD_NAMES, **options: Any) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore", **options)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+LOANS: list[dict[str, Any]] = [dict(record) for record in records()[:300]]
