@@ -254,11 +254,11 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(fresh: P
     ("words", "code", "said"),
     [
         (["alias", "set", "live"], 2, "--version"),
-        (["alias", "set", "latest", "--version", "1"], 2, "no alias name"),
+        (["alias", "set", "latest", "--version", "1"], 2, "isn't an alias name"),
         (["alias", "set", "live", "--version", "1", "--weight", "2"], 2, "8=0.1"),
         (["alias", "set", "live", "--version", "1", "--weight", "2=.1", "--weight", "2=.2"], 2, "two weights"),
         (["predict", "no-such-file.json"], 2, "neither JSON nor a file"),
-        (["predict", "{"], 2, "not JSON"),
+        (["predict", "{"], 2, "isn't JSON"),
         (["predict", "{}", "--url", "http://127.0.0.1:9"], 1, "Is it running?"),
         (["predict", "{}", "--url", "not-a-url"], 2, "'not-a-url' (--url) isn't an address"),
         (["predict", "loans.csv", "--url", "http://127.0.0.1:9"], 2, "score loans.csv --url http://127.0.0.1:9"),
