@@ -72,6 +72,9 @@ def load_command(name: str) -> Any:
 
 def check_text(text: str) -> str:
     """Return an option's text; refuse bytes that aren't UTF-8, since JSON documents can't hold them."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise typer.BadParameter("the text isn't UTF-8")
+    if not text.isascii():
+        from model_artifact.record_rules import has_surrogate
+
+        if has_surrogate(text):
+            raise typer.BadParameter("the text isn't UTF-8")
     return text
