@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs uv: env-setup/uv.sh ENVIRONMENT ARGUMENT...
 #
-# Takes the uv on PATH, else the one in .venv or in ENVIRONMENT. Where there is none, pip first installs the pinned
-# one into ENVIRONMENT. pip's index and certificates hold for uv too, where uv has no settings of its own.
+# Takes the uv on PATH, else the one in .venv or in ENVIRONMENT. Without either, pip first installs the pinned uv
+# into ENVIRONMENT. pip's index and certificates hold for uv too, where uv has no settings of its own.
 set -euo pipefail
 
 environment=$1

@@ -44,7 +44,7 @@ def process_id(container_id: str) -> int:
 
 
 def remove_container(container_id: str) -> None:
-    """Remove a container, running or not; one that is gone already is no error."""
+    """Remove a container, running or not. A missing container isn't an error."""
     _docker("rm", "--force", container_id, check=False)
 
 

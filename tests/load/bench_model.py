@@ -225,7 +225,7 @@ def _publish(candidate: Any) -> Any:
     store = InMemoryStore()
     found = inspect_in_child(candidate.pickle, candidate.probe_records)
     if found.serving_form is None:
-        sys.exit(f"There is no serving form to measure: {found.why_no_serving_form}")
+        sys.exit(f"The model has no serving form to measure: {found.why_no_serving_form}")
     numbers = itertools.count()
     for form, inspection in zip(FORMS, (replace(found, serving_form=None), found), strict=True):
         writer = RegistryWriter(

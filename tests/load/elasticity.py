@@ -61,7 +61,7 @@ def burst_of_sleepers(target: Target, calls: int) -> Burst:
 
 
 def first_answers_ms(server: Server, times: int) -> list[float]:
-    """Return how long so many fork-started environments took to answer, each asked for when there was none."""
+    """Return the milliseconds in which each of so many fork-started environments gave its first answer."""
     took = []
     for _ in range(times):
         _prepare(server, is_forked=True)

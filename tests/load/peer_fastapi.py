@@ -39,8 +39,8 @@ class Prediction(BaseModel):
     late_probability: float
 
 
-# A plain function runs in a thread, as FastAPI's documentation asks for where a handler computes. `async def` was no
-# faster here.
+# A plain function runs in a thread, as FastAPI's documentation asks for where a handler computes. `async def` took
+# as long here.
 @app.post("/predict")
 def predict(loan: Loan) -> Prediction:
     """Score one loan."""

@@ -54,7 +54,7 @@ def regressor() -> bytes:
 
 
 def nan_for_zero_utilisation() -> bytes:
-    """Return a model that is well until a loan uses nothing of its credit: infinity times zero is no number."""
+    """Return a model that is well until a loan uses nothing of its credit: infinity times zero isn't a number."""
     frame = as_features(loans().head(500)).dropna()
     numbers = ColumnTransformer([("numbers", "passthrough", ["revol_util"])])
     model = Pipeline([("columns", numbers), ("model", LogisticRegression())])
@@ -271,7 +271,7 @@ def test_fault_14_model_that_gives_no_probability_is_a_500_without_a_value(
     registry = Registry()
     registry.writer.assign("live", registry.publish(nan_for_zero_utilisation()))
     document = json.loads(registry.get("versions/1/manifest.json"))
-    # A null is no number to this model either: only the probe without gaps can be kept.
+    # This model gives NaN for a null, too: only the probe without gaps can be kept.
     document["probes"] = [{"record": dict(RECORD), "late_probability": 1.0}]
     registry.put("versions/1/manifest.json", json.dumps(document).encode())
     function = Function(registry)
