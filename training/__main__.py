@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from model_registry.manifest import HoldoutParity
 from training import candidate_folder, data
 from training.errors import TrainingError
+from training.evidence.intervals import in_words
 from training.run import RECIPES, TrainingResult, train
 from training.thresholds import Costs, FlagShare, ThresholdRule
 
@@ -106,13 +107,13 @@ def describe(result: TrainingResult, folder: Path) -> str:
     return "\n".join(
         (
             candidate.description,
-            f"  next quarter   ROC-AUC {_with_interval(test['roc_auc'])}, PR-AUC {_with_interval(test['pr_auc'])}",
-            f"                 observed/expected {_with_interval(test['observed_over_expected'], 2)}, "
-            f"calibration slope {_with_interval(test['calibration_slope'], 2)}",
+            f"  next quarter   ROC-AUC {in_words(test['roc_auc'], 3)}, PR-AUC {in_words(test['pr_auc'], 3)}",
+            f"                 observed/expected {in_words(test['observed_over_expected'], 2)}, "
+            f"calibration slope {in_words(test['calibration_slope'], 2)}",
             f"                 on {quarter['name']}: {quarter['rows']:,} loans, {quarter['late']} of them late",
-            *([f"  ROC-AUC gain   {_with_interval(gain['roc_auc'])} over the {gain['against']}"] if gain else []),
+            *([f"  ROC-AUC gain   {in_words(gain['roc_auc'], 3)} over the {gain['against']}"] if gain else []),
             f"  threshold      {candidate.threshold.value:.4f} flags {test['flagged_share']['value']:.1%} of them; "
-            f"recall {_with_interval(test['recall'], 2)}, precision {_with_interval(test['precision'], 3)}",
+            f"recall {in_words(test['recall'], 2)}, precision {in_words(test['precision'], 3)}",
             f"  serving form   {_describe_parity(candidate.holdout_parity)}",
             f"  written to     {folder} ({len(candidate.pickle) / 1e6:.2f} MB)",
         )
@@ -146,13 +147,6 @@ def _describe_parity(parity: HoldoutParity | None) -> str:
         return "none: this pipeline can't be compiled, so its pickle will serve"
     status = "as arrays" if parity.is_proven else "NOT proven, so the pickle will serve"
     return f"{status}: differs by {parity.largest_difference:.2g} at most on the {parity.rows:,} loans"
-
-
-def _with_interval(figure: Mapping[str, float | None], digits: int = 3) -> str:
-    value, low, high = (
-        "unknown" if figure[name] is None else f"{figure[name]:.{digits}f}" for name in ("value", "low", "high")
-    )
-    return f"{value} [{low}, {high}]"
 
 
 class _StageBars:

@@ -15,7 +15,7 @@ import numpy as np
 
 from training.evidence.comparison import Comparison
 from training.evidence.contest import Contest
-from training.evidence.intervals import Interval
+from training.evidence.intervals import Interval, in_words
 
 SLOPE_BAND = (0.9, 1.2)
 OVER_EXPECTED_BAND = (0.8, 1.25)
@@ -92,7 +92,7 @@ def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
     return Verdict(
         requirement.value,
         bool(gain.low > least),
-        f"ROC-AUC gained {_written(gain, 3)} on {whole.loans:,} loans, {whole.late:,} of them late; required: the "
+        f"ROC-AUC gained {in_words(gain, 3)} on {whole.loans:,} loans, {whole.late:,} of them late; required: the "
         f"whole interval above {least:g}",
     )
 
@@ -103,7 +103,7 @@ def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -
     return Verdict(
         rule,
         bool(is_known and interval.low <= high and interval.high >= low),
-        f"{name} {_written(interval, 2)}; required: an interval that meets {low:g} to {high:g}",
+        f"{name} {in_words(interval, 2)}; required: an interval that meets {low:g} to {high:g}",
     )
 
 
@@ -125,7 +125,7 @@ def _monotonicity(contest: Contest) -> Verdict:
 def _segments(contest: Contest) -> Verdict:
     worse = [
         f"{segment.column} {segment.label} ({comparison.loans:,} loans, {comparison.late} late): ROC-AUC gained "
-        f"{_written(comparison.roc_auc, 3)}, log loss added {_written(comparison.log_loss, 4)}"
+        f"{in_words(comparison.roc_auc, 3)}, log loss added {in_words(comparison.log_loss, 4)}"
         for segment, comparison in ((segment, segment.comparison) for segment in contest.segments)
         if comparison.roc_auc.high < 0 or comparison.log_loss.low > 0
     ]
@@ -133,7 +133,3 @@ def _segments(contest: Contest) -> Verdict:
         return Verdict("segments", False, "; ".join(worse))
     figures = f"not shown to be worse in any of {len(contest.segments)} segments with enough loans"
     return Verdict("segments", True, figures)
-
-
-def _written(interval: Interval, digits: int) -> str:
-    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"

@@ -42,9 +42,8 @@ def report(
     from model_artifact.loading import load_pickle
     from training.data import load
     from training.evidence.gathering import gather
-    from training.evidence.report.card import render_card
-    from training.evidence.report.contents import contents
-    from training.evidence.report.page import render_page
+    from training.evidence.report.render import render_card, render_page
+    from training.evidence.report.tables import headline
 
     workplace: Workplace = ctx.obj
     ratios = _cost_ratios(cost_missed_late, cost_call)
@@ -57,15 +56,14 @@ def report(
     note(f"Data: {quarters.source}")
     serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
     evidence = gather(model.pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
-    report_contents = contents(evidence)
     make_folder(out)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
-    write_whole(page, render_page(report_contents).encode())
-    write_whole(card, render_card(report_contents).encode())
+    write_whole(page, render_page(evidence).encode())
+    write_whole(card, render_card(evidence).encode())
     if as_json:
         say_json({"version": version, "report": str(page), "model_card": str(card), "metrics": dict(evidence.metrics)})
         return
-    for name, figure in report_contents.headline.items():
+    for name, figure in headline(evidence).items():
         say(f"{name}: {figure}")
     say(f"Written: {page} and {card}")
 

@@ -13,7 +13,7 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.explain import Explainer, Explanation
 from model_artifact.serving_form.parity import Parity
 from model_artifact.serving_form.parity import compare as compare_forms
-from model_artifact.serving_form.scorers.record_scorer import load_scorer
+from model_artifact.serving_form.scorers.record_scorer import Scorer, load_scorer
 from model_registry.manifest import Manifest
 from training.data import Fingerprint, Quarter, Quarters
 from training.evidence.bins import Decile, ScoreBins, count_bins, deciles, quantile_edges
@@ -44,17 +44,6 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Served:
-    """The version's serving form: how far its probabilities are from the pickle's, and an example of its reasons.
-
-    ``explained`` is a probe record with its explanation; None for a version without reasons.
-    """
-
-    parity: Parity
-    explained: tuple[Mapping[str, Any], Explanation] | None
-
-
-@dataclass(frozen=True)
 class Evidence:
     """All measurements of a version.
 
@@ -80,8 +69,10 @@ class Evidence:
         The late rate of each tenth of the training file, oldest first, and of the test quarter.
     score : Stability or None
         None where the training recorded no reference.
-    served : Served or None
-        None where the pickle serves.
+    form_parity : Parity or None
+        How far the serving form's probabilities are from the pickle's; None where the pickle serves.
+    explained : tuple or None
+        A probe record, the reference and the explanation; None for a version without a serving form or reasons.
     """
 
     manifest: Manifest
@@ -105,7 +96,8 @@ class Evidence:
     score: Stability | None
     segments: tuple[Segment, ...]
     file_rates: tuple[Interval, ...]
-    served: Served | None = None
+    form_parity: Parity | None
+    explained: tuple[Mapping[str, Any], Mapping[str, Any], Explanation] | None
 
     @property
     def stability(self) -> tuple[Stability, ...]:
@@ -141,6 +133,7 @@ def gather(
     test = quarters.test
     features, target = test.features, test.target
     ratios = tuple(cost_ratios or _stated_ratios(manifest) or RATIOS)
+    scorer = load_scorer(serving_form) if serving_form else None
     # As in training: more threads cost time on a busy machine.
     with threadpool_limits(limits=1):
         scores = late_probabilities(pipeline, features)
@@ -169,19 +162,21 @@ def gather(
             score=_score_stability(manifest, scores),
             segments=segment_results(features, target, scores, manifest.threshold.value),
             file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
-            served=None if serving_form is None else _served(pipeline, manifest, serving_form, test),
+            form_parity=compare_forms(pipeline, scorer, records_of(features)) if scorer else None,
+            explained=_explain_riskiest(manifest, scorer) if scorer else None,
         )
 
 
-def _served(pipeline: Any, manifest: Manifest, serving_form: bytes, test: Quarter) -> Served:
-    scorer = load_scorer(serving_form)
-    parity = compare_forms(pipeline, scorer, records_of(test.features))
+def _explain_riskiest(
+    manifest: Manifest, scorer: Scorer
+) -> tuple[Mapping[str, Any], Mapping[str, Any], Explanation] | None:
+    """Explain the riskiest probe record, which has the most to explain."""
     if manifest.reasons is None or not manifest.probes:
-        return Served(parity, None)
-    explainer = Explainer(scorer, manifest.reasons.reference, codes_version=manifest.reasons.codes_version)
-    # The riskiest probe record has the most to explain.
-    riskiest = max(manifest.probes, key=lambda probe: probe.late_probability)
-    return Served(parity, (riskiest.record, explainer.explain(riskiest.record)))
+        return None
+    reference = manifest.reasons.reference
+    explainer = Explainer(scorer, reference, codes_version=manifest.reasons.codes_version)
+    record = max(manifest.probes, key=lambda probe: probe.late_probability).record
+    return record, reference, explainer.explain(record)
 
 
 def _stated_ratios(manifest: Manifest) -> tuple[float, ...]:

@@ -32,6 +32,17 @@ class Interval:
         return {name: number if np.isfinite(number) else None for name, number in asdict(self).items()}
 
 
+def in_words(figure: Interval | Mapping[str, float | None], digits: int = 2, *, percent: bool = False) -> str:
+    """Write a figure with its interval, ``0.75 [0.70, 0.79]``, or a dash if it is unknown."""
+    ends = figure.to_dict() if isinstance(figure, Interval) else figure
+    value, low, high = (
+        "–" if ends[name] is None else f"{ends[name] * (100 if percent else 1):.{digits}f}"  # type: ignore[operator]
+        for name in ("value", "low", "high")
+    )
+    unit = "%" if percent else ""
+    return f"{value}{unit} [{low}, {high}]" if value != "–" else value
+
+
 def rounds_for(n_rows: int) -> int:
     """Return how many draws a bootstrap of so many loans takes."""
     return ROUNDS if n_rows < _MANY_LOANS else _ROUNDS_FOR_MANY

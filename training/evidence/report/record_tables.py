@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS
-from model_artifact.reasons.explain import Explanation
 from training.data import Fingerprint
 from training.evidence.gathering import Evidence
 from training.evidence.report.table import Table, table_of
@@ -55,8 +54,10 @@ def reason_codes() -> Table:
     return Table(("Code", "Text"), tuple(TEXTS.items()), note)
 
 
-def effects(record: Mapping[str, Any], reference: Mapping[str, Any], explanation: Explanation) -> Table:
-    """Return the table of one record's effects, the largest first; those given as reasons are highlighted."""
+def effects(evidence: Evidence) -> Table:
+    """Return the table of the explained record's effects, the largest first; its reasons are highlighted."""
+    assert evidence.explained is not None
+    record, reference, explanation = evidence.explained
     codes = {reason.feature: reason.code for reason in explanation.reasons}
 
     def values(loan: Mapping[str, Any], player: str) -> str:
@@ -131,8 +132,7 @@ def _serving_form(evidence: Evidence) -> dict[str, str]:
             f"{parity.rows:,} loans of {parity.data_name}, sha256 {parity.data_sha256}: largest difference "
             f"{parity.largest_difference:.2g}, allowed {parity.tolerance:.0e}."
         )
-    if evidence.served:
-        here = evidence.served.parity
+    if here := evidence.form_parity:
         rows["Arrays and pickle, here"] = (
             f"{here.rows:,} loans of {evidence.test.name}: largest difference {here.largest_difference:.2g}."
         )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.evidence.intervals import Interval
+# A table with a longer cell than this is set flush left.
+_LONG_CELL = 40
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,11 @@ class Table:
     note: str = ""
     marked: frozenset[int] = frozenset()
 
+    @property
+    def has_words(self) -> bool:
+        """Whether its cells are words rather than figures."""
+        return any(len(cell) > _LONG_CELL for row in self.rows for cell in row[1:])
+
 
 def table_of(
     items: Iterable[Any],
@@ -25,30 +31,7 @@ def table_of(
     note: str = "",
     is_marked: Callable[[Any], bool] = lambda _: False,
 ) -> Table:
-    """Return a table with a row for each item.
-
-    Parameters
-    ----------
-    items : iterable
-        One item for each row.
-    columns : mapping
-        The columns' titles, and how each gets its cell from an item.
-    note : str
-        The text below the table.
-    is_marked : callable
-        Whether an item's row is highlighted.
-    """
+    """Return a table with a row for each item; ``columns`` are titles, and how each gets its cell from an item."""
     items = tuple(items)
     rows = tuple(tuple(cell(item) for cell in columns.values()) for item in items)
     return Table(tuple(columns), rows, note, frozenset(place for place, item in enumerate(items) if is_marked(item)))
-
-
-def number(interval: Interval | Mapping[str, float | None], digits: int = 2, *, percent: bool = False) -> str:
-    """Write a figure with its interval, ``0.75 [0.70, 0.79]``, or a dash if it is unknown."""
-    ends = interval.to_dict() if isinstance(interval, Interval) else interval
-    value, low, high = (
-        "–" if ends[name] is None else f"{ends[name] * (100 if percent else 1):.{digits}f}"  # type: ignore[operator]
-        for name in ("value", "low", "high")
-    )
-    unit = "%" if percent else ""
-    return f"{value}{unit} [{low}, {high}]" if value != "–" else value

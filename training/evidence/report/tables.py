@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from training.evidence.gathering import Evidence
-from training.evidence.report.table import Table, number, table_of
+from training.evidence.intervals import in_words
+from training.evidence.report.table import Table, table_of
 from training.evidence.segments import LEAST_LATE, LEAST_LOANS
 
 # The metrics' names in the record, with their names for people and their digits.
@@ -20,6 +21,28 @@ _FIGURES: Mapping[str, tuple[str, int]] = {
     "calibration_slope": ("Calibration slope", 2),
     "observed_over_expected": ("Observed / expected", 2),
 }
+
+
+def headline(evidence: Evidence) -> Mapping[str, str]:
+    """Return the main figures with their intervals, by name."""
+    metrics = evidence.metrics
+    return {
+        "ROC-AUC": in_words(metrics["roc_auc"], 3),
+        "Observed / expected": in_words(metrics["observed_over_expected"], 2),
+        "Calibration slope": in_words(metrics["calibration_slope"], 2),
+        f"Late loans found by flagging {metrics['flagged_share']['value']:.1%}": in_words(
+            metrics["recall"], 0, percent=True
+        ),
+    }
+
+
+def headline_note(evidence: Evidence) -> str:
+    """Say which loans the headline was measured on."""
+    part = "which played no part in training or selection" if evidence.is_own_data else "which training may have seen"
+    return (
+        f"On {evidence.test.rows:,} loans of the next quarter, {evidence.test.late:,} of them late, {part}. "
+        f"In brackets: {evidence.metrics['interval']}."
+    )
 
 
 def monotonicity(evidence: Evidence) -> Table:
@@ -56,9 +79,9 @@ def figures(evidence: Evidence) -> Table:
         _FIGURES.items(),
         {
             "Metric": lambda figure: figure[1][0],
-            "Next quarter": lambda figure: number(evidence.metrics[figure[0]], figure[1][1]),
+            "Next quarter": lambda figure: in_words(evidence.metrics[figure[0]], figure[1][1]),
             f"Training file ({origins[origin] if origin else 'not recorded'})": lambda figure: (
-                number(unseen[figure[0]], figure[1][1]) if unseen else "–"
+                in_words(unseen[figure[0]], figure[1][1]) if unseen else "–"
             ),
         },
         note,
@@ -74,8 +97,8 @@ def comparisons(evidence: Evidence) -> Table:
         rows,
         {
             "This version against": lambda row: row[0],
-            "ROC-AUC gained": lambda row: number(row[1], 3),
-            "Log loss added": lambda row: number(row[2], 4),
+            "ROC-AUC gained": lambda row: in_words(row[1], 3),
+            "Log loss added": lambda row: in_words(row[2], 4),
         },
         "On the same loans of the next quarter; 95% paired bootstrap. More ROC-AUC and less log loss is better.",
     )
@@ -89,8 +112,8 @@ def deciles(evidence: Evidence) -> Table:
             "Decile, highest probability first": lambda decile: str(decile.number),
             "Loans": lambda decile: f"{decile.loans:,.0f}",
             "Late": lambda decile: f"{decile.late:.1f}".removesuffix(".0"),
-            "Lift": lambda decile: number(decile.lift),
-            "Late loans captured so far": lambda decile: number(decile.capture, 0, percent=True),
+            "Lift": lambda decile: in_words(decile.lift),
+            "Late loans captured so far": lambda decile: in_words(decile.capture, 0, percent=True),
         },
         "Loans of equal probability on a border are shared out. Intervals: Wilson's, 95%.",
     )
@@ -99,7 +122,7 @@ def deciles(evidence: Evidence) -> Table:
 def thresholds(evidence: Evidence) -> Table:
     """Return the table of thresholds: the loans flagged, the late ones among them, and the costs."""
     costs: dict[str, Callable[[Any], str]] = {
-        f"Cost at {ratio:g}:1": lambda row, place=place: number(row.costs[place], 0)  # type: ignore[misc]
+        f"Cost at {ratio:g}:1": lambda row, place=place: in_words(row.costs[place], 0)  # type: ignore[misc]
         for place, ratio in enumerate(evidence.cost_ratios)
     }
     return table_of(
@@ -107,8 +130,8 @@ def thresholds(evidence: Evidence) -> Table:
         {
             "Threshold": lambda row: f"{row.threshold:.4f}",
             "Loans flagged": lambda row: f"{row.flagged.value:.1%}",
-            "Late loans found": lambda row: number(row.recall, 0, percent=True),
-            "Flagged loans late": lambda row: number(row.precision, 1, percent=True),
+            "Late loans found": lambda row: in_words(row.recall, 0, percent=True),
+            "Flagged loans late": lambda row: in_words(row.precision, 1, percent=True),
             **costs,
         },
         "Costs are in calls for every thousand loans: one for each flagged loan, and the stated number for each late "
@@ -144,10 +167,10 @@ def segments(evidence: Evidence, column: str) -> Table:
             column: lambda segment: segment.label,
             "Loans": lambda segment: f"{segment.loans:,}",
             "Late": lambda segment: str(segment.late),
-            "Late rate": lambda segment: number(segment.rate, 1, percent=True),
+            "Late rate": lambda segment: in_words(segment.rate, 1, percent=True),
             "Expected late": lambda segment: f"{segment.expected:.1f}",
-            "Observed / expected": lambda segment: number(segment.over_expected, 2),
-            "ROC-AUC": lambda segment: number(segment.roc_auc, 2) if segment.roc_auc else "too few",
+            "Observed / expected": lambda segment: in_words(segment.over_expected, 2),
+            "ROC-AUC": lambda segment: in_words(segment.roc_auc, 2) if segment.roc_auc else "too few",
             "Flagged": lambda segment: f"{segment.flagged / segment.loans:.0%}",
         },
         f"ROC-AUC where there are at least {LEAST_LOANS} loans and {LEAST_LATE} late ones. The plot leaves out "
