@@ -14,7 +14,7 @@ from emulator.bucket.errors import BucketError
 from emulator.cli.flags import Options, parse
 from emulator.cli.serve_bucket import serve_bucket
 from emulator.cli.terminal import PortTakenError, say, without_garbage_collection
-from emulator.template.project import ProjectError
+from emulator.template.errors import ProjectError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

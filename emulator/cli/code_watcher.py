@@ -17,7 +17,8 @@ from watchfiles import Change, awatch
 from emulator.lambda_service.control_plane.code_store import is_ignored
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.errors import LambdaApiError
-from emulator.template.project import FunctionSpec, ProjectError
+from emulator.template.errors import ProjectError
+from emulator.template.project import FunctionSpec
 
 # Changes are collected until none has followed for _QUIET_MS, but for no longer than _AT_MOST_MS.
 _QUIET_MS = 50

@@ -13,8 +13,9 @@ from emulator.lambda_service.data_plane.faults import Fault, read_faults
 from emulator.lambda_service.data_plane.invoke_service import machine_variables
 from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.strict_json import read_json
-from emulator.template.intrinsics import as_text
-from emulator.template.project import Project, ProjectError
+from emulator.template.errors import ProjectError
+from emulator.template.project import Project
+from emulator.template.values import as_text
 
 S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
 _EVERY_FUNCTION = "Parameters"

@@ -29,8 +29,9 @@ from emulator.lambda_service.data_plane.invoke_service import LambdaService, Lim
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.metrics import RequestMeter
 from emulator.supervision import BackgroundTasks
+from emulator.template.errors import ProjectError
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi, without_authorizers
-from emulator.template.project import ACCOUNT_ID, REGION, FunctionSpec, Project, ProjectError
+from emulator.template.project import ACCOUNT_ID, REGION, FunctionSpec, Project
 from emulator.template.read import load_project
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from emulator.http_api.iam_policies import PolicyError, allows
 from emulator.strict_json import read_json
 from emulator.template.http_api_spec import Authorizer
-from emulator.template.identity_sources import CONTEXT, CONTEXT_PATHS, HEADER, QUERY, STAGE_VARIABLE
+from emulator.template.identity_sources import path_in_event
 
 ANSWER_LIMIT_S = 10.0
 _MAX_ANSWERS = 10_000
@@ -146,16 +146,10 @@ class AnswerCache:
 
 
 def _identity_value(source: str, event: Mapping[str, Any]) -> str | None:
-    value: Any
-    if source.startswith(HEADER):
-        name = source.removeprefix(HEADER).lower()
-        value = "; ".join(event.get("cookies", ())) if name == "cookie" else event["headers"].get(name)
-    elif source.startswith(QUERY):
-        value = event.get("queryStringParameters", {}).get(source.removeprefix(QUERY))
-    elif source.startswith(STAGE_VARIABLE):
-        value = event.get("stageVariables", {}).get(source.removeprefix(STAGE_VARIABLE))
-    else:
-        value = event["requestContext"]
-        for key in CONTEXT_PATHS[source.removeprefix(CONTEXT)]:
-            value = value[key]
+    path = path_in_event(source)
+    if path == ("headers", "cookie"):
+        return "; ".join(event.get("cookies", ()))
+    value: Any = event
+    for key in path:
+        value = value.get(key, {})
     return value if isinstance(value, str) else None

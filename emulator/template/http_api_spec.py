@@ -1,23 +1,62 @@
-"""An HTTP API as plain values: its stages, routes, CORS policy, authorizers and limits."""
+"""An HTTP API as plain values: its stages, routes, CORS policy, authorizers and limits.
+
+A type that `properties` marks is also read from a template: each field from the property of its name.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from emulator.template.property_types import (
+    IdentitySources,
+    PayloadFormat,
+    Text,
+    Texts,
+    matching,
+    named,
+    properties,
+    whole_number,
+)
 
 DEFAULT_ROUTE = "$default"
 DEFAULT_STAGE = "$default"
 ANY_METHOD = "ANY"
 MAX_INTEGRATION_S = 30.0
+MAX_LIMIT = 1_000_000
 # An account's limits. One of them applies where the template sets only the other.
 ACCOUNT_RATE = 10_000.0
 ACCOUNT_BURST = 5_000
 
 
+def _with_format_2(simple: bool, info: ValidationInfo) -> bool:
+    if simple and info.data.get("payload_format") == "1.0":
+        raise ValueError("simple answers need payload format 2.0")
+    return simple
+
+
+def _without_every_origin(credentials: bool, info: ValidationInfo) -> bool:
+    if credentials and "*" in info.data.get("allow_origins", ()):
+        raise ValueError("credentials can't go with every origin, as on AWS: name the origins")
+    return credentials
+
+
+def _with_sources(ttl_s: int, info: ValidationInfo) -> int:
+    if ttl_s and not info.data.get("identity_sources"):
+        raise ValueError("answers can be cached only with identity sources: add one, or set the TTL to 0")
+    return ttl_s
+
+
+@properties
 @dataclass(frozen=True, slots=True)
 class Authorizer:
     """A Lambda authorizer (``REQUEST``).
+
+    Read from ``AWS::ApiGatewayV2::Authorizer``, or from ``x-amazon-apigateway-authorizer`` of a security scheme.
 
     Parameters
     ----------
@@ -36,15 +75,27 @@ class Authorizer:
         unasked; together they are the key of the cache.
     ttl_s : int
         How long an answer is cached, at most 3,600; 0 caches none.
+    type : str
+        ``REQUEST``, in any case.
+    uri : str
+        The function's address, which may hold stage variables: `function` and `qualifier` depend on the stage.
     """
 
     name: str
     function: str
     qualifier: str | None = None
-    payload_format: str = "2.0"
-    simple_answers: bool = False
-    identity_sources: tuple[str, ...] = ()
-    ttl_s: int = 0
+    payload_format: Annotated[PayloadFormat, named("AuthorizerPayloadFormatVersion")] = "2.0"
+    simple_answers: Annotated[bool, named("EnableSimpleResponses"), AfterValidator(_with_format_2)] = False
+    identity_sources: Annotated[IdentitySources, named("IdentitySource")] = ()
+    ttl_s: Annotated[
+        int, named("AuthorizerResultTtlInSeconds"), whole_number(0, 3600), AfterValidator(_with_sources)
+    ] = 0
+    type: Annotated[
+        Text,
+        named("type", "AuthorizerType"),
+        matching("(?i)request", "{value} authorizers are not imitated; only Lambda ones are"),
+    ] = field(default="", compare=False)
+    uri: Annotated[Text, named("AuthorizerUri")] = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +137,46 @@ class HttpRoute:
         object.__setattr__(self, "key", key)
 
 
+@properties
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A route's limits.
+    """A route's limits: ``rate`` requests per second in the long run, ``burst`` at once."""
 
-    Parameters
-    ----------
-    rate : float
-        Requests per second in the long run.
-    burst : int
-        Requests at once.
-    """
-
-    rate: float = ACCOUNT_RATE
-    burst: int = ACCOUNT_BURST
+    rate: Annotated[float, named("ThrottlingRateLimit"), Field(ge=0, allow_inf_nan=False)] = ACCOUNT_RATE
+    burst: Annotated[int, named("ThrottlingBurstLimit"), whole_number(0, MAX_LIMIT)] = ACCOUNT_BURST
 
 
+@properties
 @dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """What scripts of other origins may do, as ``CorsConfiguration`` has it. An empty field sends no header."""
+    """What scripts of other origins may do. An empty field sends no header.
 
-    allow_origins: tuple[str, ...] = ()
-    allow_methods: tuple[str, ...] = ()
-    allow_headers: tuple[str, ...] = ()
-    expose_headers: tuple[str, ...] = ()
-    allow_credentials: bool = False
-    max_age_s: int | None = None
+    Read from an API's ``CorsConfiguration``, or from ``x-amazon-apigateway-cors`` of its definition.
+    """
+
+    allow_origins: Texts = ()
+    allow_methods: Annotated[Texts, AfterValidator(lambda methods: tuple(map(str.upper, methods)))] = ()
+    allow_headers: Texts = ()
+    expose_headers: Texts = ()
+    allow_credentials: Annotated[bool, AfterValidator(_without_every_origin)] = False
+    max_age_s: Annotated[Annotated[int, whole_number(-1, 86_400)] | None, named("MaxAge")] = None
 
 
+def _limits(settings: Any) -> Any:
+    """Return settings of a route without empty ones, or None if no limit is among them."""
+    if not isinstance(settings, Mapping):
+        return settings
+    limits = {name: value for name, value in settings.items() if "Throttling" in name and value is not None}
+    return limits or None
+
+
+_Throttle = Annotated[Throttle | None, BeforeValidator(_limits)]
+
+
+@properties
 @dataclass(frozen=True, slots=True)
 class HttpStage:
-    """One stage of an API.
+    """One stage of an API, read from ``AWS::ApiGatewayV2::Stage``.
 
     Parameters
     ----------
@@ -132,11 +192,13 @@ class HttpStage:
         None limits nothing.
     """
 
-    name: str = DEFAULT_STAGE
+    name: Annotated[
+        Text, named("StageName"), matching(r"\$default|[A-Za-z0-9_-]{1,128}", "'{value}' can't name a stage")
+    ] = DEFAULT_STAGE
     routes: tuple[HttpRoute, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
-    throttles: Mapping[str, Throttle] = field(default_factory=dict)
-    default_throttle: Throttle | None = None
+    variables: Annotated[Mapping[str, Text], named("StageVariables")] = field(default_factory=dict)
+    throttles: Annotated[Mapping[str, _Throttle], named("RouteSettings")] = field(default_factory=dict)
+    default_throttle: Annotated[_Throttle, named("DefaultRouteSettings")] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,25 @@ Source: API Gateway developer guide, "Control access to HTTP APIs with AWS Lambd
 
 from __future__ import annotations
 
-from typing import Any
-
-HEADER, QUERY, STAGE_VARIABLE = "$request.header.", "$request.querystring.", "$stageVariables."
-CONTEXT = "$context."
+_PARTS = {
+    "$request.header.": "headers",
+    "$request.querystring.": "queryStringParameters",
+    "$stageVariables.": "stageVariables",
+}
 # Where the request context has what an expression names.
-CONTEXT_PATHS: dict[str, tuple[str, ...]] = {
-    "accountId": ("accountId",),
-    "apiId": ("apiId",),
-    "domainName": ("domainName",),
-    "domainPrefix": ("domainPrefix",),
-    "httpMethod": ("http", "method"),
-    "identity.sourceIp": ("http", "sourceIp"),
-    "identity.userAgent": ("http", "userAgent"),
-    "path": ("http", "path"),
-    "protocol": ("http", "protocol"),
-    "requestId": ("requestId",),
-    "routeKey": ("routeKey",),
-    "stage": ("stage",),
+_IN_CONTEXT = {
+    "$context.accountId": ("accountId",),
+    "$context.apiId": ("apiId",),
+    "$context.domainName": ("domainName",),
+    "$context.domainPrefix": ("domainPrefix",),
+    "$context.httpMethod": ("http", "method"),
+    "$context.identity.sourceIp": ("http", "sourceIp"),
+    "$context.identity.userAgent": ("http", "userAgent"),
+    "$context.path": ("http", "path"),
+    "$context.protocol": ("http", "protocol"),
+    "$context.requestId": ("requestId",),
+    "$context.routeKey": ("routeKey",),
+    "$context.stage": ("stage",),
 }
 
 
@@ -30,9 +31,18 @@ class IdentitySourceError(ValueError):
     """The emulator doesn't imitate this selection expression."""
 
 
-def check_identity_source(source: Any) -> None:
-    """Raise `IdentitySourceError` for a selection expression that isn't imitated."""
-    text = str(source)
-    is_imitated = any(text.startswith(prefix) and text != prefix for prefix in (HEADER, QUERY, STAGE_VARIABLE))
-    if not is_imitated and text.removeprefix(CONTEXT) not in CONTEXT_PATHS:
-        raise IdentitySourceError(f"the identity source {text!r} is not imitated")
+def path_in_event(source: str) -> tuple[str, ...]:
+    """Return the keys that lead to an identity source's value in an event of payload format 2.0.
+
+    Raises
+    ------
+    IdentitySourceError
+        The selection expression isn't imitated.
+    """
+    for prefix, part in _PARTS.items():
+        name = source.removeprefix(prefix)
+        if name and name != source:
+            return part, name.lower() if part == "headers" else name
+    if source not in _IN_CONTEXT:
+        raise IdentitySourceError(f"the identity source {source!r} is not imitated")
+    return "requestContext", *_IN_CONTEXT[source]

@@ -12,15 +12,13 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from emulator.template.project import ProjectError
+from emulator.template.errors import ProjectError
+from emulator.template.values import Unresolvable, as_text
 
 LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^${}]+)\}")
-
-
 NO_VALUE = object()
 _REASONS = {
     "Fn::ImportValue": "Fn::ImportValue needs the output of another stack, which the emulator doesn't have",
@@ -32,19 +30,6 @@ _REASONS = {
 
 class IntrinsicError(ProjectError):
     """An intrinsic function can't be resolved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolvable:
-    """Stands in a document for an intrinsic function that can't be resolved; reading the property is an error.
-
-    Parameters
-    ----------
-    reason : str
-        Why, for a message.
-    """
-
-    reason: str
 
 
 class Resolver:
@@ -217,10 +202,3 @@ class Resolver:
 
     def _if(self, argument: Sequence[Any]) -> Any:
         return self.resolve(argument[1] if self.holds(argument[0]) else argument[2])
-
-
-def as_text(value: Any) -> str:
-    """Return a plain value, or a reference to a resource, as CloudFormation writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

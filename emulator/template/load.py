@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emulator.template.errors import ProjectError, UnsupportedError
 from emulator.template.intrinsics import LANGUAGE_EXTENSIONS, IntrinsicError, Resolver
 from emulator.template.parameters import parameter_values
-from emulator.template.project import ACCOUNT_ID, STACK_NAME, ProjectError, UnsupportedError
+from emulator.template.project import ACCOUNT_ID, STACK_NAME
+from emulator.template.values import LOCAL_BUCKET
 
-LOCAL_BUCKET = "emulator-local-path"
 _TRANSFORMS = ("AWS::Serverless-2016-10-31", LANGUAGE_EXTENSIONS)
 _PATH_PROPERTIES = ("CodeUri", "ContentUri", "DefinitionUri")
 
@@ -26,23 +27,15 @@ class TemplateError(ProjectError):
 
 @dataclass(frozen=True, slots=True)
 class LoadedTemplate:
-    """A template in plain CloudFormation, its intrinsic functions not resolved yet.
+    """A template in plain CloudFormation, its intrinsic functions not resolved yet."""
 
-    Parameters
-    ----------
-    folder : Path
-        The folder that local paths are relative to.
-    document : mapping
-        As the transform returns it, with the resources in the order of the file.
-    values : mapping
-        Of parameters and pseudo parameters, by name.
-    extended : bool
-        Whether the template's transforms include the language extensions.
-    """
-
+    # Local paths are relative to it.
     folder: Path
+    # As the transform returns it, with the resources in the order of the file.
     document: Mapping[str, Any]
+    # Of parameters and pseudo parameters, by name.
     values: Mapping[str, Any]
+    # Whether the template's transforms include the language extensions.
     extended: bool = False
 
 
@@ -53,26 +46,7 @@ class _Region(NamedTuple):
 
 
 def load_template(path: Path, overrides: Mapping[str, str], region: str) -> LoadedTemplate:
-    """Read a template and apply the SAM transform to it.
-
-    Parameters
-    ----------
-    path : Path
-        ``template.yaml``, or ``.aws-sam/build/template.yaml``.
-    overrides : mapping
-        Values for the template's parameters, over their defaults.
-    region : str
-        The value of ``AWS::Region``.
-
-    Raises
-    ------
-    TemplateError
-        The file is missing or isn't a template, or the transform refuses it.
-    ParameterError
-        A parameter has no value or one that it doesn't allow.
-    UnsupportedError
-        The template asks for something that the emulator doesn't imitate; names resource and property.
-    """
+    """Read a template and apply the SAM transform to it; the arguments and errors are those of `load_project`."""
     source = _read_yaml(path)
     extended = LANGUAGE_EXTENSIONS in _transforms(path, source)
     if not isinstance(source.get("Resources"), dict):
@@ -178,7 +152,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_bytes().decode("utf-8"), Loader)  # noqa: S506 - a safe loader
     except FileNotFoundError as error:
-        raise TemplateError(f"there is no template {path}: name one with -t") from error
+        raise TemplateError(f"the template {path} doesn't exist: name one with -t") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise TemplateError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.template.project import ProjectError
+from emulator.template.errors import ProjectError
 
 _LOOKED_UP = "AWS::SSM::Parameter::Value<"
 # Python's float also accepts nan, inf and 1_000.
@@ -21,19 +21,9 @@ class ParameterError(ProjectError):
 
 
 def parameter_values(declared: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
-    """Return each parameter's value: a list for list types, else what the template or the user wrote.
+    """Return each declared parameter's value: a list for list types, else what the template or the user wrote.
 
-    Parameters
-    ----------
-    declared : mapping
-        The template's ``Parameters``.
-    overrides : mapping
-        Values that replace the defaults. Names that aren't declared are ignored, as by SAM CLI.
-
-    Raises
-    ------
-    ParameterError
-        Names the parameter and what is wrong.
+    An override replaces the default. Names that aren't declared are ignored, as by SAM CLI.
     """
     return {name: _value(name, declaration or {}, overrides.get(name)) for name, declaration in declared.items()}
 

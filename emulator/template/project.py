@@ -5,32 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from emulator.template.http_api_spec import HttpApi
+from pydantic import BeforeValidator
+
+from emulator.template.http_api_spec import MAX_LIMIT, HttpApi
+from emulator.template.property_types import LocalFolder, Text, matching, member, named, properties, whole_number
 
 REGION = "us-east-1"
 ACCOUNT_ID = "123456789012"
 STACK_NAME = "local"
 
 
-class ProjectError(Exception):
-    """Base of the errors of a template, of its files and of the options that apply to it."""
-
-
-class UnsupportedError(ProjectError):
-    """The template asks for something that the emulator doesn't imitate."""
-
-    def __init__(self, resource: str, name: str, reason: str) -> None:
-        self.resource = resource
-        self.property = name
-        self.reason = reason
-        super().__init__(f"{resource}, property {name}: {reason}")
-
-
+@properties
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One Lambda function.
+    """One Lambda function, read from ``AWS::Lambda::Function``, its alias and its layers.
 
     Parameters
     ----------
@@ -50,10 +40,6 @@ class FunctionSpec:
         Their ARNs, in the same order, without version numbers.
     environment : mapping
         The template's variables, resolved.
-    timeout_s : int
-        1 to 900.
-    memory_mb : int
-        128 to 10,240.
     snap_start : bool
         Published versions are initialised once and restored from a snapshot.
     alias : str or None
@@ -72,18 +58,24 @@ class FunctionSpec:
 
     logical_id: str
     name: str
-    code_dir: Path
-    handler: str
-    runtime: str
+    code_dir: Annotated[LocalFolder, named("Code")]
+    handler: Text
+    runtime: Annotated[Text, matching(r"python3\..*", "{value}: only Python functions are imitated")]
     layer_dirs: tuple[Path, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    timeout_s: int = 3
-    memory_mb: int = 128
-    snap_start: bool = False
+    environment: Annotated[Mapping[str, Text], member("Environment", "Variables")] = field(default_factory=dict)
+    timeout_s: Annotated[int, named("Timeout"), whole_number(1, 900)] = 3
+    memory_mb: Annotated[int, named("MemorySize"), whole_number(128, 10_240)] = 128
+    snap_start: Annotated[
+        bool,
+        member("SnapStart", "ApplyOn"),
+        BeforeValidator(lambda apply_on: apply_on == "PublishedVersions"),
+    ] = False
     alias: str | None = None
-    log_format: str = "Text"
-    log_level: str | None = None
-    reserved_concurrency: int | None = None
+    log_format: Annotated[Text, member("LoggingConfig", "LogFormat")] = "Text"
+    log_level: Annotated[Text | None, member("LoggingConfig", "ApplicationLogLevel")] = None
+    reserved_concurrency: Annotated[
+        Annotated[int, whole_number(0, MAX_LIMIT)] | None, named("ReservedConcurrentExecutions")
+    ] = None
     provisioned_concurrency: int | None = None
     layer_arns: tuple[str, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Types of properties for pydantic, with CloudFormation's rules: text, whole numbers, folders of code.
 
-A validator raises `ValueError` with a reason; `emulator.template.resource_models` adds the resource and the property.
+A validator raises `ValueError` with a reason; `emulator.template.resources` adds the resource and the property.
 """
 
 from __future__ import annotations
@@ -10,36 +10,50 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    AliasPath,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    with_config,
+)
+from pydantic.alias_generators import to_pascal
 
-from emulator.template.identity_sources import check_identity_source
-from emulator.template.intrinsics import Unresolvable, as_text
-from emulator.template.load import LOCAL_BUCKET
-from emulator.template.resolve import Reference
+from emulator.template.identity_sources import path_in_event
+from emulator.template.values import LOCAL_BUCKET, as_text, resolvable
 
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
-def resolvable(value: Any) -> Any:
-    """Return the value, unless the second stage could not resolve it."""
-    if isinstance(value, Unresolvable):
-        raise ValueError(value.reason)
-    return value
+def _spellings(name: str) -> AliasChoices:
+    """Return a property's names: with a capital as in CloudFormation, and a small letter as in OpenAPI extensions."""
+    return AliasChoices(name, name[0].lower() + name[1:])
 
 
-def plain(value: Any) -> Any:
-    """Return a value with each reference in it replaced by its text.
+# Marks a dataclass whose fields are properties under CloudFormation's names, unless a field names its own.
+properties = with_config(
+    ConfigDict(
+        validate_default=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        alias_generator=AliasGenerator(validation_alias=lambda name: _spellings(to_pascal(name))),
+    )
+)
 
-    Raises
-    ------
-    ValueError
-        A part of it can't be resolved.
-    """
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return list(map(plain, value))
-    return str(value) if isinstance(value, Reference) else resolvable(value)
+
+def named(*names: str) -> Any:
+    """Return the property that a field is read from, for a field that has another name; or its alternatives."""
+    return Field(validation_alias=AliasChoices(*names) if len(names) > 1 else _spellings(names[0]))
+
+
+def member(*path: str) -> Any:
+    """Return the path to the member of a property that a field is read from."""
+    return Field(validation_alias=AliasPath(*path))
 
 
 def whole_number(low: int, high: int) -> BeforeValidator:
@@ -91,7 +105,7 @@ def _local_folder(code: Any, info: ValidationInfo) -> Path:
         raise ValueError("only code in a local folder can be run, not inline or in S3")
     folder: Path = (info.context / code).resolve()
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}: build the project, or correct the path")
+        raise ValueError(f"the folder {folder} doesn't exist: build the project, or correct the path")
     return folder
 
 
@@ -99,25 +113,12 @@ def _identity_sources(value: Any) -> tuple[str, ...]:
     """Read identity sources: a list in CloudFormation, text with commas in OpenAPI."""
     sources = tuple(source.strip() for source in value.split(",")) if isinstance(value, str) else _texts(value or ())
     for source in sources:
-        check_identity_source(source)
+        path_in_event(source)
     return sources
-
-
-def _with_sources(ttl_s: int, info: ValidationInfo) -> int:
-    if ttl_s and not info.data.get("identity_source"):
-        raise ValueError("answers can be cached only with identity sources: add one, or set the TTL to 0")
-    return ttl_s
-
-
-def _with_format_2(simple: bool, info: ValidationInfo) -> bool:
-    if simple and info.data.get("authorizer_payload_format_version") == "1.0":
-        raise ValueError("simple answers need payload format 2.0")
-    return simple
 
 
 Text = Annotated[str, PlainValidator(_text)]
 Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
-AuthorizerTtl = Annotated[int, whole_number(0, 3600), AfterValidator(_with_sources)]
-SimpleAnswers = Annotated[bool, AfterValidator(_with_format_2)]
 LocalFolder = Annotated[Path, PlainValidator(_local_folder)]
 IdentitySources = Annotated[tuple[str, ...], PlainValidator(_identity_sources)]
+PayloadFormat = Annotated[Text, matching(r"1\.0|2\.0", "payload format {value} doesn't exist: use 1.0 or 2.0")]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from emulator.template.errors import UnsupportedError
 from emulator.template.functions import read_function
 from emulator.template.http_apis import read_api
 from emulator.template.load import load_template
-from emulator.template.project import REGION, Project, UnsupportedError
-from emulator.template.resolve import Resource, resolve_template
-from emulator.template.resource_models import Api, Bucket, Function
+from emulator.template.project import REGION, FunctionSpec, Project
+from emulator.template.resolve import resolve_template
+from emulator.template.resource_models import Api
 from emulator.template.resources import Resources
 
 _REFUSED_TYPES = {
@@ -43,32 +44,15 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
         The template can't be read, or asks for something that the emulator doesn't imitate.
     """
     template = load_template(path, overrides or {}, region)
-    return read_project(resolve_template(template), template.folder)
-
-
-def read_project(resolved: Mapping[str, Resource], folder: Path) -> Project:
-    """Return the functions, APIs and buckets among the resources of a template.
-
-    Parameters
-    ----------
-    resolved : mapping
-        The resources by logical id.
-    folder : Path
-        The folder that local paths are relative to.
-
-    Raises
-    ------
-    UnsupportedError
-        Names the resource and the property that can't be imitated.
-    """
-    resources = Resources(resolved, folder)
+    resolved = resolve_template(template)
+    resources = Resources(resolved, template.folder)
     for logical_id, resource in resolved.items():
         if resource.type in _REFUSED_TYPES:
             raise UnsupportedError(logical_id, "Type", _REFUSED_TYPES[resource.type])
         if resource.type in _WITHOUT_EFFECT:
             resources.notes.append(f"{logical_id}: {_WITHOUT_EFFECT[resource.type]}")
-    functions = {name: read_function(resources, name, model) for name, model in resources.of_type(Function).items()}
-    by_name = {spec.name: logical_id for logical_id, spec in functions.items()}
-    apis = [read_api(resources, name, model, by_name) for name, model in resources.of_type(Api).items()]
-    buckets = tuple(resources[name].name for name in resources.of_type(Bucket))
+    functions = {name: read_function(resources, name) for name in resources.ids(FunctionSpec)}
+    ids = {spec.name: logical_id for logical_id, spec in functions.items()}
+    apis = [read_api(resources, name, ids) for name in resources.ids(Api)]
+    buckets = tuple(resource.name for resource in resolved.values() if resource.type == "AWS::S3::Bucket")
     return Project(functions, tuple(api for api in apis if api.routes), buckets, tuple(resources.notes))

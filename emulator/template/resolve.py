@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.template.errors import UnsupportedError
 from emulator.template.intrinsics import IntrinsicError, Resolver
 from emulator.template.load import LoadedTemplate
-from emulator.template.project import ACCOUNT_ID, STACK_NAME, UnsupportedError
+from emulator.template.project import ACCOUNT_ID, STACK_NAME
+from emulator.template.values import Reference
 
 # What a stack's first deployment publishes.
 _FIRST_VERSION = "1"
@@ -20,55 +22,23 @@ _NAMED_BY = {"AWS::Lambda::Function": "FunctionName", "AWS::ApiGatewayV2::Stage"
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """The value of ``Ref`` or ``Fn::GetAtt`` of a resource.
-
-    Parameters
-    ----------
-    logical_id : str
-        The resource that it refers to.
-    text : str
-        The name, ARN or other attribute, as AWS would give it.
-    """
-
-    logical_id: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
 class Resource:
     """One resource whose condition holds.
 
-    Parameters
-    ----------
-    type : str
-        ``AWS::Lambda::Function`` and so on.
-    properties : mapping
-        Resolved: plain values, with a `Reference` where a value is another resource's name or attribute, and an
-        `emulator.template.intrinsics.Unresolvable` where it isn't known.
-    name : str
-        The value of ``Ref`` of it.
-    arn : str or None
-        Its ARN, for types whose ARN other properties may hold.
+    Its properties are plain values, with a `Reference` where a value is another resource's name or attribute, and an
+    `emulator.template.values.Unresolvable` where it isn't known.
     """
 
     type: str
     properties: Mapping[str, Any]
+    # The value of ``Ref`` of it.
     name: str
+    # For types whose ARN other properties may hold.
     arn: str | None = None
 
 
 def resolve_template(template: LoadedTemplate) -> dict[str, Resource]:
-    """Return the resources by logical id, in the template's order, without those whose condition doesn't hold.
-
-    Raises
-    ------
-    UnsupportedError
-        A resource's condition, or the property that names it, can't be resolved.
-    """
+    """Return the resources by logical id, in the template's order, without those whose condition doesn't hold."""
     return _Stack(template).resources()
 
 

@@ -1,63 +1,120 @@
-"""Resources by their models, as the readers of functions and APIs ask for them."""
+"""Reads the resources of a template as the emulator's types, and finds the resource that a value names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter, ValidationError
 
-from emulator.template.resolve import Reference, Resource
-from emulator.template.resource_models import MODELS, Model, read_model
+from emulator.template.errors import UnsupportedError
+from emulator.template.http_api_spec import Authorizer, HttpStage
+from emulator.template.project import FunctionSpec
+from emulator.template.resolve import Resource
+from emulator.template.resource_models import Alias, Api, Integration, LayerVersion, Route
+from emulator.template.values import Reference, Unresolvable
 
-_TYPES = {model: kind for kind, model in MODELS.items()}
+_KINDS: Mapping[type, str] = {
+    FunctionSpec: "AWS::Lambda::Function",
+    LayerVersion: "AWS::Lambda::LayerVersion",
+    Alias: "AWS::Lambda::Alias",
+    Api: "AWS::ApiGatewayV2::Api",
+    HttpStage: "AWS::ApiGatewayV2::Stage",
+    Route: "AWS::ApiGatewayV2::Route",
+    Integration: "AWS::ApiGatewayV2::Integration",
+    Authorizer: "AWS::ApiGatewayV2::Authorizer",
+}
+# Name of a property after the transform → its name in a SAM template, for messages.
+_SAM_NAMES = {"Code": "CodeUri", "Content": "ContentUri", "BodyS3Location": "DefinitionUri"}
+# Types read members of these properties.
+_OBJECTS = ("Environment", "SnapStart", "LoggingConfig", "ProvisionedConcurrencyConfig")
+_Kind = TypeVar("_Kind")
 
 
 class Resources:
-    """Gives resources as models, and finds the resource that a value names.
-
-    Parameters
-    ----------
-    resources : mapping
-        By logical id, resolved.
-    folder : Path
-        What local paths are relative to.
-
-    Attributes
-    ----------
-    notes : list of str
-        What is left out without changing any answer; readers add to it.
-    """
+    """The resolved resources of one template, by logical id; local paths in them are relative to its folder."""
 
     def __init__(self, resources: Mapping[str, Resource], folder: Path) -> None:
         self._resources = resources
         self._folder = folder
+        # What is left out without changing any answer; readers add to it.
         self.notes: list[str] = []
 
     def __getitem__(self, logical_id: str) -> Resource:
         return self._resources[logical_id]
 
-    def of_type(self, model: type[Model]) -> dict[str, Model]:
-        """Return logical id → model of each resource of the model's type."""
-        return {logical_id: self.read(logical_id, model) for logical_id in self._ids(model)}
+    def ids(self, kind: type) -> list[str]:
+        """Return the logical ids of the resources of a type."""
+        return [logical_id for logical_id, resource in self._resources.items() if resource.type == _KINDS[kind]]
 
-    def read(self, logical_id: str, model: type[Model]) -> Model:
-        """Return a resource as its model.
+    def owned_by(self, owner: str, kind: type, name: str) -> list[str]:
+        """Return the logical ids of the resources of a type whose property of this name names the owner."""
+        return [
+            logical_id for logical_id in self.ids(kind) if self._names(self[logical_id].properties.get(name), owner)
+        ]
 
-        Raises
-        ------
-        UnsupportedError
-            A property isn't imitated, isn't allowed or can't be resolved.
-        """
-        return read_model(model, self[logical_id].properties, resource=logical_id, folder=self._folder)
+    def target(self, value: Any, kind: type) -> str | None:
+        """Return the logical id of the resource of a type that a value names, or None."""
+        return next((logical_id for logical_id in self.ids(kind) if self._names(value, logical_id)), None)
 
-    def target(self, value: Any, model: type[BaseModel]) -> str | None:
-        """Return the logical id of the resource of a type that a value names, by reference, name or ARN."""
-        ids = self._ids(model)
-        if isinstance(value, Reference) and value.logical_id in ids:
-            return value.logical_id
-        return next((name for name in ids if str(value) in {self[name].name, self[name].arn}), None)
+    def read(self, logical_id: str, kind: type[_Kind], /, **values: Any) -> _Kind:
+        """Return a resource as a type, as `read_properties` does."""
+        return read_properties(kind, self[logical_id].properties, logical_id, folder=self._folder, **values)
 
-    def _ids(self, model: type[BaseModel]) -> list[str]:
-        return [name for name, resource in self._resources.items() if resource.type == _TYPES[model]]
+    def _names(self, value: Any, logical_id: str) -> bool:
+        """Return whether a value names a resource: by reference, name or ARN."""
+        if isinstance(value, Reference) and value.logical_id == logical_id:
+            return True
+        return str(value) in {self[logical_id].name, self[logical_id].arn}
+
+
+def read_properties(
+    kind: type[_Kind],
+    properties: Mapping[str, Any],
+    resource: str,
+    /,
+    *,
+    within: str | None = None,
+    folder: Path | None = None,
+    **values: Any,
+) -> _Kind:
+    """Check a resource's properties, and return them as a type that `property_types.properties` marks.
+
+    Parameters
+    ----------
+    within : str or None
+        The place in the resource that an error names; None for the properties themselves.
+    **values
+        Of fields that no property gives.
+
+    Raises
+    ------
+    UnsupportedError
+        Names the resource and the property, the path in it, and what is wrong there.
+    """
+    present = {name: value for name, value in properties.items() if value is not None}
+    for name in _OBJECTS:
+        if isinstance(value := present.get(name), Unresolvable):
+            raise UnsupportedError(resource, name, value.reason)
+    try:
+        result: _Kind = TypeAdapter(kind).validate_python({**values, **present}, context=folder)
+    except ValidationError as error:
+        # A wrong property is named before a missing one.
+        first = min(error.errors(include_url=False), key=lambda error: error["loc"][0] not in present)
+        words = list(map(str, first["loc"]))
+        place = within or _SAM_NAMES.get(words[0], words[0])
+        path = ".".join(words if within else words[1:])
+        raise UnsupportedError(resource, place, f"{path}: {_reason(first)}" if path else _reason(first)) from error
+    return result
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    if isinstance(error["input"], Unresolvable):
+        return error["input"].reason
+    if error["type"] == "missing":
+        return "the property is required"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    message = str(error["msg"])
+    return f"{message[0].lower()}{message[1:]}, not {error['input']!r}"

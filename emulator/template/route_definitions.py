@@ -5,15 +5,24 @@ Source: API Gateway developer guide, "OpenAPI extensions"; CloudFormation's AWS:
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.template.http_api_spec import ANY_METHOD, DEFAULT_ROUTE
-from emulator.template.project import UnsupportedError
-from emulator.template.resource_models import VERBS, Api, Integration, LambdaAuthorizer, Route, read_model
-from emulator.template.resources import Resources
+from emulator.template.errors import UnsupportedError
+from emulator.template.http_api_spec import ANY_METHOD, DEFAULT_ROUTE, Authorizer, HttpRoute
+from emulator.template.resource_models import VERBS, Api, Integration, Route
+from emulator.template.resources import Resources, read_properties
 
+# The address that API Gateway calls contains the function's ARN; API Gateway also accepts the ARN alone.
+_FUNCTION_ARN = re.compile(
+    r"(?:^|functions/)arn:[^:]+:lambda:[^:]*:[^:]*:function:([^:/]+)(?::([^:/]+))?(?:/invocations)?$"
+)
+_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
+_ROUTE_PATH = re.compile(r"(/[^{}/]*|/\{[^{}/+]+\})*(/\{[^{}/+]+\+\})?$")
+_DEFAULT_TTL_S = 300
 _ANY_VERB = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
 _AUTHORIZER = "x-amazon-apigateway-authorizer"
@@ -22,36 +31,42 @@ _Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RouteDefinition:
-    """One route, whose addresses may hold stage variables.
+    """One route, whose addresses may hold stage variables; its authorizer has only its function's address."""
 
-    Parameters
-    ----------
-    resource, where : str
-        Resource and property that errors name.
-    method, path : str
-        As `emulator.template.http_api_spec.HttpRoute` has them.
-    integration : Integration
-        What is called.
-    authorizer : tuple of (str, LambdaAuthorizer) or None
-        The name and the properties of the authorizer that decides before the function is called.
-    """
-
+    # The resource and the property that errors name.
     resource: str
     where: str
     method: str
     path: str
     integration: Integration
-    authorizer: tuple[str, LambdaAuthorizer] | None = None
+    authorizer: Authorizer | None = None
+
+    def route(self, variables: Mapping[str, str], functions: Mapping[str, str]) -> HttpRoute:
+        """Return the route as the stage with these variables has it; ``functions`` maps names to logical ids."""
+
+        def function_at(address: str, where: str) -> tuple[str, str | None]:
+            """Return the logical id and the qualifier of the function that an address names."""
+            address = _STAGE_VARIABLE.sub(lambda match: variables.get(match[1], ""), address)
+            match = _FUNCTION_ARN.search(address)
+            if match is None or match[1] not in functions:
+                reason = f"only functions of this template can be called, not {address or 'nothing'}"
+                raise UnsupportedError(self.resource, where, reason)
+            return functions[match[1]], match[2]
+
+        function, qualifier = function_at(self.integration.uri, self.where)
+        if self.path != DEFAULT_ROUTE and _ROUTE_PATH.fullmatch(self.path) is None:
+            raise UnsupportedError(self.resource, self.where, "the path has a parameter that is not a whole segment")
+        authorizer = self.authorizer
+        if authorizer is not None:
+            called, alias = function_at(authorizer.uri, f"{self.where}, authorizer {authorizer.name}")
+            authorizer = dataclasses.replace(authorizer, function=called, qualifier=alias)
+        limit_s = self.integration.timeout_in_millis / 1000
+        payload_format = self.integration.payload_format_version
+        return HttpRoute(self.method, self.path, function, qualifier, limit_s, payload_format, authorizer)
 
 
 def routes_of_body(api: str, body: _Json) -> Iterator[RouteDefinition]:
-    """Yield the routes of an OpenAPI definition.
-
-    Raises
-    ------
-    UnsupportedError
-        An operation isn't a route that can be imitated.
-    """
+    """Yield the routes of an OpenAPI definition."""
     if body.get("security"):
         raise UnsupportedError(api, "Body, security", "write security at each operation, as API Gateway reads it")
     for path, operations in (body.get("paths") or {}).items():
@@ -70,26 +85,19 @@ def routes_of_body(api: str, body: _Json) -> Iterator[RouteDefinition]:
                 method,
                 # FailOnWarnings makes SAM write /$default.
                 DEFAULT_ROUTE if path.lstrip("/") == DEFAULT_ROUTE else path,
-                read_model(Integration, integration, resource=api, within=where),
+                read_properties(Integration, integration, api, within=where),
                 _security(api, where, body, operation),
             )
 
 
 def routes_of_resources(resources: Resources, api_id: str, api: Api) -> Iterator[RouteDefinition]:
-    """Yield the routes of an API that are resources of their own, and that of its ``Target``.
-
-    Raises
-    ------
-    UnsupportedError
-        A route, an integration or an authorizer can't be imitated.
-    """
+    """Yield the routes of an API that are resources of their own, and that of its ``Target``."""
     if api.target is not None:
         properties = {"type": "aws_proxy", "uri": api.target, "payloadFormatVersion": "2.0"}
-        integration = read_model(Integration, properties, resource=api_id, within="Target")
+        integration = read_properties(Integration, properties, api_id, within="Target")
         yield RouteDefinition(api_id, "Target", *_method_and_path(api.route_key), integration)
-    for name, route in resources.of_type(Route).items():
-        if resources.target(route.api_id, Api) != api_id:
-            continue
+    for name in resources.owned_by(api_id, Route, "ApiId"):
+        route = resources.read(name, Route)
         integration_id = resources.target(route.target.rpartition("/")[2], Integration)
         if integration_id is None:
             reason = "it must be integrations/ and the id of an integration of the template"
@@ -106,16 +114,24 @@ def _method_and_path(route_key: str) -> tuple[str, str]:
     return method, path
 
 
-def _authorizer(resources: Resources, name: str, route: Route) -> tuple[str, LambdaAuthorizer] | None:
+def _authorizer(resources: Resources, name: str, route: Route) -> Authorizer | None:
     if route.authorization_type == "NONE":
         return None
-    authorizer_id = resources.target(route.authorizer_id, LambdaAuthorizer)
+    authorizer_id = resources.target(route.authorizer_id, Authorizer)
     if authorizer_id is None:
         raise UnsupportedError(name, "AuthorizerId", "it must be an authorizer of the template")
-    return authorizer_id, resources.read(authorizer_id, LambdaAuthorizer)
+    return _read_authorizer(authorizer_id, resources[authorizer_id].properties, authorizer_id)
 
 
-def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[str, LambdaAuthorizer] | None:
+def _read_authorizer(name: str, properties: _Json, resource: str, within: str | None = None) -> Authorizer:
+    has_sources = properties.get("identitySource") or properties.get("IdentitySource")
+    ttl_s = _DEFAULT_TTL_S if has_sources else 0
+    # The payload format has no default here: a template must name it.
+    values: dict[str, Any] = {"name": name, "function": "", "payload_format": "", "ttl_s": ttl_s}
+    return read_properties(Authorizer, properties, resource, within=within, **values)
+
+
+def _security(api: str, where: str, body: _Json, operation: _Json) -> Authorizer | None:
     """Return the authorizer of an operation."""
     schemes = (body.get("components") or {}).get("securitySchemes") or {}
     names = [name for requirement in operation.get("security") or [] for name in requirement]
@@ -132,7 +148,7 @@ def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[str,
     if authorizer is None:
         reason = "IAM authorization is not imitated" if name == "AWS_IAM" else f"{name} has no {_AUTHORIZER}"
         raise UnsupportedError(api, where, f"{reason}; only Lambda authorizers are")
-    return name, read_model(LambdaAuthorizer, authorizer, resource=api, within=f"{where}, authorizer {name}")
+    return _read_authorizer(name, authorizer, api, f"{where}, authorizer {name}")
 
 
 def _follow(api: str, where: str, body: _Json, value: _Json) -> _Json:

@@ -15,7 +15,7 @@ from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, wr
 from emulator.lambda_service.control_plane.account import Account, from_json, to_json
 from emulator.lambda_service.control_plane.code_store import CodeStore
 from emulator.strict_json import read_json
-from emulator.template.project import ProjectError
+from emulator.template.errors import ProjectError
 
 FORMAT = 1
 _FILE = "state.json"

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.data_plane.fleet import Fleet
-from emulator.template.project import FunctionSpec, ProjectError
+from emulator.template.errors import ProjectError
+from emulator.template.project import FunctionSpec
 
 
 class DeploymentError(ProjectError):

@@ -24,7 +24,8 @@ from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import Invocation, InvocationResult
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
-from emulator.template.project import FunctionSpec, UnsupportedError
+from emulator.template.errors import UnsupportedError
+from emulator.template.project import FunctionSpec
 
 _REAP_AT_LEAST_EVERY_S = 5.0
 

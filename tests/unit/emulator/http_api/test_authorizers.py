@@ -18,7 +18,7 @@ from emulator.http_api.authorizers import (
 )
 from emulator.http_api.iam_policies import PolicyError, allows
 from emulator.template.http_api_spec import Authorizer
-from emulator.template.identity_sources import IdentitySourceError, check_identity_source
+from emulator.template.identity_sources import IdentitySourceError, path_in_event
 
 SIMPLE = Authorizer("A", "F", simple_answers=True, identity_sources=("$request.header.Authorization",), ttl_s=60)
 POLICY = dataclasses.replace(SIMPLE, simple_answers=False)
@@ -60,7 +60,7 @@ def test_identity_is_there_or_it_is_not(sources: tuple[str, ...], values: list[s
 )
 def test_an_unknown_identity_source_is_refused(source: str) -> None:
     with pytest.raises(IdentitySourceError, match="not imitated"):
-        check_identity_source(source)
+        path_in_event(source)
 
 
 def test_what_a_function_is_asked_in_format_2() -> None:

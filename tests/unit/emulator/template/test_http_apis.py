@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from emulator.template.errors import UnsupportedError
 from emulator.template.http_api_spec import Authorizer, CorsPolicy, Throttle
-from emulator.template.project import UnsupportedError
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, by_hand
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from emulator.template.intrinsics import IntrinsicError, Resolver, Unresolvable
+from emulator.template.intrinsics import IntrinsicError, Resolver
 from emulator.template.read import load_project
+from emulator.template.values import Unresolvable
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS
 
 

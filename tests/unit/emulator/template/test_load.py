@@ -8,9 +8,9 @@ from textwrap import dedent
 
 import pytest
 
+from emulator.template.errors import ProjectError, UnsupportedError
 from emulator.template.http_api_spec import CorsPolicy
 from emulator.template.load import TemplateError, load_template
-from emulator.template.project import ProjectError, UnsupportedError
 from emulator.template.read import load_project
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, INTEGRATION, api, by_hand
 
@@ -33,7 +33,7 @@ def test_a_bad_template_says_what_is_wrong(load, text: str, overrides: dict[str,
 
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match="there is no template"):
+    with pytest.raises(TemplateError, match="doesn't exist: name one with -t"):
         load_project(tmp_path / "nothing.yaml")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.template.project import UnsupportedError
+from emulator.template.errors import UnsupportedError
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, INTEGRATION, URI, api, by_hand
 
 BODY = "DefinitionBody: {{openapi: 3.0.1, paths: {{{paths}}}, {more}}}"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from emulator.template.intrinsics import Unresolvable
+from emulator.template.errors import UnsupportedError
 from emulator.template.load import LoadedTemplate
-from emulator.template.project import UnsupportedError
-from emulator.template.resolve import Reference, Resource, resolve_template
+from emulator.template.resolve import Resource, resolve_template
+from emulator.template.values import Reference, Unresolvable
 
 
 def resolve(resources: dict[str, Any], **sections: Any) -> dict[str, Resource]:

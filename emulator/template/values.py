@@ -1,0 +1,50 @@
+"""What a resolved template holds besides plain values: references to resources, and what can't be resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# The bucket whose keys are local paths, while a template goes through the SAM transform.
+LOCAL_BUCKET = "emulator-local-path"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The value of ``Ref`` or ``Fn::GetAtt``: the resource, and the name, ARN or attribute as AWS would give it."""
+
+    logical_id: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolvable:
+    """Stands for an intrinsic function that can't be resolved, and says why; reading the property is an error."""
+
+    reason: str
+
+
+def resolvable(value: Any) -> Any:
+    """Return the value, or raise `ValueError` if it is an `Unresolvable`."""
+    if isinstance(value, Unresolvable):
+        raise ValueError(value.reason)
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Return a value with each reference in it replaced by its text; raise `ValueError` as `resolvable` does."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return list(map(plain, value))
+    return str(value) if isinstance(value, Reference) else resolvable(value)
+
+
+def as_text(value: Any) -> str:
+    """Return a plain value, or a reference to a resource, as CloudFormation writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
