@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -14,16 +14,10 @@ _TIMEOUT_S = (5.0, 35.0)
 
 
 class ApiClient:
-    """A connection to a deployed or local API.
-
-    Parameters
-    ----------
-    url : str
-        The API's address, without a path.
-    """
+    """A connection to a deployed or local API at an address without a path."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._session = requests.Session()
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
@@ -36,11 +30,11 @@ class ApiClient:
         """
         try:
             answer = self._session.request(
-                method, self._url + path, data=body, headers=dict(headers or {}), timeout=_TIMEOUT_S
+                method, self.url + path, data=body, headers=dict(headers or {}), timeout=_TIMEOUT_S
             )
         except requests.RequestException as error:
             raise ServiceError(
-                f"Nothing answers at {self._url} ({type(error).__name__}). Is it running? "
+                f"Nothing answers at {self.url} ({type(error).__name__}). Is it running? "
                 "The local stack starts with: make run"
             ) from error
         try:
@@ -53,12 +47,7 @@ class ApiClient:
 
     def predict(self, document: object) -> Any:
         """POST a JSON document to /predict and return the answer."""
-        body = json_bytes(document)
-        return self.send("POST", "/predict", body, {"Content-Type": "application/json"})
-
-    def predict_records(self, records: Sequence[Mapping[str, object]]) -> Any:
-        """POST records as one batch and return the answer."""
-        return self.predict({"instances": list(records)})
+        return self.send("POST", "/predict", json_bytes(document), {"Content-Type": "application/json"})
 
 
 def json_bytes(document: object) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,7 @@ _KINDS = {True: "generated loans", False: "real loans", None: "unknown loans"}
 
 
 class GateRefusedError(CommandError):
-    """The candidate failed a rule that ``--require`` asks for.
-
-    Attributes
-    ----------
-    failed : sequence of Verdict
-        The rules that it failed, with the figures.
-    """
+    """The candidate failed a rule that ``--require`` asks for."""
 
     def __init__(self, requirement: str, failed: Sequence[Verdict]) -> None:
         rules = "\n".join(f"  {verdict.rule}: {verdict.figures}" for verdict in failed)
@@ -35,43 +29,22 @@ class GateRefusedError(CommandError):
             f"Refused by --require {requirement}; nothing was published.\n{rules}\n"
             "Train another model, or publish it all the same with --force --reason TEXT, which is recorded."
         )
-        self.failed = failed
 
 
-@dataclass(frozen=True)
-class AliasRequirement:
-    """The value of ``--require``, such as ``better-than=live``."""
+def remembering(inspect: Inspector) -> Inspector:
+    """Return an inspector that remembers its results, since gates and publication inspect the same pickle."""
+    inspections: dict[bytes, Inspection] = {}
 
-    rule: Requirement
-    alias: str
+    def inspect_once(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
+        if pickle not in inspections:
+            inspections[pickle] = inspect(pickle, probe_records)
+        return inspections[pickle]
 
-    def __str__(self) -> str:
-        return f"{self.rule.value}={self.alias}"
-
-
-class InspectedOnce:
-    """An inspector that remembers its results, since gates and publication ask about the same pickle.
-
-    Parameters
-    ----------
-    inspect : Inspector
-        Does the work.
-    """
-
-    def __init__(self, inspect: Inspector) -> None:
-        self._inspect = inspect
-        self._inspections: dict[str, Inspection] = {}
-
-    def __call__(self, pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
-        """Inspect, or return the earlier result."""
-        key = hashlib.sha256(pickle).hexdigest()
-        if key not in self._inspections:
-            self._inspections[key] = self._inspect(pickle, probe_records)
-        return self._inspections[key]
+    return inspect_once
 
 
-def parse_requirement(text: str) -> AliasRequirement:
-    """Read the text of ``--require``; a wrong text raises ``UsageError``, which lists the allowed forms."""
+def parse_requirement(text: str) -> tuple[Requirement, str]:
+    """Return the rule and the alias of ``--require``; a wrong text raises ``UsageError``, which lists the forms."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.gates import Requirement
 
@@ -79,53 +52,38 @@ def parse_requirement(text: str) -> AliasRequirement:
     if name not in [rule.value for rule in Requirement] or not alias:
         allowed = " or ".join(f"{rule.value}=ALIAS" for rule in Requirement)
         raise UsageError(f"{text!r} isn't a requirement: write {allowed}, as better-than=live.")
-    return AliasRequirement(Requirement(name), alias)
+    return Requirement(name), alias
 
 
-def passed_gates(
+def judge_candidate(
     workplace: Workplace, candidate: Candidate, require: str, data: Sequence[Path], force_reason: str | None
 ) -> Candidate:
     """Return the candidate with the gates' verdicts among its metrics.
 
-    Parameters
-    ----------
-    workplace : Workplace
-        Gives access to the bucket.
-    candidate : Candidate
-        The model to publish.
-    require : str
-        The requirement, such as ``better-than=live``.
-    data : sequence of Path
-        The loans to judge on; empty for those that training finds.
-    force_reason : str or None
-        Why the candidate is published even if it fails. None refuses a candidate that fails.
-
-    Raises
-    ------
-    GateRefusedError
-        If a rule fails and ``force_reason`` is None.
+    ``data`` are the loans to judge on; if empty, those that training finds. ``force_reason`` is why the candidate is
+    published even if it fails. If it is None, a candidate that fails raises ``GateRefusedError``.
     """
     from training.gates import Verdict, failures, judge
 
-    requirement = parse_requirement(require)
+    rule, alias = parse_requirement(require)
     reader = workplace.reader()
-    in_charge = reader.get_manifest(reader.get_alias(requirement.alias).alias.version)
-    if _is_in_charge(candidate, in_charge.artifact.sha256):
-        note(f"{requirement.alias} already points at this pickle (version {in_charge.version}): nothing to judge.")
+    in_charge = reader.get_manifest(reader.get_alias(alias).alias.version)
+    if hashlib.sha256(candidate.pickle).hexdigest() == in_charge.artifact.sha256:
+        note(f"{alias} already points at this pickle (version {in_charge.version}): nothing to judge.")
         return candidate
     contest, fingerprint = _contest(workplace, candidate, in_charge, data)
     same_data = Verdict("same-data", *compare_data(candidate.data, in_charge.data))
-    verdicts = (same_data, *judge(requirement.rule, contest))
+    verdicts = (same_data, *judge(rule, contest))
     failed = failures(verdicts)
     if failed and force_reason is None:
-        raise GateRefusedError(str(requirement), failed)
+        raise GateRefusedError(require, failed)
     for verdict in verdicts:
         note(f"{'passed' if verdict.passed else 'FAILED'}  {verdict.rule}: {verdict.figures}")
     gates = {
-        "requirement": str(requirement),
+        "requirement": require,
         "against_version": in_charge.version,
         "data": fingerprint,
-        "verdicts": [verdict.to_dict() for verdict in verdicts],
+        "verdicts": [asdict(verdict) for verdict in verdicts],
         "forced": {"reason": force_reason, "by": workplace.who} if failed else None,
     }
     return replace(candidate, metrics={**candidate.metrics, "gates": gates})
@@ -163,8 +121,4 @@ def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: S
         )
     version = load_pickle(workplace.reader(), in_charge.version)
     contest = hold_contest(load_pipeline(candidate.pickle), version.pipeline, quarters.test, candidate.data)
-    return contest, quarters.test.fingerprint.to_dict()
-
-
-def _is_in_charge(candidate: Candidate, sha256: str) -> bool:
-    return hashlib.sha256(candidate.pickle).hexdigest() == sha256
+    return contest, asdict(quarters.test.fingerprint)

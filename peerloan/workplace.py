@@ -86,8 +86,10 @@ class Workplace:
             state_dir=state_dir,
         )
 
-    def api_url(self) -> str:
-        """Return where the API answers: the running local stack's, else the default address."""
+    def api_url(self, url: str | None = None) -> str:
+        """Return where the API answers: ``url`` if that is an address, else the local stack's or the default one."""
+        if url is not None:
+            return check_url(url, "--url")
         return read_running(self.state_dir).get("api_url") or f"http://127.0.0.1:{DEFAULT_API_PORT}"
 
     def lambda_url(self) -> str:

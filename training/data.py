@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,10 +38,6 @@ class Fingerprint:
     late: int
     sha256: str
     gaps: Mapping[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as a training record keeps it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

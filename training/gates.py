@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
@@ -41,10 +40,6 @@ class Verdict:
     rule: str
     passed: bool
     figures: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as a manifest keeps it."""
-        return {"rule": self.rule, "passed": self.passed, "figures": self.figures}
 
 
 def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:

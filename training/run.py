@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import joblib
@@ -121,8 +121,8 @@ def train(
         threshold=threshold,
         metrics=metrics,
         data={
-            "train": quarters.train.fingerprint.to_dict(),
-            "test": quarters.test.fingerprint.to_dict(),
+            "train": asdict(quarters.train.fingerprint),
+            "test": asdict(quarters.test.fingerprint),
             "is_sample": quarters.is_sample,
         },
         probe_records=PROBE_RECORDS,
@@ -151,7 +151,7 @@ def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: fl
     # A row that every tree of a small forest saw has no out-of-bag probability.
     has_probability = np.isfinite(probabilities)
     figures = evaluate(quarter.target[has_probability], probabilities[has_probability], threshold)
-    return {**figures, "rows": int(has_probability.sum()), "data": quarter.fingerprint.to_dict()}
+    return {**figures, "rows": int(has_probability.sum()), "data": asdict(quarter.fingerprint)}
 
 
 def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:

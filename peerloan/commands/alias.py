@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -60,16 +60,17 @@ def alias_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json: 
 
     Example: peerloan alias history live
     """
-    history = ctx.obj.reader().history(name)
+    history = [revision.to_document() for revision in ctx.obj.reader().history(name)]
     if as_json:
-        say_json([revision.to_document() for revision in history])
+        say_json(history)
         return
+    members = ("revision", "version", "weights", "updated_at", "updated_by", "reason")
+    rows = (
+        {**revision, "weights": _weights(revision), "updated_at": revision["updated_at"][:19]} for revision in history
+    )
     say_table(
         ("revision", "version", "weights", "when", "by", "reason"),
-        (
-            (state.revision, state.version, _weights(state), state.updated_at[:19], state.updated_by, state.reason)
-            for state in history
-        ),
+        ([row[member] for member in members] for row in rows),
     )
 
 
@@ -109,14 +110,19 @@ def parse_weights(words: Sequence[str]) -> dict[int, float]:
     return weights
 
 
-def _say_alias(state: Alias, *, as_json: bool) -> None:
-    if as_json:
-        say_json(state.to_document())
-    else:
-        more = f", of which {_weights(state)}" if len(state.versions) > 1 else ""
-        say(f"{state.alias} -> version {state.version}{more} (revision {state.revision}, by {state.updated_by})")
+def alias_line(alias: Mapping[str, Any]) -> str:
+    """Say in a line where an alias points, from its document."""
+    weights = _weights(alias)
+    shares = f", of which {weights}" if weights else ""
+    change = f"revision {alias['revision']}, by {alias['updated_by']}"
+    return f"{alias['alias']} -> version {alias['version']}{shares} ({change})"
 
 
-def _weights(state: Alias) -> str:
-    shares = state.routing_config.additional_version_weights.items()
-    return ", ".join(f"{weight:.1%} to version {version}" for version, weight in shares)
+def _say_alias(alias: Alias, *, as_json: bool) -> None:
+    document = alias.to_document()
+    say_json(document) if as_json else say(alias_line(document))
+
+
+def _weights(alias: Mapping[str, Any]) -> str:
+    weights = alias["routing_config"]["additional_version_weights"].items()
+    return ", ".join(f"{weight:.1%} to version {version}" for version, weight in weights)

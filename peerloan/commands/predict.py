@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ from model_registry import strict_json
 from model_registry.strict_json import StrictJsonError
 from peerloan.api_client import ApiClient, json_bytes
 from peerloan.errors import UsageError
-from peerloan.event_file import read_event
 from peerloan.output import JsonFlag, say, say_json
-from peerloan.workplace import check_url
+
+# The event's headers that are sent on. The client sets its own host and length.
+_SENT_HEADERS = ("content-type", "accept", "idempotency-key", "x-request-id")
 
 
 def predict(
@@ -28,14 +30,13 @@ def predict(
 
     Example: peerloan predict events/late-payer.json
     """
-    address = check_url(url, "--url") if url is not None else ctx.obj.api_url()
+    address = ctx.obj.api_url(url)
     if source.lower().endswith((".csv", ".parquet")):
         raise UsageError(f"predict takes one record. Score a file with: peerloan score {source} --url {address}")
     client = ApiClient(address)
     document = read_document(source)
     if isinstance(document, dict) and "requestContext" in document:
-        request = read_event(document)
-        answer = client.send(request.method, request.path, request.body, request.headers)
+        answer = client.send(*read_event(document))
     else:
         answer = client.predict(document)
     if as_json or not isinstance(answer, dict) or "predictions" not in answer:
@@ -63,6 +64,43 @@ def read_document(source: str) -> Any:
     except ValueError as error:
         raise UsageError("The text can't be sent as JSON: it holds a number that is too large.") from error
     return document
+
+
+def read_event(event: Mapping[str, Any]) -> tuple[str, str, bytes | None, dict[str, str]]:
+    """Return the HTTP request that an API Gateway event (payload format 2.0) describes: method, path, body and headers.
+
+    By default it is an empty POST to /predict. A part of the wrong type raises ``UsageError``, which names the part.
+    """
+    context = _part(event, "requestContext", dict) or {}
+    http = _part(context, "http", dict) or {}
+    path = _part(event, "rawPath", str) or "/predict"
+    if not path.startswith("/"):
+        raise UsageError("This event can't be sent: its 'rawPath' doesn't begin with a slash.")
+    headers = {
+        name: str(value).strip()
+        for name, value in (_part(event, "headers", dict) or {}).items()
+        if name.lower() in _SENT_HEADERS
+    }
+    if wrong := [name for name, value in headers.items() if not (value.isascii() and value.isprintable())]:
+        raise UsageError(f"This event can't be sent: its header {wrong[0]!r} isn't printable ASCII.")
+    return _part(http, "method", str) or "POST", path, _body(event), headers
+
+
+def _part(parent: Mapping[str, Any], name: str, kind: type) -> Any:
+    part = parent.get(name)
+    if part is not None and not isinstance(part, kind):
+        raise UsageError(f"This event can't be sent: its {name!r} isn't {'a text' if kind is str else 'an object'}.")
+    return part
+
+
+def _body(event: Mapping[str, Any]) -> bytes | None:
+    body = _part(event, "body", str) or ""
+    try:
+        data = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode("utf-8")
+    except ValueError as error:
+        form = "base64, as isBase64Encoded says" if event.get("isBase64Encoded") else "UTF-8"
+        raise UsageError(f"This event can't be sent: its body isn't {form}.") from error
+    return data or None
 
 
 def _read_text(source: str) -> str:

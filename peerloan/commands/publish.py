@@ -14,7 +14,7 @@ from peerloan.command_table import check_text
 from peerloan.commands.versions import summary
 from peerloan.errors import UsageError
 from peerloan.first_model import publish_folder
-from peerloan.gating import InspectedOnce, passed_gates
+from peerloan.gating import judge_candidate, remembering
 from peerloan.output import JsonFlag, say, say_json
 from peerloan.workplace import Workplace
 
@@ -43,9 +43,9 @@ def publish(
         raise UsageError("--force goes with --require and with --reason TEXT, which is recorded.")
     gates = None
     if require:
-        workplace = replace(workplace, inspect=InspectedOnce(workplace.inspect))
-        forced = reason if force else None
-        gates = partial(passed_gates, workplace, require=require, data=data or (), force_reason=forced)
+        workplace = replace(workplace, inspect=remembering(workplace.inspect))
+        force_reason = reason if force else None
+        gates = partial(judge_candidate, workplace, require=require, data=data or (), force_reason=force_reason)
     publication = publish_folder(workplace, source, gates)
     manifest = publication.manifest
     if as_json:

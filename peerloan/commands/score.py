@@ -68,14 +68,13 @@ def _scorer(
     workplace: Workplace, version: int | None, alias: str | None, url: str | None
 ) -> tuple[Scorer, dict[str, Any]]:
     """Return the scorer, and its members of the ``--json`` document."""
+    from peerloan.api_client import ApiClient
     from peerloan.scoring.scorers import ApiScorer, VersionScorer
 
     if url is not None:
-        from peerloan.api_client import ApiClient
-
         if version is not None or alias is not None:
             raise UsageError("--url scores by the version that the API serves; leave out --version and --alias.")
-        return ApiScorer(ApiClient(check_url(url, "--url")), url), {"url": url}
+        return ApiScorer(ApiClient(check_url(url, "--url"))), {"url": url}
     from model_artifact.loading import load_version
 
     reader = workplace.reader()

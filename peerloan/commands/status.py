@@ -10,9 +10,10 @@ import typer
 from model_registry.errors import RegistryError
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.api_client import ApiClient
+from peerloan.commands.alias import alias_line
 from peerloan.errors import ServiceError
 from peerloan.output import JsonFlag, say, say_json
-from peerloan.workplace import Workplace, check_url
+from peerloan.workplace import Workplace
 
 
 def status(
@@ -25,7 +26,7 @@ def status(
     Example: peerloan status
     """
     workplace: Workplace = ctx.obj
-    client = ApiClient(check_url(url, "--url") if url is not None else workplace.api_url())
+    client = ApiClient(workplace.api_url(url))
     report = {
         "api": _attempt(lambda: client.send("GET", "/readyz")),
         "model": _attempt(lambda: client.send("GET", f"/models/{workplace.model}")),
@@ -53,9 +54,7 @@ def _brief(name: str, value: Any) -> str:
     if name == "api":
         return "ready"
     if name == "alias":
-        shares = value["routing_config"]["additional_version_weights"].items()
-        more = "".join(f", of which {weight:.1%} to version {version}" for version, weight in shares)
-        return f"{value['alias']} -> version {value['version']}{more} (revision {value['revision']})"
+        return alias_line(value)
     if name == "versions":
         return ", ".join(map(str, value)) or "none"
     served = ", ".join(

@@ -15,7 +15,7 @@ from rich.text import Text
 from peerloan.api_client import ApiClient
 from peerloan.errors import ServiceError
 from peerloan.output import JsonFlag, say_json
-from peerloan.workplace import Workplace, check_url
+from peerloan.workplace import Workplace
 
 _STATUS_PATH = "/_emulator/status"
 
@@ -34,7 +34,7 @@ def top(
     peerloan top --once
     """
     workplace: Workplace = ctx.obj
-    address = check_url(url, "--url") if url is not None else workplace.api_url()
+    address = workplace.api_url(url)
     client = ApiClient(address)
     try:
         status = client.send("GET", _STATUS_PATH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from model_artifact.loading import LoadedModel
 from model_artifact.schema import FIELD_NAMES, LOAN_ID
+from peerloan.api_client import ApiClient
 from peerloan.errors import ServiceError
 from peerloan.scoring.row_rules import Columns
 
@@ -44,13 +45,7 @@ class Scorer(Protocol):
 
 
 class VersionScorer:
-    """Scores with a version that this process has loaded.
-
-    Parameters
-    ----------
-    model : LoadedModel
-        The verified version.
-    """
+    """Scores with a verified version that this process has loaded."""
 
     def __init__(self, model: LoadedModel) -> None:
         manifest = model.manifest
@@ -65,32 +60,17 @@ class VersionScorer:
         yield Scores(probabilities.tolist(), (probabilities >= self._threshold).tolist(), self._version)
 
 
-class BatchClient(Protocol):
-    """Sends a batch to the API, as ``ApiClient`` does."""
-
-    def predict_records(self, records: Sequence[Mapping[str, object]], /) -> Any:
-        """Return the API's answer to a batch."""
-
-
 class ApiScorer:
-    """Scores by the API, batch by batch. Each batch is scored by the version that the API routes it to.
+    """Scores by the API, batch by batch. Each batch is scored by the version that the API routes it to."""
 
-    Parameters
-    ----------
-    client : BatchClient
-        Sends the batches.
-    url : str
-        The API's address.
-    """
-
-    def __init__(self, client: BatchClient, url: str) -> None:
+    def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self.identity = f"api {url}"
+        self.identity = f"api {client.url}"
 
     def score(self, columns: Columns) -> Iterator[Scores]:
         """See ``Scorer``; raises ``ServiceError`` if the API refuses a batch or can't be reached."""
         for batch in _batches(_records(columns)):
-            answer = self._client.predict_records(batch)
+            answer = self._client.predict({"instances": batch})
             try:
                 predictions = answer["predictions"]
                 scores = Scores(

@@ -168,7 +168,7 @@ def test_one_file_is_not_trained_and_tested_on(folder: Path) -> None:
 def test_gaps_that_the_api_refuses_are_filled_and_counted(folder: Path) -> None:
     (folder / "peerTraining.csv").write_bytes(_with("dti", 17, ""))
     quarters = load(folder, {})
-    assert quarters.train.fingerprint.to_dict()["gaps"]["dti"] == 1
+    assert quarters.train.fingerprint.gaps["dti"] == 1
     assert "dti" not in quarters.test.fingerprint.gaps
     assert "peerTraining.csv has gaps that the API would refuse, filled in training: dti 1" in quarters.source
     assert "emp_length" not in quarters.source

@@ -132,4 +132,4 @@ def test_every_broken_rule_is_named() -> None:
         sweeps=(Sweep("int_rate", 1, 50, 200, 200, 0.1),),
     )
     assert _failed(bad) == ["better-than", "calibration-slope", "monotonicity"]
-    assert judge(BETTER, bad)[1].to_dict()["figures"].startswith("ROC-AUC gained -0.150 [-0.200, -0.100]")
+    assert judge(BETTER, bad)[1].figures.startswith("ROC-AUC gained -0.150 [-0.200, -0.100]")

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from peerloan.commands.predict import read_document
+from peerloan.commands.predict import read_document, read_event
 from peerloan.errors import UsageError
-from peerloan.event_file import EventRequest, read_event
 
 RECORD = {
     "loan_amnt": 12000,
@@ -31,7 +30,7 @@ RECORD = {
 @pytest.mark.parametrize(
     "text", ["{", '{"dti": NaN}', '{"dti": -Infinity}', '{"dti": 1e999}', '{"dti": 1, "dti": 2}', "[" * 100_000]
 )
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_a_text_that_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="JSON"):
         read_document(text)
 
@@ -51,7 +50,7 @@ def test_a_file_that_can_not_be_read_is_named(name: str) -> None:
         read_document(name)
 
 
-def test_an_event_is_the_request_that_it_stands_for() -> None:
+def test_an_event_is_the_request_that_it_describes() -> None:
     event = {
         "rawPath": "/predict",
         "headers": {"Content-Type": " application/json", "host": "elsewhere"},
@@ -59,18 +58,18 @@ def test_an_event_is_the_request_that_it_stands_for() -> None:
         "body": base64.b64encode(json.dumps(RECORD).encode()).decode(),
         "isBase64Encoded": True,
     }
-    request = read_event(event)
-    assert (request.method, request.path, request.headers) == ("POST", "/predict", {"Content-Type": "application/json"})
-    assert json.loads(request.body or b"") == RECORD
+    method, path, body, headers = read_event(event)
+    assert (method, path, headers) == ("POST", "/predict", {"Content-Type": "application/json"})
+    assert json.loads(body or b"") == RECORD
 
 
 @pytest.mark.parametrize("event", [{"requestContext": None}, {"requestContext": {"http": None}, "headers": None}])
-def test_what_an_event_leaves_open_is_no_trace(event: Mapping[str, Any]) -> None:
-    assert read_event(event) == EventRequest("POST", "/predict", None, {})
+def test_what_an_event_leaves_out_has_a_default(event: Mapping[str, Any]) -> None:
+    assert read_event(event) == ("POST", "/predict", None, {})
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "message"),
     [
         ({"body": "not base64!", "isBase64Encoded": True}, "body isn't base64"),
         ({"body": "\ud800"}, "body"),
@@ -83,6 +82,6 @@ def test_what_an_event_leaves_open_is_no_trace(event: Mapping[str, Any]) -> None
         ({"requestContext": {"http": {"method": 7}}}, "'method' isn't a text"),
     ],
 )
-def test_an_event_that_is_none_names_the_part(part: Mapping[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_an_event_that_cannot_be_sent_names_the_part(part: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         read_event({"requestContext": {}, **part})

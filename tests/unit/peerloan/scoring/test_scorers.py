@@ -23,12 +23,15 @@ LOANS: list[dict[str, Any]] = [{**loan, LOAN_ID: None} for loan in records()[:30
 class Client:
     """Answers every batch by the next version; each probability is the row's place in its batch."""
 
+    url = "http://api"
+
     def __init__(self, answer: Any = None, refuse_from: int = 1000) -> None:
         self.batches: list[list[Mapping[str, object]]] = []
         self._answer = answer
         self._refuse_from = refuse_from
 
-    def predict_records(self, batch: Sequence[Mapping[str, object]]) -> Any:
+    def predict(self, document: Mapping[str, Sequence[Mapping[str, object]]]) -> Any:
+        batch = document["instances"]
         self.batches.append(list(batch))
         if len(self.batches) >= self._refuse_from:
             raise ServiceError("The API answered 503.")
@@ -41,7 +44,7 @@ class Client:
 def test_a_table_is_sent_in_batches_with_missing_values_as_null_and_loan_ids_where_there_are_any() -> None:
     client = Client()
     loans = [{**loan, "revol_util": None, LOAN_ID: "L" if place else None} for place, loan in enumerate(LOANS)] * 7
-    scores = list(ApiScorer(client, "http://api").score(columns_of(loans)))
+    scores = list(ApiScorer(client).score(columns_of(loans)))
     assert [len(batch) for batch in client.batches] == [1000, 1000, 100]
     assert [(len(part.probabilities), part.version) for part in scores] == [(1000, 1), (1000, 2), (100, 3)]
     assert client.batches[0][0] == {name: loans[0][name] for name in FIELD_NAMES}
@@ -53,7 +56,7 @@ def test_a_table_is_sent_in_batches_with_missing_values_as_null_and_loan_ids_whe
 def test_a_batch_of_long_texts_stays_below_the_limit_of_a_body(character: str, length: int) -> None:
     client = Client()
     texts = dict.fromkeys(("purpose", "emp_length", "home_ownership", LOAN_ID), character * length)
-    list(ApiScorer(client, "http://api").score(columns_of([{**LOANS[0], **texts}] * 2000)))
+    list(ApiScorer(client).score(columns_of([{**LOANS[0], **texts}] * 2000)))
     assert sum(map(len, client.batches)) == 2000
     assert max(len(json_bytes({"instances": batch})) for batch in client.batches) <= 1024 * 1024
 
@@ -61,7 +64,7 @@ def test_a_batch_of_long_texts_stays_below_the_limit_of_a_body(character: str, l
 @pytest.mark.parametrize("answer", [[], {"title": "a web page"}, {"model": {"version": 1}, "predictions": []}])
 def test_an_answer_of_something_else_is_refused(answer: object) -> None:
     with pytest.raises(ServiceError, match="Check the address"):
-        list(ApiScorer(Client(answer), "http://api").score(columns_of(LOANS)))
+        list(ApiScorer(Client(answer)).score(columns_of(LOANS)))
 
 
 def write(folder: Path, n_rows: int) -> tuple[Path, Targets]:
@@ -74,7 +77,7 @@ def write(folder: Path, n_rows: int) -> tuple[Path, Targets]:
 
 def test_a_file_is_scored_by_the_api_with_the_outputs_of_a_version(tmp_path: Path) -> None:
     source, targets = write(tmp_path, 1502)
-    outcome = score_csv(source, targets, ApiScorer(Client(), "http://api"))
+    outcome = score_csv(source, targets, ApiScorer(Client()))
     assert (outcome.rows, outcome.rejected) == (1501, 1)
     rows = [line.rsplit(",", 3)[1:] for line in targets.scored.read_text().splitlines()]
     assert rows[0] == ["late_probability", "predicted_is_late", "model_version"]
@@ -86,9 +89,9 @@ def test_where_the_api_refused_the_run_goes_on_later(tmp_path: Path) -> None:
     source, targets = write(tmp_path, 6000)
     sizes = {"step_bytes": 50_000, "checkpoint_bytes": 50_000}
     with pytest.raises(ServiceError, match="503"):
-        score_csv(source, targets, ApiScorer(Client(refuse_from=4), "http://api"), **sizes)
+        score_csv(source, targets, ApiScorer(Client(refuse_from=4)), **sizes)
     assert not targets.scored.exists()
-    outcome = score_csv(source, targets, ApiScorer(Client(), "http://api"))
+    outcome = score_csv(source, targets, ApiScorer(Client()))
     assert outcome.resumed_at
     assert outcome.rows == 5999
     assert len(targets.scored.read_text().splitlines()) == 6000
