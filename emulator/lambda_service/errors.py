@@ -7,20 +7,9 @@ from __future__ import annotations
 
 
 class LambdaApiError(Exception):
-    """A refusal: ``{"Type": …, "Message": …}`` with the header ``X-Amzn-ErrorType``.
+    """A refusal: ``{"Type": …, "Message": …}`` with the header ``X-Amzn-ErrorType``, which is `code`.
 
-    Parameters
-    ----------
-    code : str
-        For instance ``ResourceNotFoundException``.
-    status : int
-        The HTTP status.
-    message : str
-        What is wrong, with the value.
-    error_type : str, optional
-        ``User``, or ``Service`` where the service is at fault.
-    reason : str, optional
-        Why a request was throttled.
+    `error_type` is ``User``, or ``Service`` where the service is at fault. `reason` says why a request was throttled.
     """
 
     def __init__(
@@ -42,7 +31,7 @@ class ResourceNotFoundError(LambdaApiError):
 
 
 class InvalidParameterError(LambdaApiError):
-    """A parameter's value is not allowed."""
+    """A parameter's value isn't allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__("InvalidParameterValueException", 400, message)
@@ -68,7 +57,7 @@ class ResourceConflictError(LambdaApiError):
 
 
 class PreconditionFailedError(LambdaApiError):
-    """The RevisionId is not the current one: somebody else has changed it."""
+    """The RevisionId isn't the current one: somebody else has changed it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -80,17 +69,7 @@ class PreconditionFailedError(LambdaApiError):
 
 
 class TooManyRequestsError(LambdaApiError):
-    """A function has reached its limit of requests or of new environments.
-
-    Parameters
-    ----------
-    function : str
-        Its name.
-    limit : int
-        The limit.
-    reason : str
-        Lambda's name for it.
-    """
+    """A function has reached its limit of requests or of new environments; `reason` is Lambda's name for the limit."""
 
     def __init__(self, function: str, limit: int, reason: str = "ConcurrentInvocationLimitExceeded") -> None:
         self.function = function

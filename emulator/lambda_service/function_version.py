@@ -23,21 +23,11 @@ _ENOUGH_COMPILED_MODULES = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FunctionVersion:
-    """One version of a function, as an environment runs it; compared by identity, as environments are pooled by it.
-
-    Parameters
-    ----------
-    spec : FunctionSpec
-        Code and configuration.
-    version : str
-        ``$LATEST`` or a number.
-    arn : str
-        Unqualified.
-    """
+    """One version of a function, as an environment runs it; compared by identity, as environments are pooled by it."""
 
     spec: FunctionSpec
-    version: str
-    arn: str
+    version: str  # ``$LATEST`` or a number
+    arn: str  # Unqualified
 
     @property
     def uses_snapshots(self) -> bool:
@@ -74,20 +64,10 @@ def is_built_for_another_python(spec: FunctionSpec) -> bool:
 def environment_variables(
     function: FunctionVersion, machine: Mapping[str, str], *, region: str, log_stream: str, runtime_api: str
 ) -> dict[str, str]:
-    """Return all the variables of an environment. Of the emulator's own only the machine's are passed on.
+    """Return all the variables of an environment.
 
-    Parameters
-    ----------
-    function : FunctionVersion
-        The version.
-    machine : mapping
-        The emulator's environment: credentials and the machine's own variables are taken from it.
-    region : str
-        ``AWS_REGION``.
-    log_stream : str
-        ``AWS_LAMBDA_LOG_STREAM_NAME``, which versions with SnapStart don't have.
-    runtime_api : str
-        ``host:port`` of the environment's Runtime API.
+    `machine` is the emulator's own environment. Of it only the credentials and the machine's variables are passed on.
+    Versions with SnapStart have no ``AWS_LAMBDA_LOG_STREAM_NAME``. `runtime_api` is ``host:port``.
     """
     spec = function.spec
     task_root = str(spec.code_dir)

@@ -30,51 +30,24 @@ SNAP_START_TIMEOUT = ApiError("SnapStartTimeoutException", 408)
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """How an invocation ended.
+    """How an invocation ended."""
 
-    Parameters
-    ----------
-    payload : bytes
-        The function's return value, or the error, as JSON.
-    function_error : str or None
-        `UNHANDLED`, or None for success.
-    version : str
-        The version that ran.
-    log_tail : bytes or None
-        The last 4 KB of the invocation's log, if the caller asked for them.
-    api_error : ApiError or None
-        Lambda's own error, if its API answers with that rather than with the function's.
-    """
-
-    payload: bytes
-    function_error: str | None
-    version: str
-    log_tail: bytes | None = None
+    payload: bytes  # The function's return value, or the error, as JSON
+    function_error: str | None  # `UNHANDLED`, or None for success
+    version: str  # The one that ran
+    log_tail: bytes | None = None  # The last 4 KB of the invocation's log, if the caller asked for them
+    # Lambda's own error, if its API answers with that rather than with the function's
     api_error: ApiError | None = None
 
 
 class InitFailure(NamedTuple):
-    """Why a process did not become ready.
+    """Why a process didn't become ready."""
 
-    Parameters
-    ----------
-    payload : bytes
-        The error that the caller gets.
-    status : str
-        ``error`` or ``timeout``.
-    error_type : str or None
-        For the log, where it differs from the payload's.
-    api_error : ApiError or None
-        The error of Invoke itself, if it fails.
-    is_final : bool
-        Whether Lambda does not try again inside the invocation.
-    """
-
-    payload: bytes
-    status: str = "error"
-    error_type: str | None = None
-    api_error: ApiError | None = None
-    is_final: bool = False
+    payload: bytes  # The error that the caller gets
+    status: str = "error"  # ``error`` or ``timeout``
+    error_type: str | None = None  # For the log; None is the payload's
+    api_error: ApiError | None = None  # The error of Invoke itself, if it fails
+    is_final: bool = False  # True: Lambda doesn't try again inside the invocation
 
     @property
     def logged_type(self) -> str | None:
@@ -86,36 +59,16 @@ class InitFailure(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Invocation:
-    """A call on its way.
-
-    Parameters
-    ----------
-    request_id : str
-        A UUID.
-    payload : bytes
-        The event as JSON.
-    arn : str
-        The ARN with the qualifier that the caller used.
-    trace_id : str
-        The X-Ray header.
-    result : Future of InvocationResult
-        Set exactly once.
-    client_context : str or None
-        JSON, as the caller's ``X-Amz-Client-Context`` has it once decoded.
-    want_log_tail : bool
-        Whether the result is to carry the end of the log.
-    delay_s : float
-        How long the environment waits before it hands this to the function: a fault on purpose.
-    """
+    """A call on its way."""
 
     request_id: str
-    payload: bytes
-    arn: str
+    payload: bytes  # The event as JSON
+    arn: str  # The ARN with the qualifier that the caller used
     trace_id: str
-    result: asyncio.Future[InvocationResult] = field(repr=False)
-    client_context: str | None = None
-    want_log_tail: bool = False
-    delay_s: float = 0.0
+    result: asyncio.Future[InvocationResult] = field(repr=False)  # Set exactly once
+    client_context: str | None = None  # JSON, as the caller's ``X-Amz-Client-Context`` has it once decoded
+    want_log_tail: bool = False  # Whether the result is to carry the end of the log
+    delay_s: float = 0.0  # How long the environment waits before it hands this to the function: a fault on purpose
 
 
 def error_payload(error_type: str, message: str) -> bytes:
@@ -151,13 +104,7 @@ def timed_out(request_id: str, timeout_s: float) -> bytes:
 
 
 def exited(request_id: str, status: int | None) -> bytes:
-    """Return Lambda's answer for a process that ended amid an invocation.
-
-    Parameters
-    ----------
-    status : int or None
-        As ``subprocess`` has it: negative for a signal; None if it isn't known.
-    """
+    """Return Lambda's answer for a process that ended amid an invocation; `status` is negative for a signal."""
     if not status:
         cause = "Runtime exited without providing a reason"
     elif status > 0:

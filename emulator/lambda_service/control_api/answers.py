@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,26 +35,6 @@ def refused(error: LambdaApiError) -> ApiAnswer:
         content = {"Reason": error.reason, "Type": error.error_type, "message": error.message}
         headers["Retry-After"] = "1"
     return ApiAnswer(error.status, _encode(content).encode(), headers)
-
-
-def not_imitated(name: str, imitated: Iterable[str]) -> LambdaApiError:
-    """Return the answer to an operation that the emulator leaves out.
-
-    AWS clients don't retry 501, and show both it and the code, which isn't one of the service's own.
-    """
-    message = f"The emulator does not imitate {name}. It imitates: {', '.join(sorted(imitated))}."
-    return LambdaApiError("NotImplementedException", 501, message, error_type="LocalService")
-
-
-def no_such_path(method: str, path: str) -> LambdaApiError:
-    """Return the answer to a request that isn't an operation of Lambda's."""
-    message = f"Lambda has no operation {method} {path}"
-    return LambdaApiError("UnknownOperationException", 404, message, error_type="LocalService")
-
-
-def internal_error() -> LambdaApiError:
-    """Return the answer to a request that a fault of the emulator has ended."""
-    return LambdaApiError("ServiceException", 500, "The emulator has failed; its log says how.", error_type="Service")
 
 
 def too_large(limit_bytes: int, operation: str) -> LambdaApiError:

@@ -30,82 +30,23 @@ _DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error,
     EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
 )  # fmt: skip
+_TOO_LARGE = f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"
 _NO_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An unpacked zip file.
+    """An unpacked zip file."""
 
-    Parameters
-    ----------
-    folder : Path
-        Its content.
-    sha256 : str
-        Of the zip file; base64, as ``CodeSha256`` is.
-    size_bytes : int
-        Of the zip file.
-    """
-
-    folder: Path
-    sha256: str
-    size_bytes: int
+    folder: Path  # Its content
+    sha256: str  # Of the zip file; base64, as ``CodeSha256`` is
+    size_bytes: int  # Of the zip file
 
 
-class CodeBucket:
-    """Fetches zip files from a bucket.
-
-    Parameters
-    ----------
-    endpoint_url : str or None
-        A server that speaks S3; None if there isn't one.
-    """
-
-    def __init__(self, endpoint_url: str | None) -> None:
-        self._endpoint_url = endpoint_url
-
-    def fetch(self, bucket: str, key: str, version: str | None, target: Path) -> None:
-        """Write an object into a file.
-
-        Raises
-        ------
-        LambdaApiError
-            No bucket is set, the object is missing, or it is over the limit.
-        """
-        if self._endpoint_url is None:
-            raise InvalidParameterError(
-                "S3Bucket and S3Key need a bucket, and the emulator has none: name one with --s3-endpoint, "
-                "or send the code as ZipFile"
-            )
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        # A local bucket takes any credentials, but botocore needs some to sign with, and a region.
-        keys = {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
-        credentials = {} if boto3.Session().get_credentials() else keys
-        client = boto3.client("s3", endpoint_url=self._endpoint_url, region_name="us-east-1", **credentials)
-        try:
-            place = {"Bucket": bucket, "Key": key} | ({} if version is None else {"VersionId": version})
-            answer = client.get_object(**place)
-            if answer["ContentLength"] > MAX_UNZIPPED_BYTES:
-                raise InvalidParameterError(_too_large())
-            with target.open("wb") as file:
-                for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
-                    file.write(chunk)
-        except ClientError as error:
-            details = error.response["Error"]
-            raise InvalidParameterError(
-                f"Error occurred while GetObject. S3 Error Code: {details['Code']}. "
-                f"S3 Error Message: {details['Message']}"
-            ) from None
-        except BotoCoreError as error:
-            raise InvalidParameterError(f"Error occurred while GetObject. {error}") from None
-        finally:
-            client.close()
-
-
-def receive(parameters: Mapping[str, Any], bucket: CodeBucket, folder: Path) -> Package:
+def receive(parameters: Mapping[str, Any], s3_endpoint: str | None, folder: Path) -> Package:
     """Unpack the package that UpdateFunctionCode names, into an empty folder.
+
+    `s3_endpoint` is the address of a server that speaks S3, or None.
 
     Raises
     ------
@@ -125,7 +66,7 @@ def receive(parameters: Mapping[str, Any], bucket: CodeBucket, folder: Path) -> 
             raise LambdaApiError("RequestEntityTooLargeException", 413, message)
         archive.write_bytes(content)
     elif {"S3Bucket", "S3Key"} <= set(named):
-        bucket.fetch(parameters["S3Bucket"], parameters["S3Key"], parameters.get("S3ObjectVersion"), archive)
+        _fetch(parameters, s3_endpoint, archive)
     else:
         raise InvalidParameterError("Please provide a source for function code.")
     unpacked.mkdir()
@@ -135,8 +76,40 @@ def receive(parameters: Mapping[str, Any], bucket: CodeBucket, folder: Path) -> 
     return Package(unpacked, base64.b64encode(digest.digest()).decode("ascii"), archive.stat().st_size)
 
 
+def _fetch(parameters: Mapping[str, Any], s3_endpoint: str | None, target: Path) -> None:
+    """Write an object of a bucket into a file."""
+    if s3_endpoint is None:
+        raise InvalidParameterError(
+            "S3Bucket and S3Key need a bucket, and the emulator has none: name one with --s3-endpoint, "
+            "or send the code as ZipFile"
+        )
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    # A local bucket takes any credentials, but botocore needs some to sign with, and a region.
+    keys = {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
+    credentials = {} if boto3.Session().get_credentials() else keys
+    client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1", **credentials)
+    names = {"Bucket": "S3Bucket", "Key": "S3Key", "VersionId": "S3ObjectVersion"}
+    try:
+        answer = client.get_object(**{name: parameters[ours] for name, ours in names.items() if ours in parameters})
+        if answer["ContentLength"] > MAX_UNZIPPED_BYTES:
+            raise InvalidParameterError(_TOO_LARGE)
+        with target.open("wb") as file:
+            for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                file.write(chunk)
+    except ClientError as error:
+        details = error.response["Error"]
+        reason = f"S3 Error Code: {details['Code']}. S3 Error Message: {details['Message']}"
+        raise InvalidParameterError(f"Error occurred while GetObject. {reason}") from None
+    except BotoCoreError as error:
+        raise InvalidParameterError(f"Error occurred while GetObject. {error}") from None
+    finally:
+        client.close()
+
+
 def unpack(archive: BinaryIO, folder: Path) -> None:
-    """Unpack a zip file into a folder; refuse one that leads out of the folder or exceeds Lambda's limit.
+    """Unpack a zip file into a folder.
 
     Raises
     ------
@@ -208,10 +181,6 @@ def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit_
         while chunk := content.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > limit_bytes:
-                raise InvalidParameterError(_too_large())
+                raise InvalidParameterError(_TOO_LARGE)
             file.write(chunk)
     return size
-
-
-def _too_large() -> str:
-    return f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"

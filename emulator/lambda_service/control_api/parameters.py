@@ -16,17 +16,10 @@ from emulator.lambda_service.errors import LambdaApiError
 from emulator.strict_json import read_json
 
 
-def gather(shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """Return an operation's parameters by AWS's names.
-
-    Parameters
-    ----------
-    shape : botocore.model.StructureShape or None
-        The operation's input.
-    path, query : mapping
-        Their parameters, decoded.
-    body : bytes
-        A JSON object, or nothing.
+def gather(
+    shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: bytes, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return an operation's parameters by AWS's names; `shape` is botocore's of the operation's input.
 
     Raises
     ------
@@ -40,12 +33,16 @@ def gather(shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: 
     if in_body:
         document = read_object(body)
         parameters |= {name: document[name] for name in in_body if document.get(name) is not None}
+    sources = {"uri": path, "querystring": query, "header": headers or {}}
     for name, member in shape.members.items():
-        source = {"uri": path, "querystring": query}.get(member.serialization.get("location", ""), {})
+        source = sources.get(member.serialization.get("location", ""), {})
         text = source.get(member.serialization.get("name", name))
         if text is not None:
             parameters[name] = _from_text(member, name, text)
-    check(shape, parameters)
+    errors = list(_problems_of_structure(shape, parameters, ""))
+    if errors:
+        count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
+        raise LambdaApiError("ValidationException", 400, count + "; ".join(errors))
     return parameters
 
 
@@ -55,21 +52,12 @@ def read_object(body: bytes) -> dict[str, Any]:
         return {}
     try:
         document = read_json(body)
+        if isinstance(document, dict):
+            return document
+        reason = "not an object"
     except ValueError as error:
-        raise LambdaApiError(
-            "SerializationException", 400, f"Could not parse request body into json: {error}"
-        ) from None
-    if not isinstance(document, dict):
-        raise LambdaApiError("SerializationException", 400, "Could not parse request body into json: not an object")
-    return document
-
-
-def check(shape: Any, parameters: Mapping[str, Any]) -> None:
-    """Raise ``LambdaApiError`` with all values that are outside their limits."""
-    errors = list(_problems_of_structure(shape, parameters, ""))
-    if errors:
-        count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
-        raise LambdaApiError("ValidationException", 400, count + "; ".join(errors))
+        reason = str(error)
+    raise LambdaApiError("SerializationException", 400, f"Could not parse request body into json: {reason}")
 
 
 def _from_text(shape: Any, name: str, text: str) -> Any:
@@ -96,8 +84,10 @@ def _problems(shape: Any, value: Any, name: str) -> Iterator[str]:
     if shape.type_name == "list":
         for number, member in enumerate(value, start=1):
             yield from _problems(shape.member, member, f"{name}.{number}.member")
+    # The service masks values that may be secret, and shows the others.
+    shown = "***" if shape.metadata.get("sensitive") else value
     for constraint in _broken_constraints(shape, value):
-        yield f"Value {_shown(shape, value)} at '{name}' failed to satisfy constraint: Member must {constraint}"
+        yield f"Value '{shown}' at '{name}' failed to satisfy constraint: Member must {constraint}"
 
 
 def _problems_of_structure(shape: Any, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -121,11 +111,6 @@ def _broken_constraints(shape: Any, value: Any) -> Iterator[str]:
         yield f"satisfy regular expression pattern: {limits['pattern']}"
     if "enum" in limits and value not in limits["enum"]:
         yield f"satisfy enum value set: [{', '.join(limits['enum'])}]"
-
-
-def _shown(shape: Any, value: Any) -> str:
-    # The service masks values that may be secret, and shows the others.
-    return "'***'" if shape.metadata.get("sensitive") else f"'{value}'"
 
 
 def decode_base64(name: str, text: str) -> bytes:

@@ -17,8 +17,7 @@ from aiohttp import ClientError, web
 
 from emulator.browser_guard import BrowserGuard
 from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
-from emulator.lambda_service.control_api import answers
-from emulator.lambda_service.control_api.answers import ApiAnswer
+from emulator.lambda_service.control_api.answers import ApiAnswer, document, refused, too_large
 from emulator.lambda_service.control_api.invoke import Invoker
 from emulator.lambda_service.control_api.operations_table import (
     INVOKE,
@@ -28,7 +27,7 @@ from emulator.lambda_service.control_api.operations_table import (
     snake_case,
     status,
 )
-from emulator.lambda_service.control_api.packages import PACKAGE_PARAMETERS, CodeBucket, receive
+from emulator.lambda_service.control_api.packages import PACKAGE_PARAMETERS, receive
 from emulator.lambda_service.control_api.parameters import gather
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.retries import RetryWaits
@@ -72,7 +71,7 @@ class ControlApi:
         self._methods = service.operations.table()
         self._invoker = Invoker(service, waits or RetryWaits())
         self._admin = admin
-        self._bucket = CodeBucket(s3_endpoint)
+        self._s3_endpoint = s3_endpoint
         operations_by_form()  # Read now, so that the first request need not wait for it.
         self._server = HttpServer(self._respond, shutdown_s=0.1, keepalive_timeout=75)
 
@@ -102,14 +101,15 @@ class ControlApi:
                 raise LambdaApiError("AccessDeniedException", 403, refusal)
             answer = await self._answer(request, request_id)
         except LambdaApiError as error:
-            answer = answers.refused(error)
+            answer = refused(error)
         except (ConnectionError, ClientError, web.RequestPayloadError):
             # The client has hung up, or what it sends isn't HTTP. Nobody waits for an answer.
             request.protocol.force_close()
             return web.Response(status=400)
         except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed", request.method, request.path)
-            answer = answers.refused(answers.internal_error())
+            failure = "The emulator has failed; its log says how."
+            answer = refused(LambdaApiError("ServiceException", 500, failure, error_type="Service"))
         headers = {"x-amzn-RequestId": request_id, "Content-Type": "application/json", **answer.headers}
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
@@ -118,17 +118,21 @@ class ControlApi:
         query = dict(parse_qsl(query_string, keep_blank_values=True))
         match = find_operation(request.method, path, query)
         if match is None:
-            raise answers.no_such_path(request.method, path)
+            message = f"Lambda has no operation {request.method} {path}"
+            raise LambdaApiError("UnknownOperationException", 404, message, error_type="LocalService")
         operation, in_path = match
         if operation.name != INVOKE and operation.name not in self._methods:
-            raise answers.not_imitated(operation.name, {INVOKE, *self._methods})
+            # AWS clients don't retry 501, and show both it and the code, which isn't one of the service's own.
+            imitated = ", ".join(sorted({INVOKE, *self._methods}))
+            message = f"The emulator does not imitate {operation.name}. It imitates: {imitated}."
+            raise LambdaApiError("NotImplementedException", 501, message, error_type="LocalService")
         limit = MAX_CODE_REQUEST_BYTES if operation.name == UPDATE_CODE else MAX_EVENT_BYTES
         body = await _read_body(request, limit, operation.name)
         if operation.name == INVOKE:
-            parameters = gather(operation.input_shape, in_path, query, b"")
+            parameters = gather(operation.input_shape, in_path, query, b"", request.headers)
             return await self._invoker.invoke(parameters, request.headers, body, request_id)
         parameters = gather(operation.input_shape, in_path, query, body)
-        return answers.document(status(operation), await self._run(operation.name, parameters))
+        return document(status(operation), await self._run(operation.name, parameters))
 
     async def _run(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
         # In a thread: a change waits for the disk, and requests to functions must not wait with it.
@@ -142,7 +146,7 @@ class ControlApi:
         arguments = self._arguments(operation, others)
         self._functions.get_configuration(function_name=parameters["FunctionName"])
         with tempfile.TemporaryDirectory(prefix="emulator-package-") as folder:
-            package = await asyncio.to_thread(receive, parameters, self._bucket, Path(folder))
+            package = await asyncio.to_thread(receive, parameters, self._s3_endpoint, Path(folder))
             return await call(
                 **arguments, code_folder=package.folder, code_sha256=package.sha256, code_size=package.size_bytes
             )
@@ -173,5 +177,5 @@ async def _read_body(request: web.BaseRequest, limit_bytes: int, operation: str)
         if size <= limit_bytes:
             chunks.append(chunk)
     if size > limit_bytes:
-        raise answers.too_large(limit_bytes, operation)
+        raise too_large(limit_bytes, operation)
     return b"".join(chunks)

@@ -21,24 +21,12 @@ def without(mapping: Mapping[str, _Value], key: str) -> dict[str, _Value]:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function's or a layer's code.
+    """A function's or a layer's code."""
 
-    Parameters
-    ----------
-    digest : str
-        Its folder in the code store.
-    size_bytes : int
-        Of the folder's files.
-    package_sha256 : str
-        ``CodeSha256`` in base64: that of its zip file, if it came as one, else that of the folder.
-    package_bytes : int
-        ``CodeSize``: that of the zip file, else that of the folder.
-    """
-
-    digest: str
-    size_bytes: int
-    package_sha256: str
-    package_bytes: int
+    digest: str  # Names its folder in the code store
+    size_bytes: int  # Of the folder's files
+    package_sha256: str  # ``CodeSha256`` in base64: that of its zip file, if it came as one, else that of the folder
+    package_bytes: int  # ``CodeSize``: that of the zip file, else that of the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +39,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """``$LATEST``, or a published version, which never changes.
+    """``$LATEST``, or a published version, which never changes."""
 
-    Parameters
-    ----------
-    version : str
-        ``$LATEST`` or a number.
-    code : Code
-        What runs.
-    layers : tuple of Layer
-        Lowest first.
-    settings : mapping
-        The configuration in AWS's names: ``Handler``, ``Timeout``, ``Environment`` …
-    revision_id : str
-        A UUID, another one after each change.
-    last_modified : str
-        As AWS writes it.
-    description : str or None
-        Given to PublishVersion; None shows the configuration's.
-    is_saved : bool
-        Whether it was published because a file was saved, and not by PublishVersion.
-    """
-
-    version: str
+    version: str  # ``$LATEST`` or a number
     code: Code
-    layers: tuple[Layer, ...]
-    settings: Mapping[str, Any]
-    revision_id: str
-    last_modified: str
-    description: str | None = None
-    is_saved: bool = False
+    layers: tuple[Layer, ...]  # Lowest first
+    settings: Mapping[str, Any]  # The configuration in AWS's names: ``Handler``, ``Timeout``, ``Environment`` …
+    revision_id: str  # A UUID, another one after each change
+    last_modified: str  # As AWS writes it
+    description: str | None = None  # Given to PublishVersion; None shows the configuration's
+    is_saved: bool = False  # Whether it was published because a file was saved, and not by PublishVersion
 
     def codes(self) -> tuple[Code, ...]:
         """Return its own code and that of its layers."""
@@ -93,27 +61,13 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class AliasRecord:
-    """An alias: a name for a version, and at most one further version with its share of the requests.
-
-    Parameters
-    ----------
-    name : str
-        The alias.
-    version : str
-        The main version.
-    revision_id : str
-        A UUID, another one after each change.
-    description : str
-        Free text.
-    weights : mapping
-        Further version → share of the requests, 0 to 1; one at most.
-    """
+    """An alias: a name for a version, and at most one further version with its share of the requests."""
 
     name: str
-    version: str
-    revision_id: str
+    version: str  # The main one
+    revision_id: str  # A UUID, another one after each change
     description: str = ""
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)  # Further version (one at most) → share, 0 to 1
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -139,35 +93,17 @@ class EventInvokeRecord:
 
 @dataclass(frozen=True, slots=True)
 class FunctionRecord:
-    """One function with all that belongs to it.
-
-    Parameters
-    ----------
-    name : str
-        The function.
-    latest : VersionRecord
-        ``$LATEST``.
-    next_version : int
-        The number of the next version; numbers are never used twice.
-    versions, aliases : mapping
-        By number and by name.
-    reserved : int or None
-        Reserved concurrency.
-    provisioned, event_invoke : mapping
-        By qualifier.
-    deployed : str
-        A digest of the function in the template when it was last deployed.
-    """
+    """One function with all that belongs to it."""
 
     name: str
     latest: VersionRecord
-    next_version: int = 1
-    versions: Mapping[str, VersionRecord] = field(default_factory=dict)
-    aliases: Mapping[str, AliasRecord] = field(default_factory=dict)
-    reserved: int | None = None
-    provisioned: Mapping[str, ProvisionedRecord] = field(default_factory=dict)
-    event_invoke: Mapping[str, EventInvokeRecord] = field(default_factory=dict)
-    deployed: str = ""
+    next_version: int = 1  # The number of the next version; numbers are never used twice
+    versions: Mapping[str, VersionRecord] = field(default_factory=dict)  # By number
+    aliases: Mapping[str, AliasRecord] = field(default_factory=dict)  # By name
+    reserved: int | None = None  # Reserved concurrency; None shares the rest of the account's
+    provisioned: Mapping[str, ProvisionedRecord] = field(default_factory=dict)  # By qualifier
+    event_invoke: Mapping[str, EventInvokeRecord] = field(default_factory=dict)  # By qualifier
+    deployed: str = ""  # A digest of the function in the template when it was last deployed
 
     @property
     def newest(self) -> VersionRecord | None:
@@ -195,20 +131,12 @@ class FunctionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All records of an account.
+    """All records of an account."""
 
-    Parameters
-    ----------
-    functions : mapping
-        By name.
-    layers : mapping
-        ARN without a number → the code of each of its versions, from version 1.
-    retired : mapping
-        Name of a deleted function → the number that its next version would have had.
-    """
-
-    functions: Mapping[str, FunctionRecord] = field(default_factory=dict)
+    functions: Mapping[str, FunctionRecord] = field(default_factory=dict)  # By name
+    # ARN without a number → the code of each of its versions, from version 1
     layers: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    # Name of a deleted function → the number that its next version would have had
     retired: Mapping[str, int] = field(default_factory=dict)
 
     def codes(self) -> dict[str, Code]:

@@ -25,18 +25,10 @@ CREATING = "Creating"
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a version can answer; AWS calls it the version's state.
+    """Whether a version can answer; AWS calls it the version's state."""
 
-    Parameters
-    ----------
-    state : str
-        ``Pending`` while a version's snapshot is made, then ``Active`` or ``Failed``.
-    reason, reason_code : str, optional
-        Why it isn't active.
-    """
-
-    state: str = "Active"
-    reason: str | None = None
+    state: str = "Active"  # ``Pending`` while a version's snapshot is made, then ``Active`` or ``Failed``
+    reason: str | None = None  # Why it isn't active; `reason_code` is AWS's word for it
     reason_code: str | None = None
 
 

@@ -75,33 +75,15 @@ _MediaType = Annotated[str, Strict(), AfterValidator(_checked_media_type)]
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(alias_generator=to_camel, populate_by_name=True))
 class Fault:
-    """One action, with FIS's parameters.
-
-    Parameters
-    ----------
-    action_id : str
-        `ADD_DELAY`, `ERROR` or `HTTP_RESPONSE`.
-    invocation_percentage : int
-        Of the invocations, 1 to 100.
-    startup_delay_milliseconds : int
-        How much later the function begins.
-    prevent_execution : bool
-        Whether the function runs at all.
-    status_code : int
-        Of the HTTP answer.
-    content_type_header : str
-        Of the HTTP answer.
-    duration : str or None
-        How long it lasts, in ISO 8601; None is until it is taken back.
-    """
+    """One action, with FIS's parameters."""
 
     action_id: str
     invocation_percentage: Annotated[_Number, Field(ge=1, le=100)] = 100
     startup_delay_milliseconds: Annotated[_Number, Field(ge=0, le=_MAX_DELAY_MS)] = 1000
-    prevent_execution: _Truth = False
-    status_code: Annotated[_Number, Field(ge=0, le=999)] = 500
+    prevent_execution: _Truth = False  # True: the function doesn't run at all
+    status_code: Annotated[_Number, Field(ge=0, le=999)] = 500  # Of the HTTP answer
     content_type_header: _MediaType = "application/json"
-    duration: _Duration | None = None
+    duration: _Duration | None = None  # In ISO 8601; None: until it is taken back
 
     @property
     def duration_s(self) -> float:

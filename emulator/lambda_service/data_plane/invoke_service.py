@@ -32,21 +32,11 @@ _REAP_AT_LEAST_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one emulator.
+    """The limits of one emulator."""
 
-    Parameters
-    ----------
-    concurrency : int
-        The account's limit on requests in flight.
-    idle_s : float
-        How long an environment may idle before it is stopped.
-    init_s : float
-        Lambda's limit on initialising an environment.
-    """
-
-    concurrency: int = ACCOUNT_CONCURRENCY
-    idle_s: float = 600.0
-    init_s: float = INIT_LIMIT_S
+    concurrency: int = ACCOUNT_CONCURRENCY  # The account's limit on requests in flight
+    idle_s: float = 600.0  # How long an environment may idle before it is stopped
+    init_s: float = INIT_LIMIT_S  # Lambda's limit on initialising an environment
 
 
 class LambdaService:

@@ -24,35 +24,17 @@ MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """A pool at one moment.
-
-    Parameters
-    ----------
-    function, version : str
-        The version that the environments run.
-    by_state : dict
-        `State` value → how many environments.
-    waiting : int
-        Requests that wait for an environment.
-    cold_starts, warm_starts : int
-        Requests that were an environment's first, and all others, since the pool was made.
-    provisioned_wanted, provisioned_ready : int
-        How many environments shall be kept initialised, and how many are.
-    provisioning_failure : bytes or None
-        Lambda's error, if the environment provisioned last could not be initialised.
-    pids : tuple of int
-        The environments' processes.
-    """
+    """A pool at one moment."""
 
     function: str
     version: str
-    by_state: dict[str, int]
+    by_state: dict[str, int]  # `State` value → how many environments
     waiting: int
-    cold_starts: int
-    warm_starts: int
-    provisioned_wanted: int
+    cold_starts: int  # Requests that were an environment's first, since the pool was made
+    warm_starts: int  # All others
+    provisioned_wanted: int  # How many environments are to be kept initialised
     provisioned_ready: int
-    provisioning_failure: bytes | None
+    provisioning_failure: bytes | None  # Lambda's error, if the environment provisioned last could not be initialised
     pids: tuple[int, ...]
 
 

@@ -20,18 +20,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RetryWaits:
-    """How long an event waits for its next attempt.
+    """How long an event waits for its next attempt."""
 
-    Parameters
-    ----------
-    after_error_s : tuple of float
-        After the first and after the second attempt that failed.
-    first_throttled_s, longest_throttled_s : float
-        The wait after the first throttled attempt, which doubles each time, and the longest one.
-    """
-
-    after_error_s: tuple[float, float] = (60.0, 120.0)
-    first_throttled_s: float = 1.0
+    after_error_s: tuple[float, float] = (60.0, 120.0)  # After the first and after the second attempt that failed
+    first_throttled_s: float = 1.0  # After the first throttled attempt; it doubles each time
     longest_throttled_s: float = 300.0
 
     def throttled_s(self, times: int) -> float:
@@ -50,25 +42,14 @@ class EventPolicy:
 
 @dataclass(frozen=True, slots=True)
 class QueuedEvent:
-    """An event that was accepted.
-
-    Parameters
-    ----------
-    function, request_id : str
-        For the log.
-    size_bytes : int
-        How much of the queue's capacity it uses.
-    run : callable
-        Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
-    policy : callable
-        Returns the policy that applies at the time of the call.
-    """
+    """An event that was accepted."""
 
     function: str
     request_id: str
-    size_bytes: int
+    size_bytes: int  # How much of the queue's capacity it uses
+    # Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
     run: Callable[[], Awaitable[InvocationResult]]
-    policy: Callable[[], EventPolicy]
+    policy: Callable[[], EventPolicy]  # Returns the one that applies now
 
 
 class AsyncInvocations:

@@ -29,32 +29,15 @@ from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The values that all environments share.
-
-    Parameters
-    ----------
-    sink : LogSink
-        Where output goes.
-    machine : mapping
-        The emulator's own environment variables.
-    region : str
-        ``AWS_REGION``.
-    init_s : float
-        Lambda's limit on initialising an environment.
-    burst : BurstRate
-        How fast environments may be added.
-    folders : TemporaryFolders
-        Where each environment's ``/tmp`` is.
-    check_code : callable
-        Folder of code → raises `CodeError` if a file in it was changed. Called in a thread.
-    """
+    """The values that all environments share."""
 
     sink: LogSink
-    machine: Mapping[str, str]
+    machine: Mapping[str, str]  # The emulator's own environment variables
     region: str
-    init_s: float
+    init_s: float  # Lambda's limit on initialising an environment
     burst: BurstRate
-    folders: TemporaryFolders
+    folders: TemporaryFolders  # Where each environment's ``/tmp`` is
+    # Folder of code → raises `CodeError` if a file in it was changed. Called in a thread.
     check_code: Callable[[Path], None]
 
 

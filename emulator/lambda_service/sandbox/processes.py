@@ -56,19 +56,9 @@ class Launcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpawnLauncher:
-    """Starts each environment from scratch; it imports the function's modules by itself.
+    """Starts each environment from scratch; it imports the function's modules by itself."""
 
-    Parameters
-    ----------
-    settings : mapping
-        The JSON argument of `bootstrap`, without role and descriptors.
-    folder : Path
-        The working folder.
-    sink : LogSink
-        Where the processes' output goes.
-    """
-
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # The JSON argument of `bootstrap`, without role and descriptors
     folder: Path
     sink: LogSink
 

@@ -16,12 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emulator.lambda_service.control_api import packages
-from emulator.lambda_service.control_api.packages import CodeBucket, receive, unpack
+from emulator.lambda_service.control_api.packages import receive, unpack
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
 pytestmark = pytest.mark.fidelity("code-upload")
-
-NOWHERE = CodeBucket(None)
 
 
 def zipped(*entries: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
@@ -51,7 +49,7 @@ def test_a_package_is_unpacked_with_its_modes_and_its_sum(tmp_path: Path) -> Non
     script = zipfile.ZipInfo("bin/run")
     script.external_attr = 0o755 << 16
     content = zipped(("app.py", "x = 1"), (script, "#!"), ("empty/", ""), link("other.py", "app.py"))
-    package = receive({"ZipFile": text(content)}, NOWHERE, tmp_path)
+    package = receive({"ZipFile": text(content)}, None, tmp_path)
     assert files_in(package.folder) == {"app.py": b"x = 1", "bin/run": b"#!", "other.py": b"x = 1"}
     assert (package.folder / "empty").is_dir()
     assert stat.S_IMODE((package.folder / "bin/run").stat().st_mode) == 0o755
@@ -103,13 +101,13 @@ def test_a_package_that_leads_out_of_its_folder_or_contradicts_itself_is_refused
 )  # fmt: skip
 def test_what_is_no_package_is_refused(tmp_path: Path, parameters: dict[str, str], said: str) -> None:
     with pytest.raises(LambdaApiError, match=said) as refused:
-        receive(parameters, NOWHERE, tmp_path)
+        receive(parameters, None, tmp_path)
     assert refused.value.code == "InvalidParameterValueException"
 
 
 def test_what_is_no_base64_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LambdaApiError) as refused:
-        receive({"ZipFile": "%%%"}, NOWHERE, tmp_path)
+        receive({"ZipFile": "%%%"}, None, tmp_path)
     assert refused.value.code == "SerializationException"
 
 
