@@ -149,19 +149,8 @@ class Account:
         }
 
 
-def to_json(account: Account) -> dict[str, Any]:
-    """Return an account as plain values, for a file."""
-    return dataclasses.asdict(account)
-
-
 def from_json(content: Mapping[str, Any]) -> Account:
-    """Return the account from the plain values that `to_json` returned.
-
-    Raises
-    ------
-    ValueError
-        The content isn't an account; the message names the wrong places.
-    """
+    """Return an account from its plain values; the message of a ``ValueError`` names the wrong places."""
     # A record may omit fields that have a default. The account may not: an empty file would pass for an empty account.
     if missing := {field.name for field in dataclasses.fields(Account)} - content.keys():
         raise ValueError(f"without {', '.join(sorted(missing))}")

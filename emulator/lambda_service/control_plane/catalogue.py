@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -59,29 +58,10 @@ class _Route:
 
 
 class Catalogue:
-    """The functions of an account.
-
-    Parameters
-    ----------
-    state : StateFolder
-        Keeps them on disk.
-    account : Account
-        Read from the folder.
-    place : Place
-        Region and account number.
-    now : callable
-        The time, with its zone.
-    concurrency : int
-        The account's limit on requests in flight.
-    """
+    """The functions of an account, which `state` keeps on disk; `concurrency` limits all requests in flight."""
 
     def __init__(
-        self,
-        state: StateFolder,
-        account: Account,
-        place: Place,
-        now: Callable[[], dt.datetime],
-        concurrency: int,
+        self, state: StateFolder, account: Account, place: Place, now: Callable[[], dt.datetime], concurrency: int
     ) -> None:
         self.place = place
         self.code = state.code
@@ -111,13 +91,7 @@ class Catalogue:
     # Reading ---------------------------------------------------------------------------------------------
 
     def resolve(self, function_name: str, qualifier: str | None, draw: float) -> ResolvedFunction:
-        """Return the version that a request goes to; `draw`, from [0, 1), decides between an alias's versions.
-
-        Raises
-        ------
-        ResourceNotFoundError
-            The function, version or alias doesn't exist.
-        """
+        """Return the version that a request goes to; `draw`, from [0, 1), decides between an alias's versions."""
         routes = self._routes.get(function_name)
         route = None if routes is None else routes.get(qualifier)
         if route is None:
@@ -128,13 +102,7 @@ class Catalogue:
         return route.other if draw < route.share else route.main
 
     def find(self, function_name: str, qualifier: str | None = None) -> tuple[FunctionRecord, str | None]:
-        """Return a function and the qualifier that its name may hold.
-
-        Raises
-        ------
-        ResourceNotFoundError
-            The function doesn't exist. The qualifier isn't checked.
-        """
+        """Return a function and the qualifier that its name may hold, which isn't checked."""
         name, qualifier = self.place.parse(function_name, qualifier)
         function = self._account.functions.get(name)
         if function is None:
@@ -142,13 +110,7 @@ class Catalogue:
         return function, qualifier
 
     def version(self, function: FunctionRecord, qualifier: str | None) -> VersionRecord:
-        """Return the version that a qualifier names, for an alias its main one.
-
-        Raises
-        ------
-        ResourceNotFoundError
-            The version or alias doesn't exist.
-        """
+        """Return the version that a qualifier names, for an alias its main one."""
         alias = function.aliases.get(qualifier) if qualifier is not None else None
         record = function.version(alias.version if alias is not None else qualifier or LATEST)
         if record is None:
@@ -255,10 +217,6 @@ class Catalogue:
             specs = [function.spec for function in in_use]
             folders = {folder.name for spec in specs for folder in (spec.code_dir, *spec.layer_dirs)}
             self.code.remove_unused(folders | self._account.codes().keys())
-
-    def check_code(self, folder: Path) -> None:
-        """Raise `CodeError` if a version's folder isn't as it was copied."""
-        self.code.check(folder.name)
 
     def close(self) -> None:
         """Give the state's folder back."""

@@ -48,14 +48,9 @@ def is_ignored(name: str) -> bool:
 
 
 class CodeStore:
-    """Folders by the digest of their content.
+    """Folders by the digest of their content, in `root`, which is made when first needed. Only the store writes there.
 
-    Parameters
-    ----------
-    root : Path
-        The folder of the copies; made when first needed. Only the store writes here.
-    private : iterable of Path
-        Folders and files of the emulator's own, which are never part of any code.
+    The folders and files in `private` are the emulator's own, and never part of any code.
     """
 
     def __init__(self, root: Path, private: Iterable[Path] = ()) -> None:
@@ -94,14 +89,9 @@ class CodeStore:
         self._checked.add(digest)
 
     def put(self, source: Path) -> StoredCode:
-        """Copy a folder unless its content is there already.
+        """Copy a folder unless its content is there already; raise `CodeError` if it can't be read.
 
         Links are followed, as zip does, and files that are ignored are left out.
-
-        Raises
-        ------
-        CodeError
-            The folder doesn't exist or can't be read.
         """
         if not source.is_dir():
             raise CodeError(f"the folder {source} doesn't exist")
@@ -146,13 +136,7 @@ class CodeStore:
         return self._root / (digest + _LISTING)
 
     def _read_listing(self, digest: str) -> set[bytes]:
-        """Return the lines of a copy's listing.
-
-        Raises
-        ------
-        CodeError
-            The listing is missing, or isn't the one of this digest.
-        """
+        """Return the lines of a copy's listing; raise `CodeError` if it is missing or another one's."""
         path = self._listing(digest)
         content = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(content).hexdigest() != digest:

@@ -18,8 +18,6 @@ _DEFAULTS: dict[str, Any] = {
     "EphemeralStorage": {"Size": 512},
     "TracingConfig": {"Mode": "PassThrough"},
 }
-
-
 CREATING = "Creating"
 
 
@@ -36,10 +34,9 @@ def settings_of(spec: FunctionSpec, place: Place) -> dict[str, Any]:
     """Return a template's function as its configuration, in the names of AWS's API."""
     logging = {"LogFormat": spec.log_format, **spec.properties.get("LoggingConfig", {})}
     logging.setdefault("LogGroup", f"/aws/lambda/{spec.name}")
-    role = f"arn:aws:iam::{place.account_id}:role/{spec.logical_id}Role"
     return {
         **_DEFAULTS,
-        "Role": role,
+        "Role": f"arn:aws:iam::{place.account_id}:role/{spec.logical_id}Role",
         **spec.properties,
         "Handler": spec.handler,
         "Runtime": spec.runtime,
@@ -78,17 +75,7 @@ def applies_snap_start(record: VersionRecord) -> bool:
 
 
 def describe(name: str, arn: str, record: VersionRecord, readiness: Readiness) -> dict[str, Any]:
-    """Return AWS's ``FunctionConfiguration`` of a version.
-
-    Parameters
-    ----------
-    name, arn : str
-        The function, and the ARN to show.
-    record : VersionRecord
-        The version.
-    readiness : Readiness
-        Its state.
-    """
+    """Return AWS's ``FunctionConfiguration`` of a version; `arn` is the one to show."""
     settings: Mapping[str, Any] = record.settings
     logging = settings["LoggingConfig"]
     if logging["LogFormat"] == "JSON":

@@ -76,20 +76,9 @@ class FunctionOperations:
         code_sha256: str | None = None,
         code_size: int | None = None,
     ) -> Body:
-        """Replace the code of ``$LATEST``.
+        """Replace the code of ``$LATEST``, which must still have `revision_id`, by a copy of a folder.
 
-        Parameters
-        ----------
-        function_name : str
-            The function.
-        code_folder : Path
-            The unpacked package; it is copied.
-        publish, dry_run : bool
-            Publish a version of it; only check whether it could be done.
-        revision_id : str, optional
-            Of ``$LATEST``, which must still have it.
-        code_sha256, code_size
-            Of the zip file, in base64 and in bytes, if the code came as one.
+        `code_sha256`, in base64, and `code_size` are those of the zip file that it came as.
         """
         function, _ = self.catalogue.find(function_name)
         check_revision(revision_id, function.latest.revision_id)
@@ -104,12 +93,10 @@ class FunctionOperations:
                     return self.catalogue.describe(function, latest, None)
                 function = dataclasses.replace(function, latest=latest)
                 self.catalogue.keep(function)
-                # Under the same lock, so that it is this code that is published.
-                return (
-                    self.versions.publish_latest(function)
-                    if publish
-                    else self.catalogue.describe(function, latest, None)
-                )
+                if publish:
+                    # Under the same lock, so that it is this code that is published.
+                    return self.versions.publish_latest(function)
+                return self.catalogue.describe(function, latest, None)
 
     def update_configuration(
         self, *, function_name: str, changes: Mapping[str, Any], revision_id: str | None = None

@@ -29,12 +29,8 @@ class Place:
     def parse(self, function_name: str, qualifier: str | None = None) -> tuple[str, str | None]:
         """Return name and qualifier of a function, which may be named in any of AWS's ways.
 
-        Parameters
-        ----------
-        function_name : str
-            A name, a partial ARN or an ARN, with a qualifier or without.
-        qualifier : str, optional
-            Given beside the name; an empty one doesn't count.
+        `function_name` is a name, a partial ARN or an ARN, with a qualifier or without. The other `qualifier` is given
+        beside it; an empty one doesn't count.
 
         Raises
         ------

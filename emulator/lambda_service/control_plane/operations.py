@@ -26,13 +26,7 @@ from emulator.lambda_service.control_plane.versions import VersionOperations
 
 
 class Operations:
-    """The functions of an account, as AWS's operations show and change them.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        The records that the operations read and change.
-    """
+    """The functions of an account, as AWS's operations show and change them."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue

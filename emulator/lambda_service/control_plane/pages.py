@@ -12,20 +12,9 @@ Body = dict[str, Any]
 
 
 def page(name: str, items: Sequence[Body], marker: str | None, max_items: int | None, most: int = 50) -> Body:
-    """Return one page of a list, with ``NextMarker`` if more follow.
+    """Return one page of a list under its key, with ``NextMarker`` if more follow.
 
-    Parameters
-    ----------
-    name : str
-        The list's key.
-    items : sequence
-        The whole list.
-    marker : str or None
-        ``NextMarker`` of the page before.
-    max_items : int or None
-        How many the caller asks for.
-    most : int
-        How many AWS returns at most.
+    `marker` is ``NextMarker`` of the page before. The caller asks for `max_items`; AWS returns at most `most`.
     """
     if marker and not re.fullmatch("[0-9]{1,9}", marker):
         raise InvalidParameterError(f"Invalid marker {marker}.")

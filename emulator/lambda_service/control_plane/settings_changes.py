@@ -39,12 +39,9 @@ _FIRST_SNAP_START_PYTHON = 12
 
 
 def changed_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with changes applied. The caller applies ``Layers``.
+    """Return a configuration with changes applied; refuse a value over its limit, and one that can't be imitated.
 
-    Raises
-    ------
-    ValidationError, InvalidParameterError
-        A value is over its limit, or the emulator can't imitate it.
+    The caller applies ``Layers``.
     """
     updates = {name: value for name, value in changes.items() if value is not None and name != "Layers"}
     for name in updates:

@@ -6,13 +6,14 @@ the emulator refuses to start and says what to do.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, write_durably
-from emulator.lambda_service.control_plane.account import Account, from_json, to_json
+from emulator.lambda_service.control_plane.account import Account, from_json
 from emulator.lambda_service.control_plane.code_store import CodeStore
 from emulator.strict_json import read_json
 from emulator.template.errors import ProjectError
@@ -32,12 +33,8 @@ class StateError(ProjectError):
 class StateFolder:
     """A folder that one emulator at a time keeps its account in.
 
-    Parameters
-    ----------
-    root : Path or None
-        The folder, made if it is missing; None takes a temporary one, which `close` removes.
-    private : iterable of Path
-        Further folders and files that are never part of a function's code, as this folder is.
+    It is made if it is missing. None takes a temporary one, which `close` removes. The folders and files in `private`
+    are never part of a function's code, as this folder isn't.
     """
 
     def __init__(self, root: Path | None, private: Iterable[Path] = ()) -> None:
@@ -54,9 +51,9 @@ class StateFolder:
         StateError
             Another emulator has it; it is somebody else's; the state is damaged or of a later format.
         """
-        self._make()
         lock = FolderLock(self.root)
         try:
+            self._make()
             is_ours = lock.acquire()
         except OSError as error:
             raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
@@ -74,14 +71,8 @@ class StateFolder:
         return account
 
     def write(self, account: Account) -> None:
-        """Keep an account; it has reached the disk when this returns.
-
-        Raises
-        ------
-        OSError
-            The disk refused; the state before is still there.
-        """
-        content = json.dumps({"format": FORMAT, **to_json(account)}, indent=1)
+        """Keep an account on disk before this returns; after an ``OSError`` the state before is still there."""
+        content = json.dumps({"format": FORMAT, **dataclasses.asdict(account)}, indent=1)
         write_durably(self.root / _FILE, [content.encode(), b"\n"])
 
     def close(self) -> None:
@@ -93,11 +84,8 @@ class StateFolder:
             self._temporary.cleanup()
 
     def _make(self) -> None:
-        try:
-            make_folder(self.root)
-            names = {entry.name for entry in self.root.iterdir()}
-        except OSError as error:
-            raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
+        make_folder(self.root)
+        names = {entry.name for entry in self.root.iterdir()}
         if _FILE not in names and not names <= _FIRST_FILES:
             raise StateError(f"{self.root} holds other files: name an empty folder, or a new one, with --state-dir")
 

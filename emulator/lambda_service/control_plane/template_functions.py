@@ -44,11 +44,8 @@ class TemplateFunctions:
         Fidelity: like CloudFormation this compares the template with the one deployed before, not with the account.
         A change by the API stays until the template changes as well.
 
-        Returns
-        -------
-        str or None
-            None if the template's function is unchanged, else its digest. A function with an alias counts as deployed
-            only once `point_alias` has been given the digest; cut off before, all is done again.
+        It returns None if the template's function is unchanged, else its digest. A function with an alias counts as
+        deployed only once `point_alias` has been given the digest; cut off before, all is done again.
         """
         catalogue = self.catalogue
         if spec.snap_start and spec.provisioned_concurrency is not None:
@@ -79,14 +76,7 @@ class TemplateFunctions:
     def point_alias(self, spec: FunctionSpec, version: str, digest: str | None = None) -> None:
         """Point the template's alias to one version, with the template's provisioned concurrency.
 
-        Parameters
-        ----------
-        spec : FunctionSpec
-            The function, as the template has it.
-        version : str
-            The version.
-        digest : str, optional
-            As `update` returned it, if this is what the template asks for.
+        `digest` is what `update` returned, if this is what the template asks for.
         """
         assert spec.alias is not None
         with self.catalogue.lock:

@@ -25,17 +25,7 @@ class VersionOperations:
         code_sha256: str | None = None,
         revision_id: str | None = None,
     ) -> Body:
-        """Publish ``$LATEST``, or return the newest version again if that is the same.
-
-        Parameters
-        ----------
-        function_name : str
-            The function.
-        description : str, optional
-            Of the version, instead of the configuration's.
-        code_sha256, revision_id : str, optional
-            ``$LATEST`` must have these.
-        """
+        """Publish ``$LATEST``, or return the newest version again if that is the same. It must have what is given."""
         with self.catalogue.lock:
             function, _ = self.catalogue.find(function_name)
             latest = function.latest

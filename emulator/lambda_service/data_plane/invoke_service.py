@@ -77,8 +77,8 @@ class LambdaService:
         self._draw = draw
         self._folders = TemporaryFolders()
         place, burst = operations.catalogue.place, BurstRate(time.monotonic)
-        check_code = operations.catalogue.check_code
-        surroundings = Surroundings(sink, machine, place.region, limits.init_s, burst, self._folders, check_code)
+        code = operations.catalogue.code
+        surroundings = Surroundings(sink, machine, place.region, limits.init_s, burst, self._folders, code)
         self._fleet = Fleet(operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings))
         self._deployer = Deployer(specs, operations, self._fleet)
         self._deploying: list[asyncio.Task[None]] = []

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
-from emulator.lambda_service.control_plane.code_store import CodeError
+from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
@@ -37,20 +36,11 @@ class Surroundings:
     init_s: float  # Lambda's limit on initialising an environment
     burst: BurstRate
     folders: TemporaryFolders  # Where each environment's ``/tmp`` is
-    # Folder of code → raises `CodeError` if a file in it was changed. Called in a thread.
-    check_code: Callable[[Path], None]
+    code: CodeStore
 
 
 class RunningVersion:
-    """A version with its environments, which are started on demand.
-
-    Parameters
-    ----------
-    function : FunctionVersion
-        The version.
-    surroundings : Surroundings
-        The values that it shares with all others.
-    """
+    """A version with its environments, which are started on demand."""
 
     def __init__(self, function: FunctionVersion, surroundings: Surroundings) -> None:
         self.function = function
@@ -138,7 +128,7 @@ class RunningVersion:
     def _check_folders(self) -> None:
         for folder in (self.function.spec.code_dir, *self.function.spec.layer_dirs):
             try:
-                self._surroundings.check_code(folder)
+                self._surroundings.code.check(folder.name)
             except CodeError as error:
                 raise OSError(
                     f"the code of {self.function.spec.name}:{self.function.version} is damaged ({error}): restore a "

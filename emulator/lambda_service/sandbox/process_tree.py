@@ -2,7 +2,8 @@
 
 Lambda ends a sandbox with everything in it. Here each environment's first process is the *subreaper* of what it
 starts: a child whose parent ends becomes a child of the environment, so that nothing leaves the tree while the
-environment lives. When the environment itself ends, what it leaves behind becomes a child of the emulator:
+environment lives. When the environment itself ends, what it leaves behind becomes a child of the emulator, which is a
+subreaper, too:
 
     emulator ── environment ── handler's child ── grandchild      the environment lives
     emulator ── grandchild                                        its parents have ended: an orphan
@@ -15,16 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import math
 import os
 import resource
 import signal
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-_PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AGAIN_S = 0.05
 # The environments' own processes, which aren't orphans. Global, because children belong to the whole emulator process.
 _environments: set[int] = set()
@@ -73,12 +71,6 @@ def collect(pid: int) -> int | None:
         ended, status = os.waitpid(pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if ended else None
     return None
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of whatever an environment leaves behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def spare_environment(pid: int) -> None:

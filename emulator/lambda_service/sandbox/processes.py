@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -16,35 +17,77 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from emulator.lambda_service.sandbox.bootstrap import become_subreaper
 from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
-from emulator.lambda_service.sandbox.process_tree import (
-    adopt_orphans,
-    end_orphans_of,
-    kill_group,
-    kill_tree,
-    spare_environment,
-)
+from emulator.lambda_service.sandbox.process_tree import end_orphans_of, kill_group, kill_tree, spare_environment
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
-class EnvironmentProcess(Protocol):
-    """A process that runs one environment."""
+class EnvironmentProcess:
+    """A function's process: started from scratch by `SpawnLauncher`, or forked from an initialised one.
 
-    pid: int
-    output: LogPipe
-    ended: asyncio.Future[int | None]
-    """Done when the process has ended: its exit status, negative for a signal, None if it isn't known."""
-    began: float
-    """When the emulator asked for it, by `time.perf_counter`."""
-    is_restored: bool
-    """Whether it was forked from a snapshot, so that only the hooks after the restore have to run."""
+    A fork isn't a child of the emulator: the process that it was forked from reports its start and its end.
+    """
+
+    def __init__(self, sink: LogSink, *, is_restored: bool = False) -> None:
+        self.pid = 0
+        self.is_restored = is_restored
+        """Whether it is forked from a snapshot, so that only the hooks after the restore have to run."""
+        self.began = time.perf_counter()
+        """When the emulator asked for it."""
+        self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        """Done when it has ended: its exit status, negative for a signal, None if it isn't known."""
+        self.output = LogPipe(sink)
+        self._life: int | None
+        # The process dies when the emulator's end of this pipe is closed.
+        self.life_fd, self._life = os.pipe()
+        self._pidfd: int | None = None
+
+    def close_handed_over(self) -> None:
+        """Close the emulator's copies of the descriptors that the process has got."""
+        os.close(self.life_fd)
+        self.output.close_write_end()
+
+    def set_pid(self, pid: int) -> None:
+        """Note the id of the process, which has begun."""
+        self.pid = pid
+        # A fork becomes a child of the emulator if the process that it was forked from ends.
+        spare_environment(pid)
+        with contextlib.suppress(AttributeError, OSError):  # Only Linux has pidfds.
+            self._pidfd = os.pidfd_open(pid)
 
     def is_alive(self) -> bool:
-        """Whether it still runs; `ended` is set a moment after the end."""
+        """Return whether it still runs; `ended` is set a moment after the end."""
+        if self.ended.done() or self._pidfd is None:
+            return not self.ended.done()
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return not poll.poll(0)
 
-    def kill(self) -> None:
-        """End the process and all that it has started, at once."""
+    def kill(self, spare: Collection[int] = ()) -> None:
+        """End the process and all below it at once, without the children in `spare`."""
+        if self.pid and self.is_alive():
+            kill_tree(self.pid, spare)
+        self._close_life_pipe()
+
+    def set_ended(self, status: int | None) -> None:
+        """Note that the process is gone, or never began."""
+        if self.ended.done():
+            return
+        end_orphans_of(self.pid)
+        self._close_life_pipe()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        self.output.finish()
+        self.ended.set_result(status)
+
+    def _close_life_pipe(self) -> None:
+        # The kernel kills the group when this end closes, even before a fork has made itself a group.
+        if self._life is not None:
+            os.close(self._life)
+            self._life = None
 
 
 class Launcher(Protocol):
@@ -64,89 +107,49 @@ class SpawnLauncher:
 
     async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
         """Start a process."""
-        return SpawnedProcess(self, environment, {"role": "environment"})
+        return self.spawn(environment, {"role": "environment"})
 
-
-class SpawnedProcess:
-    """A process that was started from scratch, in a role of `bootstrap`; it inherits the descriptors in `inherit`."""
-
-    is_restored = False
-
-    def __init__(
-        self,
-        launcher: SpawnLauncher,
-        environment: Mapping[str, str],
-        role: Mapping[str, Any],
-        *,
-        inherit: Sequence[int] = (),
-    ) -> None:
-        adopt_orphans()
-        self.began = time.perf_counter()
-        life_read, self._life = os.pipe()
-        self.output = LogPipe(launcher.sink)
-        settings = {**launcher.settings, **role, "life_fd": life_read}
+    def spawn(
+        self, environment: Mapping[str, str], role: Mapping[str, Any], inherit: Sequence[int] = ()
+    ) -> EnvironmentProcess:
+        """Start a process in a role of `bootstrap`; it inherits the descriptors in `inherit`."""
+        become_subreaper()
+        process = EnvironmentProcess(self.sink)
+        settings = {**self.settings, **role, "life_fd": process.life_fd}
         try:
             # -P: the folder of bootstrap.py must not be on the function's path.
-            self._process = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-P", str(_BOOTSTRAP), json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
-                stdout=self.output.write_fd,
-                stderr=self.output.write_fd,
-                cwd=launcher.folder,
+                stdout=process.output.write_fd,
+                stderr=process.output.write_fd,
+                cwd=self.folder,
                 env=dict(environment),
-                pass_fds=(life_read, *inherit),
+                pass_fds=(process.life_fd, *inherit),
                 start_new_session=True,
             )
         except BaseException as error:
-            os.close(self._life)
-            self.output.finish()
+            process.set_ended(None)
             if isinstance(error, ValueError):  # A variable that can't exist, such as one with a NUL.
                 raise OSError(errno.EINVAL, str(error)) from error
             raise
         finally:
-            os.close(life_read)
-            self.output.close_write_end()
-        self.pid = self._process.pid
-        spare_environment(self.pid)
-        self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        watch_exit(self.pid, self._reap, otherwise=self._process.wait)
+            process.close_handed_over()
+        process.set_pid(child.pid)
 
-    def is_alive(self) -> bool:
-        """See `EnvironmentProcess`."""
-        # Without collecting it: until `_reap` does, no other process or group can get its id.
-        if not hasattr(os, "waitid"):
-            return self._process.poll() is None
-        with contextlib.suppress(ChildProcessError):
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        return False
+        def reap() -> None:
+            # The rest of its group ends with it. Before the wait below, no other group can have this id.
+            kill_group(child.pid)
+            process.set_ended(child.wait())
 
-    def kill(self, spare: Collection[int] = ()) -> None:
-        """End the process and all below it at once, without the children in `spare`."""
-        if not self.ended.done():
-            kill_tree(self.pid, spare)
-
-    def _reap(self) -> None:
-        # The rest of its group ends with it. Before the wait below, no other group can have this id.
-        kill_group(self.pid)
-        status = self._process.wait()
-        end_orphans_of(self.pid)
-        os.close(self._life)
-        self.output.finish()
-        if not self.ended.done():
-            self.ended.set_result(status)
+        watch_exit(child.pid, reap, otherwise=child.wait)
+        return process
 
 
 def watch_exit(pid: int, ended: Callable[[], object], otherwise: Callable[[], object] | None = None) -> None:
     """Call `ended` on the event loop, once, when a process has ended.
 
-    Parameters
-    ----------
-    pid : int
-        Any process if the system has pidfds, else a child of this process.
-    ended : callable
-        Called without arguments.
-    otherwise : callable, optional
-        Waits for the end; it runs in a thread if the system has no pidfds.
+    Without pidfds, which only Linux has, it must be a child of this process: `otherwise` waits for its end in a thread.
     """
     loop = asyncio.get_running_loop()
     try:

@@ -16,15 +16,8 @@ from typing import Any
 
 from emulator.lambda_service import invocation
 from emulator.lambda_service.invocation import InitFailure
-from emulator.lambda_service.sandbox.forked_process import ForkedProcess
-from emulator.lambda_service.sandbox.logs import LogPipe
 from emulator.lambda_service.sandbox.process_tree import collect, kill_group
-from emulator.lambda_service.sandbox.processes import (
-    EnvironmentProcess,
-    SpawnedProcess,
-    SpawnLauncher,
-    watch_exit,
-)
+from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher, watch_exit
 
 
 class SnapshotInitError(Exception):
@@ -48,15 +41,7 @@ class SnapshotGoneError(Exception):
 
 
 class SnapshotProcess:
-    """An initialised process that forks on request.
-
-    Parameters
-    ----------
-    launcher : SpawnLauncher
-        Has the settings to start it with.
-    environment : mapping
-        All of its environment variables.
-    """
+    """An initialised process that forks on request; `environment` holds all of its variables."""
 
     def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str]) -> None:
         self._sink = launcher.sink
@@ -65,12 +50,12 @@ class SnapshotProcess:
         self._control.setblocking(False)
         with template_end:
             role = {"role": "template", "control_fd": template_end.fileno()}
-            self._process = SpawnedProcess(launcher, environment, role, inherit=(template_end.fileno(),))
+            self._process = launcher.spawn(environment, role, inherit=(template_end.fileno(),))
         self._unfinished_line = b""
         self._answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._forking = asyncio.Lock()
-        self._starting_fork: ForkedProcess | None = None
-        self._forks: dict[int, ForkedProcess] = {}
+        self._starting_fork: EnvironmentProcess | None = None
+        self._forks: dict[int, EnvironmentProcess] = {}
         self._loop.add_reader(self._control.fileno(), self._read)
         self._process.ended.add_done_callback(self._template_ended)
 
@@ -117,19 +102,15 @@ class SnapshotProcess:
         async with self._forking:
             if not self.is_alive:
                 raise SnapshotGoneError
-            life_read, life_write = os.pipe()
-            output = LogPipe(self._sink)
-            fork = self._starting_fork = ForkedProcess(output, life_write)
+            fork = self._starting_fork = EnvironmentProcess(self._sink, is_restored=True)
             self._answer = self._loop.create_future()
-            message = json.dumps({"environment": dict(environment)}).encode()
             try:
-                self._send(message, [life_read, output.write_fd])
+                self._ask_for(fork, environment)
                 answer = await self._answer
                 if "threads" in answer:
                     raise UnforkableError(answer["threads"])
             except (SnapshotGoneError, UnforkableError):
-                fork.kill()
-                output.finish()
+                fork.set_ended(None)
                 raise
             return fork
 
@@ -141,15 +122,14 @@ class SnapshotProcess:
         """Wait until the process is gone."""
         await asyncio.shield(self._process.ended)
 
-    def _send(self, message: bytes, descriptors: list[int]) -> None:
-        """Send a request with the descriptors that it hands over, and close them here."""
+    def _ask_for(self, fork: EnvironmentProcess, environment: Mapping[str, str]) -> None:
+        message = json.dumps({"environment": dict(environment)}).encode()
         try:
-            socket.send_fds(self._control, [message], descriptors)
+            socket.send_fds(self._control, [message], [fork.life_fd, fork.output.write_fd])
         except OSError as error:
             raise SnapshotGoneError from error
         finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            fork.close_handed_over()
 
     def _read(self) -> None:
         """Take the messages that have arrived."""
@@ -190,13 +170,13 @@ class SnapshotProcess:
         for pid, fork in self._forks.items():
             if hasattr(os, "pidfd_open"):
                 # From here on it is a child of the emulator, which collects it.
-                watch_exit(pid, functools.partial(_set_collected, pid, fork))
+                watch_exit(pid, functools.partial(_collect, fork))
             else:
                 fork.kill()
                 fork.set_ended(None)
         self._forks.clear()
 
 
-def _set_collected(pid: int, fork: ForkedProcess) -> None:
-    kill_group(pid)
-    fork.set_ended(collect(pid))
+def _collect(fork: EnvironmentProcess) -> None:
+    kill_group(fork.pid)
+    fork.set_ended(collect(fork.pid))

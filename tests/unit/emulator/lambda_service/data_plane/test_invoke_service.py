@@ -16,7 +16,7 @@ from emulator.lambda_service.function_version import (
     is_built_for_another_python,
 )
 from emulator.lambda_service.sandbox.logs import LogSink
-from emulator.lambda_service.sandbox.processes import SpawnedProcess, SpawnLauncher
+from emulator.lambda_service.sandbox.processes import SpawnLauncher
 from emulator.template.project import FunctionSpec
 
 
@@ -69,7 +69,7 @@ def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Pa
         sink = LogSink(2)
         before = sorted(Path("/dev/fd").iterdir())
         with pytest.raises(FileNotFoundError):
-            SpawnedProcess(SpawnLauncher({}, tmp_path / "nowhere", sink), {}, {})
+            SpawnLauncher({}, tmp_path / "nowhere", sink).spawn({}, {})
         assert sorted(Path("/dev/fd").iterdir()) == before
         sink.close()
 
