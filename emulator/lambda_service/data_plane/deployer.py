@@ -21,17 +21,7 @@ class DeploymentError(ProjectError):
 
 
 class Deployer:
-    """Deploys the functions of a template.
-
-    Parameters
-    ----------
-    specs : mapping
-        By logical id.
-    operations : Operations
-        The account.
-    fleet : Fleet
-        Prepares versions.
-    """
+    """Deploys the functions of a template; `specs` is by logical id."""
 
     def __init__(self, specs: Mapping[str, FunctionSpec], operations: Operations, fleet: Fleet) -> None:
         self._specs = specs
@@ -43,12 +33,7 @@ class Deployer:
     async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
         """Deploy a function from its folders, with the template's settings; return whether anything has changed.
 
-        Parameters
-        ----------
-        logical_id : str
-            The function.
-        is_save : bool
-            Whether a saved file is the cause: of such versions only the last few are kept.
+        Of the versions that saved files have caused (`is_save`) only the last few stay.
 
         Raises
         ------

@@ -9,18 +9,13 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from emulator.lambda_service import invocation
-from emulator.lambda_service.data_plane.initialisation import OUT_OF_MEMORY, ProcessSlot
-from emulator.lambda_service.function_version import FunctionVersion
+from emulator.lambda_service.data_plane.initialisation import OUT_OF_MEMORY, EnvironmentSettings, ProcessSlot
 from emulator.lambda_service.invocation import STOPPED, UNHANDLED, ApiError, InitFailure, Invocation, InvocationResult
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
-from emulator.lambda_service.sandbox.platform_log import PlatformLog
-from emulator.lambda_service.sandbox.processes import Launcher
-from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.supervision import BackgroundTasks
 
 # Lambda's limit on initialising, and on the hooks after a restore.
@@ -75,31 +70,9 @@ class _Run:
 
 
 class ExecutionEnvironment:
-    """One environment of a function version.
+    """One environment of a function version; it tells its owner of its changes of state."""
 
-    Parameters
-    ----------
-    function : FunctionVersion
-        The version that it runs.
-    owner : EnvironmentOwner
-        Told of its changes of state.
-    launcher, variables, log, folders
-        See `ProcessSlot`; the log takes START, END and REPORT as well.
-    init_limit_s : float
-        How long its process may take to be restored, or to initialise before it is started again inside the
-        invocation.
-    """
-
-    def __init__(
-        self,
-        function: FunctionVersion,
-        owner: EnvironmentOwner,
-        launcher: Launcher,
-        variables: Callable[[str], Mapping[str, str]],
-        log: PlatformLog,
-        init_limit_s: float = INIT_LIMIT_S,
-        folders: TemporaryFolders | None = None,
-    ) -> None:
+    def __init__(self, owner: EnvironmentOwner, settings: EnvironmentSettings) -> None:
         self.state = State.STARTING
         self.idle_since = 0.0
         self.is_provisioned = False
@@ -108,14 +81,14 @@ class ExecutionEnvironment:
         """Whether its next invocation is its first, a cold start."""
         self.init_failure: bytes | None = None
         """Why initialising before the first invocation failed; None also after a timeout."""
-        self._function = function
+        self._function = settings.function
         self._owner = owner
-        self._log = log
-        self._init_limit_s = init_limit_s
+        self._log = settings.log
+        self._init_limit_s = settings.init_limit_s
         self._memory = MemoryWatch(
-            function.spec.memory_mb, lambda: self.state in {State.STARTING, State.BUSY}, self._run_out_of_memory
+            self._function.spec.memory_mb, lambda: self.state in {State.STARTING, State.BUSY}, self._run_out_of_memory
         )
-        self._slot = ProcessSlot(self, launcher, variables, log, self._memory, init_limit_s, folders)
+        self._slot = ProcessSlot(self, settings, self._memory)
         self._run: _Run | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._delay: asyncio.TimerHandle | None = None

@@ -112,15 +112,7 @@ _FAULT = TypeAdapter(Fault)
 
 
 class FaultInjector:
-    """The faults that are set.
-
-    Parameters
-    ----------
-    draw : callable
-        Returns a random number from [0, 1).
-    clock : callable
-        Monotonic seconds.
-    """
+    """The faults that are set; `draw` returns a random number from [0, 1), `clock` monotonic seconds."""
 
     def __init__(self, draw: Callable[[], float], clock: Callable[[], float]) -> None:
         self._draw = draw
@@ -167,17 +159,7 @@ class FaultInjector:
         }
 
     def submit(self, name: str, run: Run, *, version: str) -> asyncio.Future[InvocationResult]:
-        """Call a function through its faults.
-
-        Parameters
-        ----------
-        name : str
-            The function.
-        run : callable
-            Begins the call, at once; not called where a fault prevents it.
-        version : str
-            The one that is called.
-        """
+        """Call a function through its faults; `run` begins the call at once, unless a fault prevents it."""
         self._end_what_is_over()
         faults: dict[str, Fault] = {}
         for target in (EVERY_FUNCTION, name, f"{name}:{version}"):

@@ -24,14 +24,7 @@ _RESTORING = Readiness("Pending", "The function is being restored.", "Restoring"
 class Fleet:
     """The versions that have environments, or have had some.
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        The account.
-    ledger : ConcurrencyLedger
-        Gets the reserved and provisioned concurrency.
-    begin : callable
-        Returns a `RunningVersion` of a version, without environments yet.
+    The ledger gets the reserved and provisioned concurrency. `begin` returns a version without environments yet.
     """
 
     def __init__(

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from emulator.lambda_service import invocation
+from emulator.lambda_service.function_version import FunctionVersion
 from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, STOPPED, InitFailure
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
@@ -32,44 +34,27 @@ class ProcessEvents(RuntimeEvents, Protocol):
         """The process has ended by itself; `status` is the result of `EnvironmentProcess.ended`."""
 
 
+@dataclass(frozen=True, slots=True)
+class EnvironmentSettings:
+    """What all environments of a version share."""
+
+    function: FunctionVersion
+    launcher: Launcher
+    variables: Callable[[str], Mapping[str, str]]  # Runtime API address → a process's variables
+    log: PlatformLog
+    folders: TemporaryFolders  # Where each environment's own ``/tmp`` is made
+    init_limit_s: float  # For a restore, and for initialising before Lambda tries again inside the invocation
+
+
 class ProcessSlot:
-    """Starts, initialises and ends an environment's process; each process has its own Runtime API listener.
+    """Starts, initialises and ends an environment's process; each process has its own Runtime API listener."""
 
-    Parameters
-    ----------
-    events : ProcessEvents
-        Told what the process does.
-    launcher : Launcher
-        Where processes come from.
-    variables : callable
-        Runtime API address → a process's variables.
-    log : PlatformLog
-        INIT_START and INIT_REPORT, RESTORE_START and RESTORE_REPORT.
-    memory : MemoryWatch
-        Watches the process that is there.
-    restore_limit_s : float
-        How long what runs after a restore may take.
-    folders : TemporaryFolders or None
-        Where the environment's own ``/tmp`` is made, which all its processes share; None is the machine's.
-    """
-
-    def __init__(
-        self,
-        events: ProcessEvents,
-        launcher: Launcher,
-        variables: Callable[[str], Mapping[str, str]],
-        log: PlatformLog,
-        memory: MemoryWatch,
-        restore_limit_s: float,
-        folders: TemporaryFolders | None,
-    ) -> None:
+    def __init__(self, events: ProcessEvents, settings: EnvironmentSettings, memory: MemoryWatch) -> None:
         self._events = events
-        self._launcher = launcher
-        self._variables = variables
-        self._log = log
+        self._settings = settings
+        self._log = settings.log
         self._memory = memory
-        self._restore_limit_s = restore_limit_s
-        self._folders = folders
+        # The environment's ``/tmp``, which all its processes share.
         self._folder: Path | None = None
         self._process: EnvironmentProcess | None = None
         # The ends of processes that were killed and haven't ended yet.
@@ -114,21 +99,13 @@ class ProcessSlot:
     async def get_ready(self, phase: str, limit_s: float, *, is_provisioned: bool = False) -> InitFailure | None:
         """Start a process and wait until it is ready; return None, or why it isn't.
 
-        Parameters
-        ----------
-        phase : str
-            ``init``, or ``invoke`` inside an invocation.
-        limit_s : float
-            How long it may take; a restore has a limit of its own.
-        is_provisioned : bool
-            Whether it is told that its environment is kept initialised.
+        `phase` is ``init``, or ``invoke`` inside an invocation. A restore has a limit of its own.
         """
         self.runtime.stop()
         self.runtime = RuntimeApi(self._events)
         try:
-            variables = dict(self._variables(await self.runtime.start()))
-            if self._folders is not None and self._folder is None:
-                self._folder = self._folders.make()
+            variables = dict(self._settings.variables(await self.runtime.start()))
+            self._folder = self._folder or self._settings.folders.make()
         except OSError as error:
             return _start_failed(str(error))
         if self._is_closed:
@@ -136,8 +113,7 @@ class ProcessSlot:
             return STOPPED
         if is_provisioned:
             variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = PROVISIONED
-        if self._folder is not None:
-            variables["TMPDIR"] = str(self._folder)
+        variables["TMPDIR"] = str(self._folder)
         failure = await self._initialise(variables, limit_s, phase)
         if failure is not None:
             self.end_process()
@@ -177,7 +153,7 @@ class ProcessSlot:
         self.init_ms = self.restore_ms = None
         self._outcome = asyncio.get_running_loop().create_future()
         try:
-            process = await self._launcher.launch(variables)
+            process = await self._settings.launcher.launch(variables)
         except SnapshotInitError as error:
             self._outcome = None
             return error.failure
@@ -210,7 +186,7 @@ class ProcessSlot:
 
     async def _wait_restored(self, process: EnvironmentProcess) -> InitFailure | None:
         self._log.restore_started()
-        failure = await self._wait(process, self._restore_limit_s)
+        failure = await self._wait(process, self._settings.init_limit_s)
         took_ms = (time.perf_counter() - process.began) * 1000
         if failure is None:
             self._log.restore_ended(took_ms, "success")

@@ -40,23 +40,7 @@ class Limits:
 
 
 class LambdaService:
-    """The functions of an account, ready to be called.
-
-    Parameters
-    ----------
-    operations : Operations
-        The account, and the operations that change it.
-    specs : mapping
-        The template's functions, by logical id.
-    sink : LogSink
-        Where functions' output and Lambda's lines go.
-    machine : mapping
-        The emulator's own environment variables.
-    limits : Limits
-        Concurrency and time.
-    draw : callable, optional
-        Returns a random number from [0, 1), which chooses between an alias's versions.
-    """
+    """The functions of an account, ready to be called; made by `open_service`."""
 
     def __init__(
         self,
@@ -64,9 +48,8 @@ class LambdaService:
         specs: Mapping[str, FunctionSpec],
         sink: LogSink,
         machine: Mapping[str, str],
-        *,
         limits: Limits,
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float],
     ) -> None:
         self.operations = operations
         self.ledger = ConcurrencyLedger(limits.concurrency)
@@ -190,14 +173,18 @@ def open_service(
     ----------
     functions : mapping
         By logical id.
-    sink, machine, limits, draw
-        See `LambdaService`.
+    sink : LogSink
+        Where functions' output and Lambda's lines go.
+    machine : mapping
+        The emulator's own environment variables.
     region, account_id : str
         For ARNs and variables.
     state_dir : Path, optional
         The folder of versions and aliases; without it they are lost when the service ends.
     private : iterable of Path
         Folders and files that are never part of a function's code.
+    draw : callable, optional
+        Returns a random number from [0, 1), which chooses between an alias's versions.
 
     Raises
     ------
@@ -217,7 +204,7 @@ def open_service(
     except BaseException:
         operations.close()
         raise
-    return LambdaService(operations, functions, sink, machine, limits=limits, draw=draw)
+    return LambdaService(operations, functions, sink, machine, limits, draw)
 
 
 def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:

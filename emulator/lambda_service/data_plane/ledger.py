@@ -41,12 +41,7 @@ class ConcurrencyLedger:
 
     A function with a reservation has exactly that much; the others share what is left of the account's. Provisioned
     concurrency of a function without a reservation is also subtracted from the shared part, but doesn't limit the
-    function.
-
-    Parameters
-    ----------
-    account_limit : int
-        The most requests in flight at once; 1,000 in a new account.
+    function. `account_limit` is the most requests in flight at once.
     """
 
     def __init__(self, account_limit: int = ACCOUNT_CONCURRENCY) -> None:
@@ -62,13 +57,7 @@ class ConcurrencyLedger:
         return self.account_limit - sum(share.reserved or 0 for share in self._shares.values())
 
     def claim(self, function: str) -> None:
-        """Count a request in; `release` counts it out again.
-
-        Raises
-        ------
-        TooManyRequestsError
-            The function's reservation, or the account's shared concurrency, is used up.
-        """
+        """Count a request in, until `release`; raise `TooManyRequestsError` if the concurrency is used up."""
         share = self._shares[function]
         if share.reserved is not None:
             if share.in_flight >= share.reserved:
@@ -90,13 +79,11 @@ class ConcurrencyLedger:
 
     def in_flight(self, function: str) -> int:
         """Return how many requests a function has."""
-        share = self._shares.get(function)
-        return 0 if share is None else share.in_flight
+        return self._shares[function].in_flight
 
     def reserved(self, function: str) -> int | None:
         """Return a function's reservation."""
-        share = self._shares.get(function)
-        return None if share is None else share.reserved
+        return self._shares[function].reserved
 
     def set_reserved(self, function: str, reserved: int | None) -> None:
         """Reserve concurrency for a function, or give it up with None. Requests in flight go on.
@@ -122,39 +109,18 @@ class BurstRate:
 
     Fidelity: Lambda's documents state the rate, but not the reason that a refusal names. Assumed:
     `ConcurrentInvocationLimitExceeded`, the only reason in its model about concurrency without a reservation.
-
-    Parameters
-    ----------
-    clock : callable
-        Monotonic seconds.
-    limit : int
-        The most in a window.
-    window_s : float
-        Its length.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        limit: int = NEW_ENVIRONMENTS,
-        window_s: float = NEW_ENVIRONMENTS_WINDOW_S,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], limit: int = NEW_ENVIRONMENTS) -> None:
         self._clock = clock
         self._limit = limit
-        self._window_s = window_s
         self._started: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def take(self, function: str) -> None:
-        """Count a new environment.
-
-        Raises
-        ------
-        TooManyRequestsError
-            The function has added as many as the rate allows.
-        """
+        """Count a new environment; raise `TooManyRequestsError` if the function's rate is used up."""
         now = self._clock()
         started = self._started[function]
-        while started and started[0] <= now - self._window_s:
+        while started and started[0] <= now - NEW_ENVIRONMENTS_WINDOW_S:
             started.popleft()
         if len(started) >= self._limit:
             raise TooManyRequestsError(function, self._limit)

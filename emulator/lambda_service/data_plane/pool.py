@@ -39,19 +39,10 @@ class PoolStatus:
 
 
 class EnvironmentPool:
-    """Gives invocations to the environments of one version.
+    """Gives invocations to the environments of one version; `make` returns one that isn't started yet.
 
-    Parameters
-    ----------
-    name : str
-        The function, for messages.
-    version : str
-        The version, for results.
-    make : callable
-        Pool → an environment that is not started yet.
-    burst : BurstRate, optional
-        Limits how fast environments are added for requests. The pool itself doesn't limit requests in flight; the
-        account's ledger has admitted each.
+    The pool doesn't limit the requests in flight, which the account's ledger has admitted, but how fast it adds
+    environments for them (`burst`).
     """
 
     def __init__(self, name: str, version: str, make: MakeEnvironment, burst: BurstRate | None = None) -> None:
@@ -91,10 +82,7 @@ class EnvironmentPool:
     def submit(self, invocation: Invocation) -> None:
         """Run an invocation in an environment; its result is set when it ends.
 
-        Raises
-        ------
-        TooManyRequestsError
-            It needs a new environment, and the burst rate is used up.
+        Raise `TooManyRequestsError` if it needs a new environment, and the burst rate is used up.
         """
         while self._idle:
             environment = self._idle.pop()
@@ -306,9 +294,6 @@ class EnvironmentPool:
 def pause_before_replacing(ended_before: int) -> float:
     """Return how long to wait, in seconds, after a provisioned environment has ended without a request.
 
-    Parameters
-    ----------
-    ended_before : int
-        How many environments have ended so in a row before this one.
+    `ended_before` is how many environments have ended so in a row before this one.
     """
     return float(min(2 ** min(ended_before, 6), 60))

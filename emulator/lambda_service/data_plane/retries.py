@@ -53,17 +53,7 @@ class QueuedEvent:
 
 
 class AsyncInvocations:
-    """Takes events, and delivers each in a background task.
-
-    Parameters
-    ----------
-    waits : RetryWaits
-        Between attempts.
-    clock : callable
-        Seconds.
-    sleep : callable
-        Waits so many seconds.
-    """
+    """Takes events, and delivers each in a background task."""
 
     def __init__(
         self,
@@ -79,13 +69,7 @@ class AsyncInvocations:
         self._queued_bytes = 0
 
     def accept(self, event: QueuedEvent) -> None:
-        """Take an event into the queue.
-
-        Raises
-        ------
-        TooManyRequestsError
-            The queue is full.
-        """
+        """Take an event into the queue; raise `TooManyRequestsError` if the queue is full."""
         if self._queued_bytes + event.size_bytes > MAX_QUEUED_BYTES:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
         self._queued_bytes += event.size_bytes

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
+from emulator.lambda_service.data_plane.initialisation import EnvironmentSettings
 from emulator.lambda_service.data_plane.ledger import BurstRate
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.function_version import (
@@ -47,21 +48,25 @@ class RunningVersion:
         spec = function.spec
         self._surroundings = surroundings
         self._log = PlatformLog(surroundings.sink, spec.log_format, function.version, spec.memory_mb, utc_now)
-        settings = {
-            "function": spec.name,
-            "handler": spec.handler,
-            "path": import_folders(spec),
-            "site_first": is_built_for_another_python(spec),
-        }
-        if settings["site_first"]:
+        site_first = is_built_for_another_python(spec)
+        if site_first:
             self._log.note(f"{spec.name} was built for another Python version; the emulator's own packages come first")
         self._checking: asyncio.Future[None] | None = None
-        self._spawn = SpawnLauncher(settings, spec.code_dir, surroundings.sink)
+        # The name is only for those who look at the machine's processes.
+        arguments = {
+            "function": spec.name, "handler": spec.handler, "path": import_folders(spec), "site_first": site_first
+        }  # fmt: skip
+        self._spawn = SpawnLauncher(arguments, spec.code_dir, surroundings.sink)
         self.snapshot: SnapshotLauncher | None = None
         if function.uses_snapshots:
             limit_s = max(SNAPSHOT_INIT_LIMIT_S, spec.timeout_s)
             self.snapshot = SnapshotLauncher(self._spawn, lambda: self._variables(""), self._log, limit_s)
-        self.pool = EnvironmentPool(spec.name, function.version, self._new_environment, surroundings.burst)
+        settings = EnvironmentSettings(
+            function, self, self._variables, self._log, surroundings.folders, surroundings.init_s
+        )
+        self.pool = EnvironmentPool(
+            spec.name, function.version, lambda pool: ExecutionEnvironment(pool, settings), surroundings.burst
+        )
 
     async def prepare_snapshot(self) -> bytes | None:
         """Initialise the process that environments are forked from; return None, or Lambda's error if that fails."""
@@ -112,12 +117,6 @@ class RunningVersion:
         # Last, because it collects its forks.
         if self.snapshot is not None:
             await self.snapshot.close()
-
-    def _new_environment(self, owner: EnvironmentPool) -> ExecutionEnvironment:
-        shared = self._surroundings
-        return ExecutionEnvironment(
-            self.function, owner, self, self._variables, self._log, shared.init_s, shared.folders
-        )
 
     async def _check_code(self) -> None:
         """Check the code once, before it runs for the first time; all who wait for it get the same result."""

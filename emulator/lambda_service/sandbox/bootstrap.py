@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import importlib.util
 import json
 import os
 import resource
@@ -21,6 +20,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -65,10 +65,7 @@ def set_up_path(folders: list[str], site_first: bool) -> None:
 def die_with_emulator(life_fd: int) -> None:
     """Make sure that this process ends when the emulator does, with its process group if it leads one.
 
-    Parameters
-    ----------
-    life_fd : int
-        The read end of a pipe whose only write end the emulator holds.
+    `life_fd` is the read end of a pipe whose only write end the emulator holds.
     """
     leads_group = os.getpgrp() == os.getpid()
     try:
@@ -132,11 +129,9 @@ def serve(handler: str) -> None:
 def _load_fork_server() -> ModuleType:
     # Not by an import: the folder of this file isn't on the function's path.
     path = os.path.join(os.path.dirname(__file__), "fork_server.py")  # noqa: PTH118, PTH120
-    spec = importlib.util.spec_from_file_location("_emulator_fork_server", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader("_emulator_fork_server", path)
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
     return module
 
 

@@ -27,16 +27,9 @@ _MAX_MESSAGE_BYTES = 65_536
 
 
 def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[int], None]) -> None:
-    """Initialise the function, then fork an environment for each message on the control socket.
+    """Initialise the function, then fork an environment for each message of the emulator on the control socket.
 
-    Parameters
-    ----------
-    control : socket
-        The connection to the emulator, which asks for forks; this process reports them, one JSON message a line.
-    handler_name : str
-        ``module.function``.
-    settle_in : callable
-        Read end of the emulator's pipe → ties a fork's life to it.
+    This process reports the forks there, one JSON message a line. `settle_in` ties a fork's life to the emulator's.
     """
     bootstrap, client = _import_runtime_without_native_client()
     bootstrap.init_logging()
@@ -106,7 +99,7 @@ def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, An
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _ignore)
     children: set[int] = set()
-    function_children = _child_pids()
+    function_children = _child_pids()  # What the initialisation has started lives on.
     poll = select.poll()
     poll.register(control.fileno(), select.POLLIN)
     poll.register(wake_read, select.POLLIN)

@@ -19,11 +19,6 @@ class LogSink:
 
     A thread does the writing: a terminal that is paused, or a pipe that nobody reads, must not stop requests. At most
     16 MiB wait for a slow reader; more is dropped, and a line says how much.
-
-    Parameters
-    ----------
-    descriptor : int
-        Where to write; usually 2.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -87,13 +82,7 @@ class LogTail:
 
 
 class LogPipe:
-    """The pipe of a process's stdout and stderr; passes whole lines to a sink.
-
-    Parameters
-    ----------
-    sink : LogSink
-        Gets all output.
-    """
+    """The pipe of a process's stdout and stderr; passes whole lines to a sink."""
 
     def __init__(self, sink: LogSink) -> None:
         self._sink = sink

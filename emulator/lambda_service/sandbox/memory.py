@@ -54,16 +54,7 @@ def used_bytes(pid: int, limit_bytes: int) -> int:
 class MemoryWatch:
     """Checks an environment's memory while it works; the less memory is left, the more often.
 
-    An invocation only has to test `is_resting`.
-
-    Parameters
-    ----------
-    limit_mb : int
-        The function's ``MemorySize``.
-    is_at_work : callable
-        Whether the environment works; on Lambda it is frozen while it doesn't.
-    over_limit : callable
-        Called when it is over the limit.
+    An invocation only has to test `is_resting`. An environment that isn't `is_at_work` is frozen on Lambda.
     """
 
     def __init__(self, limit_mb: int, is_at_work: Callable[[], bool], over_limit: Callable[[], None]) -> None:

@@ -41,21 +41,7 @@ class _Outcome(NamedTuple):
 
 
 class PlatformLog:
-    """The lines about one version.
-
-    Parameters
-    ----------
-    sink : LogSink
-        Where they go.
-    log_format : str
-        ``Text`` or ``JSON``.
-    version : str
-        For the START line.
-    memory_mb : int
-        For the REPORT line.
-    now : callable
-        The time in UTC, for JSON.
-    """
+    """The lines about one version; `now` returns the time in UTC."""
 
     def __init__(
         self, sink: LogSink, log_format: str, version: str, memory_mb: int, now: Callable[[], dt.datetime]
@@ -108,24 +94,10 @@ class PlatformLog:
         error_type: str | None = None,
         tail: LogTail | None = None,
     ) -> None:
-        """Write END and REPORT.
+        """Write END and REPORT, to a tail as well.
 
-        Parameters
-        ----------
-        request_id : str
-            The invocation's.
-        duration_ms : float
-            Of the invocation.
-        peak_memory_mb : int or None
-            None if it isn't known.
-        init_ms, restore_ms : float or None
-            Of the initialisation or the restore; given with the first invocation after it.
-        status : str
-            ``success``, ``error`` or ``timeout``.
-        error_type : str or None
-            The platform's name for the error, if it has one.
-        tail : LogTail or None
-            Gets the lines, too.
+        The first invocation after an initialisation or a restore reports its duration. `status` is ``success``,
+        ``error`` or ``timeout``; `error_type` is the platform's name for the error, if it has one.
         """
         metrics: dict[str, float | None] = {
             "durationMs": round(duration_ms, 3),

@@ -36,18 +36,12 @@ class RuntimeEvents(Protocol):
 
 
 class RuntimeApi:
-    """The listener.
-
-    Parameters
-    ----------
-    events : RuntimeEvents
-        Told of the runtime's requests.
-    """
+    """The listener; it tells `events` of the runtime's requests."""
 
     def __init__(self, events: RuntimeEvents) -> None:
+        self.connections: set[_Connection] = set()
         self._events = events
         self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
         self._waiting: _Connection | None = None
 
     async def start(self) -> str:
@@ -61,9 +55,9 @@ class RuntimeApi:
         """Close the listener and every connection."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.close()
-        self._connections.clear()
+        self.connections.clear()
         self._waiting = None
 
     @property
@@ -94,13 +88,9 @@ class RuntimeApi:
         assert connection is not None
         connection.reply(head, payload)
 
-    def opened(self, connection: _Connection) -> None:
-        """Take a connection in."""
-        self._connections.add(connection)
-
     def closed(self, connection: _Connection) -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
+        self.connections.discard(connection)
         if self._waiting is connection:
             self._waiting = None
 
@@ -147,7 +137,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports aren't subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._api.opened(self)
+        self._api.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self._api.closed(self)

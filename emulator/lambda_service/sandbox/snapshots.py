@@ -32,16 +32,7 @@ _ATTEMPTS = 2
 class SnapshotLauncher:
     """Gets environments by forking a template, which it makes when it is needed first, and again when it has ended.
 
-    Parameters
-    ----------
-    spawn : SpawnLauncher
-        Starts the template, and each environment of a function that can't be forked.
-    variables : callable
-        Returns a template's variables.
-    log : PlatformLog
-        Told if environments are started from scratch.
-    limit_s : float
-        How long the initialisation may take.
+    `spawn` starts the template (with `variables`), and each environment of a function that can't be forked.
     """
 
     def __init__(
@@ -59,13 +50,7 @@ class SnapshotLauncher:
         self._is_closed = False
 
     async def prepare(self) -> bytes | None:
-        """Initialise the function now, so that the first request doesn't have to wait.
-
-        Returns
-        -------
-        bytes or None
-            None, or Lambda's error. The next request tries again.
-        """
+        """Initialise the function before its first request; return None, or Lambda's error: a request tries again."""
         with contextlib.suppress(UnforkableError, OSError):
             try:
                 await self._ready_template()
@@ -74,13 +59,7 @@ class SnapshotLauncher:
         return None
 
     async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
-        """Fork a process.
-
-        Raises
-        ------
-        SnapshotInitError
-            The function can't be initialised, or this is closed.
-        """
+        """Fork a process; raise `SnapshotInitError` if the function can't be initialised, or this is closed."""
         for _ in range(_ATTEMPTS):
             if not self._is_forkable:
                 break

@@ -18,13 +18,7 @@ _LOCK = ".lock"
 
 
 class TemporaryFolders:
-    """The folders of one emulator; made when first needed.
-
-    Parameters
-    ----------
-    parent : Path, optional
-        Where; the machine's folder of temporary files by default.
-    """
+    """The folders of one emulator, made when first needed; by default in the machine's folder of temporary files."""
 
     def __init__(self, parent: Path | None = None) -> None:
         self._parent = Path(tempfile.gettempdir()) if parent is None else parent

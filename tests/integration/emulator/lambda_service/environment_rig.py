@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
+from emulator.lambda_service.data_plane.initialisation import EnvironmentSettings
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.function_version import FunctionVersion, environment_variables
 from emulator.lambda_service.invocation import Invocation, InvocationResult
@@ -41,16 +42,15 @@ class Rig:
         self._folders = TemporaryFolders(folder)
         self._function = FunctionVersion(spec, "1" if snap_start else "$LATEST", "arn")
         log = PlatformLog(self._sink, "Text", self._function.version, spec.memory_mb, lambda: dt.datetime.now(dt.UTC))
-        settings = {"handler": spec.handler, "path": [str(code)], "site_first": False}
-        self._launcher: Any = SpawnLauncher(settings, code, self._sink)
+        arguments = {"handler": spec.handler, "path": [str(code)], "site_first": False}
+        self._launcher: Any = SpawnLauncher(arguments, code, self._sink)
         if snap_start:
             self._launcher = SnapshotLauncher(self._launcher, lambda: self._variables(""), log, 30)
+        settings = EnvironmentSettings(self._function, self._launcher, self._variables, log, self._folders, init_s)
         self.pool = EnvironmentPool(
             "f",
             self._function.version,
-            lambda owner: ExecutionEnvironment(
-                self._function, owner, self._launcher, self._variables, log, init_s, self._folders
-            ),
+            lambda pool: ExecutionEnvironment(pool, settings),
         )
 
     def _variables(self, runtime_api: str) -> dict[str, str]:
