@@ -11,7 +11,7 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +29,14 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)
 class Deployment:
     """The result of a deployment.
 
-    Parameters
-    ----------
-    function, alias : str
-        The function that was deployed, and the alias that the API calls.
-    version, previous_version : str
-        The version that the alias points to now, and pointed to before. They are the same if this code was deployed
-        already.
-    code_sha256 : str
-        The package's SHA-256 in base64, as Lambda computes it.
-    package_bytes : int
-        The zip file's size.
-    seconds : dict
-        The duration of each step: ``update``, ``publish``, ``ready`` and ``alias``.
+    The alias points to ``version`` now, and pointed to ``previous_version`` before. They are the same if this code was
+    deployed already. ``code_sha256`` is in base64, as Lambda computes it. ``seconds`` has the duration of each step.
     """
 
-    function: str
-    alias: str
     version: str
     previous_version: str
     code_sha256: str
-    package_bytes: int
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
 
 
 def make_package(folder: Path) -> bytes:
@@ -78,9 +64,7 @@ def make_package(folder: Path) -> bytes:
     return target.getvalue()
 
 
-def deploy(
-    client: Any, function: str, alias: str, source: dict[str, Any], *, package_bytes: int, ready_within_s: float
-) -> Deployment:
+def deploy(client: Any, function: str, alias: str, source: dict[str, Any], *, ready_within_s: float) -> Deployment:
     """Give a function other code, publish it as a version, wait until that is ready, and point the alias at it.
 
     Parameters
@@ -91,8 +75,6 @@ def deploy(
         The function to update and the alias to move; both must exist.
     source : dict
         ``ZipFile``, or ``S3Bucket`` and ``S3Key``.
-    package_bytes : int
-        The package's size, for the result.
     ready_within_s : float
         How long the version may take to be ready.
 
@@ -120,9 +102,7 @@ def deploy(
                 RoutingConfig={"AdditionalVersionWeights": {}},
                 RevisionId=before["RevisionId"],
             )
-    return Deployment(
-        function, alias, version, before["FunctionVersion"], updated["CodeSha256"], package_bytes, seconds
-    )
+    return Deployment(version, before["FunctionVersion"], updated["CodeSha256"], seconds)
 
 
 def _wait(client: Any, state: str, limit_s: float, **target: str) -> None:

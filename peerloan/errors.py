@@ -51,15 +51,7 @@ class NoLiveVersionError(CommandError):
 
 
 class StackRunsError(StackError):
-    """A stack of the same folder runs already.
-
-    Parameters
-    ----------
-    state_dir : Path
-        The folder.
-    notes : mapping
-        The content of that stack's running.json; empty while it starts.
-    """
+    """A stack of the same folder runs already. ``notes`` is that stack's running.json, empty while it starts."""
 
     def __init__(self, state_dir: Path, notes: Mapping[str, Any]) -> None:
         self.url = notes.get("api_url") or notes.get("bucket_url")

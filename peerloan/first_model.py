@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -24,10 +25,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 def publish_folder(
     workplace: Workplace, source: Path, gates: Callable[[Candidate], Candidate] | None = None
 ) -> Publication:
-    """Publish a folder that ``train`` wrote, or a bare pickle.
-
-    ``gates`` takes the candidate and returns it with the gates' verdicts; it raises an error to refuse the candidate.
-    """
+    """Publish a folder that ``train`` wrote, or a bare pickle. ``gates`` adds verdicts to a candidate or refuses it."""
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.candidate_folder import read_candidate
 
@@ -38,16 +36,11 @@ def publish_folder(
 def ensure_model(workplace: Workplace) -> int:
     """Return the version that the default alias points at. In an empty bucket, train and publish the basic model first.
 
-    Raises
-    ------
-    NoLiveVersionError
-        As ``find_only_version`` says.
+    Several versions without the alias raise ``NoLiveVersionError``.
     """
     writer = workplace.writer()
-    try:
+    with contextlib.suppress(AliasNotFoundError):
         return writer.reader.get_alias(DEFAULT_ALIAS).alias.version
-    except AliasNotFoundError:
-        pass
     version = find_only_version(writer.reader)
     if version is None:
         note("The bucket is empty: training the basic model.")
@@ -94,12 +87,8 @@ def _start(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
 def find_only_version(reader: RegistryReader) -> int | None:
     """Return the version to begin with where the default alias isn't set, or None if nothing is published.
 
-    A start that was cut off between publishing and setting the alias leaves exactly one version.
-
-    Raises
-    ------
-    NoLiveVersionError
-        If several versions are published: a person must choose the one that serves.
+    A start that was cut off between publishing and setting the alias leaves exactly one version. Several raise
+    ``NoLiveVersionError``: a person must choose the one that serves.
     """
     published = reader.list_versions()
     if len(published) > 1:

@@ -21,7 +21,7 @@ _KINDS = {True: "generated loans", False: "real loans", None: "unknown loans"}
 
 
 class GateRefusedError(CommandError):
-    """The candidate failed a rule that ``--require`` asks for."""
+    """The candidate failed a rule that ``--require`` asks for; ``failed`` are the verdicts."""
 
     def __init__(self, requirement: str, failed: Sequence[Verdict]) -> None:
         rules = "\n".join(f"  {verdict.rule}: {verdict.figures}" for verdict in failed)
@@ -29,6 +29,7 @@ class GateRefusedError(CommandError):
             f"Refused by --require {requirement}; nothing was published.\n{rules}\n"
             "Train another model, or publish it all the same with --force --reason TEXT, which is recorded."
         )
+        self.failed = failed
 
 
 def remembering(inspect: Inspector) -> Inspector:

@@ -22,7 +22,7 @@ from model_artifact.schema import FIELDS, Field
 from model_artifact.serving_form.parity import TOLERANCE
 from model_registry.candidate import Candidate
 from model_registry.documents import read
-from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold
+from model_registry.manifest import FieldSchema, Threshold
 from training.errors import FolderNotWritableError, RecordRefusedError
 from training.probe_records import PROBE_RECORDS
 
@@ -35,21 +35,14 @@ _BARE_THRESHOLD = Threshold(0.5, "The pickle came without a training record: lat
 
 
 def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
-    """Return the ten columns' schema with the ranges and labels of the training data.
-
-    Parameters
-    ----------
-    features : pandas.DataFrame of shape (n_rows, 10)
-        The training data's columns.
-    """
-    fields = []
-    for field in FIELDS:
-        column = features[field.name].dropna()
-        if field.type == "number":
-            fields.append(_described(field, float(column.min()), float(column.max())))
-        else:
-            fields.append(_described(field, labels=set(column)))
-    return tuple(fields)
+    """Return the ten columns' schema with the ranges and labels of the training data."""
+    columns = {field: features[field.name].dropna() for field in FIELDS}
+    return tuple(
+        _described(field, float(column.min()), float(column.max()))
+        if field.type == "number"
+        else _described(field, labels=set(column))
+        for field, column in columns.items()
+    )
 
 
 def check_writable(folder: Path) -> None:
@@ -63,19 +56,10 @@ def check_writable(folder: Path) -> None:
 
 
 def write(folder: Path, candidate: Candidate) -> None:
-    """Write a trained model to a folder, replacing one that is already there.
+    """Write a trained model to a folder, which is made if need be. A model that is already there is replaced.
 
-    Parameters
-    ----------
-    folder : Path
-        Made if it doesn't exist.
-    candidate : Candidate
-        The model.
-
-    Raises
-    ------
-    FolderNotWritableError
-        If the disk is full, or the folder can't be made or written. The files in it stay as they were.
+    A full disk, or a folder that can't be made or written, raises ``FolderNotWritableError``. The files in it stay as
+    they were.
     """
     document: dict[str, Any] = {
         "format": RECORD_FORMAT,
@@ -129,25 +113,11 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
         raise ValueError(
             f"it describes a pickle with sha256 {document['artifact']['sha256']}, {PICKLE_NAME} has {sha256}"
         )
-    return Candidate(
-        pickle=pickle,
-        input_schema=tuple(read(FieldSchema, field) for field in document["input_schema"]),
-        threshold=read(Threshold, document["threshold"], "threshold"),
-        metrics=document["metrics"],
-        data=document["data"],
-        probe_records=tuple(document["probe_records"]),
-        git_commit=document["git_commit"],
-        description=document["description"],
-        reasons=read(Reasons, document["reasons"], "reasons") if document.get("reasons") else None,
-        holdout_parity=_parse_parity(document["holdout_parity"]) if document.get("holdout_parity") else None,
-    )
-
-
-def _parse_parity(document: Mapping[str, Any]) -> HoldoutParity:
-    parity = read(HoldoutParity, document, "holdout_parity")
-    if parity.is_proven and parity.tolerance > TOLERANCE:
+    candidate = read(Candidate, {**document, "pickle": pickle})
+    parity = candidate.holdout_parity
+    if parity and parity.is_proven and parity.tolerance > TOLERANCE:
         raise ValueError(f"it calls a serving form proven with a tolerance of {parity.tolerance:g}")
-    return parity
+    return candidate
 
 
 def _bare(pickle: bytes) -> Candidate:

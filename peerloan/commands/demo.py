@@ -16,7 +16,7 @@ from model_registry.names import DEFAULT_ALIAS
 from model_registry.writer import RegistryWriter
 from peerloan.api_client import ApiClient
 from peerloan.first_model import ensure_model, publish_folder, train_into
-from peerloan.load import Answer, Load
+from peerloan.load import Answer, load
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers
 from peerloan.stack import Stack
@@ -57,9 +57,11 @@ def demo(
             note(f"Version {answer['model']['version']} answers: {answer['predictions'][0]}")
             second = _publish_improved(local, state_dir)
             note(f"Shifting {DEFAULT_ALIAS} {first} -> {second} -> {first}, {rounds} times, under {_CLIENTS} clients.")
-            load, shifts = asyncio.run(_shift_under_load(local.writer(), url, bodies, first, second, rounds, alias_ttl))
-    figures = demo_figures(load.answers, shifts, alias_ttl)
-    _say_examples(load.answers, shifts, alias_ttl)
+            answers, shifts = asyncio.run(
+                _shift_under_load(local.writer(), url, bodies, first, second, rounds, alias_ttl)
+            )
+    figures = demo_figures(answers, shifts, alias_ttl)
+    _say_examples(answers, shifts, alias_ttl)
     note(f"alias TTL {alias_ttl:g} s; bound {figures['propagation_bound_ms']} ms")
     if as_json:
         say_json(figures)
@@ -112,16 +114,16 @@ def _publish_improved(local: Workplace, state_dir: Path) -> int:
 
 async def _shift_under_load(
     writer: RegistryWriter, url: str, bodies: list[bytes], first: int, second: int, rounds: int, ttl_s: float
-) -> tuple[Load, list[Shift]]:
+) -> tuple[list[Answer], list[Shift]]:
     shifts = [Shift(first, float("-inf"), float("-inf"))]
-    async with Load(f"{url}/predict", bodies, _CLIENTS) as load:
+    async with load(f"{url}/predict", bodies, _CLIENTS) as answers:
         await asyncio.sleep(ttl_s)
         for version in (second, first) * rounds:
             requested = time.monotonic()
             await asyncio.to_thread(writer.assign, DEFAULT_ALIAS, version, reason="demo")
             shifts.append(Shift(version, requested, time.monotonic()))
             await asyncio.sleep(ttl_s + 2 * _PROPAGATION_ALLOWANCE_S)
-    return load, shifts
+    return answers, shifts
 
 
 def _say_examples(answers: Sequence[Answer], shifts: Sequence[Shift], ttl_s: float) -> None:

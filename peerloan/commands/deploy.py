@@ -59,12 +59,11 @@ def deploy(
     source: dict[str, Any] = {"ZipFile": package}
     if len(package) > deployment.MAX_DIRECT_BYTES:
         source = _upload(workplace, code_bucket, package)
-    deployed = deployment.deploy(
-        _client("lambda", url), function, alias, source, package_bytes=len(package), ready_within_s=ready_within
-    )
+    deployed = deployment.deploy(_client("lambda", url), function, alias, source, ready_within_s=ready_within)
     total_s = time.perf_counter() - began
     if as_json:
-        say_json({**dataclasses.asdict(deployed), "total_s": round(total_s, 3)})
+        figures = {"package_bytes": len(package), "total_s": round(total_s, 3)}
+        say_json({"function": function, "alias": alias, **dataclasses.asdict(deployed), **figures})
         return
     if deployed.version == deployed.previous_version:
         say(f"{function}: this code is version {deployed.version}, to which {alias!r} points already")

@@ -147,4 +147,6 @@ _SCALARS: Mapping[Any, Callable[[Any, str], Any]] = {
     str: _text,
     bool: lambda value, _name: value is True,
     Any: lambda value, _name: value,
+    # JSON has no bytes: a candidate's pickle, which is kept beside its document.
+    bytes: lambda value, _name: value,
 }

@@ -16,7 +16,7 @@ import requests
 
 from model_artifact.pipeline import late_probabilities
 from model_registry.alias import RoutingConfig
-from peerloan.load import Load
+from peerloan.load import Answer, load
 from peerloan.shifts import Shift, failed_answers, untrue_answers
 from service_kit import ALIAS_TTL_S, PROJECT, Service
 from training.data import Quarters
@@ -107,25 +107,25 @@ def test_shifts_under_load_lose_no_request_and_keep_both_promises(service: Servi
     point_live_at(service, 1)
     bodies = [event(name)["body"].encode() for name in ("one-record", "late-payer", "on-time-payer")]
 
-    async def shift_under_load() -> tuple[Load, list[Shift]]:
+    async def shift_under_load() -> tuple[list[Answer], list[Shift]]:
         shifts = [Shift(1, float("-inf"), float("-inf"))]
-        async with Load(f"{service.url}/predict", bodies, 4) as load:
+        async with load(f"{service.url}/predict", bodies, 4) as answers:
             for version in (2, 1) * 3:
-                asked = time.monotonic()
+                requested = time.monotonic()
                 await asyncio.to_thread(service.writer.assign, "live", version)
-                shifts.append(Shift(version, asked, time.monotonic()))
+                shifts.append(Shift(version, requested, time.monotonic()))
                 await asyncio.sleep(PAUSE_S)
-        return load, shifts
+        return answers, shifts
 
-    load, shifts = asyncio.run(shift_under_load())
-    assert len(load.answers) > 50
-    assert failed_answers(load.answers) == []
-    assert untrue_answers(load.answers, shifts, ALIAS_TTL_S) == []
+    answers, shifts = asyncio.run(shift_under_load())
+    assert len(answers) > 50
+    assert failed_answers(answers) == []
+    assert untrue_answers(answers, shifts, ALIAS_TTL_S) == []
     settled = [
         answer
         for shift, following in itertools.pairwise(shifts[1:])
-        for answer in load.answers
+        for answer in answers
         if shift.acknowledged + ALIAS_TTL_S < answer.sent < following.requested
     ]
     assert settled, "no request was sent after the TTL, so nothing was shown"
-    assert {answer.version for answer in load.answers} == {1, 2}
+    assert {answer.version for answer in answers} == {1, 2}
