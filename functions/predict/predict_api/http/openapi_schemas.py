@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model_artifact.schema import FIELDS, LOAN_ID, MAX_LOAN_ID_LENGTH, MAX_TEXT_LENGTH, Field
+from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID, MAX_LOAN_ID_LENGTH, MAX_TEXT_LENGTH, Field
 from predict_api.records import envelopes
 
 # Made up, not taken from any data.
@@ -21,161 +21,139 @@ ON_TIME_RECORD: dict[str, Any] = {
     "home_ownership": "MORTGAGE",
 }
 
-_TEXT = {"type": "string"}
+TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
 _COUNT = {"type": "integer", "minimum": 0}
+_VERSION = {"type": "integer", "minimum": 1}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_BOOLEAN = {"type": "boolean"}
+_SHA256 = {**TEXT, "pattern": "^[0-9a-f]{64}$"}
 
 
 def schemas() -> dict[str, Any]:
     """Return the document's JSON Schemas by name."""
-    return {**_request_schemas(), **_answer_schemas(), **_document_schemas()}
+    return {**_request_schemas(), **_prediction_schemas(), **_document_schemas()}
+
+
+def ref(name: str) -> dict[str, Any]:
+    """Return a reference to one of ``schemas``."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _request_schemas() -> dict[str, Any]:
     fields = {field.name: _field_schema(field) for field in FIELDS}
     fields[LOAN_ID] = {
+        **_text(MAX_LOAN_ID_LENGTH, "Echoed, and decides the version while two share the traffic."),
         "type": ["string", "null"],
-        "minLength": 1,
-        "maxLength": MAX_LOAN_ID_LENGTH,
-        "description": "Echoed, and decides the version while two share the traffic.",
     }
+    explain = {"type": ["boolean", "null"], "default": False}
     companions = {
-        "id": {
-            "type": ["string", "null"],
-            "minLength": 1,
-            "maxLength": envelopes.MAX_ID_LENGTH,
-            "description": "Echoed.",
-        },
-        "parameters": {
-            **_with_nulls(_object({"explain": {"type": ["boolean", "null"], "default": False}}, required=())),
-            "type": ["object", "null"],
-        },
+        "id": {**_text(envelopes.MAX_ID_LENGTH, "Echoed."), "type": ["string", "null"]},
+        "parameters": {**_with_nulls({"explain": explain}), "type": ["object", "null"]},
     }
-    required = [field.name for field in FIELDS]
-    records = {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": envelopes.MAX_RECORDS,
-        "items": {"$ref": "#/components/schemas/Record"},
+    records = _array(ref("Record"), maxItems=envelopes.MAX_RECORDS)
+    contents = {
+        "Instances": ("instances", records),
+        "DataframeRecords": ("dataframe_records", records),
+        "DataframeSplit": ("dataframe_split", _split_schema()),
     }
     bodies = {
-        "BareRecord": _object({**fields, **companions}, required),
-        "Instances": _with_nulls(_object({"instances": records, **companions}, ["instances"])),
-        "DataframeRecords": _with_nulls(_object({"dataframe_records": records, **companions}, ["dataframe_records"])),
-        "DataframeSplit": _with_nulls(_object({"dataframe_split": _split_schema(), **companions}, ["dataframe_split"])),
+        "BareRecord": _object({**fields, **companions}, FIELD_NAMES),
+        **{name: _with_nulls({member: of, **companions}, [member]) for name, (member, of) in contents.items()},
     }
-    one_of = [{"$ref": f"#/components/schemas/{name}"} for name in bodies]
-    return {"PredictRequest": {"oneOf": one_of}, **bodies, "Record": _object(fields, required)}
+    return {
+        "PredictRequest": {"oneOf": [ref(name) for name in bodies]},
+        **bodies,
+        "Record": _object(fields, FIELD_NAMES),
+    }
 
 
 def _field_schema(field: Field) -> dict[str, Any]:
-    document: dict[str, Any] = {"description": field.description}
+    description = field.description if field.unit is None else f"{field.description} Unit: {field.unit}."
+    document = _text(MAX_TEXT_LENGTH, description)
     if field.type == "number":
-        document |= {"type": "number", "minimum": field.hard_min, "maximum": field.hard_max}
+        document = _described(_NUMBER, description) | {"minimum": field.hard_min, "maximum": field.hard_max}
         if field.whole:
             document["multipleOf"] = 1
-    else:
-        document |= {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH}
-    if field.unit is not None:
-        document["description"] += f" Unit: {field.unit}."
-    if field.nullable:
-        document["type"] = [document["type"], "null"]
-    return document
+    return {**document, "type": [document["type"], "null"]} if field.nullable else document
 
 
 def _split_schema() -> dict[str, Any]:
-    names = [field.name for field in FIELDS]
     columns = {
         "type": "array",
         "uniqueItems": True,
-        "items": {"enum": [*names, LOAN_ID]},
-        "allOf": [{"contains": {"const": name}} for name in names],
+        "items": {"enum": [*FIELD_NAMES, LOAN_ID]},
+        "allOf": [{"contains": {"const": name}} for name in FIELD_NAMES],
     }
-    cell = {"type": ["number", "string", "null"]}
-    rows = {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": envelopes.MAX_RECORDS,
-        "items": {"type": "array", "items": cell},
-    }
-    members = {"columns": columns, "data": rows, "index": {"type": ["array", "null"]}}
-    return _with_nulls(_object(members, ["columns", "data"]))
+    row = {"type": "array", "items": {"type": ["number", "string", "null"]}}
+    rows = _array(row, maxItems=envelopes.MAX_RECORDS)
+    return _with_nulls({"columns": columns, "data": rows, "index": {"type": ["array", "null"]}}, ["columns", "data"])
 
 
-def _answer_schemas() -> dict[str, Any]:
-    model = {"name": _TEXT, "version": {"type": "integer", "minimum": 1}, "alias": _TEXT, "sha256": _sha256()}
-    warning = {"code": {"enum": ["unseen_category", "out_of_training_range"]}, "pointer": _TEXT}
+def _prediction_schemas() -> dict[str, Any]:
     prediction = {
         "index": _COUNT,
-        "loan_id": _TEXT,
-        "late_probability": {"type": "number", "minimum": 0, "maximum": 1},
-        "is_late": {"type": "boolean", "description": "Whether the probability reaches the threshold."},
-        "threshold": {"type": "number", "minimum": 0, "maximum": 1},
+        LOAN_ID: TEXT,
+        "late_probability": _SHARE,
+        "is_late": _described(_BOOLEAN, "Whether the probability reaches the threshold."),
+        "threshold": _SHARE,
         "reasons": {
             "type": "array",
             "maxItems": 4,
             "description": "Only where parameters.explain is true: what raises the probability, the weightiest first.",
-            "items": {"$ref": "#/components/schemas/Reason"},
+            "items": ref("Reason"),
         },
-        "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
-    }
-    response = {
-        "id": _TEXT,
-        "model": {"$ref": "#/components/schemas/Model"},
-        "predictions": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Prediction"}},
+        "warnings": {"type": "array", "items": ref("Warning")},
     }
     reason = {
-        "code": _TEXT,
-        "feature": _TEXT,
-        "effect": {"type": "number", "description": "By how much it raises the probability."},
-        "text": _TEXT,
-        "is_lender_pricing": {"type": "boolean", "description": "Whether it is the lender's own rate and grade."},
-    }
-    violation = {"pointer": _TEXT, "code": _TEXT, "detail": _TEXT}
-    problem = {
-        "type": _TEXT,
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "detail": _TEXT,
-        "instance": {"type": "string", "description": "The request id."},
-        "max_records": {"type": "integer", "minimum": 1, "description": "How many records would fit (413)."},
-        "errors": {"type": "array", "items": _object(violation)},
+        "code": TEXT,
+        "feature": TEXT,
+        "effect": _described(_NUMBER, "By how much it raises the probability."),
+        "text": TEXT,
+        "is_lender_pricing": _described(_BOOLEAN, "Whether it is the lender's own rate and grade."),
     }
     return {
-        "PredictResponse": _object(response),
-        "Model": _object(model),
-        "Prediction": _object(prediction, required=[name for name in prediction if name not in (LOAN_ID, "reasons")]),
+        "PredictResponse": _object({"id": TEXT, "model": ref("Model"), "predictions": _array(ref("Prediction"))}),
+        "Model": _object({"name": TEXT, "version": _VERSION, "alias": TEXT, "sha256": _SHA256}),
+        "Prediction": _object(prediction, [name for name in prediction if name not in (LOAN_ID, "reasons")]),
         "Reason": _object(reason),
-        "Warning": _object(warning),
-        "Problem": _object(problem, required=[name for name in problem if name not in ("errors", "max_records")]),
+        "Warning": _object({"code": {"enum": ["unseen_category", "out_of_training_range"]}, "pointer": TEXT}),
     }
 
 
 def _document_schemas() -> dict[str, Any]:
-    alias = {"name": _TEXT, "revision": _COUNT, "updated_at": _TEXT}
+    problem = {
+        "type": TEXT,
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "instance": _described(TEXT, "The request id."),
+        "max_records": _described(_VERSION, "How many records would fit (413)."),
+        "errors": {"type": "array", "items": _object({"pointer": TEXT, "code": TEXT, "detail": TEXT})},
+    }
     version = {
-        "version": {"type": "integer", "minimum": 1},
-        "weight": {"type": "number", "minimum": 0, "maximum": 1, "description": "Its share of the requests."},
-        "form": _TEXT,
-        "sha256": _sha256(),
-        "threshold": _object({"value": _NUMBER, "how": _TEXT}),
+        "version": _VERSION,
+        "weight": _described(_SHARE, "Its share of the requests."),
+        "form": TEXT,
+        "sha256": _SHA256,
+        "threshold": _object({"value": _NUMBER, "how": TEXT}),
         "classes": {"type": "array", "items": {"type": "integer"}},
         "metrics": {"type": "object"},
-        "environment": {"type": "object", "additionalProperties": _TEXT},
+        "environment": {"type": "object", "additionalProperties": TEXT},
         "git_commit": {"type": ["string", "null"]},
-        "created_at": _TEXT,
-        "description": _TEXT,
+        "created_at": TEXT,
+        "description": TEXT,
     }
     description = {
-        "name": _TEXT,
-        "alias": _object(alias),
-        "versions": {"type": "array", "minItems": 1, "items": _object(version)},
+        "name": TEXT,
+        "alias": _object({"name": TEXT, "revision": _COUNT, "updated_at": TEXT}),
+        "versions": _array(_object(version)),
         "schema": {"type": "array", "items": {"type": "object"}, "description": "The main version's columns."},
     }
-    models = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Model"}}
     return {
+        "Problem": _object(problem, [name for name in problem if name not in ("errors", "max_records")]),
         "Liveness": _object({"status": {"const": "alive"}}),
-        "Readiness": _object({"status": {"const": "ready"}, "models": models}),
+        "Readiness": _object({"status": {"const": "ready"}, "models": _array(ref("Model"))}),
         "ModelDescription": _object(description),
     }
 
@@ -187,10 +165,19 @@ def _object(properties: dict[str, Any], required: Any = None) -> dict[str, Any]:
     return {**document, "required": names} if names else document
 
 
-def _with_nulls(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema with further members allowed that are null, since those count as absent."""
-    return {**schema, "additionalProperties": {"type": "null"}}
+def _with_nulls(properties: dict[str, Any], required: Any = ()) -> dict[str, Any]:
+    """Return the same, with further members allowed that are null, since those count as absent."""
+    return {**_object(properties, required), "additionalProperties": {"type": "null"}}
 
 
-def _sha256() -> dict[str, Any]:
-    return {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+def _array(items: dict[str, Any], **limits: int) -> dict[str, Any]:
+    """Return the schema of an array that isn't empty."""
+    return {"type": "array", "minItems": 1, **limits, "items": items}
+
+
+def _text(max_length: int, description: str) -> dict[str, Any]:
+    return {**TEXT, "minLength": 1, "maxLength": max_length, "description": description}
+
+
+def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {**schema, "description": description}
