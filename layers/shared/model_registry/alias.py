@@ -76,11 +76,8 @@ class Alias:
     def from_json(cls, body: bytes) -> Alias:
         """Read a stored document.
 
-        Raises
-        ------
-        InvalidAliasError
-            If it isn't a JSON object, a field is missing or wrong, a weight isn't between 0 and 1, or its format is
-            newer than this code.
+        Raises ``InvalidAliasError`` if it isn't a JSON object, a field is missing or wrong, a weight isn't between 0
+        and 1, or its format is newer than this code.
         """
         try:
             alias = documents.read_formatted(cls, body, ALIAS_FORMAT)

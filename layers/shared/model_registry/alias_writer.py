@@ -9,6 +9,7 @@ complete.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 
 from model_registry import names
@@ -30,38 +31,23 @@ from model_registry.stores.base import ObjectStore
 _NO_ADDITIONAL = RoutingConfig()
 
 
+@dataclass
 class AliasWriter:
     """Aliases of one model, for writing.
 
-    Parameters
-    ----------
-    store : ObjectStore
-        The bucket.
-    model : str
-        The model's name.
-    clock : callable
-        Returns now, with a time zone.
-    who : str
-        Who is writing, for the history.
-    new_id : callable
-        Returns a new unique string, which identifies an update.
+    ``clock`` returns now, with a time zone. ``who`` is writing, for the history. ``new_id`` returns a new unique
+    string, which identifies an update.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        model: str = names.DEFAULT_MODEL,
-        *,
-        clock: Callable[[], datetime],
-        who: str,
-        new_id: Callable[[], str],
-    ) -> None:
-        self.reader = RegistryReader(store, model)
-        self.model = self.reader.model
-        self._store = store
-        self._clock = clock
-        self._who = who
-        self._new_id = new_id
+    store: ObjectStore
+    model: str = names.DEFAULT_MODEL
+    _: KW_ONLY
+    clock: Callable[[], datetime]
+    who: str
+    new_id: Callable[[], str]
+
+    def __post_init__(self) -> None:
+        self.reader = RegistryReader(self.store, self.model)
 
     def assign(
         self,
@@ -72,12 +58,12 @@ class AliasWriter:
         expected_revision: int | None = None,
         reason: str = "",
     ) -> Alias:
-        """Point an alias at a version, and perhaps give a share to one further version.
+        """Point an alias, which may be a new one, at a version, and return its new revision.
 
         Parameters
         ----------
         alias : str
-            The alias's name; a new one is created.
+            The alias's name.
         version : int
             The version that gets the traffic.
         routing_config : RoutingConfig
@@ -86,11 +72,6 @@ class AliasWriter:
             The revision that this update was decided on, 0 for a new alias; by default the one read now.
         reason : str
             Why, for the history.
-
-        Returns
-        -------
-        Alias
-            The new revision.
 
         Raises
         ------
@@ -111,7 +92,7 @@ class AliasWriter:
             raise AliasConflictError(alias, expected_revision, current.alias)
         if not current and expected_revision:
             raise AliasNotFoundError(self.model, alias)
-        update = self._update(alias, current, version, routing_config, reason)
+        update = self._update(alias, current.alias if current else None, version, routing_config, reason)
         self._require_published(update.versions)
         self._require_whole(set(update.versions) - set(current.alias.versions if current else ()))
         if current:
@@ -126,14 +107,8 @@ class AliasWriter:
 
         While two versions share the traffic, the main one gets all of it. Otherwise the history is searched backwards
         for another main version that still exists and isn't damaged; so a second roll-back undoes the first. The reason
-        in the history names the damaged versions that were skipped.
-
-        Raises
-        ------
-        NoEarlierVersionError
-            If no such version exists.
-        AliasConflictError, AliasNotFoundError
-            As ``assign``.
+        in the history names the damaged versions that were skipped. Raises ``NoEarlierVersionError`` if no such version
+        exists, and the errors of ``assign``.
         """
         current = self.reader.get_alias(alias).alias
         revision = current.revision if expected_revision is None else expected_revision
@@ -151,14 +126,12 @@ class AliasWriter:
             past = self._find_revision(alias, number)
             if not past or past.version in (current.version, *damaged) or past.version not in published:
                 continue
-            note = f" ({_list_damaged(damaged)})" if damaged else ""
             try:
-                return self.assign(alias, past.version, expected_revision=revision, reason=reason + note)
+                return self.assign(alias, past.version, expected_revision=revision, reason=reason + _note(damaged))
             except (ArtifactMismatchError, InvalidManifestError, VersionDamagedError):
                 damaged.append(past.version)
-        note = f" ({_list_damaged(damaged)})" if damaged else ""
         raise NoEarlierVersionError(
-            f"Alias {alias!r} has not pointed at another version that still exists{note}. "
+            f"Alias {alias!r} has not pointed at another version that still exists{_note(damaged)}. "
             "Set it to a version by number."
         )
 
@@ -169,28 +142,21 @@ class AliasWriter:
             return None
 
     def _update(
-        self,
-        alias: str,
-        current: AliasSnapshot | None,
-        version: int,
-        routing_config: RoutingConfig,
-        reason: str,
+        self, alias: str, before: Alias | None, version: int, routing_config: RoutingConfig, reason: str
     ) -> Alias:
-        before = current.alias if current else None
         # If the alias document was lost, the numbers continue after the history's last, so that each is used once.
         last = before.revision if before else max(self.reader.list_revisions(alias), default=0)
-        revision = last + 1
         versions = (version, *routing_config.additional_version_weights)
         return Alias(
             alias=alias,
-            revision=revision,
+            revision=last + 1,
             version=version,
             routing_config=routing_config,
-            rollout=next_rollout(before, alias, revision, versions),
+            rollout=next_rollout(before, alias, last + 1, versions),
             updated_at=self._now(),
-            updated_by=self._who,
+            updated_by=self.who,
             reason=reason,
-            update_id=self._new_id(),
+            update_id=self.new_id(),
         )
 
     def _require_published(self, versions: tuple[int, ...]) -> None:
@@ -215,10 +181,7 @@ class AliasWriter:
     def _swap(self, update: Alias, current: AliasSnapshot | None) -> None:
         key = names.alias_key(self.model, update.alias)
         try:
-            if current:
-                self._store.put(key, update.to_json(), if_match=current.etag)
-            else:
-                self._store.put(key, update.to_json(), if_absent=True)
+            self.store.put(key, update.to_json(), if_absent=not current, if_match=current.etag if current else None)
         except PreconditionFailedError:
             winner = self.reader.get_alias(update.alias).alias
             raise AliasConflictError(update.alias, update.revision - 1, winner) from None
@@ -226,7 +189,7 @@ class AliasWriter:
     def _write_history(self, alias: Alias) -> None:
         key = names.history_key(self.model, alias.alias, alias.revision)
         try:
-            self._store.put(key, alias.to_json(), if_absent=True)
+            self.store.put(key, alias.to_json(), if_absent=True)
         except PreconditionFailedError:
             if self.reader.get_revision(alias.alias, alias.revision).update_id != alias.update_id:
                 raise InvalidAliasError(
@@ -240,17 +203,16 @@ class AliasWriter:
         try:
             self._require_published(update.versions)
         except VersionNotFoundError as error:
-            if not current:
-                self._remove_new(update)
-            else:
-                before = current.alias
+            if current:
                 self.assign(
                     update.alias,
-                    before.version,
-                    routing_config=before.routing_config,
+                    current.alias.version,
+                    routing_config=current.alias.routing_config,
                     expected_revision=update.revision,
                     reason=f"version {error.version} was deleted meanwhile",
                 )
+            elif self.reader.get_alias(update.alias).alias.update_id == update.update_id:
+                self.store.delete(names.alias_key(self.model, update.alias))
             raise
 
     def _find_revision(self, alias: str, revision: int) -> Alias | None:
@@ -259,13 +221,9 @@ class AliasWriter:
         except (InvalidAliasError, ObjectNotFoundError):
             return None
 
-    def _remove_new(self, update: Alias) -> None:
-        if self.reader.get_alias(update.alias).alias.update_id == update.update_id:
-            self._store.delete(names.alias_key(self.model, update.alias))
-
     def _now(self) -> str:
-        return self._clock().astimezone(UTC).isoformat(timespec="microseconds")
+        return self.clock().astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _list_damaged(versions: list[int]) -> str:
-    return f"damaged: version {', '.join(map(str, versions))}"
+def _note(damaged: list[int]) -> str:
+    return f" (damaged: version {', '.join(map(str, damaged))})" if damaged else ""

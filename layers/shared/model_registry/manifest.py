@@ -143,10 +143,8 @@ class Manifest:
     def from_json(cls, body: bytes) -> Manifest:
         """Read a stored document.
 
-        Raises
-        ------
-        InvalidManifestError
-            If it isn't a JSON object, a field is missing or of the wrong type, or its format is newer than this code.
+        Raises ``InvalidManifestError`` if it isn't a JSON object, a field is missing or of the wrong type, or its
+        format is newer than this code.
         """
         try:
             return documents.read_formatted(cls, body, MANIFEST_FORMAT)

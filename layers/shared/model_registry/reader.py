@@ -34,15 +34,7 @@ def is_published(files: Set[str]) -> bool:
 
 
 class RegistryReader:
-    """Versions and aliases of one model.
-
-    Parameters
-    ----------
-    store : ObjectStore
-        The bucket.
-    model : str
-        The model's name, the first part of every key.
-    """
+    """Versions and aliases of one model, whose name is the first part of every key in the bucket."""
 
     def __init__(self, store: ObjectStore, model: str = names.DEFAULT_MODEL) -> None:
         self._store = store
@@ -64,12 +56,7 @@ class RegistryReader:
     def get_manifest(self, version: int) -> Manifest:
         """Return a version's manifest.
 
-        Raises
-        ------
-        VersionNotFoundError
-            If the version doesn't exist.
-        InvalidManifestError
-            If the document can't be used.
+        Raises ``VersionNotFoundError`` if the version doesn't exist, ``InvalidManifestError`` if it can't be used.
         """
         try:
             return Manifest.from_json(self._store.get(names.version_key(self.model, version, names.MANIFEST)).body)
@@ -79,12 +66,7 @@ class RegistryReader:
     def get_artifact(self, manifest: Manifest) -> bytes:
         """Return the bytes of a version's pickle, after comparing size and sha256 with the manifest.
 
-        Raises
-        ------
-        ArtifactMismatchError
-            If the manifest describes other bytes.
-        VersionDamagedError
-            If the pickle is missing.
+        Raises ``ArtifactMismatchError`` if they differ, and ``VersionDamagedError`` if the pickle is missing.
         """
         return self._get_file(manifest.version, names.PICKLE, manifest.artifact)
 
@@ -102,12 +84,7 @@ class RegistryReader:
     def get_alias(self, alias: str) -> AliasSnapshot:
         """Return where an alias points now.
 
-        Raises
-        ------
-        AliasNotFoundError
-            If it was never set.
-        InvalidAliasError
-            If the document can't be used.
+        Raises ``AliasNotFoundError`` if it was never set, ``InvalidAliasError`` if the document can't be used.
         """
         try:
             return self._snapshot(alias, self._store.get(self._alias_key(alias)))

@@ -13,17 +13,7 @@ def resolve_version(alias: Alias, routing_key: str) -> int:
     The key and the rollout's name are hashed to a point in [0, 1); points below the weight get the additional version.
     The point doesn't depend on the weight, so raising the weight never moves a key back.
 
-    Parameters
-    ----------
-    alias : Alias
-        The alias that the function follows.
-    routing_key : str
-        Text that stays the same for one caller or loan during the rollout.
-
-    Returns
-    -------
-    int
-        One of ``alias.versions``.
+    The routing key is text that stays the same for one caller or loan during the rollout.
     """
     for additional, weight in alias.routing_config.additional_version_weights.items():
         if _point(alias.rollout, routing_key) < weight:

@@ -19,11 +19,8 @@ class StrictJsonError(ValueError):
 def parse(text: str) -> Any:
     """Return the value of a JSON text.
 
-    Raises
-    ------
-    StrictJsonError
-        If it isn't JSON, has a key twice in one object, holds NaN or Infinity, is nested too deeply, or has a number
-        with too many digits.
+    Raises ``StrictJsonError`` if it isn't JSON, has a key twice in one object, holds NaN or Infinity, is nested too
+    deeply, or has a number with too many digits.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)

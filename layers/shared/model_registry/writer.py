@@ -12,8 +12,7 @@ left; running it again completes it:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 
@@ -30,7 +29,6 @@ from model_registry.errors import (
 )
 from model_registry.manifest import Artifact, HoldoutParity, Manifest, Probe
 from model_registry.reader import is_published
-from model_registry.stores.base import ObjectStore
 
 # A deletion takes far less. An older tombstone was left by a deletion that was cut off.
 _ABANDONED_AFTER = timedelta(minutes=10)
@@ -44,39 +42,18 @@ class Publication:
     created: bool
 
 
+@dataclass
 class RegistryWriter(AliasWriter):
-    """Versions and aliases of one model, for writing.
+    """Versions and aliases of one model, for writing. ``inspect`` loads a candidate's pickle in a safe place."""
 
-    Parameters
-    ----------
-    store, model, clock, who, new_id
-        As for ``AliasWriter``.
-    inspect : Inspector
-        Loads a candidate's pickle in a safe place.
-    """
-
-    def __init__(
-        self,
-        store: ObjectStore,
-        model: str = names.DEFAULT_MODEL,
-        *,
-        inspect: Inspector,
-        clock: Callable[[], datetime],
-        who: str,
-        new_id: Callable[[], str],
-    ) -> None:
-        super().__init__(store, model, clock=clock, who=who, new_id=new_id)
-        self._inspect = inspect
+    inspect: Inspector = field(kw_only=True)
 
     def publish(self, candidate: Candidate) -> Publication:
         """Publish a candidate as the next version, or return the newest version if it is this very model.
 
-        Raises
-        ------
-        CandidateRefusedError
-            If the pickle isn't a model that can serve; nothing was written.
+        Raises ``CandidateRefusedError`` if the pickle isn't a model that can serve; then nothing was written.
         """
-        inspection = _without_unproven_form(self._inspect(candidate.pickle, candidate.probe_records), candidate)
+        inspection = _without_unproven_form(self.inspect(candidate.pickle, candidate.probe_records), candidate)
         files = self.reader.list_version_files()
         published = [number for number in files if is_published(files[number])]
         newest = self._find_manifest(max(published)) if published else None
@@ -91,7 +68,7 @@ class RegistryWriter(AliasWriter):
                 continue
             manifest = self._manifest(version, candidate, inspection)
             try:
-                self._store.put(self._key(version, names.MANIFEST), manifest.to_json(), if_absent=True)
+                self.store.put(self._key(version, names.MANIFEST), manifest.to_json(), if_absent=True)
             except PreconditionFailedError:
                 winner = self.reader.get_manifest(version)
                 if _is_same_model(winner, manifest):
@@ -101,14 +78,9 @@ class RegistryWriter(AliasWriter):
         raise AssertionError("unreachable")
 
     def delete_version(self, version: int) -> None:
-        """Delete a version that no alias uses. Its number is never used again.
+        """Delete a version, whose number is never used again.
 
-        Raises
-        ------
-        VersionInUseError
-            If an alias uses it.
-        VersionNotFoundError
-            If the version doesn't exist.
+        Raises ``VersionInUseError`` if an alias uses it, and ``VersionNotFoundError`` if it doesn't exist.
         """
         files = self.reader.list_version_files().get(version, set())
         if not files - {names.TOMBSTONE}:
@@ -122,10 +94,10 @@ class RegistryWriter(AliasWriter):
         except BaseException:
             # The mark of another deletion under way must stay: it keeps aliases away from the version.
             if is_ours or self._has_abandoned_mark(version):
-                self._store.delete(self._key(version, names.TOMBSTONE))
+                self.store.delete(self._key(version, names.TOMBSTONE))
             raise
         for file in (names.MANIFEST, names.SERVING_FORM, names.PICKLE):
-            self._store.delete(self._key(version, file))
+            self.store.delete(self._key(version, file))
 
     def _require_unused(self, version: int) -> None:
         aliases = self.reader.list_aliases()
@@ -135,17 +107,17 @@ class RegistryWriter(AliasWriter):
 
     def _mark(self, version: int) -> bool:
         """Write the tombstone; return False if another deletion, under way or cut off, has written one."""
-        mark = {"format": 1, "version": version, "deleted_at": self._now(), "deleted_by": self._who}
+        mark = {"format": 1, "version": version, "deleted_at": self._now(), "deleted_by": self.who}
         try:
-            self._store.put(self._key(version, names.TOMBSTONE), dump_object(mark), if_absent=True)
+            self.store.put(self._key(version, names.TOMBSTONE), dump_object(mark), if_absent=True)
         except PreconditionFailedError:
             return False
         return True
 
     def _has_abandoned_mark(self, version: int) -> bool:
         try:
-            mark = parse_object(self._store.get(self._key(version, names.TOMBSTONE)).body)
-            return self._clock() - datetime.fromisoformat(mark["deleted_at"]) > _ABANDONED_AFTER
+            mark = parse_object(self.store.get(self._key(version, names.TOMBSTONE)).body)
+            return self.clock() - datetime.fromisoformat(mark["deleted_at"]) > _ABANDONED_AFTER
         except ObjectNotFoundError:
             return False
         except (ValueError, TypeError, KeyError):
@@ -169,10 +141,10 @@ class RegistryWriter(AliasWriter):
 
     def _put_or_compare(self, key: str, body: bytes) -> bool:
         try:
-            self._store.put(key, body, if_absent=True)
+            self.store.put(key, body, if_absent=True)
         except PreconditionFailedError:
             try:
-                return self._store.get(key).body == body
+                return self.store.get(key).body == body
             except ObjectNotFoundError:
                 return False
         return True
@@ -193,7 +165,7 @@ class RegistryWriter(AliasWriter):
             git_commit=candidate.git_commit,
             description=candidate.description,
             created_at=self._now(),
-            created_by=self._who,
+            created_by=self.who,
             serving_form=Artifact.of(inspection.serving_form) if inspection.serving_form else None,
             reasons=candidate.reasons,
             holdout_parity=_parity_of(inspection.serving_form, candidate),
