@@ -18,28 +18,17 @@ if TYPE_CHECKING:
 
 
 def frame_from_records(records: Sequence[Mapping[str, object]]) -> pandas.DataFrame:
-    """Build the data frame with the ten columns in their order.
+    """Build the data frame with the ten columns in their order, of shape (n_records, 10).
 
-    Parameters
-    ----------
-    records : sequence of mappings
-        One for each row. A missing key and None are both a missing value; other keys are ignored.
-
-    Returns
-    -------
-    pandas.DataFrame of shape (n_records, 10)
-        Numbers are float64, categories are objects (str); missing values are NaN in both.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number field's value isn't a number.
+    A missing key and None are both a missing value; other keys are ignored. Raises ``ValueError`` or ``TypeError`` if a
+    number field's value isn't a number.
 
     Notes
     -----
-    Categories are objects, not pandas' own strings: scikit-learn's transformers give the same result for both, and a
-    single record takes a third less time with objects. A column without any value stays a column of objects;
-    ``read_csv`` would make it float64, which scikit-learn's string imputer refuses.
+    Numbers are float64, categories are objects (str); missing values are NaN in both. scikit-learn's transformers give
+    the same result for objects and pandas' own strings, and a single record takes a third less time with objects. A
+    column without any value stays a column of objects; ``read_csv`` would make it float64, which scikit-learn's string
+    imputer refuses.
     """
     return frame_from_columns({name: [record.get(name) for record in records] for name in FIELD_NAMES})
 

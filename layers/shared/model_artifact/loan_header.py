@@ -21,12 +21,8 @@ _NAMES_LISTED = 20
 class HeaderError(ValueError):
     """A header can't be used.
 
-    Attributes
-    ----------
-    what : str
-        The message without the column: what is wrong, and what to do.
-    column : str or None
-        The column at fault; None if it isn't about one column.
+    ``what`` is the message without the column: what is wrong, and what to do. ``column`` is None if it isn't about one
+    column.
     """
 
     def __init__(self, what: str, column: str | None = None) -> None:

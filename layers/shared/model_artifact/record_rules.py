@@ -41,16 +41,9 @@ _WHOLE_NAMES = tuple(field.name for field in FIELDS if field.whole)
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a record. It never holds the record's value.
+    """One fault of a record, by the record's index and a code of this module. It never holds the record's value.
 
-    Attributes
-    ----------
-    index : int
-        The record's number, counted from 0.
-    name : str or None
-        The field; None if the record isn't an object.
-    code : str
-        One of this module's codes.
+    ``name`` is the field; None if the record isn't an object.
     """
 
     index: int
@@ -69,15 +62,8 @@ class InvalidRecordsError(ValueError):
 def check_records(records: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the records, their numbers as floats.
 
-    Parameters
-    ----------
-    records : list
-        Objects with the ten fields, and perhaps ``loan_id``. Types are strict.
-
-    Raises
-    ------
-    InvalidRecordsError
-        If a record lacks a field, has an unknown field or a wrong value.
+    A record is an object with the ten fields, and perhaps ``loan_id``. Types are strict. Raises ``InvalidRecordsError``
+    if a record lacks a field, has an unknown field or a wrong value.
     """
     try:
         checked: list[dict[str, Any]] = _VALIDATOR.validate_python(records)

@@ -15,35 +15,21 @@ FieldType = Literal["number", "category"]
 
 @dataclass(frozen=True)
 class Field:
-    """One column.
+    """One column, for the data and the API.
 
-    Attributes
-    ----------
-    name : str
-        The column's name, in the data and in the API.
-    type : {"number", "category"}
-        A number is a float64 to the model, a category a string.
-    unit : str or None
-        The unit of a number, None for a category.
-    nullable : bool
-        Whether a record may have null: allowed only where the training data have gaps, which the pipeline fills.
-    hard_min, hard_max : float or None
-        Inclusive bounds of a number, None for a category.
-    description : str
-        The meaning, for people.
-    whole : bool
-        Whether a number must be a whole one.
-    order : tuple of str
-        The labels of an ordered category, lowest first; empty for other categories.
+    To the model, a number is a float64 and a category a string. ``nullable`` is allowed only where the training data
+    have gaps, which the pipeline fills. ``hard_min`` and ``hard_max`` are inclusive; they and the unit are None for a
+    category. ``whole`` says whether a number must be a whole one. ``order`` are the labels of an ordered category,
+    lowest first; empty for other categories.
     """
 
     name: str
     type: FieldType
-    unit: str | None
-    nullable: bool
-    hard_min: float | None
-    hard_max: float | None
     description: str
+    unit: str | None = None
+    hard_min: float | None = None
+    hard_max: float | None = None
+    nullable: bool = False
     whole: bool = False
     order: tuple[str, ...] = ()
 
@@ -60,57 +46,29 @@ MAX_LOAN_ID_LENGTH = 128
 MISSING_CELLS = ("", "n/a", "N/A", "NA", "None", "null", "NULL", "NaN", "nan")
 
 GRADES = ("A", "B", "C", "D", "E", "F", "G")
-EMP_LENGTHS = (
-    "< 1 year",
-    "1 year",
-    "2 years",
-    "3 years",
-    "4 years",
-    "5 years",
-    "6 years",
-    "7 years",
-    "8 years",
-    "9 years",
-    "10+ years",
-)
+EMP_LENGTHS = ("< 1 year", "1 year", *(f"{years} years" for years in range(2, 10)), "10+ years")
 
 FIELDS: tuple[Field, ...] = (
     # One dollar is the smallest possible loan; ten million is 250 times the largest that is given.
-    Field("loan_amnt", "number", "USD", False, 1.0, 10_000_000.0, "The amount of the loan applied for."),
+    Field("loan_amnt", "number", "The amount of the loan applied for.", "USD", 1.0, 10_000_000.0),
     # A fraction. The upper bound catches 13.56 for 13.56 %; a rate below one basis point doesn't exist.
-    Field("int_rate", "number", "fraction per year", False, 0.0001, 1.0, "Interest rate: 0.1356 is 13.56 %."),
-    Field("purpose", "category", None, False, None, None, "What the borrower wants the loan for."),
-    Field("grade", "category", None, False, None, None, "The grade given to the loan, A to G.", order=GRADES),
-    # No income at all happens and is accepted; the largest seen is just under ten million.
-    Field("annual_inc", "number", "USD per year", False, 0.0, 1_000_000_000.0, "Income as the borrower states it."),
+    Field("int_rate", "number", "Interest rate: 0.1356 is 13.56 %.", "fraction per year", 0.0001, 1.0),
+    Field("purpose", "category", "What the borrower wants the loan for."),
+    Field("grade", "category", "The grade given to the loan, A to G.", order=GRADES),
+    # An income of zero happens and is accepted; the largest seen is just under ten million.
+    Field("annual_inc", "number", "Income as the borrower states it.", "USD per year", 0.0, 1_000_000_000.0),
     # More than the credit limit can be in use (1.24 was seen); ten times the limit can't.
-    Field("revol_util", "number", "fraction", True, 0.0, 10.0, "Share of the revolving credit in use; may exceed 1."),
+    Field("revol_util", "number", "Share of the revolving credit in use; may exceed 1.", "fraction", 0.0, 10.0, True),
     Field(
-        "emp_length",
-        "category",
-        None,
-        True,
-        None,
-        None,
-        "Length of employment, '< 1 year' to '10+ years'.",
-        order=EMP_LENGTHS,
+        "emp_length", "category", "Length of employment, '< 1 year' to '10+ years'.", nullable=True, order=EMP_LENGTHS
     ),
     # Percentage points, so that 14.46 is right. Beyond ten times the income it is a placeholder, not a ratio.
-    Field(
-        "dti", "number", "percentage points", False, 0.0, 1_000.0, "Monthly debt payments over monthly income, in %."
-    ),
+    Field("dti", "number", "Monthly debt payments over monthly income, in %.", "percentage points", 0.0, 1_000.0),
     # 23 was seen; a hundred is one new delinquency a week for two years.
     Field(
-        "delinq_2yrs",
-        "number",
-        "count",
-        False,
-        0.0,
-        100.0,
-        "Delinquencies of 30 days and more in the last two years.",
-        whole=True,
+        "delinq_2yrs", "number", "Delinquencies of 30 days and more in the last two years.", "count", 0, 100, whole=True
     ),
-    Field("home_ownership", "category", None, False, None, None, "RENT, OWN, MORTGAGE or ANY."),
+    Field("home_ownership", "category", "RENT, OWN, MORTGAGE or ANY."),
 )
 
 FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

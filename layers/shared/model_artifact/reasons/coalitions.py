@@ -31,16 +31,9 @@ class Game(Protocol):
 
 
 def make_game(scorer: Scorer, reference: Record, players: Players) -> Game:
-    """Return the fastest game for a scorer.
+    """Return the fastest game for a scorer, which compares every record with the reference.
 
-    Parameters
-    ----------
-    scorer : Scorer
-        Gives the probabilities.
-    reference : mapping
-        The record that every record is compared with.
-    players : Players
-        Bit i of a coalition's index stands for the i-th of them.
+    Bit i of a coalition's index stands for the i-th of the players.
     """
     if isinstance(scorer, SmallTrees) and fits_small_tree_game(scorer, players):
         return SmallTreeGame(scorer, reference, players)

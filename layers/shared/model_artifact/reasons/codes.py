@@ -49,15 +49,7 @@ _FIELDS = {field.name: field for field in FIELDS}
 
 
 def find_code(player: str, record: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
-    """Return the code of a player's reason.
-
-    Parameters
-    ----------
-    player : str
-        A name of ``players.PLAYERS``.
-    record, reference : mapping
-        The loan and the typical on-time loan. Comparing their values selects the player's code.
-    """
+    """Return the code of a player's reason, chosen by comparing the loan's value with the typical on-time loan's."""
     if player == PRICING:
         return PRICING_CODE
     return f"{player.upper()}_{_direction(player, record.get(player), reference.get(player))}"

@@ -13,8 +13,7 @@ from typing import Any
 
 from model_artifact.reasons.coalitions import make_game
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
-from model_artifact.reasons.players import PLAYERS, PRICING
-from model_artifact.reasons.shapley import shapley_values
+from model_artifact.reasons.players import PLAYERS, PRICING, shapley_values
 from model_artifact.serving_form.scorers.record_scorer import Scorer
 
 MAX_REASONS = 4
@@ -27,18 +26,10 @@ LEAST_EFFECT = 1e-6
 class Reason:
     """A value of the record that raises its late probability.
 
-    Attributes
-    ----------
-    code : str
-        A key of ``codes.TEXTS``.
-    feature : str
-        The field; ``int_rate+grade`` for the two together.
-    effect : float
-        By how much it raises the late probability, above ``LEAST_EFFECT``.
-    text : str
-        The code in words.
-    is_lender_pricing : bool
-        Whether this is the lender's own judgement of the loan rather than a fact about the borrower.
+    ``code`` is a key of ``codes.TEXTS``, and ``text`` says it in words. ``feature`` is the field, ``int_rate+grade``
+    for the two together. ``effect`` is by how much it raises the late probability, above ``LEAST_EFFECT``.
+    ``is_lender_pricing`` says whether this is the lender's own judgement of the loan rather than a fact about the
+    borrower.
     """
 
     code: str
@@ -65,19 +56,8 @@ class Explanation:
 class Explainer:
     """Explains one version's probabilities.
 
-    Parameters
-    ----------
-    scorer : Scorer
-        The version's scorer.
-    reference : mapping
-        A typical on-time loan, from the version's manifest.
-    codes_version : int
-        The version of the table of codes that the manifest names.
-
-    Raises
-    ------
-    ValueError
-        If this code has another version of that table.
+    ``reference`` is the typical on-time loan, and ``codes_version`` the version of the table of codes, both from the
+    version's manifest. Raises ``ValueError`` if this code has another version of that table.
     """
 
     def __init__(self, scorer: Scorer, reference: Mapping[str, Any], *, codes_version: int = CODES_VERSION) -> None:

@@ -11,18 +11,15 @@ from model_artifact.schema import FIELDS
 
 
 def typical_record(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return a record of each field's typical value.
+    """Return a record of each field's typical value among the on-time loans; usually no real loan has all of them.
+
+    It has each number's lower median, so that whole numbers stay whole, and each category's most frequent label; among
+    equally frequent labels, the first in the alphabet.
 
     Parameters
     ----------
     columns : mapping of str to sequence
         The ten fields of the on-time loans: numbers as floats, labels as texts; None or NaN where one is missing.
-
-    Returns
-    -------
-    dict
-        Each number's lower median, so that whole numbers stay whole, and each category's most frequent label. Among
-        equally frequent labels, the first in the alphabet is taken. Usually no real loan has all these values.
 
     Raises
     ------

@@ -41,17 +41,7 @@ def fits_small_tree_game(scorer: SmallTrees, players: Players) -> bool:
 
 
 class SmallTreeGame:
-    """See ``coalitions.Game``.
-
-    Parameters
-    ----------
-    scorer : SmallTrees
-        The version's scorer; it must pass ``fits_small_tree_game``.
-    reference : mapping
-        The record that every record is compared with.
-    players : Players
-        Bit i of a coalition's index stands for the i-th of them.
-    """
+    """See ``coalitions.Game``; the scorer must pass ``fits_small_tree_game``."""
 
     def __init__(self, scorer: SmallTrees, reference: Mapping[str, Any], players: Players) -> None:
         self._scorer = scorer

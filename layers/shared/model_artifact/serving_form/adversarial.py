@@ -12,7 +12,7 @@ from math import inf, nextafter
 from random import Random
 from typing import Any
 
-from model_artifact.schema import CATEGORY_NAMES, FIELDS
+from model_artifact.schema import FIELDS
 from model_artifact.serving_form.form import LinearForm, ServingForm, TreesForm
 
 MAX_NODES = 5_000
@@ -27,21 +27,11 @@ Record = dict[str, Any]
 
 
 def adversarial_records(form: ServingForm, records: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
-    """Return an iterator over the records.
+    """Yield the edge cases of a form, made from at least one usual record.
 
-    Parameters
-    ----------
-    form : ServingForm
-        Its thresholds and labels give the edge cases.
-    records : sequence of mappings
-        Usual records, whose other fields are kept; at least one.
-
-    Yields
-    ------
-    dict
-        In this order: records with one field missing, extreme or unseen; mixtures of these; records with each threshold
-        and its two neighbouring floats; and for each node (at most 5,000, spread evenly) records that reach it with a
-        value at its threshold.
+    In this order: records with one field missing, extreme or unseen; mixtures of these; records with each threshold
+    and its two neighbouring floats; and for each node (at most 5,000, spread evenly) records that reach it with a
+    value at its threshold.
     """
     bases = [{spec.name: record.get(spec.name) for spec in FIELDS} for record in records[:MAX_BASES]]
     pools = _pools(form)
@@ -59,15 +49,8 @@ def _pools(form: ServingForm) -> dict[str, list[Any]]:
     for spec in FIELDS:
         if spec.type == "number":
             low, high = spec.hard_min or 0.0, spec.hard_max or 0.0
-            pools[spec.name] = [
-                None,
-                low,
-                high,
-                nextafter(low, inf),
-                nextafter(high, -inf),
-                (low + high) / 3,
-                1 / 3 + low,
-            ]
+            inside = nextafter(low, inf), nextafter(high, -inf), (low + high) / 3, 1 / 3 + low
+            pools[spec.name] = [None, low, high, *inside]
         else:
             labels = form.labels[spec.name]
             altered = [label.upper() for label in labels] + [f" {label}" for label in labels]
@@ -220,8 +203,7 @@ def _sides(form: TreesForm, node: int) -> Sequence[int]:
 
 
 def _label(form: TreesForm, name: str, code: int) -> str | None:
-    """Return a value of the field that has this code."""
-    assert name in CATEGORY_NAMES
+    """Return a value of the category that has this code."""
     labels = form.labels[name]
     return (*labels, None, "".join(labels) + "?")[code]
 

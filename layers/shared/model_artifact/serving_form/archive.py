@@ -15,7 +15,7 @@ import zlib
 from array import array
 from collections.abc import Mapping
 
-from model_artifact.serving_form.errors import InvalidServingFormError
+from model_artifact.serving_form.errors import InvalidServingFormError, require
 
 # The limit for all members together. The basic forest has a million nodes: 14 MB.
 MAX_UNPACKED_BYTES = 128 << 20
@@ -45,27 +45,12 @@ def pack(members: Mapping[str, array]) -> bytes:  # type: ignore[type-arg]
 
 
 def unpack(data: bytes, *, max_unpacked_bytes: int = MAX_UNPACKED_BYTES) -> dict[str, array]:  # type: ignore[type-arg]
-    """Read an archive.
+    """Return the arrays by name; ``data`` are bytes that anybody may have written.
 
-    Parameters
-    ----------
-    data : bytes
-        Bytes that anybody may have written.
-    max_unpacked_bytes : int
-        The limit for the size of all members together.
-
-    Returns
-    -------
-    dict
-        Arrays by name.
-
-    Raises
-    ------
-    InvalidServingFormError
-        If the bytes aren't such an archive, it is too large, or a member is damaged or has an unexpected type.
+    Raises ``InvalidServingFormError`` if they aren't such an archive, its members are larger than the limit for all
+    together, or a member is damaged or has an unexpected type.
     """
-    if len(data) > MAX_PACKED_BYTES:
-        raise InvalidServingFormError(f"it has {len(data):,} bytes, more than {MAX_PACKED_BYTES:,}")
+    require(len(data) <= MAX_PACKED_BYTES, f"it has {len(data):,} bytes, more than {MAX_PACKED_BYTES:,}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read_members(archive, max_unpacked_bytes)
@@ -81,13 +66,12 @@ def _read_members(archive: zipfile.ZipFile, max_unpacked_bytes: int) -> dict[str
     remaining_bytes = max_unpacked_bytes
     for info in archive.infolist():
         name = info.filename.removesuffix(_NPY)
-        if name in members or name == info.filename:
-            raise InvalidServingFormError("its members aren't arrays with different names")
-        if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InvalidServingFormError("a member uses another kind of packing")
+        is_array = name not in members and name != info.filename
+        require(is_array, "its members aren't arrays with different names")
+        is_known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        require(is_known and not info.flag_bits & _ENCRYPTED, "a member uses another kind of packing")
         remaining_bytes -= info.file_size
-        if remaining_bytes < 0:
-            raise InvalidServingFormError(f"it unpacks to more than {max_unpacked_bytes:,} bytes")
+        require(remaining_bytes >= 0, f"it unpacks to more than {max_unpacked_bytes:,} bytes")
         with archive.open(info) as file:
             # Invariant: a member unpacks to at most the size in the directory, whatever its compressed stream holds.
             members[name] = _array(file.read(info.file_size))
@@ -111,8 +95,8 @@ def _array(member: bytes) -> array:  # type: ignore[type-arg]
     if type_code is None:
         raise InvalidServingFormError("a member has an unexpected type of numbers")
     values = array(type_code)
-    if len(member) - end != int(header[2]) * values.itemsize:
-        raise InvalidServingFormError("a member doesn't have the length that its header says")
+    has_length = len(member) - end == int(header[2]) * values.itemsize
+    require(has_length, "a member doesn't have the length that its header says")
     values.frombytes(memoryview(member)[end:])
     return _little_endian(values)
 

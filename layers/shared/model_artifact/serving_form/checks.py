@@ -12,8 +12,8 @@ from math import isfinite, isnan
 from typing import Any
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
-from model_artifact.serving_form.errors import InvalidServingFormError
-from model_artifact.serving_form.form import LinearForm, TreesForm
+from model_artifact.serving_form.errors import InvalidServingFormError, require
+from model_artifact.serving_form.form import LinearForm, ServingForm, TreesForm
 
 # Far above any model's leaf or weight, and far below values whose sum could overflow.
 MAX_LOG_ODDS = 1e6
@@ -23,90 +23,92 @@ MAX_TREES = 100_000
 MAX_LABELS = 10_000
 MAX_TABLE = 2_000_000
 
-_CATEGORIES = frozenset(FIELD_NAMES.index(name) for name in CATEGORY_NAMES)
-_NUMBERS = frozenset(FIELD_NAMES.index(name) for name in NUMERIC_NAMES)
+_CATEGORIES = frozenset(map(FIELD_NAMES.index, CATEGORY_NAMES))
+_NUMBERS = frozenset(map(FIELD_NAMES.index, NUMERIC_NAMES))
 
 
 def check_labels(labels: Any) -> dict[str, tuple[str, ...]]:
     """Return the labels of each category field, or raise ``InvalidServingFormError``."""
-    if not isinstance(labels, Mapping) or set(labels) != set(CATEGORY_NAMES):
-        raise InvalidServingFormError("its labels aren't those of the schema's categories")
+    is_complete = isinstance(labels, Mapping) and set(labels) == set(CATEGORY_NAMES)
+    require(is_complete, "its labels aren't those of the schema's categories")
     for of_field in labels.values():
-        if not isinstance(of_field, list) or not all(isinstance(label, str) for label in of_field):
-            raise InvalidServingFormError("its labels aren't lists of texts")
-        if len(set(of_field)) != len(of_field) or len(of_field) > MAX_LABELS:
-            raise InvalidServingFormError("a category has a label twice, or too many labels")
+        are_texts = isinstance(of_field, list) and all(isinstance(label, str) for label in of_field)
+        require(are_texts, "its labels aren't lists of texts")
+        are_different = len(set(of_field)) == len(of_field) <= MAX_LABELS
+        require(are_different, "a category has a label twice, or too many labels")
     return {name: tuple(labels[name]) for name in CATEGORY_NAMES}
 
 
-def check_trees(form: TreesForm) -> None:
-    """Raise ``InvalidServingFormError`` unless every walk through a tree stays in the arrays and ends at a number.
+def check(form: ServingForm) -> None:
+    """Raise ``InvalidServingFormError`` unless the form can be scored safely."""
+    if isinstance(form, TreesForm):
+        _check_trees(form)
+    else:
+        _check_linear(form)
+
+
+def _check_trees(form: TreesForm) -> None:
+    """Check that every walk through a tree stays in the arrays and ends at a number.
 
     Invariant: both children of a node come after it and before the next root, and every node but the roots is the
     child of one other. So each walk ends in a leaf of its own tree.
     """
     n_nodes, n_columns = len(form.node_column), len(form.column_field)
-    if not len(form.node_value) == len(form.node_right) == n_nodes:
-        raise InvalidServingFormError("its nodes' arrays have different lengths")
-    if not 1 <= len(form.roots) <= min(MAX_TREES, n_nodes) or n_columns > MAX_COLUMNS:
-        raise InvalidServingFormError("it has no tree, or too many of something")
-    if min(form.node_column) < -1 or max(form.node_column) >= n_columns:
-        raise InvalidServingFormError("a node asks about a column that doesn't exist")
+    have_one_length = len(form.node_value) == len(form.node_right) == n_nodes
+    require(have_one_length, "its nodes' arrays have different lengths")
+    are_possible = 1 <= len(form.roots) <= min(MAX_TREES, n_nodes) and n_columns <= MAX_COLUMNS
+    require(are_possible, "it has no tree, or too many of something")
+    are_in_range = min(form.node_column) >= -1 and max(form.node_column) < n_columns
+    require(are_in_range, "a node asks about a column that doesn't exist")
     _check_columns(form, n_columns)
     _check_values(form)
     roots = [*form.roots, n_nodes]
-    if roots[0] != 0 or any(next_root <= root for root, next_root in pairwise(roots)):
-        raise InvalidServingFormError("its trees don't follow each other")
+    follow = roots[0] == 0 and all(root < next_root for root, next_root in pairwise(roots))
+    require(follow, "its trees don't follow each other")
     for root, next_root in pairwise(roots):
         _check_shape(form.node_column, form.node_right, root, next_root)
 
 
-def check_linear(form: LinearForm) -> None:
-    """Raise ``InvalidServingFormError`` unless the terms are about number fields and all their values are finite."""
+def _check_linear(form: LinearForm) -> None:
+    """Check that the terms are about number fields and all their values are finite."""
     terms = (form.term_shift, form.term_scale, form.term_weight, form.term_missing)
-    if any(len(values) != len(form.term_field) for values in terms) or len(form.term_field) > MAX_COLUMNS:
-        raise InvalidServingFormError("its terms' arrays have different lengths")
-    if not _NUMBERS.issuperset(form.term_field):
-        raise InvalidServingFormError("a term is about a field that isn't a number")
-    if len(form.category_contributions) != len(CATEGORY_NAMES) * form.n_codes:
-        raise InvalidServingFormError("its table of contributions has another size than its labels ask for")
-    if not (_are_finite(form.term_shift) and _are_finite(form.term_weight)):
-        raise InvalidServingFormError("a term's shift or weight isn't finite")
-    if not all(0 < scale < float("inf") for scale in form.term_scale):
-        raise InvalidServingFormError("a term's scale isn't above zero")
-    if not (_are_log_odds(form.term_missing) and _are_log_odds(form.category_contributions)):
-        raise InvalidServingFormError("a contribution isn't a possible log-odds")
+    have_one_length = {len(form.term_field)}.issuperset(map(len, terms)) and len(form.term_field) <= MAX_COLUMNS
+    require(have_one_length, "its terms' arrays have different lengths")
+    require(_NUMBERS.issuperset(form.term_field), "a term is about a field that isn't a number")
+    n_contributions = len(CATEGORY_NAMES) * form.n_codes
+    is_complete = len(form.category_contributions) == n_contributions
+    require(is_complete, "its table of contributions has another size than its labels ask for")
+    are_finite = all(map(isfinite, (*form.term_shift, *form.term_weight)))
+    require(are_finite, "a term's shift or weight isn't finite")
+    require(all(0 < scale < float("inf") for scale in form.term_scale), "a term's scale isn't above zero")
+    contributions = (*form.term_missing, *form.category_contributions)
+    are_log_odds = all(-MAX_LOG_ODDS <= value <= MAX_LOG_ODDS for value in contributions)
+    require(are_log_odds, "a contribution isn't a possible log-odds")
 
 
 def _check_columns(form: TreesForm, n_columns: int) -> None:
     fields = form.column_field
-    if n_columns and (min(fields) < 0 or max(fields) >= len(FIELD_NAMES)):
-        raise InvalidServingFormError("a column is about a field that doesn't exist")
-    if any(after < before for before, after in pairwise(fields)):
-        raise InvalidServingFormError("its columns aren't in the order of the fields")
+    exist = not n_columns or (min(fields) >= 0 and max(fields) < len(FIELD_NAMES))
+    require(exist, "a column is about a field that doesn't exist")
+    require(all(before <= after for before, after in pairwise(fields)), "its columns aren't in the order of the fields")
     size = n_columns * form.n_codes
-    if size > MAX_TABLE or len(form.category_sides) != size or len(form.column_missing_left) != n_columns:
-        raise InvalidServingFormError("its columns' arrays have other sizes than its columns and labels ask for")
-    if max(form.category_sides, default=0) > 1 or max(form.column_missing_left, default=0) > 1:
-        raise InvalidServingFormError("a side is neither left nor right")
+    are_complete = len(form.category_sides) == size <= MAX_TABLE and len(form.column_missing_left) == n_columns
+    require(are_complete, "its columns' arrays have other sizes than its columns and labels ask for")
+    highest_side = max(max(form.category_sides, default=0), max(form.column_missing_left, default=0))
+    require(highest_side <= 1, "a side is neither left nor right")
 
 
 def _check_values(form: TreesForm) -> None:
-    if any(map(isnan, form.node_value)):
-        raise InvalidServingFormError("a threshold or a leaf is NaN")
-    if form.output == "log_odds":
-        low, high = -MAX_LOG_ODDS, MAX_LOG_ODDS
-    else:
-        low, high = 0.0, 1.0
-        if form.base != 0:
-            raise InvalidServingFormError("a mean of trees doesn't begin with zero")
+    require(not any(map(isnan, form.node_value)), "a threshold or a leaf is NaN")
+    low, high = (-MAX_LOG_ODDS, MAX_LOG_ODDS) if form.output == "log_odds" else (0.0, 1.0)
+    require(form.output == "log_odds" or form.base == 0, "a mean of trees doesn't begin with zero")
     leaves = [value for value, column in zip(form.node_value, form.node_column, strict=True) if column < 0]
-    if min(leaves, default=low) < low or max(leaves, default=high) > high:
-        raise InvalidServingFormError("a leaf is outside the range of its trees' sum")
+    are_possible = low <= min(leaves, default=low) and max(leaves, default=high) <= high
+    require(are_possible, "a leaf is outside the range of its trees' sum")
     is_category = [field in _CATEGORIES for field in form.column_field]
     nodes = zip(form.node_column, form.node_value, strict=True)
-    if any(column >= 0 and is_category[column] and value != 0.5 for column, value in nodes):
-        raise InvalidServingFormError("a category isn't compared with one half")
+    is_wrong = any(column >= 0 and is_category[column] and value != 0.5 for column, value in nodes)
+    require(not is_wrong, "a category isn't compared with one half")
 
 
 def _check_shape(columns: array[int], right: array[int], root: int, end: int) -> None:
@@ -114,21 +116,13 @@ def _check_shape(columns: array[int], right: array[int], root: int, end: int) ->
     awaited: list[int] = []
     for node in range(root, end):
         if columns[node] >= 0:
+            # Without a call for each of a million nodes.
             if not node + 1 < right[node] < end:
                 raise InvalidServingFormError("a node's right child isn't in its tree")
             awaited.append(right[node])
         elif awaited:
             if awaited.pop() != node + 1:
                 raise InvalidServingFormError("a node has no parent, or two")
-        elif node + 1 != end:
-            raise InvalidServingFormError("a tree goes on after its last leaf")
-    if awaited:
-        raise InvalidServingFormError("a tree ends before its last leaf")
-
-
-def _are_finite(values: array[float]) -> bool:
-    return all(map(isfinite, values))
-
-
-def _are_log_odds(values: array[float]) -> bool:
-    return all(-MAX_LOG_ODDS <= value <= MAX_LOG_ODDS for value in values)
+        else:
+            require(node + 1 == end, "a tree goes on after its last leaf")
+    require(not awaited, "a tree ends before its last leaf")

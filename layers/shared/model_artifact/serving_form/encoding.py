@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from model_artifact.errors import NonFiniteOutputError
 from model_artifact.schema import FIELD_NAMES, FIELDS, NUMERIC_NAMES, Field
@@ -13,6 +13,8 @@ from model_artifact.schema import FIELD_NAMES, FIELDS, NUMERIC_NAMES, Field
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 # exp(-x) overflows a float64 below this; the probability is 0 to within 1e-304 there.
 _LEAST_LOG_ODDS = -700.0
@@ -79,24 +81,21 @@ def numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[np.float6
     return {name: np.asarray(columns[name], dtype=np.float64) for name in NUMERIC_NAMES}
 
 
-def codes(values: Sequence[Any], labels: Mapping[str, int]) -> NDArray[np.intp]:
-    """Return each label's code. A missing value's code follows the labels' codes, then comes the code of unseen labels.
+def by_label(labels: Sequence[str], by_code: Sequence[T]) -> tuple[dict[str | None, T], T, T]:
+    """Return a look-up by label, None among them, and the values of a missing and of an unseen label."""
+    missing, unseen = by_code[len(labels)], by_code[len(labels) + 1]
+    return {**dict(zip(labels, by_code, strict=False)), None: missing}, missing, unseen
 
-    Parameters
-    ----------
-    values : sequence
-        Texts, None or NaN.
-    labels : mapping of str to int
-        Each known label's code, counted from 0.
 
-    Returns
-    -------
-    ndarray of shape (n_values,)
+def codes(values: Sequence[Any], labels: Sequence[str]) -> NDArray[np.intp]:
+    """Return each label's code, of shape (n_values,); the values are texts, None or NaN.
+
+    A label's code is its index. A missing value's code follows the labels' codes, then comes the code of unseen labels.
     """
     import numpy as np
 
     missing, unseen = len(labels), len(labels) + 1
-    code_of: dict[Any, int] = {**labels, None: missing}
+    code_of: dict[Any, int] = {None: missing, **{label: code for code, label in enumerate(labels)}}
     try:
         # One call for all labels. With two keys in front the result is a tuple however many labels there are.
         label_codes = itemgetter(None, None, *values)(code_of)[2:]

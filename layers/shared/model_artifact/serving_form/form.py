@@ -13,7 +13,7 @@ import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 from model_artifact.serving_form import archive
@@ -23,29 +23,42 @@ FORM_FORMAT = 1
 Output = Literal["log_odds", "mean"]
 Labels = Mapping[str, tuple[str, ...]]
 
-# The member that says which kind of form it is, and the type code of each array of both kinds.
+# The member that says which kind of form it is.
 META = "meta"
-TREE_MEMBERS = {
-    "roots": "i",
-    "node_column": "h",
-    "node_value": "d",
-    "node_right": "i",
-    "column_field": "b",
-    "column_missing_left": "B",
-    "category_sides": "B",
-}
-LINEAR_MEMBERS = {
-    "term_field": "b",
-    "term_shift": "d",
-    "term_scale": "d",
-    "term_weight": "d",
-    "term_missing": "d",
-    "category_contributions": "d",
-}
+
+
+class _Form:
+    """The part that both kinds share.
+
+    ``KIND`` names the kind, ``FACTS`` the fields that are in the member ``META``, and ``MEMBERS`` the type code of each
+    array.
+    """
+
+    KIND: ClassVar[str]
+    FACTS: ClassVar[tuple[str, ...]]
+    MEMBERS: ClassVar[Mapping[str, str]]
+    labels: Labels
+
+    @property
+    def n_codes(self) -> int:
+        """The length of a row of a table by code."""
+        return n_codes(self.labels)
+
+    def to_bytes(self) -> bytes:
+        """Return the ``.npz`` archive; equal forms give equal bytes."""
+        meta = {
+            "format": FORM_FORMAT,
+            "kind": self.KIND,
+            "fields": FIELD_NAMES,
+            "labels": {name: self.labels[name] for name in CATEGORY_NAMES},
+            **{name: getattr(self, name) for name in self.FACTS},
+        }
+        text = json.dumps(meta, allow_nan=False).encode("utf-8")
+        return archive.pack({META: array("B", text), **{name: getattr(self, name) for name in self.MEMBERS}})
 
 
 @dataclass(frozen=True, eq=False)
-class TreesForm:
+class TreesForm(_Form):
     """Trees whose nodes are in preorder: a node's left child follows it, its right child comes later.
 
     Attributes
@@ -68,6 +81,17 @@ class TreesForm:
         For each column of a category and each code: 0 for left, 1 for right; the threshold is ½. Zero for numbers.
     """
 
+    KIND = "trees"
+    FACTS = ("output", "base")
+    MEMBERS: ClassVar = {
+        "roots": "i",
+        "node_column": "h",
+        "node_value": "d",
+        "node_right": "i",
+        "column_field": "b",
+        "column_missing_left": "B",
+        "category_sides": "B",
+    }
     output: Output
     base: float
     labels: Labels
@@ -79,18 +103,9 @@ class TreesForm:
     column_missing_left: array[int]
     category_sides: array[int]
 
-    @property
-    def n_codes(self) -> int:
-        """The length of a row of ``category_sides``."""
-        return n_codes(self.labels)
-
-    def to_bytes(self) -> bytes:
-        """Return the ``.npz`` archive; equal forms give equal bytes."""
-        return _to_bytes(self, "trees", TREE_MEMBERS, {"output": self.output, "base": self.base})
-
 
 @dataclass(frozen=True, eq=False)
-class LinearForm:
+class LinearForm(_Form):
     """Log-odds as a sum: ``intercept + Σ weight · (x − shift) / scale + Σ contribution of the category's code``.
 
     Attributes
@@ -105,6 +120,16 @@ class LinearForm:
         In the order of ``schema.CATEGORY_NAMES``.
     """
 
+    KIND = "linear"
+    FACTS = ("intercept",)
+    MEMBERS: ClassVar = {
+        "term_field": "b",
+        "term_shift": "d",
+        "term_scale": "d",
+        "term_weight": "d",
+        "term_missing": "d",
+        "category_contributions": "d",
+    }
     intercept: float
     labels: Labels
     term_field: array[int]
@@ -114,15 +139,6 @@ class LinearForm:
     term_missing: array[float]
     category_contributions: array[float]
 
-    @property
-    def n_codes(self) -> int:
-        """The length of a row of ``category_contributions``."""
-        return n_codes(self.labels)
-
-    def to_bytes(self) -> bytes:
-        """Return the ``.npz`` archive; equal forms give equal bytes."""
-        return _to_bytes(self, "linear", LINEAR_MEMBERS, {"intercept": self.intercept})
-
 
 ServingForm = TreesForm | LinearForm
 
@@ -130,15 +146,3 @@ ServingForm = TreesForm | LinearForm
 def n_codes(labels: Labels) -> int:
     """Return the number of codes of the category with the most labels, including those of missing and unseen ones."""
     return 2 + max(map(len, labels.values()), default=0)
-
-
-def _to_bytes(form: Any, kind: str, names: Mapping[str, str], facts: Mapping[str, Any]) -> bytes:
-    meta = {
-        "format": FORM_FORMAT,
-        "kind": kind,
-        "fields": FIELD_NAMES,
-        "labels": {name: form.labels[name] for name in CATEGORY_NAMES},
-        **facts,
-    }
-    text = json.dumps(meta, allow_nan=False).encode("utf-8")
-    return archive.pack({META: array("B", text), **{name: getattr(form, name) for name in names}})

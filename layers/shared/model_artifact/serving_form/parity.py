@@ -53,23 +53,14 @@ class VerifiedForm:
 
 
 def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> VerifiedForm:
-    """Compile a pipeline, and prove the form as it will be read back.
+    """Compile a pipeline that ``check_pipeline`` accepted, and prove the form as it will be read back.
 
-    Parameters
-    ----------
-    pipeline : object
-        A pipeline that ``model_artifact.pipeline.check_pipeline`` accepted.
-    records : sequence of mappings
-        Usual records to compare on: the holdout, or a version's probe records; at least one. The form's edges are
-        added.
-
-    Returns
-    -------
-    VerifiedForm
-        A pipeline that can't be compiled, or fails on an edge case, raises nothing; it has no serving form.
+    It is compared on ``records``, at least one usual record, such as the holdout or a version's probe records, and on
+    the form's edges. A pipeline that can't be compiled, or fails on an edge case, raises nothing; it has no serving
+    form.
     """
     if not records:
-        raise ValueError("There are no records to compare on: give at least one.")
+        raise ValueError("The comparison needs records: give at least one.")
     try:
         body = compile_pipeline(pipeline).to_bytes()
     except NotCompilableError as error:
@@ -87,21 +78,10 @@ def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ver
 
 
 def compare(pipeline: Any, scorer: Scorer, records: Iterable[Mapping[str, Any]]) -> Parity:
-    """Score records with a pipeline and with a scorer.
+    """Score records with a pipeline that ``check_pipeline`` accepted, and with the scorer of its form.
 
-    Parameters
-    ----------
-    pipeline : object
-        A pipeline that ``model_artifact.pipeline.check_pipeline`` accepted.
-    scorer : Scorer
-        The scorer of the pipeline's form.
-    records : iterable of mappings
-        Read once, in steps.
-
-    Returns
-    -------
-    Parity
-        Errors of the pipeline or the scorer, such as ``NonFiniteOutputError``, aren't caught.
+    The records are read once, in steps. Errors of the pipeline or the scorer, such as ``NonFiniteOutputError``, aren't
+    caught.
     """
     rows, largest, is_consistent = 0, 0.0, True
     for step in _steps(records):

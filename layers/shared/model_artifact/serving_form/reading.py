@@ -3,82 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form import archive
-from model_artifact.serving_form.checks import check_labels, check_linear, check_trees
-from model_artifact.serving_form.errors import InvalidServingFormError
-from model_artifact.serving_form.form import (
-    FORM_FORMAT,
-    LINEAR_MEMBERS,
-    META,
-    TREE_MEMBERS,
-    Labels,
-    LinearForm,
-    ServingForm,
-    TreesForm,
-)
+from model_artifact.serving_form.checks import MAX_LOG_ODDS, check, check_labels
+from model_artifact.serving_form.errors import InvalidServingFormError, require
+from model_artifact.serving_form.form import FORM_FORMAT, META, LinearForm, ServingForm, TreesForm
 
 
 def form_from_bytes(data: bytes) -> ServingForm:
-    """Read a stored form.
+    """Read the ``.npz`` archive of a stored form, and check it: scoring can neither read out of bounds nor run forever.
 
-    Parameters
-    ----------
-    data : bytes
-        An ``.npz`` archive. It is checked, so that scoring can neither read out of bounds nor run forever.
-
-    Raises
-    ------
-    InvalidServingFormError
-        If the form can't be used; the message says why.
+    Raises ``InvalidServingFormError`` if the form can't be used; the message says why.
     """
-    members = archive.unpack(data)
-    if META not in members or members[META].typecode != "B":
-        raise InvalidServingFormError("it doesn't say what it is")
+    members: dict[str, Any] = archive.unpack(data)
+    require(META in members and members[META].typecode == "B", "it doesn't say what it is")
     try:
         meta = json.loads(members.pop(META).tobytes())
     except (ValueError, RecursionError) as error:
         raise InvalidServingFormError("its description isn't JSON") from error
-    if not isinstance(meta, dict) or meta.get("format") != FORM_FORMAT:
-        raise InvalidServingFormError(f"its format isn't {FORM_FORMAT}")
-    if meta.get("fields") != list(FIELD_NAMES):
-        raise InvalidServingFormError("it is about other fields than the schema's")
+    require(isinstance(meta, dict) and meta.get("format") == FORM_FORMAT, f"its format isn't {FORM_FORMAT}")
+    require(meta.get("fields") == list(FIELD_NAMES), "it is about other fields than the schema's")
     labels = check_labels(meta.get("labels"))
-    if meta.get("kind") == "trees":
-        return _trees(meta, labels, members)
-    if meta.get("kind") == "linear":
-        return _linear(meta, labels, members)
-    raise InvalidServingFormError("its kind is unknown")
-
-
-def _trees(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> TreesForm:
-    _check_members(members, TREE_MEMBERS)
-    output = meta.get("output")
-    if output not in ("log_odds", "mean"):
-        raise InvalidServingFormError("it doesn't say what the sum of its trees is")
-    form = TreesForm(output=output, base=_number(meta, "base"), labels=labels, **members)
-    check_trees(form)
+    kind = next((kind for kind in (TreesForm, LinearForm) if meta.get("kind") == kind.KIND), None)
+    if kind is None:
+        raise InvalidServingFormError("its kind is unknown")
+    has_members = {name: values.typecode for name, values in members.items()} == kind.MEMBERS
+    require(has_members, "it doesn't have the arrays of its kind")
+    facts: dict[str, Any] = {name: _FACTS[name](meta.get(name), name) for name in kind.FACTS}
+    form = kind(labels=labels, **facts, **members)
+    check(form)
     return form
 
 
-def _linear(meta: Mapping[str, Any], labels: Labels, members: Mapping[str, Any]) -> LinearForm:
-    _check_members(members, LINEAR_MEMBERS)
-    form = LinearForm(intercept=_number(meta, "intercept"), labels=labels, **members)
-    check_linear(form)
-    return form
+def _output(value: Any, _name: str) -> Any:
+    require(value in ("log_odds", "mean"), "it doesn't say what the sum of its trees is")
+    return value
 
 
-def _check_members(members: Mapping[str, Any], expected: Mapping[str, str]) -> None:
-    if {name: values.typecode for name, values in members.items()} != expected:
-        raise InvalidServingFormError("it doesn't have the arrays of its kind")
-
-
-def _number(meta: Mapping[str, Any], name: str) -> float:
-    value = meta.get(name)
+def _log_odds(value: Any, name: str) -> float:
     # A bool is an int to Python.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e6:
-        raise InvalidServingFormError(f"its {name} isn't a possible log-odds")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    require(is_number and abs(value) <= MAX_LOG_ODDS, f"its {name} isn't a possible log-odds")
     return float(value)
+
+
+_FACTS: Mapping[str, Callable[[Any, str], Any]] = {"output": _output, "base": _log_odds, "intercept": _log_odds}

@@ -18,9 +18,8 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.coalitions import LinearGame, MixedRecordsGame, make_game
 from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
 from model_artifact.reasons.explain import LEAST_EFFECT, MAX_REASONS, Explainer
-from model_artifact.reasons.players import PLAYERS, PRICING, Players
+from model_artifact.reasons.players import PLAYERS, PRICING, Players, shapley_values
 from model_artifact.reasons.reference import typical_record
-from model_artifact.reasons.shapley import shapley_values
 from model_artifact.reasons.small_tree_game import SmallTreeGame
 from model_artifact.schema import FIELD_NAMES, FIELDS
 from model_artifact.serving_form.scorers.record_scorer import make_scorer

@@ -17,17 +17,9 @@ def pull_back(thresholds: Floats, transform: Callable[[Floats], Floats]) -> Floa
     casts to float32, as scikit-learn's forests do, or scales. A formula in place of the search could be wrong in the
     last bit.
 
-    Parameters
-    ----------
-    thresholds : ndarray of shape (n,)
-        No NaN.
-    transform : callable
-        From the record's numbers to those that the tree compares, of shape (n,). It must be non-decreasing.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        −∞ where ``transform(x) > t`` for every finite x; +∞ where ``transform(x) <= t`` for every x.
+    ``transform`` turns the record's numbers into those that the tree compares. It must be non-decreasing, and no
+    threshold NaN. The result is −∞ where ``transform(x) > t`` for every finite x, and +∞ where ``transform(x) <= t``
+    for every x.
 
     Notes
     -----

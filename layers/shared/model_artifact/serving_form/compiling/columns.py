@@ -58,21 +58,10 @@ class Columns:
 
 
 def read_columns(pipeline: Pipeline, finish: Callable[[Any], Any], order: Sequence[int] | None = None) -> Columns:
-    """Read the columns from a pipeline whose last step is the classifier.
+    """Read the columns from a fitted pipeline whose last step is the classifier.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted.
-    finish : callable
-        The classifier's own conversion of the matrix.
-    order : sequence of int, optional
-        The order of the matrix's columns after ``finish``.
-
-    Raises
-    ------
-    NotCompilableError
-        If a transformer isn't known.
+    ``finish`` is the classifier's own conversion of the matrix, and ``order`` the order of its columns after that.
+    Raises ``NotCompilableError`` if a transformer isn't known.
     """
     labels: dict[str, list[str]] = {name: [] for name in CATEGORY_NAMES}
     columns = [

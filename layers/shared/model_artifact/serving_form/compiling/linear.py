@@ -16,10 +16,7 @@ from model_artifact.serving_form.form import LinearForm, n_codes
 def linear_form(regression: Any, columns: Columns) -> LinearForm:
     """Return the form of a fitted ``LogisticRegression`` with two classes.
 
-    Raises
-    ------
-    NotCompilableError
-        If a missing value would reach the regression, which refuses it.
+    Raises ``NotCompilableError`` if a missing value would reach the regression, which refuses it.
     """
     weights = np.asarray(regression.coef_, dtype=np.float64)[0]
     width = n_codes(columns.labels)

@@ -13,35 +13,23 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from model_artifact.serving_form.checks import check_linear, check_trees
+from model_artifact.serving_form.checks import check
 from model_artifact.serving_form.compiling.columns import read_columns
 from model_artifact.serving_form.compiling.linear import linear_form
 from model_artifact.serving_form.compiling.raw_trees import boosted_trees, forest_trees
 from model_artifact.serving_form.compiling.trees import trees_form
 from model_artifact.serving_form.errors import InvalidServingFormError, NotCompilableError
-from model_artifact.serving_form.form import ServingForm, TreesForm
+from model_artifact.serving_form.form import ServingForm
 
 
 def compile_pipeline(pipeline: Any) -> ServingForm:
-    """Compile a pipeline.
+    """Compile a fitted pipeline that ``model_artifact.pipeline.check_pipeline`` accepts.
 
-    Parameters
-    ----------
-    pipeline : sklearn.pipeline.Pipeline
-        Fitted; one that ``model_artifact.pipeline.check_pipeline`` accepts. Its steps: a ``ColumnTransformer`` of
-        ``SimpleImputer``, ``StandardScaler``, ``OneHotEncoder(handle_unknown="ignore")``,
-        ``OrdinalEncoder(handle_unknown="use_encoded_value")``, ``"passthrough"`` and pipelines of these; then perhaps
-        a ``StandardScaler``; then a random forest, extra trees, ``HistGradientBoostingClassifier`` or
-        ``LogisticRegression``.
-
-    Returns
-    -------
-    ServingForm
-
-    Raises
-    ------
-    NotCompilableError
-        If a part isn't known. The message names it.
+    Its steps: a ``ColumnTransformer`` of ``SimpleImputer``, ``StandardScaler``,
+    ``OneHotEncoder(handle_unknown="ignore")``, ``OrdinalEncoder(handle_unknown="use_encoded_value")``,
+    ``"passthrough"`` and pipelines of these; then perhaps a ``StandardScaler``; then a random forest, extra trees,
+    ``HistGradientBoostingClassifier`` or ``LogisticRegression``. Raises ``NotCompilableError``, which names the part
+    that isn't known.
     """
     if type(pipeline) is not Pipeline:
         raise NotCompilableError(f"a {type(pipeline).__name__} in place of a Pipeline")
@@ -50,10 +38,7 @@ def compile_pipeline(pipeline: Any) -> ServingForm:
         raise NotCompilableError("other classes than 0 and 1")
     form = _compile(pipeline, estimator)
     try:
-        if isinstance(form, TreesForm):
-            check_trees(form)
-        else:
-            check_linear(form)
+        check(form)
     except InvalidServingFormError as error:
         raise NotCompilableError(f"a model with values that no serving form can have ({error.what})") from error
     return form

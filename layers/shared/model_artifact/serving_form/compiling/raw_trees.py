@@ -6,7 +6,7 @@ their meaning changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,59 +20,45 @@ from model_artifact.serving_form.errors import NotCompilableError
 _LATE = 1
 _CATEGORIES_A_WORD = 32
 
+_NODE = np.dtype(
+    [
+        # The matrix's column that the node asks about, −1 at a leaf.
+        ("column", np.int64),
+        # The threshold, or the leaf's value.
+        ("value", np.float64),
+        ("is_missing_left", np.bool_),
+        # The children; the right one is 0 at a leaf of ``RawTrees``.
+        ("left", np.int64),
+        ("right", np.int64),
+    ]
+)
+Nodes = NDArray[np.void]
+# For a node that asks whether a code is in a set: the codes that go left, and all known codes.
+LeftCodes = dict[int, tuple[frozenset[int], frozenset[int]]]
+
 
 @dataclass(frozen=True)
 class RawTrees:
-    """All nodes of all trees, each tree in preorder.
+    """All nodes of all trees, each tree in preorder: a node's left child follows it.
 
-    Attributes
-    ----------
-    output, base
-        As in ``TreesForm``.
-    roots : ndarray of shape (n_trees,)
-        Each tree's first node.
-    column : ndarray of shape (n_nodes,)
-        The matrix's column that a node asks about, −1 at a leaf.
-    value : ndarray of shape (n_nodes,)
-        The threshold, or the leaf's value.
-    is_missing_left : ndarray of bool, shape (n_nodes,)
-        Whether NaN goes left.
-    right : ndarray of shape (n_nodes,)
-        The right child, 0 at a leaf.
-    left_codes : dict
-        For a node that asks whether a code is in a set: the codes that go left, and all known codes.
-    order : list of int, optional
-        The classifier's own order of the matrix's columns, if it has one.
+    ``output`` and ``base`` are as in ``TreesForm``. ``roots`` are each tree's first node. ``order`` is the classifier's
+    own order of the matrix's columns, if it has one.
     """
 
     output: Literal["log_odds", "mean"]
     base: float
     roots: NDArray[np.int64]
-    column: NDArray[np.int64]
-    value: NDArray[np.float64]
-    is_missing_left: NDArray[np.bool_]
-    right: NDArray[np.int64]
-    left_codes: dict[int, tuple[frozenset[int], frozenset[int]]]
+    nodes: Nodes
+    left_codes: LeftCodes
     order: list[int] | None = None
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """One tree as scikit-learn numbers its nodes; ``left_codes`` as above."""
-
-    column: NDArray[np.int64]
-    value: NDArray[np.float64]
-    is_missing_left: NDArray[np.bool_]
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    left_codes: dict[int, tuple[frozenset[int], frozenset[int]]]
 
 
 def forest_trees(forest: BaseEnsemble) -> RawTrees:
     """Return the trees of a fitted forest of classifiers with two classes and one output."""
     if forest.n_outputs_ != 1:
         raise NotCompilableError("a forest with several outputs")
-    return _join([_forest_tree(estimator.tree_) for estimator in forest.estimators_], "mean", 0.0)
+    trees = ((_forest_nodes(estimator.tree_), LeftCodes()) for estimator in forest.estimators_)
+    return RawTrees("mean", 0.0, *_join(trees))
 
 
 def boosted_trees(model: HistGradientBoostingClassifier) -> RawTrees:
@@ -91,33 +77,28 @@ def boosted_trees(model: HistGradientBoostingClassifier) -> RawTrees:
             )
             for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~is_leaf)
         }
-        trees.append(
-            _Tree(
-                column=np.where(is_leaf, -1, nodes["feature_idx"]),
-                value=np.where(is_leaf, nodes["value"], nodes["num_threshold"]),
-                is_missing_left=nodes["missing_go_to_left"].astype(bool),
-                left=nodes["left"].astype(np.int64),
-                right=nodes["right"].astype(np.int64),
-                left_codes=left_codes,
-            )
-        )
+        asks = nodes["feature_idx"], nodes["num_threshold"], nodes["missing_go_to_left"]
+        trees.append((_nodes(is_leaf, nodes["value"], *asks, nodes["left"], nodes["right"]), left_codes))
     order = None
     if model.is_categorical_ is not None:
         # Its own ColumnTransformer puts the categorical columns first.
         order = [*np.flatnonzero(model.is_categorical_).tolist(), *np.flatnonzero(~model.is_categorical_).tolist()]
-    return _join(trees, "log_odds", float(np.ravel(model._baseline_prediction)[0]), order)
+    return RawTrees("log_odds", float(np.ravel(model._baseline_prediction)[0]), *_join(trees), order)
 
 
-def _forest_tree(tree: Any) -> _Tree:
-    is_leaf = tree.children_left < 0
-    return _Tree(
-        column=np.where(is_leaf, -1, tree.feature).astype(np.int64),
-        value=np.where(is_leaf, tree.value[:, 0, _LATE], tree.threshold),
-        is_missing_left=tree.missing_go_to_left.astype(bool),
-        left=tree.children_left.astype(np.int64),
-        right=tree.children_right.astype(np.int64),
-        left_codes={},
-    )
+def _forest_nodes(tree: Any) -> Nodes:
+    asks = tree.feature, tree.threshold, tree.missing_go_to_left
+    return _nodes(tree.children_left < 0, tree.value[:, 0, _LATE], *asks, tree.children_left, tree.children_right)
+
+
+def _nodes(is_leaf: Any, leaf: Any, column: Any, threshold: Any, is_missing_left: Any, left: Any, right: Any) -> Nodes:
+    nodes = np.empty(len(is_leaf), dtype=_NODE)
+    nodes["column"] = np.where(is_leaf, -1, column)
+    nodes["value"] = np.where(is_leaf, leaf, threshold)
+    nodes["is_missing_left"] = is_missing_left
+    nodes["left"] = left
+    nodes["right"] = right
+    return nodes
 
 
 def _codes(bitset: NDArray[np.uint32]) -> frozenset[int]:
@@ -129,47 +110,33 @@ def _codes(bitset: NDArray[np.uint32]) -> frozenset[int]:
     )
 
 
-def _join(
-    trees: Sequence[_Tree], output: Literal["log_odds", "mean"], base: float, order: list[int] | None = None
-) -> RawTrees:
-    roots, columns, values, missing, rights = [], [], [], [], []
-    left_codes: dict[int, tuple[frozenset[int], frozenset[int]]] = {}
+def _join(trees: Iterable[tuple[Nodes, LeftCodes]]) -> tuple[NDArray[np.int64], Nodes, LeftCodes]:
+    """Return the roots, the nodes in preorder, and the codes by the nodes' new places."""
+    roots, parts, left_codes = [], [], LeftCodes()
     size = 0
-    for tree in trees:
+    for tree, codes_of in trees:
         preorder = _preorder(tree)
-        place = np.empty(len(preorder), dtype=np.int64)
-        place[preorder] = np.arange(size, size + len(preorder))
+        place = np.empty(len(tree), dtype=np.int64)
+        place[preorder] = np.arange(size, size + len(tree))
+        nodes = tree[preorder]
+        is_leaf = nodes["column"] < 0
+        nodes["right"] = np.where(is_leaf, 0, place[np.where(is_leaf, 0, nodes["right"])])
+        left_codes |= {int(place[node]): codes for node, codes in codes_of.items()}
         roots.append(size)
-        columns.append(tree.column[preorder])
-        values.append(tree.value[preorder])
-        missing.append(tree.is_missing_left[preorder])
-        is_leaf = columns[-1] < 0
-        rights.append(np.where(is_leaf, 0, place[np.where(is_leaf, 0, tree.right[preorder])]))
-        left_codes |= {int(place[node]): codes for node, codes in tree.left_codes.items()}
-        size += len(preorder)
-    return RawTrees(
-        output=output,
-        base=base,
-        roots=np.array(roots, dtype=np.int64),
-        column=np.concatenate(columns),
-        value=np.concatenate(values).astype(np.float64),
-        is_missing_left=np.concatenate(missing),
-        right=np.concatenate(rights),
-        left_codes=left_codes,
-        order=order,
-    )
+        parts.append(nodes)
+        size += len(tree)
+    return np.array(roots, dtype=np.int64), np.concatenate(parts), left_codes
 
 
-def _preorder(tree: _Tree) -> NDArray[np.int64]:
-    columns, left, right = tree.column.tolist(), tree.left.tolist(), tree.right.tolist()
+def _preorder(tree: Nodes) -> NDArray[np.int64]:
+    columns, left, right = (tree[name].tolist() for name in ("column", "left", "right"))
     order: list[int] = []
     waiting = [0]
     while waiting:
         node = waiting.pop()
         order.append(node)
         if columns[node] >= 0:
-            waiting.append(right[node])
-            waiting.append(left[node])
+            waiting += (right[node], left[node])
     if len(order) != len(columns):
         raise NotCompilableError("a tree with nodes that can't be reached")
     return np.array(order, dtype=np.int64)

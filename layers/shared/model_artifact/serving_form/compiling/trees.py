@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,53 +21,31 @@ _HALF = 0.5
 _Key = tuple[int, bool, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class _Questions:
-    """The questions of some nodes: each one's column of the form, as an index into ``keys``, and its threshold."""
-
-    nodes: NDArray[np.int64]
-    keys: list[_Key]
-    of_node: NDArray[np.int64]
-    thresholds: NDArray[np.float64]
-
-
 def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesForm:
-    """Return the form.
+    """Return the form of trees on a matrix with these columns.
 
-    Parameters
-    ----------
-    trees : RawTrees
-        The trees on the matrix.
-    columns : Columns
-        The columns of the matrix.
-    is_float32 : bool
-        Whether the classifier casts the matrix to float32 before it compares.
-
-    Raises
-    ------
-    NotCompilableError
-        If the form can't express a question.
+    ``is_float32`` says whether the classifier casts the matrix to float32 before it compares. Raises
+    ``NotCompilableError`` if the form can't express a question.
     """
-    questions_of_columns = [
-        _category_questions(trees, number, column)
-        if column.by_code is not None
-        else _number_questions(trees, number, column, is_float32=is_float32)
-        for number, column in enumerate(columns.columns)
-    ]
-    keys = sorted({key for questions in questions_of_columns for key in questions.keys})
-    if len(keys) > MAX_COLUMNS:
+    node_value = trees.nodes["value"].copy()
+    key_of_node: dict[int, _Key] = {}
+    for number, column in enumerate(columns.columns):
+        nodes = np.flatnonzero(trees.nodes["column"] == number)
+        if column.by_code is not None:
+            keys = _category_keys(trees, nodes, column)
+            node_value[nodes] = _HALF
+        else:
+            keys = _number_keys(trees, nodes, column)
+            node_value[nodes] = _number_thresholds(trees, nodes, column, is_float32=is_float32)
+        key_of_node.update(zip(nodes.tolist(), keys, strict=True))
+    different_keys = sorted(set(key_of_node.values()))
+    if len(different_keys) > MAX_COLUMNS:
         raise NotCompilableError("trees with so many different questions about categories")
-    place = {key: number for number, key in enumerate(keys)}
-    node_column = np.full(len(trees.column), -1, dtype=np.int16)
-    node_value = trees.value.copy()
-    for questions in questions_of_columns:
-        places = np.array([place[key] for key in questions.keys], dtype=np.int16)
-        node_column[questions.nodes] = places[questions.of_node]
-        node_value[questions.nodes] = questions.thresholds
+    place = {key: number for number, key in enumerate(different_keys)}
+    node_column = np.full(len(trees.nodes), -1, dtype=np.int16)
+    node_column[list(key_of_node)] = [place[key] for key in key_of_node.values()]
     width = n_codes(columns.labels)
-    sides = bytearray()
-    for _, _, of_codes in keys:
-        sides += bytes(of_codes) + bytes(width - len(of_codes))
+    sides = b"".join(bytes(of_codes).ljust(width, b"\0") for _, _, of_codes in different_keys)
     return TreesForm(
         output=trees.output,
         base=trees.base,
@@ -76,48 +53,48 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
         roots=_array("i", trees.roots, np.int32),
         node_column=_array("h", node_column, np.int16),
         node_value=_array("d", node_value, np.float64),
-        node_right=_array("i", trees.right, np.int32),
-        column_field=array("b", [field for field, _, _ in keys]),
-        column_missing_left=array("B", [is_left for _, is_left, _ in keys]),
-        category_sides=array("B", bytes(sides)),
+        node_right=_array("i", trees.nodes["right"], np.int32),
+        column_field=array("b", [field for field, _, _ in different_keys]),
+        column_missing_left=array("B", [is_left for _, is_left, _ in different_keys]),
+        category_sides=array("B", sides),
     )
 
 
-def _number_questions(trees: RawTrees, number: int, column: Column, *, is_float32: bool) -> _Questions:
-    nodes = np.flatnonzero(trees.column == number)
+def _number_keys(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> list[_Key]:
+    # An imputer replaces a missing number, and the classifier sees the replacement.
+    is_left = (
+        trees.nodes["is_missing_left"][nodes]
+        if np.isnan(column.missing)
+        else column.missing <= trees.nodes["value"][nodes]
+    )
+    keys: tuple[_Key, _Key] = ((column.field, False, ()), (column.field, True, ()))
+    return [keys[side] for side in is_left.tolist()]
+
+
+def _number_thresholds(
+    trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool
+) -> NDArray[np.float64]:
+    """Return each node's threshold on the record's own number."""
 
     def transform(x: NDArray[np.float64]) -> NDArray[np.float64]:
         y = (x - column.shift) / column.scale if column.is_scaled else x
         return y.astype(np.float32).astype(np.float64) if is_float32 else y
 
-    thresholds, of_node = np.unique(trees.value[nodes], return_inverse=True)
+    thresholds, of_node = np.unique(trees.nodes["value"][nodes], return_inverse=True)
     pulled_back = pull_back(thresholds, transform) if is_float32 or column.is_scaled else thresholds
-    # An imputer replaces a missing number, and the classifier sees the replacement.
-    is_left = trees.is_missing_left[nodes] if np.isnan(column.missing) else column.missing <= trees.value[nodes]
-    keys: list[_Key] = [(column.field, False, ()), (column.field, True, ())]
-    present = sorted(set(is_left.tolist()))
-    return _Questions(
-        nodes,
-        [keys[side] for side in present],
-        np.searchsorted(np.array(present, dtype=np.int64), is_left.astype(np.int64)),
-        pulled_back[of_node],
-    )
+    return pulled_back[of_node]
 
 
-def _category_questions(trees: RawTrees, number: int, column: Column) -> _Questions:
-    nodes = np.flatnonzero(trees.column == number)
+def _category_keys(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> list[_Key]:
     key_of: dict[Any, _Key] = {}
-    keys: list[_Key] = []
+    keys = []
     for node in nodes.tolist():
-        in_set = trees.left_codes.get(node)
-        question = (float(trees.value[node]) if in_set is None else in_set, bool(trees.is_missing_left[node]))
+        _, threshold, is_missing_left, *_ = trees.nodes[node].item()
+        question = (trees.left_codes.get(node, threshold), is_missing_left)
         if question not in key_of:
             key_of[question] = (column.field, False, _sides(column, *question))
         keys.append(key_of[question])
-    different = sorted(set(keys))
-    place = {key: index for index, key in enumerate(different)}
-    of_node = np.array([place[key] for key in keys], dtype=np.int64)
-    return _Questions(nodes, different, of_node, np.full(len(nodes), _HALF))
+    return keys
 
 
 def _sides(

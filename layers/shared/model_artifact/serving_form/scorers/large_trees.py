@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import TreesForm
+from model_artifact.serving_form.scorers.base import Columns, Record, TreeScorer
 from model_artifact.serving_form.scorers.packed_trees import PackedTrees
-from model_artifact.serving_form.scorers.tree_scorer import TreeScorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +31,7 @@ class LargeTrees(TreeScorer):
         super().__init__(form)
         self._encoders = [self._encoder(number) for number in range(len(FIELDS))]
 
-    def late_probability(self, record: Mapping[str, Any]) -> float:
+    def late_probability(self, record: Record) -> float:
         """See ``RecordScorer``."""
         form = self.form
         columns, values, right = form.node_column, form.node_value, form.node_right
@@ -48,7 +47,7 @@ class LargeTrees(TreeScorer):
             total += values[node]
         return self._probability(total)
 
-    def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
         return self._probabilities(self._packed.totals(self._column_arrays(columns)))
 
@@ -57,7 +56,7 @@ class LargeTrees(TreeScorer):
         # Made when the first batch comes: a tenth of a second for the basic forest's million nodes.
         return PackedTrees(self.form)
 
-    def _column_values(self, record: Mapping[str, Any]) -> list[float]:
+    def _column_values(self, record: Record) -> list[float]:
         x: list[float] = []
         for name, by_label, missing, unseen in self._encoders:
             value = record.get(name)
@@ -68,7 +67,7 @@ class LargeTrees(TreeScorer):
                 x += by_label.get(value) or (missing if isinstance(value, float) else unseen)
         return x
 
-    def _column_arrays(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+    def _column_arrays(self, columns: Columns) -> NDArray[np.float64]:
         """Return all columns, of shape (n_columns, n_rows)."""
         import numpy as np
 
@@ -79,7 +78,7 @@ class LargeTrees(TreeScorer):
                 is_missing = np.isnan(numbers[name])
                 rows.extend(np.where(is_missing, of_missing, numbers[name]) for of_missing in missing)
             else:
-                labels = {label: code for code, label in enumerate(self.form.labels[name])}
+                labels = self.form.labels[name]
                 table = np.array([*map(by_label.__getitem__, labels), missing, unseen], dtype=np.float64)
                 rows.extend(table.T.take(encoding.codes(columns[name], labels), axis=1))
         n_rows = len(numbers[FIELDS[0].name])
@@ -95,6 +94,4 @@ class LargeTrees(TreeScorer):
         by_code = [
             tuple(float(form.category_sides[column * width + code]) for column in of_field) for code in range(width)
         ]
-        labels = form.labels[field.name]
-        missing, unseen = by_code[len(labels)], by_code[len(labels) + 1]
-        return field.name, {**dict(zip(labels, by_code, strict=False)), None: missing}, missing, unseen
+        return field.name, *encoding.by_label(form.labels[field.name], by_code)

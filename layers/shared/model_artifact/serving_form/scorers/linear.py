@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import isnan
-from typing import TYPE_CHECKING, Any
+from math import inf, isnan
+from typing import TYPE_CHECKING
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import LinearForm
+from model_artifact.serving_form.scorers.base import Columns, Record, RecordScorer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-class Linear:
+class Linear(RecordScorer):
     """Scores a ``LinearForm``."""
+
+    few_records = inf
 
     def __init__(self, form: LinearForm) -> None:
         self.form = form
@@ -26,7 +28,7 @@ class Linear:
         )
         self._categories = [self._contributions_of(number, name) for number, name in enumerate(CATEGORY_NAMES)]
 
-    def contributions(self, record: Mapping[str, Any]) -> dict[str, float]:
+    def contributions(self, record: Record) -> dict[str, float]:
         """Return each field's contribution to the log-odds."""
         contributions = dict.fromkeys(FIELD_NAMES, 0.0)
         for name, shift, scale, weight, missing in self._terms:
@@ -38,18 +40,14 @@ class Linear:
             contributions[name] = by_label.get(value, missing if isinstance(value, float) else unseen)
         return contributions
 
-    def late_probability(self, record: Mapping[str, Any]) -> float:
+    def late_probability(self, record: Record) -> float:
         """See ``RecordScorer``."""
         total = self.form.intercept
         for contribution in self.contributions(record).values():
             total += contribution
         return encoding.check_probability(encoding.expit(total))
 
-    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
-        """See ``RecordScorer``."""
-        return list(map(self.late_probability, records))
-
-    def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
         import numpy as np
 
@@ -60,7 +58,7 @@ class Linear:
             value = numbers[name]
             contributions[name] += np.where(np.isnan(value), missing, (value - shift) / scale * weight)
         for name, by_label, missing, unseen in self._categories:
-            labels = {label: code for code, label in enumerate(self.form.labels[name])}
+            labels = self.form.labels[name]
             table = np.array([*map(by_label.__getitem__, labels), missing, unseen])
             contributions[name] = table.take(encoding.codes(columns[name], labels))
         total = np.full(n_rows, self.form.intercept)
@@ -68,9 +66,7 @@ class Linear:
             total += contribution
         return encoding.check_probabilities(encoding.expit_of_many(total))
 
-    def _contributions_of(self, number: int, name: str) -> tuple[str, dict[Any, float], float, float]:
+    def _contributions_of(self, number: int, name: str) -> tuple[str, dict[str | None, float], float, float]:
         labels = self.form.labels[name]
         first = number * self.form.n_codes
-        by_code = self.form.category_contributions[first : first + len(labels) + 2].tolist()
-        missing, unseen = by_code[-2:]
-        return name, {**dict(zip(labels, by_code, strict=False)), None: missing}, missing, unseen
+        return name, *encoding.by_label(labels, self.form.category_contributions[first : first + self.form.n_codes])

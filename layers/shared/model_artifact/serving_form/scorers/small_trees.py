@@ -15,7 +15,7 @@ its search for the first remaining leaf.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import inf, isnan
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import TreesForm
-from model_artifact.serving_form.scorers.tree_scorer import TreeScorer
+from model_artifact.serving_form.scorers.base import Columns, Record, TreeScorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ class SmallTrees(TreeScorer):
         # never use the same buffers.
         self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
 
-    def answers(self, record: Mapping[str, Any]) -> int:
+    def answers(self, record: Record) -> int:
         """Return the record's answers: tree t's byte is the t-th from the right, and a bit is 1 where it goes right."""
         get = record.get
         bits = 0
@@ -97,7 +97,7 @@ class SmallTrees(TreeScorer):
             bits |= answer
         return bits
 
-    def late_probability(self, record: Mapping[str, Any]) -> float:
+    def late_probability(self, record: Record) -> float:
         """See ``RecordScorer``."""
         total = self.form.base
         # In the trees' order, as scikit-learn adds them. Since Python 3.12 sum() rounds in another way.
@@ -105,7 +105,7 @@ class SmallTrees(TreeScorer):
             total += leaves[byte]
         return self._probability(total)
 
-    def late_probabilities_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
         import numpy as np
 
@@ -155,16 +155,16 @@ class SmallTrees(TreeScorer):
         by_word = np.ascontiguousarray(words.T).view(np.uint8)
         return by_word.reshape(words.shape[1], len(words), _BYTES_A_WORD).transpose(0, 2, 1)
 
-    def _table_rows(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
+    def _table_rows(self, columns: Columns) -> list[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
         """Return for each field the table of its answers, and which row of it each record has."""
-        tables, labels = self._answer_tables
+        tables = self._answer_tables
         numbers = encoding.numbers(columns)
         rows = []
         for name, thresholds in self._thresholds.items():
             # NumPy sorts NaN after infinity, the last threshold; the table's last row is for a missing number.
             rows.append((tables[name], thresholds.searchsorted(numbers[name], side="left")))
         for name, *_ in self._categories:
-            rows.append((tables[name], encoding.codes(columns[name], labels[name])))
+            rows.append((tables[name], encoding.codes(columns[name], self.form.labels[name])))
         return rows
 
     @cached_property
@@ -174,15 +174,12 @@ class SmallTrees(TreeScorer):
         return {name: np.array([*thresholds, inf]) for name, thresholds, *_ in self._numbers}
 
     @cached_property
-    def _answer_tables(self) -> tuple[dict[str, NDArray[np.uint64]], dict[str, dict[str, int]]]:
-        """Each field's answers as rows of words, a byte for each tree; and each label's code."""
-        labels = {
-            name: {label: code for code, label in enumerate(of_field)} for name, of_field in self.form.labels.items()
-        }
+    def _answer_tables(self) -> dict[str, NDArray[np.uint64]]:
+        """Each field's answers as rows of words, a byte for each tree."""
         tables = {name: self._as_words([*by_rank, missing]) for name, _, by_rank, missing in self._numbers}
         for name, by_label, missing, unseen in self._categories:
-            tables[name] = self._as_words([*map(by_label.__getitem__, labels[name]), missing, unseen])
-        return tables, labels
+            tables[name] = self._as_words([*map(by_label.__getitem__, self.form.labels[name]), missing, unseen])
+        return tables
 
     @cached_property
     def _flat_leaves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -224,7 +221,8 @@ class SmallTrees(TreeScorer):
             if field.type == "number":
                 numbers.append((field.name, *self._number_answers(questions)))
             else:
-                categories.append((field.name, *self._category_answers(field.name, questions)))
+                answers = encoding.by_label(self.form.labels[field.name], self._answers_by_code(questions))
+                categories.append((field.name, *answers))
         return numbers, categories
 
     def _number_answers(self, questions: Sequence[tuple[int, int]]) -> tuple[list[float], list[int], int]:
@@ -241,14 +239,11 @@ class SmallTrees(TreeScorer):
             by_rank.append(by_rank[-1] | right_of[threshold])
         return thresholds, by_rank, missing
 
-    def _category_answers(self, name: str, questions: Sequence[tuple[int, int]]) -> tuple[dict[Any, int], int, int]:
+    def _answers_by_code(self, questions: Sequence[tuple[int, int]]) -> list[int]:
         form = self.form
         by_code = [0] * form.n_codes
         for node, bit in questions:
             first = form.node_column[node] * form.n_codes
             for code, side in enumerate(form.category_sides[first : first + form.n_codes]):
                 by_code[code] |= bit if side else 0
-        labels = form.labels[name]
-        missing, unseen = by_code[len(labels)], by_code[len(labels) + 1]
-        by_label: dict[Any, int] = dict(zip(labels, by_code, strict=False))
-        return {**by_label, None: missing}, missing, unseen
+        return by_code
