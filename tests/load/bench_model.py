@@ -193,9 +193,9 @@ def _start(environ: dict[str, str], form: str) -> None:
 
 
 def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
+    from model_artifact.loading import load_version
     from predict_api.app import build
-    from predict_api.models.clock import SystemClock
-    from predict_api.models.serving_model import make_loader
+    from predict_api.models.clock import read_clocks
     from predict_api.settings import Settings
 
     # A service of its own each: Powertools keeps one logger a name.
@@ -204,8 +204,8 @@ def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
     return build(
         settings,
         store,
-        make_loader(),
-        clock=SystemClock(),
+        load_version,
+        clock=read_clocks,
         jitter=random.random,
         new_id=lambda: str(uuid.uuid4()),
     )[0]

@@ -22,17 +22,18 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from model_artifact.loading import load_version
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.http.http_api import PredictionApi
 from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.back_off import BackOff
-from predict_api.models.clock import Clock, SystemClock
-from predict_api.models.model_cache import ModelCache
-from predict_api.models.serving_model import ModelLoader, make_loader
+from predict_api.models.clock import Clock, read_clocks
+from predict_api.models.model_cache import ModelCache, ModelLoader
 from predict_api.service import PredictionService
 from predict_api.settings import Settings
 from predict_api.telemetry import Telemetry
@@ -61,44 +62,16 @@ def build(
     """Put the function together, load the alias's versions, and return the handler and its alias follower.
 
     If no version can be loaded, the function starts all the same, and requests try again as the back-off allows.
-
-    Parameters
-    ----------
-    settings : Settings
-        The function's settings.
-    store : ObjectStore
-        The bucket.
-    load : ModelLoader
-        Loads and verifies a version.
-    clock : Clock
-        The time.
-    jitter : callable
-        Returns floats in [0, 1).
-    new_id : callable
-        Returns a new unique id.
+    ``jitter`` returns floats in [0, 1), and ``new_id`` a new unique id.
     """
     telemetry = _make_telemetry(settings, clock)
     reader = RegistryReader(store, settings.model)
     # At most the TTL: once the bucket answers again, the alias is read again within the TTL.
     outage_cap_s = min(_OUTAGE_CAP_S, settings.alias_ttl_s)
     outage_back_off = BackOff(_OUTAGE_FIRST_S, outage_cap_s, jitter)
-    cache = ModelCache(
-        reader,
-        load,
-        clock=clock,
-        outage_back_off=outage_back_off,
-        refusal_back_off=BackOff(_REFUSAL_FIRST_S, _REFUSAL_CAP_S, jitter),
-        observer=telemetry,
-    )
-    follower = AliasFollower(
-        reader,
-        settings.alias,
-        cache,
-        ttl_s=settings.alias_ttl_s,
-        clock=clock,
-        back_off=outage_back_off,
-        observer=telemetry,
-    )
+    refusal_back_off = BackOff(_REFUSAL_FIRST_S, _REFUSAL_CAP_S, jitter)
+    cache = ModelCache(reader, load, clock, outage_back_off, refusal_back_off, telemetry)
+    follower = AliasFollower(reader, settings.alias, cache, settings.alias_ttl_s, clock, outage_back_off, telemetry)
     service = PredictionService(settings.model, follower)
     try:
         follower.follow()
@@ -141,8 +114,8 @@ def build_for_lambda() -> Handler:
     api, follower = build(
         settings,
         S3Store(settings.bucket, client),
-        make_loader(settings.allowed_names),
-        clock=SystemClock(),
+        partial(load_version, allowed_names=settings.allowed_names),
+        clock=read_clocks,
         jitter=random.SystemRandom().random,
         new_id=lambda: str(uuid.uuid4()),
     )
@@ -161,7 +134,7 @@ def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
         metrics.set_default_dimensions(stage=settings.stage)
     logger = Logger(service=settings.service, level=settings.log_level, utc=True, use_rfc3339=True)
     logger.append_keys(stage=settings.stage)
-    return Telemetry(logger, metrics, clock, write=print, find_trace_id=get_tracer_id)
+    return Telemetry(logger, metrics, clock, print, get_tracer_id)
 
 
 def _register_snapshot_hooks(client: Any, follower: AliasFollower) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_artifact.errors import ArtifactError
+from model_artifact.errors import ArtifactError, NoReasonsError
+from model_artifact.loading import LoadedModel
 from model_artifact.schema import LOAN_ID
 from predict_api.http.errors import (
     DeadlineExceededError,
+    ExplanationUnavailableError,
     NoVerifiedModelError,
     RequestError,
     RequestTooLargeError,
@@ -16,7 +18,6 @@ from predict_api.http.errors import (
 )
 from predict_api.http.exchange import Exchange
 from predict_api.models.alias_follower import ActiveVersions, AliasFollower
-from predict_api.models.serving_model import ServingModel
 from predict_api.records.envelopes import open_envelope
 from predict_api.records.pointers import RecordPointers
 from predict_api.records.record_schema import RECORD_NAMES, check_records
@@ -28,55 +29,33 @@ _PROBE_RETRY_S = 5.0
 _ANSWERING_MS = 1000
 # How many records are explained before the time for all of them is estimated.
 _MEASURED_RECORDS = 5
+_NO_REASONS = "This version of the model gives no reasons. Ask again without parameters.explain."
 # A refusal names this share of the estimated number of records, so that they still fit when the machine is busier.
 _CAUTION = 0.8
 
 
 class PredictionService:
-    """Scores records with the versions in charge, and describes these versions.
-
-    Parameters
-    ----------
-    model : str
-        The model's name.
-    follower : AliasFollower
-        Says which versions are in charge.
-    """
+    """Scores records with the versions in charge of ``model``, and describes these versions."""
 
     def __init__(self, model: str, follower: AliasFollower) -> None:
         self._model = model
         self._follower = follower
 
     def predict(self, document: Mapping[str, Any], exchange: Exchange) -> dict[str, Any]:
-        """Score the records of a request.
+        """Return the body of the answer to a request's body.
 
-        Parameters
-        ----------
-        document : mapping
-            The request's body.
-        exchange : Exchange
-            The request's state. The model that scored and the number of records are written into it.
-
-        Returns
-        -------
-        dict
-            The answer's body.
-
-        Raises
-        ------
-        RequestError
-            If the request is wrong, no model is loaded, or the time is used up.
-        NonFiniteOutputError
-            If the model returns something that isn't a probability.
+        The model that scored and the number of records are written into the exchange. Raises ``RequestError`` if the
+        request is wrong, no model is loaded, or the time is used up, and ``NonFiniteOutputError`` if the model returns
+        something that isn't a probability.
         """
         with exchange.span("validate"):
             envelope = open_envelope(document, RECORD_NAMES)
             records = check_records(envelope.records, envelope.pointers)
         with exchange.span("model"):
-            deployment = self._follower.follow(_spare_s(exchange))
-            model = deployment.model_for(routing_key(records, exchange.headers, exchange.request_id))
+            active = self._follower.follow(_spare_s(exchange))
+            model = active.model_for(routing_key(records, exchange.headers, exchange.request_id))
         if exchange.remaining_ms() < LEAST_REMAINING_MS:
-            raise DeadlineExceededError("There is no time left to score the records. Send them again, or fewer.")
+            raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
         with exchange.span("score"):
             probabilities = model.late_probabilities(records)
         reasons = None
@@ -86,51 +65,45 @@ class PredictionService:
         exchange.model, exchange.rows = model, len(records)
         return {
             "id": envelope.request_name or exchange.request_id,
-            "model": _describe_model(model, deployment),
+            "model": _describe_model(model, active),
             "predictions": _predictions(model, records, probabilities, reasons, envelope.pointers),
         }
 
     def check_ready(self, exchange: Exchange) -> dict[str, Any]:
         """Return the versions in charge, after scoring their probe records again.
 
-        Raises
-        ------
-        NoVerifiedModelError
-            If no version is in charge, a probe record gets another probability than when its version was published, or
-            the alias wasn't read since a snapshot was restored: the snapshot may hold a version that is long replaced.
+        Raises ``NoVerifiedModelError`` if no version is in charge, a probe record gets another probability than when
+        its version was published, or the alias wasn't read since a snapshot was restored: the snapshot may hold a
+        version that is long replaced.
         """
-        deployment = self._follower.follow(_spare_s(exchange))
+        active = self._follower.follow(_spare_s(exchange))
         if self._follower.is_stale:
             raise NoVerifiedModelError(self._follower.retry_in_s())
         try:
-            for model in deployment.models.values():
+            for model in active.models.values():
                 model.check_probes()
         except ArtifactError as error:
             raise NoVerifiedModelError(_PROBE_RETRY_S) from error
         return {
             "status": "ready",
-            "models": [_describe_model(model, deployment) for model in deployment.models.values()],
+            "models": [_describe_model(model, active) for model in active.models.values()],
         }
 
     def describe(self, name: str, exchange: Exchange) -> dict[str, Any]:
         """Describe the model in charge: its alias, its versions and its columns.
 
-        Raises
-        ------
-        UnknownModelError
-            If this function serves a model of another name.
-        NoVerifiedModelError
-            If no version is in charge.
+        Raises ``UnknownModelError`` if ``name`` is another model's, and ``NoVerifiedModelError`` if no version is in
+        charge.
         """
         if name != self._model:
-            raise UnknownModelError(f"There is no model of this name here. The model is {self._model}.")
-        deployment = self._follower.follow(_spare_s(exchange))
-        alias = deployment.alias
-        main = next(iter(deployment.models.values()))
+            raise UnknownModelError(f"This function has no model of this name. Its model is {self._model}.")
+        active = self._follower.follow(_spare_s(exchange))
+        alias = active.alias
+        main = next(iter(active.models.values()))
         return {
             "name": self._model,
             "alias": {"name": alias.alias, "revision": alias.revision, "updated_at": alias.updated_at},
-            "versions": [_describe_version(model, deployment) for model in deployment.models.values()],
+            "versions": [_describe_version(model, active) for model in active.models.values()],
             "schema": [vars(field) for field in main.manifest.input_schema],
         }
 
@@ -138,16 +111,8 @@ class PredictionService:
 def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str], request_id: str) -> str:
     """Return the key that decides which version answers while two share the traffic.
 
-    One version answers a whole request, so the first loan decides for a batch.
-
-    Parameters
-    ----------
-    records : sequence of mappings
-        The checked records.
-    headers : mapping of str to str
-        The request's, names in lower case.
-    request_id : str
-        Used if the request has no other key; a repeated request may then get the other version.
+    One version answers a whole request, so the first loan decides for a batch. Without a loan's id and a header, the
+    request id decides; a repeated request may then get the other version.
     """
     return records[0].get(LOAN_ID) or headers.get("idempotency-key") or request_id
 
@@ -158,25 +123,22 @@ def _spare_s(exchange: Exchange) -> float:
 
 
 def _explain(
-    model: ServingModel, records: Sequence[Mapping[str, Any]], exchange: Exchange
+    model: LoadedModel, records: Sequence[Mapping[str, Any]], exchange: Exchange
 ) -> list[list[dict[str, Any]]]:
     """Return each record's reasons, or refuse as soon as the estimate exceeds the request's time.
 
     A record takes a tenth of a millisecond with small trees and forty milliseconds with a large forest. So the first
-    records are measured, and the time for all of them is estimated from their mean.
-
-    Raises
-    ------
-    RequestTooLargeError
-        If there are too many records; the message says how many fit.
-    DeadlineExceededError
-        If the time isn't enough for one record.
+    records are measured, and the time for all of them is estimated from their mean. A refusal is a
+    ``RequestTooLargeError`` that says how many records fit, or a ``DeadlineExceededError`` if not even one does.
     """
     budget_s = (exchange.remaining_ms() - LEAST_REMAINING_MS) / 1000
     started_s = exchange.duration_s()
     reasons: list[list[dict[str, Any]]] = []
     for record in records:
-        reasons.append(model.explain(record))
+        try:
+            reasons.append([vars(reason) for reason in model.explain(record)])
+        except NoReasonsError:
+            raise ExplanationUnavailableError(_NO_REASONS) from None
         elapsed_s = exchange.duration_s() - started_s
         expected_s = elapsed_s / len(reasons) * len(records)
         is_late = elapsed_s > budget_s or (len(reasons) >= _MEASURED_RECORDS and expected_s > budget_s)
@@ -187,7 +149,7 @@ def _explain(
 
 def _too_many_reasons(max_records: int) -> RequestError:
     if max_records < 1:
-        return DeadlineExceededError("There is no time left for reasons. Send the records again, or fewer.")
+        return DeadlineExceededError("No time is left for reasons. Send the records again, or fewer.")
     return RequestTooLargeError(
         "There isn't enough time to give reasons for so many records with this model. "
         f"Ask for reasons of at most {max_records:,} records in one request.",
@@ -196,14 +158,14 @@ def _too_many_reasons(max_records: int) -> RequestError:
 
 
 def _predictions(
-    model: ServingModel,
+    model: LoadedModel,
     records: Sequence[Mapping[str, Any]],
     probabilities: Sequence[float],
     reasons: Sequence[list[dict[str, Any]]] | None,
     pointers: RecordPointers,
 ) -> list[dict[str, Any]]:
     threshold = model.manifest.threshold.value
-    warnings = model.training_range.warnings(records, pointers)
+    warnings = model.training_range.warnings(records, pointers.field)
     predictions: list[dict[str, Any]] = []
     for index, (record, probability) in enumerate(zip(records, probabilities, strict=True)):
         prediction: dict[str, Any] = {"index": index}
@@ -219,21 +181,21 @@ def _predictions(
     return predictions
 
 
-def _describe_model(model: ServingModel, deployment: ActiveVersions) -> dict[str, Any]:
+def _describe_model(model: LoadedModel, active: ActiveVersions) -> dict[str, Any]:
     manifest = model.manifest
     return {
         "name": manifest.model,
         "version": manifest.version,
-        "alias": deployment.alias.alias,
+        "alias": active.alias.alias,
         "sha256": manifest.artifact.sha256,
     }
 
 
-def _describe_version(model: ServingModel, deployment: ActiveVersions) -> dict[str, Any]:
+def _describe_version(model: LoadedModel, active: ActiveVersions) -> dict[str, Any]:
     manifest = model.manifest
     return {
         "version": manifest.version,
-        "weight": deployment.weight_of(manifest.version),
+        "weight": active.weight_of(manifest.version),
         "form": model.form,
         "sha256": manifest.artifact.sha256,
         "threshold": vars(manifest.threshold),

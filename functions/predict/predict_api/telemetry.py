@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
 
@@ -17,9 +18,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
+from model_artifact.loading import LoadedModel
 from predict_api.http.exchange import Exchange
+from predict_api.models.back_off import Failures
 from predict_api.models.clock import Clock
-from predict_api.models.serving_model import ServingModel
 
 # The metrics' names: alarms and dashboards are built on them. Each is written by service and stage, and once more by
 # service, stage and model_version if a version is known.
@@ -36,43 +38,25 @@ _Metric = tuple[str, MetricUnit, float]
 _NO_ENTRY: Mapping[str, object] = {}
 
 
+@dataclass(eq=False)
 class Telemetry:
     """Writes the logs and metrics of requests, and as a ``ModelObserver`` those of loading models.
 
-    Parameters
-    ----------
-    logger : Logger
-        Powertools' structured logger.
-    metrics : EphemeralMetrics or None
-        Powertools' metrics, with the default dimensions set; None if metrics are switched off.
-    clock : Clock
-        The time.
-    write : callable
-        Writes one line to standard output.
-    find_trace_id : callable
-        Returns the X-Ray trace's id of this invocation, if it has one.
+    ``metrics`` have the default dimensions set; None if metrics are switched off. ``write`` writes one line to standard
+    output. ``find_trace_id`` returns the X-Ray trace's id of this invocation, if it has one.
     """
 
-    def __init__(
-        self,
-        logger: Logger,
-        metrics: EphemeralMetrics | None,
-        clock: Clock,
-        *,
-        write: Callable[[str], None],
-        find_trace_id: Callable[[], str | None],
-    ) -> None:
-        self._logger = logger
-        self._metrics = metrics
-        self._clock = clock
-        self._write = write
-        self._find_trace_id = find_trace_id
-        self._is_cold = True
+    logger: Logger
+    metrics: EphemeralMetrics | None
+    clock: Clock
+    write: Callable[[str], None]
+    find_trace_id: Callable[[], str | None]
+    _is_cold: bool = field(default=True, init=False)
 
-    def model_loaded(self, model: ServingModel, duration_s: float) -> None:
+    def model_loaded(self, model: LoadedModel, duration_s: float) -> None:
         """See ``ModelObserver``."""
         manifest = model.manifest
-        self._logger.info(
+        self.logger.info(
             "model loaded",
             extra={
                 "model_version": manifest.version,
@@ -83,24 +67,24 @@ class Telemetry:
         )
         self._emit([(MODEL_LOAD_TIME, MetricUnit.Milliseconds, duration_s * 1000)], manifest.version)
 
-    def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
+    def model_refused(self, version: int, error: Exception, failures: Failures) -> None:
         """See ``ModelObserver``."""
         message = "model version not loaded; the versions in charge stay"
-        self._log_failure(message, error, failures, retry_in_s, model_version=version)
+        self._log_failure(message, error, failures, model_version=version)
         self._emit([(MODEL_LOAD_FAILURES, MetricUnit.Count, 1)], version)
 
-    def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
+    def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:
         """See ``ModelObserver``."""
-        self._log_failure("alias not read; the versions in charge stay", error, failures, retry_in_s)
+        self._log_failure("alias not read; the versions in charge stay", error, failures)
         self._emit([(ALIAS_LOOK_UP_FAILURES, MetricUnit.Count, 1)], None)
 
     def not_ready(self, error: Exception) -> None:
         """Log that the function starts without a model; requests will try again."""
-        self._logger.warning("no verified model at start", extra={"error": type(error).__name__})
+        self.logger.warning("no verified model at start", extra={"error": type(error).__name__})
 
     def unexpected_error(self, error: Exception, exchange: Exchange) -> None:
         """Log a bug, or a model that doesn't return probabilities."""
-        self._logger.error(
+        self.logger.error(
             "unexpected error",
             extra={"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _frames(error)},
         )
@@ -136,34 +120,34 @@ class Telemetry:
             measured.append((COLD_START, MetricUnit.Count, 1))
         if status >= 500:
             measured.append((SERVER_ERRORS, MetricUnit.Count, 1))
-        if measured and self._metrics is not None:
+        if measured and self.metrics is not None:
             self._emit(measured, version, self._as_log_entry(fields))
         else:
-            self._logger.info("request", extra=fields)
+            self.logger.info("request", extra=fields)
 
-    def _log_failure(self, message: str, error: Exception, failures: int, retry_in_s: float, **facts: object) -> None:
+    def _log_failure(self, message: str, error: Exception, failures: Failures, **facts: object) -> None:
         # These errors are about the bucket's objects, which hold no borrower's values; an operator needs the message.
         reason = {"error": type(error).__name__, "reason": str(error)}
-        facts |= {**reason, "failures": failures, "retry_in_s": round(retry_in_s, 3)}
-        self._logger.error(message, extra=facts)
+        facts |= {**reason, "failures": failures.count, "retry_in_s": round(failures.wait_s, 3)}
+        self.logger.error(message, extra=facts)
 
     def _as_log_entry(self, fields: Mapping[str, object]) -> dict[str, object]:
         """Return the members that Powertools' logger gives to each of its lines, and the fields."""
-        now = datetime.fromtimestamp(self._clock.now().wall_s, UTC).isoformat(timespec="milliseconds")
+        now = datetime.fromtimestamp(self.clock().wall_s, UTC).isoformat(timespec="milliseconds")
         entry = {"level": "INFO", "message": "request", "timestamp": now, **fields}
-        trace_id = self._find_trace_id()
+        trace_id = self.find_trace_id()
         return entry if trace_id is None else {**entry, "xray_trace_id": trace_id}
 
     def _emit(self, measured: list[_Metric], version: int | None, entry: Mapping[str, object] = _NO_ENTRY) -> None:
         """Write one EMF document. Powertools makes it; pydantic-core writes it in a third of ``json``'s time."""
-        if self._metrics is None:
+        if self.metrics is None:
             return
         metrics = {name: {"Unit": unit.value, "Value": [float(value)]} for name, unit, value in measured}
         if version is not None:
-            self._metrics.add_dimensions(service=str(self._metrics.service), model_version=str(version))
-        document = self._metrics.serialize_metric_set(metrics=metrics, metadata=dict(entry))
-        self._metrics.clear_metrics()
-        self._write(to_json(document).decode())
+            self.metrics.add_dimensions(service=str(self.metrics.service), model_version=str(version))
+        document = self.metrics.serialize_metric_set(metrics=metrics, metadata=dict(entry))
+        self.metrics.clear_metrics()
+        self.write(to_json(document).decode())
 
 
 def _frames(error: Exception) -> list[str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from model_artifact import probes
-from model_artifact.errors import NoReasonsError
+from model_artifact.errors import ArtifactError, NoReasonsError, ProbeMismatchError, UnsuitableModelError
+from model_artifact.training_range import TrainingRange
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Artifact, Manifest
 from model_registry.reader import RegistryReader
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PICKLE = "pickle"
 ARRAYS = "arrays"
+# Sums of a hundred trees differ in the last bits between processors; another model differs by more.
+PROBE_TOLERANCE = 1e-9
 
 Record = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -44,22 +46,9 @@ class BatchScorer(Protocol):
 class LoadedModel:
     """One published version, verified and ready to score.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        The version's description.
-    file : Artifact
-        The size and sha256 of the file that scores.
-    scorer : BatchScorer
-        Scores with that file. The version takes over its two methods.
-    pipeline : object, optional
-        The fitted scikit-learn pipeline that scores. By default the version scores with its arrays, which publishing
-        proved equal to the pickle, and nothing is unpickled.
-
-    Attributes
-    ----------
-    form : str
-        The form that scores: ``ARRAYS`` or ``PICKLE``.
+    ``form`` is the form that scores: ``PICKLE``, with the fitted scikit-learn ``pipeline``, or ``ARRAYS``, which
+    publishing proved equal to the pickle. ``file`` is that form's size and sha256. The version takes over its scorer's
+    two methods. ``training_range`` warns about values that the training data didn't have.
     """
 
     def __init__(self, manifest: Manifest, file: Artifact, scorer: BatchScorer, pipeline: Any = None) -> None:
@@ -67,6 +56,7 @@ class LoadedModel:
         self.file = file
         self.form = ARRAYS if pipeline is None else PICKLE
         self.pipeline = pipeline
+        self.training_range = TrainingRange(manifest.input_schema)
         self.late_probabilities = scorer.late_probabilities
         self.late_probabilities_of_columns = scorer.late_probabilities_of_columns
         self._scorer: Any = scorer
@@ -87,8 +77,15 @@ class LoadedModel:
         return self._explainer.explain(record).reasons
 
     def check_probes(self) -> None:
-        """Score the manifest's probe records again; raise ``ProbeMismatchError`` if a probability differs."""
-        probes.check_probes(self.manifest.probes, self.late_probabilities)
+        """Score the manifest's probe records again.
+
+        Raises ``ProbeMismatchError`` if a probability is NaN, or differs by more than ``PROBE_TOLERANCE``.
+        """
+        probes = self.manifest.probes
+        probabilities = self.late_probabilities([probe.record for probe in probes]) if probes else ()
+        for number, (probe, probability) in enumerate(zip(probes, probabilities, strict=True)):
+            if not abs(probability - probe.late_probability) <= PROBE_TOLERANCE:
+                raise ProbeMismatchError(number, probe.late_probability, probability)
 
 
 def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
@@ -108,11 +105,11 @@ def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[s
     RegistryError
         If the version or a file is missing, or a file isn't the one that the manifest describes.
     ArtifactError
-        If the model may not serve here; see ``verification.load_verified`` and ``reading.form_from_bytes``.
+        If the model may not serve here; see ``load_verified`` and ``reading.form_from_bytes``.
     """
     manifest = _get_manifest(reader, version)
     if manifest.serving_form is None:
-        return _load_pickle(reader, manifest, allowed_names)
+        return load_verified(reader.get_artifact(manifest), manifest, allowed_names)
     from model_artifact.serving_form.scorers.record_scorer import load_scorer
 
     model = LoadedModel(manifest, manifest.serving_form, load_scorer(reader.get_serving_form(manifest)))
@@ -122,7 +119,37 @@ def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[s
 
 def load_pickle(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
     """Load a version from its pickle, whether or not it has arrays; see ``load_version``."""
-    return _load_pickle(reader, _get_manifest(reader, version), allowed_names)
+    manifest = _get_manifest(reader, version)
+    return load_verified(reader.get_artifact(manifest), manifest, allowed_names)
+
+
+def load_verified(pickle: bytes, manifest: Manifest, allowed_names: Sequence[str] = ()) -> LoadedModel:
+    """Load the pickle that a manifest describes; ``RegistryReader`` compared its size and sha256 before.
+
+    Raises
+    ------
+    ArtifactError
+        If the libraries differ, the pickle is incomplete or uses a name that isn't allowed, or the model can't serve or
+        gives other probabilities than when it was published.
+    """
+    from model_artifact.libraries import check_environment
+    from model_artifact.opening.allow_list import DEFAULT
+    from model_artifact.opening.load import load_pipeline
+    from model_artifact.pipeline import PipelineScorer, check_pipeline
+
+    check_environment(manifest.environment)
+    pipeline = load_pipeline(pickle, DEFAULT.with_names(allowed_names))
+    try:
+        check_pipeline(pipeline)
+        model = LoadedModel(manifest, manifest.artifact, PipelineScorer(pipeline), pipeline)
+        model.check_probes()
+    except ArtifactError:
+        raise
+    except Exception as error:  # a damaged model may raise anything
+        raise UnsuitableModelError(
+            f"The model can't score the probe records ({type(error).__name__}: {error}). Publish another version."
+        ) from error
+    return model
 
 
 def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
@@ -133,14 +160,3 @@ def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
             f"{manifest.version}. Publish the model again."
         )
     return manifest
-
-
-def _load_pickle(reader: RegistryReader, manifest: Manifest, allowed_names: Sequence[str]) -> LoadedModel:
-    from model_artifact.opening.allow_list import DEFAULT
-    from model_artifact.pipeline import PipelineScorer
-    from model_artifact.verification import load_verified
-
-    # Invariant: the reader compares size and sha256 with the manifest before anything is unpickled.
-    data = reader.get_artifact(manifest)
-    pipeline = load_verified(data, manifest, DEFAULT.with_names(allowed_names))
-    return LoadedModel(manifest, manifest.artifact, PipelineScorer(pipeline), pipeline)

@@ -1,8 +1,8 @@
-"""Checks whether a pipeline can serve, and scores records and tables with it."""
+"""Checks whether a pipeline can serve, scores records and tables with it, and finds the labels that it knows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model_artifact.errors import NonFiniteOutputError, UnsuitableModelError
 from model_artifact.features import frame_from_columns, frame_from_records
-from model_artifact.schema import FIELD_NAMES
+from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 
 if TYPE_CHECKING:
     import pandas
@@ -20,12 +20,7 @@ ON_TIME = 0
 
 
 def check_pipeline(pipeline: Any) -> None:
-    """Make sure that a loaded object can serve.
-
-    Parameters
-    ----------
-    pipeline : object
-        The content of the pickle.
+    """Make sure that a pickle's content can serve.
 
     Raises
     ------
@@ -96,19 +91,14 @@ class PipelineScorer:
 
 
 def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.float64]:
-    """Return P(is_late = 1) for each row.
+    """Return P(is_late = 1) for each row, by a pipeline that ``check_pipeline`` accepted.
 
     Parameters
     ----------
     pipeline : object
-        A pipeline that ``check_pipeline`` accepted.
+        Its ``classes_`` say which column of ``predict_proba`` is the late one.
     frame : pandas.DataFrame of shape (n_rows, 10)
-        From ``features.frame_from_records``; brought into the pipeline's own column order.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        The column of ``predict_proba`` that ``classes_`` says is the late one.
+        From ``features``; brought into the pipeline's own column order.
 
     Raises
     ------
@@ -123,7 +113,7 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
         raise UnsuitableModelError(
             f"predict_proba gave an array of shape {output.shape} for {len(frame)} records, not ({len(frame)}, 2)."
         )
-    late = output[:, _late_column(pipeline)].astype(np.float64)
+    late = output[:, list(pipeline.classes_).index(LATE)].astype(np.float64)
     # Not (0 <= p <= 1) is true for NaN too.
     wrong = int(np.count_nonzero(~((late >= 0) & (late <= 1))))
     if wrong:
@@ -131,5 +121,27 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
     return late
 
 
-def _late_column(pipeline: Any) -> int:
-    return [int(label) for label in pipeline.classes_].index(LATE)
+def find_categories(pipeline: Any) -> dict[str, list[str]]:
+    """Return the labels that a fitted pipeline's encoders know, by category column.
+
+    A column whose encoder isn't found is left out. An imputer's replacement for a missing value counts as a label,
+    since a record may hold it.
+    """
+    labels: dict[str, list[str]] = {}
+    for columns, encoder in _encoders(pipeline):
+        for column, categories in zip(columns, encoder.categories_, strict=False):
+            if column in CATEGORY_NAMES:
+                labels[column] = [label for label in categories if isinstance(label, str)]
+    return labels
+
+
+def _encoders(estimator: Any) -> Iterator[tuple[list[str], Any]]:
+    """Yield the encoders below a pipeline's column transformers, with the names of their columns."""
+    for _, step in getattr(estimator, "steps", ()):
+        yield from _encoders(step)
+    for _, transformer, columns in getattr(estimator, "transformers_", ()):
+        names = [column for column in columns if isinstance(column, str)] if isinstance(columns, list) else []
+        steps = [step for _, step in getattr(transformer, "steps", [("", transformer)])]
+        for encoder in steps:
+            if len(getattr(encoder, "categories_", ())) == len(names) > 0:
+                yield names, encoder

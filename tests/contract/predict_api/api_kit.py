@@ -14,10 +14,11 @@ import joblib
 
 from memory_store import InMemoryStore
 from model_artifact.features import frame_from_records
+from model_artifact.libraries import running_environment
+from model_artifact.loading import load_version
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.serving_form.parity import compile_verified
-from model_artifact.verification import running_environment
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
 from model_registry.manifest import Reasons, Threshold
@@ -25,7 +26,7 @@ from model_registry.stores.base import ObjectStore, StoredObject
 from model_registry.writer import RegistryWriter
 from predict_api.app import build
 from predict_api.models.clock import Instant
-from predict_api.models.serving_model import ModelLoader, make_loader
+from predict_api.models.model_cache import ModelLoader
 from predict_api.settings import Settings
 from tests.contract.predict_api.loans_kit import loans_schema
 
@@ -246,8 +247,8 @@ class Function:
         self.handler, self.follower = build(
             settings(**changes),
             registry.store,
-            load or make_loader(),
-            clock=self.clock,
+            load or load_version,
+            clock=self.clock.now,
             jitter=lambda: 0.0,
             new_id=lambda: f"new-{next(_numbers)}",
         )

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from model_artifact.training_range import TrainingRange
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
 from predict_api.http.openapi import openapi_document
-from predict_api.records.training_range import TrainingRange
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry, assert_problem, event
 
 

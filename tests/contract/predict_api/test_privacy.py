@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from model_artifact.training_range import TrainingRange
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
-from predict_api.records.training_range import TrainingRange
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry, event, logs, metrics
 
 CANARY = "canary-7f3a9c"

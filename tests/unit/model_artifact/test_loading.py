@@ -12,11 +12,11 @@ from fitted_pipelines import fitted, form, records
 from memory_store import InMemoryStore
 from model_artifact.errors import NoReasonsError, ProbeMismatchError
 from model_artifact.features import frame_from_records
+from model_artifact.libraries import running_environment
 from model_artifact.loading import load_pickle, load_version
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.schema import FIELDS
-from model_artifact.verification import running_environment
 from model_kit import dumped
 from model_registry.candidate import Inspection
 from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionDamagedError

@@ -9,8 +9,9 @@ import pytest
 
 from model_artifact.errors import DisallowedNameError, LibraryMismatchError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
+from model_artifact.libraries import check_environment, running_environment
+from model_artifact.loading import load_verified
 from model_artifact.pipeline import late_probabilities
-from model_artifact.verification import check_environment, load_verified, running_environment
 from model_kit import dumped, harmful_pickles, small_boosted
 from model_registry.manifest import Artifact, Manifest, Probe, Threshold
 from training.probe_records import PROBE_RECORDS
@@ -37,10 +38,8 @@ def _manifest() -> Manifest:
 
 
 def test_a_version_that_is_as_its_manifest_says_is_loaded() -> None:
-    pipeline = load_verified(dumped(small_boosted()), _manifest())
-    assert late_probabilities(pipeline, frame_from_records(PROBE_RECORDS)).tolist() == [
-        probe.late_probability for probe in _manifest().probes
-    ]
+    model = load_verified(dumped(small_boosted()), _manifest())
+    assert model.late_probabilities(PROBE_RECORDS) == [probe.late_probability for probe in _manifest().probes]
 
 
 @pytest.mark.fault(14)

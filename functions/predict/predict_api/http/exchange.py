@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_artifact.loading import LoadedModel
 from predict_api.models.clock import Clock, Instant
-from predict_api.models.serving_model import ServingModel
 
 # A client's request id goes into a header and a log, so it may have no spaces or control characters and must be short.
 # An id that breaks this is replaced by the invocation's. The OpenAPI document states both constants.
@@ -23,34 +23,11 @@ UNMATCHED_ROUTE = "unmatched"
 class Exchange:
     """The state of one request.
 
-    Attributes
-    ----------
-    clock : Clock
-        The time.
-    started : Instant
-        When the request came in.
-    request_id : str
-        The client's ``X-Request-Id``, or this invocation's id.
-    invocation_id : str
-        Lambda's own id of this invocation.
-    headers : mapping of str to str
-        The request's, names in lower case.
-    method : str
-        The HTTP method, in capitals; empty if the event isn't an HTTP request.
-    lambda_context : object
-        Lambda's context, which knows the remaining time; anything else means that there is no limit.
-    route : str
-        The route's pattern; never the path itself, which a client may fill with anything.
-    model : ServingModel or None
-        The version that scored.
-    rows : int
-        How many records were scored.
-    problem : str or None
-        The slug of the problem that is answered.
-    violations : int
-        How many wrong places in the body the answer lists.
-    spans_s : dict of str to float
-        Seconds spent in each step, in order.
+    ``request_id`` is the client's ``X-Request-Id``, or Lambda's own id of this invocation. Names of ``headers`` are in
+    lower case. ``method`` is in capitals, and empty if the event isn't an HTTP request. ``route`` is the route's
+    pattern; never the path itself, which a client may fill with anything. ``model`` is the version that scored
+    ``rows`` records. ``problem`` is the slug of the problem that is answered, and ``violations`` the number of wrong
+    places that it lists. ``spans_s`` are the seconds of each step, in order.
     """
 
     clock: Clock
@@ -61,7 +38,7 @@ class Exchange:
     method: str
     lambda_context: Any
     route: str = UNMATCHED_ROUTE
-    model: ServingModel | None = None
+    model: LoadedModel | None = None
     rows: int = 0
     problem: str | None = None
     violations: int = 0
@@ -70,15 +47,15 @@ class Exchange:
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
         """Measure one step."""
-        started_s = self.clock.now().monotonic_s
+        started_s = self.clock().monotonic_s
         try:
             yield
         finally:
-            self.spans_s[name] = self.clock.now().monotonic_s - started_s
+            self.spans_s[name] = self.clock().monotonic_s - started_s
 
     def duration_s(self) -> float:
         """Return the seconds since the request came in."""
-        return self.clock.now().monotonic_s - self.started.monotonic_s
+        return self.clock().monotonic_s - self.started.monotonic_s
 
     def remaining_ms(self) -> float:
         """Return the milliseconds that are left of the invocation's time; infinite without a limit."""

@@ -44,21 +44,7 @@ class _Route(NamedTuple):
 
 
 class PredictionApi:
-    """The function's handler.
-
-    Parameters
-    ----------
-    service : PredictionService
-        Makes predictions.
-    follower : AliasFollower
-        Says how stale the alias is.
-    telemetry : Telemetry
-        Told of each request.
-    clock : Clock
-        The time.
-    new_id : callable
-        Makes a request id where neither the client nor Lambda gave one.
-    """
+    """The function's handler. ``new_id`` makes a request id where neither the client nor Lambda gave one."""
 
     def __init__(
         self,
@@ -149,7 +135,7 @@ class PredictionApi:
         return _json(problem.document, problems.CONTENT_TYPE, problem.kind.status, problem.headers)
 
     def _make_exchange(self, event: Any, context: Any) -> Exchange:
-        started = self._clock.now()
+        started = self._clock()
         is_event = _is_http_event(event)
         # API Gateway lower-cases names, SAM CLI does not.
         headers = (

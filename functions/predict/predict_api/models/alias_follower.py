@@ -11,19 +11,19 @@ Invariants (tests/unit/predict_api/models/test_alias_follower.py):
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
+from model_artifact.loading import LoadedModel
 from model_registry.alias import Alias
 from model_registry.reader import AliasSnapshot, RegistryReader
 from model_registry.routing import resolve_version
-from model_registry.stores.deadline import Deadline, reads_until
+from model_registry.stores.deadline import reads_until
 from predict_api.http.errors import NoVerifiedModelError
-from predict_api.models.back_off import BackOff, Failures, after_failure
+from predict_api.models.back_off import BackOff, Failures
 from predict_api.models.clock import Clock, Instant, elapsed_s, known_elapsed_s
 from predict_api.models.model_cache import ModelCache, ModelObserver
-from predict_api.models.serving_model import ServingModel
 
 # While a version is in charge, the bucket may take this long: for looking the alias up, and with all downloads.
 LOOK_UP_S = 1.5
@@ -37,18 +37,14 @@ FIRST_TOTAL_S = 9.0
 class ActiveVersions:
     """The versions in charge: one revision of the alias, and those of its versions that are loaded and verified.
 
-    Attributes
-    ----------
-    alias : Alias
-        The revision.
-    models : mapping of int to ServingModel
-        At least one version, the alias's main version first. It can be missing only at an environment's start.
+    ``models`` are at least one version, the alias's main version first. That can be missing only at an environment's
+    start.
     """
 
     alias: Alias
-    models: Mapping[int, ServingModel]
+    models: Mapping[int, LoadedModel]
 
-    def model_for(self, routing_key: str) -> ServingModel:
+    def model_for(self, routing_key: str) -> LoadedModel:
         """Return the model that answers for a routing key.
 
         If the version for this key could not be loaded, the other version answers: a bad candidate must not lower the
@@ -63,80 +59,49 @@ class ActiveVersions:
         return weights.get(version, 1 - sum(weights.values()))
 
 
+@dataclass(eq=False)
 class AliasFollower:
-    """Reads the alias, at most once in a TTL, and puts its versions in charge.
+    """Reads the alias, at most once in ``ttl_s`` seconds, and puts its versions in charge.
 
-    Parameters
-    ----------
-    reader : RegistryReader
-        Reads the alias from the bucket.
-    alias : str
-        The alias's name.
-    cache : ModelCache
-        Loads and keeps the versions.
-    ttl_s : float
-        How many seconds the alias counts as current after it was read.
-    clock : Clock
-        The time.
-    back_off : BackOff
-        The waits after a look-up failed.
-    observer : ModelObserver
-        Told of each failure.
+    ``back_off`` has the waits after a look-up failed. ``observer`` is told of each failure.
     """
 
-    def __init__(
-        self,
-        reader: RegistryReader,
-        alias: str,
-        cache: ModelCache,
-        *,
-        ttl_s: float,
-        clock: Clock,
-        back_off: BackOff,
-        observer: ModelObserver,
-    ) -> None:
-        self._reader = reader
-        self._alias = alias
-        self._cache = cache
-        self._ttl_s = ttl_s
-        self._clock = clock
-        self._back_off = back_off
-        self._observer = observer
-        self._snapshot: AliasSnapshot | None = None
-        self._last_checked: Instant | None = None
-        self._is_stale = True
-        self._failures: Failures | None = None
-        self._deployment: ActiveVersions | None = None
+    reader: RegistryReader
+    alias: str
+    cache: ModelCache
+    ttl_s: float
+    clock: Clock
+    back_off: BackOff
+    observer: ModelObserver
+    # Whether the alias wasn't read since the environment started, or since it was restored from a snapshot.
+    is_stale: bool = field(default=True, init=False)
+    _snapshot: AliasSnapshot | None = field(default=None, init=False)
+    _last_checked: Instant | None = field(default=None, init=False)
+    _failures: Failures | None = field(default=None, init=False)
+    _active: ActiveVersions | None = field(default=None, init=False)
 
     def follow(self, remaining_s: float = math.inf) -> ActiveVersions:
         """Return the versions in charge now, after looking the alias up if that is due.
 
-        Parameters
-        ----------
-        remaining_s : float
-            The time that the caller has left, in seconds. If the bucket uses it up, the versions last in charge stay.
-
-        Raises
-        ------
-        NoVerifiedModelError
-            If no version was ever loaded and verified.
+        If the bucket uses up the caller's ``remaining_s``, the versions last in charge stay. Raises
+        ``NoVerifiedModelError`` if no version was ever loaded and verified.
         """
-        now = self._clock.now()
-        look_up_s, total_s = (FIRST_LOOK_UP_S, FIRST_TOTAL_S) if self._deployment is None else (LOOK_UP_S, TOTAL_S)
-        with self._reads_within(now, min(total_s, remaining_s)):
+        now = self.clock()
+        look_up_s, total_s = (FIRST_LOOK_UP_S, FIRST_TOTAL_S) if self._active is None else (LOOK_UP_S, TOTAL_S)
+        with reads_until(now.monotonic_s + min(total_s, remaining_s), self._monotonic_s):
             if self._is_due(now):
-                with self._reads_within(now, look_up_s):
+                with reads_until(now.monotonic_s + look_up_s, self._monotonic_s):
                     self._look_up(now)
             self._adopt()
-        if self._deployment is None:
+        if self._active is None:
             raise NoVerifiedModelError(self.retry_in_s())
-        return self._deployment
+        return self._active
 
     def mark_stale(self) -> None:
         """Make the next request look the alias up; called after a snapshot was restored."""
-        self._is_stale = True
+        self.is_stale = True
         self._failures = None
-        self._cache.forget_failures()
+        self.cache.forget_failures()
 
     def restore(self) -> None:
         """Look the alias up after a snapshot was restored, if the bucket answers."""
@@ -144,49 +109,42 @@ class AliasFollower:
         with suppress(NoVerifiedModelError):
             self.follow()
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether the alias wasn't read since the environment started, or since it was restored from a snapshot."""
-        return self._is_stale
-
     def retry_in_s(self) -> float:
         """Return the seconds until the next try, after something couldn't be read or loaded."""
-        now = self._clock.now()
+        now = self.clock()
         if self._failures is not None:
             return self._failures.remaining_s(now)
         versions = () if self._snapshot is None else self._snapshot.alias.versions
-        return min((self._cache.retry_in_s(version) for version in versions), default=0.0)
+        return min((self.cache.retry_in_s(version) for version in versions), default=0.0)
 
     def staleness_s(self) -> float | None:
         """Return the seconds since the alias was last read successfully; None if it never was."""
-        return None if self._last_checked is None else known_elapsed_s(self._last_checked, self._clock.now())
+        return None if self._last_checked is None else known_elapsed_s(self._last_checked, self.clock())
 
-    @contextmanager
-    def _reads_within(self, since: Instant, seconds: float) -> Iterator[None]:
-        with reads_until(Deadline(since.monotonic_s + seconds, lambda: self._clock.now().monotonic_s)):
-            yield
+    def _monotonic_s(self) -> float:
+        return self.clock().monotonic_s
 
     def _is_due(self, now: Instant) -> bool:
         if self._failures is not None:
             return self._failures.remaining_s(now) <= 0
-        if self._is_stale or self._last_checked is None:
+        if self.is_stale or self._last_checked is None:
             return True
-        return elapsed_s(self._last_checked, now) >= self._ttl_s
+        return elapsed_s(self._last_checked, now) >= self.ttl_s
 
     def _look_up(self, started: Instant) -> None:
         try:
             if self._snapshot is None:
-                self._snapshot = self._reader.get_alias(self._alias)
+                self._snapshot = self.reader.get_alias(self.alias)
             else:
-                changed = self._reader.get_alias_if_changed(self._alias, self._snapshot.etag)
+                changed = self.reader.get_alias_if_changed(self.alias, self._snapshot.etag)
                 self._snapshot = changed or self._snapshot
         except Exception as error:  # noqa: BLE001 - the last good version stays in charge
-            self._failures = after_failure(self._failures, self._clock.now(), self._back_off)
-            self._observer.alias_look_up_failed(error, self._failures.count, self._failures.wait_s)
+            self._failures = self.back_off.after_failure(self._failures, self.clock())
+            self.observer.alias_look_up_failed(error, self._failures)
             return
         # Invariant: the moment before the look-up. What was read is at least as new as that.
         self._last_checked = started
-        self._is_stale = False
+        self.is_stale = False
         self._failures = None
 
     def _adopt(self) -> None:
@@ -198,15 +156,15 @@ class AliasFollower:
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return
         alias = self._snapshot.alias
-        in_charge = () if self._deployment is None else tuple(self._deployment.models)
+        in_charge = () if self._active is None else tuple(self._active.models)
         models = {}
         for version in alias.versions:
-            model = self._cache.find(version, in_charge=(*in_charge, *alias.versions))
+            model = self.cache.find(version, in_charge=(*in_charge, *alias.versions))
             if model is not None:
                 models[version] = model
-        if alias.version in models or (models and self._deployment is None):
-            self._deployment = ActiveVersions(alias=alias, models=models)
+        if alias.version in models or (models and self._active is None):
+            self._active = ActiveVersions(alias=alias, models=models)
 
     def _is_adopted(self, alias: Alias) -> bool:
-        deployment = self._deployment
-        return deployment is not None and deployment.alias is alias and len(deployment.models) == len(alias.versions)
+        active = self._active
+        return active is not None and active.alias is alias and len(active.models) == len(alias.versions)

@@ -9,32 +9,6 @@ from predict_api.models.clock import Instant, elapsed_s
 
 
 @dataclass(frozen=True)
-class BackOff:
-    """The waits after 1, 2, 3 … failures in a row.
-
-    Attributes
-    ----------
-    first_s : float
-        The wait after the first failure, in seconds.
-    cap_s : float
-        No wait is longer.
-    random : callable
-        Returns a float in [0, 1). It shortens each wait by up to half, so that environments that failed together don't
-        retry together.
-    """
-
-    first_s: float
-    cap_s: float
-    random: Callable[[], float]
-
-    def wait_s(self, failures: int) -> float:
-        """Return the seconds to wait after this many failures in a row (1 or more)."""
-        # Every cap is below 2**32 times the first wait; a larger exponent would overflow.
-        longest_s = min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
-        return longest_s * (1 - self.random() / 2)
-
-
-@dataclass(frozen=True)
 class Failures:
     """Failures in a row: their count, the moment of the last one, and the wait from there."""
 
@@ -47,7 +21,25 @@ class Failures:
         return max(0.0, self.wait_s - elapsed_s(self.last, now))
 
 
-def after_failure(previous: Failures | None, now: Instant, back_off: BackOff) -> Failures:
-    """Return the state after one more failure."""
-    count = 1 if previous is None else previous.count + 1
-    return Failures(count=count, last=now, wait_s=back_off.wait_s(count))
+@dataclass(frozen=True)
+class BackOff:
+    """The waits after 1, 2, 3 … failures in a row: ``first_s``, twice that, and so on; at most ``cap_s``.
+
+    ``random`` returns a float in [0, 1). It shortens each wait by up to half, so that environments that failed together
+    don't retry together.
+    """
+
+    first_s: float
+    cap_s: float
+    random: Callable[[], float]
+
+    def wait_s(self, failures: int) -> float:
+        """Return the seconds to wait after this many failures in a row (1 or more)."""
+        # Every cap is below 2**32 times the first wait; a larger exponent would overflow.
+        longest_s = min(self.first_s * 2.0 ** min(failures - 1, 32), self.cap_s)
+        return longest_s * (1 - self.random() / 2)
+
+    def after_failure(self, previous: Failures | None, now: Instant) -> Failures:
+        """Return the state after one more failure."""
+        count = 1 if previous is None else previous.count + 1
+        return Failures(count, now, self.wait_s(count))

@@ -1,11 +1,11 @@
-"""Tells the time, and how much of it has passed. Only ``app`` makes a ``SystemClock``; all else gets one passed in."""
+"""Tells the time, and how much of it has passed. Only ``app`` uses ``read_clocks``; all else gets a clock passed in."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -16,20 +16,12 @@ class Instant:
     wall_s: float
 
 
-class Clock(Protocol):
-    """Tells the time."""
-
-    def now(self) -> Instant:
-        """Return this moment."""
-        ...
+Clock = Callable[[], Instant]
 
 
-class SystemClock:
-    """The machine's clocks."""
-
-    def now(self) -> Instant:
-        """Return this moment."""
-        return Instant(monotonic_s=time.monotonic(), wall_s=time.time())
+def read_clocks() -> Instant:
+    """Return this moment by the machine's clocks."""
+    return Instant(monotonic_s=time.monotonic(), wall_s=time.time())
 
 
 def elapsed_s(since: Instant, now: Instant) -> float:
@@ -38,9 +30,7 @@ def elapsed_s(since: Instant, now: Instant) -> float:
     Lambda freezes an environment between invocations and restores snapshots days later. The monotonic clock may stand
     still meanwhile, and the wall clock may be set back. So the larger of both differences counts.
     """
-    if now.wall_s < since.wall_s:
-        return math.inf
-    return known_elapsed_s(since, now)
+    return math.inf if now.wall_s < since.wall_s else known_elapsed_s(since, now)
 
 
 def known_elapsed_s(since: Instant, now: Instant) -> float:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from model_artifact.loading import LoadedModel
 from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
-from predict_api.models.back_off import BackOff, Failures, after_failure
+from predict_api.models.back_off import BackOff, Failures
 from predict_api.models.clock import Clock
-from predict_api.models.serving_model import ModelLoader, ServingModel
+
+# Loads and verifies a version.
+ModelLoader = Callable[[RegistryReader, int], LoadedModel]
 
 # Both versions of a canary and the previous one, so that neither a canary nor a roll-back has to load anything.
 CAPACITY = 3
@@ -19,83 +23,52 @@ CAPACITY = 3
 class ModelObserver(Protocol):
     """Is told about each load and each failure."""
 
-    def model_loaded(self, model: ServingModel, duration_s: float) -> None:
+    def model_loaded(self, model: LoadedModel, duration_s: float) -> None:
         """A version was loaded and verified."""
-        ...
 
-    def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
+    def model_refused(self, version: int, error: Exception, failures: Failures) -> None:
         """A version couldn't be loaded, or failed its verification."""
-        ...
 
-    def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
+    def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:
         """The alias couldn't be read."""
-        ...
 
 
+@dataclass(eq=False)
 class ModelCache:
-    """Keeps at most ``capacity`` versions, and drops the least recently used one first.
+    """Keeps at most ``capacity`` versions (at least 2), and drops the least recently used one first.
 
-    Parameters
-    ----------
-    reader : RegistryReader
-        Reads versions from the bucket.
-    load : callable
-        Loads and verifies a version.
-    clock : Clock
-        The time.
-    outage_back_off, refusal_back_off : BackOff
-        The waits after the bucket failed, and after a version failed its verification. The second is longer: a
-        version's bytes never change, so only a repair of the bucket can help.
-    observer : ModelObserver
-        Told of each load and each failure.
-    capacity : int
-        At least 2.
+    ``outage_back_off`` has the waits after the bucket failed, ``refusal_back_off`` those after a version failed its
+    verification. The second are longer: a version's bytes never change, so only a repair of the bucket can help.
     """
 
-    def __init__(
-        self,
-        reader: RegistryReader,
-        load: ModelLoader,
-        *,
-        clock: Clock,
-        outage_back_off: BackOff,
-        refusal_back_off: BackOff,
-        observer: ModelObserver,
-        capacity: int = CAPACITY,
-    ) -> None:
-        self._reader = reader
-        self._load = load
-        self._clock = clock
-        self._outage_back_off = outage_back_off
-        self._refusal_back_off = refusal_back_off
-        self._observer = observer
-        self._capacity = capacity
-        self._models: OrderedDict[int, ServingModel] = OrderedDict()
-        self._failures: dict[int, Failures] = {}
+    reader: RegistryReader
+    load: ModelLoader
+    clock: Clock
+    outage_back_off: BackOff
+    refusal_back_off: BackOff
+    observer: ModelObserver
+    capacity: int = CAPACITY
+    _models: OrderedDict[int, LoadedModel] = field(default_factory=OrderedDict, init=False)
+    _failures: dict[int, Failures] = field(default_factory=dict, init=False)
 
     @property
     def versions(self) -> list[int]:
         """The versions in memory, the most recently used one last."""
         return list(self._models)
 
-    def find(self, version: int, *, in_charge: Collection[int]) -> ServingModel | None:
+    def find(self, version: int, *, in_charge: Collection[int]) -> LoadedModel | None:
         """Return a version, loaded first if it isn't in memory; None if it can't be loaded now.
 
-        Parameters
-        ----------
-        version : int
-            The version's number.
-        in_charge : collection of int
-            The versions that answer requests at the moment; they are never dropped.
+        ``in_charge`` are the versions that answer requests at the moment; they are never dropped.
         """
         if version in self._models:
             self._models.move_to_end(version)
             return self._models[version]
         if self.retry_in_s(version) > 0:
             return None
-        started = self._clock.now()
+        started = self.clock()
         try:
-            model = self._load(self._reader, version)
+            model = self.load(self.reader, version)
         except Exception as error:  # noqa: BLE001 - the last good version stays
             self._remember_failure(version, error)
             return None
@@ -103,13 +76,13 @@ class ModelCache:
         self._models[version] = model
         # Only after a successful load: otherwise a failure would drop the version to roll back to.
         self._make_room({*in_charge, version})
-        self._observer.model_loaded(model, self._clock.now().monotonic_s - started.monotonic_s)
+        self.observer.model_loaded(model, self.clock().monotonic_s - started.monotonic_s)
         return model
 
     def retry_in_s(self, version: int) -> float:
         """Return the seconds until a version that failed is tried again; 0 if it may be tried now."""
         failures = self._failures.get(version)
-        return 0.0 if failures is None else failures.remaining_s(self._clock.now())
+        return 0.0 if failures is None else failures.remaining_s(self.clock())
 
     def forget_failures(self) -> None:
         """Allow every version to be tried again at once."""
@@ -117,15 +90,14 @@ class ModelCache:
 
     def _remember_failure(self, version: int, error: Exception) -> None:
         is_outage = isinstance(error, StoreUnavailableError)
-        back_off = self._outage_back_off if is_outage else self._refusal_back_off
-        failures = after_failure(self._failures.get(version), self._clock.now(), back_off)
-        self._failures[version] = failures
-        self._observer.model_refused(version, error, failures.count, failures.wait_s)
+        back_off = self.outage_back_off if is_outage else self.refusal_back_off
+        failures = self._failures[version] = back_off.after_failure(self._failures.get(version), self.clock())
+        self.observer.model_refused(version, error, failures)
 
     def _make_room(self, needed: Collection[int]) -> None:
         """Drop versions that aren't needed, the least recently used first, until the rest fits the capacity."""
         for version in list(self._models):
-            if len(self._models) <= self._capacity:
+            if len(self._models) <= self.capacity:
                 return
             if version not in needed:
                 del self._models[version]

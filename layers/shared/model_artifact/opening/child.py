@@ -76,14 +76,13 @@ def _end_with(parent: int) -> None:
 
 
 def _look() -> dict[str, Any]:
-    from model_artifact.categories import find_categories
     from model_artifact.errors import ArtifactError
     from model_artifact.features import frame_from_records
+    from model_artifact.libraries import running_environment
     from model_artifact.opening.allow_list import DEFAULT
     from model_artifact.opening.load import load_pipeline
-    from model_artifact.pipeline import check_pipeline, late_probabilities
+    from model_artifact.pipeline import check_pipeline, find_categories, late_probabilities
     from model_artifact.serving_form.parity import compile_verified
-    from model_artifact.verification import running_environment
 
     request = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()

@@ -10,36 +10,15 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Deadline:
-    """A moment on a monotonic clock.
-
-    Attributes
-    ----------
-    at_s : float
-        The moment, in the clock's seconds.
-    clock : callable
-        Returns the clock's seconds now.
-    """
-
-    at_s: float
-    clock: Callable[[], float]
-
-    def remaining_s(self) -> float:
-        """Return the seconds that are left, at least 0."""
-        return max(0.0, self.at_s - self.clock())
-
-
-_DEADLINES: ContextVar[tuple[Deadline, ...]] = ContextVar("deadlines", default=())
+# For each enclosing block, a function that returns the seconds until its deadline.
+_DEADLINES: ContextVar[tuple[Callable[[], float], ...]] = ContextVar("deadlines", default=())
 
 
 @contextmanager
-def reads_until(deadline: Deadline) -> Iterator[None]:
-    """End the reads within the block at the deadline, or at an outer block's if that is earlier."""
-    token = _DEADLINES.set((*_DEADLINES.get(), deadline))
+def reads_until(deadline_s: float, clock: Callable[[], float]) -> Iterator[None]:
+    """End the reads within the block at a moment of the monotonic clock, or at an outer block's if that is earlier."""
+    token = _DEADLINES.set((*_DEADLINES.get(), lambda: deadline_s - clock()))
     try:
         yield
     finally:
@@ -47,5 +26,5 @@ def reads_until(deadline: Deadline) -> Iterator[None]:
 
 
 def remaining_s() -> float:
-    """Return the seconds that a read begun now may take; infinite outside of such blocks."""
-    return min((deadline.remaining_s() for deadline in _DEADLINES.get()), default=math.inf)
+    """Return the seconds that a read begun now may take, at least 0; infinite outside of such blocks."""
+    return max(0.0, min((remaining() for remaining in _DEADLINES.get()), default=math.inf))

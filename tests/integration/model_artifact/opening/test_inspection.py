@@ -22,11 +22,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from model_artifact.features import frame_from_records
+from model_artifact.libraries import running_environment
 from model_artifact.opening.allow_list import DEFAULT
 from model_artifact.opening.inspection import find_categories_in_child, inspect_in_child
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES, GRADES
-from model_artifact.verification import running_environment
 from model_kit import Calls, dumped, harmful_pickles, scoring_pickles, small_boosted, small_forest, small_quarter
 from model_registry.errors import CandidateRefusedError
 from processes import children

@@ -17,10 +17,9 @@ from predict_api.models.alias_follower import (
     ActiveVersions,
     AliasFollower,
 )
-from predict_api.models.back_off import BackOff
+from predict_api.models.back_off import BackOff, Failures
 from predict_api.models.clock import Instant
 from predict_api.models.model_cache import ModelCache
-from predict_api.models.serving_model import ServingModel
 
 TTL_S = 5.0
 
@@ -46,13 +45,13 @@ class Scorer:
         raise NotImplementedError
 
 
-def model(version: int) -> ServingModel:
+def model(version: int) -> LoadedModel:
     """Return a version without columns and probes."""
     artifact = Artifact(1, "0" * 64)
     manifest = Manifest(
         "late-payer", version, artifact, {}, (), (0, 1), Threshold(0.5, ""), {}, {}, (), None, "", "", ""
     )
-    return ServingModel(LoadedModel(manifest, artifact, Scorer()))
+    return LoadedModel(manifest, artifact, Scorer())
 
 
 @dataclass
@@ -63,13 +62,13 @@ class Observer:
     refused: list[int] = field(default_factory=list)
     failed_look_ups: int = 0
 
-    def model_loaded(self, model: ServingModel, duration_s: float) -> None:
+    def model_loaded(self, model: LoadedModel, duration_s: float) -> None:
         self.loaded.append(model.manifest.version)
 
-    def model_refused(self, version: int, error: Exception, failures: int, retry_in_s: float) -> None:
+    def model_refused(self, version: int, error: Exception, failures: Failures) -> None:
         self.refused.append(version)
 
-    def alias_look_up_failed(self, error: Exception, failures: int, retry_in_s: float) -> None:
+    def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:
         self.failed_look_ups += 1
 
 
@@ -103,7 +102,7 @@ class World:
         self.cache = ModelCache(
             reader,
             self.load,
-            clock=self.clock,
+            clock=self.clock.now,
             outage_back_off=back_off,
             refusal_back_off=BackOff(5.0, 300.0, lambda: jitter),
             observer=self.observer,
@@ -113,7 +112,7 @@ class World:
             "live",
             self.cache,
             ttl_s=ttl_s,
-            clock=self.clock,
+            clock=self.clock.now,
             back_off=back_off,
             observer=self.observer,
         )
@@ -124,7 +123,7 @@ class World:
         if self.is_down:
             raise StoreUnavailableError("read", "live", "it is down")
 
-    def load(self, reader: RegistryReader, version: int) -> ServingModel:
+    def load(self, reader: RegistryReader, version: int) -> LoadedModel:
         self.load_budgets_s.append(remaining_s())
         self.clock.time_s += self.load_takes_s
         if self.is_down:

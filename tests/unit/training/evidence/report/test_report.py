@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from model_artifact.libraries import running_environment
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
-from model_artifact.verification import running_environment
 from model_kit import small_quarter
 from model_registry.manifest import Artifact, Manifest, Probe
 from training.data import Quarters

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from model_registry.manifest import FieldSchema
-from predict_api.records.pointers import RecordPointers
 
 UNSEEN_CATEGORY = "unseen_category"
 OUT_OF_TRAINING_RANGE = "out_of_training_range"
 
 
 class TrainingRange:
-    """The values that one model version was trained on.
+    """The values that one model version was trained on, by the schema in its manifest.
 
-    Parameters
-    ----------
-    input_schema : sequence of FieldSchema
-        From the version's manifest. A column without a range or categories gets no warnings.
+    A column without a range or categories gets no warnings.
     """
 
     def __init__(self, input_schema: Sequence[FieldSchema]) -> None:
@@ -33,8 +29,13 @@ class TrainingRange:
             if field.type == "category" and field.categories
         ]
 
-    def warnings(self, records: Sequence[Mapping[str, Any]], pointers: RecordPointers) -> list[list[dict[str, str]]]:
-        """Return the warnings about each checked record, numbers first. A null gets no warning."""
+    def warnings(
+        self, records: Sequence[Mapping[str, Any]], pointer_to: Callable[[int, str], str]
+    ) -> list[list[dict[str, str]]]:
+        """Return the warnings about each checked record, numbers first. A null gets no warning.
+
+        ``pointer_to`` returns the JSON Pointer to a field of a record, by the record's number and the field's name.
+        """
         warnings: list[list[dict[str, str]]] = [[] for _ in records]
         # Column by column: minimum, maximum and set of labels show at once that most columns need no warning.
         for name, least, greatest in self._ranges:
@@ -43,15 +44,11 @@ class TrainingRange:
             if present and not (least <= min(present) and max(present) <= greatest):
                 for index, value in enumerate(values):
                     if value is not None and not least <= value <= greatest:
-                        warnings[index].append(_warning(OUT_OF_TRAINING_RANGE, pointers, index, name))
+                        warnings[index].append({"code": OUT_OF_TRAINING_RANGE, "pointer": pointer_to(index, name)})
         for name, seen in self._categories:
             labels = [record[name] for record in records]
             if not seen.issuperset(labels):
                 for index, label in enumerate(labels):
                     if label is not None and label not in seen:
-                        warnings[index].append(_warning(UNSEEN_CATEGORY, pointers, index, name))
+                        warnings[index].append({"code": UNSEEN_CATEGORY, "pointer": pointer_to(index, name)})
         return warnings
-
-
-def _warning(code: str, pointers: RecordPointers, index: int, name: str) -> dict[str, str]:
-    return {"code": code, "pointer": pointers.field(index, name)}
