@@ -43,20 +43,7 @@ class Verdict:
 
 
 def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:
-    """Apply every rule.
-
-    Parameters
-    ----------
-    requirement : Requirement
-        The rule for the candidate's ROC-AUC.
-    contest : Contest
-        The candidate and the version in charge on the same loans.
-
-    Returns
-    -------
-    tuple of Verdict
-        One for each rule, passed or not.
-    """
+    """Apply every rule to a contest; return a verdict for each one, passed or not."""
     return (
         _holdout(contest.is_held_out),
         _ranking(requirement, contest.whole),
@@ -119,9 +106,9 @@ def _monotonicity(contest: Contest) -> Verdict:
 
 def _segments(contest: Contest) -> Verdict:
     worse = [
-        f"{segment.column} {segment.label} ({comparison.loans:,} loans, {comparison.late} late): ROC-AUC gained "
+        f"{segment} ({comparison.loans:,} loans, {comparison.late} late): ROC-AUC gained "
         f"{in_words(comparison.roc_auc, 3)}, log loss added {in_words(comparison.log_loss, 4)}"
-        for segment, comparison in ((segment, segment.comparison) for segment in contest.segments)
+        for segment, comparison in contest.segments.items()
         if comparison.roc_auc.high < 0 or comparison.log_loss.low > 0
     ]
     if worse:

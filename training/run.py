@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import joblib
@@ -27,7 +28,7 @@ from training.evidence.sweeps import sweep_all
 from training.holdout import prove_on_holdout
 from training.probe_records import PROBE_RECORDS
 from training.recipes import basic_model, improved_model
-from training.recipes.recipe import Fit, Recipe, silent
+from training.recipes.recipe import DEFAULT_SEED, Recipe, silent
 from training.thresholds import FlagShare, ThresholdRule
 
 # zlib level 3: the forest's 82 MB become 16 MB, and unpacking them takes less time than reading 82 MB.
@@ -90,22 +91,22 @@ def train(
     """
     recipe = RECIPES[name]
     n_estimators = n_estimators or recipe.default_trees
-    seed = recipe.default_seed if seed is None else seed
+    seed = DEFAULT_SEED if seed is None else seed
     rule = threshold_rule or FlagShare()
     # Boosted trees remember how many threads they had: with one, the pickle is the same on every machine. On a busy
     # machine one is also faster, since OpenMP's threads wait for each other by spinning.
     with threadpool_limits(limits=1):
-        fit = _fit(recipe, quarters, n_estimators, seed, progress, "training")
+        fit = recipe.fit(quarters.train, n_estimators, seed, partial(progress, "training"))
         on_test = late_probabilities(fit.pipeline, quarters.test.features)
         baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
-        threshold = rule.threshold(fit.unseen, recipe.unseen_in_words)
+        threshold = rule.threshold(fit.out_of_sample, recipe.out_of_sample_in_words)
         metrics = {
             **fit.evidence,
-            recipe.unseen: _metrics(quarters.train, fit.unseen, threshold.value),
+            recipe.out_of_sample: _metrics(quarters.train, fit.out_of_sample, threshold.value),
             "test": _metrics(quarters.test, on_test, threshold.value),
             "threshold": rule.to_dict(),
-            "score_bins": _score_bins(quarters.train, fit.unseen),
+            "score_bins": _score_bins(quarters.train, fit.out_of_sample),
             "monotonicity": {
                 sweep.column: sweep.to_dict() for sweep in sweep_all(fit.pipeline, quarters.test.features)
             },
@@ -134,16 +135,10 @@ def train(
     return TrainingResult(name, fit.pipeline, candidate, quarters.source)
 
 
-def _fit(recipe: Recipe, quarters: Quarters, n_estimators: int, seed: int, progress: StageProgress, stage: str) -> Fit:
-    return recipe.fit(
-        quarters.train, n_estimators, seed=seed, progress=lambda done, total: progress(stage, done, total)
-    )
-
-
 def _baseline_on_test(quarters: Quarters, progress: StageProgress) -> NDArray[np.float64]:
     """Return the probabilities of the test quarter by the baseline, trained with its own defaults."""
     recipe = RECIPES[BASELINE]
-    fit = _fit(recipe, quarters, recipe.default_trees, recipe.default_seed, progress, "baseline")
+    fit = recipe.fit(quarters.train, recipe.default_trees, DEFAULT_SEED, partial(progress, "baseline"))
     return late_probabilities(fit.pipeline, quarters.test.features)
 
 
@@ -159,10 +154,10 @@ def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
     return typical_record({name: on_time[name].tolist() for name in on_time})
 
 
-def _score_bins(quarter: Quarter, unseen: NDArray[np.float64]) -> dict[str, Any]:
-    """Count the training loans by their unseen probabilities, as a reference for the scores of later quarters."""
-    has_probability = np.isfinite(unseen)
-    probabilities = unseen[has_probability]
+def _score_bins(quarter: Quarter, out_of_sample: NDArray[np.float64]) -> dict[str, Any]:
+    """Count the training loans by out-of-sample probability, as a reference for the scores of later quarters."""
+    has_probability = np.isfinite(out_of_sample)
+    probabilities = out_of_sample[has_probability]
     return count_bins(quarter.target[has_probability], probabilities, quantile_edges(probabilities)).to_dict()
 
 

@@ -16,13 +16,7 @@ FLAGGED_SHARE = 0.10
 
 @dataclass(frozen=True)
 class FlagShare:
-    """Flag the share of the loans that can be called.
-
-    Attributes
-    ----------
-    share : float
-        Above 0 and below 1.
-    """
+    """Flag the share of the loans that can be called, above 0 and below 1."""
 
     share: float = FLAGGED_SHARE
 
@@ -30,19 +24,11 @@ class FlagShare:
         if not 0 < self.share < 1:
             raise ValueError(f"the share of the loans that can be called is {self.share:g}, not between 0 and 1")
 
-    def threshold(self, unseen: NDArray[np.float64], unseen_in_words: str) -> Threshold:
-        """Return the threshold.
-
-        Parameters
-        ----------
-        unseen : ndarray of shape (n_rows,)
-            Probabilities of training loans from fits that did not see them; NaN for loans that every fit saw.
-        unseen_in_words : str
-            The kind of these probabilities, in words.
-        """
+    def threshold(self, out_of_sample: NDArray[np.float64], in_words: str) -> Threshold:
+        """Return the threshold for a fit's out-of-sample probabilities; ``in_words`` says which kind they are."""
         return Threshold(
-            threshold_for_share(unseen[np.isfinite(unseen)], self.share),
-            f"The {self.share * 100:.4g}% of the training loans with the highest {unseen_in_words} are at or above it.",
+            threshold_for_share(out_of_sample[np.isfinite(out_of_sample)], self.share),
+            f"The {self.share * 100:.4g}% of the training loans with the highest {in_words} are at or above it.",
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,14 +41,8 @@ class Costs:
     """Flag where a call costs less than what it is expected to save.
 
     A call is taken to save the whole cost of a missed late payer, so state what it saves on average. The threshold is
-    right where the probabilities are calibrated, whatever share of the training loans was late.
-
-    Attributes
-    ----------
-    missed_late : float
-        The cost of a late payer who wasn't called.
-    call : float
-        The cost of a call in the same unit; below ``missed_late``.
+    right where the probabilities are calibrated, whatever share of the training loans was late. ``missed_late`` is the
+    cost of a late payer who wasn't called; ``call`` is in the same unit and smaller.
     """
 
     missed_late: float
@@ -75,7 +55,7 @@ class Costs:
                 "the call must cost less"
             )
 
-    def threshold(self, _unseen: NDArray[np.float64], _unseen_in_words: str) -> Threshold:
+    def threshold(self, _out_of_sample: NDArray[np.float64], _in_words: str) -> Threshold:
         """Return the threshold: the probability at which a call pays for itself."""
         return Threshold(
             self.call / self.missed_late,
@@ -92,19 +72,9 @@ ThresholdRule = FlagShare | Costs
 
 
 def threshold_for_share(probabilities: NDArray[np.float64], share: float) -> float:
-    """Return the threshold that a share of the loans reaches, as nearly as ties allow.
+    """Return the threshold that a share of the loans, from 0 to 1, reaches, as nearly as ties allow.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_rows,)
-        Probabilities of rows that the model did not see in training.
-    share : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    float
-        One of the probabilities. A forest gives few distinct ones, so the nearest possible share may differ.
+    It is one of the probabilities. A forest gives few distinct ones, so the nearest possible share may differ.
     """
     values, counts = np.unique(probabilities, return_counts=True)
     at_or_above = counts[::-1].cumsum()[::-1] / len(probabilities)

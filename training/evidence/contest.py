@@ -24,19 +24,6 @@ _SEGMENT_ROUNDS = 2000
 
 
 @dataclass(frozen=True)
-class SegmentContest:
-    """The comparison on one segment's loans.
-
-    Its intervals are wider than 95%, so that any segment is wrongly called worse in at most one of twenty contests
-    (Bonferroni).
-    """
-
-    column: str
-    label: str
-    comparison: Comparison
-
-
-@dataclass(frozen=True)
 class Contest:
     """The comparison that the gates judge.
 
@@ -50,8 +37,9 @@ class Contest:
         The candidate's calibration.
     sweeps : tuple of Sweep
         Whether the candidate's probability moves the right way.
-    segments : tuple of SegmentContest
-        The segments with enough loans.
+    segments : mapping of str to Comparison
+        The same for each segment with enough loans, by column and label. These intervals are wider than 95%, so that
+        any segment is wrongly called worse in at most one of twenty contests (Bonferroni).
     """
 
     is_held_out: bool | None
@@ -59,7 +47,7 @@ class Contest:
     slope: Interval
     over_expected: Interval
     sweeps: tuple[Sweep, ...]
-    segments: tuple[SegmentContest, ...]
+    segments: Mapping[str, Comparison]
 
 
 def hold_contest(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data: Mapping[str, Any]) -> Contest:
@@ -86,14 +74,12 @@ def hold_contest(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data
             slope=calibration["slope"],
             over_expected=calibration["over_expected"],
             sweeps=sweep_all(candidate, features),
-            segments=tuple(
-                SegmentContest(
-                    column,
-                    label,
-                    compare(target[rows], first[rows], second[rows], level=level, rounds=_SEGMENT_ROUNDS),
+            segments={
+                f"{column} {label}": compare(
+                    target[rows], first[rows], second[rows], level=level, rounds=_SEGMENT_ROUNDS
                 )
                 for column, label, rows in enough
-            ),
+            },
         )
 
 

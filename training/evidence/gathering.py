@@ -134,6 +134,7 @@ def gather(
     features, target = test.features, test.target
     ratios = tuple(cost_ratios or _stated_ratios(manifest) or RATIOS)
     scorer = load_scorer(serving_form) if serving_form else None
+    score_bins = manifest.metrics.get("score_bins")
     # As in training: more threads cost time on a busy machine.
     with threadpool_limits(limits=1):
         scores = late_probabilities(pipeline, features)
@@ -159,7 +160,7 @@ def gather(
             dependence=partial_dependence(pipeline, features),
             sweeps=sweep_all(pipeline, features),
             columns=column_stability(quarters.train.features, features),
-            score=_score_stability(manifest, scores),
+            score=score_stability(score_bins, scores) if isinstance(score_bins, Mapping) else None,
             segments=segment_results(features, target, scores, manifest.threshold.value),
             file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
             form_parity=compare_forms(pipeline, scorer, records_of(features)) if scorer else None,
@@ -197,14 +198,6 @@ def _is_reproduced(manifest: Manifest, test: Fingerprint, metrics: Mapping[str, 
     if not isinstance(recorded, Mapping) or recorded.get("data", {}).get("sha256") != test.sha256:
         return None
     return bool(abs(recorded["roc_auc"]["value"] - metrics["roc_auc"]["value"]) <= _SAME)
-
-
-def _score_stability(manifest: Manifest, scores: Floats) -> Stability | None:
-    recorded = manifest.metrics.get("score_bins")
-    if not isinstance(recorded, Mapping):
-        return None
-    before = np.array(recorded["loans"], dtype=np.float64)
-    return score_stability(np.array(recorded["edges"], dtype=np.float64), before, scores)
 
 
 def _file_rates(train: Quarter) -> list[Interval]:

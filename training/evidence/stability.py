@@ -6,9 +6,10 @@ distribution, which is about chi-squared, scaled by both sizes (Yurdakul and Nar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,33 +72,14 @@ def column_stability(before: pd.DataFrame, after: pd.DataFrame) -> tuple[Stabili
     return tuple(sorted(columns, key=lambda column: -column.psi))
 
 
-def score_stability(edges: Floats, before: Floats, after: Floats) -> Stability:
-    """Return the stability of the score.
-
-    Parameters
-    ----------
-    edges : ndarray of shape (n_bins - 1,)
-        The edges of the bins of probability.
-    before : ndarray of shape (n_bins,)
-        Loans in each bin, scored by fits that did not see them.
-    after : ndarray of shape (n_rows,)
-        The next quarter's probabilities.
-    """
+def score_stability(score_bins: Mapping[str, Any], after: Floats) -> Stability:
+    """Return the stability of the score from the bins in a training record to the next quarter's probabilities."""
+    edges, before = (np.array(score_bins[name], dtype=np.float64) for name in ("edges", "loans"))
     return stability("score", _interval_names(edges), before, _count(edges, after))
 
 
 def stability(name: str, bins: Sequence[str], before: Floats, after: Floats) -> Stability:
-    """Compare two counts by bin.
-
-    Parameters
-    ----------
-    name : str
-        The column, or ``score``.
-    bins : sequence of str
-        The bins' names.
-    before, after : ndarray of shape (n_bins,)
-        Loans by bin.
-    """
+    """Compare the two quarters' loans by bin. ``name`` is the column, or ``score``; ``bins`` are the bins' names."""
     names, before, after = _pooled(bins, before, after)
     n_before, n_after = before.sum(), after.sum()
     # Half a loan in an empty bin keeps the logarithm finite, and weighs less than one loan.

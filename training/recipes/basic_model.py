@@ -18,27 +18,18 @@ from sklearn.preprocessing import OneHotEncoder
 
 from model_artifact.schema import CATEGORY_NAMES, NUMERIC_NAMES
 from training.data import Quarter
-from training.recipes.recipe import Fit, Progress, Recipe, silent
+from training.recipes.recipe import DEFAULT_SEED, Fit, Progress, Recipe, silent
 
 DESCRIPTION = "Random forest on imputed and one-hot encoded columns: the basic model."
 
 DEFAULT_TREES = 100
-DEFAULT_SEED = 42
 
 # Progress is reported each time so many trees have been grown.
 _TREES_A_STEP = 10
 
 
 def build_pipeline(n_estimators: int = DEFAULT_TREES, *, seed: int = DEFAULT_SEED) -> Pipeline:
-    """Return the unfitted pipeline.
-
-    Parameters
-    ----------
-    n_estimators : int
-        Trees of the forest.
-    seed : int
-        The forest's ``random_state``.
-    """
+    """Return the unfitted pipeline: ``n_estimators`` trees, with ``seed`` as the forest's ``random_state``."""
     columns = ColumnTransformer(
         [
             ("numeric", SimpleImputer(strategy="median"), list(NUMERIC_NAMES)),
@@ -62,29 +53,15 @@ def one_hot() -> Pipeline:
 def fit(
     quarter: Quarter,
     n_estimators: int = DEFAULT_TREES,
-    *,
     seed: int = DEFAULT_SEED,
-    n_jobs: int = -1,
     progress: Progress = silent,
+    *,
+    n_jobs: int = -1,
 ) -> Fit:
     """Fit the pipeline, reporting after every few trees.
 
-    Parameters
-    ----------
-    quarter : Quarter
-        The training data.
-    n_estimators, seed
-        As in ``build_pipeline``.
-    n_jobs : int
-        Threads to grow the trees with, -1 for all cores; the result does not depend on it.
-    progress : Progress
-        Gets the number of trees grown and of all trees.
-
-    Returns
-    -------
-    Fit
-        The pipeline is equal to ``build_pipeline(…).fit(…)``, bit for bit; ``unseen`` are the probabilities from the
-        trees that did not see the row, NaN where all did.
+    It is equal to ``build_pipeline(…).fit(…)``, bit for bit, whatever the number of threads, ``n_jobs``. The
+    out-of-sample probabilities are those of the trees that did not see the row.
     """
     pipeline = build_pipeline(n_estimators, seed=seed)
     features = pipeline[:-1].fit_transform(quarter.features)
@@ -106,7 +83,7 @@ def fit(
     return Fit(pipeline, out_of_bag, DESCRIPTION, evidence={})
 
 
-RECIPE = Recipe("basic", DEFAULT_TREES, DEFAULT_SEED, "out_of_bag", "out-of-bag probability", fit)
+RECIPE = Recipe("basic", DEFAULT_TREES, "out_of_bag", "out-of-bag probability", fit)
 
 
 def _no_score(_target: NDArray[np.int64], _decisions: NDArray[np.float64]) -> float:

@@ -9,34 +9,20 @@ from __future__ import annotations
 from training.data import Quarter
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept, shifted
 from training.recipes.contenders import CONTENDERS, DEFAULT_ROUNDS
-from training.recipes.recipe import Fit, Progress, Recipe, silent
+from training.recipes.recipe import DEFAULT_SEED, Fit, Progress, Recipe, silent
 from training.selection import select
-
-DEFAULT_SEED = 42
 
 
 def fit(
     quarter: Quarter,
     n_estimators: int = DEFAULT_ROUNDS,
-    *,
     seed: int = DEFAULT_SEED,
     progress: Progress = silent,
 ) -> Fit:
-    """Select a model, fit it on all rows, and set its intercept on the newest.
+    """Select a model, fit it on all rows, and set its intercept on the newest, which come first.
 
-    Parameters
-    ----------
-    quarter : Quarter
-        The training data, newest first.
-    n_estimators, seed : int
-        Rounds of boosting and the seed, for the contenders that take them.
-    progress : Progress
-        Gets the number of fits done and of all fits.
-
-    Returns
-    -------
-    Fit
-        ``unseen`` are the probabilities from the folds that did not see the row, with the same intercept.
+    ``n_estimators`` are the rounds of boosting, for the contenders that take them. The out-of-sample probabilities are
+    from the folds that did not see the row, with the same intercept. Progress counts fits.
     """
     target = quarter.target
     selection = select(
@@ -50,7 +36,7 @@ def fit(
     n_newest = min(NEWEST_ROWS, len(target))
     return Fit(
         pipeline=pipeline,
-        unseen=shifted(selection.out_of_fold, shift),
+        out_of_sample=shifted(selection.out_of_fold, shift),
         description=(
             f"{selection.contender.description}, selected out of {len(CONTENDERS)} by cross-validation, "
             f"intercept set on the newest {n_newest:,} loans."
@@ -62,4 +48,4 @@ def fit(
     )
 
 
-RECIPE = Recipe("improved", DEFAULT_ROUNDS, DEFAULT_SEED, "cross_validation", "probability from cross-validation", fit)
+RECIPE = Recipe("improved", DEFAULT_ROUNDS, "cross_validation", "probability from cross-validation", fit)

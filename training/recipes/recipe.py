@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from training.data import Quarter
+
+DEFAULT_SEED = 42
 
 # Takes how many parts of a step are done, and how many there are.
 Progress = Callable[[int, int], None]
@@ -25,9 +27,7 @@ class Fit(NamedTuple):
 
     Attributes
     ----------
-    pipeline : Pipeline
-        The model.
-    unseen : ndarray of shape (n_rows,)
+    out_of_sample : ndarray of shape (n_rows,)
         For each training row the probability of being late from a fit that did not see it; NaN if every fit saw it.
     description : str
         A sentence that describes the model.
@@ -36,15 +36,9 @@ class Fit(NamedTuple):
     """
 
     pipeline: Pipeline
-    unseen: NDArray[np.float64]
+    out_of_sample: NDArray[np.float64]
     description: str
     evidence: Mapping[str, Any]
-
-
-class FitFunction(Protocol):
-    """Fits a model on a quarter."""
-
-    def __call__(self, quarter: Quarter, n_estimators: int, *, seed: int, progress: Progress) -> Fit: ...
 
 
 @dataclass(frozen=True)
@@ -55,17 +49,16 @@ class Recipe:
     ----------
     name : str
         The model's name on the command line.
-    default_trees, default_seed : int
-        The defaults of ``fit``'s ``n_estimators`` and ``seed``.
-    unseen, unseen_in_words : str
-        The origin of the probabilities in ``Fit.unseen``: as a name in the metrics, and in words.
-    fit : FitFunction
-        Fits the model.
+    default_trees : int
+        The default of ``fit``'s number of trees.
+    out_of_sample, out_of_sample_in_words : str
+        The origin of the probabilities in ``Fit.out_of_sample``: as a name in the metrics, and in words.
+    fit : callable
+        Fits the model to a quarter, with a number of trees, a seed and a report of progress.
     """
 
     name: str
     default_trees: int
-    default_seed: int
-    unseen: str
-    unseen_in_words: str
-    fit: FitFunction = field(repr=False)
+    out_of_sample: str
+    out_of_sample_in_words: str
+    fit: Callable[[Quarter, int, int, Progress], Fit] = field(repr=False)

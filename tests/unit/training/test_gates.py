@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from training.evidence.comparison import Comparison
-from training.evidence.contest import Contest, SegmentContest
+from training.evidence.contest import Contest
 from training.evidence.intervals import Interval
 from training.evidence.sweeps import Sweep
 from training.gates import Requirement, failures, judge
@@ -27,7 +27,7 @@ GOOD = Contest(
     slope=Interval(1.05, 0.85, 1.3),
     over_expected=Interval(1.0, 0.8, 1.2),
     sweeps=(Sweep("int_rate", 1, 50, 200, 0, 0.0), Sweep("annual_inc", -1, 50, 200, 0, 0.0)),
-    segments=(SegmentContest("grade", "C", _comparison(-0.05, 0.1)),),
+    segments={"grade C": _comparison(-0.05, 0.1)},
 )
 
 
@@ -113,7 +113,7 @@ def test_a_step_against_lending_sense_is_named_with_its_size() -> None:
     ],
 )
 def test_a_segment_must_not_be_shown_to_be_worse(comparison: Comparison, passed: bool) -> None:
-    contest = replace(GOOD, segments=(*GOOD.segments, SegmentContest("purpose", "car", comparison)))
+    contest = replace(GOOD, segments={**GOOD.segments, "purpose car": comparison})
     assert _failed(contest) == ([] if passed else ["segments"])
     if not passed:
         assert "purpose car (6,000 loans, 90 late)" in failures(judge(BETTER, contest))[0].figures

@@ -45,7 +45,7 @@ def test_the_same_training_twice_gives_the_same_bytes(name: str, quarters: Quart
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_another_seed_gives_another_model(name: str, quarters: Quarters, trained: Trained) -> None:
-    seeded = RECIPES[name].fit(quarters.train, 6, seed=1, progress=silent)
+    seeded = RECIPES[name].fit(quarters.train, 6, 1, silent)
     features = quarters.test.features
     assert not np.array_equal(seeded.pipeline.predict_proba(features), trained[name].pipeline.predict_proba(features))
 

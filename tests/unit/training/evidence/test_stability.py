@@ -84,7 +84,7 @@ def test_missing_values_and_new_labels_are_bins() -> None:
 
 
 def test_scores_are_compared_in_the_recorded_bins() -> None:
-    edges = np.array([0.01, 0.02])
-    found = score_stability(edges, np.array([100.0, 100.0, 100.0]), np.repeat([0.005, 0.01, 0.5], 50))
-    assert found.psi == pytest.approx(0.0)
-    assert found.bins == ("below 0.01", "0.01 to 0.02", "from 0.02")
+    score_bins = {"edges": [0.01, 0.02], "loans": [100, 100, 100]}
+    score = score_stability(score_bins, np.repeat([0.005, 0.01, 0.5], 50))
+    assert score.psi == pytest.approx(0.0)
+    assert score.bins == ("below 0.01", "0.01 to 0.02", "from 0.02")

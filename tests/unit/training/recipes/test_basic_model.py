@@ -37,10 +37,10 @@ def test_what_is_pickled_runs_in_one_thread_and_keeps_nothing_of_the_training_ro
     assert forest.n_jobs == 1
     assert not forest.warm_start
     assert not any(name.startswith("oob_") and name.endswith("_") for name in vars(forest))
-    assert len(fit.unseen) == len(quarter.target)
+    assert len(fit.out_of_sample) == len(quarter.target)
 
 
 def test_a_row_that_every_tree_saw_has_no_out_of_bag_probability() -> None:
-    out_of_bag = basic_model.fit(small_quarter(), 2).unseen
+    out_of_bag = basic_model.fit(small_quarter(), 2).out_of_sample
     seen = np.isnan(out_of_bag)
     assert 0 < seen.sum() < len(out_of_bag)

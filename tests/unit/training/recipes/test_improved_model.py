@@ -11,6 +11,7 @@ from model_kit import dumped, small_forest, small_quarter
 from training.recipes import improved_model
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
 from training.recipes.contenders import logistic_regression, monotone_trees
+from training.recipes.recipe import DEFAULT_SEED
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
@@ -20,7 +21,7 @@ def _log_odds(probabilities: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def fitted():
     quarter = small_quarter(6000)
-    return monotone_trees(40, improved_model.DEFAULT_SEED).fit(quarter.features, quarter.target)
+    return monotone_trees(40, DEFAULT_SEED).fit(quarter.features, quarter.target)
 
 
 @pytest.mark.parametrize("build", [lambda: monotone_trees(40, 42), lambda: logistic_regression(0, 0)])
@@ -39,7 +40,7 @@ def test_a_model_without_an_intercept_has_none_set() -> None:
 
 
 def test_the_intercept_makes_the_unseen_mean_the_observed_rate_of_the_newest_rows() -> None:
-    out_of_fold = improved_model.fit(small_quarter(2000), 10).unseen
+    out_of_fold = improved_model.fit(small_quarter(2000), 10).out_of_sample
     newest = slice(NEWEST_ROWS)
     assert out_of_fold[newest].mean() == pytest.approx(small_quarter(2000).target[newest].mean(), abs=1e-9)
 
