@@ -1,4 +1,4 @@
-"""Serves HTTP on a port: for the HTTP API, for Lambda's API and for the bucket.
+"""Serves HTTP on a port: the base of the HTTP API, of Lambda's API and of the bucket.
 
 A request that isn't HTTP is answered and logged in one line. Neither repeats its bytes, which may be personal data.
 """
@@ -9,15 +9,18 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from emulator.supervision import BackgroundTasks
 
 ADMIN_PATH = "/_emulator/"
+# The client has hung up, or what it sends isn't HTTP.
+CLIENT_IS_GONE = (ConnectionError, ClientError, web.RequestPayloadError)
 _CHECKS_PER_PAUSE = 4
 _BACKLOG = 1024
 # aiohttp's messages repeat what the client has sent, after a colon or in quotes. This matches what comes before.
@@ -54,62 +57,81 @@ _log = logging.getLogger(__name__)
 _log.addFilter(_OneLineForBadRequests())
 
 
-class HttpServer:
-    """One handler behind one port.
+class HttpServer(ABC):
+    """Serves HTTP on one or several addresses; a subclass answers the requests.
 
     Parameters
     ----------
-    handler : callable
-        Request → response.
+    admin : AdminPages, optional
+        Answers paths under `ADMIN_PATH`.
     write_pause_s : float, optional
         Ends a connection whose client reads nothing of its answer for so long (checked each quarter of that time).
     shutdown_s : float, optional
         How long requests in progress may take once the server stops.
     **options
         As aiohttp's `web.Server` takes them.
+
+    Attributes
+    ----------
+    port : int
+        The bound port.
     """
 
     def __init__(
         self,
-        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         *,
+        admin: AdminPages | None = None,
         write_pause_s: float | None = None,
-        shutdown_s: float,
+        shutdown_s: float = 0.1,
         **options: Any,
     ) -> None:
-        self._handler = handler
+        self.port = 0
+        self._admin = admin
         self._write_pause_s = write_pause_s
         self._shutdown_s = shutdown_s
         self._options = options
         self._runner: web.ServerRunner | None = None
         self._tasks = BackgroundTasks()
 
-    async def start(self, hosts: Sequence[str], port: int) -> list[tuple[str, int]]:
-        """Listen, and return the bound addresses; a port of 0 is drawn once and used for every host.
+    @abstractmethod
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the answer to a request; an exception among `CLIENT_IS_GONE` ends the connection."""
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen on an address, or on one more, and return the bound port.
 
         Raises
         ------
         OSError
-            An address is taken or isn't one of this machine's.
+            The address is taken or not this machine's.
         """
-        # Compressed bodies reach the handler as they came.
-        server = _Server(self._handler, logger=_log, access_log=None, auto_decompress=False, **self._options)
-        self._runner = web.ServerRunner(server, shutdown_timeout=self._shutdown_s)
-        await self._runner.setup()
-        bound: list[tuple[str, int]] = []
-        for host in hosts:
-            await web.TCPSite(self._runner, host, bound[0][1] if bound else port, backlog=_BACKLOG).start()
-            bound.append((host, int(self._runner.addresses[-1][1])))
-        if self._write_pause_s is not None:
-            end_stalled = functools.partial(server.end_stalled_connections, self._write_pause_s)
-            self._tasks.keep_running(end_stalled, "end the connections of clients that read nothing")
-        return bound
+        if self._runner is None:
+            # Compressed bodies reach the subclass as they came.
+            server = _Server(self._answer, logger=_log, access_log=None, auto_decompress=False, **self._options)
+            self._runner = web.ServerRunner(server, shutdown_timeout=self._shutdown_s)
+            await self._runner.setup()
+            if self._write_pause_s is not None:
+                end_stalled = functools.partial(server.end_stalled_connections, self._write_pause_s)
+                self._tasks.keep_running(end_stalled, "end the connections of clients that read nothing")
+        await web.TCPSite(self._runner, host, port, backlog=_BACKLOG).start()
+        self.port = int(self._runner.addresses[-1][1])
+        return self.port
 
     async def stop(self) -> None:
         """Stop listening and close the connections."""
         await self._tasks.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
+            return await self._admin.answer(request)
+        try:
+            return await self.answer(request)
+        except CLIENT_IS_GONE:
+            # Nobody waits for an answer.
+            request.protocol.force_close()
+            return web.Response(status=400)
 
 
 class _Server(web.Server):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from uuid import uuid4
@@ -27,7 +26,7 @@ _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection
 _log = logging.getLogger(__name__)
 
 
-class BucketServer:
+class BucketServer(HttpServer):
     """S3 over HTTP on one or several addresses.
 
     Parameters
@@ -39,36 +38,27 @@ class BucketServer:
     """
 
     def __init__(self, store: WriteThrough, guard: BrowserGuard) -> None:
+        super().__init__(shutdown_s=1)
         self._store = store
         self._guard = guard
         self._workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="bucket")
-        self._server = HttpServer(self._answer, shutdown_s=1)
-
-    async def start(self, hosts: Sequence[str], port: int) -> list[tuple[str, int]]:
-        """Listen, and return the bound addresses; a port of 0 is drawn once and used for every host.
-
-        Raises
-        ------
-        OSError
-            An address is taken or not one of this machine's.
-        """
-        return await self._server.start(hosts, port)
 
     async def stop(self) -> None:
         """Stop listening; a change that has begun is finished first."""
-        await self._server.stop()
+        await super().stop()
         self._workers.shutdown(wait=True)
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the store's answer; a failure is S3's InternalError."""
         refusal = self._guard.find_refusal(request.headers)
         if refusal is not None:
             return _to_response(request.method, error_answer(403, "AccessDenied", refusal))
         await invite_body(request)
         body = await request.content.read()
-        asked = S3Request(request.method, request.raw_path, dict(request.headers), body)
+        s3_request = S3Request(request.method, request.raw_path, dict(request.headers), body)
         loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(self._workers, self._store.answer, asked)
+            answer = await loop.run_in_executor(self._workers, self._store.answer, s3_request)
         except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed", request.method, request.raw_path)
             answer = error_answer(500, "InternalError", "We encountered an internal error. Please try again.")

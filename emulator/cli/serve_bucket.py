@@ -53,10 +53,12 @@ async def serve_bucket(options: Options) -> None:
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
             with naming_the_flag(", ".join(hosts), options.bucket_port, options.port_flag):
-                bound = await server.start(hosts, options.bucket_port)
-            for host, port in bound:
-                say(f"Bucket running on {url_of(host, port)} (data in {folder})")
-            write_ready_file(options.ready_file, url=url_of(*bound[0]), pid=os.getpid())
+                for host in hosts:
+                    # A port of 0 is drawn once and used for every host.
+                    await server.start(host, server.port or options.bucket_port)
+            for host in hosts:
+                say(f"Bucket running on {url_of(host, server.port)} (data in {folder})")
+            write_ready_file(options.ready_file, url=url_of(hosts[0], server.port), pid=os.getpid())
             await stopping.wait()
         finally:
             await server.stop()

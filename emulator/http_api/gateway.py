@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aiohttp import ClientError, web
+from aiohttp import web
 from multidict import CIMultiDict
 
 from emulator.http_api.cors import answer_preflight, is_preflight, with_cors
@@ -29,7 +29,7 @@ from emulator.http_api.responses import (
     HttpResponse,
 )
 from emulator.http_api.stage import StageHandler
-from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
+from emulator.http_server import CLIENT_IS_GONE, AdminPages, HttpServer, invite_body
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.metrics import RequestMeter
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
@@ -65,7 +65,7 @@ class ConnectionLimits:
     write_pause_s: float = 30.0
 
 
-class Gateway:
+class Gateway(HttpServer):
     """One HTTP API on one address.
 
     Parameters
@@ -79,7 +79,7 @@ class Gateway:
     account_id : str
         For events.
     admin : AdminPages, optional
-        Answers paths under `ADMIN_PATH`; without it these are ordinary paths of the API.
+        Answers the paths of the emulator's own pages; without it these are ordinary paths of the API.
     meter : RequestMeter, optional
         Counts the answered requests.
     region : str, optional
@@ -100,8 +100,16 @@ class Gateway:
         region: str = REGION,
         limits: ConnectionLimits | None = None,
     ) -> None:
+        self._limits = limits or ConnectionLimits()
+        super().__init__(
+            admin=admin,
+            write_pause_s=self._limits.write_pause_s,
+            keepalive_timeout=self._limits.keep_alive_s,
+            max_line_size=_MOST_PARSED_BYTES,
+            max_field_size=_MOST_PARSED_BYTES,
+            max_headers=_MOST_HEADERS,
+        )
         self._cors = api.cors
-        self._admin = admin
         self._meter = meter
         self._stages: dict[str, StageHandler] = {}
         for stage in api.stages:
@@ -109,36 +117,9 @@ class Gateway:
             self._stages[stage.name] = StageHandler(stage, source, functions, service, time.monotonic)
         # Most APIs have only `$default`; then the stage is known without splitting the path.
         self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
-        self._limits = limits or ConnectionLimits()
-        self._server = HttpServer(
-            self._answer,
-            write_pause_s=self._limits.write_pause_s,
-            shutdown_s=0.1,
-            keepalive_timeout=self._limits.keep_alive_s,
-            max_line_size=_MOST_PARSED_BYTES,
-            max_field_size=_MOST_PARSED_BYTES,
-            max_headers=_MOST_HEADERS,
-        )
-        self._port = 0
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the bound port.
-
-        Raises
-        ------
-        OSError
-            The address is taken or not this machine's.
-        """
-        ((_, self._port),) = await self._server.start([host], port)
-        return self._port
-
-    async def stop(self) -> None:
-        """Stop listening and close the connections."""
-        await self._server.stop()
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
-            return await self._admin.answer(request)
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the API's answer, with the headers of its CORS policy."""
         started_s = time.perf_counter()
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode("ascii")
         route_key, preflight = NO_ROUTE, None
@@ -146,10 +127,8 @@ class Gateway:
             preflight = answer_preflight(self._cors, readable(request.headers["Origin"]))
         try:
             route_key, response = await self._respond(request, request_id, preflight)
-        except (ConnectionError, ClientError, web.RequestPayloadError):
-            # The client has hung up, or what it sends isn't HTTP. Nobody waits for an answer.
-            request.protocol.force_close()
-            return web.Response(status=400)
+        except CLIENT_IS_GONE:
+            raise
         except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed in the gateway", request.method, request.raw_path)
             response = INTERNAL_SERVER_ERROR
@@ -190,7 +169,7 @@ class Gateway:
             headers=headers,
             body=body,
             source_ip=request.remote or "127.0.0.1",
-            port=self._port,
+            port=self.port,
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
             request_id=request_id,
             new_trace_id=f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}",

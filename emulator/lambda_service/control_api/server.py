@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from aiohttp import ClientError, web
+from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
-from emulator.http_server import ADMIN_PATH, AdminPages, HttpServer, invite_body
+from emulator.http_server import CLIENT_IS_GONE, AdminPages, HttpServer, invite_body
 from emulator.lambda_service.control_api.answers import ApiAnswer, document, refused, too_large
 from emulator.lambda_service.control_api.invoke import Invoker
 from emulator.lambda_service.control_api.operations_table import (
@@ -40,7 +40,7 @@ _MAX_DISCARDED_BYTES = 2 * MAX_CODE_REQUEST_BYTES
 _log = logging.getLogger(__name__)
 
 
-class ControlApi:
+class ControlApi(HttpServer):
     """Lambda's API on one address.
 
     Parameters
@@ -48,7 +48,7 @@ class ControlApi:
     service : LambdaService
         The functions.
     admin : AdminPages or None
-        Answers requests under `ADMIN_PATH`.
+        Answers requests for the emulator's own pages.
     s3_endpoint : str or None
         Where UpdateFunctionCode finds ``S3Bucket`` and ``S3Key``.
     waits : RetryWaits
@@ -66,46 +66,31 @@ class ControlApi:
         waits: RetryWaits | None = None,
         guard: BrowserGuard | None = None,
     ) -> None:
+        super().__init__(admin=admin, keepalive_timeout=75)
         self._guard = guard or BrowserGuard()
         self._functions = service.operations.functions
         self._methods = service.operations.table()
         self._invoker = Invoker(service, waits or RetryWaits())
-        self._admin = admin
         self._s3_endpoint = s3_endpoint
         operations_by_form()  # Read now, so that the first request need not wait for it.
-        self._server = HttpServer(self._respond, shutdown_s=0.1, keepalive_timeout=75)
-
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the bound port.
-
-        Raises
-        ------
-        OSError
-            The address is taken or not this machine's.
-        """
-        ((_, bound_port),) = await self._server.start([host], port)
-        return bound_port
 
     async def stop(self) -> None:
         """Stop listening, close the connections, and give up asynchronous invocations."""
-        await self._server.stop()
+        await super().stop()
         await self._invoker.close()
 
-    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._admin is not None and request.path.startswith(ADMIN_PATH):
-            return await self._admin.answer(request)
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the answer of the operation that a request names, or the refusal as Lambda words it."""
         request_id = str(uuid4())
         try:
             refusal = self._guard.find_refusal(request.headers)
             if refusal is not None:
                 raise LambdaApiError("AccessDeniedException", 403, refusal)
-            answer = await self._answer(request, request_id)
+            answer = await self._call(request, request_id)
         except LambdaApiError as error:
             answer = refused(error)
-        except (ConnectionError, ClientError, web.RequestPayloadError):
-            # The client has hung up, or what it sends isn't HTTP. Nobody waits for an answer.
-            request.protocol.force_close()
-            return web.Response(status=400)
+        except CLIENT_IS_GONE:
+            raise
         except Exception:  # noqa: BLE001 - any failure is answered 500
             _log.exception("%s %s failed", request.method, request.path)
             failure = "The emulator has failed; its log says how."
@@ -113,7 +98,7 @@ class ControlApi:
         headers = {"x-amzn-RequestId": request_id, "Content-Type": "application/json", **answer.headers}
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
-    async def _answer(self, request: web.BaseRequest, request_id: str) -> ApiAnswer:
+    async def _call(self, request: web.BaseRequest, request_id: str) -> ApiAnswer:
         path, _, query_string = request.raw_path.partition("?")
         query = dict(parse_qsl(query_string, keep_blank_values=True))
         match = find_operation(request.method, path, query)
