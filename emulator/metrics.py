@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 WINDOW_S = 60
@@ -17,67 +16,55 @@ _SHORTEST_S = 1e-5
 _CLASSES = 8 * 27
 
 
-@dataclass(slots=True)
-class _Second:
-    """Statuses and latency classes of one second's requests, by route."""
-
-    number: int
-    statuses: dict[str, Counter[int]] = field(default_factory=dict)
-    latencies: dict[str, Counter[int]] = field(default_factory=dict)
+# Route, status and latency class → number of requests.
+_Counts = Counter[tuple[str, int, int]]
 
 
 class RequestMeter:
-    """Counts requests by route.
-
-    Parameters
-    ----------
-    clock : callable
-        Monotonic seconds.
-    """
+    """Counts requests by route; the clock gives monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._seconds: deque[_Second] = deque(maxlen=WINDOW_S + 1)
-        self._now = _Second(int(clock()))
-        self._seconds.append(self._now)
+        self._seconds: deque[tuple[int, _Counts]] = deque([(int(clock()), Counter())], maxlen=WINDOW_S + 1)
 
     def record(self, route_key: str, status: int, seconds: float) -> None:
         """Count an answered request."""
-        number = int(self._clock())
-        if number != self._now.number:
-            self._now = _Second(number)
-            self._seconds.append(self._now)
-        now = self._now
-        if route_key not in now.statuses:
-            now.statuses[route_key], now.latencies[route_key] = Counter(), Counter()
-        now.statuses[route_key][status] += 1
-        now.latencies[route_key][_class_of(seconds)] += 1
+        now = int(self._clock())
+        if self._seconds[-1][0] != now:
+            self._seconds.append((now, Counter()))
+        self._seconds[-1][1][route_key, status, _class_of(seconds)] += 1
 
     def summary(self) -> dict[str, Any]:
         """Return the last minute's figures for JSON: of all requests, and of each route."""
         now = int(self._clock())
-        recent = [second for second in self._seconds if now - WINDOW_S <= second.number <= now]
-        routes = sorted({route for second in recent for route in second.statuses})
+        counts: _Counts = Counter()
+        latest: _Counts = Counter()
+        for second, of_second in self._seconds:
+            if now - WINDOW_S <= second <= now:
+                counts.update(of_second)
+            if now - _RATE_OVER_S <= second < now:
+                latest.update(of_second)
+        routes = sorted({route for route, _, _ in counts})
         return {
             "windowSeconds": WINDOW_S,
-            "all": _figures(recent, routes, now),
-            "routes": {route: _figures(recent, [route], now) for route in routes},
+            "all": _figures(counts, latest),
+            "routes": {route: _figures(_of_route(route, counts), _of_route(route, latest)) for route in routes},
         }
 
 
-def _figures(recent: Iterable[_Second], routes: Iterable[str], now: int) -> dict[str, Any]:
+def _of_route(route: str, counts: _Counts) -> _Counts:
+    return Counter({key: count for key, count in counts.items() if key[0] == route})
+
+
+def _figures(counts: _Counts, latest: _Counts) -> dict[str, Any]:
     statuses: Counter[int] = Counter()
     latencies: Counter[int] = Counter()
-    counted_for_rate = 0
-    for second in recent:
-        for route in routes:
-            statuses.update(second.statuses.get(route, {}))
-            latencies.update(second.latencies.get(route, {}))
-            if now - _RATE_OVER_S <= second.number < now:
-                counted_for_rate += sum(second.statuses.get(route, {}).values())
+    for (_, status, latency_class), count in counts.items():
+        statuses[status] += count
+        latencies[latency_class] += count
     return {
-        "requests": sum(statuses.values()),
-        "requestsPerSecond": counted_for_rate / _RATE_OVER_S,
+        "requests": counts.total(),
+        "requestsPerSecond": latest.total() / _RATE_OVER_S,
         "statuses": {str(status): statuses[status] for status in sorted(statuses)},
         "latencyMs": {f"p{share}": _percentile_ms(latencies, share / 100) for share in (50, 90, 99)},
     }
@@ -91,7 +78,7 @@ def _class_of(seconds: float) -> int:
 
 def _percentile_ms(latencies: Counter[int], share: float) -> float | None:
     """Return a percentile, exact to 4.5 % (half of its class)."""
-    rank = math.ceil(sum(latencies.values()) * share)
+    rank = math.ceil(latencies.total() * share)
     cumulative = 0
     for latency_class in sorted(latencies):
         cumulative += latencies[latency_class]

@@ -33,14 +33,9 @@ class AuthorizerAnswerError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerAnswer:
-    """An authorizer's answer.
+    """An authorizer's answer, with the context for the integration's event.
 
-    Parameters
-    ----------
-    policy : mapping or bool
-        An IAM policy document, which is evaluated for each route; a bool allows or denies every route.
-    context : mapping
-        Values for the integration's event.
+    The policy is an IAM policy document, which is evaluated for each route; a bool allows or denies every route.
     """
 
     policy: Mapping[str, Any] | bool
@@ -52,13 +47,7 @@ class AuthorizerAnswer:
 
 
 def identity_values(authorizer: Authorizer, event: Mapping[str, Any]) -> list[str] | None:
-    """Return a request's value for each identity source, or None if one is missing.
-
-    Parameters
-    ----------
-    event : mapping
-        The request as an event of payload format 2.0.
-    """
+    """Return the value of each identity source in an event of payload format 2.0, or None if one is missing."""
     values = [_identity_value(source, event) for source in authorizer.identity_sources]
     return None if None in values or "" in values else [str(value) for value in values]
 
@@ -66,15 +55,7 @@ def identity_values(authorizer: Authorizer, event: Mapping[str, Any]) -> list[st
 def authorizer_event(
     authorizer: Authorizer, event: Mapping[str, Any], identity: list[str], route_arn: str
 ) -> dict[str, Any]:
-    """Return the event for the authorizer's function.
-
-    Parameters
-    ----------
-    event : mapping
-        The request as an event of the authorizer's own payload format.
-    identity : list of str
-        As `identity_values` returns them.
-    """
+    """Return the event for the authorizer's function, from one of its payload format and its identity values."""
     if authorizer.payload_format == "1.0":
         joined = ",".join(identity)
         own_v1 = {"type": "REQUEST", "methodArn": route_arn, "identitySource": joined, "authorizationToken": joined}
@@ -113,13 +94,7 @@ def read_answer(authorizer: Authorizer, payload: bytes) -> AuthorizerAnswer:
 
 
 class AnswerCache:
-    """Keeps the answers of one API's authorizers, by the values of their identity sources.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds, monotonic.
-    """
+    """Keeps the answers of one API's authorizers, by the values of their identity sources."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

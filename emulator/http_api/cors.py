@@ -15,13 +15,7 @@ _PREFIX = "access-control-"
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether AWS takes a request for a browser's preflight.
-
-    Parameters
-    ----------
-    headers : mapping
-        Its look-ups ignore case.
-    """
+    """Return whether AWS takes a request for a browser's preflight; look-ups in the headers ignore case."""
     return method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
 
 
@@ -42,13 +36,7 @@ def answer_preflight(policy: CorsPolicy, origin: str) -> HttpResponse:
 
 
 def with_cors(policy: CorsPolicy, origin: str | None, response: HttpResponse) -> HttpResponse:
-    """Return a response with the policy's CORS headers in place of the function's own.
-
-    Parameters
-    ----------
-    origin : str or None
-        The request's ``Origin``. If it is None or isn't allowed, no header is added.
-    """
+    """Return a response with the policy's CORS headers in place of the function's own; none for a foreign origin."""
     headers = [(name, value) for name, value in response.headers if not name.lower().startswith(_PREFIX)]
     allowed = None if origin is None else _allowed_origin(policy, origin)
     if allowed is not None:

@@ -48,20 +48,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How long clients may take, in seconds.
+    """How long clients may take."""
 
-    Parameters
-    ----------
-    keep_alive_s : float
-        Until the next request's line and headers are complete.
-    body_pause_s : float
-        Between two pieces of a body.
-    write_pause_s : float
-        Between two pieces of an answer that the client takes.
-    """
-
+    # Until the next request's line and headers are complete.
     keep_alive_s: float = 75.0
+    # Between two pieces of a body.
     body_pause_s: float = 30.0
+    # Between two pieces of an answer that the client takes.
     write_pause_s: float = 30.0
 
 
@@ -70,22 +63,14 @@ class Gateway(HttpServer):
 
     Parameters
     ----------
-    api : HttpApi
-        Its stages, routes and CORS policy.
     functions : mapping
         Logical id → the function's name.
-    service : LambdaService
-        Runs the functions.
-    account_id : str
-        For events.
     admin : AdminPages, optional
         Answers the paths of the emulator's own pages; without it these are ordinary paths of the API.
     meter : RequestMeter, optional
         Counts the answered requests.
     region : str, optional
         For the ARNs of routes, which authorizers see.
-    limits : ConnectionLimits, optional
-        How long clients may take.
     """
 
     def __init__(
@@ -115,8 +100,6 @@ class Gateway(HttpServer):
         for stage in api.stages:
             source = EventSource(api.logical_id, account_id, stage.name, stage.variables, region)
             self._stages[stage.name] = StageHandler(stage, source, functions, service, time.monotonic)
-        # Most APIs have only `$default`; then the stage is known without splitting the path.
-        self._only_stage = self._stages.get(DEFAULT_STAGE) if len(self._stages) == 1 else None
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the API's answer, with the headers of its CORS policy."""
@@ -158,7 +141,7 @@ class Gateway(HttpServer):
         target = request.raw_path
         raw_path, _, raw_query = (target if target.startswith("/") else _ORIGIN.sub("", target)).partition("?")
         raw_path = raw_path or "/"
-        handler = self._only_stage or self._stage_of(raw_path)
+        handler = self._stage_of(raw_path)
         match = None if handler is None else handler.find(request.method, raw_path)
         if handler is None or match is None:
             return NO_ROUTE, preflight or NOT_FOUND
@@ -195,13 +178,7 @@ def _read_headers(request: web.BaseRequest) -> tuple[int, Iterable[tuple[str, st
 
 
 async def _read_body(request: web.BaseRequest, pause_s: float) -> bytes | None:
-    """Return the body, or None if it is over the limit.
-
-    Raises
-    ------
-    TimeoutError
-        The client stopped sending before the end.
-    """
+    """Return the body, or None if it is over the limit; `TimeoutError` if the client stops sending before its end."""
     if not request.body_exists:
         return b""
     if request.content.is_eof():

@@ -18,19 +18,9 @@ class PolicyError(ValueError):
 
 
 def allows(document: Any, route_arn: str) -> bool:
-    """Return whether a policy document allows calls of a route.
+    """Return whether a policy document allows calls of a route; `PolicyError` if it can't be evaluated.
 
-    Parameters
-    ----------
-    document : mapping
-        Its ``Statement`` is a statement or a list of them.
-    route_arn : str
-        ``arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>``.
-
-    Raises
-    ------
-    PolicyError
-        The document has no statements, or one of them has conditions or can't be read.
+    A route's ARN is ``arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>``.
     """
     if not isinstance(document, Mapping) or not document.get("Statement"):
         raise PolicyError("the policy document has no Statement")

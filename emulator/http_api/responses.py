@@ -23,17 +23,7 @@ _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response to a client.
-
-    Parameters
-    ----------
-    status : int
-        200 to 599.
-    headers : tuple of (str, str)
-        Duplicates allowed (Set-Cookie).
-    body : bytes
-        The body of a GET; the gateway leaves it out for HEAD.
-    """
+    """A response to a client; the gateway leaves the body out for HEAD."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -58,19 +48,10 @@ SERVICE_UNAVAILABLE = message(503, "Service Unavailable")
 
 
 def build_response(payload: bytes, payload_format: str = "2.0") -> HttpResponse:
-    """Return the response for a function's answer.
+    """Return the response for a function's answer: JSON, of a route with this payload format.
 
-    Parameters
-    ----------
-    payload : bytes
-        JSON. An object with ``statusCode`` is a response. In format 2.0 anything else is the body of a 200.
-    payload_format : str
-        Of the route: ``1.0`` or ``2.0``.
-
-    Returns
-    -------
-    HttpResponse
-        `INTERNAL_SERVER_ERROR` if the answer can't be used; API Gateway answers the same.
+    An object with ``statusCode`` is a response. In format 2.0 anything else is the body of a 200. An answer that can't
+    be used becomes `INTERNAL_SERVER_ERROR`, as on AWS.
     """
     try:
         answer = read_json(payload)

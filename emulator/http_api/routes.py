@@ -31,15 +31,7 @@ class _Segment:
 
 
 class RouteTable:
-    """Finds routes among those of one stage.
-
-    Parameters
-    ----------
-    routes : iterable of HttpRoute
-        No two have the same key.
-    stage : str, optional
-        The stage's name; unless it is ``$default``, it is the first segment of every path.
-    """
+    """Finds the routes of one stage; its name begins every path, unless it is ``$default``."""
 
     def __init__(self, routes: Iterable[HttpRoute], stage: str = DEFAULT_ROUTE) -> None:
         self._prefix = "" if stage == DEFAULT_ROUTE else f"/{stage}"
@@ -58,15 +50,7 @@ class RouteTable:
                 self._plain[route.method, route.path] = route
 
     def find(self, method: str, raw_path: str) -> RouteMatch | None:
-        """Return the route for a request, or None if the stage has no such route.
-
-        Parameters
-        ----------
-        method : str
-            In capitals.
-        raw_path : str
-            Percent-encoded, as the client sent it, without the query.
-        """
+        """Return the route for a method in capitals and a percent-encoded path, or None if the stage has none."""
         if self._prefix:
             if raw_path != self._prefix and not raw_path.startswith(self._prefix + "/"):
                 return None

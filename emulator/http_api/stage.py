@@ -17,8 +17,7 @@ from emulator.http_api.authorizers import (
     identity_values,
     read_answer,
 )
-from emulator.http_api.event_v1 import build_event_v1
-from emulator.http_api.event_v2 import build_event_v2
+from emulator.http_api.events import build_event_v1, build_event_v2
 from emulator.http_api.requests import EventSource, HttpRequest
 from emulator.http_api.responses import (
     FORBIDDEN,
@@ -44,18 +43,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=
 class StageHandler:
     """Answers the requests to one stage.
 
-    Parameters
-    ----------
-    stage : HttpStage
-        Routes, variables and limits.
-    source : EventSource
-        The API and the stage that events name.
-    functions : mapping
-        Logical id → the function's name.
-    service : LambdaService
-        Runs the functions.
-    clock : callable
-        Seconds, monotonic: for limits and for cached answers of authorizers.
+    ``functions`` maps logical ids to the functions' names. The clock gives monotonic seconds, for limits and for cached
+    answers of authorizers.
     """
 
     def __init__(
@@ -83,15 +72,10 @@ class StageHandler:
     async def answer(
         self, request: HttpRequest, match: RouteMatch, preflight: HttpResponse | None = None
     ) -> HttpResponse:
-        """Return the answer to a request.
+        """Return the answer to a request whose route `find` has returned.
 
-        Parameters
-        ----------
-        match : RouteMatch
-            As `find` returned it.
-        preflight : HttpResponse, optional
-            The answer to a preflight request, sent instead of the function's. The route's authorizer is called
-            first; therefore AWS's guide advises a route for OPTIONS that has no authorizer.
+        The answer to a preflight request is sent instead of the function's. The route's authorizer is called first;
+        therefore AWS's guide advises a route for OPTIONS that has no authorizer.
         """
         route = match.route
         bucket = self._buckets.get(route.key)

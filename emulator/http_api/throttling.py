@@ -13,12 +13,7 @@ from emulator.template.http_api_spec import Throttle
 class TokenBucket:
     """A bucket of up to ``burst`` tokens that gains ``rate`` tokens a second and starts full.
 
-    Parameters
-    ----------
-    limits : Throttle
-        Rate and burst; a burst of 0 refuses every request.
-    clock : callable
-        Seconds, monotonic.
+    A burst of 0 refuses every request. The clock gives monotonic seconds.
     """
 
     def __init__(self, limits: Throttle, clock: Callable[[], float]) -> None:

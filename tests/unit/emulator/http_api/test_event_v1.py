@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.http_api.authorizers import authorizer_event
-from emulator.http_api.event_v1 import build_event_v1
+from emulator.http_api.events import build_event_v1
 from emulator.http_api.requests import EventSource, HttpRequest
 from emulator.http_api.responses import INTERNAL_SERVER_ERROR, build_response
 from emulator.http_api.routes import RouteMatch

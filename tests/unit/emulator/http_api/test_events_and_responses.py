@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.http_api.event_v2 import build_event_v2
-from emulator.http_api.requests import EventSource, HttpRequest, encode_body, readable
+from emulator.http_api.events import build_event_v2, encode_body
+from emulator.http_api.requests import EventSource, HttpRequest, readable
 from emulator.http_api.responses import INTERNAL_SERVER_ERROR, build_response
 from emulator.http_api.routes import RouteMatch
 from emulator.template.http_api_spec import HttpRoute
