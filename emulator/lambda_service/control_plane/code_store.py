@@ -12,14 +12,16 @@ Beside each copy lies its listing, one line a file. The digest is the SHA-256 of
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
 import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from emulator.lambda_service.control_plane.account import Code
 
 _SCRAP = ".scrap-"
 _LISTING = ".files"
@@ -32,14 +34,6 @@ _IGNORED = re.compile(
 
 class CodeError(Exception):
     """A folder can't be read, or a copy was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCode:
-    """A folder's content: its SHA-256 in hexadecimal digits, and the size of its files."""
-
-    digest: str
-    size_bytes: int
 
 
 def is_ignored(name: str) -> bool:
@@ -88,7 +82,7 @@ class CodeStore:
             raise CodeError(f"{folder} can't be read: {error}") from error
         self._checked.add(digest)
 
-    def put(self, source: Path) -> StoredCode:
+    def put(self, source: Path) -> Code:
         """Copy a folder unless its content is there already; raise `CodeError` if it can't be read.
 
         Links are followed, as zip does, and files that are ignored are left out.
@@ -109,7 +103,7 @@ class CodeStore:
             if entry.name.removesuffix(_LISTING) not in used:
                 self._discard(entry)
 
-    def _copy(self, source: Path) -> StoredCode:
+    def _copy(self, source: Path) -> Code:
         scrap = self._new_scrap()
         scrap.mkdir(parents=True)
         try:
@@ -158,7 +152,7 @@ class CodeStore:
         return self._root / f"{_SCRAP}{os.getpid()}-{self._scraps}"
 
 
-def _read_folder(folder: Path, private: Collection[str] = frozenset()) -> tuple[StoredCode, bytes]:
+def _read_folder(folder: Path, private: Collection[str] = frozenset()) -> tuple[Code, bytes]:
     """Return a folder's content, and its listing."""
     listing, size_bytes = bytearray(), 0
     for path, relative in _files(folder, private):
@@ -166,7 +160,9 @@ def _read_folder(folder: Path, private: Collection[str] = frozenset()) -> tuple[
             digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
         listing += f"{relative}\0{_mode(path):o}\0{size}\0{digest}\n".encode("utf-8", "surrogateescape")
         size_bytes += size
-    return StoredCode(hashlib.sha256(listing).hexdigest(), size_bytes), bytes(listing)
+    sha256 = hashlib.sha256(listing)
+    code = Code(sha256.hexdigest(), size_bytes, base64.b64encode(sha256.digest()).decode(), size_bytes)
+    return code, bytes(listing)
 
 
 def _lines(listing: bytes) -> set[bytes]:

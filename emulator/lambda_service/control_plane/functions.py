@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -174,13 +173,11 @@ class FunctionOperations:
 def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_bytes: int | None = None) -> Code:
     """Copy a folder into the store; `sha256` and `size_bytes` are those of its zip file, if it came as one."""
     try:
-        stored = store.put(folder)
+        code = store.put(folder)
     except CodeError as error:
         raise InvalidParameterError(f"The code can't be used: {error}") from error
-    own = base64.b64encode(bytes.fromhex(stored.digest)).decode()
-    return Code(
-        stored.digest, stored.size_bytes, sha256 or own, stored.size_bytes if size_bytes is None else size_bytes
-    )
+    package = {"package_sha256": sha256, "package_bytes": size_bytes}
+    return dataclasses.replace(code, **{name: value for name, value in package.items() if value is not None})
 
 
 def check_unzipped(code: Code, layers: Sequence[Layer]) -> None:

@@ -129,8 +129,7 @@ class ExecutionEnvironment:
         self._timer = asyncio.get_running_loop().call_later(self._function.spec.timeout_s, self._time_out)
         if run.tail is not None:
             self._slot.set_tail(run.tail)
-        if self._memory.is_resting:
-            self._memory.wake()
+        self._memory.wake()
         if not has_process:
             self._restart(run)
         elif self._slot.takes_invocations:

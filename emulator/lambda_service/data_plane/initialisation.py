@@ -6,6 +6,7 @@ Source: "Understanding the Lambda execution environment lifecycle" and "Lambda S
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher
 from emulator.lambda_service.sandbox.runtime_api import RuntimeApi, RuntimeEvents
 from emulator.lambda_service.sandbox.snapshot_process import SnapshotInitError
-from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders, remove
+from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 
 PROVISIONED = "provisioned-concurrency"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
@@ -141,7 +142,7 @@ class ProcessSlot:
         self.end_process()
         self.runtime.stop()
         if self._folder is not None:
-            asyncio.get_running_loop().run_in_executor(None, remove, self._folder)
+            asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, self._folder, True)
 
     async def wait_ended(self) -> None:
         """Wait until every process that was killed is gone."""
@@ -166,10 +167,8 @@ class ProcessSlot:
         self._log.init_started(kind, phase)
         failure = await self._wait(process, limit_s)
         took_ms = (time.perf_counter() - process.began) * 1000
-        if failure is not None:
-            self._log.init_ended(kind, phase, took_ms, failure.status, failure.logged_type)
-        elif kind == PROVISIONED:
-            self._log.init_ended(kind, phase, took_ms, "success")
+        if failure is not None or kind == PROVISIONED:
+            self._log.init_ended(kind, phase, took_ms, failure)
         elif phase == "init":
             self.init_ms = took_ms
         return failure
@@ -188,12 +187,10 @@ class ProcessSlot:
         self._log.restore_started()
         failure = await self._wait(process, self._settings.init_limit_s)
         took_ms = (time.perf_counter() - process.began) * 1000
+        self._log.restore_ended(took_ms, failure)
         if failure is None:
-            self._log.restore_ended(took_ms, "success")
             self.restore_ms = took_ms
-            return None
-        self._log.restore_ended(took_ms, failure.status, failure.logged_type)
-        if failure is STOPPED:
+        if failure is None or failure is STOPPED:
             return failure
         error = SNAP_START_TIMEOUT if failure.status == "timeout" else SNAP_START_ERROR
         return failure._replace(api_error=error, is_final=True)

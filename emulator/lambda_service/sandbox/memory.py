@@ -54,7 +54,7 @@ def used_bytes(pid: int, limit_bytes: int) -> int:
 class MemoryWatch:
     """Checks an environment's memory while it works; the less memory is left, the more often.
 
-    An invocation only has to test `is_resting`. An environment that isn't `is_at_work` is frozen on Lambda.
+    An environment that isn't `is_at_work` is frozen on Lambda.
     """
 
     def __init__(self, limit_mb: int, is_at_work: Callable[[], bool], over_limit: Callable[[], None]) -> None:
@@ -68,11 +68,6 @@ class MemoryWatch:
         self._peak_mb: int | None = None
         self._peak_read = 0.0
 
-    @property
-    def is_resting(self) -> bool:
-        """Whether no check is planned; call `wake` when the environment gets work."""
-        return self._timer is None
-
     def begin(self, pid: int) -> None:
         """Watch a new process."""
         self.end()
@@ -83,8 +78,8 @@ class MemoryWatch:
         self.wake()
 
     def wake(self) -> None:
-        """Check from now on, until the environment is idle."""
-        if self._pid:
+        """Check from now on, until the environment is idle; call this when it gets work."""
+        if self._pid and self._timer is None:
             wait_s = min(max(self._left_bytes / _GROWTH_BYTES_PER_S, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._check)
 

@@ -13,6 +13,7 @@ import platform
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from emulator.lambda_service.invocation import InitFailure
 from emulator.lambda_service.sandbox.logs import LogSink, LogTail
 
 _RUNTIME = f"python:{platform.python_version()}"
@@ -32,6 +33,10 @@ class _Outcome(NamedTuple):
 
     status: str
     error_type: str | None
+
+    @classmethod
+    def of(cls, failure: InitFailure | None) -> _Outcome:
+        return cls("success", None) if failure is None else cls(failure.status, failure.logged_type)
 
     def record(self) -> dict[str, Any]:
         return {"status": self.status} | ({"errorType": self.error_type} if self.error_type else {})
@@ -57,11 +62,11 @@ class PlatformLog:
         record = {"initializationType": kind, "phase": phase, "runtimeVersion": _RUNTIME}
         self._event("platform.initStart", record, f"INIT_START Runtime Version: {_RUNTIME}")
 
-    def init_ended(self, kind: str, phase: str, duration_ms: float, status: str, error_type: str | None = None) -> None:
+    def init_ended(self, kind: str, phase: str, duration_ms: float, failure: InitFailure | None) -> None:
         """Write INIT_REPORT, as Lambda does for failures, snapshots and provisioned environments."""
         record = {"initializationType": kind, "phase": phase, "metrics": {"durationMs": round(duration_ms, 3)}}
         line = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\t"
-        outcome = _Outcome(status, error_type)
+        outcome = _Outcome.of(failure)
         self._event("platform.initReport", record | outcome.record(), line + outcome.text())
 
     def restore_started(self) -> None:
@@ -69,11 +74,11 @@ class PlatformLog:
         record = {"runtimeVersion": _RUNTIME}
         self._event("platform.restoreStart", record, f"RESTORE_START Runtime Version: {_RUNTIME}")
 
-    def restore_ended(self, duration_ms: float, status: str, error_type: str | None = None) -> None:
+    def restore_ended(self, duration_ms: float, failure: InitFailure | None) -> None:
         """Write RESTORE_REPORT."""
-        outcome = _Outcome(status, error_type)
+        outcome = _Outcome.of(failure)
         line = f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms"
-        line += "" if status == "success" else f"\t{outcome.text()}"
+        line += "" if failure is None else f"\t{outcome.text()}"
         record = {"metrics": {"durationMs": round(duration_ms, 3)}} | outcome.record()
         self._event("platform.restoreReport", record, line)
 

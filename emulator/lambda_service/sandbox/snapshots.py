@@ -13,7 +13,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from emulator.lambda_service.invocation import STOPPED
+from emulator.lambda_service.invocation import STOPPED, InitFailure
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
 from emulator.lambda_service.sandbox.snapshot_process import (
@@ -96,17 +96,17 @@ class SnapshotLauncher:
             self._log.init_started(SNAP_START, "init")
             began = time.perf_counter()
             self._newest = template = SnapshotProcess(self._spawn, self._variables())
-            status, error_type = "error", None
+            failure: InitFailure | None = InitFailure(b"")
             try:
                 await template.wait_ready(self._limit_s)
-                status = "success"
+                failure = None
             except SnapshotInitError as error:
-                status, error_type = error.failure.status, error.failure.logged_type
+                failure = error.failure
                 raise
             finally:
-                if status != "success":  # Also when cancelled: nobody would hear whether it is ready.
+                if failure is not None:  # Also when cancelled: nobody would hear whether it is ready.
                     template.kill()
-                self._log.init_ended(SNAP_START, "init", (time.perf_counter() - began) * 1000, status, error_type)
+                self._log.init_ended(SNAP_START, "init", (time.perf_counter() - began) * 1000, failure)
             self._template = template
             return template
 

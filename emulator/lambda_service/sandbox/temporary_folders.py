@@ -53,8 +53,3 @@ class TemporaryFolders:
                     shutil.rmtree(folder, ignore_errors=True)
                 finally:
                     os.close(lock)
-
-
-def remove(folder: Path) -> None:
-    """Remove an environment's folder and its content."""
-    shutil.rmtree(folder, ignore_errors=True)
