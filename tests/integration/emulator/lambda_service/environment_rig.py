@@ -70,7 +70,7 @@ class Rig:
         assert done.function_error is None, done.payload
         return json.loads(done.payload)["result"]
 
-    async def said(self, text: str) -> str:
+    async def log_line(self, text: str) -> str:
         """Wait until the log says something; return the line."""
         return await until(lambda: next((line for line in self.log.splitlines() if text in line), None))
 
@@ -93,8 +93,8 @@ class Rig:
         os.close(self._log_file)
 
 
-async def until(found: Callable[[], Any]) -> Any:
+async def until(condition: Callable[[], Any]) -> Any:
     async with asyncio.timeout(GENEROUS_S):
-        while not (value := found()):
+        while not (value := condition()):
             await asyncio.sleep(0.01)
     return value

@@ -72,8 +72,10 @@ def test_invoke(aws: AwsCli, tmp_path: Path) -> None:
     assert event == {"StatusCode": 202}
     dry = aws("lambda", "invoke", "--function-name", "Plain", "--invocation-type", "DryRun", "out.json")
     assert dry == {"StatusCode": 204}
-    said = aws.refused("lambda", "invoke", "--function-name", "Nobody", "out.json")
-    assert "(ResourceNotFoundException) when calling the Invoke operation: Function not found: arn:aws:lambda" in said
+    message = aws.refused("lambda", "invoke", "--function-name", "Nobody", "out.json")
+    assert (
+        "(ResourceNotFoundException) when calling the Invoke operation: Function not found: arn:aws:lambda" in message
+    )
 
 
 def test_a_rollout(aws: AwsCli, tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_rollout(aws: AwsCli, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out.json").read_text()) == "new"
     assert "(PreconditionFailedException)" in aws.refused(*live, "--revision-id", weighted["RevisionId"])
     versions = aws("lambda", "list-versions-by-function", *function)["Versions"]
-    assert [one["Version"] for one in versions] == ["$LATEST", "1", version]
+    assert [version_body["Version"] for version_body in versions] == ["$LATEST", "1", version]
     assert aws("lambda", "get-alias", *function, "--name", "live")["FunctionVersion"] == version
     assert len(aws("lambda", "list-functions")["Functions"]) == 5
 
@@ -110,8 +112,8 @@ def test_settings(aws: AwsCli) -> None:
     provisioned = ["lambda", "put-provisioned-concurrency-config", *function, "--qualifier", "live"]
     assert aws(*provisioned, "--provisioned-concurrent-executions", "1")["Status"] in {"IN_PROGRESS", "READY"}
     assert aws("lambda", "get-account-settings")["AccountLimit"]["ConcurrentExecutions"] > 0
-    said = aws.refused("lambda", "create-alias", *function, "--name", "7", "--function-version", "1")
-    assert "(ValidationException)" in said
+    message = aws.refused("lambda", "create-alias", *function, "--name", "7", "--function-version", "1")
+    assert "(ValidationException)" in message
     assert "(NotImplementedException)" in aws.refused("lambda", "list-layers")
 
 

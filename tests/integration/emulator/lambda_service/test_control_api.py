@@ -19,16 +19,16 @@ pytestmark = pytest.mark.fidelity("boto3-operations")
 
 
 def test_functions_are_listed_and_described(client: Any) -> None:
-    assert [one["FunctionName"] for one in client.list_functions()["Functions"]] == NAMES
+    assert [function["FunctionName"] for function in client.list_functions()["Functions"]] == NAMES
     paged = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
     assert [len(page["Functions"]) for page in paged] == [2, 2, 1]
     every = client.list_functions(FunctionVersion="ALL")["Functions"]
-    assert {"$LATEST", "1"} <= {one["Version"] for one in every if one["FunctionName"] == "Published"}
-    found = client.get_function(FunctionName="Plain")
-    configuration = found["Configuration"]
+    assert {"$LATEST", "1"} <= {function["Version"] for function in every if function["FunctionName"] == "Published"}
+    body = client.get_function(FunctionName="Plain")
+    configuration = body["Configuration"]
     assert configuration["Environment"]["Variables"]["GREETING"] == "hello"
     assert (configuration["Timeout"], configuration["MemorySize"], configuration["State"]) == (5, 256, "Active")
-    assert found["Code"]["RepositoryType"] == "S3"
+    assert body["Code"]["RepositoryType"] == "S3"
     arn = configuration["FunctionArn"]
     for name in (arn, arn.removeprefix("arn:aws:lambda:us-east-1:")):
         assert client.get_function_configuration(FunctionName=name)["FunctionName"] == "Plain"
@@ -54,7 +54,7 @@ def test_code_and_configuration_become_versions_that_aliases_point_to(client: An
     assert int(second["Version"]) == int(first["Version"]) + 1
     with pytest.raises(client.exceptions.InvalidParameterValueException):
         client.publish_version(**function, CodeSha256=updated["CodeSha256"])
-    versions = [one["Version"] for one in client.list_versions_by_function(**function)["Versions"]]
+    versions = [version["Version"] for version in client.list_versions_by_function(**function)["Versions"]]
     assert versions == ["$LATEST", first["Version"], second["Version"]]
     assert invoke(client, "Changing", Qualifier=first["Version"])[0] == "one"
     assert invoke(client, "Changing", Qualifier=second["Version"])[0] == "two"
@@ -73,7 +73,7 @@ def test_code_and_configuration_become_versions_that_aliases_point_to(client: An
     )
     assert set(drawn) == {(first["Version"], "one"), (second["Version"], "two")}
     assert client.get_alias(**function, Name="prod")["RevisionId"] == weighted["RevisionId"]
-    assert [one["Name"] for one in client.list_aliases(**function)["Aliases"]] == ["prod"]
+    assert [alias["Name"] for alias in client.list_aliases(**function)["Aliases"]] == ["prod"]
     client.update_alias(**function, Name="prod", RoutingConfig={"AdditionalVersionWeights": {}})
     assert {invoke(client, "Changing:prod")[0] for _ in range(10)} == {"one"}
     assert client.delete_alias(**function, Name="prod")["ResponseMetadata"]["HTTPStatusCode"] == 204
@@ -146,7 +146,7 @@ def test_reserved_concurrency_throttles(client: Any) -> None:
     assert invoke(client, "Limited")[1]["StatusCode"] == 200
 
 
-def test_the_account_says_what_it_has(client: Any) -> None:
+def test_the_account_reports_its_limits_and_usage(client: Any) -> None:
     settings = client.get_account_settings()
     assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
     assert settings["AccountUsage"]["FunctionCount"] >= 4
@@ -186,7 +186,7 @@ def test_a_deleted_version_and_a_deleted_function_are_gone(client: Any) -> None:
 
 
 @pytest.mark.fidelity("operations-not-imitated")
-def test_what_is_not_imitated_says_so(client: Any) -> None:
+def test_an_answer_names_what_isnt_imitated(client: Any) -> None:
     with pytest.raises(ClientError) as refused:
         client.create_function_url_config(FunctionName="Plain", AuthType="NONE")
     error = refused.value.response

@@ -41,7 +41,7 @@ def test_a_deployment_under_load_loses_nothing_and_requests_end_where_they_began
             # Even what it imports only now is of the version that it began on.
             ended = await answer(held)
             assert (ended["text"], ended["lazy"], ended["version"]) == ("one", "one", "1")
-            seen = collections.Counter((one["text"], one["version"]) for one in await load.stop())
+            seen = collections.Counter((body["text"], body["version"]) for body in await load.stop())
             assert set(seen) == {("one", "1"), ("two", "2")}
             # Nobody refers to version 1 any more, and its environments end; called by number it is there again.
             assert (await answer(service.submit(NAME, b"{}", "1")))["text"] == "one"
@@ -81,7 +81,7 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
             ):
                 await service.redeploy("Hello")
             await load.more(5)
-            assert {one["version"] for one in await load.stop()} == {"1"}
+            assert {body["version"] for body in await load.stop()} == {"1"}
             assert service.operations.aliases.get(function_name=NAME, name="live")["FunctionVersion"] == "1"
             # The next one that works is version 3: numbers are never used twice.
             write_code(project.source, "good")
@@ -131,7 +131,7 @@ def test_editing_the_source_changes_no_version_until_it_is_deployed(project: Pro
 
 
 @pytest.mark.fidelity("start-deploys-changes")
-def test_what_changed_while_the_emulator_was_off_is_deployed_by_the_start(project: Project) -> None:
+def test_changes_made_while_the_emulator_was_off_are_deployed_at_its_start(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
             new, operations = write_code(project.folder / "new", "two"), service.operations

@@ -88,7 +88,7 @@ def test_provisioned_environments_are_initialised_before_any_request(run: Callab
     async def scenario(rig: Rig) -> None:
         rig.pool.provision(2)
         await until(lambda: rig.pool.status().provisioned_ready == 2)
-        await rig.said("Phase: init\tStatus: success")
+        await rig.log_line("Phase: init\tStatus: success")
         first = await rig.call(act="type", want_log_tail=True)
         assert json.loads(first.payload)["result"] == "provisioned-concurrency"
         assert b"Init Duration" not in (first.log_tail or b"")
@@ -125,7 +125,7 @@ def test_a_provisioned_environment_that_ends_by_itself_is_replaced_after_a_pause
     run(scenario)
 
 
-def test_draining_tells_who_waits_for_a_first_environment(run: Callable[..., None]) -> None:
+def test_draining_answers_callers_that_wait_for_a_first_environment(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
         preparing = asyncio.create_task(rig.pool.prepare())
         await until(lambda: rig.pool.size == 1)
@@ -181,7 +181,7 @@ def test_a_restore_is_logged_and_reported(run: Callable[..., None]) -> None:
         assert "\tRestore Duration: " in report
         assert "\tBilled Restore Duration: " in report
         assert "Init Duration" not in report
-        await rig.said("RESTORE_REPORT Restore Duration: ")
+        await rig.log_line("RESTORE_REPORT Restore Duration: ")
         words = [line.split()[0] for line in rig.log.splitlines()]
         assert words[:4] == ["INIT_START", "INIT_REPORT", "RESTORE_START", "RESTORE_REPORT"]
         assert b"Restore Duration" not in ((await rig.call(want_log_tail=True)).log_tail or b"")
@@ -194,6 +194,6 @@ def test_a_restore_that_takes_too_long_is_an_error_of_invoke(run: Callable[..., 
     async def scenario(rig: Rig) -> None:
         failed = await rig.call()
         assert failed.api_error == ("SnapStartTimeoutException", 408)
-        await rig.said("Status: timeout")
+        await rig.log_line("Status: timeout")
 
     run(scenario, snap_start=True, init_s=1.0, environment={"INIT_MODE": "slow_restore"})

@@ -37,7 +37,7 @@ def test_fault_24_more_memory_than_the_function_has_ends_the_process_and_costs_o
         error = json.loads(failed.payload)
         assert error["errorType"] == "Runtime.ExitError"
         assert error["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
-        report = await rig.said("Runtime.OutOfMemory")
+        report = await rig.log_line("Runtime.OutOfMemory")
         assert "Max Memory Used: 256 MB" in report
         assert report.endswith("Status: error\tError Type: Runtime.OutOfMemory")
         assert await rig.result(act="allocate", mb=60) == 60
@@ -61,7 +61,7 @@ def test_a_function_that_takes_too_much_memory_at_init_fails_after_a_second_atte
     async def scenario(rig: Rig) -> None:
         failed = await rig.call()
         assert b"signal: killed" in failed.payload
-        await rig.said("Phase: invoke\tStatus: error\tError Type: Runtime.OutOfMemory")
+        await rig.log_line("Phase: invoke\tStatus: error\tError Type: Runtime.OutOfMemory")
         assert rig.log.count("Phase: init\tStatus: error\tError Type: Runtime.OutOfMemory") == 1
 
     run(scenario, environment={"INIT_MODE": "hungry"})
@@ -69,7 +69,7 @@ def test_a_function_that_takes_too_much_memory_at_init_fails_after_a_second_atte
 
 @pytest.mark.parametrize("snap_start", [False, True])
 @pytest.mark.fidelity("handler-children")
-def test_what_left_its_process_group_ends_with_its_environment(
+def test_a_process_that_left_its_group_ends_with_its_environment(
     run: Callable[..., None], tmp_path: Path, snap_start: bool
 ) -> None:
     async def scenario(rig: Rig) -> None:
@@ -88,7 +88,7 @@ def test_what_left_its_process_group_ends_with_its_environment(
 
 @pytest.mark.fidelity("handler-children")
 @pytest.mark.parametrize("snap_start", [False, True])
-def test_what_hides_from_its_environment_ends_with_it_and_leaves_no_zombie(
+def test_a_process_that_hides_from_its_environment_ends_with_it_and_leaves_no_zombie(
     run: Callable[..., None], tmp_path: Path, snap_start: bool
 ) -> None:
     def is_collected(pid: int) -> bool:
@@ -122,13 +122,13 @@ def test_temporary_files_are_an_environments_own_and_survive_its_reset(
         assert not there
         other = rig.call(act="tmp")
         busy = rig.call(act="sleep", s=0.5)
-        results = [json.loads(one.payload)["result"] for one in await asyncio.gather(busy, other)]
+        results = [json.loads(result.payload)["result"] for result in await asyncio.gather(busy, other)]
         assert results[1][0] != folder
         assert (await rig.call(act="exit")).function_error == "Unhandled"
         await asyncio.gather(*(rig.call(act="tmp") for _ in range(2)))
-        found = await asyncio.gather(*(rig.result(act="tmp") for _ in range(2)))
-        assert [there for _, there in found] == [True, True]
-        assert {one for one, _ in found} == {folder, results[1][0]}
+        folders = await asyncio.gather(*(rig.result(act="tmp") for _ in range(2)))
+        assert [there for _, there in folders] == [True, True]
+        assert {path for path, _ in folders} == {folder, results[1][0]}
         await rig.pool.drain()
         assert await until(lambda: not Path(folder).exists())
 

@@ -16,7 +16,7 @@ AT_ONCE = 32
 
 
 @pytest.mark.fidelity("scaling-from-zero")
-def test_32_calls_at_once_from_none_are_each_in_an_environment_of_its_own(
+def test_32_calls_at_once_each_get_an_environment_of_their_own(
     start: Callable[..., Any], functions: Path, tmp_path: Path
 ) -> None:
     api = start("start-api", "-p", "0", "-t", str(functions / "environments" / "template.yaml"))
@@ -27,13 +27,13 @@ def test_32_calls_at_once_from_none_are_each_in_an_environment_of_its_own(
         # Each is in its handler before any of them may end: none is queued behind another.
         while api.log.count("START RequestId") < AT_ONCE and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not any(one.done() for one in calls)
+        assert not any(call.done() for call in calls)
         gate.touch()
-        answers = [one.result() for one in calls]
-    assert [one.status for one in answers] == [200] * AT_ONCE
-    facts = [one.json for one in answers]
-    assert len({one["pid"] for one in facts}) == AT_ONCE
-    assert max(one["began"] for one in facts) < min(one["ended"] for one in facts)
+        answers = [call.result() for call in calls]
+    assert [answer.status for answer in answers] == [200] * AT_ONCE
+    facts = [answer.json for answer in answers]
+    assert len({fact["pid"] for fact in facts}) == AT_ONCE
+    assert max(fact["began"] for fact in facts) < min(fact["ended"] for fact in facts)
 
 
 @pytest.mark.fault(25)
@@ -45,9 +45,9 @@ def test_fault_25_beyond_a_reservation_requests_are_turned_away_and_the_rest_is_
     with ThreadPoolExecutor(12) as clients:
         reserved = [clients.submit(api.get, "/reserved?act=sleep&s=2") for _ in range(10)]
         others = [clients.submit(api.get, "/worker?act=sleep&s=0") for _ in range(2)]
-        statuses = sorted(one.result().status for one in reserved)
+        statuses = sorted(call.result().status for call in reserved)
         assert statuses == [200] * 4 + [503] * 6
-        assert [one.result().status for one in others] == [200] * 2
+        assert [call.result().status for call in others] == [200] * 2
     assert api.get("/reserved").status == 200
 
 

@@ -53,7 +53,7 @@ def kill(pid: int, limit_s: float = 30.0) -> None:
 
 @pytest.mark.fault(24)
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("/raises", "[ERROR] ValueError: at init"),
         ("/exits", "Phase: init"),
@@ -61,11 +61,13 @@ def kill(pid: int, limit_s: float = 30.0) -> None:
     ],
 )
 @pytest.mark.fidelity("failing-init")
-def test_fault_24_failing_init_is_500_and_tried_again_by_the_next_request(failing: Any, path: str, said: str) -> None:
+def test_fault_24_failing_init_is_500_and_tried_again_by_the_next_request(
+    failing: Any, path: str, message: str
+) -> None:
     for _ in range(2):
         failed = failing.get(path)
         assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
-    wait_for_log(failing, said)
+    wait_for_log(failing, message)
 
 
 @pytest.mark.fault(24)
@@ -93,18 +95,18 @@ def test_fault_24_init_over_its_limit_runs_again_under_the_functions_timeout(fai
 def test_environments_are_forks_of_one_initialised_process(snapstart: Any) -> None:
     assert snapstart.get("/hooked").status == 200
     with ThreadPoolExecutor(4) as clients:
-        facts = [one.json for one in clients.map(lambda _: snapstart.get("/hooked?s=0.4"), range(4))]
-    assert len({one["pid"] for one in facts}) == 4
-    assert len({one["parent"] for one in facts}) == 1
-    assert len({one["random"] for one in facts}) == 4
-    assert len({one["uuid"] for one in facts}) == 4
-    for one in facts:
-        assert one["pid"] != one["parent"]
-        assert one["ran"] == [["before 2", True], ["before 1", True], ["after 1", False], ["after 2", False]]
-        assert (one["type"], one["version"], one["log_variables"]) == ("snap-start", "1", [])
-        assert one["arn"].endswith(":Hooked:live")
-    for one in facts:
-        wait_for_log(snapstart, f"END RequestId: {one['request_id']}")
+        facts = [answer.json for answer in clients.map(lambda _: snapstart.get("/hooked?s=0.4"), range(4))]
+    assert len({fact["pid"] for fact in facts}) == 4
+    assert len({fact["parent"] for fact in facts}) == 1
+    assert len({fact["random"] for fact in facts}) == 4
+    assert len({fact["uuid"] for fact in facts}) == 4
+    for fact in facts:
+        assert fact["pid"] != fact["parent"]
+        assert fact["ran"] == [["before 2", True], ["before 1", True], ["after 1", False], ["after 2", False]]
+        assert (fact["type"], fact["version"], fact["log_variables"]) == ("snap-start", "1", [])
+        assert fact["arn"].endswith(":Hooked:live")
+    for fact in facts:
+        wait_for_log(snapstart, f"END RequestId: {fact['request_id']}")
     assert snapstart.log.count("in the handler") == 5, "logging is set up once, whatever the snapshot holds"
 
 
@@ -141,9 +143,9 @@ def test_connections_of_the_snapshot_are_cut_in_each_environment(
     api = start("start-api", "-p", "0", "-t", template, "--parameter-overrides", f"EchoUrl={echo_url}")
     with ThreadPoolExecutor(3) as clients:
         answers = list(clients.map(lambda word: api.get(f"/connected?word={word}"), "abc"))
-    assert [one.status for one in answers] == [200] * 3, api.log
-    assert [one.json["wrong"] for one in answers] == [[], [], []]
-    assert len({one.json["pid"] for one in answers}) == 3
+    assert [answer.status for answer in answers] == [200] * 3, api.log
+    assert [answer.json["wrong"] for answer in answers] == [[], [], []]
+    assert len({answer.json["pid"] for answer in answers}) == 3
 
 
 INIT_S = 60
@@ -160,8 +162,8 @@ def test_stopping_while_a_snapshot_is_made_takes_no_time(
         time.sleep(0.5)
         processes = api.descendants()
         assert api.stop() == 0  # Which is given half of what the snapshot would still take.
-        for one in waiting:
-            one.exception()
+        for call in waiting:
+            call.exception()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in processes):
         assert time.monotonic() < deadline, "a process is left"
@@ -194,7 +196,7 @@ def test_a_killed_template_process_is_made_again_and_its_environments_live_on(sn
     # The end of an environment whose template is gone is noticed as well.
     kill(first["pid"])
     with ThreadPoolExecutor(2) as clients:
-        statuses = [one.status for one in clients.map(lambda _: snapstart.get("/hooked?s=0.2"), range(2))]
+        statuses = [answer.status for answer in clients.map(lambda _: snapstart.get("/hooked?s=0.2"), range(2))]
     assert statuses == [200, 200]
     new = {snapstart.get("/hooked").json["parent"] for _ in range(3)}
     assert first["parent"] not in new
@@ -211,11 +213,11 @@ def test_threads_alive_at_the_snapshot_are_reported_and_nothing_hangs(snapstart:
 @pytest.mark.fault(24)
 @pytest.mark.fidelity("failing-hooks")
 def test_fault_24_failing_snapshot_and_failing_restore_are_500(snapstart: Any) -> None:
-    for path, said in (("/broken", "ValueError: no snapshot of this"), ("/restore", "OSError: can't be restored")):
+    for path, message in (("/broken", "ValueError: no snapshot of this"), ("/restore", "OSError: can't be restored")):
         for _ in range(2):
             failed = snapstart.get(path)
             assert (failed.status, failed.body) == (500, INTERNAL_SERVER_ERROR)
-        wait_for_log(snapstart, said)
+        wait_for_log(snapstart, message)
     assert snapstart.get("/hooked").status == 200
     processes = snapstart.descendants()
     assert snapstart.stop() == 0

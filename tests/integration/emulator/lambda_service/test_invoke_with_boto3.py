@@ -13,7 +13,7 @@ from tests.integration.emulator.lambda_client import invoke, until
 
 
 @pytest.mark.fidelity("invoke-types")
-def test_a_function_is_invoked_and_says_how_it_went(client: Any) -> None:
+def test_a_function_is_invoked_and_its_outcome_is_returned(client: Any) -> None:
     body, answer = invoke(client, "Plain", {"ä": [1]})
     assert (body["event"], body["version"], body["greeting"]) == ({"ä": [1]}, "$LATEST", "hello")
     assert body["request_id"] == answer["ResponseMetadata"]["RequestId"]
@@ -81,15 +81,15 @@ def test_a_dry_run_only_looks(client: Any) -> None:
 def test_requests_over_the_limit_are_refused_and_the_largest_are_not(client: Any) -> None:
     for kind, limit, status in (("RequestResponse", 6_291_456, 200), ("Event", 1_048_576, 202)):
         largest = '"' + "x" * (limit - 2) + '"'
-        asked = {"FunctionName": "Changing", "InvocationType": kind}
-        assert client.invoke(**asked, Payload=largest)["StatusCode"] == status
+        request = {"FunctionName": "Changing", "InvocationType": kind}
+        assert client.invoke(**request, Payload=largest)["StatusCode"] == status
         message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
         with pytest.raises(client.exceptions.RequestTooLargeException, match=message):
-            client.invoke(**asked, Payload=largest + " ")
+            client.invoke(**request, Payload=largest + " ")
 
 
 @pytest.mark.fidelity("invoke-event-refused")
-def test_what_is_no_json_is_refused(client: Any) -> None:
+def test_a_payload_that_isnt_json_is_refused(client: Any) -> None:
     for payload in (b"{", b"\xff", b"NaN", b"{} {}"):
         with pytest.raises(client.exceptions.InvalidRequestContentException, match="Could not parse request body"):
             client.invoke(FunctionName="Plain", Payload=payload)

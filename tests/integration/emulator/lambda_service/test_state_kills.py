@@ -30,7 +30,7 @@ def count(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(count)
-roll_out(Path(root), said=lambda words: print(words, flush=True))
+roll_out(Path(root), report=lambda words: print(words, flush=True))
 print("steps", steps)
 """
 FOLLOWED = {"open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "shutil.rmtree"}
@@ -44,27 +44,27 @@ def write_code(folder: Path, text: str) -> Path:
     return folder
 
 
-def roll_out(root: Path, said: object) -> None:
+def roll_out(root: Path, report: object) -> None:
     """Deploy a template, then another code in two steps; say each change once it is acknowledged."""
-    assert callable(said)
+    assert callable(report)
     folder = root.parent
     spec = FunctionSpec("F", "f", folder / "one", "app.handler", "python3.13", (folder / "layer",), alias="live")
     operations = open_operations(root, PLACE, utc_now)
     fingerprint = operations.template.update(spec)
-    said("code one")
+    report("code one")
     version = operations.versions.publish(function_name="f")["Version"]
-    said(f"published {version}")
+    report(f"published {version}")
     operations.template.point_alias(spec, version, fingerprint)
-    said(f"alias {version} {{}}")
+    report(f"alias {version} {{}}")
     operations.functions.update_code(function_name="f", code_folder=folder / "two")
-    said("code two")
+    report("code two")
     newer = operations.versions.publish(function_name="f")["Version"]
-    said(f"published {newer}")
+    report(f"published {newer}")
     for weights in ({newer: 0.5}, {}):
         main = version if weights else newer
         config = {"AdditionalVersionWeights": weights}
         operations.aliases.update(function_name="f", name="live", function_version=main, routing_config=config)
-        said(f"alias {main} {json.dumps(weights)}")
+        report(f"alias {main} {json.dumps(weights)}")
     operations.functions.delete(function_name="f", qualifier=version)
     operations.catalogue.remove_unused_code([])
     operations.close()
@@ -75,20 +75,20 @@ def facts(operations: Operations) -> list[str]:
     function = operations.catalogue.account.functions.get("f")
     if function is None:
         return []
-    found = []
+    steps = []
     texts = []
     for record in (*function.versions.values(), function.latest):
         folder = operations.catalogue.code.folder(record.code.digest)
         text = (folder / "app.py").read_text().split("'")[1]
         assert (folder / "data" / "more.bin").read_bytes() == text.encode() * 50_000, "a copy is whole"
         texts.append(text)
-    found.append(f"code {texts[-1]}")
-    found += [f"published {version}" for version in function.versions]
+    steps.append(f"code {texts[-1]}")
+    steps += [f"published {version}" for version in function.versions]
     if "live" in function.aliases:
         alias = function.aliases["live"]
         assert all(version in function.versions for version in alias.versions)
-        found.append(f"alias {alias.version} {json.dumps(dict(alias.weights))}")
-    return found
+        steps.append(f"alias {alias.version} {json.dumps(dict(alias.weights))}")
+    return steps
 
 
 @pytest.mark.fidelity("state-survives-kill")

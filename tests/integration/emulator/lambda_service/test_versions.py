@@ -46,9 +46,9 @@ def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(projec
                 for start in range(0, 80, 4):
                     calls = [service.submit(NAME, b"{}", "live") for _ in expected[start : start + 4]]
                     answers += [await answer(call) for call in calls]
-                assert [one["version"] for one in answers] == expected
-                assert {(one["version"], one["text"]) for one in answers} <= {("1", "one"), ("2", "two")}
-                assert all(one["arn"].endswith(f":function:{NAME}:live") for one in answers)
+                assert [body["version"] for body in answers] == expected
+                assert {(body["version"], body["text"]) for body in answers} <= {("1", "one"), ("2", "two")}
+                assert all(body["arn"].endswith(f":function:{NAME}:live") for body in answers)
             await asyncio.to_thread(
                 operations.aliases.update, function_name=NAME, name="live", function_version="2",
                 routing_config={"AdditionalVersionWeights": {}},
@@ -69,10 +69,10 @@ def test_a_canary_that_fails_on_purpose_costs_its_own_share_and_ends_with_the_ro
             service.faults.set(f"{NAME}:2", Fault(ERROR))
             operations.aliases.update(**alias, routing_config={"AdditionalVersionWeights": {"2": 0.5}})
             ended = [await service.submit(NAME, b"{}", "live") for _ in range(60)]
-            assert {(one.version, one.function_error) for one in ended} == {("1", None), ("2", "Unhandled")}
+            assert {(result.version, result.function_error) for result in ended} == {("1", None), ("2", "Unhandled")}
             operations.aliases.update(**alias, routing_config={"AdditionalVersionWeights": {}})
             ended = [await service.submit(NAME, b"{}", "live") for _ in range(20)]
-            assert {(one.version, one.function_error) for one in ended} == {("1", None)}
+            assert {(result.version, result.function_error) for result in ended} == {("1", None)}
             # The fault is still there: it was the rollback that ended the failures.
             assert (await service.submit(NAME, b"{}", "2")).function_error == "Unhandled"
 
@@ -160,8 +160,8 @@ def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Proj
             await service.redeploy("Hello")
             await until(is_ready)
             both = [service.submit(NAME, b"{}", "live") for _ in range(2)]
-            got = [await answer(one) for one in both]
-            assert {(one["text"], one["version"]) for one in got} == {("two", "2")}
+            bodies = [await answer(call) for call in both]
+            assert {(body["text"], body["version"]) for body in bodies} == {("two", "2")}
             operations.concurrency.delete_provisioned(**name)
             await asyncio.sleep(0)
             assert operations.concurrency.list_provisioned(function_name=NAME) == {"ProvisionedConcurrencyConfigs": []}
@@ -203,6 +203,6 @@ def test_operations_in_other_threads_do_not_disturb_requests(project: Project) -
             await load.more(100)
             stop.set()
             assert await changing > 0
-            assert {one["text"] for one in await load.stop()} == {"one"}
+            assert {body["text"] for body in await load.stop()} == {"one"}
 
     run(scenario())

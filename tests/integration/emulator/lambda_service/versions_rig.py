@@ -82,9 +82,9 @@ async def answer(result: Awaitable[InvocationResult]) -> Any:
     return json.loads(done.payload)
 
 
-async def until(found: Callable[[], Any]) -> None:
+async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(GENEROUS_S):
-        while not found():
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -105,8 +105,8 @@ class Load:
 
     async def more(self, count: int = 30) -> None:
         """Wait until so many more requests have been answered."""
-        wanted = len(self.results) + count
-        await until(lambda: len(self.results) >= wanted or any(task.done() for task in self._tasks))
+        enough = len(self.results) + count
+        await until(lambda: len(self.results) >= enough or any(task.done() for task in self._tasks))
 
     async def stop(self) -> list[Any]:
         """Return every answer; a request that was lost raises here."""

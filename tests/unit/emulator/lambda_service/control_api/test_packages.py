@@ -42,7 +42,7 @@ def text(content: bytes) -> str:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_package_is_unpacked_with_its_modes_and_its_sum(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_package_that_leads_out_of_its_folder_or_contradicts_itself_is_refused
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({}, "Please provide a source for function code"),
         ({"S3Bucket": "b"}, "Please provide a source for function code"),
@@ -99,13 +99,15 @@ def test_a_package_that_leads_out_of_its_folder_or_contradicts_itself_is_refused
         ({"S3Bucket": "b", "S3Key": "k"}, "--s3-endpoint"),
     ],
 )  # fmt: skip
-def test_what_is_no_package_is_refused(tmp_path: Path, parameters: dict[str, str], said: str) -> None:
-    with pytest.raises(LambdaApiError, match=said) as refused:
+def test_parameters_without_a_usable_package_are_refused(
+    tmp_path: Path, parameters: dict[str, str], message: str
+) -> None:
+    with pytest.raises(LambdaApiError, match=message) as refused:
         receive(parameters, None, tmp_path)
     assert refused.value.code == "InvalidParameterValueException"
 
 
-def test_what_is_no_base64_is_refused(tmp_path: Path) -> None:
+def test_a_zip_file_that_isnt_base64_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LambdaApiError) as refused:
         receive({"ZipFile": "%%%"}, None, tmp_path)
     assert refused.value.code == "SerializationException"
@@ -123,11 +125,11 @@ def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(tmp_path: P
     content = zipped(("zeros", bytes(size)))
     # The size is written twice: before the content and in the directory.
     lying = content.replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    for one in (content, lying):
+    for archive in (content, lying):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         with pytest.raises(LambdaApiError):
-            unpack(io.BytesIO(one), folder)
+            unpack(io.BytesIO(archive), folder)
         assert sum(file.stat().st_size for file in folder.rglob("*")) <= packages.MAX_UNZIPPED_BYTES
 
 

@@ -23,9 +23,9 @@ PROVISIONED = "/2019-09-30/functions/f/provisioned-concurrency"
 
 
 def operation(method: str, path: str, **query: str) -> tuple[Any, dict[str, str]]:
-    found = find_operation(method, path, query)
-    assert found is not None
-    return found
+    match = find_operation(method, path, query)
+    assert match is not None
+    return match
 
 
 def parameters(method: str, path: str, body: object = None, **query: str) -> dict[str, object]:
@@ -56,7 +56,7 @@ def test_an_operation_is_found_by_method_path_and_query(
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("PATCH", FUNCTION), ("GET", "/2020-01-01/functions/f")])
-def test_what_is_no_operation_is_not_found(method: str, path: str) -> None:
+def test_an_unknown_operation_is_not_found(method: str, path: str) -> None:
     assert find_operation(method, path, {}) is None
 
 
@@ -87,14 +87,14 @@ def test_parameters_come_from_path_query_and_body() -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'{"Publish": "yes"}', b'{"ZipFile": 1}', b"\xff"])
 @pytest.mark.fidelity("model-limits")
-def test_what_is_of_another_type_is_a_serialization_error(body: bytes) -> None:
+def test_a_value_of_another_type_is_a_serialization_error(body: bytes) -> None:
     with pytest.raises(LambdaApiError) as refused:
         parameters("PUT", f"{FUNCTION}/code", body)
     assert (refused.value.code, refused.value.status) == ("SerializationException", 400)
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "said"),
+    ("method", "path", "body", "message"),
     [
         ("POST", f"{FUNCTION}/aliases", {"Name": "x"}, "Value null at 'functionVersion' failed to satisfy constraint"),
         ("POST", f"{FUNCTION}/aliases", {"Name": "1", "FunctionVersion": "1"}, "satisfy regular expression pattern"),
@@ -107,12 +107,12 @@ def test_what_is_of_another_type_is_a_serialization_error(body: bytes) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.fidelity("model-limits")
-def test_what_is_not_within_its_limits_is_a_validation_error(method: str, path: str, body: object, said: str) -> None:
+def test_a_value_outside_its_limits_is_a_validation_error(method: str, path: str, body: object, message: str) -> None:
     with pytest.raises(LambdaApiError) as refused:
         parameters(method, path, body)
     assert (refused.value.code, refused.value.status) == ("ValidationException", 400)
     assert refused.value.message.startswith("1 validation error detected: Value ")
-    assert said in refused.value.message
+    assert message in refused.value.message
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_concurrency_and_retries_outside_the_models_limits_are_refused(
     assert refused.value.code == "ValidationException"
 
 
-def test_all_that_is_wrong_is_said_at_once_and_secrets_are_masked() -> None:
+def test_all_problems_are_named_at_once_and_secrets_are_masked() -> None:
     body = {"Timeout": 0, "Environment": {"Variables": {"not a name": "s3cret"}}}
     with pytest.raises(LambdaApiError) as refused:
         parameters("PUT", f"{FUNCTION}/configuration", body)
@@ -185,7 +185,7 @@ def test_all_that_is_wrong_is_said_at_once_and_secrets_are_masked() -> None:
     assert "s3cret" not in refused.value.message
 
 
-def test_a_body_without_end_is_no_object() -> None:
+def test_a_body_that_never_ends_isnt_an_object() -> None:
     with pytest.raises(LambdaApiError) as refused:
         parameters("PUT", "/2017-10-31/functions/f/concurrency", b'{"a":' * 100_000)
     assert (refused.value.code, refused.value.status) == ("SerializationException", 400)

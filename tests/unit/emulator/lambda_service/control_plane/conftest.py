@@ -37,14 +37,14 @@ def reopen(tmp_path: Path) -> Iterator[Open]:
     began = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
     def _reopen() -> Operations:
-        for one in opened:
-            one.close()
+        for account in opened:
+            account.close()
         opened[:] = [open_operations(tmp_path / "state", Place("eu-west-1", "123456789012"), lambda: began)]
         return opened[0]
 
     yield _reopen
-    for one in opened:
-        one.close()
+    for account in opened:
+        account.close()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_aliases(operations: Operations) -> None:
     stale = refusal(operations.aliases.update, **F, name="live", description="x", revision_id=made["RevisionId"])
     assert stale[:2] == ("PreconditionFailedException", 412)
     assert operations.aliases.update(**F, name="live", description="", revision_id=weighted["RevisionId"])
-    assert [one["Name"] for one in operations.aliases.list(**F, function_version="2")["Aliases"]] == ["live"]
+    assert [alias["Name"] for alias in operations.aliases.list(**F, function_version="2")["Aliases"]] == ["live"]
     in_use = refusal(operations.functions.delete, **F, qualifier="2")
     assert in_use[:2] == ("ResourceConflictException", 409)
     assert operations.functions.get_configuration(**F, qualifier="live")["FunctionArn"] == f"{ARN}:live"
@@ -108,11 +108,11 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Opera
     operations.versions.publish(**F)
     assert refusal(provision, **F, qualifier="$LATEST", provisioned_concurrent_executions=1)[:2] == invalid
     assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=6)[:2] == invalid
-    wanted = provision(**F, qualifier="1", provisioned_concurrent_executions=4)
-    assert (wanted["RequestedProvisionedConcurrentExecutions"], wanted["Status"]) == (4, "IN_PROGRESS")
+    body = provision(**F, qualifier="1", provisioned_concurrent_executions=4)
+    assert (body["RequestedProvisionedConcurrentExecutions"], body["Status"]) == (4, "IN_PROGRESS")
     assert refusal(put, **F, reserved_concurrent_executions=3)[:2] == invalid
     listed = operations.concurrency.list_provisioned(**F)["ProvisionedConcurrencyConfigs"]
-    assert [one["FunctionArn"] for one in listed] == [f"{ARN}:1"]
+    assert [config["FunctionArn"] for config in listed] == [f"{ARN}:1"]
     operations.concurrency.delete_provisioned(**F, qualifier="1")
     missing = refusal(operations.concurrency.get_provisioned, **F, qualifier="1")
     assert missing[:2] == ("ProvisionedConcurrencyConfigNotFoundException", 404)

@@ -41,27 +41,27 @@ def test_a_copy_has_the_sources_files_and_does_not_change_with_them(tmp_path: Pa
 
 def test_equal_content_is_kept_once_wherever_it_comes_from(tmp_path: Path) -> None:
     store = CodeStore(tmp_path / "store")
-    one, two = (store.put(fill(tmp_path / name, FILES)) for name in ("one", "two"))
-    assert one == two
-    assert sorted(entry.name for entry in (tmp_path / "store").iterdir()) == [one.digest, f"{one.digest}.files"]
+    first, second = (store.put(fill(tmp_path / name, FILES)) for name in ("one", "two"))
+    assert first == second
+    assert sorted(entry.name for entry in (tmp_path / "store").iterdir()) == [first.digest, f"{first.digest}.files"]
 
 
 @given(
     st.dictionaries(st.sampled_from(["a.py", "b/a.py", "b/c.py", "d"]), st.binary(max_size=3)),
     st.dictionaries(st.sampled_from(["a.py", "b/a.py", "b/c.py", "d"]), st.binary(max_size=3)),
 )
-def test_digests_are_equal_just_where_the_files_are(
-    tmp_path_factory: pytest.TempPathFactory, one: dict[str, bytes], two: dict[str, bytes]
+def test_digests_are_equal_only_if_the_files_are(
+    tmp_path_factory: pytest.TempPathFactory, first: dict[str, bytes], second: dict[str, bytes]
 ) -> None:
     folder = tmp_path_factory.mktemp("pair")
     store = CodeStore(folder / "store")
     (folder / "one").mkdir()
     (folder / "two").mkdir()
-    digests = [store.put(fill(folder / name, files)).digest for name, files in (("one", one), ("two", two))]
-    assert (digests[0] == digests[1]) == (one == two)
+    digests = [store.put(fill(folder / name, files)).digest for name, files in (("one", first), ("two", second))]
+    assert (digests[0] == digests[1]) == (first == second)
 
 
-def test_what_tools_and_editors_leave_is_no_part_of_the_code(tmp_path: Path) -> None:
+def test_files_of_tools_and_editors_arent_part_of_the_code(tmp_path: Path) -> None:
     source, store = fill(tmp_path / "source", FILES), CodeStore(tmp_path / "store")
     before = store.put(source)
     fill(
@@ -76,7 +76,7 @@ def test_what_tools_and_editors_leave_is_no_part_of_the_code(tmp_path: Path) -> 
     assert not is_ignored("numpy-2.0.dist-info")
 
 
-def test_an_executable_file_stays_one_and_that_counts(tmp_path: Path) -> None:
+def test_an_executable_file_stays_executable_and_its_mode_counts(tmp_path: Path) -> None:
     source, store = fill(tmp_path / "source", {"run": b"#!/bin/sh\n"}), CodeStore(tmp_path / "store")
     plain = store.put(source)
     (source / "run").chmod(0o755)

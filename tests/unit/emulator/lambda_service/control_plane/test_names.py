@@ -38,10 +38,10 @@ def test_names_that_are_refused(name: str, qualifier: str | None, code: str) -> 
 @given(st.text(max_size=300), st.none() | st.text(max_size=130))
 def test_any_name_is_read_or_refused_as_aws_does(name: str, qualifier: str | None) -> None:
     try:
-        found, _ = PLACE.parse(name, qualifier)
+        parsed_name, _ = PLACE.parse(name, qualifier)
     except LambdaApiError as error:
         status = error.status
     else:
-        assert found in name
+        assert parsed_name in name
         return
     assert status in {400, 404}

@@ -47,7 +47,7 @@ def test_unknown_functions_versions_and_aliases_are_404_with_their_arn(operation
 
 
 @pytest.mark.fidelity("publish-unchanged-code")
-def test_publishing_is_idempotent_gives_latest_a_new_revision_and_checks_what_it_is_told(
+def test_publishing_is_idempotent_gives_latest_a_new_revision_and_checks_digest_and_revision(
     operations: Operations,
 ) -> None:
     before = operations.functions.get_configuration(**F)
@@ -176,21 +176,21 @@ def test_only_the_last_versions_that_saves_made_are_kept(operations: Operations,
 
     def save(number: int) -> None:
         (spec.code_dir / "app.py").write_text(f"NUMBER = {number}\n")
-        said = operations.template.update(aliased)
-        operations.template.point_alias(aliased, operations.versions.publish_saved(**F)["Version"], said)
+        digest = operations.template.update(aliased)
+        operations.template.point_alias(aliased, operations.versions.publish_saved(**F)["Version"], digest)
 
     save(1)
     operations.aliases.create(**F, name="kept", function_version="1")
     save(2)
-    assert operations.versions.publish(**F)["Version"] == "2", "asked for, it is no save any more"
+    assert operations.versions.publish(**F)["Version"] == "2", "published on request, it no longer counts as a save"
     for number in range(3, 3 + KEPT_SAVES + 2):
         save(number)
-    versions = [one["Version"] for one in operations.versions.list(**F)["Versions"]]
+    versions = [version["Version"] for version in operations.versions.list(**F)["Versions"]]
     assert versions == ["$LATEST", "1", "2", *(str(number) for number in range(5, 3 + KEPT_SAVES + 2))]
     assert operations.aliases.get(**F, name="live")["FunctionVersion"] == versions[-1]
 
 
-def test_what_an_update_publishes_is_its_own_code(operations: Operations, tmp_path: Path) -> None:
+def test_an_update_publishes_its_own_code(operations: Operations, tmp_path: Path) -> None:
     def update(number: int) -> tuple[str, str]:
         folder = tmp_path / f"update {number}"
         folder.mkdir()
@@ -255,7 +255,7 @@ def test_lists_come_in_pages(operations: Operations) -> None:
     while True:
         page = operations.versions.list(**F, marker=marker, max_items=2)
         assert len(page["Versions"]) <= 2
-        seen += [one["Version"] for one in page["Versions"]]
+        seen += [version["Version"] for version in page["Versions"]]
         marker = page.get("NextMarker")
         if marker is None:
             break
@@ -263,8 +263,8 @@ def test_lists_come_in_pages(operations: Operations) -> None:
     for marker in ("?", "²", "9" * 5000):
         assert refusal(operations.functions.list, marker=marker)[1] == 400
     every = operations.functions.list(function_version="ALL")["Functions"]
-    assert [one["FunctionArn"] for one in every][:2] == [f"{ARN}:$LATEST", f"{ARN}:1"]
-    assert [one["FunctionArn"] for one in operations.functions.list()["Functions"]] == [ARN]
+    assert [function["FunctionArn"] for function in every][:2] == [f"{ARN}:$LATEST", f"{ARN}:1"]
+    assert [function["FunctionArn"] for function in operations.functions.list()["Functions"]] == [ARN]
 
 
 def test_a_disk_that_refuses_leaves_everything_as_it_was(operations: Operations, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_disk_that_refuses_leaves_everything_as_it_was(operations: Operations,
     before = operations.functions.list(function_version="ALL")
     # A folder in its place is what no file can be renamed over.
     file = tmp_path / "state" / "state.json"
-    kept = file.read_bytes()
+    content = file.read_bytes()
     file.unlink()
     (file / "in the way").mkdir(parents=True)
     code, status, message = refusal(operations.aliases.create, **F, name="live", function_version="1")
@@ -282,7 +282,7 @@ def test_a_disk_that_refuses_leaves_everything_as_it_was(operations: Operations,
     assert operations.aliases.list(**F) == {"Aliases": []}
     (file / "in the way").rmdir()
     file.rmdir()
-    file.write_bytes(kept)
+    file.write_bytes(content)
     assert operations.aliases.create(**F, name="live", function_version="1")
 
 

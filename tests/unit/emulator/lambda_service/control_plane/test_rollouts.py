@@ -39,8 +39,8 @@ class Model:
     count: int = 0
 
     def allows(self, main: str, weights: dict[str, float]) -> bool:
-        known = {LATEST, *self.published}
-        return {main, *weights} <= known and not (weights and LATEST in {main, *weights}) and main not in weights
+        versions = {LATEST, *self.published}
+        return {main, *weights} <= versions and not (weights and LATEST in {main, *weights}) and main not in weights
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -112,7 +112,7 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(version=VERSIONS)
     def delete_version(self, version: str) -> None:
-        used = {one for main, weights in self.model.aliases.values() for one in (main, *weights)}
+        used = {version for main, weights in self.model.aliases.values() for version in (main, *weights)}
         if version in self.model.published and version not in used:
             self.operations.functions.delete(**F, qualifier=version)
             del self.model.published[version]
@@ -127,7 +127,7 @@ class Rollouts(RuleBasedStateMachine):
         contents = {LATEST: self.model.latest, **self.model.published}
         for name, (main, weights) in self.model.aliases.items():
             for draw in (0.0, 0.05, 0.3, 0.99):
-                expected = next((one for one, weight in weights.items() if draw < weight), main)
+                expected = next((version for version, weight in weights.items() if draw < weight), main)
                 resolved = self.operations.catalogue.resolve("f", name, draw)
                 assert resolved.function.version == expected
                 assert resolved.arn_used.endswith(f":f:{name}")
@@ -138,10 +138,13 @@ class Rollouts(RuleBasedStateMachine):
     @invariant()
     def lists_say_what_the_model_says(self) -> None:
         versions = self.operations.versions.list(**F)["Versions"]
-        assert [one["Version"] for one in versions] == [LATEST, *self.model.published]
+        assert [version["Version"] for version in versions] == [LATEST, *self.model.published]
         aliases = {
-            one["Name"]: (one["FunctionVersion"], one.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}))
-            for one in self.operations.aliases.list(**F)["Aliases"]
+            alias["Name"]: (
+                alias["FunctionVersion"],
+                alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
+            )
+            for alias in self.operations.aliases.list(**F)["Aliases"]
         }
         assert aliases == self.model.aliases
 

@@ -66,9 +66,9 @@ def test_a_deployment_that_was_cut_off_before_its_alias_is_done_again(reopen: ob
     first: Operations = reopen()  # type: ignore[operator]
     assert first.template.update(aliased) is not None
     again: Operations = reopen()  # type: ignore[operator]
-    said = again.template.update(aliased)
-    assert said is not None
-    again.template.point_alias(aliased, again.versions.publish(function_name="hello")["Version"], said)
+    digest = again.template.update(aliased)
+    assert digest is not None
+    again.template.point_alias(aliased, again.versions.publish(function_name="hello")["Version"], digest)
     assert reopen().template.update(aliased) is None  # type: ignore[operator]
 
 
@@ -102,7 +102,7 @@ def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Pat
     assert (root / "code" / "kept").is_dir()
 
 
-def test_code_that_is_gone_is_said_with_its_versions(operations: Operations, reopen: object) -> None:
+def test_missing_code_is_reported_with_its_versions(operations: Operations, reopen: object) -> None:
     operations.versions.publish(function_name="hello")
     location = operations.functions.get(function_name="hello")["Code"]["Location"]
     file = Path(location.removeprefix("file://")) / "app.py"
@@ -125,7 +125,7 @@ def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_a_first_start_that_was_cut_off_is_no_hindrance(tmp_path: Path) -> None:
+def test_a_start_works_after_a_first_one_that_was_cut_off(tmp_path: Path) -> None:
     for name in ("lock", "state.json.tmp"):
         (tmp_path / name).touch()
     (tmp_path / "code").mkdir()

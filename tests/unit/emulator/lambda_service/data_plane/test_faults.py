@@ -72,7 +72,7 @@ def test_an_error_takes_the_answers_place_and_may_prevent_the_call(prevent: bool
     assert json.loads(result.payload).keys() == {"errorType", "errorMessage"}
 
 
-def test_an_http_answer_is_no_error_of_the_function() -> None:
+def test_an_http_answer_isnt_a_function_error() -> None:
     injector, function = new_injector(), Function()
     injector.set(EVERY_FUNCTION, Fault(HTTP_RESPONSE, status_code=429, content_type_header="text/html"))
     result = outcome(injector, function)
@@ -117,10 +117,10 @@ def test_a_fault_with_a_duration_ends_by_itself() -> None:
     assert injector.describe()["faults"][0]["parameters"]["duration"] == "PT1M30S"
     now[0] = 190.0
     assert outcome(injector, function).function_error is None
-    assert [one["function"] for one in injector.describe()["faults"]] == ["g"]
+    assert [fault["function"] for fault in injector.describe()["faults"]] == ["g"]
 
 
-def test_what_is_described_can_be_set_again_and_cleared() -> None:
+def test_described_faults_can_be_set_again_and_cleared() -> None:
     injector = new_injector()
     injector.set("f", Fault(ADD_DELAY, 5, 10))
     injector.set("f", Fault(HTTP_RESPONSE, status_code=404))
@@ -161,6 +161,6 @@ def test_numbers_and_booleans_may_be_strings_as_in_a_template() -> None:
         ({"faults": [{"actionId": ERROR, "parameters": {"duration": "PT13H"}}]}, "/duration: .*a time of ISO 8601"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_with_its_place(document: Any, place: str) -> None:
+def test_the_message_names_the_wrong_place(document: Any, place: str) -> None:
     with pytest.raises(FaultError, match=place):
         read_faults(document)

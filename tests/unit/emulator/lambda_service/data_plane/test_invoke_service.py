@@ -31,7 +31,7 @@ from emulator.template.project import FunctionSpec
     ],
 )
 @pytest.mark.fidelity("crash-costs-one-request")
-def test_how_a_process_ended_is_said_as_lambda_does(status: int | None, words: str) -> None:
+def test_the_end_of_a_process_is_described_in_lambdas_words(status: int | None, words: str) -> None:
     payload = json.loads(invocation.exited("id", status))
     assert payload == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: id Error: {words}"}
 

@@ -36,7 +36,7 @@ def test_a_reservation_is_a_cap_and_is_taken_out_of_the_rest() -> None:
     ledger.claim("a")
 
 
-def test_a_reservation_of_nothing_turns_everything_away() -> None:
+def test_a_reservation_of_0_refuses_every_request() -> None:
     ledger = ConcurrencyLedger()
     ledger.set_reserved("a", 0)
     assert claims(ledger, "a") == (0, "ReservedFunctionConcurrentInvocationLimitExceeded")
@@ -44,7 +44,7 @@ def test_a_reservation_of_nothing_turns_everything_away() -> None:
     ledger.claim("a")
 
 
-def test_provisioned_concurrency_is_kept_for_its_function_and_is_no_cap() -> None:
+def test_provisioned_concurrency_is_set_aside_for_its_function_and_doesnt_limit_it() -> None:
     ledger = ConcurrencyLedger(110)
     ledger.set_provisioned("a", 10)
     assert claims(ledger, "b") == (100, "ConcurrentInvocationLimitExceeded")

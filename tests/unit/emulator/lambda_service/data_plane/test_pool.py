@@ -158,8 +158,8 @@ def test_a_reset_environment_is_used_before_one_is_added_and_after_the_idle_ones
     async def scenario() -> None:
         rig = Rig(burst=2)
         rig.submit(), rig.submit()
-        for one in rig.made:
-            one.become_free()
+        for environment in rig.made:
+            environment.become_free()
         rig.made[0].crash()
         rig.made[1].answer()
         assert rig.pool.status().by_state == {"starting": 0, "idle": 1, "busy": 0, "reset": 1}
@@ -179,8 +179,8 @@ def test_draining_stops_the_idle_at_once_and_the_busy_after_their_answers() -> N
     async def scenario() -> None:
         rig = Rig()
         rig.submit(), rig.submit()
-        for one in rig.made:
-            one.become_free()
+        for environment in rig.made:
+            environment.become_free()
         rig.made[0].answer()
         late, last = rig.submit(), rig.submit()
         assert rig.made[0].current is late
@@ -226,13 +226,13 @@ def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
     async def scenario() -> None:
         rig = Rig()
         rig.pool.provision(2)
-        assert [one.is_provisioned for one in rig.made] == [True, True]
-        for one in rig.made:
-            one.become_free()
+        assert [environment.is_provisioned for environment in rig.made] == [True, True]
+        for environment in rig.made:
+            environment.become_free()
         assert rig.pool.reap(-1) == 0
         assert rig.pool.status().provisioned_ready == 2
         rig.submit()
-        served = next(one for one in rig.made if one.current is not None)
+        served = next(environment for environment in rig.made if environment.current is not None)
         served.crash()
         assert (served.state, len(rig.made)) == (State.STOPPED, 3), "replaced at once: a request has ended it"
         rig.made[2].fail_to_start()
@@ -286,10 +286,10 @@ def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list
         rig = Rig(burst)
         submitted: list[Invocation] = []
         for step in steps:
-            living = [one for one in rig.made if one.state is not State.STOPPED]
-            starting = [one for one in living if one.state is State.STARTING]
-            busy = [one for one in living if one.state is State.BUSY]
-            idle = [one for one in living if one.state is State.IDLE]
+            living = [environment for environment in rig.made if environment.state is not State.STOPPED]
+            starting = [environment for environment in living if environment.state is State.STARTING]
+            busy = [environment for environment in living if environment.state is State.BUSY]
+            idle = [environment for environment in living if environment.state is State.IDLE]
             if step <= 1:
                 try:
                     submitted.append(rig.submit())
@@ -306,12 +306,12 @@ def test_whatever_happens_every_request_ends_and_none_is_interleaved(steps: list
             elif step == 6 and idle:
                 idle[0].crash()
         for _ in range(2 * len(submitted) + 2):
-            for one in list(rig.made):
-                if one.state is State.STARTING:
-                    one.become_free()
-                elif one.state is State.BUSY:
-                    one.answer()
-        assert all(one.result.done() for one in submitted)
+            for environment in list(rig.made):
+                if environment.state is State.STARTING:
+                    environment.become_free()
+                elif environment.state is State.BUSY:
+                    environment.answer()
+        assert all(invocation.result.done() for invocation in submitted)
         assert rig.pool.status().waiting == 0
         await rig.pool.close()
 

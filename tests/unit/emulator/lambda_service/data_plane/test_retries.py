@@ -84,7 +84,7 @@ def test_an_event_is_tried_until_it_succeeds(
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "policy", "attempts", "said"),
+    ("outcomes", "policy", "attempts", "reason"),
     [
         (["bad"] * 9, EventPolicy(), 3, "it failed 3 times"),
         (["bad"] * 9, EventPolicy(max_retries=0), 1, "it failed 1 times"),
@@ -94,14 +94,14 @@ def test_an_event_is_tried_until_it_succeeds(
         (["bad", "gone"], EventPolicy(), 2, "Function not found"),
     ],
 )  # fmt: skip
-def test_an_event_that_is_given_up_is_said(
-    outcomes: Sequence[Outcome], policy: EventPolicy, attempts: int, said: str, caplog: pytest.LogCaptureFixture
+def test_an_event_that_is_given_up_is_logged(
+    outcomes: Sequence[Outcome], policy: EventPolicy, attempts: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = delivered(Rig(outcomes, policy))
     assert rig.attempts == attempts
     (message,) = caplog.messages
     assert message.startswith("f: event id-1 was dropped")
-    assert said in message
+    assert reason in message
 
 
 def test_throttled_events_are_kept_for_six_hours_and_tried_every_five_minutes_in_the_end() -> None:
@@ -110,7 +110,7 @@ def test_throttled_events_are_kept_for_six_hours_and_tried_every_five_minutes_in
     assert 21_600 - 300 < sum(rig.waits) <= 21_600
 
 
-def test_a_full_queue_refuses_and_what_is_left_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_queue_refuses_and_lost_events_are_logged_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         forever = asyncio.Event()
 

@@ -14,22 +14,22 @@ from emulator.lambda_service.sandbox.runtime_api import RuntimeApi, _Connection
 
 
 class Told:
-    """Notes what a runtime said."""
+    """Records a runtime's requests."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[Any, ...]] = []
+        self.events: list[tuple[Any, ...]] = []
 
     def runtime_asks_for_next(self) -> None:
-        self.said.append(("next",))
+        self.events.append(("next",))
 
     def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
-        self.said.append(("answer", request_id, payload, size_bytes))
+        self.events.append(("answer", request_id, payload, size_bytes))
 
     def runtime_failed(self, request_id: str, payload: bytes) -> None:
-        self.said.append(("error", request_id, payload))
+        self.events.append(("error", request_id, payload))
 
     def runtime_failed_to_initialise(self, payload: bytes) -> None:
-        self.said.append(("init", payload))
+        self.events.append(("init", payload))
 
 
 class FakeTransport(asyncio.Transport):
@@ -70,7 +70,7 @@ def test_the_runtime_api_reads_requests_however_they_are_cut(cuts: list[int]) ->
         connection.data_received(rest[:cut])
         rest = rest[cut:]
     connection.data_received(rest)
-    assert told.said == [
+    assert told.events == [
         ("next",),
         ("answer", "1", b'{"a": "\r\n\r\n"}', 13),
         ("error", "2", b"{}"),
@@ -100,4 +100,4 @@ def test_an_answer_over_the_limit_is_counted_and_not_kept() -> None:
     data = post("/invocation/1/response", b"x" * (invocation.MAX_ANSWER_BYTES + 1))
     for start in range(0, len(data), 1 << 20):
         connection.data_received(data[start : start + (1 << 20)])
-    assert told.said == [("answer", "1", b"", invocation.MAX_ANSWER_BYTES + 1)]
+    assert told.events == [("answer", "1", b"", invocation.MAX_ANSWER_BYTES + 1)]
