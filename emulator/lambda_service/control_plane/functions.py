@@ -176,8 +176,8 @@ def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_b
         code = store.put(folder)
     except CodeError as error:
         raise InvalidParameterError(f"The code can't be used: {error}") from error
-    package = {"package_sha256": sha256, "package_bytes": size_bytes}
-    return dataclasses.replace(code, **{name: value for name, value in package.items() if value is not None})
+    size_bytes = code.package_bytes if size_bytes is None else size_bytes
+    return dataclasses.replace(code, package_sha256=sha256 or code.package_sha256, package_bytes=size_bytes)
 
 
 def check_unzipped(code: Code, layers: Sequence[Layer]) -> None:
