@@ -60,9 +60,9 @@ def deployed(tmp_path: Path) -> Iterator[Deployed]:
         bucket_url = stack.start_bucket(0)
         api_url = stack.start_api(0, bucket_url, lambda_port=0)
         notes = json.loads((tmp_path / "state" / "running.json").read_text())
-        one = Deployed(tmp_path, api_url, notes["lambda_url"])
-        yield one
-        one.client.close()
+        function = Deployed(tmp_path, api_url, notes["lambda_url"])
+        yield function
+        function.client.close()
 
 
 def test_under_load_no_request_is_lost_and_the_new_code_answers(deployed: Deployed) -> None:
@@ -83,14 +83,14 @@ def test_under_load_no_request_is_lost_and_the_new_code_answers(deployed: Deploy
             assert deployed.answer() == "changed"
         finally:
             done.set()
-        seen = [one.result() for one in loads]
+        seen = [task.result() for task in loads]
     # Each client saw the old code, then the new, and every answer was one of them.
     for answers in seen:
         assert answers[0] == "alive"
         assert set(answers) <= {"alive", "changed"}
-    said = json.loads(deployment.stdout)
-    assert (said["previous_version"], said["version"]) == ("1", "2")
-    assert set(said["seconds"]) == {"update", "publish", "ready", "alias"}
+    result = json.loads(deployment.stdout)
+    assert (result["previous_version"], result["version"]) == ("1", "2")
+    assert set(result["seconds"]) == {"update", "publish", "ready", "alias"}
     assert deployed.alias() == "2"
 
 
@@ -114,7 +114,7 @@ def test_code_that_does_not_start_leaves_the_alias_where_it_was(deployed: Deploy
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["--endpoint-url", "http://127.0.0.1:9"], 1, "Nothing answers at http://127.0.0.1:9. Run 'peerloan up'"),
         (["--endpoint-url", "https://lambda.us-east-1.amazonaws.com"], 2, "run 'make sam-build'"),
@@ -124,7 +124,7 @@ def test_code_that_does_not_start_leaves_the_alias_where_it_was(deployed: Deploy
         (["--alias", "nobody"], 1, "Name the function with --function and the alias (nobody) with --alias"),
     ],
 )
-def test_what_cant_be_deployed_says_what_to_do(deployed: Deployed, words: list[str], code: int, said: str) -> None:
+def test_what_cant_be_deployed_says_what_to_do(deployed: Deployed, words: list[str], code: int, message: str) -> None:
     done = deployed.deploy(*words)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert said in done.stderr
+    assert message in done.stderr

@@ -49,8 +49,8 @@ def worse(quarters: Quarters, folder: Path) -> Path:
 def better(quarters: Quarters, worse: Path, folder: Path) -> Path:
     """Small boosted trees, whose intercept is set on the test quarter: as good as can be had in a second."""
     pipeline = monotone_trees(120, 0).fit(quarters.train.features, quarters.train.target)
-    said = pipeline.predict_proba(quarters.test.features)[:, 1]
-    shift_intercept(pipeline, intercept_shift(said, quarters.test.target))
+    probabilities = pipeline.predict_proba(quarters.test.features)[:, 1]
+    shift_intercept(pipeline, intercept_shift(probabilities, quarters.test.target))
     candidate: Candidate = replace(
         candidate_folder.read_candidate(worse), pickle=dumped(pipeline), description="better"
     )
@@ -143,11 +143,11 @@ def test_the_report_writes_a_page_and_a_card_beside_the_live_version(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [(("9",), 1, "version 9"), (("--data", "no.zip"), 1, "no.zip"), (("--cost-call", "1"), 2, "--cost-missed-late")],
 )
-def test_a_report_that_can_not_be_made_says_why(bucket: Bucket, worse: Path, words, code: int, said: str) -> None:
+def test_a_report_that_can_not_be_made_says_why(bucket: Bucket, worse: Path, words, code: int, message: str) -> None:
     bucket.answer("publish", str(worse))
     bucket.answer("alias", "set", "live", "--version", "1")
     done = bucket.run("report", *words)
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr

@@ -37,10 +37,10 @@ def bucket(local_bucket_url: str) -> Iterator[str]:
         client = make_s3_client(local_bucket_url)
         client.create_bucket(Bucket="peerloan-models")
         store = S3Store("peerloan-models", client)
-        found = inspect_in_child(dumped(small_boosted()), LOANS[:3])
-        assert found.serving_form is not None
-        for inspection in (replace(found, serving_form=None), found):
-            writer = make_writer(store, f"score-{next(_numbers)}", inspect=lambda *_, result=inspection: result)
+        inspection = inspect_in_child(dumped(small_boosted()), LOANS[:3])
+        assert inspection.serving_form is not None
+        for used in (replace(inspection, serving_form=None), inspection):
+            writer = make_writer(store, f"score-{next(_numbers)}", inspect=lambda *_, result=used: result)
             candidate = replace(make_candidate(dumped(small_boosted())), probe_records=tuple(LOANS[:3]))
             version = writer.publish(candidate).manifest.version
         writer.assign("live", version)
@@ -75,8 +75,8 @@ def test_arrays_and_pickle_give_the_same_probabilities(bucket: str, tmp_path: Pa
     assert by_pickle["model_form"] == "pickle"
     expected = late_probabilities(small_boosted(), frame_from_records(LOANS)).tolist()
     for path in (tmp_path / "loans.scored.csv", tmp_path / "1.csv"):
-        found = [float(line.rsplit(",", 3)[1]) for line in path.read_text().splitlines()[1:]]
-        assert found == pytest.approx(expected, abs=1e-12)
+        probabilities = [float(line.rsplit(",", 3)[1]) for line in path.read_text().splitlines()[1:]]
+        assert probabilities == pytest.approx(expected, abs=1e-12)
     rejects = (tmp_path / "loans.scored.csv.rejects.csv").read_text().splitlines()
     assert rejects[1].startswith(f"{len(LOANS) + 2},int_rate,")
 
@@ -125,7 +125,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
         (["loans.csv", "--out", "/sys/out.csv"], "/sys/out.csv could not be written: "),
     ],
 )
-def test_what_can_not_be_done_is_said(bucket: str, tmp_path: Path, words: list[str], message: str) -> None:
+def test_what_cannot_be_scored_is_explained(bucket: str, tmp_path: Path, words: list[str], message: str) -> None:
     write_loans(tmp_path / "loans.csv")
     (tmp_path / "pyproject.toml").touch()
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -217,7 +217,7 @@ def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan:
     assert rows[1].endswith(",2")
 
     assert peerloan.answer("alias", "rollback", "live")["version"] == 1  # type: ignore[index]
-    assert [one["version"] for one in peerloan.answer("alias", "history", "live")] == [1, 2, 1]  # type: ignore[attr-defined]
+    assert [revision["version"] for revision in peerloan.answer("alias", "history", "live")] == [1, 2, 1]  # type: ignore[attr-defined]
     status = peerloan.answer("status")
     assert (status["healthy"], status["versions"]) == (True, [1, 2])  # type: ignore[index]
 
@@ -251,7 +251,7 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(fresh: P
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["alias", "set", "live"], 2, "--version"),
         (["alias", "set", "latest", "--version", "1"], 2, "isn't an alias name"),
@@ -267,7 +267,9 @@ def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(fresh: P
         (["publish", "/no/such/folder"], 1, "/no/such/folder"),
     ],
 )
-def test_what_goes_wrong_says_so_and_has_its_exit_code(fresh: Peerloan, words: list[str], code: int, said: str) -> None:
+def test_what_goes_wrong_says_so_and_has_its_exit_code(
+    fresh: Peerloan, words: list[str], code: int, message: str
+) -> None:
     done = subprocess.run(
         [*fresh.command()[:-2], "--endpoint-url", "http://127.0.0.1:9", *words],
         env={**fresh.environ(), "COLUMNS": "200"},
@@ -277,7 +279,7 @@ def test_what_goes_wrong_says_so_and_has_its_exit_code(fresh: Peerloan, words: l
         check=False,
     )
     assert done.returncode == code, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -308,7 +310,7 @@ def test_a_relative_state_folder_means_the_users_own(peerloan: Peerloan) -> None
     assert process.wait(STOP_LIMIT_S) == 0
 
 
-def test_a_start_that_is_interrupted_is_no_success_and_leaves_nothing_running(fresh: Peerloan) -> None:
+def test_an_interrupted_start_fails_and_leaves_nothing_running(fresh: Peerloan) -> None:
     process = subprocess.Popen(
         fresh.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0"),
         env=fresh.environ(),

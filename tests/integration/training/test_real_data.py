@@ -42,7 +42,7 @@ def test_only_the_two_columns_have_gaps(quarters: data.Quarters) -> None:
 
 def test_the_selection_finds_the_ceiling_on_the_training_file(improved: TrainingResult) -> None:
     selection = improved.candidate.metrics["selection"]
-    mean = {one["name"]: one["roc_auc"] for one in selection["contenders"]}
+    mean = {contender["name"]: contender["roc_auc"] for contender in selection["contenders"]}
     assert selection["chosen"] == "monotone_trees"
     assert mean["monotone_trees"] >= 0.722
     assert mean["trees_as_they_come"] < mean["logistic_regression"] < mean["monotone_trees"]
@@ -76,11 +76,11 @@ def test_the_improved_model_is_monotone(improved: TrainingResult, quarters: data
 
 
 def test_the_shift_of_the_rate_card_is_seen_and_most_columns_hold(quarters: data.Quarters) -> None:
-    found = {one.name: one for one in column_stability(quarters.train.features, quarters.test.features)}
-    assert found["int_rate"].psi == pytest.approx(0.113, abs=0.003)
-    assert found["purpose"].psi == pytest.approx(0.055, abs=0.003)
-    assert max(one.psi for name, one in found.items() if name not in ("int_rate", "purpose")) < 0.012
-    assert all(0.0001 < one.by_chance < 0.003 for one in found.values())
+    stability = {column.name: column for column in column_stability(quarters.train.features, quarters.test.features)}
+    assert stability["int_rate"].psi == pytest.approx(0.113, abs=0.003)
+    assert stability["purpose"].psi == pytest.approx(0.055, abs=0.003)
+    assert max(column.psi for name, column in stability.items() if name not in ("int_rate", "purpose")) < 0.012
+    assert all(0.0001 < column.by_chance < 0.003 for column in stability.values())
 
 
 def test_the_improved_model_flags_about_the_stated_share(improved: TrainingResult) -> None:

@@ -35,15 +35,15 @@ def test_the_models_rank_as_on_the_real_loans(quarters: data.Quarters) -> None:
     assert 0.71 < mean["monotone_trees"] < 0.735
 
     features, target = quarters.test.features, quarters.test.target
-    said = _fitted(quarters, selection).predict_proba(features)[:, 1]
-    metrics = evaluate(target, said, 0.03)
+    probabilities = _fitted(quarters, selection).predict_proba(features)[:, 1]
+    metrics = evaluate(target, probabilities, 0.03)
     assert 0.715 < metrics["roc_auc"]["value"] < 0.765
     assert 0.8 < metrics["observed_over_expected"]["value"] < 1.25
     assert 0.9 < metrics["calibration_slope"]["value"] < 1.25
 
     # A quarter of the forest's trees shows it and spares the time of the rest, which add a few hundredths.
     by_forest = basic_model.fit(quarters.train, 25).pipeline.predict_proba(features)[:, 1]
-    gain = compare(target, said, by_forest).roc_auc
+    gain = compare(target, probabilities, by_forest).roc_auc
     assert gain.low > 0
     assert 0.05 < gain.value < 0.20
     metrics = evaluate(target, by_forest, 0.5)

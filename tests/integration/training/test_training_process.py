@@ -122,7 +122,7 @@ def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> 
     assert "without a training record" in candidate.threshold.how
 
 
-def test_a_bare_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_bare_file_that_isnt_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs.pkl").write_bytes(b"<html>")
     with pytest.raises(CandidateRefusedError, match="web page"):
         candidate_folder.read_candidate(tmp_path / "theirs.pkl")

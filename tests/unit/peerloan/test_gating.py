@@ -50,7 +50,7 @@ def test_a_pickle_is_inspected_once_and_another_one_again() -> None:
     ("candidate", "in_charge", "is_same"),
     [(True, True, True), (False, False, True), (True, False, False), (False, True, False), (None, False, True)],
 )
-def test_models_of_generated_and_of_real_loans_are_not_compared_without_a_word(
+def test_comparing_models_of_generated_and_of_real_loans_fails_a_rule(
     candidate: bool | None, in_charge: bool | None, is_same: bool
 ) -> None:
     data = [{} if is_sample is None else {"is_sample": is_sample} for is_sample in (candidate, in_charge)]

@@ -27,7 +27,7 @@ def test_an_answer_may_only_name_a_version_of_its_time() -> None:
     assert untrue_answers([early, in_time, late], SHIFTS, ttl_s=1.0) == [early, late]
 
 
-def test_only_a_200_is_no_failure() -> None:
+def test_every_status_but_200_is_a_failure() -> None:
     answers = [ok(1, 2, 1), Answer(1, 2, 503, None), Answer(1, 2, 0, None)]
     assert failed_answers(answers) == answers[1:]
 

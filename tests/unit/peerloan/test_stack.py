@@ -1,4 +1,4 @@
-"""What the stack's processes are told, and what is told of them."""
+"""What the stack's processes are lines, and what is lines of them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_waiting_tells_what_the_emulator_itself_says_from_now_on(tmp_path: Path)
     log.write_bytes(b"emulator: said before\n")
     writes = [b"emulator: A is deploy", b"ed\n{}\nemulator: not whole", b"", b"\n"]
     stack._children.append(("start-api", DyingChild(log, writes)))  # type: ignore[arg-type]
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(StackError, match="ended by itself"):
-        stack.wait(told.append)
-    assert told == ["A is deployed", "not whole"]
+        stack.wait(lines.append)
+    assert lines == ["A is deployed", "not whole"]
 
 
 def test_a_folder_has_one_stack_whatever_a_note_says(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_note_that_can_not_be_read_does_not_count(tmp_path: Path, note: str) -
 @pytest.mark.parametrize(
     "url", ["not-a-url", "127.0.0.1:9000", "ftp://host", "http://", "http://[1", "http://host:99999", "http://h:x"]
 )
-def test_what_is_no_address_is_refused_with_where_it_was_said(tmp_path: Path, url: str) -> None:
+def test_what_isnt_an_address_is_refused_with_its_source(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match=r"--url.*http://HOST:PORT"):
         check_url(url, "--url")
     with pytest.raises(UsageError, match="AWS_ENDPOINT_URL_S3"):

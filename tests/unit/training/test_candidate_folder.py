@@ -64,7 +64,7 @@ def test_a_record_that_lacks_something_is_refused(candidate: Candidate, tmp_path
         candidate_folder.read_candidate(tmp_path)
 
 
-def test_no_model_says_how_to_train_one(tmp_path: Path) -> None:
+def test_a_missing_model_says_how_to_train_one(tmp_path: Path) -> None:
     with pytest.raises(RecordRefusedError, match="python -m training"):
         candidate_folder.read_candidate(tmp_path)
 

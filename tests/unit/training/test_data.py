@@ -1,4 +1,4 @@
-"""The loan data are found where they are said to be, and refused with the column and the row at fault."""
+"""The loan data are found where they are message to be, and refused with the column and the row at fault."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_variable_names_the_data_and_the_option_wins_over_it(folder: Path, a
     assert "--data" in load(folder, {DATA_VARIABLE: "/nowhere"}).source
 
 
-def test_without_any_data_there_are_sample_data_and_it_is_said(tmp_path: Path, monkeypatch) -> None:
+def test_without_any_data_sample_data_are_used_and_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     quarters = load(None, {})
     assert quarters.is_sample
@@ -66,9 +66,9 @@ def test_the_default_place_is_below_the_current_folder(archive: Path, tmp_path: 
     assert "peerLoanData.zip" in load(None, {}).source
 
 
-@pytest.mark.parametrize(("source", "said"), [("/no/such/file", "/no/such/file"), (None, "nowhere")])
-def test_data_that_are_not_there_are_no_reason_to_take_others(source: str | None, said: str) -> None:
-    with pytest.raises(DataNotFoundError, match=said):
+@pytest.mark.parametrize(("source", "message"), [("/no/such/file", "/no/such/file"), (None, "nowhere")])
+def test_data_that_are_missing_are_not_replaced_by_others(source: str | None, message: str) -> None:
+    with pytest.raises(DataNotFoundError, match=message):
         load(Path(source) if source else None, {DATA_VARIABLE: "/nowhere"})
 
 
@@ -130,7 +130,7 @@ def test_a_missing_column_is_named(column: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "label", "said"),
+    ("count", "label", "message"),
     [
         (0, 1, "No loan is late; at least 10"),
         (1, 1, "1 loan is late; at least 10"),
@@ -139,8 +139,8 @@ def test_a_missing_column_is_named(column: str) -> None:
         (MINIMUM_LOANS - 1, 0, "9 loans are on time"),
     ],
 )
-def test_a_file_with_too_few_loans_of_one_kind_is_refused_with_the_count(count: int, label: int, said: str) -> None:
-    with pytest.raises(DataRefusedError, match=said) as caught:
+def test_a_file_with_too_few_loans_of_one_kind_is_refused_with_the_count(count: int, label: int, message: str) -> None:
+    with pytest.raises(DataRefusedError, match=message) as caught:
         read_quarter("loans.csv", _with_labels(count, label))
     assert caught.value.column == "is_late"
 
@@ -183,7 +183,7 @@ def test_a_damaged_archive_is_refused(archive: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2,3\n4", b"<html></html>", CSV.encode()[:60]])
-def test_what_is_no_loan_file_is_refused(content: bytes) -> None:
+def test_what_isnt_a_loan_file_is_refused(content: bytes) -> None:
     with pytest.raises(DataRefusedError):
         read_quarter("loans.csv", content)
 

@@ -100,16 +100,16 @@ def test_a_form_that_differs_on_one_held_out_loan_is_not_proven(quarters: Quarte
         classes_ = pipeline.classes_
 
         def predict_proba(self, frame):
-            said = pipeline.predict_proba(frame)
+            probabilities = pipeline.predict_proba(frame)
             if len(frame) > worst:
-                said[worst] += [-1e-9, 1e-9]
-            return said
+                probabilities[worst] += [-1e-9, 1e-9]
+            return probabilities
 
     form = compile_pipeline(pipeline)
-    found = compare(Shifted(), make_scorer(form), records_of(quarters.test.features))
-    assert found.rows == 1500
-    assert found.largest_difference == pytest.approx(1e-9)
-    assert not found.is_proven
+    parity = compare(Shifted(), make_scorer(form), records_of(quarters.test.features))
+    assert parity.rows == 1500
+    assert parity.largest_difference == pytest.approx(1e-9)
+    assert not parity.is_proven
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -174,7 +174,9 @@ def test_the_threshold_follows_from_the_options(quarters: Quarters, tmp_path) ->
 
 def test_the_improved_model_comes_with_its_evidence(trained: Trained) -> None:
     metrics = trained["improved"].candidate.metrics
-    assert [one["name"] for one in metrics["selection"]["contenders"]] == [one.name for one in CONTENDERS]
+    assert [contender["name"] for contender in metrics["selection"]["contenders"]] == [
+        contender.name for contender in CONTENDERS
+    ]
     assert metrics["comparison"]["against"].startswith("basic model")
     assert metrics["comparison"]["loans"] == 1500
     assert set(metrics["monotonicity"]) == {"int_rate", "grade", "annual_inc", "delinq_2yrs"}

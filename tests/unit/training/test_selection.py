@@ -34,7 +34,7 @@ def test_the_simplest_within_a_standard_error_is_chosen() -> None:
 
 
 def test_differences_are_taken_fold_by_fold() -> None:
-    # The folds differ by far more than the models, which differ by as much in each: that is no matter of luck.
+    # The folds differ by far more than the models, which differ by as much in each: that isn't luck.
     scores = [_score(0.50, 0.60, 0.70, 0.80), _score(0.51, 0.611, 0.709, 0.81)]
     assert choose(scores) == 1
 
@@ -59,7 +59,7 @@ def test_selection_is_the_same_twice_and_scores_each_contender_on_the_same_folds
     assert [len(score.roc_auc) for score in first.scores] == [FOLDS * REPEATS] * 2
     document = json.loads(json.dumps(first.to_dict(), allow_nan=False))
     assert document["chosen"] in {contender.name for contender in FEW}
-    assert [one["name"] for one in document["contenders"]] == [contender.name for contender in FEW]
+    assert [contender["name"] for contender in document["contenders"]] == [contender.name for contender in FEW]
 
 
 def test_every_row_gets_its_probability_from_a_fit_that_did_not_see_it() -> None:

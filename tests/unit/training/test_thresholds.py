@@ -47,7 +47,7 @@ def test_rules_say_what_they_are_for_the_record() -> None:
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])
-def test_a_share_that_is_none_is_refused(share: float) -> None:
+def test_a_share_outside_0_to_1_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="not between 0 and 1"):
         FlagShare(share)
 

@@ -1,4 +1,4 @@
-"""Which version a start without an alias takes, and how weights are said."""
+"""Which version a start without an alias takes, and how weights are message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_start_cut_off_before_the_alias_was_set_converges_on_its_one_version()
     assert find_only_version(writer.reader) == 1
 
 
-def test_of_several_versions_none_is_taken_by_default() -> None:
+def test_several_versions_without_an_alias_need_a_choice() -> None:
     writer = make_writer(InMemoryStore())
     for number in (1, 2):
         writer.publish(make_candidate(b"pickle %d" % number))
@@ -40,10 +40,11 @@ def test_weights_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["2=.1", "2=.2"], "Version 2 has two"), (["2"], "8=0.1"), (["a=1"], "8=0.1"), (["2=x"], "8=")]
+    ("words", "message"),
+    [(["2=.1", "2=.2"], "Version 2 has two"), (["2"], "8=0.1"), (["a=1"], "8=0.1"), (["2=x"], "8=")],
 )
-def test_weights_that_can_not_be_right_are_refused(words: list[str], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_weights_that_can_not_be_right_are_refused(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         parse_weights(words)
 
 

@@ -125,7 +125,7 @@ def test_output_is_the_input_and_three_columns() -> None:
     assert {row["model_version"] for row in scored.rows} == {"3"}
 
 
-def test_bad_rows_are_told_and_the_rest_is_scored() -> None:
+def test_bad_rows_are_rejected_and_the_rest_is_scored() -> None:
     lines = as_csv(LOANS[:9]).decode().splitlines()
     lines[2] += ",1"
     lines[4] = lines[4].replace(lines[4].split(",")[0], "many", 1)
@@ -133,10 +133,10 @@ def test_bad_rows_are_told_and_the_rest_is_scored() -> None:
     lines[8] = lines[8].replace(",", ",,", 1).rsplit(",", 1)[0]
     source = "\n".join([*lines, '"open,1,2', "3,4"]).encode()
     scored = run(source)
-    found = [(row["line"], row["column"], row["code"]) for row in scored.rejects]
-    assert found[:2] == [("3", "", "wrong_length"), ("5", "loan_amnt", "wrong_type")]
-    assert {line for line, _, _ in found[2:-1]} == {"9"}
-    assert found[-1] == ("11", "", "malformed")
+    rejects = [(row["line"], row["column"], row["code"]) for row in scored.rejects]
+    assert rejects[:2] == [("3", "", "wrong_length"), ("5", "loan_amnt", "wrong_type")]
+    assert {line for line, _, _ in rejects[2:-1]} == {"9"}
+    assert rejects[-1] == ("11", "", "malformed")
     assert scored.outcome == Outcome(5, 4, 0)
     assert len(scored.rows) == 5
 
@@ -173,7 +173,7 @@ def test_wrong_header_is_refused(header: str, message: str) -> None:
         run(header.encode("utf-8", "surrogateescape") + b"\n")
 
 
-def test_byte_order_mark_is_no_part_of_a_name() -> None:
+def test_a_byte_order_mark_isnt_part_of_a_name() -> None:
     scored = run("\ufeff".encode() + as_csv(LOANS[:3]))
     assert scored.outcome.rows == 3
     assert scored.text.startswith("\ufeffloan_amnt")
@@ -194,7 +194,7 @@ def test_the_cells_that_are_missing_in_training_are_missing_here(quoting: Any) -
     assert wrong.outcome == Outcome(0, len(MISSING_CELLS), 0)
 
 
-def test_empty_columns_at_the_end_are_nobodys() -> None:
+def test_empty_columns_at_the_end_are_ignored() -> None:
     rows = [as_csv_row(loan) for loan in LOANS[:3]]
     source = "\n".join([",".join(FIELD_NAMES) + ",,", rows[0] + ",,", rows[1] + ",,,,", rows[2]]) + "\n"
     scored = run(source.encode())
@@ -217,7 +217,7 @@ def test_lines_that_end_in_cr_are_lines(quoting: Any) -> None:
 
 
 @pytest.mark.parametrize("note", ["b", '"b"'])
-def test_a_huge_cell_has_one_fate_whatever_its_neighbours_are(note: str) -> None:
+def test_a_huge_cell_is_read_alike_with_and_without_quotes_beside_it(note: str) -> None:
     row = as_csv_row(LOANS[0])
     source = f"{','.join(FIELD_NAMES)},note\n{row},{'x' * 140_000}\n{row},{note}\n"
     assert run(source.encode()).outcome == Outcome(2, 0, 0)

@@ -71,7 +71,7 @@ def test_output_is_the_input_and_three_columns(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"loans.parquet", "out.parquet"}
 
 
-def test_bad_rows_are_told_by_number_and_the_rest_is_scored(tmp_path: Path) -> None:
+def test_bad_rows_are_rejected_by_number_and_the_rest_is_scored(tmp_path: Path) -> None:
     loans = [{**loan, "dti": -1.0} if number % 100 == 50 else loan for number, loan in enumerate(LOANS)]
     loans[7] = {**loans[7], "grade": None}
     outcome = score_parquet(write(tmp_path, loans), targets(tmp_path), MODEL, rows_a_step=77)

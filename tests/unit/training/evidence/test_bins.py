@@ -50,8 +50,10 @@ def test_loans_without_order_have_no_lift() -> None:
 
 @given(loans.filter(lambda rows: any(late for late, _ in rows)))
 def test_deciles_hold_all_loans_and_all_late_ones(rows: list[tuple[int, float]]) -> None:
-    found = deciles(np.array([late for late, _ in rows]), np.array([p for _, p in rows]))
-    assert sum(decile.loans for decile in found) == pytest.approx(len(rows))
-    assert sum(decile.late for decile in found) == pytest.approx(sum(late for late, _ in rows))
-    assert found[-1].capture.value == pytest.approx(1)
-    assert all(one.capture.value <= other.capture.value + 1e-12 for one, other in itertools.pairwise(found))
+    groups = deciles(np.array([late for late, _ in rows]), np.array([p for _, p in rows]))
+    assert sum(decile.loans for decile in groups) == pytest.approx(len(rows))
+    assert sum(decile.late for decile in groups) == pytest.approx(sum(late for late, _ in rows))
+    assert groups[-1].capture.value == pytest.approx(1)
+    assert all(
+        group.capture.value <= following.capture.value + 1e-12 for group, following in itertools.pairwise(groups)
+    )

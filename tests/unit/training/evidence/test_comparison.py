@@ -49,8 +49,8 @@ def test_a_model_is_no_better_than_itself(rivals) -> None:
 
 def test_turning_the_sides_around_turns_the_signs_around(rivals) -> None:
     target, better, worse = rivals
-    one, other = compare(target, better, worse).roc_auc, compare(target, worse, better).roc_auc
-    assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
+    gain, loss = compare(target, better, worse).roc_auc, compare(target, worse, better).roc_auc
+    assert (gain.value, gain.low, gain.high) == pytest.approx((-loss.value, -loss.high, -loss.low))
 
 
 def test_a_higher_level_is_a_wider_interval(rivals) -> None:

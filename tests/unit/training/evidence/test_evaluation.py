@@ -54,11 +54,11 @@ def test_the_calibration_line_is_that_of_a_logistic_regression_on_the_log_odds(s
     assert tally.calibration_line(tally.tally(target, probabilities), (0.0, 1.0)) == pytest.approx(line)
 
 
-def test_a_line_through_one_probability_is_none() -> None:
+def test_one_probability_has_no_calibration_line() -> None:
     assert np.isnan(tally.calibration_line(tally.tally(np.array([0, 1, 0]), np.full(3, 0.2)))[1])
 
 
-def test_a_line_that_separates_late_from_on_time_is_none() -> None:
+def test_separated_outcomes_have_no_calibration_line() -> None:
     assert np.isnan(tally.calibration_line(tally.tally(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9])))[1])
 
 

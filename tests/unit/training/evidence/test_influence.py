@@ -44,12 +44,12 @@ def test_importance_is_the_same_twice_and_sorted(quarter) -> None:
     features, target = quarter.features.head(1000), quarter.target[:1000]
     first, second = (permutation_importance(small_boosted(), features, target) for _ in range(2))
     assert first == second
-    losses = [one.loss.value for one in first]
+    losses = [importance.loss.value for importance in first]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_dependence_on_a_column_that_is_the_probability_is_the_column(quarter) -> None:
-    by_name = {one.column: one for one in partial_dependence(OfRate(), quarter.features)}
+    by_name = {dependence.column: dependence for dependence in partial_dependence(OfRate(), quarter.features)}
     rate = by_name["int_rate"]
     assert rate.mean == pytest.approx(np.array(rate.values))
     assert np.ptp(by_name["dti"].mean) == pytest.approx(0.0, abs=1e-12)
@@ -58,7 +58,9 @@ def test_dependence_on_a_column_that_is_the_probability_is_the_column(quarter) -
 
 def test_dependence_is_the_mean_over_loans_for_each_value(quarter) -> None:
     features = quarter.features.head(400)
-    grade = next(one for one in partial_dependence(small_boosted(), features) if one.column == "grade")
+    grade = next(
+        dependence for dependence in partial_dependence(small_boosted(), features) if dependence.column == "grade"
+    )
     assert grade.values == GRADES[: len(grade.values)]
     for value, mean, low, high in zip(grade.values, grade.mean, grade.low, grade.high, strict=True):
         expected = small_boosted().predict_proba(features.assign(grade=value))[:, 1]
@@ -68,7 +70,9 @@ def test_dependence_is_the_mean_over_loans_for_each_value(quarter) -> None:
 
 def test_what_is_missing_in_the_data_is_a_value_of_a_category(quarter) -> None:
     employment = next(
-        one for one in partial_dependence(small_boosted(), quarter.features) if one.column == "emp_length"
+        dependence
+        for dependence in partial_dependence(small_boosted(), quarter.features)
+        if dependence.column == "emp_length"
     )
     assert employment.values[0] == "< 1 year"
     assert isinstance(employment.values[-1], float)

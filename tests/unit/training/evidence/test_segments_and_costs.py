@@ -18,26 +18,26 @@ def scored():
 
 
 def test_every_loan_is_in_one_segment_of_each_column(scored) -> None:
-    features, target, said = scored
-    segments = segment_results(features, target, said, 0.02)
+    features, target, probabilities = scored
+    segments = segment_results(features, target, probabilities, 0.02)
     for column in ("grade", "purpose", "home_ownership"):
-        of_column = [one for one in segments if one.column == column]
-        assert sum(one.loans for one in of_column) == len(target)
-        assert sum(one.late for one in of_column) == target.sum()
-        assert sum(one.expected for one in of_column) == pytest.approx(said.sum())
-        assert sum(one.flagged for one in of_column) == np.sum(said >= 0.02)
+        of_column = [segment for segment in segments if segment.column == column]
+        assert sum(segment.loans for segment in of_column) == len(target)
+        assert sum(segment.late for segment in of_column) == target.sum()
+        assert sum(segment.expected for segment in of_column) == pytest.approx(probabilities.sum())
+        assert sum(segment.flagged for segment in of_column) == np.sum(probabilities >= 0.02)
 
 
 def test_a_large_segment_has_the_auc_of_its_loans_and_a_small_one_none(scored) -> None:
-    features, target, said = scored
-    for one in segment_results(features, target, said, 0.02):
-        rows = (features[one.column] == one.label).to_numpy()
-        if one.loans >= LEAST_LOANS and one.late >= LEAST_LATE:
-            assert one.roc_auc is not None
-            assert one.roc_auc.value == pytest.approx(roc_auc_score(target[rows], said[rows]))
-            assert one.roc_auc.low <= one.roc_auc.value <= one.roc_auc.high
+    features, target, probabilities = scored
+    for segment in segment_results(features, target, probabilities, 0.02):
+        rows = (features[segment.column] == segment.label).to_numpy()
+        if segment.loans >= LEAST_LOANS and segment.late >= LEAST_LATE:
+            assert segment.roc_auc is not None
+            assert segment.roc_auc.value == pytest.approx(roc_auc_score(target[rows], probabilities[rows]))
+            assert segment.roc_auc.low <= segment.roc_auc.value <= segment.roc_auc.high
         else:
-            assert one.roc_auc is None
+            assert segment.roc_auc is None
 
 
 def test_a_missing_label_is_a_segment(scored) -> None:
@@ -63,14 +63,14 @@ def test_costs_are_calls_and_missed_late_payers() -> None:
 
 
 def test_the_rows_hold_the_chosen_threshold_and_round_shares(scored) -> None:
-    _, target, said = scored
-    chosen = float(np.median(said))
-    rows = threshold_rows(target, said, chosen, ratios=(20.0,))
+    _, target, probabilities = scored
+    chosen = float(np.median(probabilities))
+    rows = threshold_rows(target, probabilities, chosen, ratios=(20.0,))
     assert [row.threshold for row in rows if row.is_chosen] == [chosen]
     assert [row.threshold for row in rows] == sorted((row.threshold for row in rows), reverse=True)
     assert len(rows) <= len(SHARES) + 1
     for row in rows:
-        flagged = said >= row.threshold
+        flagged = probabilities >= row.threshold
         assert row.flagged.value == np.mean(flagged)
         assert row.recall.value == target[flagged].sum() / target.sum()
         assert row.precision.value == target[flagged].mean()

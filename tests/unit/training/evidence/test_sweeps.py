@@ -57,7 +57,7 @@ def test_loans_that_go_the_wrong_way_are_counted() -> None:
     assert 0 < renters.loans_against < renters.loans == 100
 
 
-def test_what_the_last_bits_do_is_no_step() -> None:
+def test_a_difference_in_the_last_bits_isnt_a_step() -> None:
     sweeps = _by_column(lambda frame: 0.1 - frame["int_rate"] * 1e-14)
     assert sweeps["int_rate"].is_monotone
 

@@ -34,7 +34,7 @@ def test_setting_the_intercept_moves_every_log_odds_by_exactly_that(build) -> No
     assert np.abs(after - before + 0.7).max() < 1e-12
 
 
-def test_a_model_without_an_intercept_has_none_set() -> None:
+def test_a_model_without_an_intercept_is_refused() -> None:
     with pytest.raises(TypeError, match="RandomForestClassifier"):
         shift_intercept(small_forest(), 0.1)
 
@@ -46,7 +46,7 @@ def test_the_intercept_makes_the_unseen_mean_the_observed_rate_of_the_newest_row
 
 
 @pytest.mark.parametrize("target", [np.zeros(4, dtype=int), np.ones(4, dtype=int)])
-def test_rows_of_one_kind_move_no_intercept(target: np.ndarray) -> None:
+def test_rows_of_one_outcome_leave_the_intercept(target: np.ndarray) -> None:
     assert intercept_shift(np.full(4, 0.2), target) == 0.0
 
 
