@@ -106,20 +106,7 @@ def load(
 
 
 def read_quarter(name: str, content: bytes) -> Quarter:
-    """Read and check one CSV file.
-
-    Parameters
-    ----------
-    name : str
-        The file's name, for messages and for the record.
-    content : bytes
-        The CSV text, UTF-8, with a header.
-
-    Raises
-    ------
-    DataRefusedError
-        As ``load`` says.
-    """
+    """Read and check one CSV file, as ``load`` says. ``name`` is the file's, for messages and for the record."""
     table = read_table(name, content)
     columns = {field.name: _check_column(name, table[field.name], field) for field in FIELDS}
     columns[TARGET] = _check_target(name, table[TARGET])
@@ -130,7 +117,7 @@ def read_quarter(name: str, content: bytes) -> Quarter:
 
 
 def _find_paths(source: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> tuple[list[Path], str]:
-    """Return the paths of the data and the option or variable that named them; no path if there are no data."""
+    """Return the paths of the data and the option or variable that named them; no path without data."""
     if source:
         return [source] if isinstance(source, Path) else list(source), "--data"
     if environ.get(DATA_VARIABLE):

@@ -20,19 +20,9 @@ from training.data import Quarter
 
 
 def prove_on_holdout(pipeline: Any, quarter: Quarter) -> HoldoutParity | None:
-    """Compile a pipeline and compare both ways of scoring the quarter's loans.
+    """Compile a fitted pipeline and compare both ways of scoring the loans that were held out.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted.
-    quarter : Quarter
-        The loans that were held out.
-
-    Returns
-    -------
-    HoldoutParity or None
-        None for a pipeline that can't be compiled: its pickle serves.
+    None for a pipeline that can't be compiled: its pickle serves.
     """
     try:
         body = compile_pipeline(pipeline).to_bytes()

@@ -18,24 +18,11 @@ _COLUMNS = (*FIELD_NAMES, TARGET)
 
 
 def read_table(file: str, content: bytes) -> pd.DataFrame:
-    """Read a CSV file.
+    """Read a CSV file: UTF-8 text with a header. Lines end in LF, CRLF or CR; empty columns at their end are ignored.
 
-    Parameters
-    ----------
-    file : str
-        The file's name, for messages.
-    content : bytes
-        UTF-8 text with a header; lines end in LF, CRLF or CR. Empty columns at the end of rows are ignored.
-
-    Returns
-    -------
-    pandas.DataFrame of shape (n_rows, 11)
-        Labels are texts; numbers are what pandas makes of the cells. Cells that are one of ``MISSING_CELLS`` are NaN.
-
-    Raises
-    ------
-    DataRefusedError
-        If the bytes aren't such a file. The message names the column or the row, and says what to do.
+    In the table, labels are texts, and numbers are what pandas makes of the cells. Cells that are one of
+    ``MISSING_CELLS`` are NaN. Another file raises ``DataRefusedError``, which names the column or the row, and says
+    what to do.
     """
     try:
         names = _check_shape(file, content)

@@ -30,19 +30,10 @@ class LoanFile(NamedTuple):
 
 
 def read_files(paths: Sequence[Path]) -> tuple[LoanFile, LoanFile]:
-    """Read the training file and the test file.
+    """Read the training file and the test file, as ``data.load`` says.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        One zip archive or folder that holds both as CSV files, or two CSV files: training data, then test data.
-
-    Raises
-    ------
-    DataNotFoundError
-        If a path doesn't exist, or an archive or a folder doesn't have exactly one training and one test file.
-    DataRefusedError
-        If a file can't be read or unpacked, or is larger than ``LARGEST_FILE_BYTES``.
+    The paths are one zip archive or folder that holds both as CSV files, or two CSV files: training data, then test
+    data.
     """
     for path in paths:
         if not path.exists():

@@ -80,27 +80,11 @@ def select(
     repeats: int = REPEATS,
     progress: Progress = silent,
 ) -> Selection:
-    """Score the contenders on the same folds and choose one by ``RULE``.
+    """Score the contenders, the simplest first, on the same folds of the training data, and choose one by ``RULE``.
 
-    Parameters
-    ----------
-    quarter : Quarter
-        The training data.
-    contenders : sequence of Contender
-        The simplest first.
-    rounds : int
-        Rounds of boosting, for the contenders that take them.
-    seed : int
-        The seed of the folds and of the models.
-    repeats : int
-        How often the rows are split into folds anew.
-    progress : Progress
-        Gets the number of fits done and of all fits.
-
-    Raises
-    ------
-    DataRefusedError
-        If there are fewer late loans than folds.
+    ``rounds`` are the rounds of boosting, for the contenders that take them; ``seed`` is that of the folds and of the
+    models. The rows are split into folds ``repeats`` times. Progress counts fits. Fewer late loans than folds raise
+    ``DataRefusedError``.
     """
     features, target = quarter.features, quarter.target
     if min(target.sum(), (1 - target).sum()) < FOLDS:

@@ -15,14 +15,9 @@ BINS = 10
 
 @dataclass(frozen=True)
 class ScoreBins:
-    """Loans by bins of probability, lowest first.
+    """Loans, late loans and the sum of the probabilities (``expected``) by bins of probability, lowest first.
 
-    Attributes
-    ----------
-    edges : ndarray of shape (n_bins - 1,)
-        Ascending; a probability equal to an edge is in the bin above it.
-    loans, late, expected : ndarray of shape (n_bins,)
-        Loans, late loans, and the sum of the probabilities.
+    The ``edges``, one fewer than the bins, ascend. A probability equal to an edge is in the bin above it.
     """
 
     edges: Floats
@@ -47,14 +42,7 @@ def quantile_edges(values: Floats, bins: int = BINS) -> Floats:
 
 
 def count_bins(target: Labels, probabilities: Floats, edges: Floats) -> ScoreBins:
-    """Count loans by bins.
-
-    Parameters
-    ----------
-    target, probabilities : ndarray of shape (n_rows,)
-    edges : ndarray of shape (n_bins - 1,)
-        As from ``quantile_edges``.
-    """
+    """Count loans by bins of their probability."""
     place = np.searchsorted(edges, probabilities, side="right")
     n_bins = len(edges) + 1
     return ScoreBins(
@@ -69,16 +57,9 @@ def count_bins(target: Labels, probabilities: Floats, edges: Floats) -> ScoreBin
 class Decile:
     """One of ten groups of the loans in order of probability, 1 the highest.
 
-    Attributes
-    ----------
-    number : int
-        The group's number, counted from 1.
-    loans, late : float
-        Tied loans on a border are shared out, so these can be fractions.
-    lift : Interval
-        Its late rate over that of all loans; the interval treats the latter as exact.
-    capture : Interval
-        The share of all late loans in this decile and those above it.
+    Tied loans on a border are shared out, so ``loans`` and ``late`` can be fractions. ``lift`` is its late rate over
+    that of all loans; the interval treats the latter as exact. ``capture`` is the share of all late loans in this
+    decile and those above it.
     """
 
     number: int

@@ -37,18 +37,9 @@ class Comparison:
 def compare(
     target: Labels, first: Floats, second: Floats, *, level: float = LEVEL, rounds: int = ROUNDS, seed: int = SEED
 ) -> Comparison:
-    """Compare two models' probabilities of the same loans.
+    """Compare two models' probabilities of the same loans, among which both outcomes occur.
 
-    Parameters
-    ----------
-    target : ndarray of shape (n_rows,)
-        1 where the loan is late; both outcomes occur.
-    first, second : ndarray of shape (n_rows,)
-        The two models' probabilities.
-    level : float
-        The intervals' confidence level.
-    rounds, seed : int
-        The number and the seed of the bootstrap's draws; each draw takes the same loans for both models.
+    Each of the bootstrap's ``rounds`` takes the same loans for both models. ``level`` is the intervals' confidence.
     """
     random = np.random.default_rng(seed)
     n_rows = len(target)

@@ -19,20 +19,11 @@ RATIOS = (20.0, 50.0, 100.0)
 
 @dataclass(frozen=True)
 class ThresholdRow:
-    """One threshold.
+    """What follows from calling a loan late from ``threshold`` on.
 
-    Attributes
-    ----------
-    threshold : float
-        A loan is called late from this probability on.
-    is_chosen : bool
-        Whether it is the version's own threshold.
-    flagged : Interval
-        The share of the loans.
-    recall, precision : Interval
-        The share of the late loans that are flagged, and of the flagged ones that are late.
-    costs : tuple of Interval
-        For each ratio: calls made and late payers missed, in calls for every thousand loans.
+    ``is_chosen`` says whether it is the version's own threshold. ``recall`` is the share of the late loans that are
+    flagged, ``precision`` that of the flagged ones that are late. ``costs`` are, for each ratio, calls made and late
+    payers missed, in calls for every thousand loans.
     """
 
     threshold: float
@@ -46,15 +37,9 @@ class ThresholdRow:
 def threshold_rows(
     target: Labels, probabilities: Floats, chosen: float, ratios: Sequence[float] = RATIOS
 ) -> tuple[ThresholdRow, ...]:
-    """Return the rows for the chosen threshold and for those that flag round shares, strictest first.
+    """Return the rows for the version's own threshold and for those that flag round shares, strictest first.
 
-    Parameters
-    ----------
-    target, probabilities : ndarray of shape (n_rows,)
-    chosen : float
-        The version's own threshold.
-    ratios : sequence of float
-        Costs of a missed late payer, in calls.
+    ``ratios`` are costs of a missed late payer, in calls.
     """
     thresholds = {float(np.quantile(probabilities, 1 - share, method="higher")) for share in SHARES} | {chosen}
     return tuple(

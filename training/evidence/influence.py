@@ -63,16 +63,8 @@ def permutation_importance(
 ) -> tuple[Importance, ...]:
     """Return the importance of each column and of the pricing as a whole, the largest first.
 
-    Parameters
-    ----------
-    pipeline : object
-        A fitted pipeline.
-    features : pandas.DataFrame of shape (n_rows, 10)
-        Loans that it was not trained on.
-    target : ndarray of shape (n_rows,)
-        Their outcomes.
-    seed : int
-        The seed of the permutations and of the bootstrap; the interval covers the chance in both.
+    The loans are some that the fitted pipeline was not trained on. ``seed`` is that of the permutations and of the
+    bootstrap; the interval covers the chance in both.
     """
     random = np.random.default_rng(seed)
     original = ScoredLoans(target, late_probabilities(pipeline, features))
@@ -88,15 +80,7 @@ def permutation_importance(
 
 
 def partial_dependence(pipeline: Any, features: pd.DataFrame, *, seed: int = SEED) -> tuple[Dependence, ...]:
-    """Return the dependence on each column.
-
-    Parameters
-    ----------
-    pipeline, features
-        As in ``permutation_importance``.
-    seed : int
-        The seed of the sample of loans.
-    """
+    """Return the dependence on each column, measured on a sample of the loans."""
     sample = features.sample(min(_LOANS, len(features)), random_state=seed)
     dependences = []
     for field in FIELDS:

@@ -67,16 +67,8 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """Compute figures and their intervals, drawing whole loans with replacement.
 
-    Parameters
-    ----------
-    target, probabilities : ndarray of shape (n_rows,)
-        As ``ScoredLoans`` takes them.
-    figures : callable
-        From counts to figures by name. Draws without a late or an on-time loan are left out.
-    rounds : int, optional
-        Draws; by default 1000, or 200 where loans are many.
-    seed : int
-        The seed of the draws.
+    ``figures`` gives figures by name for counted loans. Draws without a late or an on-time loan are left out. There are
+    1000 ``rounds`` by default, or 200 where loans are many.
     """
     loans = ScoredLoans(target, probabilities)
     random = np.random.default_rng(seed)

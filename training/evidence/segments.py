@@ -23,24 +23,10 @@ _ROUNDS = 500
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment.
+    """The loans with one label in a column.
 
-    Attributes
-    ----------
-    column, label : str
-        The column and its value in these loans.
-    loans, late : int
-        How many loans, and how many of them late.
-    rate : Interval
-        The share that is late.
-    expected : float
-        The sum of the probabilities.
-    over_expected : Interval
-        Late over expected loans.
-    roc_auc : Interval or None
-        None where the loans are too few.
-    flagged : int
-        How many of them are at or above the threshold.
+    ``rate`` is the share that is late, ``expected`` the sum of the probabilities, ``over_expected`` late over expected
+    loans, ``flagged`` how many loans are at or above the threshold. ``roc_auc`` is None where the loans are too few.
     """
 
     column: str
@@ -71,15 +57,7 @@ def has_enough(target: Labels, least_late: int = LEAST_LATE) -> bool:
 def segment_results(
     features: pd.DataFrame, target: Labels, probabilities: Floats, threshold: float
 ) -> tuple[Segment, ...]:
-    """Return the results of all segments.
-
-    Parameters
-    ----------
-    features : pandas.DataFrame of shape (n_rows, 10)
-    target, probabilities : ndarray of shape (n_rows,)
-    threshold : float
-        A loan is called late from this probability on.
-    """
+    """Return the results of all segments; a loan is called late from ``threshold`` on."""
     segments = []
     for column, label, rows in each_segment(features):
         outcomes, scores = target[rows], probabilities[rows]

@@ -30,22 +30,11 @@ LEAST_EXPECTED = 5.0
 
 @dataclass(frozen=True)
 class Stability:
-    """One column's stability.
+    """The stability of a column, or of the ``score``.
 
-    Attributes
-    ----------
-    name : str
-        The column, or ``score``.
-    psi : float
-        The index; 0 for equal distributions.
-    by_chance : float
-        The average PSI of two samples from one distribution.
-    limit : float
-        The PSI that sampling alone exceeds in one case of twenty.
-    bins : tuple of str
-        Names of the bins.
-    before, after : tuple of float
-        The share of the loans in each bin.
+    ``psi`` is 0 for equal distributions. ``by_chance`` is the average PSI of two samples from one distribution;
+    sampling alone exceeds ``limit`` in one case of twenty. ``before`` and ``after`` are the shares of the loans in each
+    of the ``bins``.
     """
 
     name: str

@@ -27,22 +27,11 @@ _VALUES = 50
 
 @dataclass(frozen=True)
 class Sweep:
-    """One column's sweep.
+    """The result of giving each of some ``loans`` so many ``values`` of one column.
 
-    Attributes
-    ----------
-    column : str
-        The column that was changed.
-    direction : int
-        1 if the probability should never fall as the column rises, -1 if it should never rise.
-    values : int
-        How many values each loan was given.
-    loans : int
-        How many loans were swept.
-    loans_against : int
-        How many of these loans had a step the wrong way.
-    largest_step_against : float
-        The largest such step, in probability; 0 if no step went the wrong way.
+    ``direction`` is 1 if the probability should never fall as the column rises, -1 if it should never rise.
+    ``loans_against`` is the number of loans that had a step the wrong way, and ``largest_step_against`` the largest
+    such step, in probability.
     """
 
     column: str
@@ -69,17 +58,7 @@ class Sweep:
 
 
 def sweep_all(pipeline: Any, features: pd.DataFrame, *, loans: int = LOANS, seed: int = SEED) -> tuple[Sweep, ...]:
-    """Sweep each column of ``DIRECTIONS``.
-
-    Parameters
-    ----------
-    pipeline : object
-        A fitted pipeline.
-    features : pandas.DataFrame of shape (n_rows, 10)
-        Loans to draw from; the columns take the values that occur in them.
-    loans, seed : int
-        How many loans are drawn, and the draw's seed.
-    """
+    """Sweep each column of ``DIRECTIONS`` for some loans drawn from ``features``, over the values that occur there."""
     drawn = features.sample(min(loans, len(features)), random_state=seed)
     return tuple(_sweep(pipeline, drawn, column, _values(features, column)) for column in DIRECTIONS)
 

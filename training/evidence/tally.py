@@ -25,15 +25,7 @@ _LARGEST_STEP = 1.0
 
 @dataclass(frozen=True)
 class Tally:
-    """Loans by probability.
-
-    Attributes
-    ----------
-    probabilities : ndarray of shape (n_groups,)
-        The distinct probabilities that the model gave, ascending.
-    late, on_time : ndarray of shape (n_groups,)
-        How many loans of each probability were late, or on time; whole numbers, kept as floats.
-    """
+    """How many loans of each distinct probability, ascending, were late or on time: whole numbers, stored as floats."""
 
     probabilities: Floats
     late: Floats
@@ -51,15 +43,7 @@ class Tally:
 
 
 class ScoredLoans:
-    """Loans with their outcomes and probabilities, prepared so that many draws of them are counted fast.
-
-    Parameters
-    ----------
-    target : ndarray of shape (n_rows,)
-        1 where the loan is late, else 0.
-    probabilities : ndarray of shape (n_rows,)
-        The model's probability of each loan.
-    """
+    """Loans with their outcomes (1 for late) and probabilities, prepared so that many draws are counted fast."""
 
     def __init__(self, target: Labels, probabilities: Floats) -> None:
         self._probabilities, group = np.unique(probabilities, return_inverse=True)
@@ -127,18 +111,9 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
 
     ``LogisticRegression(C=np.inf)`` gives the same line in a hundred times the time, which a bootstrap can't afford.
 
-    Parameters
-    ----------
-    counts : Tally
-        The counted loans, late and on time.
-    start : (float, float), optional
-        The line to begin at, which saves a bootstrap draw most of its steps. By default, or if it is NaN, a flat line
-        at the late rate.
-
-    Returns
-    -------
-    intercept, slope : float
-        (0, 1) is perfect; a slope below 1 means that the probabilities are too far apart. NaN if no line can be fitted.
+    It begins at the line ``start``, which saves a bootstrap draw most of its steps; by default, or if that is NaN, at a
+    flat line at the late rate. Intercept 0 and slope 1 are perfect; a slope below 1 means that the probabilities are
+    too far apart. Both are NaN if no line can be fitted.
     """
     loans = counts.loans
     log_odds = logit(clipped(counts.probabilities))

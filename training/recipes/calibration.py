@@ -21,19 +21,9 @@ _LARGEST_SHIFT = 50.0
 
 
 def intercept_shift(probabilities: NDArray[np.float64], target: NDArray[np.int64]) -> float:
-    """Return what must be added to the log-odds for the mean probability to be the observed late rate.
+    """Return what must be added to the log-odds for the mean out-of-sample probability to be the observed late rate.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_rows,)
-        The model's probabilities of rows that it did not see in training.
-    target : ndarray of shape (n_rows,)
-        1 where the loan is late.
-
-    Returns
-    -------
-    float
-        0 if the rows are all late or all on time: no finite shift fits them.
+    0 if the rows are all late or all on time: no finite shift fits them.
     """
     observed = float(np.mean(target))
     if observed in (0.0, 1.0):
