@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
+from typing import IO
 
 TEMPORARY_SUFFIX = ".tmp"
 
 
 def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
-    """Replace a file's content atomically; it has reached the disk when this returns.
+    """Replace a file's content atomically; it has reached the disk when this returns. The folder exists.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder exists.
-    chunks : iterable of bytes
-        The new content.
-
-    Raises
-    ------
-    OSError
-        The disk refused (full, read-only, I/O error): the old content, if any, is untouched.
+    After an `OSError` (the disk is full, read-only or broken) the old content, if any, is untouched.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
@@ -63,16 +54,10 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with the files and folders in it."""
-    if not folder.is_dir():
-        return
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            remove_folder(entry)
-        else:
-            entry.unlink()
-    folder.rmdir()
-    sync_folder(folder.parent)
+    """Remove a folder with the files and folders in it, if it exists."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -84,40 +69,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-class FolderLock:
-    """An advisory lock on a folder that ends with the process, ``kill -9`` included.
+def lock_folder(folder: Path) -> IO[bytes] | None:
+    """Take a folder's lock; return the open file that holds it, or None if another process has it.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder; it exists.
+    The lock ends when the file is closed, also by the end of the process, ``kill -9`` included.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "lock"
-        self._descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        """Take the lock, and return whether it was free."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give the lock back if it is held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def __enter__(self) -> FolderLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+    file = (folder / "lock").open("ab", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

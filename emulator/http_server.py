@@ -11,7 +11,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -19,19 +19,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from emulator.supervision import BackgroundTasks
 
 ADMIN_PATH = "/_emulator/"
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 # The client has hung up, or what it sends isn't HTTP.
 CLIENT_IS_GONE = (ConnectionError, ClientError, web.RequestPayloadError)
 _CHECKS_PER_PAUSE = 4
 _BACKLOG = 1024
 # aiohttp's messages repeat what the client has sent, after a colon or in quotes. This matches what comes before.
 _OWN_WORDS = re.compile(r"[^:'\"\n]*")
-
-
-class AdminPages(Protocol):
-    """The emulator's own pages, which are served on the HTTP API's port and on that of Lambda's API."""
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Return the page for a path under `ADMIN_PATH`."""
 
 
 async def invite_body(request: web.BaseRequest) -> None:
@@ -62,8 +56,8 @@ class HttpServer(ABC):
 
     Parameters
     ----------
-    admin : AdminPages, optional
-        Answers paths under `ADMIN_PATH`.
+    admin : callable, optional
+        Answers paths under `ADMIN_PATH`: the emulator's own pages.
     write_pause_s : float, optional
         Ends a connection whose client reads nothing of its answer for so long (checked each quarter of that time).
     shutdown_s : float, optional
@@ -80,7 +74,7 @@ class HttpServer(ABC):
     def __init__(
         self,
         *,
-        admin: AdminPages | None = None,
+        admin: Handler | None = None,
         write_pause_s: float | None = None,
         shutdown_s: float = 0.1,
         **options: Any,
@@ -125,7 +119,7 @@ class HttpServer(ABC):
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
-            return await self._admin.answer(request)
+            return await self._admin(request)
         try:
             return await self.answer(request)
         except CLIENT_IS_GONE:
@@ -137,7 +131,7 @@ class HttpServer(ABC):
 class _Server(web.Server):
     """Makes connections that can be ended once their clients stop reading."""
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+    def __init__(self, handler: Handler, **options: Any) -> None:
         super().__init__(handler, **options)
         self._protocol_options = options
 

@@ -77,6 +77,19 @@ class BackgroundTasks:
             on_failure(error)
 
 
+async def first_of(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Wait until one coroutine is done, cancel the others, and raise its exception if it has one."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+
+
 async def _run_until_it_returns(work: Callable[[], Awaitable[object]], name: str, pause_s: float) -> None:
     while True:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,14 +187,14 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="where versions and aliases are kept")
     parser.add_argument(
         "--faults",
-        type=_faults,
+        type=_option("read_faults_file"),
         default=(),
         metavar="FILE",
         help="JSON with faults on purpose, as PUT /_emulator/faults takes it",
     )
     parser.add_argument("--no-watch", action="store_true", help="don't deploy code that is saved meanwhile")
     parser.add_argument(
-        "--async-retry-waits", type=_retry_waits, default="60,120", metavar="S,S",
+        "--async-retry-waits", type=_option("parse_retry_waits"), default="60,120", metavar="S,S",
         help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
     )  # fmt: skip
     parser.add_argument(
@@ -220,17 +221,13 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
 
 
-def _faults(path: str) -> tuple[tuple[str, Fault], ...]:
-    # Imported here, as below, so that the bucket starts sooner without it.
-    from emulator.cli.options import read_faults_file
+def _option(name: str) -> Callable[[str], Any]:
+    """Return a function of `emulator.cli.options`, imported at its first call: the bucket starts sooner without it."""
 
-    return read_faults_file(Path(path))
+    def read(text: str) -> Any:
+        return getattr(importlib.import_module("emulator.cli.options"), name)(text)
 
-
-def _retry_waits(text: str) -> RetryWaits:
-    from emulator.cli.options import parse_retry_waits
-
-    return parse_retry_waits(text)
+    return read
 
 
 class _NoteIgnoredFlag(argparse.Action):

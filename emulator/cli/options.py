@@ -1,4 +1,7 @@
-"""Reads the values of the commands' flags, in the forms that `sam local` takes. Pure but for reading files."""
+"""Reads the values of the commands' flags, in the forms that `sam local` takes; `OptionError` refuses others.
+
+Pure but for reading files.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,7 @@ class OptionError(ProjectError):
 
 
 def parse_parameter_overrides(words: Iterable[str]) -> dict[str, str]:
-    """Return template parameters from ``K=V K2=V2`` or ``ParameterKey=K,ParameterValue=V …``, quotes allowed.
-
-    Raises
-    ------
-    OptionError
-        A word has another form.
-    """
+    """Return template parameters from ``K=V K2=V2`` or ``ParameterKey=K,ParameterValue=V …``, quotes allowed."""
     overrides: dict[str, str] = {}
     for word in words:
         for pair in shlex.split(word):
@@ -46,13 +43,7 @@ def parse_parameter_overrides(words: Iterable[str]) -> dict[str, str]:
 
 
 def read_env_vars(path: Path | None) -> dict[str, dict[str, str]]:
-    """Read an ``--env-vars`` file: ``{"Parameters": {…}}``, ``{"FunctionName": {…}}`` or both.
-
-    Raises
-    ------
-    OptionError
-        The file is missing or has other content.
-    """
+    """Read an ``--env-vars`` file: ``{"Parameters": {…}}``, ``{"FunctionName": {…}}`` or both."""
     if path is None:
         return {}
     with _naming_the_file("--env-vars", path):
@@ -74,12 +65,12 @@ def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], 
     notes = list(project.notes)
     for logical_id, spec in project.functions.items():
         variables = dict(spec.environment)
-        overrides = {**env_vars.get(_EVERY_FUNCTION, {}), **env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
+        own_overrides = {**env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
+        overrides = {**env_vars.get(_EVERY_FUNCTION, {}), **own_overrides}
         variables |= {name: value for name, value in overrides.items() if name in variables}
-        function_overrides = {**env_vars.get(spec.name, {}), **env_vars.get(logical_id, {})}
         notes += [
             f"{logical_id}: --env-vars sets {name}, which the template doesn't declare; it is ignored, as by SAM CLI"
-            for name in function_overrides
+            for name in own_overrides
             if name not in variables
         ]
         if s3_endpoint is not None and not variables.get(S3_ENDPOINT_VARIABLE):
@@ -89,13 +80,7 @@ def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], 
 
 
 def machine_variables_of(region: str | None, profile: str | None) -> dict[str, str]:
-    """Return this process's environment variables, with a region and a profile's credentials in place of its own.
-
-    Raises
-    ------
-    OptionError
-        No profile has this name, or it has no credentials.
-    """
+    """Return this process's environment variables, with a region and a profile's credentials in place of its own."""
     machine = machine_variables()
     if profile is not None:
         # Imported here: importing botocore takes half a second, and is only needed for a profile.
@@ -119,13 +104,7 @@ def machine_variables_of(region: str | None, profile: str | None) -> dict[str, s
 
 
 def parse_retry_waits(text: str) -> RetryWaits:
-    """Read ``60,120``: the seconds after the first and after the second failed attempt.
-
-    Raises
-    ------
-    OptionError
-        The text has another form.
-    """
+    """Read ``60,120``: the seconds after the first and after the second failed attempt."""
     try:
         first, second = (float(word) for word in text.split(","))
     except ValueError:
@@ -135,26 +114,14 @@ def parse_retry_waits(text: str) -> RetryWaits:
     return RetryWaits((first, second))
 
 
-def read_faults_file(path: Path) -> tuple[tuple[str, Fault], ...]:
-    """Return the faults of a ``--faults`` file, by function, as ``PUT /_emulator/faults`` takes them.
-
-    Raises
-    ------
-    OptionError
-        The file is missing or has other content.
-    """
+def read_faults_file(path: str) -> tuple[tuple[str, Fault], ...]:
+    """Return the faults of a ``--faults`` file, by function, as ``PUT /_emulator/faults`` takes them."""
     with _naming_the_file("--faults", path):
-        return tuple(read_faults(read_json(path.read_bytes())))
+        return tuple(read_faults(read_json(Path(path).read_bytes())))
 
 
 def read_event(path: str | None, stdin: Any) -> bytes:
-    """Return the event of ``-e``: the content of a file, of stdin for ``-``, and ``{}`` without ``-e``.
-
-    Raises
-    ------
-    OptionError
-        The file is missing, or the event isn't JSON.
-    """
+    """Return the event of ``-e``: the content of a file, of stdin for ``-``, and ``{}`` without ``-e``."""
     if path is None:
         return b"{}"
     with _naming_the_file("-e", path):

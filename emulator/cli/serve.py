@@ -8,9 +8,9 @@ import dataclasses
 import gc
 import os
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
@@ -25,10 +25,11 @@ from emulator.cli.options import (
 )
 from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.http_api.gateway import Gateway
+from emulator.http_server import HttpServer
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.metrics import RequestMeter
-from emulator.supervision import BackgroundTasks
+from emulator.supervision import BackgroundTasks, first_of
 from emulator.template.errors import ProjectError
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi, without_authorizers
 from emulator.template.project import ACCOUNT_ID, REGION, FunctionSpec, Project
@@ -43,7 +44,8 @@ _STDERR = 2
 def read_project(options: Options) -> Project:
     """Load the template and apply the options to it."""
     overrides, env_vars = parse_parameter_overrides(options.parameter_overrides), read_env_vars(options.env_vars)
-    project = load_project(options.template, overrides, region=_region(_machine_variables(options)))
+    machine = machine_variables_of(options.region, options.profile)
+    project = load_project(options.template, overrides, region=_region(machine))
     if options.disable_authorizer:
         project = dataclasses.replace(project, apis=tuple(map(without_authorizers, project.apis)))
     if options.functions:
@@ -66,13 +68,14 @@ async def serve(project: Project, options: Options) -> None:
     stopping = stop_on_signals(asyncio.get_running_loop())
     for note in project.notes:
         say(f"emulator: {note}")
-    async with _service(project, options) as service, contextlib.AsyncExitStack() as servers:
+    machine = machine_variables_of(options.region, options.profile)
+    async with _service(project, options, machine) as service, contextlib.AsyncExitStack() as servers:
         meter = RequestMeter(time.monotonic)
         guard = BrowserGuard([options.host, *options.allow_host])
         admin = AdminPages(service, meter, guard)
         urls = []
         if options.api_port is not None:
-            for number, gateway in enumerate(_gateways(project, options, service, admin, meter)):
+            for number, gateway in enumerate(_gateways(project, service, admin, meter, _region(machine))):
                 port = options.api_port + number if options.api_port else 0
                 urls.append(await _listen(gateway, servers, options.host, port, "-p"))
         lambda_url = None
@@ -86,7 +89,7 @@ async def serve(project: Project, options: Options) -> None:
             watching = BackgroundTasks()
             servers.push_async_callback(watching.cancel)
             watching.keep_running(watcher.run, "watch the code")
-        await _wait_for_first(service.deployed(), stopping.wait())
+        await first_of(service.deployed(), stopping.wait())
         if urls:
             _say_routes(project.apis, urls)
         if lambda_url is not None:
@@ -112,17 +115,19 @@ async def invoke_once(project: Project, options: Options, stdin: IO[bytes]) -> b
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
     spec = next(iter(_functions_named(project, [function or ""]).values()))
-    async with _service(project, options) as service:
+    machine = machine_variables_of(options.region, options.profile)
+    async with _service(project, options, machine) as service:
         result = await service.submit(spec.name, event)
         return result.payload
 
 
 def _gateways(
-    project: Project, options: Options, service: LambdaService, admin: AdminPages, meter: RequestMeter
+    project: Project, service: LambdaService, admin: AdminPages, meter: RequestMeter, region: str
 ) -> list[Gateway]:
     names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
-    region = _region(_machine_variables(options))
-    return [Gateway(api, names, service, ACCOUNT_ID, admin=admin, meter=meter, region=region) for api in project.apis]
+    return [
+        Gateway(api, names, service, ACCOUNT_ID, admin=admin.answer, meter=meter, region=region) for api in project.apis
+    ]
 
 
 def _control_api(options: Options, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> ControlApi:
@@ -130,27 +135,15 @@ def _control_api(options: Options, service: LambdaService, admin: AdminPages, gu
     from emulator.lambda_service.control_api.server import ControlApi
 
     return ControlApi(
-        service, admin=admin, s3_endpoint=options.s3_endpoint, waits=options.async_retry_waits, guard=guard
+        service, admin=admin.answer, s3_endpoint=options.s3_endpoint, waits=options.async_retry_waits, guard=guard
     )
 
 
-async def _listen(
-    server: Gateway | ControlApi, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str
-) -> str:
+async def _listen(server: HttpServer, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str) -> str:
     """Start a server that `servers` will stop, and return its URL."""
     servers.push_async_callback(server.stop)
     with naming_the_flag(host, port, flag):
         return url_of(host, await server.start(host, port))
-
-
-async def _wait_for_first(*coroutines: Coroutine[Any, Any, object]) -> None:
-    """Wait until one coroutine is done, and cancel the others."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    for task in done:
-        task.result()
 
 
 def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
@@ -174,9 +167,8 @@ def _say_lambda(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _service(project: Project, options: Options) -> AsyncIterator[LambdaService]:
+async def _service(project: Project, options: Options, machine: Mapping[str, str]) -> AsyncIterator[LambdaService]:
     """Yield the Lambda service; on exit, end the functions' processes and write what they have printed."""
-    machine = _machine_variables(options)
     with contextlib.ExitStack() as files:
         descriptor = _STDERR
         if options.log_file is not None:
@@ -214,10 +206,6 @@ def _functions_named(project: Project, names: Collection[str]) -> dict[str, Func
     if not all(name in by_name for name in names):
         raise ProjectError(f"name one of the functions: {', '.join(project.functions)}")
     return {by_name[name].logical_id: by_name[name] for name in names}
-
-
-def _machine_variables(options: Options) -> dict[str, str]:
-    return machine_variables_of(options.region, options.profile)
 
 
 def _region(machine: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from emulator.cli.flags import Options
 from emulator.cli.options import with_variables
 from emulator.cli.serve import serve
 from emulator.lambda_service.sandbox.processes import watch_exit
+from emulator.supervision import first_of
 from emulator.template.project import Project
 
 _BUCKET_START_LIMIT_S = 30.0
@@ -36,17 +37,12 @@ async def serve_everything(project: Project, options: Options) -> None:
         if options.s3_endpoint is None:
             options = options.replaced(s3_endpoint=url)
             project = with_variables(project, {}, url)
-        serving = asyncio.create_task(serve(project, options))
-        watching = asyncio.create_task(ended.wait())
-        try:
-            await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            serving.cancel()
-            watching.cancel()
-            await asyncio.wait({serving, watching})
-        if serving.cancelled():
-            raise BucketProcessError("the bucket's process has ended unexpectedly, so the emulator stops, too")
-        serving.result()
+        await first_of(serve(project, options), _fail_once(ended))
+
+
+async def _fail_once(ended: asyncio.Event) -> None:
+    await ended.wait()
+    raise BucketProcessError("the bucket's process has ended unexpectedly, so the emulator stops, too")
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from emulator.bucket.disk import Disk
 from emulator.bucket.errors import BucketError, DataFolderInUseError
 from emulator.cli.flags import DEFAULT_DATA_DIR, Options
 from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
-from emulator.durable_files import FolderLock, make_folder
+from emulator.durable_files import lock_folder, make_folder
 
 if TYPE_CHECKING:
     from emulator.bucket.write_through import WriteThrough
@@ -45,9 +45,10 @@ async def serve_bucket(options: Options) -> None:
     # Before the lock, which is a file: another program's folder must stay as it is.
     disk.check()
     make_folder(folder)
-    with FolderLock(folder) as lock:
-        if not lock.acquire():
-            raise DataFolderInUseError(folder)
+    lock = lock_folder(folder)
+    if lock is None:
+        raise DataFolderInUseError(folder)
+    with lock:
         store = _open_store(disk, options.bucket)
         server = BucketServer(store, BrowserGuard([*hosts, *options.allow_host]))
         stopping = stop_on_signals(asyncio.get_running_loop())

@@ -29,7 +29,7 @@ from emulator.http_api.responses import (
     HttpResponse,
 )
 from emulator.http_api.stage import StageHandler
-from emulator.http_server import CLIENT_IS_GONE, AdminPages, HttpServer, invite_body
+from emulator.http_server import CLIENT_IS_GONE, Handler, HttpServer, invite_body
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.metrics import RequestMeter
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
@@ -65,7 +65,7 @@ class Gateway(HttpServer):
     ----------
     functions : mapping
         Logical id → the function's name.
-    admin : AdminPages, optional
+    admin : callable, optional
         Answers the paths of the emulator's own pages; without it these are ordinary paths of the API.
     meter : RequestMeter, optional
         Counts the answered requests.
@@ -80,7 +80,7 @@ class Gateway(HttpServer):
         service: LambdaService,
         account_id: str,
         *,
-        admin: AdminPages | None = None,
+        admin: Handler | None = None,
         meter: RequestMeter | None = None,
         region: str = REGION,
         limits: ConnectionLimits | None = None,

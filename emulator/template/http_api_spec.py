@@ -57,36 +57,20 @@ class Authorizer:
     """A Lambda authorizer (``REQUEST``).
 
     Read from ``AWS::ApiGatewayV2::Authorizer``, or from ``x-amazon-apigateway-authorizer`` of a security scheme.
-
-    Parameters
-    ----------
-    name : str
-        What routes call it.
-    function : str
-        The logical id of its function.
-    qualifier : str or None
-        The alias or version that is called.
-    payload_format : str
-        Of the event: ``1.0`` or ``2.0``.
-    simple_answers : bool
-        It answers ``{"isAuthorized": …}`` rather than an IAM policy. Payload format 2.0 alone has that.
-    identity_sources : tuple of str
-        Selection expressions, such as ``$request.header.Authorization``. A request that lacks one is refused
-        unasked; together they are the key of the cache.
-    ttl_s : int
-        How long an answer is cached, at most 3,600; 0 caches none.
-    type : str
-        ``REQUEST``, in any case.
-    uri : str
-        The function's address, which may hold stage variables: `function` and `qualifier` depend on the stage.
     """
 
+    # What routes call it.
     name: str
+    # The logical id of its function, and the alias or version that is called.
     function: str
     qualifier: str | None = None
+    # Of the event: 1.0 or 2.0.
     payload_format: Annotated[PayloadFormat, named("AuthorizerPayloadFormatVersion")] = "2.0"
+    # It answers {"isAuthorized": …} rather than an IAM policy.
     simple_answers: Annotated[bool, named("EnableSimpleResponses"), AfterValidator(_with_format_2)] = False
+    # A request that lacks one of these is refused without a call; together they are the key of the cache.
     identity_sources: Annotated[IdentitySources, named("IdentitySource")] = ()
+    # How long an answer is cached; 0 caches none.
     ttl_s: Annotated[
         int, named("AuthorizerResultTtlInSeconds"), whole_number(0, 3600), AfterValidator(_with_sources)
     ] = 0
@@ -95,41 +79,28 @@ class Authorizer:
         named("type", "AuthorizerType"),
         matching("(?i)request", "{value} authorizers are not imitated; only Lambda ones are"),
     ] = field(default="", compare=False)
+    # The function's address, which may hold stage variables: `function` and `qualifier` depend on the stage.
     uri: Annotated[Text, named("AuthorizerUri")] = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """One route of an HTTP API.
+    """One route of an HTTP API."""
 
-    Parameters
-    ----------
-    method : str
-        A verb in capitals, or `ANY_METHOD`.
-    path : str
-        `DEFAULT_ROUTE`, or a path of plain segments, ``{parameter}`` segments and a last ``{parameter+}``.
-    function : str
-        The logical id of the function behind it.
-    qualifier : str or None
-        The alias or version that is called.
-    timeout_s : float
-        How long the API waits: at most 30.
-    payload_format : str
-        Of the event and the answer: ``1.0`` or ``2.0``.
-    authorizer : Authorizer or None
-        The authorizer that decides before the function is called.
-    key : str
-        What an event calls the route: ``POST /predict`` or ``$default``. Follows from method and path.
-    """
-
+    # A verb in capitals, or `ANY_METHOD`.
     method: str
+    # `DEFAULT_ROUTE`, or a path of plain segments, {parameter} segments and a last {parameter+}.
     path: str
+    # The logical id of the function behind it, and the alias or version that is called.
     function: str
     qualifier: str | None = None
+    # How long the API waits.
     timeout_s: float = MAX_INTEGRATION_S
+    # Of the event and the answer: 1.0 or 2.0.
     payload_format: str = "2.0"
+    # Decides before the function is called.
     authorizer: Authorizer | None = None
-    # Kept, because each request needs it.
+    # What an event calls the route, "POST /predict" or "$default". A field, because each request needs it.
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -176,47 +147,27 @@ _Throttle = Annotated[Throttle | None, BeforeValidator(_limits)]
 @properties
 @dataclass(frozen=True, slots=True)
 class HttpStage:
-    """One stage of an API, read from ``AWS::ApiGatewayV2::Stage``.
+    """One stage of an API, read from ``AWS::ApiGatewayV2::Stage``."""
 
-    Parameters
-    ----------
-    name : str
-        `DEFAULT_STAGE`, or the first segment of every path.
-    routes : tuple of HttpRoute
-        Stages differ in them where an integration's address holds a stage variable.
-    variables : mapping
-        Stage variables.
-    throttles : mapping
-        Route key → its limits. Routes without an entry have `default_throttle`, each for itself.
-    default_throttle : Throttle or None
-        None limits nothing.
-    """
-
+    # `DEFAULT_STAGE`, or the first segment of every path.
     name: Annotated[
         Text, named("StageName"), matching(r"\$default|[A-Za-z0-9_-]{1,128}", "'{value}' can't name a stage")
     ] = DEFAULT_STAGE
+    # Stages differ in them where an integration's address holds a stage variable.
     routes: tuple[HttpRoute, ...] = ()
     variables: Annotated[Mapping[str, Text], named("StageVariables")] = field(default_factory=dict)
+    # Route key → its limits. Routes without an entry have `default_throttle`, each for itself; None limits nothing.
     throttles: Annotated[Mapping[str, _Throttle], named("RouteSettings")] = field(default_factory=dict)
     default_throttle: Annotated[_Throttle, named("DefaultRouteSettings")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpApi:
-    """One HTTP API.
-
-    Parameters
-    ----------
-    logical_id : str
-        Its name in the template.
-    stages : tuple of HttpStage
-        At least one.
-    cors : CorsPolicy or None
-        None leaves CORS to the functions.
-    """
+    """One HTTP API with its stages, of which it has at least one."""
 
     logical_id: str
     stages: tuple[HttpStage, ...]
+    # None leaves CORS to the functions.
     cors: CorsPolicy | None = None
 
     @property

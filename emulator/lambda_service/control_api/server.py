@@ -16,7 +16,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
-from emulator.http_server import CLIENT_IS_GONE, AdminPages, HttpServer, invite_body
+from emulator.http_server import CLIENT_IS_GONE, Handler, HttpServer, invite_body
 from emulator.lambda_service.control_api.answers import ApiAnswer, document, refused, too_large
 from emulator.lambda_service.control_api.invoke import Invoker
 from emulator.lambda_service.control_api.operations_table import (
@@ -47,7 +47,7 @@ class ControlApi(HttpServer):
     ----------
     service : LambdaService
         The functions.
-    admin : AdminPages or None
+    admin : callable or None
         Answers requests for the emulator's own pages.
     s3_endpoint : str or None
         Where UpdateFunctionCode finds ``S3Bucket`` and ``S3Key``.
@@ -61,7 +61,7 @@ class ControlApi(HttpServer):
         self,
         service: LambdaService,
         *,
-        admin: AdminPages | None = None,
+        admin: Handler | None = None,
         s3_endpoint: str | None = None,
         waits: RetryWaits | None = None,
         guard: BrowserGuard | None = None,

@@ -11,8 +11,9 @@ import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
-from emulator.durable_files import TEMPORARY_SUFFIX, FolderLock, make_folder, write_durably
+from emulator.durable_files import TEMPORARY_SUFFIX, lock_folder, make_folder, write_durably
 from emulator.lambda_service.control_plane.account import Account, from_json
 from emulator.lambda_service.control_plane.code_store import CodeStore
 from emulator.strict_json import read_json
@@ -41,7 +42,7 @@ class StateFolder:
         self._temporary = None if root is not None else tempfile.TemporaryDirectory(prefix="emulator-")
         self.root = Path(self._temporary.name) if self._temporary is not None else root or Path()
         self.code = CodeStore(self.root / _CODE, private=(self.root, *private))
-        self._lock: FolderLock | None = None
+        self._lock: IO[bytes] | None = None
 
     def open(self) -> Account:
         """Take the folder and read what is in it.
@@ -51,16 +52,14 @@ class StateFolder:
         StateError
             Another emulator has it; it is somebody else's; the state is damaged or of a later format.
         """
-        lock = FolderLock(self.root)
         try:
             self._make()
-            is_ours = lock.acquire()
+            self._lock = lock_folder(self.root)
         except OSError as error:
             raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
-        if not is_ours:
+        if self._lock is None:
             raise StateError(f"another emulator keeps its functions in {self.root}: stop it, or name another folder "
                              "with --state-dir")  # fmt: skip
-        self._lock = lock
         try:
             account = self._read()
             self._check_code(account)
@@ -78,7 +77,7 @@ class StateFolder:
     def close(self) -> None:
         """Give the folder back."""
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
             self._lock = None
         if self._temporary is not None:
             self._temporary.cleanup()

@@ -93,7 +93,7 @@ def test_the_emulators_pages_are_not_the_apis_where_there_are_any() -> None:
             seen.append((response.status, await response.text()))
 
     recorder = Recorder()
-    run(talk, admin=recorder, meter=recorder)
+    run(talk, admin=recorder.answer, meter=recorder)
     run(talk)
     assert seen == [(200, '{"page": "/_emulator/status"}'), (201, "")]
     assert recorder.recorded == []
