@@ -15,22 +15,16 @@ from urllib.parse import urlsplit
 class BrowserGuard:
     """Refuses requests that a foreign web page may have sent.
 
-    Parameters
-    ----------
-    names : iterable of str
-        Names of this machine besides ``localhost``. IP addresses and subdomains of the names pass, too.
+    ``names`` are this machine's besides ``localhost``. IP addresses and subdomains of the names pass, too.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = ("localhost", *(name.lower().rstrip(".") for name in names))
 
     def find_refusal(self, headers: Mapping[str, str]) -> str | None:
-        """Return why a request must be refused, or None if it is allowed.
+        """Return why a request with these headers must be refused, or None if it is allowed; look-ups ignore case.
 
-        Parameters
-        ----------
-        headers : mapping
-            The request's; look-ups ignore case. A request without ``Host`` isn't a browser's.
+        A request without ``Host`` isn't a browser's.
         """
         host, origin = headers.get("Host"), headers.get("Origin")
         if host is not None and not self._is_of_this_machine(_name_in(host)):

@@ -32,16 +32,10 @@ class BackgroundTasks:
         name: str,
         on_failure: Callable[[BaseException], object] | None = None,
     ) -> asyncio.Task[_Result]:
-        """Run a coroutine in the background, and log its exception if it raises one.
+        """Run a coroutine in the background, and log its exception if it raises one, with the task's name.
 
-        Parameters
-        ----------
-        work : coroutine
-            What to run.
-        name : str
-            For the log: what failed.
-        on_failure : callable, optional
-            Called with the exception after it is logged, so that the owner can give up what the task was for.
+        ``on_failure`` is called with the exception after it is logged, so that the owner can give up what the task was
+        for.
         """
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)

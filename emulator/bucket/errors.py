@@ -1,4 +1,4 @@
-"""What can go wrong in the bucket, one type each."""
+"""Errors of the bucket, one type for each thing that can go wrong."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class DataFolderInUseError(BucketError):
 
 
 class ForeignFolderError(BucketError):
-    """The folder holds files, and nothing that says that this program put them there."""
+    """The folder has files, and no ``format.json`` that says that this program wrote them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         super().__init__(
-            f"{folder} is no data folder of the bucket: it has files in it, and no format.json. Nothing was changed; "
+            f"{folder} isn't a data folder of the bucket: it has files, and no format.json. Nothing was changed; "
             "choose an empty or a new folder with --data-dir"
         )
 
@@ -34,14 +34,17 @@ class ForeignFolderError(BucketError):
 class UnknownFormatError(BucketError):
     """The data folder was written by another version of the bucket."""
 
-    def __init__(self, folder: Path, found: object, known: int) -> None:
+    def __init__(self, folder: Path, its_format: object, our_format: int) -> None:
         self.folder = folder
-        self.found = found
-        super().__init__(f"the data folder {folder} has format {found!r}; this program knows format {known}")
+        self.format = its_format
+        super().__init__(
+            f"the data folder {folder} has format {its_format!r}, and this program reads format {our_format}: run the "
+            "program that wrote it, or choose another folder with --data-dir"
+        )
 
 
 class CorruptRecordError(BucketError):
-    """A file of the data folder does not hold what was written into it."""
+    """A file of the data folder doesn't have the content that was written into it."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
@@ -50,9 +53,9 @@ class CorruptRecordError(BucketError):
 
 
 class LostChangeError(BucketError):
-    """A change was accepted, and what it was to make is nowhere."""
+    """moto accepted a PUT, and doesn't have the object."""
 
     def __init__(self, bucket: str, key: str) -> None:
         self.bucket = bucket
         self.key = key
-        super().__init__(f"a PUT of {key!r} into {bucket!r} was accepted, and there is no such object now")
+        super().__init__(f"a PUT of {key!r} into {bucket!r} was accepted, and the object doesn't exist now")

@@ -2,8 +2,8 @@
 
 Format 1. The first line is ``{"format": 1, "size_bytes": …, "sha256": …, "facts": {…}}``; the rest of the file
 is the body, byte for byte, so that ``tail -n +2`` gives an object back without this program. The hash covers
-the facts (as canonical JSON) and the body: a flipped bit in an ETag is found as well as one in a model.
-A new field needs no new format number as long as readers may ignore it; anything else does, and a branch in
+the facts (as canonical JSON) and the body, so that a flipped bit in an ETag is noticed as well as one in a model.
+A new field that readers may ignore needs no new format number. Any other change needs one, and a branch in
 `decode_record`.
 """
 
@@ -25,15 +25,7 @@ _MAX_HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A body and the facts that belong to it.
-
-    Parameters
-    ----------
-    facts : mapping
-        What JSON can hold.
-    body : bytes
-        The content.
-    """
+    """A body, and the facts that belong to it in JSON's types."""
 
     facts: Mapping[str, Any]
     body: bytes
@@ -51,19 +43,12 @@ def encode_record(record: Record) -> list[bytes]:
 
 
 def decode_record(path: Path, content: bytes) -> Record:
-    """Read a record's file back, refusing anything that was not written whole.
-
-    Parameters
-    ----------
-    path : Path
-        Where the content was read, for the message.
-    content : bytes
-        The file's content.
+    """Return the record in a file's content; the path is for messages.
 
     Raises
     ------
     CorruptRecordError
-        No header, a header of another format, or a body of another size or hash.
+        The header is missing or has another format, or the body has another size or hash.
     """
     end = content.find(b"\n", 0, _MAX_HEADER_BYTES)
     if end < 0:

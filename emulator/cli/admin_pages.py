@@ -23,17 +23,7 @@ _MB = 1 << 20
 
 
 class AdminPages:
-    """Answers requests for the emulator's own pages.
-
-    Parameters
-    ----------
-    service : LambdaService
-        The service that is shown, and whose faults are set.
-    meter : RequestMeter
-        Counts the HTTP API's requests.
-    guard : BrowserGuard, optional
-        Refuses requests of web pages.
-    """
+    """Answers requests for the emulator's own pages: about the service and its faults, and the HTTP API's requests."""
 
     def __init__(self, service: LambdaService, meter: RequestMeter, guard: BrowserGuard | None = None) -> None:
         self._guard = guard or BrowserGuard()

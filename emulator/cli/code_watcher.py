@@ -30,16 +30,8 @@ _BUILD_FOLDER = ".aws-sam"
 class CodeWatcher:
     """Deploys a function again when its code or that of one of its layers has changed.
 
-    Parameters
-    ----------
-    service : LambdaService
-        Deploys.
-    functions : mapping
-        By logical id.
-    template : Path
-        The template that declares them. When it changes, a note tells the user to restart.
-    private : iterable of Path
-        Folders and files that the emulator itself writes; changes in them are ignored.
+    When the template that declares them changes, a note tells the user to restart. The emulator itself writes the
+    ``private`` folders and files; changes in them are ignored.
     """
 
     def __init__(

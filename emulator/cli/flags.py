@@ -87,12 +87,7 @@ class Options(argparse.Namespace):
 def parse(words: Sequence[str]) -> Options:
     """Return the options that a command line gives.
 
-    Raises
-    ------
-    ProjectError
-        A value can't be used, or the file that it names can't be read.
-    SystemExit
-        A flag is wrong or missing; argparse has printed which.
+    `ProjectError` says which value or file can't be used. After `SystemExit` argparse has printed which flag is wrong.
     """
     return make_parser().parse_args(words, Options())
 

@@ -54,15 +54,7 @@ def read_project(options: Options) -> Project:
 
 
 async def serve(project: Project, options: Options) -> None:
-    """Serve the APIs that have a port until SIGINT or SIGTERM, then end every process.
-
-    Raises
-    ------
-    PortTakenError
-        A port is taken.
-    ProjectError
-        The HTTP API is to be served and the template has none.
-    """
+    """Serve the APIs that have a port until SIGINT or SIGTERM, then end every process."""
     if options.api_port is not None and not project.apis:
         raise ProjectError(f"{options.template} has no HTTP API with a route: use start-lambda to serve its functions")
     stopping = stop_on_signals(asyncio.get_running_loop())
@@ -106,10 +98,7 @@ async def serve(project: Project, options: Options) -> None:
 async def invoke_once(project: Project, options: Options, stdin: IO[bytes]) -> bytes:
     """Call one function once, as ``$LATEST``, and return its answer or its error.
 
-    Raises
-    ------
-    ProjectError
-        No function has this name, no name is given and there are several functions, or the event isn't JSON.
+    Without a name the template must have only one function.
     """
     event, function = read_event(options.event, stdin), options.function
     if function is None and len(project.functions) == 1:

@@ -24,13 +24,7 @@ class BucketProcessError(BucketError):
 
 
 async def serve_everything(project: Project, options: Options) -> None:
-    """Serve the bucket and the APIs until SIGINT or SIGTERM. A template without an HTTP API gets only Lambda's API.
-
-    Raises
-    ------
-    BucketProcessError
-        The bucket's process can't be started, or it ended.
-    """
+    """Serve the bucket and the APIs until SIGINT or SIGTERM. A template without an HTTP API gets only Lambda's API."""
     if not project.apis:
         options = options.replaced(api_port=None)
     async with _bucket_process(options, project.buckets) as (url, ended):

@@ -25,15 +25,7 @@ _OPEN_FILES_IF_UNLIMITED = 10_240
 
 
 async def serve_bucket(options: Options) -> None:
-    """Serve until SIGINT or SIGTERM; write the URL into the ready file once requests are answered.
-
-    Raises
-    ------
-    BucketError
-        The folder is in use, has an unknown format or belongs to another program, or a bucket can't be created.
-    PortTakenError
-        The port is taken.
-    """
+    """Serve until SIGINT or SIGTERM; write the URL into the ready file once requests are answered."""
     # Imported here: moto takes 0.6 s to import, and the other commands don't need it.
     from emulator.bucket.server import BucketServer
 

@@ -17,17 +17,7 @@ from emulator.durable_files import write_durably
 
 
 class PortTakenError(Exception):
-    """The emulator can't listen on an address.
-
-    Parameters
-    ----------
-    host, port
-        The address.
-    flag : str
-        The option that sets the port.
-    error : OSError
-        The system's refusal.
-    """
+    """The emulator can't listen on an address; ``flag`` is the option that sets the port."""
 
     def __init__(self, host: str, port: int, flag: str, error: OSError) -> None:
         self.host = host

@@ -33,20 +33,10 @@ class IntrinsicError(ProjectError):
 
 
 class Resolver:
-    """Resolves values of one template.
+    """Resolves values of one template, which has these ``Mappings`` and these ``Conditions``, not resolved yet.
 
-    Parameters
-    ----------
-    name : callable
-        ``name -> value`` of ``Ref``: for parameters, pseudo parameters and resources.
-    attribute : callable
-        ``(logical id, attribute) -> value`` of ``Fn::GetAtt``.
-    mappings : mapping
-        The template's ``Mappings``.
-    conditions : mapping
-        The template's ``Conditions``, unresolved.
-    extended : bool, optional
-        The template's transforms include `LANGUAGE_EXTENSIONS`, which brings further functions.
+    ``name`` gives the value of ``Ref``: of parameters, pseudo parameters and resources; ``attribute`` that of
+    ``Fn::GetAtt``. ``extended`` says that the transforms include `LANGUAGE_EXTENSIONS`, which brings further functions.
     """
 
     def __init__(
@@ -89,12 +79,9 @@ class Resolver:
             }
 
     def resolve(self, value: Any) -> Any:
-        """Return the value with every intrinsic function in it replaced; AWS::NoValue removes its key or item.
+        """Return the value with every intrinsic function in it replaced, or raise `IntrinsicError`.
 
-        Raises
-        ------
-        IntrinsicError
-            A name is unknown or a function isn't imitated.
+        AWS::NoValue removes its key or item.
         """
         return self._call(value) if self._is_function(value) else self._walk(value, self.resolve)
 

@@ -311,7 +311,7 @@ def test_a_folder_of_somebody_else_is_named_and_nothing_is_left_in_it(tmp_path: 
     command = [sys.executable, "-m", "emulator", "bucket", "--port", "0", "--data-dir", str(tmp_path)]
     refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert refused.returncode == 1
-    assert f"{tmp_path} is no data folder of the bucket" in refused.stderr
+    assert f"{tmp_path} isn't a data folder of the bucket" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["notes.tmp"]
 
