@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
@@ -26,18 +26,30 @@ Labels = Mapping[str, tuple[str, ...]]
 # The member that says which kind of form it is.
 META = "meta"
 
+# The type codes of stored arrays.
+_INT8 = {"type_code": "b"}
+_UINT8 = {"type_code": "B"}
+_INT16 = {"type_code": "h"}
+_INT32 = {"type_code": "i"}
+_FLOAT64 = {"type_code": "d"}
 
+
+@dataclass(frozen=True, eq=False)
 class _Form:
-    """The part that both kinds share.
-
-    ``KIND`` names the kind, ``FACTS`` the fields that are in the member ``META``, and ``MEMBERS`` the type code of each
-    array.
-    """
+    """The part that both kinds share; ``KIND`` names the kind."""
 
     KIND: ClassVar[str]
-    FACTS: ClassVar[tuple[str, ...]]
-    MEMBERS: ClassVar[Mapping[str, str]]
     labels: Labels
+
+    @classmethod
+    def type_codes(cls) -> dict[str, str]:
+        """Return the names of the arrays, with their type codes."""
+        return {member.name: member.metadata["type_code"] for member in fields(cls) if member.metadata}
+
+    @classmethod
+    def facts(cls) -> list[str]:
+        """Return the names of the fields that are stored in the member ``META``, besides the labels."""
+        return [member.name for member in fields(cls) if not member.metadata and member.name != "labels"]
 
     @property
     def n_codes(self) -> int:
@@ -51,10 +63,10 @@ class _Form:
             "kind": self.KIND,
             "fields": FIELD_NAMES,
             "labels": {name: self.labels[name] for name in CATEGORY_NAMES},
-            **{name: getattr(self, name) for name in self.FACTS},
+            **{name: getattr(self, name) for name in self.facts()},
         }
         text = json.dumps(meta, allow_nan=False).encode("utf-8")
-        return archive.pack({META: array("B", text), **{name: getattr(self, name) for name in self.MEMBERS}})
+        return archive.pack({META: array("B", text), **{name: getattr(self, name) for name in self.type_codes()}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +94,15 @@ class TreesForm(_Form):
     """
 
     KIND = "trees"
-    FACTS = ("output", "base")
-    MEMBERS: ClassVar = {
-        "roots": "i",
-        "node_column": "h",
-        "node_value": "d",
-        "node_right": "i",
-        "column_field": "b",
-        "column_missing_left": "B",
-        "category_sides": "B",
-    }
     output: Output
     base: float
-    labels: Labels
-    roots: array[int]
-    node_column: array[int]
-    node_value: array[float]
-    node_right: array[int]
-    column_field: array[int]
-    column_missing_left: array[int]
-    category_sides: array[int]
+    roots: array[int] = field(metadata=_INT32)
+    node_column: array[int] = field(metadata=_INT16)
+    node_value: array[float] = field(metadata=_FLOAT64)
+    node_right: array[int] = field(metadata=_INT32)
+    column_field: array[int] = field(metadata=_INT8)
+    column_missing_left: array[int] = field(metadata=_UINT8)
+    category_sides: array[int] = field(metadata=_UINT8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,23 +122,13 @@ class LinearForm(_Form):
     """
 
     KIND = "linear"
-    FACTS = ("intercept",)
-    MEMBERS: ClassVar = {
-        "term_field": "b",
-        "term_shift": "d",
-        "term_scale": "d",
-        "term_weight": "d",
-        "term_missing": "d",
-        "category_contributions": "d",
-    }
     intercept: float
-    labels: Labels
-    term_field: array[int]
-    term_shift: array[float]
-    term_scale: array[float]
-    term_weight: array[float]
-    term_missing: array[float]
-    category_contributions: array[float]
+    term_field: array[int] = field(metadata=_INT8)
+    term_shift: array[float] = field(metadata=_FLOAT64)
+    term_scale: array[float] = field(metadata=_FLOAT64)
+    term_weight: array[float] = field(metadata=_FLOAT64)
+    term_missing: array[float] = field(metadata=_FLOAT64)
+    category_contributions: array[float] = field(metadata=_FLOAT64)
 
 
 ServingForm = TreesForm | LinearForm

@@ -30,9 +30,9 @@ def form_from_bytes(data: bytes) -> ServingForm:
     kind = next((kind for kind in (TreesForm, LinearForm) if meta.get("kind") == kind.KIND), None)
     if kind is None:
         raise InvalidServingFormError("its kind is unknown")
-    has_members = {name: values.typecode for name, values in members.items()} == kind.MEMBERS
+    has_members = {name: values.typecode for name, values in members.items()} == kind.type_codes()
     require(has_members, "it doesn't have the arrays of its kind")
-    facts: dict[str, Any] = {name: _FACTS[name](meta.get(name), name) for name in kind.FACTS}
+    facts: dict[str, Any] = {name: _FACTS[name](meta.get(name), name) for name in kind.facts()}
     form = kind(labels=labels, **facts, **members)
     check(form)
     return form

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_artifact.serving_form.checks import MAX_COLUMNS
-from model_artifact.serving_form.compiling.boundaries import pull_back
 from model_artifact.serving_form.compiling.columns import Column, Columns
 from model_artifact.serving_form.compiling.raw_trees import RawTrees
 from model_artifact.serving_form.errors import NotCompilableError
 from model_artifact.serving_form.form import TreesForm, n_codes
+
+Floats = NDArray[np.float64]
 
 _HALF = 0.5
 
@@ -71,12 +73,10 @@ def _number_keys(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> li
     return [keys[side] for side in is_left.tolist()]
 
 
-def _number_thresholds(
-    trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool
-) -> NDArray[np.float64]:
+def _number_thresholds(trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool) -> Floats:
     """Return each node's threshold on the record's own number."""
 
-    def transform(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def transform(x: Floats) -> Floats:
         y = (x - column.shift) / column.scale if column.is_scaled else x
         return y.astype(np.float32).astype(np.float64) if is_float32 else y
 
@@ -114,6 +114,47 @@ def _sides(
             is_left = code in left_codes if x >= 0 and code in known_codes | left_codes else is_missing_left
         sides.append(int(not is_left))
     return tuple(sides)
+
+
+def pull_back(thresholds: Floats, transform: Callable[[Floats], Floats]) -> Floats:
+    """Return for each threshold t the largest finite x with ``transform(x) <= t``.
+
+    So ``x <= result`` and ``transform(x) <= t`` have the same answer for every x, although ``transform`` rounds: it
+    casts to float32, as scikit-learn's forests do, or scales. A formula in place of the search could be wrong in the
+    last bit.
+
+    ``transform`` turns the record's numbers into those that the tree compares. It must be non-decreasing, and no
+    threshold NaN. The result is −∞ where ``transform(x) > t`` for every finite x, and +∞ where ``transform(x) <= t``
+    for every x.
+
+    Notes
+    -----
+    Bisection on the order of the floats, 64 steps: as signed 64-bit whole numbers in sign-and-magnitude order,
+    neighbouring floats are neighbouring numbers (IEEE 754).
+    """
+    limit = _ordered(np.array([np.finfo(np.float64).max]))[0]
+    low = np.full(len(thresholds), -limit)
+    high = np.full(len(thresholds), limit)
+    with np.errstate(over="ignore"):
+        never = ~(transform(_float(low)) <= thresholds)
+        always = transform(_float(high)) <= thresholds
+        # Invariant: transform(low) <= t < transform(high), except where ``never`` or ``always`` is true.
+        while np.any(high - 1 > low):
+            middle = (low >> 1) + (high >> 1) + (low & high & 1)
+            is_left = transform(_float(middle)) <= thresholds
+            low = np.where(is_left, middle, low)
+            high = np.where(is_left, high, middle)
+    return np.where(always, np.inf, np.where(never, -np.inf, _float(low)))
+
+
+def _ordered(x: Floats) -> NDArray[np.int64]:
+    bits = x.view(np.int64)
+    return np.where(bits >= 0, bits, np.iinfo(np.int64).min - bits)
+
+
+def _float(ordered: NDArray[np.int64]) -> Floats:
+    bits = np.where(ordered >= 0, ordered, np.iinfo(np.int64).min - ordered)
+    return np.ascontiguousarray(bits).view(np.float64)
 
 
 def _array(type_code: str, values: NDArray[Any], dtype: Any) -> Any:

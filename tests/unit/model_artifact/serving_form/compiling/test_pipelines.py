@@ -35,8 +35,8 @@ from fitted_pipelines import (
     scaled,
 )
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
-from model_artifact.serving_form.compiling.boundaries import pull_back
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
+from model_artifact.serving_form.compiling.trees import pull_back
 from model_artifact.serving_form.errors import NotCompilableError
 from model_artifact.serving_form.parity import compile_verified
 
