@@ -31,7 +31,7 @@ from model_registry.stores.base import ObjectStore
 _NO_ADDITIONAL = RoutingConfig()
 
 
-@dataclass
+@dataclass(eq=False)
 class AliasWriter:
     """Aliases of one model, for writing.
 

@@ -42,7 +42,7 @@ class Publication:
     created: bool
 
 
-@dataclass
+@dataclass(eq=False)
 class RegistryWriter(AliasWriter):
     """Versions and aliases of one model, for writing. ``inspect`` loads a candidate's pickle in a safe place."""
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from memory_store import InMemoryStore
 from model_registry.errors import ObjectNotFoundError
-from model_registry.stores.deadline import remaining_s
+from model_registry.stores.base import remaining_s
 from model_registry.stores.s3 import S3Store
 from tests.contract.predict_api.api_kit import RECORD, TTL_S, Function, Registry, logs, metrics
 from tests.contract.predict_api.loans_kit import pickled

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from model_registry.errors import PreconditionFailedError, StoreUnavailableError
-from model_registry.stores.deadline import reads_until
+from model_registry.stores.base import reads_until
 from model_registry.stores.s3 import S3Store, make_s3_client
 from processes import GENEROUS_S, wait_until
 

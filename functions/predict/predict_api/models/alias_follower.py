@@ -19,7 +19,7 @@ from model_artifact.loading import LoadedModel
 from model_registry.alias import Alias
 from model_registry.reader import AliasSnapshot, RegistryReader
 from model_registry.routing import resolve_version
-from model_registry.stores.deadline import reads_until
+from model_registry.stores.base import reads_until
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.back_off import BackOff, Failures
 from predict_api.models.clock import Clock, Instant, elapsed_s, known_elapsed_s

@@ -17,8 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
 from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, StoreUnavailableError
-from model_registry.stores.base import StoredObject
-from model_registry.stores.deadline import remaining_s
+from model_registry.stores.base import StoredObject, remaining_s
 
 # Enough for a large model over a slow line. The function sets shorter deadlines of its own.
 TOTAL_TIMEOUT_S = 300.0
@@ -70,7 +69,7 @@ class S3Store:
     client : botocore S3 client
         See ``make_s3_client``.
     total_timeout_s : float
-        Seconds for a whole read including retries. A deadline (see ``stores.deadline``) may end it earlier.
+        Seconds for a whole read including retries. A deadline (see ``reads_until``) may end it earlier.
     """
 
     def __init__(self, bucket: str, client: Any, *, total_timeout_s: float = TOTAL_TIMEOUT_S) -> None:

@@ -1,4 +1,4 @@
-"""A bucket, a clock and models that are no more than values, with an alias follower among them."""
+"""A bucket, a clock and models that are mere values, with an alias follower among them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_registry.alias import Alias, RoutingConfig
 from model_registry.errors import RegistryError, StoreUnavailableError
 from model_registry.manifest import Artifact, Manifest, Threshold
 from model_registry.reader import RegistryReader
-from model_registry.stores.deadline import remaining_s
+from model_registry.stores.base import remaining_s
 from predict_api.models.alias_follower import (
     ActiveVersions,
     AliasFollower,

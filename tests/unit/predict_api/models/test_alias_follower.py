@@ -1,4 +1,4 @@
-"""The promises of the alias follower, on a bucket, a clock and models that are no more than values."""
+"""The promises of the alias follower, on a bucket, a clock and models that are mere values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_registry.stores.deadline import remaining_s
+from model_registry.stores.base import remaining_s
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.alias_follower import (
     FIRST_LOOK_UP_S,

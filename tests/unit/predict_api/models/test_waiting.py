@@ -25,8 +25,8 @@ def test_wall_clock_that_went_back_says_that_nothing_is_known() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_known_time_is_finite_and_not_negative_however_the_clocks_are_set(monotonic_s: float, wall_s: float) -> None:
-    known = known_elapsed_s(Instant(0, 0), Instant(monotonic_s, wall_s))
-    assert known == max(monotonic_s, wall_s, 0)
+    elapsed = known_elapsed_s(Instant(0, 0), Instant(monotonic_s, wall_s))
+    assert elapsed == max(monotonic_s, wall_s, 0)
 
 
 def test_system_clock_moves_forward() -> None:
