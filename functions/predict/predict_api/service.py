@@ -19,8 +19,8 @@ from predict_api.http.errors import (
 from predict_api.http.exchange import Exchange
 from predict_api.models.alias_follower import ActiveVersions, AliasFollower
 from predict_api.records.envelopes import open_envelope
-from predict_api.records.pointers import RecordPointers
 from predict_api.records.record_schema import RECORD_NAMES, check_records
+from predict_api.records.violations import RecordPointers
 
 # Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.
 LEAST_REMAINING_MS = 250

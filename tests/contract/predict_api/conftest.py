@@ -16,17 +16,17 @@ from tests.contract.predict_api.loans_kit import pickled
 @pytest.fixture
 def registry() -> Registry:
     """A registry with one version, which the alias points to."""
-    made = Registry()
-    made.writer.assign("live", made.publish(pickled()))
-    return made
+    registry = Registry()
+    registry.writer.assign("live", registry.publish(pickled()))
+    return registry
 
 
 @pytest.fixture(scope="module", params=["pickle", "arrays"])
 def function(request: pytest.FixtureRequest) -> Function:
     """A function on a registry that no test changes: with a model that serves as its pickle, and as arrays."""
-    made = Registry(inspector=inspect_and_compile if request.param == "arrays" else inspect_here)
-    made.writer.assign("live", made.publish(pickled()))
-    return Function(made)
+    registry = Registry(inspector=inspect_and_compile if request.param == "arrays" else inspect_here)
+    registry.writer.assign("live", registry.publish(pickled()))
+    return Function(registry)
 
 
 @pytest.fixture

@@ -117,14 +117,14 @@ def test_routing_key_is_the_first_loan_then_the_idempotency_key_then_the_request
     alias = registry.writer.assign("live", 1, routing_config=RoutingConfig({second: 0.5}))
     function = Function(registry)
     keys = {resolve_version(alias, key): key for key in map(str, range(50))}
-    one, two = keys[1], keys[second]
-    loans = [{"loan_id": one, **RECORD}, {"loan_id": two, **RECORD}]
-    others = {"idempotency-key": two, "x-request-id": two}
+    first_key, second_key = keys[1], keys[second]
+    loans = [{"loan_id": first_key, **RECORD}, {"loan_id": second_key, **RECORD}]
+    others = {"idempotency-key": second_key, "x-request-id": second_key}
     assert function.post({"instances": loans}, headers=others).version == 1
     assert function.post({"instances": loans[::-1]}).version == second
-    assert function.post(RECORD, headers={"Idempotency-Key": two, "x-request-id": one}).version == second
-    assert function.post({**RECORD, "loan_id": None}, headers={"idempotency-key": one}).version == 1
-    assert function.post(RECORD, headers={"x-request-id": two}).version == second
+    assert function.post(RECORD, headers={"Idempotency-Key": second_key, "x-request-id": first_key}).version == second
+    assert function.post({**RECORD, "loan_id": None}, headers={"idempotency-key": first_key}).version == 1
+    assert function.post(RECORD, headers={"x-request-id": second_key}).version == second
 
 
 def test_rollback_downloads_nothing(registry: Registry, second: int) -> None:

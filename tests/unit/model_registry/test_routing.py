@@ -14,8 +14,8 @@ def make_alias(weight: float, rollout: str = "live-3") -> Alias:
 
 
 @given(st.text(), st.floats(0, 1), st.floats(0, 1))
-def test_raising_the_weight_never_moves_a_key_back(key: str, one: float, other: float) -> None:
-    low, high = sorted((one, other))
+def test_raising_the_weight_never_moves_a_key_back(key: str, weight: float, other: float) -> None:
+    low, high = sorted((weight, other))
     if resolve_version(make_alias(low), key) == 2:
         assert resolve_version(make_alias(high), key) == 2
 

@@ -14,14 +14,7 @@ from dataclasses import dataclass
 class Violation:
     """One thing that is wrong with a request's body.
 
-    Attributes
-    ----------
-    pointer : str
-        JSON Pointer (RFC 6901) into the request's body.
-    code : str
-        Stable, for programs.
-    detail : str
-        For people.
+    ``pointer`` is a JSON Pointer (RFC 6901) into the body. ``code`` is stable, for programs; ``detail`` is for people.
     """
 
     pointer: str
@@ -32,10 +25,7 @@ class Violation:
 class RequestError(Exception):
     """Base of all errors of a request.
 
-    Attributes
-    ----------
-    violations : tuple of Violation
-        The wrong places in the body, cut to as many as are worth reading; empty if the body isn't at fault.
+    ``violations`` are the wrong places in the body, cut to as many as are worth reading; empty if it isn't at fault.
     """
 
     def __init__(self, detail: str, violations: Sequence[Violation] = ()) -> None:

@@ -37,27 +37,23 @@ INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong here")
 # itself answers 401, 403 and 429.
 PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
     errors.MalformedRequestError: ProblemType("malformed-request", 400, "The request can't be read"),
-    errors.UnknownRouteError: ProblemType("unknown-route", 404, "There is nothing here"),
-    errors.UnknownModelError: ProblemType("unknown-model", 404, "There is no such model"),
+    errors.UnknownRouteError: ProblemType("unknown-route", 404, "The API has no such path"),
+    errors.UnknownModelError: ProblemType("unknown-model", 404, "This function has no such model"),
     errors.MethodNotAllowedError: ProblemType("method-not-allowed", 405, "The method is not allowed here"),
     errors.RequestTooLargeError: ProblemType("request-too-large", 413, "The request is too large"),
     errors.UnsupportedMediaTypeError: ProblemType("unsupported-media-type", 415, "The body is not JSON"),
     errors.InvalidRequestError: ProblemType("invalid-request", 422, "The request breaks the schema"),
-    errors.ExplanationUnavailableError: ProblemType("no-explanation", 501, "There are no reasons to give"),
+    errors.ExplanationUnavailableError: ProblemType("no-explanation", 501, "This version gives no reasons"),
     errors.NoVerifiedModelError: ProblemType("no-verified-model", 503, "No verified model is loaded"),
     errors.DeadlineExceededError: ProblemType("deadline-exceeded", 504, "The deadline passed"),
 }
 
 
 def describe(error: Exception, request_id: str) -> Problem:
-    """Return the answer to an error.
+    """Return the answer to any error.
 
-    Parameters
-    ----------
-    error : Exception
-        Any error. Only a ``RequestError`` is quoted: other messages may hold borrowers' values or internal details.
-    request_id : str
-        Becomes ``instance``, so that operators can find the answer in the logs.
+    Only a ``RequestError`` is quoted: other messages may hold borrowers' values or internal details. The request id
+    becomes ``instance``, so that operators can find the answer in the logs.
     """
     kind = PROBLEM_TYPES.get(type(error), INTERNAL_ERROR)
     document: dict[str, Any] = {

@@ -17,16 +17,9 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Read a request's body as a JSON object.
+    """Read an event's body as a JSON object; None and the empty string both mean that it has no body.
 
-    Parameters
-    ----------
-    body : str or None
-        The event's body; None and the empty string both mean that it has no body.
-    is_base64 : bool
-        Whether the event says that the body is in base64.
-    headers : mapping of str to str
-        The request's, names in lower case; ``content-type`` and ``content-encoding`` are read.
+    Of the headers, whose names are in lower case, ``content-type`` and ``content-encoding`` are read.
 
     Raises
     ------

@@ -11,8 +11,7 @@ from typing import Any
 
 from model_artifact.record_rules import has_surrogate
 from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestTooLargeError, Violation
-from predict_api.records.pointers import RecordPointers, escape
-from predict_api.records.suggestions import MAX_NAME_LENGTH, describe_unknown
+from predict_api.records.violations import MAX_NAME_LENGTH, RecordPointers, describe_unknown, escape
 
 MAX_RECORDS = 1000
 MAX_ID_LENGTH = 128
@@ -26,18 +25,9 @@ _SPLIT_MEMBERS = ("columns", "data", "index")
 
 @dataclass(frozen=True)
 class Envelope:
-    """An opened request.
+    """An opened request: its records as the client sent them, not checked yet, and where they are in the body.
 
-    Attributes
-    ----------
-    records : list
-        The records as the client sent them, not checked yet.
-    pointers : RecordPointers
-        Where the records are in the body.
-    request_name : str or None
-        The client's ``id``, to be echoed.
-    wants_reasons : bool
-        ``parameters.explain``.
+    ``request_name`` is the client's ``id``, to be echoed; ``wants_reasons`` is ``parameters.explain``.
     """
 
     records: list[Any]
@@ -47,23 +37,19 @@ class Envelope:
 
 
 def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelope:
-    """Find the records in a request.
+    """Find the records in a request's body.
 
-    Parameters
-    ----------
-    document : mapping
-        The body. A member that is null counts as absent, except for a record's own fields.
-    columns : sequence of str
-        The names of a record's fields: ``dataframe_split`` must have these columns, and messages suggest them.
+    ``columns`` are the names of a record's fields: ``dataframe_split`` must have these columns, and messages suggest
+    them. A null field of a bare record doesn't count as absent.
 
     Raises
     ------
     MalformedRequestError
         If the body holds two envelopes, an envelope and a record's fields, or rows without column names.
     InvalidRequestError
-        If a member of the envelope is wrong or unknown, or there are no records.
+        If a member of the envelope is wrong or unknown, or it has no records.
     RequestTooLargeError
-        If there are more than 1,000 records.
+        If it has more than 1,000 records.
     """
     envelopes = [name for name in ENVELOPES if name in document]
     # If every envelope is null, they stay in the list: the message then says that the array is missing.
@@ -91,13 +77,13 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
 
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
     request_name = document.get("id")
-    if request_name is not None and not (isinstance(request_name, str) and _is_usable_id(request_name)):
+    if request_name is not None and not _is_usable_id(request_name):
         raise _invalid(Violation("/id", "wrong_type", f"The id must be a text of 1 to {MAX_ID_LENGTH} characters."))
     return Envelope(records, pointers, request_name, _read_explain(document))
 
 
-def _is_usable_id(text: str) -> bool:
-    return 1 <= len(text) <= MAX_ID_LENGTH and not has_surrogate(text)
+def _is_usable_id(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and not has_surrogate(value)
 
 
 def _read_explain(document: Mapping[str, Any]) -> bool:
@@ -140,7 +126,7 @@ def _check_rows(rows: object, pointer: str) -> list[Any]:
     if not isinstance(rows, list):
         raise _invalid(Violation(pointer, "wrong_type", "Must be an array."))
     if not rows:
-        raise _invalid(Violation(pointer, "empty", "There is no record. Send at least one."))
+        raise _invalid(Violation(pointer, "empty", "It holds no record. Send at least one."))
     return rows
 
 
@@ -197,8 +183,6 @@ def _unknown(parent: str, kind: str, name: str, allowed: Sequence[str]) -> Viola
 
 
 def _invalid(*violations: Violation) -> InvalidRequestError:
-    return InvalidRequestError(_summary(len(violations)), violations)
-
-
-def _summary(count: int) -> str:
-    return "One thing is wrong with the request." if count == 1 else f"{count} things are wrong with the request."
+    count = len(violations)
+    summary = "One thing is wrong" if count == 1 else f"{count} things are wrong"
+    return InvalidRequestError(f"{summary} with the request.", violations)

@@ -13,8 +13,7 @@ from model_artifact.record_rules import Fault, InvalidRecordsError
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID, describe_requirement
 from predict_api.http.errors import InvalidRequestError, Violation
 from predict_api.records.envelopes import COMPANIONS, ENVELOPES
-from predict_api.records.pointers import RecordPointers
-from predict_api.records.suggestions import MAX_NAME_LENGTH, describe_unknown
+from predict_api.records.violations import MAX_NAME_LENGTH, RecordPointers, describe_unknown
 
 RECORD_NAMES = (*FIELD_NAMES, LOAN_ID)
 # A thousand bad records can have ten thousand faults; nobody reads more than these.
@@ -24,19 +23,10 @@ _FIELDS = {field.name: field for field in FIELDS}
 
 
 def check_records(records: list[Any], pointers: RecordPointers) -> list[dict[str, Any]]:
-    """Check the records, and return them with their numbers as floats.
+    """Check the records as the client sent them, and return them with their numbers as floats.
 
-    Parameters
-    ----------
-    records : list
-        The records as the client sent them.
-    pointers : RecordPointers
-        Where they are in the request's body.
-
-    Raises
-    ------
-    InvalidRequestError
-        If a record breaks a rule. The violations are in the order of the records, at most 100 of them.
+    Raises ``InvalidRequestError`` if a record breaks a rule. The violations are in the order of the records, at most
+    100 of them.
     """
     try:
         return record_rules.check_records(records)

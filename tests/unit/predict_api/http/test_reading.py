@@ -17,9 +17,8 @@ from predict_api.http import request_body
 from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestError
 from predict_api.http.request_body import read_json_object
 from predict_api.records.envelopes import Envelope, open_envelope
-from predict_api.records.pointers import RecordPointers
 from predict_api.records.record_schema import RECORD_NAMES, check_records
-from predict_api.records.suggestions import describe_unknown, find_similar
+from predict_api.records.violations import RecordPointers, describe_unknown, find_similar
 
 JSON_HEADERS = {"content-type": "application/json"}
 
@@ -126,14 +125,14 @@ def test_what_is_wrong_is_listed_by_record_and_misspelt_names_first() -> None:
     del wrong["int_rate"]
     with pytest.raises(InvalidRequestError) as caught:
         check_records([record, wrong, {**record, "delinq_2yrs": 1.5}], RecordPointers("/instances"))
-    assert [(one.pointer, one.code) for one in caught.value.violations] == [
+    assert [(violation.pointer, violation.code) for violation in caught.value.violations] == [
         ("/instances/1/intrate", "unknown_field"),
         ("/instances/1/loan_amnt", "wrong_type"),
         ("/instances/1/int_rate", "missing"),
         ("/instances/1/delinq_2yrs", "not_whole"),
         ("/instances/2/delinq_2yrs", "not_whole"),
     ]
-    assert caught.value.violations[0].detail == "There is no such field. Did you mean 'int_rate'?"
+    assert caught.value.violations[0].detail == "No field has this name. Did you mean 'int_rate'?"
     assert caught.value.violations[2].detail.startswith("This field is missing. Must be a number")
 
 
