@@ -53,7 +53,7 @@ def make_package(folder: Path) -> bytes:
         if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.relative_to(folder).parts
     )
     if not files:
-        raise DeploymentError(f"There is no code in {folder}. Name the function's folder, as sam build makes it.")
+        raise DeploymentError(f"{folder} has no code in it. Name the function's folder, as sam build makes it.")
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:

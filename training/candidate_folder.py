@@ -83,7 +83,7 @@ def read_candidate(path: Path) -> Candidate:
     Raises
     ------
     RecordRefusedError
-        If there is no pickle, or the record can't be read or belongs to another pickle.
+        If the pickle is missing, or the record can't be read or belongs to another pickle.
     CandidateRefusedError
         If a bare pickle isn't a model; a child process opens it to read its encoders.
     """
@@ -92,7 +92,7 @@ def read_candidate(path: Path) -> Candidate:
         pickle = pickle_path.read_bytes()
     except OSError as error:
         raise RecordRefusedError(
-            f"There is no model at {pickle_path} ({error.strerror}). Name a folder that training wrote, or a pickle. "
+            f"The model {pickle_path} can't be read ({error.strerror}). Name a folder that training wrote, or a pickle. "
             "Train one: python -m training improved, or peerloan train improved."
         ) from error
     record_path = pickle_path.parent / RECORD_NAME

@@ -37,7 +37,7 @@ def read_files(paths: Sequence[Path]) -> tuple[LoanFile, LoanFile]:
     """
     for path in paths:
         if not path.exists():
-            raise DataNotFoundError(f"There is no {path}. Name a zip archive, a folder, or two CSV files.")
+            raise DataNotFoundError(f"{path} doesn't exist. Name a zip archive, a folder, or two CSV files.")
     if len(paths) == 2 and all(path.is_file() for path in paths):
         return _read_from_disk(paths[0]), _read_from_disk(paths[1])
     if len(paths) != 1:

@@ -93,7 +93,7 @@ def _targets(source: Path, out: Path | None) -> Targets:
     if scored.suffix.lower() != source.suffix.lower():
         raise UsageError(f"{scored} must end as {source.name} does: the output has the input's format.")
     if not scored.parent.is_dir():
-        raise UsageError(f"There is no folder {scored.parent}. Make it, or give another --out.")
+        raise UsageError(f"The folder {scored.parent} doesn't exist. Make it, or give another --out.")
     if scored.exists() and scored.samefile(source):
         raise UsageError("The output would replace the input. Give another --out.")
     return Targets(scored, scored.with_name(f"{scored.name}.rejects.csv"))

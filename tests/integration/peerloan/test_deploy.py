@@ -119,7 +119,7 @@ def test_code_that_does_not_start_leaves_the_alias_where_it_was(deployed: Deploy
         (["--endpoint-url", "http://127.0.0.1:9"], 1, "Nothing answers at http://127.0.0.1:9. Run 'peerloan up'"),
         (["--endpoint-url", "https://lambda.us-east-1.amazonaws.com"], 2, "run 'make sam-build'"),
         (["--endpoint-url", "nowhere"], 2, "isn't an address"),
-        (["--code", "nowhere"], 1, "There is no code in nowhere"),
+        (["--code", "nowhere"], 1, "nowhere has no code in it"),
         (["--function", "Nobody"], 1, "Name the function with --function"),
         (["--alias", "nobody"], 1, "Name the function with --function and the alias (nobody) with --alias"),
     ],

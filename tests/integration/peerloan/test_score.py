@@ -117,7 +117,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
         (["pyproject.toml"], "must end in .csv or .parquet"),
         (["loans.csv", "--out", "loans.parquet"], "has the input's format"),
         (["loans.csv", "--out", "loans.csv"], "would replace the input"),
-        (["loans.csv", "--out", "none/out.csv"], "There is no folder"),
+        (["loans.csv", "--out", "none/out.csv"], "The folder none doesn't exist"),
         (["loans.csv", "--version", "99"], "99"),
         (["loans.csv", "--alias", "nobody"], "nobody"),
         (["loans.csv", "--url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),

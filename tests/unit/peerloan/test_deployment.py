@@ -45,5 +45,5 @@ def test_modes_are_those_that_lambda_needs(tmp_path: Path) -> None:
 def test_a_folder_without_code_is_refused(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         write(tmp_path, name)
-    with pytest.raises(DeploymentError, match="There is no code in"):
+    with pytest.raises(DeploymentError, match="has no code in it"):
         make_package(tmp_path)
