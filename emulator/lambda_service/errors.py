@@ -37,18 +37,6 @@ class InvalidParameterError(LambdaApiError):
         super().__init__("InvalidParameterValueException", 400, message)
 
 
-class ValidationError(LambdaApiError):
-    """A parameter breaks a constraint of the service model: a pattern, a length, a range."""
-
-    def __init__(self, value: object, member: str, constraint: str) -> None:
-        shown = f"'{value}' " if value is not None else ""
-        super().__init__(
-            "ValidationException",
-            400,
-            f"1 validation error detected: Value {shown}at '{member}' failed to satisfy constraint: {constraint}",
-        )
-
-
 class ResourceConflictError(LambdaApiError):
     """The resource exists already, is in use, or is being updated."""
 

@@ -66,7 +66,7 @@ class Invocation:
     arn: str  # The ARN with the qualifier that the caller used
     trace_id: str
     result: asyncio.Future[InvocationResult] = field(repr=False)  # Set exactly once
-    client_context: str | None = None  # JSON, as the caller's ``X-Amz-Client-Context`` has it once decoded
+    client_context: str | None = None  # JSON
     want_log_tail: bool = False  # Whether the result is to carry the end of the log
     delay_s: float = 0.0  # How long the environment waits before it hands this to the function: a fault on purpose
 
@@ -120,6 +120,11 @@ def too_large(size_bytes: int) -> bytes:
         "Function.ResponseSizeTooLarge",
         f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes).",
     )
+
+
+def start_failed(reason: str) -> InitFailure:
+    """Return the failure of a process that the emulator itself couldn't start."""
+    return InitFailure(error_payload("Runtime.StartFailed", reason), is_final=True)
 
 
 # As Go's runtime, in which Lambda's supervisor is written, says them.

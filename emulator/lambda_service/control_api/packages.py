@@ -16,10 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from emulator.lambda_service.control_api.parameters import decode_base64
+from emulator.lambda_service.control_plane.functions import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
-MAX_ZIPPED_BYTES = 50 * 1024 * 1024
-MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 _S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
 PACKAGE_PARAMETERS = ("ZipFile", *_S3_PARAMETERS)
 _CHUNK_BYTES = 1024 * 1024

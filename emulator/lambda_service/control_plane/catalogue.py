@@ -109,6 +109,12 @@ class Catalogue:
             raise ResourceNotFoundError(f"Function not found: {self.place.arn(name, qualifier)}")
         return function, qualifier
 
+    def find_qualified(self, function_name: str, qualifier: str | None) -> tuple[FunctionRecord, str]:
+        """Return a function and a qualifier that leads to a version; without a qualifier, it is ``$LATEST``."""
+        function, qualifier = self.find(function_name, qualifier)
+        self.version(function, qualifier)
+        return function, qualifier or LATEST
+
     def version(self, function: FunctionRecord, qualifier: str | None) -> VersionRecord:
         """Return the version that a qualifier names, for an alias its main one."""
         alias = function.aliases.get(qualifier) if qualifier is not None else None

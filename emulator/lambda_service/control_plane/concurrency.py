@@ -41,7 +41,7 @@ class ConcurrencyOperations:
     def put_provisioned(self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int) -> Body:
         """Keep environments of a version or an alias initialised."""
         with self.catalogue.lock:
-            function, qualifier = self._find_qualified(function_name, qualifier)
+            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
             self.check_provisioning(function, qualifier, provisioned_concurrent_executions)
             record = ProvisionedRecord(provisioned_concurrent_executions, self.catalogue.timestamp())
             provisioned = {**function.provisioned, qualifier: record}
@@ -50,7 +50,7 @@ class ConcurrencyOperations:
 
     def get_provisioned(self, *, function_name: str, qualifier: str) -> Body:
         """Return how many environments are requested and ready, and the state of the provisioning."""
-        function, qualifier = self._find_qualified(function_name, qualifier)
+        function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
         record = function.provisioned.get(qualifier)
         if record is None:
             raise LambdaApiError(
@@ -63,7 +63,7 @@ class ConcurrencyOperations:
     def delete_provisioned(self, *, function_name: str, qualifier: str) -> None:
         """Stop keeping environments of a version or an alias initialised."""
         with self.catalogue.lock:
-            function, qualifier = self._find_qualified(function_name, qualifier)
+            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
             self.catalogue.keep(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
 
     def list_provisioned(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
@@ -120,12 +120,6 @@ class ConcurrencyOperations:
             qualifier in alias.versions for name, alias in function.aliases.items() if name in function.provisioned
         ):
             raise InvalidParameterError("Version is pointed by a Provisioned Concurrency alias")
-
-    def _find_qualified(self, function_name: str, qualifier: str) -> tuple[FunctionRecord, str]:
-        function, parsed_qualifier = self.catalogue.find(function_name, qualifier)
-        assert parsed_qualifier is not None, "the API requires a qualifier"
-        self.catalogue.version(function, parsed_qualifier)
-        return function, parsed_qualifier
 
     def _describe_provisioned(self, function: FunctionRecord, qualifier: str, record: ProvisionedRecord) -> Body:
         runnable = [self.catalogue.runnable(function.name, version) for version in targets(function, qualifier)]

@@ -11,7 +11,6 @@ from emulator.lambda_service.control_plane.account import EventInvokeRecord, Fun
 from emulator.lambda_service.control_plane.catalogue import Catalogue
 from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import InvalidParameterError, ResourceNotFoundError
-from emulator.lambda_service.function_version import LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +22,24 @@ class EventInvokeOperations:
     def put(self, *, function_name: str, changes: Mapping[str, Any], qualifier: str | None = None) -> Body:
         """Set the whole configuration, in AWS's names; a value that isn't given takes AWS's default."""
         with self.catalogue.lock:
-            function, qualifier = self._find(function_name, qualifier)
+            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
             return self._keep(function, qualifier, {}, changes)
 
     def update(self, *, function_name: str, changes: Mapping[str, Any], qualifier: str | None = None) -> Body:
         """Change the given values, and leave the others."""
         with self.catalogue.lock:
-            function, qualifier = self._find(function_name, qualifier)
+            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
             return self._keep(function, qualifier, self._get(function, qualifier).settings, changes)
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of a qualifier."""
-        function, qualifier = self._find(function_name, qualifier)
+        function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
         return self._describe_config(function, qualifier, self._get(function, qualifier))
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Go back to AWS's defaults."""
         with self.catalogue.lock:
-            function, qualifier = self._find(function_name, qualifier)
+            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
             self._get(function, qualifier)
             self.catalogue.keep(dataclasses.replace(function, event_invoke=without(function.event_invoke, qualifier)))
 
@@ -49,11 +48,6 @@ class EventInvokeOperations:
         function, _ = self.catalogue.find(function_name)
         configs = [self._describe_config(function, name, record) for name, record in function.event_invoke.items()]
         return page("FunctionEventInvokeConfigs", configs, marker, max_items)
-
-    def _find(self, function_name: str, qualifier: str | None) -> tuple[FunctionRecord, str]:
-        function, qualifier = self.catalogue.find(function_name, qualifier)
-        self.catalogue.version(function, qualifier)
-        return function, qualifier or LATEST
 
     def _get(self, function: FunctionRecord, qualifier: str) -> EventInvokeRecord:
         record = function.event_invoke.get(qualifier)

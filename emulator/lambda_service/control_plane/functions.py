@@ -18,7 +18,7 @@ from emulator.lambda_service.errors import InvalidParameterError, ResourceConfli
 from emulator.lambda_service.function_version import LATEST
 
 MAX_UNZIPPED_BYTES = 262_144_000
-_MAX_ZIPPED_BYTES = 52_428_800
+MAX_ZIPPED_BYTES = 52_428_800
 _MAX_ACCOUNT_BYTES = 80_530_636_800
 _MAX_LAYERS = 5
 
@@ -135,7 +135,7 @@ class FunctionOperations:
             "AccountLimit": {
                 "TotalCodeSize": _MAX_ACCOUNT_BYTES,
                 "CodeSizeUnzipped": MAX_UNZIPPED_BYTES,
-                "CodeSizeZipped": _MAX_ZIPPED_BYTES,
+                "CodeSizeZipped": MAX_ZIPPED_BYTES,
                 "ConcurrentExecutions": self.catalogue.concurrency,
                 "UnreservedConcurrentExecutions": self.catalogue.unreserved_concurrency(),
             },

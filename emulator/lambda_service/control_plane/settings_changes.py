@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.lambda_service.errors import InvalidParameterError, ValidationError
+from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
 _CHANGEABLE = frozenset({
     "Description", "Environment", "EphemeralStorage", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime",
@@ -24,9 +24,8 @@ _MEMBERS = {
     "SnapStart": ("ApplyOn",),
     "TracingConfig": ("Mode",),
 }
-_MAX_TIMEOUT_S = 900
-_MAX_MEMORY_MB = 10_240
-_MAX_STORAGE_MB = 10_240
+# Seconds and megabytes.
+_HIGHEST = {"timeout": 900, "memorySize": 10_240, "ephemeralStorage.size": 10_240}
 _MAX_VARIABLES_BYTES = 4096
 _RESERVED_VARIABLES = frozenset({
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
@@ -51,18 +50,16 @@ def changed_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) ->
     for name, members in _MEMBERS.items():
         structure = updates.get(name, {})
         changed[name] = settings[name] | {key: structure[key] for key in members if structure.get(key) is not None}
-    _check_highest("timeout", changed["Timeout"], _MAX_TIMEOUT_S)
-    _check_highest("memorySize", changed["MemorySize"], _MAX_MEMORY_MB)
-    _check_highest("ephemeralStorage.size", changed["EphemeralStorage"]["Size"], _MAX_STORAGE_MB)
+    values = (changed["Timeout"], changed["MemorySize"], changed["EphemeralStorage"]["Size"])
+    for value, (member, highest) in zip(values, _HIGHEST.items(), strict=True):
+        if value > highest:
+            constraint = f"failed to satisfy constraint: Member must have value less than or equal to {highest}"
+            message = f"1 validation error detected: Value '{value}' at '{member}' {constraint}"
+            raise LambdaApiError("ValidationException", 400, message)
     if "Environment" in updates:
         changed["Environment"] = {"Variables": _checked_variables(updates["Environment"].get("Variables") or {})}
     _check_runtime(changed["Runtime"], uses_snap_start=changed["SnapStart"]["ApplyOn"] == "PublishedVersions")
     return changed
-
-
-def _check_highest(member: str, value: int, highest: int) -> None:
-    if value > highest:
-        raise ValidationError(value, member, f"Member must have value less than or equal to {highest}")
 
 
 def _check_runtime(runtime: str, *, uses_snap_start: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from emulator.lambda_service import invocation
@@ -27,16 +28,11 @@ PROVISIONED_INIT_LIMIT_S = 130.0
 class State(enum.Enum):
     """What an environment is doing."""
 
-    STARTING = "starting"
-    """Its process initialises the function; it has never been ready."""
-    IDLE = "idle"
-    """It waits for an invocation, or will in a moment: its last answer is sent."""
-    BUSY = "busy"
-    """It has an invocation."""
-    RESET = "reset"
-    """Its process has failed; its next invocation begins with initialising."""
-    STOPPED = "stopped"
-    """Its process has ended or is about to; it takes no more invocations."""
+    STARTING = "starting"  # Its process initialises the function; it has never been ready
+    IDLE = "idle"  # It waits for an invocation, or will in a moment: its last answer is sent
+    BUSY = "busy"  # It has an invocation
+    RESET = "reset"  # Its process has failed; its next invocation begins with initialising
+    STOPPED = "stopped"  # Its process has ended or is about to; it takes no more invocations
 
 
 class EnvironmentOwner(Protocol):
@@ -48,25 +44,19 @@ class EnvironmentOwner(Protocol):
     def environment_was_reset(self, environment: ExecutionEnvironment) -> None:
         """The environment's process has ended; the next invocation waits for a new one."""
 
-    def environment_failed_to_start(
-        self, environment: ExecutionEnvironment, payload: bytes, error: ApiError | None
-    ) -> None:
-        """The environment never became ready; `payload` is the function's error, `error` that of Invoke itself."""
+    def environment_failed_to_start(self, environment: ExecutionEnvironment, failure: InitFailure) -> None:
+        """The environment never became ready."""
 
 
+@dataclass(slots=True, eq=False)
 class _Run:
     """An invocation that the environment has taken, and how far it is."""
 
-    __slots__ = ("began", "invocation", "is_delivered", "is_started", "tail")
-
-    def __init__(self, invocation: Invocation) -> None:
-        self.invocation = invocation
-        self.began = time.perf_counter()
-        self.is_started = False
-        """Whether START is written."""
-        self.is_delivered = False
-        """Whether the runtime has received it: then it fails if the process ends."""
-        self.tail = LogTail() if invocation.want_log_tail else None
+    invocation: Invocation
+    tail: LogTail | None
+    began: float = field(default_factory=time.perf_counter)
+    is_started: bool = False  # Whether START is written
+    is_delivered: bool = False  # Whether the runtime has received it: then it fails if the process ends
 
 
 class ExecutionEnvironment:
@@ -114,7 +104,7 @@ class ExecutionEnvironment:
             self._become_free()
         elif failure.is_final or self.is_provisioned:
             self._close()
-            self._owner.environment_failed_to_start(self, failure.payload, failure.api_error)
+            self._owner.environment_failed_to_start(self, failure)
         else:
             # Fidelity: Lambda doesn't report this yet. It tries again inside the invocation, under its timeout.
             self.init_failure = None if failure.status == "timeout" else failure.payload
@@ -125,7 +115,7 @@ class ExecutionEnvironment:
         has_process = self.state is State.IDLE
         self.state = State.BUSY
         self.is_fresh = False
-        self._run = run = _Run(invocation)
+        self._run = run = _Run(invocation, LogTail() if invocation.want_log_tail else None)
         self._timer = asyncio.get_running_loop().call_later(self._function.spec.timeout_s, self._time_out)
         if run.tail is not None:
             self._slot.set_tail(run.tail)
@@ -215,11 +205,8 @@ class ExecutionEnvironment:
             return  # The process has ended meanwhile; the next one will ask for the invocation.
         run.is_delivered = True
         self._log_start(run)
-        call = run.invocation
         deadline_ms = int((time.time() + self._function.spec.timeout_s - (now - run.began)) * 1000)
-        self._slot.runtime.send_invocation(
-            call.request_id, call.payload, deadline_ms, call.arn, call.trace_id, call.client_context
-        )
+        self._slot.runtime.send(run.invocation, deadline_ms)
 
     def _log_start(self, run: _Run) -> None:
         if not run.is_started:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from emulator.lambda_service import invocation
 from emulator.lambda_service.function_version import FunctionVersion
-from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, STOPPED, InitFailure
+from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, STOPPED, InitFailure, start_failed
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
@@ -108,7 +108,7 @@ class ProcessSlot:
             variables = dict(self._settings.variables(await self.runtime.start()))
             self._folder = self._folder or self._settings.folders.make()
         except OSError as error:
-            return _start_failed(str(error))
+            return start_failed(str(error))
         if self._is_closed:
             self.runtime.stop()
             return STOPPED
@@ -160,7 +160,7 @@ class ProcessSlot:
             return error.failure
         except OSError as error:
             self._outcome = None
-            return _start_failed(f"the process can't be started: {error}")
+            return start_failed(f"the process can't be started: {error}")
         self._take(process)
         if process.is_restored:
             return await self._wait_restored(process)
@@ -208,7 +208,3 @@ class ProcessSlot:
             process.kill()
             process.output.drain()
         return failure
-
-
-def _start_failed(reason: str) -> InitFailure:
-    return InitFailure(invocation.error_payload("Runtime.StartFailed", reason), is_final=True)

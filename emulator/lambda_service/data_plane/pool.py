@@ -13,10 +13,16 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulator.lambda_service import invocation
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment, State
 from emulator.lambda_service.data_plane.ledger import BurstRate
-from emulator.lambda_service.invocation import STOPPED, UNHANDLED, ApiError, Invocation, InvocationResult
+from emulator.lambda_service.invocation import (
+    STOPPED,
+    UNHANDLED,
+    InitFailure,
+    Invocation,
+    InvocationResult,
+    start_failed,
+)
 from emulator.supervision import BackgroundTasks
 
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
@@ -152,7 +158,7 @@ class EnvironmentPool:
         self._end_provisioning()
         self._stop(list(self._environments))
         while self._waiting:
-            self._fail(self._waiting.popleft(), STOPPED.payload, None)
+            self._fail(self._waiting.popleft(), STOPPED)
         self._tell_prepared(STOPPED.payload)
         await self._tasks.wait()
 
@@ -200,19 +206,17 @@ class EnvironmentPool:
         else:
             self._reset.append(environment)
 
-    def environment_failed_to_start(
-        self, environment: ExecutionEnvironment, payload: bytes, error: ApiError | None
-    ) -> None:
+    def environment_failed_to_start(self, environment: ExecutionEnvironment, failure: InitFailure) -> None:
         """See `EnvironmentOwner`."""
         if environment in self._provisioned:
             # Not tried again: a function that can't be initialised would be started over and over.
             self._provisioned_wanted = len(self._provisioned) - 1
-            self._provisioning_failure = payload
+            self._provisioning_failure = failure.payload
         self._forget(environment)
-        self._tell_prepared(payload)
+        self._tell_prepared(failure.payload)
         # A failed start fails the request that it was for, unless another environment has served that meanwhile.
         if len(self._waiting) > len(self._starting):
-            self._fail(self._waiting.popleft(), payload, error)
+            self._fail(self._waiting.popleft(), failure)
 
     def _tell_prepared(self, failure: bytes | None) -> None:
         for prepared in self._prepared:
@@ -265,10 +269,8 @@ class EnvironmentPool:
     def _give_up_start(self, environment: ExecutionEnvironment, error: BaseException) -> None:
         """Give up an environment whose start raised; its request gets an error, and the next request another one."""
         environment.stop()
-        payload = invocation.error_payload(
-            "Runtime.StartFailed", f"the emulator could not start the environment: {error!r}"
-        )
-        self.environment_failed_to_start(environment, payload, None)
+        reason = f"the emulator could not start the environment: {error!r}"
+        self.environment_failed_to_start(environment, start_failed(reason))
 
     def _stop(self, environments: list[ExecutionEnvironment]) -> None:
         for environment in environments:
@@ -286,9 +288,10 @@ class EnvironmentPool:
             if environment in spare:
                 spare.remove(environment)
 
-    def _fail(self, invocation: Invocation, payload: bytes, error: ApiError | None) -> None:
+    def _fail(self, invocation: Invocation, failure: InitFailure) -> None:
         if not invocation.result.done():
-            invocation.result.set_result(InvocationResult(payload, UNHANDLED, self._version, api_error=error))
+            result = InvocationResult(failure.payload, UNHANDLED, self._version, api_error=failure.api_error)
+            invocation.result.set_result(result)
 
 
 def pause_before_replacing(ended_before: int) -> float:

@@ -19,7 +19,7 @@ from emulator.lambda_service.function_version import (
     import_folders,
     is_built_for_another_python,
 )
-from emulator.lambda_service.invocation import error_payload
+from emulator.lambda_service.invocation import start_failed
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.platform_log import PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
@@ -75,7 +75,7 @@ class RunningVersion:
         try:
             await self._check_code()
         except OSError as error:
-            return error_payload("Runtime.StartFailed", str(error))
+            return start_failed(str(error)).payload
         return await self.snapshot.prepare()
 
     async def prepare(self) -> bytes | None:

@@ -94,10 +94,6 @@ class LogPipe:
         self._open = True
         asyncio.get_running_loop().add_reader(self._read, self.drain)
 
-    def close_write_end(self) -> None:
-        """Close the emulator's copy of the end that the process writes to."""
-        os.close(self.write_fd)
-
     def drain(self) -> None:
         """Pass on the output so far; returns at once if nothing was written."""
         while self._open:

@@ -47,7 +47,7 @@ class EnvironmentProcess:
     def close_handed_over(self) -> None:
         """Close the emulator's copies of the descriptors that the process has got."""
         os.close(self.life_fd)
-        self.output.close_write_end()
+        os.close(self.output.write_fd)
 
     def set_pid(self, pid: int) -> None:
         """Note the id of the process, which has begun."""

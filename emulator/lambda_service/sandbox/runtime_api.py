@@ -11,7 +11,7 @@ import asyncio
 import json
 from typing import Protocol, cast
 
-from emulator.lambda_service.invocation import MAX_ANSWER_BYTES
+from emulator.lambda_service.invocation import MAX_ANSWER_BYTES, Invocation
 
 _PREFIX = "/2018-06-01/runtime"
 _NEXT = f"GET {_PREFIX}/invocation/next "
@@ -23,7 +23,7 @@ class RuntimeEvents(Protocol):
     """The environment, as its runtime sees it."""
 
     def runtime_asks_for_next(self) -> None:
-        """The runtime is initialised, and idle until `RuntimeApi.send_invocation`."""
+        """The runtime is initialised, and idle until `RuntimeApi.send`."""
 
     def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
         """The handler returned; `payload` is empty if `size_bytes` is over the limit."""
@@ -65,28 +65,19 @@ class RuntimeApi:
         """Whether the runtime waits for an invocation at this moment."""
         return self._waiting is not None
 
-    def send_invocation(
-        self,
-        request_id: str,
-        payload: bytes,
-        deadline_ms: int,
-        arn: str,
-        trace_id: str,
-        client_context: str | None = None,
-    ) -> None:
-        """Answer the runtime's waiting poll; only while `is_polled`. `client_context` is JSON."""
+    def send(self, call: Invocation, deadline_ms: int) -> None:
+        """Answer the runtime's waiting poll with an invocation; only while `is_polled`."""
         # As one line of ASCII, however its JSON is laid out.
-        context = (
-            f"Lambda-Runtime-Client-Context: {json.dumps(json.loads(client_context))}\r\n" if client_context else ""
-        )
+        context = json.dumps(json.loads(call.client_context)) if call.client_context else None
         head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
-            f"Lambda-Runtime-Aws-Request-Id: {request_id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\nLambda-Runtime-Trace-Id: {trace_id}\r\n{context}\r\n"
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(call.payload)}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {call.request_id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {call.arn}\r\nLambda-Runtime-Trace-Id: {call.trace_id}\r\n"
+            + (f"Lambda-Runtime-Client-Context: {context}\r\n\r\n" if context else "\r\n")
         ).encode("latin-1", "replace")
         connection, self._waiting = self._waiting, None
         assert connection is not None
-        connection.reply(head, payload)
+        connection.reply(head, call.payload)
 
     def closed(self, connection: _Connection) -> None:
         """Forget a connection."""

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.lambda_service.control_api import packages
 from emulator.lambda_service.control_api.packages import receive, unpack
+from emulator.lambda_service.control_plane.functions import MAX_UNZIPPED_BYTES
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
 pytestmark = pytest.mark.fidelity("code-upload")
@@ -121,7 +121,7 @@ def test_a_damaged_entry_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(tmp_path: Path) -> None:
-    size = packages.MAX_UNZIPPED_BYTES + 1
+    size = MAX_UNZIPPED_BYTES + 1
     content = zipped(("zeros", bytes(size)))
     # The size is written twice: before the content and in the directory.
     lying = content.replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
@@ -130,7 +130,7 @@ def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(tmp_path: P
         folder.mkdir()
         with pytest.raises(LambdaApiError):
             unpack(io.BytesIO(archive), folder)
-        assert sum(file.stat().st_size for file in folder.rglob("*")) <= packages.MAX_UNZIPPED_BYTES
+        assert sum(file.stat().st_size for file in folder.rglob("*")) <= MAX_UNZIPPED_BYTES
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

@@ -15,6 +15,7 @@ from emulator.lambda_service.data_plane.pool import EnvironmentPool, pause_befor
 from emulator.lambda_service.errors import TooManyRequestsError
 from emulator.lambda_service.invocation import (
     SNAP_START_ERROR,
+    InitFailure,
     Invocation,
     InvocationResult,
 )
@@ -65,7 +66,7 @@ class FakeEnvironment:
     def fail_to_start(self) -> None:
         self.state = State.STOPPED
         self.gone.set()
-        self.pool.environment_failed_to_start(self, b"failed", SNAP_START_ERROR)  # type: ignore[arg-type]
+        self.pool.environment_failed_to_start(self, InitFailure(b"failed", api_error=SNAP_START_ERROR))  # type: ignore[arg-type]
 
     def stop(self) -> None:
         self.state = State.STOPPED

@@ -87,7 +87,7 @@ def test_an_invocation_is_sent_whatever_its_trace_id_holds() -> None:
     connection = _Connection(api)
     connection.connection_made(transport)
     connection.data_received(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n")
-    api.send_invocation("id", b"{}", 1, "arn", "Root=€\udcff")
+    api.send(invocation.Invocation("id", b"{}", "arn", "Root=€\udcff", None), 1)
     assert not api.is_polled
     assert transport.written.endswith(b"Lambda-Runtime-Trace-Id: Root=??\r\n\r\n{}")
 
