@@ -255,17 +255,17 @@ class Catalogue:
             runnable[record.version] = present if present is not None and present.spec == made.spec else made
         routes: dict[str | None, _Route] = {}
 
-        def lead(qualifier: str | None, version: str, other: str | None = None, share: float = 0.0) -> None:
+        def add_route(qualifier: str | None, version: str, other: str | None = None, share: float = 0.0) -> None:
             arn = self.place.arn(name, qualifier)
             main = ResolvedFunction(runnable[version], arn)
             routes[qualifier] = _Route(main, ResolvedFunction(runnable[other], arn) if other else main, share)
 
-        lead(None, LATEST)
+        add_route(None, LATEST)
         for version in runnable:
-            lead(version, version)
+            add_route(version, version)
         for alias in function.aliases.values():
             other, share = next(iter(alias.weights.items()), (None, 0.0))
-            lead(alias.name, alias.version, other, share)
+            add_route(alias.name, alias.version, other, share)
         self._runnable[name] = runnable
         self._routes[name] = routes
 

@@ -11,8 +11,8 @@ from typing import Any
 from emulator.lambda_service.control_plane.account import Code, FunctionRecord, Layer, VersionRecord
 from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
 from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
+from emulator.lambda_service.control_plane.configuration import changed_settings
 from emulator.lambda_service.control_plane.pages import Body, page
-from emulator.lambda_service.control_plane.settings_changes import changed_settings
 from emulator.lambda_service.control_plane.versions import VersionOperations
 from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError
 from emulator.lambda_service.function_version import LATEST

@@ -61,14 +61,14 @@ def _checked_media_type(text: str) -> str:
 
 
 def _from_text(value: object) -> object:
-    """Return the number or truth that a text means; in FIS's templates every parameter is a text."""
+    """Return the number or boolean that a text stands for; in FIS's templates every parameter is a text."""
     if not isinstance(value, str):
         return value
     return int(value) if re.fullmatch("[0-9]{1,9}", value) else {"true": True, "false": False}.get(value.lower(), value)
 
 
 _Number = Annotated[int, Strict(), BeforeValidator(_from_text)]
-_Truth = Annotated[bool, Strict(), BeforeValidator(_from_text)]
+_Boolean = Annotated[bool, Strict(), BeforeValidator(_from_text)]
 _Duration = Annotated[str, Strict(), AfterValidator(_checked_duration)]
 _MediaType = Annotated[str, Strict(), AfterValidator(_checked_media_type)]
 
@@ -80,7 +80,7 @@ class Fault:
     action_id: str
     invocation_percentage: Annotated[_Number, Field(ge=1, le=100)] = 100
     startup_delay_milliseconds: Annotated[_Number, Field(ge=0, le=_MAX_DELAY_MS)] = 1000
-    prevent_execution: _Truth = False  # True: the function doesn't run at all
+    prevent_execution: _Boolean = False  # True: the function doesn't run at all
     status_code: Annotated[_Number, Field(ge=0, le=999)] = 500  # Of the HTTP answer
     content_type_header: _MediaType = "application/json"
     duration: _Duration | None = None  # In ISO 8601; None: until it is taken back

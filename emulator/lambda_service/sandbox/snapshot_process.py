@@ -21,7 +21,7 @@ from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnL
 
 
 class SnapshotInitError(Exception):
-    """The function can't be initialised."""
+    """The function raised, exited or took too long while it was initialised."""
 
     def __init__(self, failure: InitFailure) -> None:
         self.failure = failure._replace(is_final=True)
@@ -65,15 +65,7 @@ class SnapshotProcess:
         return not self._process.ended.done()
 
     async def wait_ready(self, limit_s: float) -> None:
-        """Wait for the initialisation.
-
-        Raises
-        ------
-        SnapshotInitError
-            The function raised, exited or took too long.
-        UnforkableError
-            It started threads.
-        """
+        """Wait for the initialisation; raise `SnapshotInitError`, or `UnforkableError` if it has started threads."""
         try:
             async with asyncio.timeout(limit_s):
                 answer = await self._answer
@@ -90,15 +82,7 @@ class SnapshotProcess:
             raise UnforkableError(answer["threads"])
 
     async def fork(self, environment: Mapping[str, str]) -> EnvironmentProcess:
-        """Fork an environment.
-
-        Raises
-        ------
-        SnapshotGoneError
-            The process has ended.
-        UnforkableError
-            It has started threads since.
-        """
+        """Fork an environment; raise `SnapshotGoneError`, or `UnforkableError` if threads have been started since."""
         async with self._forking:
             if not self.is_alive:
                 raise SnapshotGoneError
