@@ -93,7 +93,7 @@ class EventInvokeRecord:
 
 @dataclass(frozen=True, slots=True)
 class FunctionRecord:
-    """One function with all that belongs to it."""
+    """One function with its versions, aliases and settings."""
 
     name: str
     latest: VersionRecord

@@ -92,7 +92,7 @@ class ConcurrencyOperations:
             )
 
     def check_provisioning(self, function: FunctionRecord, qualifier: str, count: int) -> None:
-        """Raise unless so many environments may be kept initialised under this qualifier."""
+        """Raise unless `count` environments may be kept initialised under this qualifier."""
         for version in targets(function, qualifier):
             record = function.version(version)
             if record is not None:

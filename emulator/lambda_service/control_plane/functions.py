@@ -25,7 +25,7 @@ _MAX_LAYERS = 5
 
 @dataclass(frozen=True, slots=True)
 class FunctionOperations:
-    """`GetFunction`, `UpdateFunctionCode` and what belongs to them."""
+    """`GetFunction`, `UpdateFunctionCode` and their siblings."""
 
     catalogue: Catalogue
     versions: VersionOperations
@@ -116,7 +116,7 @@ class FunctionOperations:
             return self.catalogue.describe(function, latest, None)
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
-        """Delete a function with all that belongs to it, or one version of it."""
+        """Delete a function with its versions, aliases and settings, or one version of it."""
         with self.catalogue.lock:
             function, qualifier = self.catalogue.find(function_name, qualifier)
             if qualifier is None:

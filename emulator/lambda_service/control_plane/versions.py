@@ -25,7 +25,10 @@ class VersionOperations:
         code_sha256: str | None = None,
         revision_id: str | None = None,
     ) -> Body:
-        """Publish ``$LATEST``, or return the newest version again if that is the same. It must have what is given."""
+        """Publish ``$LATEST``, or return the newest version again if that is the same.
+
+        `code_sha256` and `revision_id` must be those of ``$LATEST``; `description` replaces the configuration's.
+        """
         with self.catalogue.lock:
             function, _ = self.catalogue.find(function_name)
             latest = function.latest

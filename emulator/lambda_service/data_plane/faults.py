@@ -35,7 +35,7 @@ _ALLOWED = {
 _DURATION = re.compile(r"PT(?=\d)(?:(\d{1,2})H)?(?:(\d{1,3})M)?(?:(\d{1,5})S)?")
 _LONGEST_S = 12 * 3600
 Run = Callable[[float], "asyncio.Future[InvocationResult]"]
-"""Begins a call that reaches the function so many seconds late."""
+"""Begins a call that reaches the function this many seconds late."""
 
 
 class FaultError(ValueError):
@@ -117,9 +117,8 @@ class FaultInjector:
     def __init__(self, draw: Callable[[], float], clock: Callable[[], float]) -> None:
         self._draw = draw
         self._clock = clock
-        # Of each function at most one of each action, applied in the order of `_ALLOWED`.
-        self._faults: dict[str, dict[str, Fault]] = {}
-        self._ends: dict[tuple[str, str], float] = {}
+        # Function and action → the fault, and the time of its end.
+        self._faults: dict[tuple[str, str], tuple[Fault, float]] = {}
         self._tasks = BackgroundTasks()
 
     @property
@@ -132,14 +131,11 @@ class FaultInjector:
 
         It replaces one of the same action. If several fit a call, the narrowest counts.
         """
-        self._faults.setdefault(function, {})[fault.action_id] = fault
-        self._ends[function, fault.action_id] = self._clock() + fault.duration_s
+        self._faults[function, fault.action_id] = fault, self._clock() + fault.duration_s
 
     def clear(self, function: str | None = None) -> None:
         """Take back a function's faults, or all."""
-        for key in list(self._ends):
-            if function in {None, key[0]}:
-                self._take_back(*key)
+        self._faults = {key: entry for key, entry in self._faults.items() if function not in {None, key[0]}}
 
     def replace_all(self, faults: Iterable[tuple[str, Fault]]) -> None:
         """Set these faults, and take back all others."""
@@ -150,20 +146,15 @@ class FaultInjector:
     def describe(self) -> dict[str, Any]:
         """Return the faults as `read_faults` takes them."""
         self._end_what_is_over()
-        return {
-            "faults": [
-                {"function": function, **fault.describe()}
-                for function, faults in self._faults.items()
-                for fault in faults.values()
-            ]
-        }
+        faults = [{"function": function, **fault.describe()} for (function, _), (fault, _) in self._faults.items()]
+        return {"faults": faults}
 
     def submit(self, name: str, run: Run, *, version: str) -> asyncio.Future[InvocationResult]:
         """Call a function through its faults; `run` begins the call at once, unless a fault prevents it."""
         self._end_what_is_over()
         faults: dict[str, Fault] = {}
         for target in (EVERY_FUNCTION, name, f"{name}:{version}"):
-            faults |= self._faults.get(target, {})
+            faults |= {action: fault for (function, action), (fault, _) in self._faults.items() if function == target}
         hit = {action: fault for action, fault in faults.items() if self._draw() * 100 < fault.invocation_percentage}
         delay_s = hit[ADD_DELAY].startup_delay_milliseconds / 1000 if ADD_DELAY in hit else 0.0
         replacing = hit.get(ERROR) or hit.get(HTTP_RESPONSE)
@@ -175,14 +166,7 @@ class FaultInjector:
 
     def _end_what_is_over(self) -> None:
         now = self._clock()
-        for key in [key for key, end in self._ends.items() if end <= now]:
-            self._take_back(*key)
-
-    def _take_back(self, function: str, action_id: str) -> None:
-        del self._ends[function, action_id]
-        del self._faults[function][action_id]
-        if not self._faults[function]:
-            del self._faults[function]
+        self._faults = {key: (fault, end) for key, (fault, end) in self._faults.items() if end > now}
 
 
 async def _replace(
