@@ -71,7 +71,7 @@ class Rig:
         return json.loads(done.payload)["result"]
 
     async def log_line(self, text: str) -> str:
-        """Wait until the log says something; return the line."""
+        """Wait until the log has a line with this text, and return the line."""
         return await until(lambda: next((line for line in self.log.splitlines() if text in line), None))
 
     @property
@@ -79,7 +79,7 @@ class Rig:
         return self.log_path.read_text()
 
     async def end_template(self) -> None:
-        """End the process that environments are forked from, as is done where it can't be forked any more."""
+        """End the process that environments are forked from, as the emulator does once it can't be forked any more."""
         template = self._launcher._template
         template.kill()
         await template.wait_ended()

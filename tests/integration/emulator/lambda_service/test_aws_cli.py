@@ -1,4 +1,4 @@
-"""The AWS CLI as it comes, with nothing but ``--endpoint-url``, against Lambda's API and the bucket."""
+"""The unchanged AWS CLI, with only ``--endpoint-url``, against Lambda's API and the bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lambda's API with boto3, as it comes: every operation, and every refusal as the exception that boto3 has for it."""
+"""Lambda's API with an unchanged boto3: every operation, and each refusal as boto3's own exception for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From nothing to many environments, and a soak of a few thousand requests."""
+"""Many environments at once, and a soak of a few thousand requests."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def wait_for_log(running: Any, text: str, limit_s: float = 30.0) -> None:
 
 
 def kill(pid: int, limit_s: float = 30.0) -> None:
-    """End a process, and wait until it has ended: until then it may still be given a request, which is lost."""
+    """End a process and wait for its end; before it, a request may still reach the process and be lost."""
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + limit_s
     with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Invoke with boto3: each kind of call, and what comes back."""
+"""Invoke with boto3: each kind of invocation, and its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kill -9`` of whoever changes the state, before each of its steps on disk: the state is the old one or the new."""
+"""``kill -9`` of a process that changes the state, before each step on disk: the old state or the new is left."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_code(folder: Path, text: str) -> Path:
 
 
 def roll_out(root: Path, report: object) -> None:
-    """Deploy a template, then another code in two steps; say each change once it is acknowledged."""
+    """Deploy a template, then another code in two steps; report each change once it is acknowledged."""
     assert callable(report)
     folder = root.parent
     spec = FunctionSpec("F", "f", folder / "one", "app.handler", "python3.13", (folder / "layer",), alias="live")
@@ -71,7 +71,7 @@ def roll_out(root: Path, report: object) -> None:
 
 
 def facts(operations: Operations) -> list[str]:
-    """Return, of what `roll_out` says, all that holds, in its order."""
+    """Return the changes that the state holds, in the order in which `roll_out` reports them."""
     function = operations.catalogue.account.functions.get("f")
     if function is None:
         return []

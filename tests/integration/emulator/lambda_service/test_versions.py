@@ -26,7 +26,7 @@ from tests.integration.emulator.lambda_service.versions_rig import (
 
 @pytest.mark.fidelity("weights-drawn")
 def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(project: Project) -> None:
-    """The draws are those of a seeded generator, so the shares are known to the request."""
+    """A seeded generator makes the draws, so the version of each request is predictable."""
 
     async def scenario() -> None:
         async with project.serve(draw=random.Random(5).random) as service:

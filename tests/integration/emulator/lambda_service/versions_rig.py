@@ -89,7 +89,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 class Load:
-    """Callers of an alias, one request after the other each, until told to stop."""
+    """Callers of an alias, each of which sends one request after the other until `stop`."""
 
     def __init__(self, service: LambdaService, callers: int = 3) -> None:
         self._service = service
@@ -104,7 +104,7 @@ class Load:
             self.results.append(json.loads(done.payload))
 
     async def more(self, count: int = 30) -> None:
-        """Wait until so many more requests have been answered."""
+        """Wait until `count` more requests have been answered."""
         enough = len(self.results) + count
         await until(lambda: len(self.results) >= enough or any(task.done() for task in self._tasks))
 

@@ -1,4 +1,4 @@
-"""Zip files as they may come over the API: whatever is in them, nothing leaves the folder."""
+"""Zip files as they may come over the API: whatever they hold, none of it is written outside of the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which operation a request means, and with which parameters."""
+"""How requests are matched to operations, and how their parameters are read and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the tests of operations ask, and what they are refused."""
+"""The function that the tests of operations use, and how they read a refusal."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from emulator.lambda_service.control_plane.concurrency import shares
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.template.project import FunctionSpec
-from tests.unit.emulator.lambda_service.control_plane.asking import ARN, PLACE, F, refusal
+from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, PLACE, F, refusal
 
 
 @pytest.mark.fidelity("alias-weights")

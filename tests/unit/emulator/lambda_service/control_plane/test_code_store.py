@@ -1,4 +1,4 @@
-"""Copies of code by content: whole or not there, never changed by what happens to their source."""
+"""Copies of code by content: whole or missing, and unaffected by changes of their source."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.lambda_service.errors import LambdaApiError
-from tests.unit.emulator.lambda_service.control_plane.asking import ARN, PLACE, refusal
+from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, PLACE, refusal
 
 
 @pytest.mark.parametrize("name", ["hello", ARN, "123456789012:function:hello", "123456789012:hello", "function:hello"])

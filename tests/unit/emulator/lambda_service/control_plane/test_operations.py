@@ -1,4 +1,4 @@
-"""What Lambda's operations answer and refuse, as AWS does."""
+"""Answers and refusals of Lambda's operations, as AWS gives them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.control_plane.template_functions import KEPT_SAVES
 from emulator.lambda_service.errors import ResourceConflictError
 from emulator.template.project import FunctionSpec
-from tests.unit.emulator.lambda_service.control_plane.asking import ARN, F, refusal
+from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, F, refusal
 
 
 def test_the_configuration_has_awss_members(operations: Operations) -> None:

@@ -1,4 +1,4 @@
-"""What is kept over a restart, and what is refused rather than overwritten."""
+"""What survives a restart, and which folders are refused rather than overwritten."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from emulator.template.project import FunctionSpec
 
 
 class BrokenVersion:
-    """A version whose snapshot can't be initialised, for a reason that nobody has thought of."""
+    """A version whose snapshot raises an unexpected error."""
 
     pool = SimpleNamespace(provision=lambda _: None)
 

@@ -13,7 +13,7 @@ from emulator.lambda_service.errors import TooManyRequestsError
 
 
 def claims(ledger: ConcurrencyLedger, function: str, most: int = 2000) -> tuple[int, str | None]:
-    """Claim until it is refused; return how often that went well, and the reason."""
+    """Claim until it is refused; return the number of claims, and the reason."""
     for number in range(most):
         try:
             ledger.claim(function)

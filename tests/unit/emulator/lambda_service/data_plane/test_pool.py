@@ -36,7 +36,7 @@ class FakeEnvironment:
         self.start_error: Exception | None = None
 
     async def start(self) -> None:
-        """Nothing: the test makes it ready, or has it fail."""
+        """Do nothing: the test makes it ready, or has it fail."""
         if self.start_error is not None:
             raise self.start_error
 

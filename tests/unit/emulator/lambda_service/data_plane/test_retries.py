@@ -22,7 +22,7 @@ Outcome = Literal["good", "bad", "throttled", "never", "gone"]
 
 
 class Rig:
-    """A queue whose attempts end as they are told, and what it did."""
+    """A queue whose attempts end as the test says, and a record of its waits."""
 
     def __init__(self, outcomes: Iterable[Outcome], policy: EventPolicy | None = None) -> None:
         self._outcomes = iter(outcomes)
