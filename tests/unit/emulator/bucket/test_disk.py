@@ -95,7 +95,7 @@ def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path,
     (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / mine).write_text("mine")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ForeignFolderError, match=r"no data folder.*--data-dir"):
+    with pytest.raises(ForeignFolderError, match=r"isn't a data folder.*--data-dir"):
         Disk(tmp_path).prepare()
     assert sorted(tmp_path.rglob("*")) == before
 
