@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from peerloan.errors import CommandError
 
@@ -45,8 +46,7 @@ def write_whole(path: Path, content: bytes) -> None:
         try:
             with draft.open("wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                sync_file(file)
             draft.replace(path)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -58,6 +58,12 @@ def make_folder(path: Path) -> None:
     """Make a folder and those above it, unless it is there; raise ``FileWriteError`` if that fails."""
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def sync_file(file: IO[bytes]) -> None:
+    """Write what an open file has buffered to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

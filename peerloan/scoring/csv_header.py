@@ -14,18 +14,9 @@ from peerloan.scoring.source_file import SourceFile
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a file.
+    """The first line of a file: the columns' names, and its text unchanged, without the file's line ending.
 
-    Attributes
-    ----------
-    names : tuple of str
-        The columns.
-    text : str
-        The line unchanged, without its line ending.
-    ending : str
-        The file's line ending.
-    size_bytes : int
-        The line's size with its line ending.
+    ``size_bytes`` counts the line ending, too.
     """
 
     names: tuple[str, ...]
@@ -40,14 +31,7 @@ class Header:
 
 
 def read_header(file: SourceFile) -> Header:
-    """Read the first line.
-
-    Raises
-    ------
-    UsageError
-        If it isn't UTF-8 or is too long, if a column is missing or occurs twice, or if scoring adds a column of the
-        same name.
-    """
+    """Read the first line; raise ``UsageError`` if it isn't UTF-8 or is too long, or ``check_names`` refuses it."""
     line = file.read_line()
     if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):
         raise UsageError(f"The first line has more than {MAX_ROW_BYTES:,} bytes. It must hold the column names.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model_artifact.loan_header import MAX_ROW_BYTES
-from model_artifact.record_rules import are_right
+from model_artifact.record_rules import are_valid
 from model_artifact.schema import CATEGORY_NAMES, LOAN_ID, MISSING_CELLS, NUMERIC_NAMES
 from peerloan.scoring.csv_header import Header
 from peerloan.scoring.row_rules import Columns, Rejection, columns_of, find_rejections, read_cells
@@ -24,18 +24,10 @@ from peerloan.scoring.source_file import SourceFile
 
 @dataclass(frozen=True)
 class Step:
-    """Some rows of a file.
+    """Some lines of a file.
 
-    Attributes
-    ----------
-    rows : sequence of str
-        The right rows' text as in the file, without line endings.
-    columns : mapping
-        The right rows' values: the ten fields, and ``loan_id`` if the file has it.
-    rejections : sequence of Rejection
-        The faults of the other rows.
-    rejected, n_lines : int
-        The number of rows that aren't right, and the number of all lines.
+    ``rows`` are the right rows' text as in the file, without line endings; ``columns`` are their values: the ten
+    fields, and ``loan_id`` if the file has it. ``rejected`` other rows have the faults ``rejections``.
     """
 
     rows: Sequence[str]
@@ -46,18 +38,9 @@ class Step:
 
 
 def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int) -> Step | None:
-    """Read about so many bytes up to the end of a row; None at the end of the file.
+    """Read at least so many bytes from the beginning of a row up to the end of one; None at the end of the file.
 
-    Parameters
-    ----------
-    file : SourceFile
-        The input; its position is at the beginning of a row.
-    header : Header
-        The file's header.
-    first_line : int
-        The number of the next line of the file.
-    size_bytes : int
-        At least this much is read, unless the file ends before.
+    ``first_line`` is the number of the next line of the file.
     """
     raw = file.read(size_bytes)
     if not raw:
@@ -81,7 +64,7 @@ def read_at_once(raw: bytes, header: Header) -> Step | None:
         columns = _parse(raw, header)
     except ValueError:
         return None
-    return Step(text.split(ending.decode())[:-1], columns, (), 0, n_rows) if are_right(columns) else None
+    return Step(text.split(ending.decode())[:-1], columns, (), 0, n_rows) if are_valid(columns) else None
 
 
 def _are_rows(raw: bytes, n_rows: int, n_columns: int) -> bool:

@@ -8,9 +8,10 @@ sha256 of its part that was read, and the scorer are the same; otherwise it begi
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from model_registry import documents
 from peerloan.files import write_whole
 
 # 2: `NA` and its like are missing values.
@@ -46,24 +47,21 @@ class Journal:
     source_size: int
     source_read: int
     source_sha256: str
-    lines: int
-    written: int
-    rejects_written: int
-    rows: int
-    rejected: int
-    is_complete: bool
+    lines: int = 1
+    written: int = 0
+    rejects_written: int = 0
+    rows: int = 0
+    rejected: int = 0
+    is_complete: bool = False
 
 
 def find_journal(path: Path) -> Journal | None:
     """Return the journal if there is one that can be read."""
     try:
-        document = json.loads(path.read_bytes())
-        journal = Journal(**document)
-    except (OSError, ValueError, TypeError):
+        journal = documents.read(Journal, json.loads(path.read_bytes()))
+    except (OSError, ValueError):
         return None
-    kinds = {"str": str, "int": int, "bool": bool}
-    is_sound = all(type(getattr(journal, field.name)) is kinds[str(field.type)] for field in fields(Journal))
-    return journal if is_sound and journal.format == JOURNAL_FORMAT else None
+    return journal if journal.format == JOURNAL_FORMAT else None
 
 
 def write_journal(path: Path, journal: Journal) -> None:

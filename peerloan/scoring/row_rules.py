@@ -27,16 +27,8 @@ _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+
 class Rejection:
     """Why a row isn't scored. It never holds the row's values.
 
-    Attributes
-    ----------
-    line : int
-        The row's first line in the file, counted from 1; in Parquet, the row's number.
-    column : str
-        The column, empty if the whole row is wrong.
-    code : str
-        The API's code.
-    detail : str
-        The code in words.
+    ``line`` is the row's first line in the file, counted from 1; in Parquet, the row's number. ``column`` is empty if
+    the whole row is wrong. ``code`` is the API's, and ``detail`` says it in words.
     """
 
     line: int

@@ -6,14 +6,13 @@ uninterrupted one, since no byte of the output depends on where a step ends.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from peerloan.files import sync_folder, writing
+from peerloan.files import sync_file, sync_folder, writing
 from peerloan.scoring.csv_header import Header, read_header
 from peerloan.scoring.csv_rows import Step, read_step
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, find_journal, write_journal
@@ -133,8 +132,7 @@ class _Run:
 
     def _record(self, progress: Journal) -> Journal:
         for output in (self._scored, self._rejects):
-            output.flush()
-            os.fsync(output.fileno())
+            sync_file(output)
         progress = replace(
             progress,
             source_sha256=self._file.sha256(),
@@ -155,12 +153,6 @@ def _first_point(scorer: Scorer, file: SourceFile, header: Header) -> Journal:
         source_size=file.size,
         source_read=file.position,
         source_sha256=file.sha256(),
-        lines=1,
-        written=0,
-        rejects_written=0,
-        rows=0,
-        rejected=0,
-        is_complete=False,
     )
 
 

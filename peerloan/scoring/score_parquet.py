@@ -5,17 +5,16 @@ A Parquet file can't be read until its last bytes are written, so an interrupted
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model_artifact.record_rules import are_right
+from model_artifact.record_rules import are_valid
 from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
 from peerloan.errors import UsageError
-from peerloan.files import writing
+from peerloan.files import sync_file, writing
 from peerloan.scoring.results import (
     REJECTS_HEADER,
     RESULT_COLUMNS,
@@ -79,15 +78,13 @@ def score_parquet(
         rejects.write(REJECTS_HEADER)
         with parquet.ParquetWriter(scored, schema) as writer:
             for batch in file.iter_batches(batch_size=rows_a_step):
-                is_right, rejections = _check(_columns(pyarrow, batch), rows + rejected + 1)
-                right = batch if is_right is None else batch.filter(pyarrow.array(is_right))
+                right, columns, rejections = _right_rows(pyarrow, batch, rows + rejected + 1)
                 rejects.write(rejections_as_csv(rejections))
-                writer.write_batch(_with_results(pyarrow, right, schema, scorer))
+                writer.write_batch(_with_results(pyarrow, right, columns, schema, scorer))
                 rows, rejected = rows + len(right), rejected + len(batch) - len(right)
                 on_progress(size * (rows + rejected) // file.metadata.num_rows)
         for output in (scored, rejects):
-            output.flush()
-            os.fsync(output.fileno())
+            sync_file(output)
         put_in_place(targets, rejected=rejected)
     return Outcome(rows, rejected, 0)
 
@@ -142,10 +139,11 @@ def _columns(pyarrow: Any, batch: Any) -> Columns:
     return columns
 
 
-def _check(columns: Columns, first_row: int) -> tuple[list[bool] | None, list[Rejection]]:
-    """Return whether each row is right (None if all are), and the faults of the others."""
-    if are_right(columns):
-        return None, []
+def _right_rows(pyarrow: Any, batch: Any, first_row: int) -> tuple[Any, Columns, list[Rejection]]:
+    """Return the right rows, their columns, and the faults of the others."""
+    columns = _columns(pyarrow, batch)
+    if are_valid(columns):
+        return batch, columns, []
     # A missing number is NaN in a column, and None in a record.
     records = [
         {
@@ -157,12 +155,13 @@ def _check(columns: Columns, first_row: int) -> tuple[list[bool] | None, list[Re
     numbers = range(first_row, first_row + len(records))
     rejections = find_rejections(records, numbers)
     wrong = {rejection.line for rejection in rejections}
-    return [number not in wrong for number in numbers], rejections
+    right = batch.filter(pyarrow.array([number not in wrong for number in numbers]))
+    return right, _columns(pyarrow, right), rejections
 
 
-def _with_results(pyarrow: Any, batch: Any, schema: Any, scorer: Scorer) -> Any:
+def _with_results(pyarrow: Any, batch: Any, columns: Columns, schema: Any, scorer: Scorer) -> Any:
     results: list[list[Any]] = [[], [], []]
-    for scores in scorer.score(_columns(pyarrow, batch)) if len(batch) else ():
+    for scores in scorer.score(columns) if len(batch) else ():
         parts = (scores.probabilities, scores.is_late, [scores.version] * len(scores.probabilities))
         for column, part in zip(results, parts, strict=True):
             column.extend(part)

@@ -82,7 +82,7 @@ def check_records(records: Sequence[Any]) -> list[dict[str, Any]]:
     return checked
 
 
-def are_right(columns: Mapping[str, Any]) -> bool:
+def are_valid(columns: Mapping[str, Any]) -> bool:
     """Return whether ``check_records`` accepts every row of a table.
 
     Parameters

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitted_pipelines import any_record, records
-from model_artifact.record_rules import Fault, InvalidRecordsError, are_right, check_records
+from model_artifact.record_rules import Fault, InvalidRecordsError, are_valid, check_records
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID
 
 GOOD: dict[str, Any] = {**records()[0], LOAN_ID: "L-1"}
@@ -96,4 +96,4 @@ def test_columns_are_right_exactly_where_every_record_is(
     batch = [{key: None if cell != cell else cell for key, cell in record.items()} for record in batch]
     columns: dict[str, Any] = {key: [record[key] for record in batch] for key in (*FIELD_NAMES, LOAN_ID)}
     columns |= {field.name: np.array(columns[field.name], dtype=np.float64) for field in NUMBERS}
-    assert are_right(columns) == (not faults(*batch))
+    assert are_valid(columns) == (not faults(*batch))
