@@ -1,4 +1,4 @@
-"""What is known of the real loans and of the models on them, where the data are at hand (PEERLOAN_DATA)."""
+"""The figures of the real loans and of the models on them; runs where PEERLOAN_DATA names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What --require may say, and that a candidate is inspected once for its gates and its publication."""
+"""The forms of --require; a candidate is inspected once for its gates and its publication."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic that the demonstration is judged by."""
+"""The arithmetic behind the demonstration's verdict."""
 
 from __future__ import annotations
 

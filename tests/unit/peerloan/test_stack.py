@@ -1,4 +1,4 @@
-"""What the stack's processes are lines, and what is lines of them."""
+"""The stack passes options to its processes, and reports the emulator's log lines."""
 
 from __future__ import annotations
 

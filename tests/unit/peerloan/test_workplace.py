@@ -1,4 +1,4 @@
-"""Addresses are checked where they are said; a note of a stack that is gone misdirects nobody."""
+"""An address is checked with its source, and a note that a killed stack left is ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the training share."""
+"""Fixtures for the tests of training."""
 
 from __future__ import annotations
 

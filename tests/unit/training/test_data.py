@@ -1,4 +1,4 @@
-"""The loan data are found where they are message to be, and refused with the column and the row at fault."""
+"""The loan data are found where the option or the environment says; a refusal names the column and the row."""
 
 from __future__ import annotations
 

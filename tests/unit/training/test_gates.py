@@ -1,4 +1,4 @@
-"""Each gate's truth table: what passes, what does not, and that the verdict says by which figures."""
+"""For each gate: which figures pass, which fail, and that the verdict names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as spreadsheets save them are read where their meaning is certain, and else refused with advice."""
+"""Files as spreadsheets save them are read where their meaning is certain; others are refused with advice."""
 
 from __future__ import annotations
 

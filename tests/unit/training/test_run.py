@@ -1,4 +1,4 @@
-"""A training gives the same bytes twice, and all that a manifest wants to know."""
+"""A training gives the same bytes twice, and everything that a manifest holds."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_form_that_differs_on_one_held_out_loan_is_not_proven(quarters: Quarte
     worst = int(on_test.argmax())
 
     class Shifted:
-        """The pipeline, but for one loan."""
+        """The pipeline, with another probability for one loan."""
 
         feature_names_in_ = pipeline.feature_names_in_
         classes_ = pipeline.classes_

@@ -1,4 +1,4 @@
-"""The stated rule chooses, on folds of the training file alone; the same twice."""
+"""The stated rule chooses on folds of the training file alone, and the choice is the same twice."""
 
 from __future__ import annotations
 

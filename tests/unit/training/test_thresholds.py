@@ -1,4 +1,4 @@
-"""The threshold flags the share that it was asked for, as nearly as ties allow, or follows from the costs."""
+"""The threshold flags the stated share, as nearly as ties allow, or follows from the costs."""
 
 from __future__ import annotations
 

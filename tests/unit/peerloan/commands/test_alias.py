@@ -1,4 +1,4 @@
-"""Which version a start without an alias takes, and how weights are message."""
+"""Which version a start without an alias takes, and the form of weights."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ MODEL = Model(3)
 
 @dataclass
 class Scored:
-    """A scored file: both outputs, and what the run said."""
+    """A scored file: both outputs, and the run's outcome."""
 
     text: str
     rejects: list[dict[str, str]]

@@ -1,4 +1,4 @@
-"""Scoring a CSV file again after a full disk or a cut: the run goes on where it can, and begins anew where it can't."""
+"""Scoring a CSV file again after a full disk or a cut: the run resumes where that is safe, and else begins anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API as a scorer: batches within its limits, answers in order, and whatever isn't its answer refused."""
+"""The API as a scorer: batches within its limits, answers in order, and an answer of another form refused."""
 
 from __future__ import annotations
 

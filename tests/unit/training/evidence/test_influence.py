@@ -1,4 +1,4 @@
-"""Importance is what is lost by dealing values out anew; dependence is the mean over loans."""
+"""Importance is the ROC-AUC lost by shuffling a column's values; dependence is the mean over loans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The PSI is that of its definition, and its limit is what sampling gives."""
+"""The PSI follows its definition, and samples of one distribution exceed its limit once in twenty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The basic model is what PeerLoan's data scientist defined, whatever was added for the sake of progress and size."""
+"""The basic model gives the probabilities that PeerLoan's data scientist defined, in spite of what was added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page and the model card on a small model: whole, the same twice, and without anything from elsewhere."""
+"""The page and the model card of a small model: complete, the same twice, and nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
