@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -30,24 +31,25 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
     ``NotCompilableError`` if the form can't express a question.
     """
     node_value = trees.nodes["value"].copy()
-    key_of_node: dict[int, _Key] = {}
+    nodes_of_keys: dict[_Key, list[int]] = defaultdict(list)
     for number, column in enumerate(columns.columns):
         nodes = np.flatnonzero(trees.nodes["column"] == number)
         if column.by_code is not None:
-            keys = _category_keys(trees, nodes, column)
+            nodes_of_column = _nodes_by_category_key(trees, nodes, column)
             node_value[nodes] = _HALF
         else:
-            keys = _number_keys(trees, nodes, column)
+            nodes_of_column = _nodes_by_number_key(trees, nodes, column)
             node_value[nodes] = _number_thresholds(trees, nodes, column, is_float32=is_float32)
-        key_of_node.update(zip(nodes.tolist(), keys, strict=True))
-    different_keys = sorted(set(key_of_node.values()))
-    if len(different_keys) > MAX_COLUMNS:
+        for key, nodes_of_key in nodes_of_column.items():
+            nodes_of_keys[key] += nodes_of_key
+    keys = sorted(nodes_of_keys)
+    if len(keys) > MAX_COLUMNS:
         raise NotCompilableError("trees with so many different questions about categories")
-    place = {key: number for number, key in enumerate(different_keys)}
     node_column = np.full(len(trees.nodes), -1, dtype=np.int16)
-    node_column[list(key_of_node)] = [place[key] for key in key_of_node.values()]
+    for number, key in enumerate(keys):
+        node_column[nodes_of_keys[key]] = number
     width = n_codes(columns.labels)
-    sides = b"".join(bytes(of_codes).ljust(width, b"\0") for _, _, of_codes in different_keys)
+    sides = b"".join(bytes(of_codes).ljust(width, b"\0") for _, _, of_codes in keys)
     return TreesForm(
         output=trees.output,
         base=trees.base,
@@ -56,21 +58,20 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
         node_column=_array("h", node_column, np.int16),
         node_value=_array("d", node_value, np.float64),
         node_right=_array("i", trees.nodes["right"], np.int32),
-        column_field=array("b", [field for field, _, _ in different_keys]),
-        column_missing_left=array("B", [is_left for _, is_left, _ in different_keys]),
+        column_field=array("b", [field for field, _, _ in keys]),
+        column_missing_left=array("B", [is_left for _, is_left, _ in keys]),
         category_sides=array("B", sides),
     )
 
 
-def _number_keys(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> list[_Key]:
+def _nodes_by_number_key(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> dict[_Key, list[int]]:
     # An imputer replaces a missing number, and the classifier sees the replacement.
     is_left = (
         trees.nodes["is_missing_left"][nodes]
         if np.isnan(column.missing)
         else column.missing <= trees.nodes["value"][nodes]
     )
-    keys: tuple[_Key, _Key] = ((column.field, False, ()), (column.field, True, ()))
-    return [keys[side] for side in is_left.tolist()]
+    return {(column.field, side, ()): nodes[is_left == side].tolist() for side in (False, True) if side in is_left}
 
 
 def _number_thresholds(trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool) -> Floats:
@@ -85,16 +86,16 @@ def _number_thresholds(trees: RawTrees, nodes: NDArray[np.intp], column: Column,
     return pulled_back[of_node]
 
 
-def _category_keys(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> list[_Key]:
+def _nodes_by_category_key(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> dict[_Key, list[int]]:
     key_of: dict[Any, _Key] = {}
-    keys = []
-    for node in nodes.tolist():
-        _, threshold, is_missing_left, *_ = trees.nodes[node].item()
+    nodes_of_keys: dict[_Key, list[int]] = defaultdict(list)
+    thresholds, are_missing_left = (trees.nodes[name][nodes].tolist() for name in ("value", "is_missing_left"))
+    for node, threshold, is_missing_left in zip(nodes.tolist(), thresholds, are_missing_left, strict=True):
         question = (trees.left_codes.get(node, threshold), is_missing_left)
         if question not in key_of:
             key_of[question] = (column.field, False, _sides(column, *question))
-        keys.append(key_of[question])
-    return keys
+        nodes_of_keys[key_of[question]].append(node)
+    return nodes_of_keys
 
 
 def _sides(
