@@ -107,7 +107,7 @@ def test_there_may_be_nothing_to_roll_back_to(store: ObjectStore) -> None:
         writer.roll_back("live")
 
 
-def test_a_version_that_gets_no_traffic_is_no_canary_to_roll_back(store: ObjectStore) -> None:
+def test_a_version_without_traffic_does_not_count_as_a_canary_to_roll_back(store: ObjectStore) -> None:
     publish_two(store)
     writer = make_writer(store)
     writer.assign("live", 1)

@@ -79,7 +79,7 @@ def test_fault_05_tokens_that_json_does_not_have_are_refused(function: Function,
 @pytest.mark.fault(5)
 @pytest.mark.parametrize("value", ["12000", True, False, [1], {}, ""])
 @pytest.mark.parametrize("name", NUMERIC_NAMES)
-def test_fault_05_what_is_no_number_is_refused(function: Function, name: str, value: object) -> None:
+def test_fault_05_a_value_that_is_not_a_number_is_refused(function: Function, name: str, value: object) -> None:
     answer = function.post({"instances": [{**RECORD, name: value}]})
     assert_problem(answer, 422)
     assert (answer.pointers, answer.codes) == ([f"/instances/0/{name}"], ["wrong_type"])
@@ -99,7 +99,7 @@ def test_fault_05_number_of_thousands_of_digits_is_refused(function: Function) -
 @pytest.mark.fault(5)
 @pytest.mark.parametrize("value", [3, 1.5, True, ["A"], {}])
 @pytest.mark.parametrize("name", CATEGORIES)
-def test_fault_05_what_is_no_text_is_refused(function: Function, name: str, value: object) -> None:
+def test_fault_05_a_value_that_is_not_a_text_is_refused(function: Function, name: str, value: object) -> None:
     answer = function.post({**RECORD, name: value})
     assert_problem(answer, 422)
     assert answer.pointers == [f"/{name}"]

@@ -34,7 +34,7 @@ from tests.contract.predict_api.api_kit import RECORD, Function, assert_problem,
     ],
     ids=lambda body: body[:12] or "empty",
 )
-def test_fault_01_what_is_no_json_object_is_refused(function: Function, body: str) -> None:
+def test_fault_01_a_body_that_is_not_a_json_object_is_refused(function: Function, body: str) -> None:
     assert_problem(function.post(body), 400)
 
 
@@ -214,7 +214,7 @@ def test_json_may_name_its_charset_and_the_header_any_case(function: Function, c
 @pytest.mark.parametrize(
     "sent", [{}, None, [], "x", {"rawPath": "/predict"}, {"httpMethod": "GET", "path": "/livez"}, {"Records": []}]
 )
-def test_fault_10_what_is_no_event_of_an_http_api_is_a_problem_too(function: Function, sent: object) -> None:
+def test_fault_10_an_event_that_is_not_of_an_http_api_is_a_problem_too(function: Function, sent: object) -> None:
     assert_problem(function.send(sent), 400)
 
 
@@ -243,7 +243,7 @@ def test_envelope_that_holds_no_array_is_refused(function: Function, rows: objec
 
 
 @pytest.mark.parametrize("record", [None, 3, "x", True])
-def test_record_that_is_no_object_is_pointed_at(function: Function, record: object) -> None:
+def test_record_that_is_not_an_object_is_pointed_at(function: Function, record: object) -> None:
     answer = function.post({"instances": [dict(RECORD), record]})
     assert (answer.status, answer.pointers) == (422, ["/instances/1"])
 

@@ -116,7 +116,7 @@ def test_fault_14_the_late_column_is_found_by_its_label() -> None:
 
 @pytest.mark.fault(14)
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1.0000001, -0.0000001])
-def test_fault_14_what_is_no_probability_is_an_error_and_never_an_answer(wrong: float) -> None:
+def test_fault_14_output_that_is_not_a_probability_is_an_error_and_never_an_answer(wrong: float) -> None:
     with pytest.raises(NonFiniteOutputError) as caught:
         late_probabilities(Answers((1 - wrong, wrong)), small_quarter().features.head(3))
     assert (caught.value.rows, caught.value.of) == (3, 3)

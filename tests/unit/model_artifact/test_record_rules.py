@@ -60,7 +60,7 @@ def test_each_kind_of_fault_has_its_code(name: str, value: Any, code: str) -> No
     assert faults(GOOD, {**GOOD, name: value}) == [(1, name, code)]
 
 
-def test_a_missing_field_and_a_record_that_is_no_object_are_faults() -> None:
+def test_a_missing_field_and_a_record_that_is_not_an_object_are_faults() -> None:
     without = {name: value for name, value in GOOD.items() if name != "dti"}
     assert faults(without, 5, GOOD) == [(0, "dti", "missing"), (1, None, "wrong_type")]
 

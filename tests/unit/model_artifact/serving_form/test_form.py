@@ -74,7 +74,7 @@ def test_numpy_reads_what_is_stored_and_the_other_way_round(kind: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_bytes_that_are_no_form_are_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_form_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidServingFormError):
         form_from_bytes(data)
 

@@ -84,7 +84,7 @@ def test_leaves_that_are_off_are_found(kind: str) -> None:
         assert not parity(kind, replace(trees, node_value=values)).is_proven
 
 
-def test_single_and_batch_that_differ_are_no_proof() -> None:
+def test_single_and_batch_that_differ_prove_nothing() -> None:
     scorer = make_scorer(form("boosting-small"))
 
     class Inconsistent(type(scorer)):
@@ -98,7 +98,7 @@ def test_single_and_batch_that_differ_are_no_proof() -> None:
     assert (result.is_consistent, result.is_proven) == (False, False)
 
 
-def test_nothing_compared_is_no_proof() -> None:
+def test_a_comparison_without_records_proves_nothing() -> None:
     scorer = make_scorer(form("boosting-small"))
     assert not compare(fitted("boosting-small"), scorer, []).is_proven
 

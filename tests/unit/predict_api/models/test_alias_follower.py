@@ -43,7 +43,7 @@ def test_time_that_loading_takes_does_not_make_the_alias_younger() -> None:
     assert versions(world.serve()) == [2]
 
 
-def test_without_an_alias_there_is_no_model_and_soon_another_try() -> None:
+def test_without_an_alias_the_function_has_no_model_and_soon_tries_again() -> None:
     world = World()
     with pytest.raises(NoVerifiedModelError) as caught:
         world.serve()

@@ -66,7 +66,7 @@ def test_remainder_and_dropped_columns_are_compiled_too() -> None:
     assert compile_verified(pipeline(transformer, boosting()).fit(*loans()), records()[:20]).why_not is None
 
 
-def test_label_that_says_missing_is_no_missing_value() -> None:
+def test_label_that_says_missing_is_not_a_missing_value() -> None:
     frame, late = loans()
     frame = frame.assign(purpose=frame["purpose"].where(np.arange(len(frame)) % 3 > 0, "missing"))
     model = pipeline(columns(MEDIAN, one_hot(sparse_output=False)), RandomForestClassifier(5, random_state=0))
@@ -135,7 +135,7 @@ def test_bare_classifier_and_subclass_are_not_compiled() -> None:
         compile_pipeline(pipeline(columns("passthrough", ordinal()), Other(max_iter=2)).fit(*loans()))
 
 
-def test_unfitted_pipeline_is_no_surprise() -> None:
+def test_unfitted_pipeline_is_named_as_not_compilable() -> None:
     verified = compile_verified(KINDS["boosting-small"](), records()[:5])
     assert verified.body is None
     assert verified.why_not.startswith("not compilable: ")

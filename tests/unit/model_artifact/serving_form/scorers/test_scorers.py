@@ -122,7 +122,7 @@ def test_expit_is_scipys_bit_for_bit(log_odds: float) -> None:
 
 
 @pytest.mark.parametrize("output", [float("nan"), -0.1, 1.1, float("inf")])
-def test_what_is_no_probability_is_refused(output: float) -> None:
+def test_output_that_is_not_a_probability_is_refused(output: float) -> None:
     with pytest.raises(NonFiniteOutputError):
         check_probability(output)
     with pytest.raises(NonFiniteOutputError) as caught:
