@@ -63,7 +63,7 @@ class Running:
             connection.close()
 
     def descendants(self) -> set[int]:
-        """Return the processes that this one started, and those that they started."""
+        """Return the processes that this one started, and their descendants."""
         return descendants(self.process.pid)
 
     def stop(self, number: int = signal.SIGTERM) -> int:

@@ -1,4 +1,4 @@
-"""A template in a folder of its own, read."""
+"""A function that reads a template in a folder of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emulator.template.read import load_project
 
 @pytest.fixture
 def load(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Return what reads a template as a project; the folders ``code`` and ``layer`` are beside it."""
+    """Return a function that reads a template as a project; the folders ``code`` and ``layer`` are beside it."""
     (tmp_path / "code").mkdir()
     (tmp_path / "layer").mkdir()
 

@@ -1,4 +1,4 @@
-"""Which requests can only be a web page's."""
+"""Requests that the guard refuses because a foreign web page may have sent them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_other_names_are_refused_with_what_to_do(host: str) -> None:
     assert "--allow-host" in refusal
 
 
-def test_a_client_without_host_is_no_browser() -> None:
+def test_a_client_without_host_is_not_a_browser() -> None:
     assert GUARD.find_refusal(CIMultiDict()) is None
 
 

@@ -1,4 +1,4 @@
-"""Requests of the last minute."""
+"""The meter counts the requests of the last minute."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_percentiles_are_right_to_within_their_class(latencies: list[float], sha
     assert meter.summary()["all"]["latencyMs"][f"p{share}"] == pytest.approx(exact * 1000, rel=0.05)
 
 
-def test_what_is_quicker_or_slower_than_any_class_counts_all_the_same() -> None:
+def test_requests_beyond_the_first_and_last_class_are_counted() -> None:
     meter = RequestMeter(Clock())
     meter.record("r", 200, 0.0)
     meter.record("r", 200, 1e9)

@@ -1,4 +1,4 @@
-"""What counts as JSON."""
+"""Documents that count as JSON, and those that don't."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def test_documents_are_read() -> None:
     [b"", b"{", b"NaN", b"[-Infinity]", b'"\xff"', b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5_000, b"{} {}"],
     ids=["empty", "cut", "nan", "infinity", "latin-1", "deep list", "deep object", "digits", "two"],
 )
-def test_everything_else_is_a_value_error(document: bytes) -> None:
+def test_other_documents_are_a_value_error(document: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_json(document)

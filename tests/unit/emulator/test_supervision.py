@@ -1,4 +1,4 @@
-"""Background tasks that fail are reported; loops begin again; nothing is left when their owner closes."""
+"""Background tasks: failures are reported, loops begin again, and no task outlives its owner."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ async def fail() -> None:
     raise BrokenError("broken")
 
 
-def test_a_task_that_fails_is_logged_and_its_owner_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_task_is_logged_and_reported_to_its_owner(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> list[BaseException]:
-        tasks, told = BackgroundTasks(), []
-        tasks.start(fail(), "count the stars", told.append)
+        tasks, errors = BackgroundTasks(), []
+        tasks.start(fail(), "count the stars", errors.append)
         await tasks.wait()
         assert not len(tasks)
-        return told
+        return errors
 
     (error,) = asyncio.run(scenario())
     assert isinstance(error, BrokenError)
@@ -68,7 +68,7 @@ def test_a_loop_that_returns_has_ended() -> None:
     asyncio.run(scenario())
 
 
-def test_cancelling_who_waits_cancels_no_task() -> None:
+def test_cancelling_a_waiter_cancels_no_task() -> None:
     async def scenario() -> bool:
         tasks, go_on = BackgroundTasks(), asyncio.Event()
         task = tasks.start(go_on.wait(), "wait")

@@ -1,4 +1,4 @@
-"""What a web page in the developer's browser could send to the emulator's ports, and what it gets."""
+"""Requests that a web page in the developer's browser could send to the emulator's ports."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_emulators_own_pages_are_refused_on_both_ports(
         assert port.get(path, method, **headers).status == 403
 
 
-def test_the_http_api_is_everybodys(api: Any) -> None:
+def test_the_http_api_answers_web_pages_of_other_origins(api: Any) -> None:
     answer = api.get("/do", **EVIL, **CROSS)
     assert answer.status == 200
     assert json.loads(answer.body)["pid"] > 0

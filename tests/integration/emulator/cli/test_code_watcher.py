@@ -1,4 +1,4 @@
-"""Code that changes while the emulator runs, and state that outlives it: real processes, real files."""
+"""Code that changes while the emulator runs, and state that survives a restart: real processes, real files."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def serve(start: Callable[..., Any], project: Project, *more: str) -> Any:
     return start("start-api", "-p", "0", "-t", str(project.template), *more)
 
 
-def wait_for(api: Any, path: str, **wanted: str) -> Any:
-    """Ask until the answer is as it should be; every request in between is answered as well."""
+def wait_for(api: Any, path: str, **expected: str) -> Any:
+    """Send requests until the answer has the expected values; every answer in between is checked, too."""
     deadline = time.monotonic() + GENEROUS_S
     while True:
         answer = api.get(path)
-        if answer.status == 200 and wanted.items() <= answer.json.items():
+        if answer.status == 200 and expected.items() <= answer.json.items():
             return answer.json
         assert time.monotonic() < deadline, (answer.body, api.log)
         time.sleep(0.02)
@@ -112,7 +112,7 @@ def test_saved_code_answers_without_a_restart(start: Callable[..., Any], project
     wait_for(api, "/latest", layer="two")
 
 
-def test_what_is_no_code_is_no_change_and_of_many_changes_the_last_one_stands(
+def test_ignored_files_deploy_nothing_and_the_last_of_many_changes_wins(
     start: Callable[..., Any], project: Project
 ) -> None:
     api = serve(start, project)
@@ -131,7 +131,7 @@ def test_what_is_no_code_is_no_change_and_of_many_changes_the_last_one_stands(
     assert api.get("/live").json["text"] == "edit 39"
 
 
-def test_what_the_emulator_writes_is_no_code_even_beside_it(start: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_emulators_own_files_beside_the_code_deploy_nothing(start: Callable[..., Any], tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     project.template.write_text(project.template.read_text().replace("CodeUri: live", "CodeUri: .\n      Timeout: 9"))
     (project.folder / "app.py").write_text(APP.format(text="one"))
@@ -153,7 +153,7 @@ def test_what_the_emulator_writes_is_no_code_even_beside_it(start: Callable[...,
     assert wait_for(api, "/live", text="three")["version"] == "3", "requests alone, which are logged, deploy nothing"
 
 
-def test_code_that_fails_leaves_the_alias_until_it_is_mended(start: Callable[..., Any], project: Project) -> None:
+def test_code_that_fails_leaves_the_alias_until_it_is_corrected(start: Callable[..., Any], project: Project) -> None:
     api = serve(start, project)
     (project.folder / "live" / "app.py").write_text("import nowhere\n")
     wait_for_log(api, "Live: version 2 can't be initialised, so 'live' isn't moved to it: Runtime.ImportModuleError")
@@ -196,7 +196,7 @@ def test_a_build_is_deployed_when_it_is_done(start: Callable[..., Any], tmp_path
     wait_for(api, "/latest", text="two", layer="two")
 
 
-def test_a_changed_template_is_said_and_watching_can_be_left_out(
+def test_a_changed_template_is_noted_and_no_watch_switches_the_watcher_off(
     start: Callable[..., Any], project: Project, tmp_path: Path
 ) -> None:
     api = serve(start, project)

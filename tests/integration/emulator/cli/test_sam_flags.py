@@ -1,4 +1,4 @@
-"""The commands with the flags and the lines of `sam local`, so that scripts made for the one work with the other."""
+"""The commands take the flags of `sam local` and print its lines, so that scripts written for it work here, too."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def variables(tmp_path: Path) -> str:
 
 
 def run(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command; a variable that is given empty is not there."""
+    """Run a command; an empty variable is removed from the environment."""
     environ = {name: value for name, value in {**os.environ, **environ}.items() if value}
     return subprocess.run(
         [sys.executable, "-m", "emulator", *words],
@@ -62,9 +62,9 @@ def test_start_lambda(start: Callable[..., Any], template: str, variables: str, 
     ignored = [line for line in server.log.splitlines() if "no effect without Docker" in line]
     assert len(ignored) == 1
     assert all(flag in ignored[0] for flag in DOCKERS if flag.startswith("--"))
-    told = invoked(server.url, "Plain")
-    assert (told["greeting"], told["region"], told["key"]) == ("from a file", "eu-west-3", "key-of-the-shell")
-    assert ":eu-west-3:" in told["arn"]
+    answer = invoked(server.url, "Plain")
+    assert (answer["greeting"], answer["region"], answer["key"]) == ("from a file", "eu-west-3", "key-of-the-shell")
+    assert ":eu-west-3:" in answer["arn"]
     missing = server.get("/2015-03-31/functions/Published/invocations", "POST", b"{}")
     assert missing.status == 404, "it is not among the functions that were named"
     assert server.stop() == 0
@@ -110,20 +110,20 @@ def test_the_status_page_is_the_same_on_the_apis_port_and_on_lambdas(start: Call
     server = start("start-api", "-t", template, "-p", "0", "--lambda-port", "0")
     (lambda_url,) = set(re.findall(r"Running on (\S+)", server.log)) - {server.url}
     assert invoked(lambda_url, "Plain")["event"] == {}
-    seen = []
+    statuses = []
     for url in (server.url, lambda_url):
         with urllib.request.urlopen(f"{url}/_emulator/status", timeout=40) as answer:
             functions = json.load(answer)["functions"]
         (plain,) = [
             pool for function in functions if function["function"] == "Plain" for pool in function["environments"]
         ]
-        seen.append((plain["coldStarts"], plain["byState"], [process["pid"] for process in plain["memory"]]))
-    assert seen[0] == seen[1]
-    assert seen[0][:2] == (1, {"starting": 0, "idle": 1, "busy": 0, "reset": 0})
-    assert len(seen[0][2]) == 1
+        statuses.append((plain["coldStarts"], plain["byState"], [process["pid"] for process in plain["memory"]]))
+    assert statuses[0] == statuses[1]
+    assert statuses[0][:2] == (1, {"starting": 0, "idle": 1, "busy": 0, "reset": 0})
+    assert len(statuses[0][2]) == 1
 
 
-def test_an_empty_region_is_none(template: str, tmp_path: Path) -> None:
+def test_an_empty_region_counts_as_unset(template: str, tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environ |= {"AWS_DEFAULT_REGION": "", "AWS_REGION": "", "AWS_CONFIG_FILE": str(tmp_path / "none")}
     command = [sys.executable, "-m", "emulator", "invoke", "Plain", "-t", template]
@@ -139,9 +139,9 @@ def test_invoke(template: str, variables: str, tmp_path: Path, source: str) -> N
     flags = {"none": [], "file": ["-e", str(event)], "stdin": ["--event", "-"]}[source]
     done = run("invoke", "Plain", "-t", template, "--env-vars", variables, *flags, *DOCKERS, stdin='{"a": 2}')
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["event"] == {"none": {}, "file": {"a": 1}, "stdin": {"a": 2}}[source]
-    assert told["greeting"] == "from a file"
+    answer = json.loads(done.stdout)
+    assert answer["event"] == {"none": {}, "file": {"a": 1}, "stdin": {"a": 2}}[source]
+    assert answer["greeting"] == "from a file"
     assert "REPORT RequestId" in done.stderr
 
 
@@ -155,12 +155,12 @@ def test_a_profile_gives_its_credentials_and_its_region(template: str, tmp_path:
         "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
         "AWS_DEFAULT_REGION": "",
     }  # fmt: skip
-    told = json.loads(run("invoke", "Plain", "-t", template, "--profile", "me", **environ).stdout)
-    assert (told["key"], told["region"]) == ("mine", "eu-west-3")
-    told = json.loads(
+    answer = json.loads(run("invoke", "Plain", "-t", template, "--profile", "me", **environ).stdout)
+    assert (answer["key"], answer["region"]) == ("mine", "eu-west-3")
+    answer = json.loads(
         run("invoke", "Plain", "-t", template, "--profile", "me", "--region", "us-west-2", **environ).stdout
     )
-    assert told["region"] == "us-west-2"
+    assert answer["region"] == "us-west-2"
     for unknown in ("none", "nobody"):
         done = run("invoke", "Plain", "-t", template, "--profile", unknown, **environ)
         assert done.returncode == 1
@@ -182,7 +182,7 @@ def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], te
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["start-lambda", "Nobody"], "name one of the functions: "),
         (["start-lambda", "--async-retry-waits", "1"], "--async-retry-waits takes two numbers"),
@@ -193,8 +193,8 @@ def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], te
         (["start-api", "-n", "nowhere.json"], "--env-vars nowhere.json: "),
     ],
 )
-def test_what_cant_be_done_is_said_on_one_line(template: str, words: list[str], said: str) -> None:
+def test_an_error_is_printed_on_one_line(template: str, words: list[str], message: str) -> None:
     done = run(*words, "-t", template)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

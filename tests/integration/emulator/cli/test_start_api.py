@@ -258,7 +258,7 @@ def test_a_long_header_and_a_whole_url_in_the_request_line(api: Any) -> None:
     assert (event["rawPath"], event["rawQueryString"]) == ("/files/a", "act=echo")
 
 
-def test_a_client_that_leaves_amid_its_body_is_no_news(start: Callable[..., Any], functions: Path) -> None:
+def test_a_client_that_leaves_amid_its_body_is_not_logged(start: Callable[..., Any], functions: Path) -> None:
     api = start("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
     host, port = api.url.removeprefix("http://").split(":")
     head = b"POST /do HTTP/1.1\r\nHost: h\r\n"
@@ -296,7 +296,7 @@ def test_a_client_that_leaves_does_not_disturb_the_next(api: Any) -> None:
 
 
 @pytest.mark.fidelity("report-lines")
-def test_logs_are_lambdas(api: Any) -> None:
+def test_log_lines_have_lambdas_form(api: Any) -> None:
     request_id = api.get("/do?act=print&text=gr%C3%BC%C3%9Fe").json["request_id"]
     assert wait_until(lambda: f"REPORT RequestId: {request_id}" in api.log)
     lines = api.log.splitlines()
@@ -310,7 +310,7 @@ def test_logs_are_lambdas(api: Any) -> None:
 
 
 @pytest.mark.fidelity("integration-timeout")
-def test_an_api_gives_up_before_its_function_does(api: Any) -> None:
+def test_the_api_times_out_before_its_function(api: Any) -> None:
     def under_way() -> int:
         return int(api.log.count("START RequestId") - api.log.count("END RequestId"))
 

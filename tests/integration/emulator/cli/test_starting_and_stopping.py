@@ -24,14 +24,14 @@ def api(start_for_module: Callable[..., Any], functions: Path) -> Any:
     return start_for_module("start-api", "-p", "0", "-t", str(functions / "basic" / "template.yaml"))
 
 
-def test_a_process_that_leads_no_group_yet_is_ended_too() -> None:
+def test_a_process_without_a_group_of_its_own_is_ended_too() -> None:
     newborn = subprocess.Popen(["sleep", "300"])
     kill_tree(newborn.pid)
     assert newborn.wait(30) == -signal.SIGKILL
 
 
 @pytest.mark.fidelity("handler-children")
-def test_what_a_handler_starts_ends_with_its_environment(api: Any) -> None:
+def test_processes_that_a_handler_starts_end_with_its_environment(api: Any) -> None:
     pid, child = api.get("/do?act=child").json
     assert is_running(child)
     os.kill(pid, signal.SIGKILL)

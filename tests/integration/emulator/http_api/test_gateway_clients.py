@@ -1,4 +1,4 @@
-"""Clients that are slow, odd or gone, over real sockets in this process."""
+"""The gateway with slow, broken and vanished clients, over real sockets in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = "Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 
 
 class Keeper:
-    """Answers what it is told to, in place of Lambda, and keeps the events."""
+    """Stands for Lambda: gives one answer, and records the events."""
 
     def __init__(self, answer: bytes = b'{"statusCode": 200, "body": "fine"}') -> None:
         self.answer = answer
@@ -40,7 +40,7 @@ class Keeper:
 
 
 def run(talk: Callable[[int], Awaitable[None]], keeper: Keeper, limits: ConnectionLimits = LONG, **more: Any) -> None:
-    """Talk to a gateway before one function."""
+    """Run a gateway in front of one function, and talk to it."""
     stage = HttpStage(routes=(HttpRoute("ANY", "$default", "F"), HttpRoute("GET", "/one", "F", payload_format="1.0")))
 
     async def _run() -> None:
@@ -57,7 +57,7 @@ def run(talk: Callable[[int], Awaitable[None]], keeper: Keeper, limits: Connecti
 
 
 async def exchange(port: int, head: bytes) -> bytes:
-    """Send bytes as they are, and return all that comes until the gateway ends the connection."""
+    """Send these bytes, and return everything that the gateway sends until it ends the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head)
     received = await reader.read()
@@ -96,8 +96,8 @@ def test_a_body_that_stops_is_408() -> None:
 
 @pytest.mark.parametrize("requests", [1, 200])
 @pytest.mark.fidelity("stalled-client")
-def test_a_client_that_takes_no_answer_is_given_up(requests: int) -> None:
-    """Whether its one answer is large or its many are small, nothing of it is left."""
+def test_a_client_that_reads_nothing_is_disconnected(requests: int) -> None:
+    """The connection and its tasks end, whether one large answer waits or many small ones."""
     size = 6_000_000 // requests
     keeper = Keeper(json.dumps({"statusCode": 200, "body": "x" * size}).encode())
 
@@ -117,7 +117,7 @@ def test_a_client_that_takes_no_answer_is_given_up(requests: int) -> None:
 
 
 @pytest.mark.fidelity("stalled-client")
-def test_a_client_that_takes_its_answer_slowly_gets_all_of_it() -> None:
+def test_a_client_that_reads_slowly_gets_the_whole_answer() -> None:
     body = "x" * 6_000_000
     received: list[bytes] = []
 
@@ -171,7 +171,7 @@ def test_an_origin_that_is_not_utf_8_is_answered() -> None:
 
 
 @pytest.mark.fidelity("trace-id")
-def test_whether_it_is_sampled_is_for_the_function_and_not_for_the_event() -> None:
+def test_sampled_is_added_to_the_functions_trace_id_and_not_to_the_event() -> None:
     keeper = Keeper()
     brought = "Root=1-5759e988-bd862e3fe1be46a994272793"
 
@@ -199,7 +199,7 @@ def test_whether_it_is_sampled_is_for_the_function_and_not_for_the_event() -> No
     ],
 )
 @pytest.mark.fidelity("not-http")
-def test_what_is_no_http_is_400_and_one_line_of_the_log(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_that_is_not_http_gets_400_and_one_log_line(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
     received: list[bytes] = []
 
     async def talk(port: int) -> None:
@@ -208,17 +208,17 @@ def test_what_is_no_http_is_400_and_one_line_of_the_log(sent: bytes, caplog: pyt
     run(talk, Keeper())
     assert received[0].split()[1] == b"400"
     assert received[0].endswith(b'{"message": "Bad Request"}')
-    assert b"54321.99" not in received[0], "nor does an answer repeat them"
+    assert b"54321.99" not in received[0], "the answer must not repeat the request"
     # aiohttp logs an unknown method for debugging alone.
     assert len(caplog.records) == (0 if sent.startswith(b"{") else 1)
     for record in caplog.records:
         line = caplog.handler.format(record)
         assert record.getMessage().startswith("a client's request isn't HTTP: ")
         assert "\n" not in line
-        assert "54321.99" not in line, "no log has a borrower's values"
+        assert "54321.99" not in line, "the log must not have a borrower's values"
 
 
-def test_no_word_to_go_on_for_a_body_that_is_too_large() -> None:
+def test_a_body_that_is_too_large_gets_no_100_continue() -> None:
     received: list[bytes] = []
 
     async def talk(port: int) -> None:
@@ -240,7 +240,7 @@ def test_no_word_to_go_on_for_a_body_that_is_too_large() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.fidelity("nan-refused")
-def test_whatever_a_function_says_there_is_an_answer(answer: dict[str, Any]) -> None:
+def test_every_answer_of_a_function_becomes_a_response(answer: dict[str, Any]) -> None:
     received: list[bytes] = []
 
     async def talk(port: int) -> None:

@@ -1,4 +1,4 @@
-"""What the gateway tells the meter and hands to the emulator's own pages, over real sockets in this process."""
+"""The gateway's meter and the emulator's own pages, over real sockets in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emulator.template.http_api_spec import HttpApi, HttpRoute, HttpStage, Throt
 
 
 class Echo:
-    """Answers as the path says, in place of Lambda."""
+    """Stands for Lambda: answers as the path says."""
 
     def submit(
         self, name: str, payload: bytes, qualifier: str | None = None, trace_id: str = ""
@@ -33,7 +33,7 @@ class Echo:
 
 
 class Recorder:
-    """Keeps what it is told, as meter and as pages."""
+    """Stands for the meter and for the pages, and records the calls."""
 
     def __init__(self) -> None:
         self.recorded: list[tuple[str, int]] = []
@@ -65,7 +65,7 @@ def run(talk: Callable[[ClientSession, str], Awaitable[None]], **more: Any) -> N
     asyncio.run(_run())
 
 
-def test_the_meter_hears_of_every_answer_by_route() -> None:
+def test_the_meter_counts_every_answer_by_route() -> None:
     recorder = Recorder()
 
     async def talk(session: ClientSession, url: str) -> None:
@@ -85,15 +85,15 @@ def test_the_meter_hears_of_every_answer_by_route() -> None:
     assert recorder.durations[3] >= 0.05
 
 
-def test_the_emulators_pages_are_not_the_apis_where_there_are_any() -> None:
-    seen: list[Any] = []
+def test_the_emulators_pages_take_precedence_over_the_apis_routes() -> None:
+    answers: list[Any] = []
 
     async def talk(session: ClientSession, url: str) -> None:
         async with session.get(f"{url}/_emulator/status") as response:
-            seen.append((response.status, await response.text()))
+            answers.append((response.status, await response.text()))
 
     recorder = Recorder()
     run(talk, admin=recorder.answer, meter=recorder)
     run(talk)
-    assert seen == [(200, '{"page": "/_emulator/status"}'), (201, "")]
+    assert answers == [(200, '{"page": "/_emulator/status"}'), (201, "")]
     assert recorder.recorded == []

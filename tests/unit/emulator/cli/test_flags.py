@@ -1,4 +1,4 @@
-"""The flags that scripts made for `sam local` give."""
+"""The flags of `sam local`, as scripts written for it give them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DOCKERS = [
         ("invoke", ["-e", "event.json", "--no-event", "--mount-symlinks"]),
     ],
 )
-def test_the_flags_of_sam_local_are_taken(command: str, more: list[str]) -> None:
+def test_the_flags_of_sam_local_are_accepted(command: str, more: list[str]) -> None:
     functions = [] if command == "start-api" else ["Function"]
     options = parse([command, *functions, *SHARED, *more])
     assert options.template == Path("t.yaml")
@@ -41,13 +41,13 @@ def test_the_flags_of_sam_local_are_taken(command: str, more: list[str]) -> None
 
 
 @pytest.mark.parametrize("command", ["start-api", "start-lambda", "invoke", "start"])
-def test_what_only_docker_needs_is_taken_and_noted(command: str) -> None:
+def test_flags_that_only_docker_needs_are_accepted_and_noted(command: str) -> None:
     options = parse([command, *DOCKERS])
     assert list(options.ignored) == [word for word in DOCKERS if word.startswith("-")]
     assert parse([command]).ignored == ()
 
 
-def test_what_would_change_an_answer_and_is_not_imitated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_flags_that_change_answers_and_are_not_imitated_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as misused:
         parse(["start-api", "--ssl-cert-file", "cert.pem"])
     assert misused.value.code == 2

@@ -1,4 +1,4 @@
-"""What the commands' options mean, and what of them is refused."""
+"""The values of the commands' options, and the refused ones."""
 
 from __future__ import annotations
 

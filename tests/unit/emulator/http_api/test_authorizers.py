@@ -1,4 +1,4 @@
-"""Lambda authorizers: identity, the event, what answers mean, how long they are cached."""
+"""Lambda authorizers: identity values, their events, their answers and how long these are cached."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ EVENT: dict[str, Any] = {
         ((), []),
     ],
 )
-def test_identity_is_there_or_it_is_not(sources: tuple[str, ...], values: list[str] | None) -> None:
+def test_identity_values_are_complete_or_none(sources: tuple[str, ...], values: list[str] | None) -> None:
     assert identity_values(dataclasses.replace(SIMPLE, identity_sources=sources), EVENT) == values
 
 
@@ -63,9 +63,9 @@ def test_an_unknown_identity_source_is_refused(source: str) -> None:
         path_in_event(source)
 
 
-def test_what_a_function_is_asked_in_format_2() -> None:
-    sent = authorizer_event(SIMPLE, EVENT, ["me"], ARN)
-    assert sent == {
+def test_the_authorizers_event_in_format_2() -> None:
+    event = authorizer_event(SIMPLE, EVENT, ["me"], ARN)
+    assert event == {
         **{name: value for name, value in EVENT.items() if name not in {"body", "isBase64Encoded"}},
         "type": "REQUEST",
         "routeArn": ARN,
@@ -81,13 +81,13 @@ def test_what_a_function_is_asked_in_format_2() -> None:
         ({"isAuthorized": True, "context": None}, {}),
     ],
 )
-def test_a_simple_yes(answer: Any, context: dict[str, Any]) -> None:
+def test_a_simple_answer_that_allows(answer: Any, context: dict[str, Any]) -> None:
     read = read_answer(SIMPLE, json.dumps(answer).encode())
     assert read.allows(ARN)
     assert read.context == context
 
 
-def test_a_simple_no() -> None:
+def test_a_simple_answer_that_denies() -> None:
     assert not read_answer(SIMPLE, b'{"isAuthorized": false}').allows(ARN)
 
 
@@ -104,7 +104,7 @@ def test_a_simple_no() -> None:
         b'{"isAuthorized": 1}',
     ],
 )
-def test_what_is_neither_yes_nor_no(payload: bytes) -> None:
+def test_an_answer_of_another_form_is_an_error(payload: bytes) -> None:
     for authorizer in (SIMPLE, POLICY):
         with pytest.raises(AuthorizerAnswerError):
             read_answer(authorizer, payload)
@@ -130,7 +130,7 @@ def statement(effect: str, resource: Any, action: Any = "execute-api:Invoke") ->
     ],
 )
 @pytest.mark.fidelity("lambda-authorizers")
-def test_a_policy_is_held_against_the_route(statements: Any, expected: bool) -> None:
+def test_a_policy_is_evaluated_for_the_route(statements: Any, expected: bool) -> None:
     document = {"Version": "2012-10-17", "Statement": statements}
     assert allows(document, ARN) is expected
     answer = read_answer(POLICY, json.dumps({"principalId": "p", "policyDocument": document}).encode())
@@ -149,7 +149,7 @@ def test_a_policy_is_held_against_the_route(statements: Any, expected: bool) -> 
         {"Statement": {"Effect": "Allow", "Action": "*"}},
     ],
 )
-def test_a_policy_that_says_nothing_is_an_error(document: Any) -> None:
+def test_a_policy_that_cannot_be_evaluated_is_an_error(document: Any) -> None:
     with pytest.raises(PolicyError):
         allows(document, ARN)
     with pytest.raises(AuthorizerAnswerError):
@@ -157,7 +157,7 @@ def test_a_policy_that_says_nothing_is_an_error(document: Any) -> None:
 
 
 @pytest.mark.fidelity("authorizer-cache")
-def test_answers_are_kept_by_identity_for_their_time() -> None:
+def test_answers_are_cached_by_identity_until_they_expire() -> None:
     now = [0.0]
     cache = AnswerCache(lambda: now[0])
     mine, other = AuthorizerAnswer(True), AuthorizerAnswer(False)
@@ -176,7 +176,7 @@ def test_answers_are_kept_by_identity_for_their_time() -> None:
     assert cache.find(without, ["me"]) is None
 
 
-def test_a_stream_of_identities_does_not_fill_the_memory() -> None:
+def test_the_number_of_cached_answers_is_limited() -> None:
     now = [0.0]
     cache = AnswerCache(lambda: now[0])
     for number in range(10_005):

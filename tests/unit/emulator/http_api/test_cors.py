@@ -1,4 +1,4 @@
-"""What an API with a CORS policy answers."""
+"""Answers of an API with a CORS policy."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_answer_to_a_preflight_request() -> None:
         (None, None),
     ],
 )
-def test_a_functions_own_headers_give_way_to_the_policys(origin: str | None, added: str | None) -> None:
+def test_the_policys_headers_replace_the_functions_own(origin: str | None, added: str | None) -> None:
     own = HttpResponse(200, (("Access-Control-Allow-Origin", "mine"), ("X-A", "1")), b"b")
     answer = with_cors(POLICY, origin, own)
     headers = dict(answer.headers)

@@ -1,4 +1,4 @@
-"""Payload format 1.0, in and out, and what an authorizer of that format gets."""
+"""Payload format 1.0: events, answers, and the event of an authorizer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from emulator.template.http_api_spec import Authorizer, HttpRoute
 TIME = dt.datetime(2026, 3, 9, 7, 5, 1, 250_000, tzinfo=dt.UTC)
 
 
-def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
+def build(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
     headers = more.pop(
         "headers",
         [("Host", "api.example.test"), ("X-A", "1"), ("x-a", "2"), ("Cookie", "c=1"), ("User-Agent", "t/1")],
@@ -31,14 +31,14 @@ def event(query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.fidelity("payload-format-1")
-def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
-    made = event()
-    assert made["headers"] == {
+def test_missing_parts_of_a_request_are_null() -> None:
+    event = build()
+    assert event["headers"] == {
         "Host": "api.example.test", "X-A": "2", "Cookie": "c=1", "User-Agent": "t/1", "X-Forwarded-For": "10.0.0.9",
         "X-Forwarded-Port": "3000", "X-Forwarded-Proto": "http", "X-Amzn-Trace-Id": "Root=1-0",
         "Content-Length": "0",
     }  # fmt: skip
-    assert made["multiValueHeaders"]["X-A"] == ["1", "2"]
+    assert event["multiValueHeaders"]["X-A"] == ["1", "2"]
     for name in (
         "queryStringParameters",
         "multiValueQueryStringParameters",
@@ -46,9 +46,9 @@ def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
         "stageVariables",
         "body",
     ):
-        assert made[name] is None
-    context = made["requestContext"]
-    assert (made["version"], made["resource"], made["path"], made["httpMethod"]) == (
+        assert event[name] is None
+    context = event["requestContext"]
+    assert (event["version"], event["resource"], event["path"], event["httpMethod"]) == (
         "1.0",
         "/p/{id}",
         "/dev/p/7",
@@ -60,36 +60,36 @@ def test_a_plain_request_has_nulls_for_what_it_lacks() -> None:
 
 
 def test_a_full_request() -> None:
-    made = event("a=1&a=2&b=", b"\xff", parameters={"id": "7"})
-    assert made["queryStringParameters"] == {"a": "2", "b": ""}
-    assert made["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""]}
-    assert made["pathParameters"] == {"id": "7"}
-    assert (made["body"], made["isBase64Encoded"]) == ("/w==", True)
+    event = build("a=1&a=2&b=", b"\xff", parameters={"id": "7"})
+    assert event["queryStringParameters"] == {"a": "2", "b": ""}
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""]}
+    assert event["pathParameters"] == {"id": "7"}
+    assert (event["body"], event["isBase64Encoded"]) == ("/w==", True)
 
 
 @pytest.mark.fidelity("payload-format-1")
 def test_a_few_headers_are_written_in_awss_way() -> None:
-    made = event(
+    event = build(
         headers=[
             ("host", "h"), ("user-agent", "t"), ("content-length", "3"), ("x-forwarded-for", "1.1.1.1"),
             ("x-forwarded-PORT", "1"), ("x-own", "1"),
         ],
         body=b"abc",
     )  # fmt: skip
-    assert made["multiValueHeaders"] == {
+    assert event["multiValueHeaders"] == {
         "Host": ["h"], "User-Agent": ["t"], "Content-Length": ["3"], "X-Forwarded-For": ["1.1.1.1, 10.0.0.9"],
         "X-Forwarded-Port": ["3000"], "x-own": ["1"], "X-Forwarded-Proto": ["http"], "X-Amzn-Trace-Id": ["Root=1-0"],
     }  # fmt: skip
 
 
 @pytest.mark.fidelity("lambda-authorizers")
-def test_what_an_authorizer_is_asked() -> None:
+def test_the_authorizers_event_in_format_1() -> None:
     authorizer = Authorizer("A", "F", payload_format="1.0")
-    sent = authorizer_event(authorizer, event(), ["a", "b"], "arn")
-    assert (sent["type"], sent["methodArn"], sent["identitySource"]) == ("REQUEST", "arn", "a,b")
-    assert sent["authorizationToken"] == "a,b"
-    assert sent["httpMethod"] == "GET"
-    assert "body" not in sent
+    event = authorizer_event(authorizer, build(), ["a", "b"], "arn")
+    assert (event["type"], event["methodArn"], event["identitySource"]) == ("REQUEST", "arn", "a,b")
+    assert event["authorizationToken"] == "a,b"
+    assert event["httpMethod"] == "GET"
+    assert "body" not in event
 
 
 def test_answers() -> None:
@@ -116,5 +116,5 @@ def test_answers() -> None:
         b'{"statusCode": 200, "multiValueHeaders": {"a": "b"}}', b'{"statusCode": 200, "multiValueHeaders": ["a"]}',
     ],
 )  # fmt: skip
-def test_what_is_no_whole_answer_is_an_error(payload: bytes) -> None:
+def test_an_incomplete_answer_is_an_error(payload: bytes) -> None:
     assert build_response(payload, "1.0") is INTERNAL_SERVER_ERROR

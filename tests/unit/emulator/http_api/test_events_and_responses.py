@@ -1,4 +1,4 @@
-"""Payload format 2.0, in and out."""
+"""Payload format 2.0: events and answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRACE = "Root=1-67891233-abcdef012345678912345678;Sampled=1"
 TIME = dt.datetime(2026, 3, 9, 7, 5, 1, 250_000, tzinfo=dt.UTC)
 
 
-def event(method: str = "GET", path: str = "/p", query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
+def build(method: str = "GET", path: str = "/p", query: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
     headers = more.pop("headers", [("Host", "api.example.test:3000"), ("User-Agent", "t/1")])
     request = HttpRequest(method, path, query, headers, body, "10.0.0.9", 3000, "HTTP/1.1", "id=", "Root=1-0", TIME)
     match = RouteMatch(HttpRoute(method, path, "F"), more.pop("parameters", {}))
@@ -31,7 +31,7 @@ def event(method: str = "GET", path: str = "/p", query: str = "", body: bytes = 
 
 @pytest.mark.fidelity("event-keys")
 def test_a_plain_request_has_exactly_awss_keys() -> None:
-    assert event() == {
+    assert build() == {
         "version": "2.0",
         "routeKey": "GET /p",
         "rawPath": "/p",
@@ -69,10 +69,10 @@ def test_a_plain_request_has_exactly_awss_keys() -> None:
 
 @pytest.mark.fidelity("event-keys")
 def test_optional_keys_appear_with_their_content() -> None:
-    made = event("POST", query="a=1&b=x%20y&a=2&c", body=b"{}", parameters={"id": "7"}, variables={"v": "1"})
-    assert made["queryStringParameters"] == {"a": "1,2", "b": "x y", "c": ""}
-    assert made["rawQueryString"] == "a=1&b=x%20y&a=2&c"
-    assert (made["pathParameters"], made["stageVariables"], made["body"]) == ({"id": "7"}, {"v": "1"}, "{}")
+    event = build("POST", query="a=1&b=x%20y&a=2&c", body=b"{}", parameters={"id": "7"}, variables={"v": "1"})
+    assert event["queryStringParameters"] == {"a": "1,2", "b": "x y", "c": ""}
+    assert event["rawQueryString"] == "a=1&b=x%20y&a=2&c"
+    assert (event["pathParameters"], event["stageVariables"], event["body"]) == ({"id": "7"}, {"v": "1"}, "{}")
 
 
 @pytest.mark.fidelity("header-case")
@@ -81,9 +81,9 @@ def test_headers_are_lowered_joined_and_cleaned() -> None:
         ("X-A", "1"), ("x-a", "2"), ("Cookie", "a=1; b=2"), ("cookie", "c=3"), ("Connection", "keep-alive"),
         ("Transfer-Encoding", "chunked"), ("X-Forwarded-For", "1.1.1.1"), ("X-Amzn-Trace-Id", TRACE),
     ]  # fmt: skip
-    made = event(headers=headers)
-    assert made["cookies"] == ["a=1", "b=2", "c=3"]
-    assert made["headers"] == {
+    event = build(headers=headers)
+    assert event["cookies"] == ["a=1", "b=2", "c=3"]
+    assert event["headers"] == {
         "x-a": "1,2",
         "x-forwarded-for": "1.1.1.1, 10.0.0.9",
         "content-length": "0",
@@ -96,8 +96,8 @@ def test_headers_are_lowered_joined_and_cleaned() -> None:
 @pytest.mark.parametrize(
     "trace_id", ["", "mine", f"x{TRACE}", "Root=1-0-0", f"{TRACE} ü", f"{TRACE}€", f"{TRACE}\udcff"]
 )
-def test_a_trace_id_that_is_none_is_replaced(trace_id: str) -> None:
-    assert event(headers=[("X-Amzn-Trace-Id", trace_id)])["headers"]["x-amzn-trace-id"] == "Root=1-0"
+def test_an_invalid_trace_id_is_replaced(trace_id: str) -> None:
+    assert build(headers=[("X-Amzn-Trace-Id", trace_id)])["headers"]["x-amzn-trace-id"] == "Root=1-0"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_trace_id_that_is_none_is_replaced(trace_id: str) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.fidelity("body-encoding")
-def test_text_goes_as_text(content_type: str, is_text: bool) -> None:
+def test_text_is_not_encoded(content_type: str, is_text: bool) -> None:
     assert encode_body(b"abc", {"content-type": content_type}) == (("abc", False) if is_text else ("YWJj", True))
 
 
@@ -119,7 +119,7 @@ def test_text_goes_as_text(content_type: str, is_text: bool) -> None:
     [("a.test", "a.test"), ("a.test:80", "a.test"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")],
 )
 def test_a_host_without_its_port(host: str, domain: str) -> None:
-    assert event(headers=[("Host", host)])["requestContext"]["domainName"] == domain
+    assert build(headers=[("Host", host)])["requestContext"]["domainName"] == domain
 
 
 @given(st.binary())
@@ -128,7 +128,7 @@ def test_every_header_can_be_read(value: bytes) -> None:
     assert value in {text.encode(), text.encode("latin-1", "replace")}
 
 
-def test_compressed_text_is_no_text() -> None:
+def test_compressed_text_is_encoded() -> None:
     assert encode_body(b"abc", {"content-type": "text/plain", "content-encoding": "br"}) == ("YWJj", True)
     assert encode_body(b"abc", {"content-type": "text/plain", "content-encoding": "identity"}) == ("abc", False)
 
@@ -154,7 +154,7 @@ def test_an_answer_without_a_status_is_the_body(value: Any, body: bytes) -> None
     assert response.headers == (("Content-Type", "application/json"),)
 
 
-def test_a_status_that_is_a_whole_number_is_one_however_json_says_it() -> None:
+def test_a_whole_number_is_a_status_in_every_form_that_json_has() -> None:
     assert respond({"statusCode": 201.0}).status == 201
 
 
@@ -192,7 +192,7 @@ def test_a_full_answer() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.fault(26)
-def test_fault_26_what_cannot_be_used_is_an_internal_server_error(value: Any) -> None:
+def test_fault_26_an_unusable_answer_is_an_internal_server_error(value: Any) -> None:
     assert respond(value) is INTERNAL_SERVER_ERROR
 
 
@@ -230,5 +230,5 @@ def test_no_answer_of_a_function_breaks_the_gateway(value: Any) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.fidelity("nan-refused")
-def test_no_json_is_an_internal_server_error(payload: bytes) -> None:
+def test_an_answer_that_is_not_json_is_an_internal_server_error(payload: bytes) -> None:
     assert build_response(payload) is INTERNAL_SERVER_ERROR

@@ -1,4 +1,4 @@
-"""Which route answers: the examples of API Gateway's guide, and properties."""
+"""Route matching: the examples of API Gateway's guide, and properties."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table(*keys: str, stage: str = "$default") -> RouteTable:
     return RouteTable([HttpRoute(method, path, "F") for method, path in methods], stage)
 
 
-def found(routes: RouteTable, method: str, path: str) -> tuple[str, dict[str, str]] | None:
+def find(routes: RouteTable, method: str, path: str) -> tuple[str, dict[str, str]] | None:
     match = routes.find(method, path)
     return None if match is None else (match.route.key, match.path_parameters)
 
@@ -38,12 +38,12 @@ def found(routes: RouteTable, method: str, path: str) -> tuple[str, dict[str, st
 )
 @pytest.mark.fidelity("route-precedence")
 def test_the_guides_example(request_line: str, key: str, parameters: dict[str, str]) -> None:
-    assert found(table(*GUIDE), *request_line.split(" ")) == (key, parameters)
+    assert find(table(*GUIDE), *request_line.split(" ")) == (key, parameters)
 
 
 def test_order_of_routes_does_not_matter() -> None:
     for keys in (GUIDE, GUIDE[::-1]):
-        assert found(table(*keys), "GET", "/pets/dog/1") == ("GET /pets/dog/1", {})
+        assert find(table(*keys), "GET", "/pets/dog/1") == ("GET /pets/dog/1", {})
 
 
 @pytest.mark.parametrize(
@@ -64,24 +64,24 @@ def test_order_of_routes_does_not_matter() -> None:
 )
 @pytest.mark.fidelity("route-precedence")
 def test_precedence(keys: list[str], request_line: str, expected: str | None) -> None:
-    match = found(table(*keys), *request_line.split(" "))
+    match = find(table(*keys), *request_line.split(" "))
     assert (None if match is None else match[0]) == expected
 
 
 @pytest.mark.fidelity("raw-path")
 def test_parameters_are_decoded_after_matching() -> None:
     routes = table("GET /items/{id}", "GET /files/{p+}")
-    assert found(routes, "GET", "/items/a%2Fb%20c") == ("GET /items/{id}", {"id": "a/b c"})
-    assert found(routes, "GET", "/files/a/%C3%BC") == ("GET /files/{p+}", {"p": "a/ü"})
-    assert found(routes, "GET", "/items/%FF") == ("GET /items/{id}", {"id": "\ufffd"})
+    assert find(routes, "GET", "/items/a%2Fb%20c") == ("GET /items/{id}", {"id": "a/b c"})
+    assert find(routes, "GET", "/files/a/%C3%BC") == ("GET /files/{p+}", {"p": "a/ü"})
+    assert find(routes, "GET", "/items/%FF") == ("GET /items/{id}", {"id": "\ufffd"})
 
 
 def test_stage_is_part_of_the_path() -> None:
     routes = table("GET /a", "$default", stage="dev")
-    assert found(routes, "GET", "/dev/a") == ("GET /a", {})
-    assert found(routes, "GET", "/dev") == ("$default", {})
-    assert found(routes, "GET", "/a") is None
-    assert found(routes, "GET", "/device/a") is None
+    assert find(routes, "GET", "/dev/a") == ("GET /a", {})
+    assert find(routes, "GET", "/dev") == ("$default", {})
+    assert find(routes, "GET", "/a") is None
+    assert find(routes, "GET", "/device/a") is None
 
 
 segment = st.text(string.ascii_letters + string.digits + " ü%/?#", min_size=1, max_size=6)
@@ -90,12 +90,12 @@ segment = st.text(string.ascii_letters + string.digits + " ü%/?#", min_size=1, 
 @given(st.lists(segment, min_size=1, max_size=4))
 def test_any_path_reaches_a_greedy_route_whole(segments: list[str]) -> None:
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
-    assert found(table("ANY /{all+}"), "PATCH", path) == ("ANY /{all+}", {"all": "/".join(segments)})
+    assert find(table("ANY /{all+}"), "PATCH", path) == ("ANY /{all+}", {"all": "/".join(segments)})
 
 
 @given(st.lists(segment, min_size=1, max_size=4))
 def test_named_parameters_take_one_segment_each(segments: list[str]) -> None:
     key = "GET /" + "/".join(f"{{p{number}}}" for number in range(len(segments)))
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
-    assert found(table(key), "GET", path) == (key, {f"p{number}": segment for number, segment in enumerate(segments)})
-    assert found(table(key), "GET", path + "/more") is None
+    assert find(table(key), "GET", path) == (key, {f"p{number}": segment for number, segment in enumerate(segments)})
+    assert find(table(key), "GET", path + "/more") is None

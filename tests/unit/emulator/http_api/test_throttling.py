@@ -29,7 +29,7 @@ def test_a_burst_and_then_the_rate() -> None:
     assert [bucket.take() for _ in range(4)] == [True, True, True, False]
 
 
-def test_a_limit_of_nothing_lets_nothing_through() -> None:
+def test_a_burst_of_zero_refuses_every_request() -> None:
     clock = Clock()
     for limits in (Throttle(rate=10, burst=0), Throttle(rate=0, burst=0)):
         bucket = TokenBucket(limits, clock)

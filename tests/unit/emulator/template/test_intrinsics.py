@@ -40,7 +40,7 @@ def test_an_attribute_may_be_named_by_a_parameter() -> None:
     assert resolver.resolve({"Fn::GetAtt": ["R", {"Ref": "P"}]}) == "R.Arn"
 
 
-def test_a_document_says_in_place_what_cannot_be_resolved() -> None:
+def test_unresolvable_functions_are_marked_in_the_document() -> None:
     resolver = Resolver({"A": "1"}.__getitem__, lambda *_: "x", {}, {})
     document = {"a": [{"Fn::ImportValue": "x"}, {"Ref": "A"}], "b": {"Fn::Sub": "${Unknown}-${A}"}}
     resolved = resolver.resolve_document(document)

@@ -9,7 +9,7 @@ from tests.unit.emulator.template.template_pieces import FUNCTIONS
 
 
 @pytest.mark.parametrize(
-    ("declared", "given", "expected"),
+    ("declared", "override", "expected"),
     [
         ("Type: Number, Default: 5", None, 5),
         ("Type: Number, MinValue: 1, MaxValue: 9", "9", "9"),
@@ -23,15 +23,15 @@ from tests.unit.emulator.template.template_pieces import FUNCTIONS
     ],
 )
 @pytest.mark.fidelity("template-parameters")
-def test_parameters_of_every_type(load, declared: str, given: str | None, expected: object) -> None:  # type: ignore[no-untyped-def]
+def test_parameters_of_every_type(load, declared: str, override: str | None, expected: object) -> None:  # type: ignore[no-untyped-def]
     from samtranslator.yaml_helper import yaml_parse
 
     declarations = yaml_parse(f"P: {{{declared}}}")
-    assert parameter_values(declarations, {} if given is None else {"P": given}) == {"P": expected}
+    assert parameter_values(declarations, {} if override is None else {"P": override}) == {"P": expected}
 
 
 @pytest.mark.parametrize(
-    ("declared", "given", "message"),
+    ("declared", "override", "message"),
     [
         ("Type: Number", "x", "not a number"),
         ("Type: Number, MinValue: 2", "nan", "not a number"),
@@ -47,6 +47,6 @@ def test_parameters_of_every_type(load, declared: str, given: str | None, expect
     ],
 )
 @pytest.mark.fidelity("template-parameters")
-def test_a_parameter_that_is_not_allowed(load, declared: str, given: str | None, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_parameter_that_is_not_allowed(load, declared: str, override: str | None, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ParameterError, match=message):
-        load(f"Parameters: {{P: {{{declared}}}}}" + FUNCTIONS, **({} if given is None else {"P": given}))
+        load(f"Parameters: {{P: {{{declared}}}}}" + FUNCTIONS, **({} if override is None else {"P": override}))

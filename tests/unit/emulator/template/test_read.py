@@ -1,4 +1,4 @@
-"""Reading a resolved template: everything that a project is, and what has no effect."""
+"""Reading a resolved template: all parts of a project, and resources without effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.unit.emulator.template.template_pieces import FUNCTION, by_hand
 
 
 @pytest.mark.fidelity("intrinsic-functions")
-def test_everything_that_a_project_is(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_project_has_all_parts_of_its_template(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     project = load(
         """
         Parameters:
@@ -92,7 +92,7 @@ def test_a_property_that_is_no_value_has_its_default(load) -> None:  # type: ign
     assert (function.environment, function.layer_dirs, function.log_format) == ({}, (), "Text")
 
 
-def test_what_has_no_effect_is_noted(load) -> None:  # type: ignore[no-untyped-def]
+def test_a_resource_without_effect_is_noted(load) -> None:  # type: ignore[no-untyped-def]
     notes = load(
         by_hand("  U: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}")
     ).notes

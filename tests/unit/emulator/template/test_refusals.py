@@ -1,4 +1,4 @@
-"""What of a template is refused, with the resource and the property."""
+"""Refusals of templates name the resource and the property."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ MOUNTED = "{FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]}"
     ],
 )  # fmt: skip
 @pytest.mark.fidelity("refused-properties")
-def test_what_is_not_imitated_is_named(load, text: str, resource: str, named: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_property_that_is_not_imitated_is_named(load, text: str, resource: str, named: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnsupportedError, match=named) as refused:
         load(text)
     assert refused.value.resource == resource
@@ -132,7 +132,7 @@ def test_what_is_not_imitated_is_named(load, text: str, resource: str, named: st
     ],
 )
 @pytest.mark.fidelity("refused-properties")
-def test_what_is_not_imitated_of_a_function_is_named(load, text: str, resource: str, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_functions_property_that_is_not_imitated_is_named(load, text: str, resource: str, name: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnsupportedError) as refused:
         load(text)
     assert (refused.value.resource, refused.value.property) == (resource, name)

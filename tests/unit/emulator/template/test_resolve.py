@@ -18,7 +18,7 @@ def resolve(resources: dict[str, Any], **sections: Any) -> dict[str, Resource]:
     return resolve_template(LoadedTemplate(Path(), document, {"AWS::Region": "eu-west-3", "P": "p"}))
 
 
-def test_a_reference_knows_its_resource_and_its_text() -> None:
+def test_a_reference_has_its_resource_and_its_text() -> None:
     resources = resolve(
         {
             "F": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": {"Fn::Sub": "${P}-f"}}},
@@ -44,7 +44,7 @@ def test_a_reference_knows_its_resource_and_its_text() -> None:
     assert (resources["V"].name, resources["A"].name) == (f"{arn}:1", f"{arn}:live")
 
 
-def test_what_cannot_be_resolved_stays_as_a_value() -> None:
+def test_a_property_that_cannot_be_resolved_becomes_a_marker() -> None:
     queue = {"Type": "AWS::SQS::Queue", "Properties": {"Policy": {"Fn::GetAtt": ["Q", "Arn"]}}}
     (resource,) = resolve({"Q": queue}).values()
     assert resource.properties == {"Policy": Unresolvable("Fn::GetAtt Q.Arn (AWS::SQS::Queue) is not imitated")}

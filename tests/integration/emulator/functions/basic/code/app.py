@@ -12,22 +12,22 @@ counts = {"calls": 0, "inside": 0}
 
 
 def handler(event, context):
-    wanted = event.get("queryStringParameters") or event
+    parameters = event.get("queryStringParameters") or event
     assert counts["inside"] == 0, "two requests in one environment"
     counts["inside"] += 1
     try:
         counts["calls"] += 1
-        return act(wanted, event, context)
+        return act(parameters, event, context)
     finally:
         counts["inside"] -= 1
 
 
-def act(wanted, event, context):
-    match wanted.get("act"):
+def act(parameters, event, context):
+    match parameters.get("act"):
         case "sleep":
-            time.sleep(float(wanted["s"]))
+            time.sleep(float(parameters["s"]))
         case "exit":
-            os._exit(int(wanted["status"]))
+            os._exit(int(parameters["status"]))
         case "exit_after":
             threading.Timer(0.05, os._exit, (3,)).start()
         case "kill":
@@ -35,12 +35,12 @@ def act(wanted, event, context):
         case "raise":
             raise ValueError("as asked")
         case "print":
-            print(wanted["text"])
+            print(parameters["text"])
             print("an error line", file=sys.stderr)
         case "big":
-            return {"statusCode": 200, "body": "x" * int(wanted["size"])}
+            return {"statusCode": 200, "body": "x" * int(parameters["size"])}
         case "answer":
-            return json.loads(wanted["json"])
+            return json.loads(parameters["json"])
         case "unserialisable":
             return {"statusCode": 200, "body": object()}
         case "echo":

@@ -6,18 +6,18 @@ from pathlib import Path
 
 
 def handler(event, context):
-    wanted = event if isinstance(event, dict) else {}
-    if "attempts" in wanted:
-        return attempt(Path(wanted["attempts"]), wanted["failures"], context)
-    match wanted.get("act"):
+    parameters = event if isinstance(event, dict) else {}
+    if "attempts" in parameters:
+        return attempt(Path(parameters["attempts"]), parameters["failures"], context)
+    match parameters.get("act"):
         case "null":
             return None
         case "raise":
             raise ValueError("as asked")
         case "sleep":
-            time.sleep(wanted["s"])
+            time.sleep(parameters["s"])
         case "print":
-            print(wanted["text"])
+            print(parameters["text"])
     client_context = context.client_context
     return {
         "event": event,

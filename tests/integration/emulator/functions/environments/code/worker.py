@@ -14,47 +14,47 @@ if MODE == "slow_restore":
 
     register_after_restore(time.sleep, 60)
 if MODE == "hungry":
-    kept = bytearray(b"x") * (300 << 20)
+    memory = bytearray(b"x") * (300 << 20)
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
 def handler(event, context):
-    wanted = event.get("queryStringParameters") or event
+    parameters = event.get("queryStringParameters") or event
     began = time.monotonic()
-    result = act(wanted, context)
+    result = act(parameters, context)
     facts = {"pid": os.getpid(), "id": context.aws_request_id, "began": began, "ended": time.monotonic()}
     return {**facts, "result": result}
 
 
-def act(wanted, context):
-    match wanted.get("act"):
+def act(parameters, context):
+    match parameters.get("act"):
         case "sleep":
-            time.sleep(float(wanted["s"]))
+            time.sleep(float(parameters["s"]))
         case "wait":
-            while not Path(wanted["file"]).exists():
+            while not Path(parameters["file"]).exists():
                 time.sleep(0.02)
         case "allocate":
-            kept = [bytearray(b"x") * (1 << 20) for _ in range(int(wanted["mb"]))]
-            time.sleep(float(wanted.get("s", 0)))
-            return len(kept)
+            memory = [bytearray(b"x") * (1 << 20) for _ in range(int(parameters["mb"]))]
+            time.sleep(float(parameters.get("s", 0)))
+            return len(memory)
         case "allocate_in_child":
-            code = f"kept = bytearray(b'x') * ({wanted['mb']} << 20); import time; time.sleep(10)"
+            code = f"memory = bytearray(b'x') * ({parameters['mb']} << 20); import time; time.sleep(10)"
             subprocess.run([sys.executable, "-c", code], check=False)
         case "huge":
-            return len(bytes(int(wanted["mb"]) << 20))
+            return len(bytes(int(parameters["mb"]) << 20))
         case "leave":
             # In a session of its own, and its parent gone: in nobody's process group.
             quiet = "stdout=-3, stderr=-3, start_new_session=True"
             code = f"import subprocess; print(subprocess.Popen({SLEEP!r}, {quiet}).pid, flush=True)"
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, close_fds=True)
             pid = int(done.stdout)
-            if wanted.get("exit"):
-                (Path(wanted["exit"])).write_text(str(pid))
+            if parameters.get("exit"):
+                (Path(parameters["exit"])).write_text(str(pid))
                 os._exit(3)
             return pid
         case "hide":
-            return hide(Path(wanted["note"]), crash=bool(wanted.get("crash")))
+            return hide(Path(parameters["note"]), crash=bool(parameters.get("crash")))
         case "exit":
             os._exit(3)
         case "tmp":
@@ -63,7 +63,7 @@ def act(wanted, context):
             file.touch()
             return [tempfile.gettempdir(), there]
         case "print":
-            print(wanted["text"], flush=True)
+            print(parameters["text"], flush=True)
         case "context":
             return context.client_context.custom
         case "type":

@@ -13,5 +13,5 @@ if url := os.environ.get("ECHO_URL"):
 def handler(event, context):
     word = event["queryStringParameters"]["word"]
     heard = [pool.request("GET", f"{url}/{word}-{n}").data.decode() for n in range(20)]
-    wrong = [one for n, one in enumerate(heard) if one != f"/{word}-{n}"]
+    wrong = [path for number, path in enumerate(heard) if path != f"/{word}-{number}"]
     return {"statusCode": 200, "body": json.dumps({"wrong": wrong, "pid": os.getpid()})}
