@@ -1,4 +1,4 @@
-"""The conditions of a copy, which S3 checks and moto does not; those of a plain PUT moto checks itself."""
+"""Checks the conditions of a copy, which moto ignores; moto itself checks those of a plain PUT."""
 
 from __future__ import annotations
 

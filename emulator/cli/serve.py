@@ -157,7 +157,7 @@ def _say_lambda(url: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _service(project: Project, options: Options, machine: Mapping[str, str]) -> AsyncIterator[LambdaService]:
-    """Yield the Lambda service; on exit, end the functions' processes and write what they have printed."""
+    """Yield the Lambda service; on exit, end the functions' processes and write their remaining output."""
     with contextlib.ExitStack() as files:
         descriptor = _STDERR
         if options.log_file is not None:

@@ -68,7 +68,7 @@ def _allow_open_files() -> None:
 
 
 def _open_store(disk: Disk, buckets: Iterable[str]) -> WriteThrough:
-    """Load a locked data folder, report what is damaged in it, and create the named buckets."""
+    """Load a locked data folder, report damaged files, and create the named buckets."""
     from emulator.bucket.moto_memory import MotoMemory
     from emulator.bucket.write_through import WriteThrough
 

@@ -1,4 +1,4 @@
-"""What commands share at the terminal: messages, errors of ports, the ready file, and signals."""
+"""Messages, errors of ports, the ready file and signals: shared by the commands that serve."""
 
 from __future__ import annotations
 

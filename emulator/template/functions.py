@@ -13,7 +13,7 @@ from emulator.template.resource_models import Alias, LayerVersion
 from emulator.template.resources import Resources
 from emulator.template.values import plain, resolvable
 
-# What Lambda's API shows of a function and the emulator has no other use for.
+# Properties that Lambda's API shows and the emulator has no other use for.
 _SHOWN_PROPERTIES = (
     "Architectures", "DeadLetterConfig", "Description", "EphemeralStorage", "LoggingConfig", "Role", "TracingConfig",
 )  # fmt: skip

@@ -59,7 +59,7 @@ class Authorizer:
     Read from ``AWS::ApiGatewayV2::Authorizer``, or from ``x-amazon-apigateway-authorizer`` of a security scheme.
     """
 
-    # What routes call it.
+    # Routes refer to it by this name.
     name: str
     # The logical id of its function, and the alias or version that is called.
     function: str
@@ -100,7 +100,7 @@ class HttpRoute:
     payload_format: str = "2.0"
     # Decides before the function is called.
     authorizer: Authorizer | None = None
-    # What an event calls the route, "POST /predict" or "$default". A field, because each request needs it.
+    # The name of the route in events, "POST /predict" or "$default". A field, because each request needs it.
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +120,7 @@ class Throttle:
 @properties
 @dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """What scripts of other origins may do. An empty field sends no header.
+    """The requests that scripts of other origins may send. An empty field sends no header.
 
     Read from an API's ``CorsConfiguration``, or from ``x-amazon-apigateway-cors`` of its definition.
     """

@@ -46,7 +46,7 @@ class FunctionSpec:
     log_format: Annotated[Text, member("LoggingConfig", "LogFormat")] = "Text"
     # ApplicationLogLevel, for JSON logs.
     log_level: Annotated[Text | None, member("LoggingConfig", "ApplicationLogLevel")] = None
-    # The most requests at once; None means what the account has left.
+    # The most requests at once; None means as many as the account has left.
     reserved_concurrency: Annotated[
         Annotated[int, whole_number(0, MAX_LIMIT)] | None, named("ReservedConcurrentExecutions")
     ] = None

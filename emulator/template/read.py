@@ -22,7 +22,7 @@ _REFUSED_TYPES = {
 _WITHOUT_EFFECT = {
     "AWS::Lambda::Url": "function URLs are not imitated; call the function by its API or by Lambda's",
     "AWS::Lambda::EventSourceMapping": "nothing is read from event sources; invoke the function instead",
-    "AWS::ApiGatewayV2::DomainName": "custom domains are not imitated; every host name does",
+    "AWS::ApiGatewayV2::DomainName": "custom domains are not imitated; the API answers under every host name",
 }
 
 

@@ -16,7 +16,7 @@ from emulator.template.load import LoadedTemplate
 from emulator.template.project import ACCOUNT_ID, STACK_NAME
 from emulator.template.values import Reference
 
-# What a stack's first deployment publishes.
+# The version that a stack's first deployment publishes.
 _FIRST_VERSION = "1"
 _NAMED_BY = {"AWS::Lambda::Function": "FunctionName", "AWS::ApiGatewayV2::Stage": "StageName"}
 

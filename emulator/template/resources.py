@@ -38,7 +38,7 @@ class Resources:
     def __init__(self, resources: Mapping[str, Resource], folder: Path) -> None:
         self._resources = resources
         self._folder = folder
-        # What is left out without changing any answer; readers add to it.
+        # Messages about parts that are left out without changing any answer; readers add to them.
         self.notes: list[str] = []
 
     def __getitem__(self, logical_id: str) -> Resource:

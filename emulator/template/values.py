@@ -1,4 +1,4 @@
-"""What a resolved template holds besides plain values: references to resources, and what can't be resolved."""
+"""The values of a resolved template that aren't plain: references to resources, and unresolvable functions."""
 
 from __future__ import annotations
 
