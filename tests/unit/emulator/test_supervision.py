@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from emulator.supervision import BackgroundTasks
+from emulator.supervision import BackgroundTasks, first_of
 
 
 class BrokenError(Exception):
@@ -64,6 +64,23 @@ def test_a_loop_that_returns_has_ended() -> None:
         tasks = BackgroundTasks()
         tasks.keep_running(lambda: asyncio.sleep(0), "loop")
         await tasks.wait()
+
+    asyncio.run(scenario())
+
+
+def test_the_first_of_two_ends_cancels_the_other() -> None:
+    async def scenario() -> None:
+        ended: list[str] = []
+
+        async def wait_forever() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("cancelled")
+
+        with pytest.raises(BrokenError):
+            await first_of(wait_forever(), fail())
+        assert ended == ["cancelled"]
 
     asyncio.run(scenario())
 

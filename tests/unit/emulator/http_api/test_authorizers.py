@@ -56,7 +56,7 @@ def test_identity_values_are_complete_or_none(sources: tuple[str, ...], values: 
 
 
 @pytest.mark.parametrize(
-    "source", ["method.request.header.A", "$request.body.a", "$context.nothing", "$request.header."]
+    "source", ["method.request.header.A", "$request.body.a", "$context.nothing", "$request.header.", "path"]
 )
 def test_an_unknown_identity_source_is_refused(source: str) -> None:
     with pytest.raises(IdentitySourceError, match="not imitated"):

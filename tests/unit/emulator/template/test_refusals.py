@@ -124,6 +124,14 @@ def test_a_property_that_is_not_imitated_is_named(load, text: str, resource: str
         ),
         (FUNCTION + "      Environment: {Variables: {A: !GetAtt F.Nothing}}\n", "F", "Environment"),
         (FUNCTION + "      Environment: {Variables: {A: !ImportValue x}}\n", "F", "Environment"),
+        (FUNCTION + "      LoggingConfig: !ImportValue x\n", "F", "LoggingConfig"),
+        (FUNCTION + "      Layers: !ImportValue x\n", "F", "Layers"),
+        (FUNCTION + "      Layers: [!ImportValue x]\n", "F", "Layers"),
+        (
+            "Resources: {F: {Type: AWS::Lambda::Function, Properties: {Handler: a.b, Runtime: python3.13}}}",
+            "F",
+            "CodeUri",
+        ),
         (
             FUNCTION + "      Events: {E: {Type: Api, Properties: {Path: /a, Method: get}}}\n",
             "ServerlessRestApi",
