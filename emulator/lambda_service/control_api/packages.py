@@ -50,7 +50,8 @@ def receive(parameters: Mapping[str, Any], s3_endpoint: str | None, folder: Path
     Raises
     ------
     LambdaApiError
-        No package is named, or two are; it can't be fetched, isn't a zip file, is too large, or would leave the folder.
+        No package is named, or two are; it can't be fetched, isn't a zip file, is too large, or
+        has a name or a link that points outside the folder.
     """
     archive, unpacked = folder / "package.zip", folder / "unpacked"
     named = [name for name in _S3_PARAMETERS if name in parameters]
@@ -113,7 +114,7 @@ def unpack(archive: BinaryIO, folder: Path) -> None:
     Raises
     ------
     InvalidParameterError
-        It isn't a zip file, is empty or too large, or holds a name or a link that leads out of the folder.
+        It isn't a zip file, is empty or too large, or has a name or a link that points outside the folder.
     """
     try:
         with zipfile.ZipFile(archive) as source:
@@ -129,26 +130,35 @@ def unpack(archive: BinaryIO, folder: Path) -> None:
 
 def _unpack_entries(source: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo], folder: Path) -> None:
     left = MAX_UNZIPPED_BYTES
-    links: list[tuple[Path, str]] = []
+    links: list[tuple[PurePosixPath, str]] = []
     for entry in entries:
-        target = folder / _relative(entry.filename)
+        path = _relative(entry)
         mode = entry.external_attr >> 16
         if _is_folder(entry):
-            target.mkdir(parents=True, exist_ok=True)
+            (folder / path).mkdir(parents=True, exist_ok=True)
         elif stat.S_ISLNK(mode):
-            links.append((target, _link_target(source, entry)))
+            links.append((path, _link_target(source, entry)))
         else:
-            left -= _write(source, entry, target, left)
+            left -= _write(source, entry, folder / path, left)
             # Readable by all, as Lambda asks for; the right to execute is kept.
-            target.chmod(0o644 | (mode & 0o111))
+            (folder / path).chmod(0o644 | (mode & 0o111))
     # After the files, so that no file is written through a link.
-    for target, to in links:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(to)
-    root = os.path.realpath(folder)
-    for target, to in links:
-        if not os.path.realpath(target).startswith(root + os.sep):
-            raise InvalidParameterError(f"{_NO_ZIP} (the link {target.relative_to(folder)} leads out of it, to {to!r})")
+    _make_links(links, folder)
+
+
+def _make_links(links: Iterable[tuple[PurePosixPath, str]], folder: Path) -> None:
+    """Make a package's links, none of them through another one; then refuse those that point outside the folder."""
+    for path, to in links:
+        for parent in path.parents:
+            # The last parent is the folder itself.
+            if parent.parts and (folder / parent).is_symlink():
+                raise InvalidParameterError(f"{_NO_ZIP} (the link '{path}' is inside another link, '{parent}')")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(to)
+    root = Path(os.path.realpath(folder))
+    for path, to in links:
+        if not Path(os.path.realpath(folder / path)).is_relative_to(root):
+            raise InvalidParameterError(f"{_NO_ZIP} (the link '{path}' points outside the package, to {to!r})")
 
 
 def _is_folder(entry: zipfile.ZipInfo) -> bool:
@@ -156,19 +166,24 @@ def _is_folder(entry: zipfile.ZipInfo) -> bool:
     return entry.filename.endswith("/")
 
 
-def _relative(name: str) -> PurePosixPath:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise InvalidParameterError(f"{_NO_ZIP} (the name {name!r} leads out of it)")
+def _relative(entry: zipfile.ZipInfo) -> PurePosixPath:
+    """Return an entry's path in the package. It is empty for the package's own folder, ``./``."""
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise InvalidParameterError(f"{_NO_ZIP} (the name {entry.filename!r} points outside the package)")
+    if not path.parts and not _is_folder(entry):
+        raise InvalidParameterError(f"{_NO_ZIP} (a file has no name: {entry.filename!r})")
     return path
 
 
 def _link_target(source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
-    """Return where a link leads, without unpacking more than the longest path."""
+    """Return where a link points, without unpacking more than the longest path."""
     with source.open(entry) as content:
         to = content.read(_LONGEST_PATH_BYTES + 1)
     if len(to) > _LONGEST_PATH_BYTES:
-        raise InvalidParameterError(f"{_NO_ZIP} (the link {entry.filename!r} leads to no path)")
+        raise InvalidParameterError(
+            f"{_NO_ZIP} (the target of the link {entry.filename!r} is longer than {_LONGEST_PATH_BYTES:,} bytes)"
+        )
     return to.decode("utf-8", "surrogateescape")
 
 

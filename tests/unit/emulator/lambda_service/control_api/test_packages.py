@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import re
 import stat
 import tempfile
 import zipfile
@@ -72,17 +73,54 @@ def test_a_package_is_unpacked_with_its_modes_and_its_sum(tmp_path: Path) -> Non
         [("app.py", ""), ("app.py/inside.py", "")],
         [("a" * 300, "")],
         [("app.py", ""), link("long", "a/" * 3000 + "../" * 3000)],
+        [("app.py", ""), link("A", "../outside"), link("A/b", "x")],
+        [("app.py", ""), link("A", "../outside"), link("A/new/b", "x")],
+        [("app.py", ""), link("A/new/b", "x"), link("A", "../outside")],
+        [("app.py", ""), link("A", "B"), link("B", "../outside"), link("A/new/b", "x")],
+        [("sub/app.py", ""), link("sub/A", "../../outside"), link("sub/A/new/b", "x")],
+        [("app.py", ""), link("A", "../outside"), ("A/new/", ""), link("A/new/b", "x")],
+        [("app.py", ""), link("A", "../outside"), ("A/b", "x")],
     ],
 )  # fmt: skip
-def test_a_package_that_leads_out_of_its_folder_or_contradicts_itself_is_refused(
-    tmp_path: Path, entries: list[tuple[str, str]]
+def test_a_package_that_points_outside_its_folder_or_contradicts_itself_is_refused(
+    tmp_path: Path, entries: list[tuple[str | zipfile.ZipInfo, str]]
 ) -> None:
-    folder = tmp_path / "in"
+    folder, outside = tmp_path / "in", tmp_path / "outside"
     folder.mkdir()
+    outside.mkdir()
     with pytest.raises(LambdaApiError) as refused:
         unpack(io.BytesIO(zipped(*entries)), folder)
     assert refused.value.code == "InvalidParameterValueException"
-    assert list(tmp_path.iterdir()) == [folder]
+    assert sorted(tmp_path.iterdir()) == [folder, outside]
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ((zipfile.ZipInfo(""), "x"), "a file has no name: ''"),
+        ((".", "x"), "a file has no name: '.'"),
+        (("../out.py", "x"), "the name '../out.py' points outside the package"),
+        (link("A", "../outside"), "the link 'A' points outside the package, to '../outside'"),
+        (link("sub/A/b", "x"), "the link 'sub/A/b' is inside another link, 'sub/A'"),
+        (link("A", "x" * 4097), "the target of the link 'A' is longer than 4,096 bytes"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_entry(tmp_path: Path, entry: tuple[str | zipfile.ZipInfo, str], message: str) -> None:
+    content = zipped(("app.py", ""), link("sub/A", "."), entry)
+    with pytest.raises(LambdaApiError, match=re.escape(message)):
+        unpack(io.BytesIO(content), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["./", ".//", "././"])
+def test_the_entry_of_the_packages_own_folder_is_passed_over(tmp_path: Path, name: str) -> None:
+    unpack(io.BytesIO(zipped((name, ""), ("./app.py", "x = 1"))), tmp_path)
+    assert files_in(tmp_path) == {"app.py": b"x = 1"}
+
+
+def test_links_to_the_packages_own_folder_are_made(tmp_path: Path) -> None:
+    unpack(io.BytesIO(zipped(("app.py", "x = 1"), link("self", "."), link("sub/self", ".."))), tmp_path)
+    assert (tmp_path / "self/app.py").read_text() == (tmp_path / "sub/self/app.py").read_text() == "x = 1"
 
 
 @pytest.mark.parametrize(
