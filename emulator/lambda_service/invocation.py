@@ -115,7 +115,7 @@ def exited(request_id: str, status: int | None) -> bytes:
 
 
 def too_large(size_bytes: int) -> bytes:
-    """Return Lambda's answer for a function whose answer is too large."""
+    """Return Lambda's answer for a function whose answer or error is too large."""
     return error_payload(
         "Function.ResponseSizeTooLarge",
         f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes).",

@@ -147,23 +147,13 @@ class ExecutionEnvironment:
         elif self._run is not None and not self._run.is_delivered:
             self._deliver(self._run)
 
-    def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
+    def runtime_answered(self, request_id: str, payload: bytes) -> None:
         """See `RuntimeEvents`."""
-        run = self._run
-        if run is None or run.invocation.request_id != request_id:
-            return  # An answer to an invocation that is over.
-        if size_bytes > invocation.MAX_ANSWER_BYTES:
-            self._finish(run, invocation.too_large(size_bytes), "error")
-        else:
-            self._finish(run, payload, None)
-        self._become_free()
+        self._take_answer(request_id, payload, None)
 
     def runtime_failed(self, request_id: str, payload: bytes) -> None:
         """See `RuntimeEvents`."""
-        run = self._run
-        if run is not None and run.invocation.request_id == request_id:
-            self._finish(run, payload, "error")
-            self._become_free()
+        self._take_answer(request_id, payload, "error")
 
     def runtime_failed_to_initialise(self, payload: bytes) -> None:
         """See `RuntimeEvents`."""
@@ -181,6 +171,13 @@ class ExecutionEnvironment:
             self._reset()
         else:
             self._restart(self._run)
+
+    def _take_answer(self, request_id: str, payload: bytes, failure: str | None) -> None:
+        run = self._run
+        # An answer to an invocation that is over is ignored.
+        if run is not None and run.invocation.request_id == request_id:
+            self._finish(run, payload, failure)
+            self._become_free()
 
     def _run_out_of_memory(self) -> None:
         """End the process, as the kernel does when a sandbox has no memory left."""

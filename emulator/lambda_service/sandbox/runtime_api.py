@@ -11,7 +11,7 @@ import asyncio
 import json
 from typing import Protocol, cast
 
-from emulator.lambda_service.invocation import MAX_ANSWER_BYTES, Invocation
+from emulator.lambda_service.invocation import MAX_ANSWER_BYTES, Invocation, too_large
 
 _PREFIX = "/2018-06-01/runtime"
 _NEXT = f"GET {_PREFIX}/invocation/next "
@@ -25,11 +25,11 @@ class RuntimeEvents(Protocol):
     def runtime_asks_for_next(self) -> None:
         """The runtime is initialised, and idle until `RuntimeApi.send`."""
 
-    def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
-        """The handler returned; `payload` is empty if `size_bytes` is over the limit."""
+    def runtime_answered(self, request_id: str, payload: bytes) -> None:
+        """The handler returned."""
 
     def runtime_failed(self, request_id: str, payload: bytes) -> None:
-        """The handler raised."""
+        """The handler raised, or what it returned is over the limit."""
 
     def runtime_failed_to_initialise(self, payload: bytes) -> None:
         """Initialising, or a hook around the snapshot, raised."""
@@ -91,7 +91,11 @@ class RuntimeApi:
         self._events.runtime_asks_for_next()
 
     def handle(self, connection: _Connection, method: str, path: str, body: bytes, size_bytes: int) -> None:
-        """Answer any other request of the runtime."""
+        """Answer any other request of the runtime; `body` is empty if `size_bytes` is over the limit."""
+        is_too_large = size_bytes > MAX_ANSWER_BYTES
+        if is_too_large:
+            # Fidelity: documented for what a handler returns; assumed for errors, which the client doesn't cut either.
+            body = too_large(size_bytes)
         parts = path.removeprefix(_PREFIX).strip("/").split("/") if path.startswith(_PREFIX) else []
         match method, *parts:
             case "GET", "restore", "next":
@@ -99,7 +103,10 @@ class RuntimeApi:
                 connection.reply_json(200, {})
             case "POST", "invocation", request_id, "response":
                 connection.reply(_ACCEPTED, b"")
-                self._events.runtime_answered(request_id, body, size_bytes)
+                if is_too_large:
+                    self._events.runtime_failed(request_id, body)
+                else:
+                    self._events.runtime_answered(request_id, body)
             case "POST", "invocation", request_id, "error":
                 connection.reply(_ACCEPTED, b"")
                 self._events.runtime_failed(request_id, body)

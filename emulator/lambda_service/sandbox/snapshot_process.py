@@ -77,7 +77,10 @@ class SnapshotProcess:
             raise SnapshotInitError(InitFailure(invocation.exited("", status))) from None
         if "error" in answer:
             self._process.output.drain()
-            raise SnapshotInitError(InitFailure(json.dumps(answer["error"]).encode()))
+            payload = json.dumps(answer["error"]).encode()
+            if len(payload) > invocation.MAX_ANSWER_BYTES:
+                payload = invocation.too_large(len(payload))
+            raise SnapshotInitError(InitFailure(payload))
         if "threads" in answer:
             raise UnforkableError(answer["threads"])
 

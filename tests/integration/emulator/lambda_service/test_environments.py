@@ -45,6 +45,35 @@ def test_fault_24_more_memory_than_the_function_has_ends_the_process_and_costs_o
     run(scenario, snap_start=snap_start)
 
 
+@pytest.mark.parametrize("snap_start", [False, True])
+@pytest.mark.fidelity("answer-too-large")
+def test_an_error_over_the_limit_is_replaced_by_lambdas_and_the_environment_stays(
+    run: Callable[..., None], snap_start: bool
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        failed = await rig.call(act="raise", length=7_000_000)
+        assert failed.function_error == "Unhandled"
+        assert json.loads(failed.payload)["errorType"] == "Function.ResponseSizeTooLarge"
+        failed = await rig.call(act="raise", length=6_000_000)
+        assert json.loads(failed.payload)["errorMessage"] == "x" * 6_000_000
+        assert await rig.result() is None
+        assert rig.pool.status().cold_starts == 1
+
+    run(scenario, snap_start=snap_start)
+
+
+@pytest.mark.parametrize("snap_start", [False, True])
+@pytest.mark.fidelity("answer-too-large")
+def test_an_error_of_the_initialisation_over_the_limit_is_replaced_by_lambdas(
+    run: Callable[..., None], snap_start: bool
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        failed = await rig.call()
+        assert json.loads(failed.payload)["errorType"] == "Function.ResponseSizeTooLarge"
+
+    run(scenario, snap_start=snap_start, environment={"INIT_MODE": "long_error"})
+
+
 @pytest.mark.fidelity("huge-allocation-refused")
 def test_one_huge_allocation_is_refused_to_the_function_itself(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:

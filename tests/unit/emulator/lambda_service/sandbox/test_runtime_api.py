@@ -22,8 +22,8 @@ class Told:
     def runtime_asks_for_next(self) -> None:
         self.events.append(("next",))
 
-    def runtime_answered(self, request_id: str, payload: bytes, size_bytes: int) -> None:
-        self.events.append(("answer", request_id, payload, size_bytes))
+    def runtime_answered(self, request_id: str, payload: bytes) -> None:
+        self.events.append(("answer", request_id, payload))
 
     def runtime_failed(self, request_id: str, payload: bytes) -> None:
         self.events.append(("error", request_id, payload))
@@ -72,9 +72,9 @@ def test_the_runtime_api_reads_requests_however_they_are_cut(cuts: list[int]) ->
     connection.data_received(rest)
     assert told.events == [
         ("next",),
-        ("answer", "1", b'{"a": "\r\n\r\n"}', 13),
+        ("answer", "1", b'{"a": "\r\n\r\n"}'),
         ("error", "2", b"{}"),
-        ("answer", "3", b"", 0),
+        ("answer", "3", b""),
         ("init", b"x" * 300),
     ]
     assert transport.written.count(b"HTTP/1.1 202") == 4
@@ -92,12 +92,29 @@ def test_an_invocation_is_sent_whatever_its_trace_id_holds() -> None:
     assert transport.written.endswith(b"Lambda-Runtime-Trace-Id: Root=??\r\n\r\n{}")
 
 
+@pytest.mark.parametrize("excess_bytes", [0, 1])
+@pytest.mark.parametrize(
+    ("path", "event", "event_over_the_limit"),
+    [
+        ("/invocation/1/response", ("answer", "1"), ("error", "1")),
+        ("/invocation/1/error", ("error", "1"), ("error", "1")),
+        ("/init/error", ("init",), ("init",)),
+        ("/restore/error", ("init",), ("init",)),
+    ],
+)
 @pytest.mark.fidelity("answer-too-large")
-def test_an_answer_over_the_limit_is_counted_and_not_kept() -> None:
+def test_a_body_over_the_limit_becomes_lambdas_error(
+    path: str, event: tuple[str, ...], event_over_the_limit: tuple[str, ...], excess_bytes: int
+) -> None:
     told, transport = Told(), FakeTransport()
     connection = _Connection(RuntimeApi(told))
     connection.connection_made(transport)
-    data = post("/invocation/1/response", b"x" * (invocation.MAX_ANSWER_BYTES + 1))
+    body = b"x" * (invocation.MAX_ANSWER_BYTES + excess_bytes)
+    data = post(path, body)
     for start in range(0, len(data), 1 << 20):
         connection.data_received(data[start : start + (1 << 20)])
-    assert told.events == [("answer", "1", b"", invocation.MAX_ANSWER_BYTES + 1)]
+    if excess_bytes:
+        assert told.events == [(*event_over_the_limit, invocation.too_large(len(body)))]
+        assert invocation.error_type(told.events[0][-1]) == "Function.ResponseSizeTooLarge"
+    else:
+        assert told.events == [(*event, body)]

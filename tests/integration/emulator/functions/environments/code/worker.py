@@ -15,6 +15,8 @@ if MODE == "slow_restore":
     register_after_restore(time.sleep, 60)
 if MODE == "hungry":
     memory = bytearray(b"x") * (300 << 20)
+if MODE == "long_error":
+    raise ValueError("x" * 7_000_000)
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -57,6 +59,8 @@ def act(parameters, context):
             return hide(Path(parameters["note"]), crash=bool(parameters.get("crash")))
         case "exit":
             os._exit(3)
+        case "raise":
+            raise ValueError("x" * int(parameters["length"]))
         case "tmp":
             file = Path(tempfile.gettempdir()) / "kept"
             there = file.exists()
