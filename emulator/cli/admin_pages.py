@@ -10,6 +10,7 @@ from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
 from emulator.http_server import ADMIN_PATH
+from emulator.lambda_service.control_plane.account import AliasRecord
 from emulator.lambda_service.data_plane.faults import FaultError, read_faults
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.pool import PoolStatus
@@ -68,21 +69,21 @@ class AdminPages:
             "functions": [self._function_status(name, pools, memory) for name in names],
             "concurrency": {
                 "accountLimit": self._service.ledger.account_limit,
-                "unreserved": self._service.ledger.unreserved,
+                "unreserved": self._service.operations.catalogue.unreserved_concurrency(),
             },
             "requests": self._meter.summary(),
             **self._service.faults.describe(),
         }
 
     def _function_status(self, name: str, pools: Iterable[PoolStatus], memory: Mapping[int, int]) -> dict[str, Any]:
-        versions = self._service.operations.versions.list(function_name=name)["Versions"]
-        aliases = self._service.operations.aliases.list(function_name=name)["Aliases"]
+        # None for a deleted function, whose last requests are still in progress.
+        record = self._service.operations.catalogue.account.functions.get(name)
         return {
             "function": name,
             "inFlight": self._service.ledger.in_flight(name),
             "reserved": self._service.ledger.reserved(name),
-            "versions": [version["Version"] for version in versions],
-            "aliases": [_alias_weights(alias) for alias in aliases],
+            "versions": [] if record is None else [version.version for version in record.all_versions()],
+            "aliases": [] if record is None else [_alias_weights(alias) for alias in record.aliases.values()],
             "environments": [_pool_status(pool, memory) for pool in pools if pool.function == name],
         }
 
@@ -117,10 +118,9 @@ def _pool_status(status: PoolStatus, memory: Mapping[int, int]) -> dict[str, Any
     }
 
 
-def _alias_weights(alias: Mapping[str, Any]) -> dict[str, Any]:
-    weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-    main_weight = 1.0 - sum(weights.values())
-    return {"name": alias["Name"], "weights": {alias["FunctionVersion"]: round(main_weight, 6), **weights}}
+def _alias_weights(alias: AliasRecord) -> dict[str, Any]:
+    main_weight = 1.0 - sum(alias.weights.values())
+    return {"name": alias.name, "weights": {alias.version: round(main_weight, 6), **alias.weights}}
 
 
 def _environment_bytes(pid: int) -> int:

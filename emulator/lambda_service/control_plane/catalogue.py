@@ -152,7 +152,7 @@ class Catalogue:
         return describe(function.name, arn, record, self.readiness(function.name, record.version))
 
     def unreserved_concurrency(self) -> int:
-        """Return what reservations leave to all other functions."""
+        """Return ``UnreservedConcurrentExecutions``: what reservations leave to all other functions."""
         return self.concurrency - sum(function.reserved or 0 for function in self._account.functions.values())
 
     # Changing --------------------------------------------------------------------------------------------

@@ -51,11 +51,6 @@ class ConcurrencyLedger:
         self._shared_limit = account_limit
         self._shared_in_flight = 0
 
-    @property
-    def unreserved(self) -> int:
-        """The account's ``UnreservedConcurrentExecutions``: the part without reservations."""
-        return self.account_limit - sum(share.reserved or 0 for share in self._shares.values())
-
     def claim(self, function: str) -> None:
         """Count a request in, until `release`; raise `TooManyRequestsError` if the concurrency is used up."""
         share = self._shares[function]

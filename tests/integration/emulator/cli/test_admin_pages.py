@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -17,43 +18,39 @@ import pytest
 from aiohttp import ClientSession, web
 
 from emulator.cli.admin_pages import AdminPages
+from emulator.lambda_service.control_plane.account import AliasRecord
+from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.faults import ADD_DELAY, ERROR, FaultInjector
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
+from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.metrics import RequestMeter
+from emulator.template.project import FunctionSpec
 from tests.integration.emulator.lambda_service.environment_rig import Rig, until
 
 Scenario = Callable[["Pages"], Awaitable[None]]
 
 
-class Versions:
-    """Two versions."""
-
-    def list(self, *, function_name: str) -> dict[str, Any]:
-        return {"Versions": [{"FunctionName": function_name, "Version": version} for version in ("$LATEST", "1", "2")]}
-
-
-class Aliases:
-    """One alias, which sends a tenth of the requests to the second version."""
-
-    def list(self, *, function_name: str) -> dict[str, Any]:
-        routing = {"AdditionalVersionWeights": {"2": 0.1}}
-        return {"Aliases": [{"Name": "live", "FunctionVersion": "1", "RoutingConfig": routing}]}
-
-
-class Operations:
-    """One function with two versions, one of which has a tenth of the requests."""
-
-    versions = Versions()
-    aliases = Aliases()
+def open_account(code: Path) -> Operations:
+    """Return an account with one function; its alias sends a tenth of the requests to the second of two versions."""
+    operations = open_operations(None, Place("eu-west-1", "123456789012"), utc_now)
+    for greeting in ("hello", "hi"):
+        environment = {"GREETING": greeting}
+        spec = FunctionSpec("F", "f", code, "worker.handler", "python3.13", environment=environment, snap_start=False)
+        operations.template.update(spec)
+        operations.versions.publish(function_name="f")
+    routing = {"AdditionalVersionWeights": {"2": 0.1}}
+    operations.aliases.create(function_name="f", name="live", function_version="1", routing_config=routing)
+    return operations
 
 
 class Pages:
     """The pages of one real pool, on a real socket."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, operations: Operations) -> None:
         self.rig = rig
-        self.operations = Operations()
+        self.operations = operations
         self.ledger = ConcurrencyLedger()
         self.faults = FaultInjector(lambda: 0.0, time.monotonic)
         self.meter = RequestMeter(asyncio.get_running_loop().time)
@@ -83,14 +80,16 @@ def with_pages(tmp_path: Path, functions: Path) -> Callable[[Scenario], None]:
     """Return a function that runs a scenario with the pages."""
 
     async def whole(scenario: Scenario) -> None:
-        rig = Rig(tmp_path, (functions / "environments" / "code").resolve(), snap_start=True)
-        pages = Pages(rig)
+        code = (functions / "environments" / "code").resolve()
+        rig, operations = Rig(tmp_path, code, snap_start=True), open_account(code)
+        pages = Pages(rig, operations)
         await pages.start()
         try:
             await scenario(pages)
         finally:
             await pages.stop()
             await rig.close()
+            operations.close()
 
     return lambda scenario: asyncio.run(whole(scenario))
 
@@ -100,6 +99,7 @@ def test_the_status_tells_of_environments_versions_and_requests(with_pages: Call
     async def scenario(pages: Pages) -> None:
         await asyncio.gather(*(pages.rig.result(act="sleep", s=0.3) for _ in range(2)))
         await pages.rig.result()
+        pages.operations.concurrency.put_reserved(function_name="f", reserved_concurrent_executions=7)
         pages.ledger.set_reserved("f", 7)
         pages.ledger.claim("f")
         pages.meter.record("GET /a", 200, 0.01)
@@ -116,6 +116,50 @@ def test_the_status_tells_of_environments_versions_and_requests(with_pages: Call
         assert all(0 < process["mb"] < 256 for process in pool["memory"])
         assert document["concurrency"] == {"accountLimit": 1000, "unreserved": 993}
         assert document["requests"]["routes"]["GET /a"]["requests"] == 1
+
+    with_pages(scenario)
+
+
+@pytest.mark.fidelity("status-page")
+def test_the_status_lists_every_version_and_alias(with_pages: Callable[[Scenario], None]) -> None:
+    async def scenario(pages: Pages) -> None:
+        catalogue = pages.operations.catalogue
+        function = catalogue.account.functions["f"]
+        numbers = [str(number) for number in range(1, 121)]
+        catalogue.keep(
+            dataclasses.replace(
+                function,
+                versions={number: dataclasses.replace(function.versions["1"], version=number) for number in numbers},
+                aliases={f"to-{number}": AliasRecord(f"to-{number}", number, "revision") for number in numbers},
+            )
+        )
+        _, document = await pages.send("GET", "/_emulator/status")
+        (status,) = document["functions"]
+        assert status["versions"] == ["$LATEST", *numbers]
+        assert status["aliases"] == [{"name": f"to-{number}", "weights": {number: 1.0}} for number in numbers]
+
+    with_pages(scenario)
+
+
+@pytest.mark.fidelity("status-page")
+def test_the_status_shows_a_deleted_function_until_its_last_request_ends(
+    with_pages: Callable[[Scenario], None], tmp_path: Path
+) -> None:
+    async def scenario(pages: Pages) -> None:
+        end = tmp_path / "end"
+        busy = asyncio.create_task(pages.rig.result(act="wait", file=str(end)))
+        await until(lambda: pages.rig.pool.status().by_state["busy"] == 1)
+        pages.operations.functions.delete(function_name="f")
+        status, document = await pages.send("GET", "/_emulator/status")
+        assert status == 200
+        (function,) = document["functions"]
+        assert (function["function"], function["versions"], function["aliases"]) == ("f", [], [])
+        assert function["environments"][0]["byState"]["busy"] == 1
+        code, output, error = await top("--url", pages.url, "--once")
+        assert (code, error) == (0, "")
+        assert ["f", "1"] in [line.split()[:2] for line in output.splitlines()]
+        end.touch()
+        await busy
 
     with_pages(scenario)
 

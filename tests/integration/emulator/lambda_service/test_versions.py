@@ -116,11 +116,14 @@ def test_reserved_concurrency_is_obeyed_as_soon_as_it_is_set(project: Project) -
 def test_a_deleted_function_gives_its_concurrency_back(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
-            name, operations, whole = {"function_name": NAME}, service.operations, service.ledger.unreserved
+            name, operations = {"function_name": NAME}, service.operations
+            whole = operations.catalogue.unreserved_concurrency()
             operations.concurrency.put_reserved(**name, reserved_concurrent_executions=5)
-            await until(lambda: service.ledger.unreserved == whole - 5)
+            await until(lambda: service.ledger.reserved(NAME) == 5)
+            assert operations.catalogue.unreserved_concurrency() == whole - 5
             operations.functions.delete(**name)
-            await until(lambda: service.ledger.unreserved == whole)
+            await until(lambda: service.ledger.reserved(NAME) is None)
+            assert operations.catalogue.unreserved_concurrency() == whole
 
     run(scenario())
 
