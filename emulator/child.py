@@ -61,6 +61,9 @@ class EmulatorChild:
                 stderr=output,
                 start_new_session=True,
             )
+        except BaseException:
+            self._ready.close()
+            raise
         finally:
             os.close(ready_write)
 
@@ -95,5 +98,6 @@ class EmulatorChild:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._ready.close()
         if self.process.stdin is not None:
             self.process.stdin.close()

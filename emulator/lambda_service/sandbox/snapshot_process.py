@@ -48,9 +48,13 @@ class SnapshotProcess:
         self._loop = asyncio.get_running_loop()
         self._control, template_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.setblocking(False)
-        with template_end:
-            role = {"role": "template", "control_fd": template_end.fileno()}
-            self._process = launcher.spawn(environment, role, inherit=(template_end.fileno(),))
+        role = {"role": "template", "control_fd": template_end.fileno()}
+        try:
+            with template_end:
+                self._process = launcher.spawn(environment, role, inherit=(template_end.fileno(),))
+        except BaseException:
+            self._control.close()
+            raise
         self._unfinished_line = b""
         self._answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._forking = asyncio.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from emulator.lambda_service.function_version import (
 )
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.lambda_service.sandbox.processes import SpawnLauncher
+from emulator.lambda_service.sandbox.snapshot_process import SnapshotProcess
 from emulator.template.project import FunctionSpec
 
 
@@ -64,13 +66,17 @@ def test_variables_of_a_function(tmp_path: Path) -> None:
     assert import_folders(spec) == [str(tmp_path), str(layer / "python"), str(layer)]
 
 
-def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_snapshot", [False, True])
+def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Path, is_snapshot: bool) -> None:
     async def scenario() -> None:
         sink = LogSink(2)
+        launcher = SpawnLauncher({}, tmp_path / "nowhere", sink)
         before = sorted(Path("/dev/fd").iterdir())
-        with pytest.raises(FileNotFoundError):
-            SpawnLauncher({}, tmp_path / "nowhere", sink).spawn({}, {})
+        # The error is kept, so that its frames keep what they have opened.
+        with pytest.raises(FileNotFoundError) as error:
+            SnapshotProcess(launcher, {}) if is_snapshot else launcher.spawn({}, {})
         assert sorted(Path("/dev/fd").iterdir()) == before
+        assert error.value.errno == errno.ENOENT
         sink.close()
 
     asyncio.run(scenario())
