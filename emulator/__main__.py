@@ -59,16 +59,19 @@ async def _run(options: Options) -> None:
         return
     with without_garbage_collection():
         from emulator.cli import serve, serve_all
+        from emulator.cli.options import machine_variables
 
-        project = serve.read_project(options)
+        # Read once: a profile may run a program for its credentials, or sign in.
+        machine = machine_variables(options.region, options.profile)
+        project = serve.read_project(options, machine)
     if options.command == "start":
-        await serve_all.serve_everything(project, options)
+        await serve_all.serve_everything(project, options, machine)
     elif options.command == "invoke":
-        payload = await serve.invoke_once(project, options, sys.stdin.buffer)
+        payload = await serve.invoke_once(project, options, machine, sys.stdin.buffer)
         sys.stdout.write(payload.decode("utf-8", "replace") + "\n")
         sys.stdout.flush()
     else:
-        await serve.serve(project, options)
+        await serve.serve(project, options, machine)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """Reads the values of the commands' flags, in the forms that `sam local` takes; `OptionError` refuses others.
 
-Pure but for reading files.
+Pure but for reading files, environment variables and a profile's credentials.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from emulator.lambda_service.data_plane.faults import Fault, read_faults
-from emulator.lambda_service.data_plane.invoke_service import machine_variables
 from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.strict_json import read_json
 from emulator.template.errors import ProjectError
@@ -79,9 +79,9 @@ def with_variables(project: Project, env_vars: Mapping[str, Mapping[str, str]], 
     return dataclasses.replace(project, functions=functions, notes=tuple(notes))
 
 
-def machine_variables_of(region: str | None, profile: str | None) -> dict[str, str]:
+def machine_variables(region: str | None, profile: str | None) -> dict[str, str]:
     """Return this process's environment variables, with a region and a profile's credentials in place of its own."""
-    machine = machine_variables()
+    machine = dict(os.environ)
     if profile is not None:
         # Imported here: importing botocore takes half a second, and is only needed for a profile.
         from botocore.exceptions import BotoCoreError

@@ -16,13 +16,7 @@ from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
 from emulator.cli.code_watcher import CodeWatcher
 from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, Options
-from emulator.cli.options import (
-    machine_variables_of,
-    parse_parameter_overrides,
-    read_env_vars,
-    read_event,
-    with_variables,
-)
+from emulator.cli.options import parse_parameter_overrides, read_env_vars, read_event, with_variables
 from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
 from emulator.http_api.gateway import Gateway
 from emulator.http_server import HttpServer
@@ -41,10 +35,9 @@ if TYPE_CHECKING:
 _STDERR = 2
 
 
-def read_project(options: Options) -> Project:
-    """Load the template and apply the options to it."""
+def read_project(options: Options, machine: Mapping[str, str]) -> Project:
+    """Load the template and apply the options to it; `machine` holds the machine's environment variables."""
     overrides, env_vars = parse_parameter_overrides(options.parameter_overrides), read_env_vars(options.env_vars)
-    machine = machine_variables_of(options.region, options.profile)
     project = load_project(options.template, overrides, region=_region(machine))
     if options.disable_authorizer:
         project = dataclasses.replace(project, apis=tuple(map(without_authorizers, project.apis)))
@@ -53,14 +46,13 @@ def read_project(options: Options) -> Project:
     return with_variables(project, env_vars, options.s3_endpoint)
 
 
-async def serve(project: Project, options: Options) -> None:
+async def serve(project: Project, options: Options, machine: Mapping[str, str]) -> None:
     """Serve the APIs that have a port until SIGINT or SIGTERM, then end every process."""
     if options.api_port is not None and not project.apis:
         raise ProjectError(f"{options.template} has no HTTP API with a route: use start-lambda to serve its functions")
     stopping = stop_on_signals(asyncio.get_running_loop())
     for note in project.notes:
         say(f"emulator: {note}")
-    machine = machine_variables_of(options.region, options.profile)
     async with _service(project, options, machine) as service, contextlib.AsyncExitStack() as servers:
         meter = RequestMeter(time.monotonic)
         guard = BrowserGuard([options.host, *options.allow_host])
@@ -95,7 +87,7 @@ async def serve(project: Project, options: Options) -> None:
         await stopping.wait()
 
 
-async def invoke_once(project: Project, options: Options, stdin: IO[bytes]) -> bytes:
+async def invoke_once(project: Project, options: Options, machine: Mapping[str, str], stdin: IO[bytes]) -> bytes:
     """Call one function once, as ``$LATEST``, and return its answer or its error.
 
     Without a name the template must have only one function.
@@ -104,7 +96,6 @@ async def invoke_once(project: Project, options: Options, stdin: IO[bytes]) -> b
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
     spec = next(iter(_functions_named(project, [function or ""]).values()))
-    machine = machine_variables_of(options.region, options.profile)
     async with _service(project, options, machine) as service:
         result = await service.submit(spec.name, event)
         return result.payload

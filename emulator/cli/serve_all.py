@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from emulator.bucket.errors import BucketError
 from emulator.child import ChildStartError, EmulatorChild
@@ -23,7 +23,7 @@ class BucketProcessError(BucketError):
     """The bucket's process ended; its own message says why."""
 
 
-async def serve_everything(project: Project, options: Options) -> None:
+async def serve_everything(project: Project, options: Options, machine: Mapping[str, str]) -> None:
     """Serve the bucket and the APIs until SIGINT or SIGTERM. A template without an HTTP API gets only Lambda's API."""
     if not project.apis:
         options = options.replaced(api_port=None)
@@ -31,7 +31,7 @@ async def serve_everything(project: Project, options: Options) -> None:
         if options.s3_endpoint is None:
             options = options.replaced(s3_endpoint=url)
             project = with_variables(project, {}, url)
-        await first_of(serve(project, options), _fail_once(ended))
+        await first_of(serve(project, options, machine), _fail_once(ended))
 
 
 async def _fail_once(ended: asyncio.Event) -> None:

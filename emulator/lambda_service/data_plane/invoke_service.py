@@ -217,11 +217,6 @@ def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:
         raise UnsupportedError(spec.logical_id, "Properties", error.message) from error
 
 
-def machine_variables() -> dict[str, str]:
-    """Return this process's environment variables; nothing else reads them."""
-    return dict(os.environ)
-
-
 def _new_request_id() -> str:
     """Return a random UUID, version 4, five times as fast as ``uuid`` does."""
     digits = os.urandom(16).hex()

@@ -167,6 +167,23 @@ def test_a_profile_gives_its_credentials_and_its_region(template: str, tmp_path:
         assert f"--profile {unknown}: " in done.stderr
 
 
+@pytest.mark.parametrize("command", ["invoke", "start-lambda"])
+def test_a_profiles_program_for_credentials_runs_once(
+    start: Callable[..., Any], template: str, tmp_path: Path, command: str
+) -> None:
+    runs, program, config = tmp_path / "runs", tmp_path / "credentials.py", tmp_path / "config"
+    keys = {"Version": 1, "AccessKeyId": "from-a-program", "SecretAccessKey": "secret"}
+    program.write_text(f"open({str(runs)!r}, 'a').write('x')\nprint({json.dumps(keys)!r})\n")
+    config.write_text(f"[profile me]\ncredential_process = {sys.executable} {program}\n")
+    environ = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    if command == "invoke":
+        answer = json.loads(run("invoke", "Plain", "-t", template, "--profile", "me", **environ).stdout)
+    else:
+        answer = invoked(start(command, "-t", template, "-p", "0", "--profile", "me", env=environ).url, "Plain")
+    assert answer["key"] == "from-a-program"
+    assert runs.read_text() == "x"
+
+
 def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], template: str, tmp_path: Path) -> None:
     taken = start("start-lambda", "-p", "0", "-t", template).url.rsplit(":", 1)[1]
     for words, flag in (
