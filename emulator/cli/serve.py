@@ -74,6 +74,8 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
             servers.push_async_callback(watching.cancel)
             watching.keep_running(watcher.run, "watch the code")
         await first_of(service.deployed(), stopping.wait())
+        if stopping.is_set():
+            return
         if urls:
             _say_routes(project.apis, urls)
         if lambda_url is not None:

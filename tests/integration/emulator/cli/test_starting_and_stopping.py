@@ -18,6 +18,20 @@ import pytest
 from emulator.lambda_service.sandbox.process_tree import kill_tree
 from processes import is_running, wait_until
 
+TEMPLATE_WITH_AN_ALIAS = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code
+      Handler: app.handler
+      Runtime: python3.13
+      AutoPublishAlias: live
+      Events:
+        Get: {Type: HttpApi, Properties: {Path: /, Method: get}}
+"""
+
 
 @pytest.fixture(scope="module")
 def api(start_for_module: Callable[..., Any], functions: Path) -> Any:
@@ -52,6 +66,34 @@ def test_stopping_leaves_no_process_and_no_port(start: Callable[..., Any], funct
     with pytest.raises(ConnectionError):
         api.get("/do")
     waiting.exception()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_is_stopped_while_it_deploys_never_says_that_it_is_ready(
+    start: Callable[..., Any], tmp_path: Path, number: int
+) -> None:
+    code, template, began, ready = (tmp_path / name for name in ("code", "template.yaml", "began", "ready.json"))
+    code.mkdir()
+    (code / "app.py").write_text("def handler(event, context):\n    return {}\n")
+    template.write_text(TEMPLATE_WITH_AN_ALIAS)
+    arguments = ["start-api", "-p", "0", "-t", str(template), "--state-dir", str(tmp_path / "state")]
+    assert start(*arguments).stop() == 0
+    # The changed function is deployed at the next start, and its initialisation takes long.
+    (code / "app.py").write_text(f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emulator", *arguments, "--ready-file", str(ready)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert wait_until(began.exists)
+        process.send_signal(number)
+        _, log = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "You can now browse" not in log
+    assert "Running on" not in log
+    assert "Traceback" not in log
+    assert not ready.exists()
 
 
 @pytest.mark.fidelity("kill-leaves-no-process")
