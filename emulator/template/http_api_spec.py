@@ -1,6 +1,7 @@
 """An HTTP API as plain values: its stages, routes, CORS policy, authorizers and limits.
 
-A type that `properties` marks is also read from a template: each field from the property of its name.
+`@properties` lets a class be read from the template: each field takes the property with its name, or the one given by
+`named`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Authorizer:
     # The logical id of its function, and the alias or version that is called.
     function: str
     qualifier: str | None = None
-    # Of the event: 1.0 or 2.0.
+    # The event's payload format: 1.0 or 2.0.
     payload_format: Annotated[PayloadFormat, named("AuthorizerPayloadFormatVersion")] = "2.0"
     # It answers {"isAuthorized": …} rather than an IAM policy.
     simple_answers: Annotated[bool, named("EnableSimpleResponses"), AfterValidator(_with_format_2)] = False
@@ -96,7 +97,7 @@ class HttpRoute:
     qualifier: str | None = None
     # How long the API waits.
     timeout_s: float = MAX_INTEGRATION_S
-    # Of the event and the answer: 1.0 or 2.0.
+    # The payload format of the event and the answer: 1.0 or 2.0.
     payload_format: str = "2.0"
     # Decides before the function is called.
     authorizer: Authorizer | None = None
@@ -153,27 +154,22 @@ class HttpStage:
     name: Annotated[
         Text, named("StageName"), matching(r"\$default|[A-Za-z0-9_-]{1,128}", "'{value}' can't name a stage")
     ] = DEFAULT_STAGE
-    # Stages differ in them where an integration's address holds a stage variable.
+    # A stage variable in an integration's URI can make routes differ between stages.
     routes: tuple[HttpRoute, ...] = ()
     variables: Annotated[Mapping[str, Text], named("StageVariables")] = field(default_factory=dict)
-    # Route key → its limits. Routes without an entry have `default_throttle`, each for itself; None limits nothing.
+    # Route key → its limits. Routes without an entry have `default_throttle`, each for itself; None: no limit.
     throttles: Annotated[Mapping[str, _Throttle], named("RouteSettings")] = field(default_factory=dict)
     default_throttle: Annotated[_Throttle, named("DefaultRouteSettings")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpApi:
-    """One HTTP API with its stages, of which it has at least one."""
+    """An HTTP API. It has at least one stage."""
 
     logical_id: str
     stages: tuple[HttpStage, ...]
     # None leaves CORS to the functions.
     cors: CorsPolicy | None = None
-
-    @property
-    def routes(self) -> tuple[HttpRoute, ...]:
-        """The routes of every stage, each once; paths are without the stage."""
-        return tuple(dict.fromkeys(route for stage in self.stages for route in stage.routes))
 
 
 def without_authorizers(api: HttpApi) -> HttpApi:

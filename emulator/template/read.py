@@ -55,4 +55,5 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     ids = {spec.name: logical_id for logical_id, spec in functions.items()}
     apis = [read_api(resources, name, ids) for name in resources.ids(Api)]
     buckets = tuple(resource.name for resource in resolved.values() if resource.type == "AWS::S3::Bucket")
-    return Project(functions, tuple(api for api in apis if api.routes), buckets, tuple(resources.notes))
+    apis_with_routes = tuple(api for api in apis if any(stage.routes for stage in api.stages))
+    return Project(functions, apis_with_routes, buckets, tuple(resources.notes))

@@ -92,11 +92,12 @@ def test_resources_written_by_hand(load) -> None:  # type: ignore[no-untyped-def
     first, quick = project.apis
     assert (first.logical_id, quick.logical_id) == ("Api", "Quick")
     assert [stage.name for stage in first.stages] == ["$default", "blue"]
-    (route,) = first.routes
+    assert first.stages[0].routes == first.stages[1].routes
+    (route,) = first.stages[0].routes
     assert (route.key, route.function, route.qualifier, route.timeout_s) == ("GET /a", "F", None, 1.5)
     assert route.authorizer == Authorizer("Asked", "Auth", "steady", "1.0")
     assert first.stages[0].throttles == {"GET /a": Throttle(rate=3)}
-    assert [(route.key, route.function) for route in quick.routes] == [("$default", "Auth")]
+    assert [(route.key, route.function) for route in quick.stages[0].routes] == [("$default", "Auth")]
     auth = project.functions["Auth"]
     assert (auth.alias, auth.provisioned_concurrency) == ("steady", 2)
 
@@ -123,7 +124,7 @@ def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  #
     )
     (api,) = project.apis
     assert [(stage.name, stage.variables) for stage in api.stages] == [("v1", {"COLOUR": "blue"})]
-    assert [(route.key, route.qualifier) for route in api.routes] == [("GET /a", None)]
+    assert [(route.key, route.qualifier) for route in api.stages[0].routes] == [("GET /a", None)]
 
 
 @pytest.mark.fidelity("several-stages")

@@ -80,7 +80,7 @@ def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-
         api("DefinitionUri: api.yaml"),
     ):
         (read,) = load(text).apis
-        assert [route.key for route in read.routes] == ["GET /a", "ANY /b"]
+        assert [route.key for route in read.stages[0].routes] == ["GET /a", "ANY /b"]
         assert read.cors == CorsPolicy(allow_origins=("*",))
 
 

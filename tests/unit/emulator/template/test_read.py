@@ -77,7 +77,7 @@ def test_a_project_has_all_parts_of_its_template(load, tmp_path: Path) -> None: 
     }  # fmt: skip
     assert project.buckets == ("my-bucket",)
     (api,) = project.apis
-    assert {(route.key, route.function, route.qualifier, route.timeout_s) for route in api.routes} == {
+    assert {(route.key, route.function, route.qualifier, route.timeout_s) for route in api.stages[0].routes} == {
         ("GET /x/{id}", "F", "live", 2.0),
         ("$default", "F", "live", 30.0),
     }
