@@ -44,8 +44,8 @@ FAULTS = {
 
 HEAD = """# Reliability
 
-Which faults are thrown at the project, and which tests do it. `make reliability` runs them and writes this page. A row
-without a test is not claimed.
+The injected faults, and the tests of each. `make reliability` runs them and writes this page. A row without a
+test is not claimed.
 
 """
 

@@ -1,4 +1,4 @@
-"""Serves the emulator's own pages under ``/_emulator/``: its status, and the faults that are injected on purpose."""
+"""Serves the emulator's own pages under ``/_emulator/``: its status, and the injected faults."""
 
 from __future__ import annotations
 

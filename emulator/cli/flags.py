@@ -185,7 +185,7 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
         type=_option("read_faults_file"),
         default=(),
         metavar="FILE",
-        help="JSON with faults on purpose, as PUT /_emulator/faults takes it",
+        help="JSON with the faults to inject, as PUT /_emulator/faults takes it",
     )
     parser.add_argument("--no-watch", action="store_true", help="don't deploy code that is saved meanwhile")
     parser.add_argument(

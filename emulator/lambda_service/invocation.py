@@ -68,7 +68,7 @@ class Invocation:
     result: asyncio.Future[InvocationResult] = field(repr=False)  # Set exactly once
     client_context: str | None = None  # JSON
     want_log_tail: bool = False  # Whether the result is to carry the end of the log
-    delay_s: float = 0.0  # How long the environment waits before it hands this to the function: a fault on purpose
+    delay_s: float = 0.0  # How long the environment waits before it hands this to the function: an injected fault
 
 
 def error_payload(error_type: str, message: str) -> bytes:

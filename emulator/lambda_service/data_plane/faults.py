@@ -1,4 +1,4 @@
-"""Faults on purpose: delays, errors and HTTP answers in place of a function's own, at a rate.
+"""Injected faults: delays, errors and HTTP answers in place of a function's own, at a rate.
 
 Source: "AWS FIS actions reference", the actions ``aws:lambda:…``. Names and parameters are FIS's, so that an experiment
 here can be repeated there. A fault acts on a request that was admitted. All parameters are optional here; without
@@ -94,7 +94,7 @@ class Fault:
     def payload(self) -> bytes:
         """The caller's answer in place of the function's."""
         if self.action_id == ERROR:
-            return error_payload("Runtime.InjectedFault", f"{ERROR}: this invocation fails on purpose")
+            return error_payload("Runtime.InjectedFault", f"{ERROR}: a fault was injected into this invocation")
         headers = {"Content-Type": self.content_type_header}
         return json.dumps({"statusCode": self.status_code, "headers": headers, "body": ""}).encode()
 

@@ -164,7 +164,7 @@ def test_the_status_shows_a_deleted_function_until_its_last_request_ends(
     with_pages(scenario)
 
 
-@pytest.mark.fidelity("faults-on-purpose")
+@pytest.mark.fidelity("injected-faults")
 def test_faults_are_set_shown_and_taken_back(with_pages: Callable[[Scenario], None]) -> None:
     async def scenario(pages: Pages) -> None:
         path = "/_emulator/faults"

@@ -93,7 +93,7 @@ def test_start_api_with_a_lambda_port_runs_the_same_functions(start: Callable[..
     assert len([line for line in lines if "Init Duration" in line]) <= 1, "one environment serves both"
 
 
-def test_faults_on_purpose_and_the_status_page_are_there_from_the_start(
+def test_injected_faults_and_the_status_page_are_there_from_the_start(
     start: Callable[..., Any], template: str, tmp_path: Path
 ) -> None:
     faults = tmp_path / "faults.json"

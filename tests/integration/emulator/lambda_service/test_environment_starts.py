@@ -146,8 +146,8 @@ def test_a_variable_that_no_process_can_have_fails_the_request(run: Callable[...
 
 
 @pytest.mark.parametrize("snap_start", [False, True])
-@pytest.mark.fidelity("faults-on-purpose")
-def test_a_delay_on_purpose_is_spent_in_the_environment_and_counts_towards_the_timeout(
+@pytest.mark.fidelity("injected-faults")
+def test_an_injected_delay_is_spent_in_the_environment_and_counts_towards_the_timeout(
     run: Callable[..., None], snap_start: bool
 ) -> None:
     async def scenario(rig: Rig) -> None:

@@ -59,8 +59,8 @@ def test_weights_draw_the_version_of_each_request_and_shifting_loses_none(projec
 
 
 @pytest.mark.parametrize("project", [False], indirect=True)
-@pytest.mark.fidelity("faults-on-purpose")
-def test_a_canary_that_fails_on_purpose_costs_its_own_share_and_ends_with_the_rollback(project: Project) -> None:
+@pytest.mark.fidelity("injected-faults")
+def test_a_canary_with_injected_errors_costs_its_own_share_and_ends_with_the_rollback(project: Project) -> None:
     async def scenario() -> None:
         async with project.serve() as service:
             operations, alias = service.operations, {"function_name": NAME, "name": "live"}

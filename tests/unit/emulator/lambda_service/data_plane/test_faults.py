@@ -1,4 +1,4 @@
-"""Faults on purpose."""
+"""Injected faults."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_without_a_fault_nothing_is_added() -> None:
 
 
 @pytest.mark.parametrize(("prevent", "calls"), [(True, 0), (False, 1)])
-@pytest.mark.fidelity("faults-on-purpose")
+@pytest.mark.fidelity("injected-faults")
 def test_an_error_takes_the_answers_place_and_may_prevent_the_call(prevent: bool, calls: int) -> None:
     injector, function = new_injector(), Function()
     injector.set("f", Fault(ERROR, prevent_execution=prevent))
@@ -106,7 +106,7 @@ def test_a_delay_is_the_environments_and_a_refusal_of_the_call_is_the_callers() 
     asyncio.run(scenario())
 
 
-@pytest.mark.fidelity("faults-on-purpose")
+@pytest.mark.fidelity("injected-faults")
 def test_a_fault_with_a_duration_ends_by_itself() -> None:
     now = [100.0]
     injector, function = FaultInjector(lambda: 0.0, lambda: now[0]), Function()
