@@ -1,6 +1,6 @@
 """``python -m emulator``: runs the command that the command line names, and turns errors into exit codes.
 
-Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations

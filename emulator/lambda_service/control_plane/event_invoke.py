@@ -1,4 +1,4 @@
-"""Operations on how asynchronous invocations are retried: the settings."""
+"""Lambda's EventInvokeConfig operations: how often and how long a failed asynchronous event is retried."""
 
 from __future__ import annotations
 

@@ -90,10 +90,10 @@ def become_subreaper() -> None:
 
 
 def limit_memory() -> None:
-    """Refuse a single allocation far over the function's memory.
+    """Set the data limit (RLIMIT_DATA) of this process to twice the function's memory and 1 GiB.
 
-    The emulator measures the memory in use from time to time; this limit holds between two measurements. Memory that
-    libraries reserve without using it counts here, so the limit is far above the function's.
+    An allocation beyond it fails. The emulator checks the memory in use from time to time; this limit holds between two
+    checks. It is far above the function's memory, because memory that libraries reserve without using it counts, too.
     """
     memory_bytes = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) << 20
     with contextlib.suppress(OSError, ValueError):

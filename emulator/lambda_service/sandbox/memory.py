@@ -41,7 +41,7 @@ def proportional_bytes(pid: int) -> int:
 def used_bytes(pid: int, limit_bytes: int) -> int:
     """Return the memory that counts against an environment's limit.
 
-    Below the limit the cheaper RSS is taken for all processes, which counts shared pages too often.
+    RSS counts shared pages several times, but is cheaper to read; PSS is read only if RSS exceeds the limit.
     """
     first_bytes = resident_bytes(pid)
     children = descendants(pid)
@@ -54,7 +54,7 @@ def used_bytes(pid: int, limit_bytes: int) -> int:
 class MemoryWatch:
     """Checks an environment's memory while it works; the less memory is left, the more often.
 
-    An environment that isn't `is_at_work` is frozen on Lambda.
+    Idle environments aren't checked: on Lambda they are frozen.
     """
 
     def __init__(self, limit_mb: int, is_at_work: Callable[[], bool], over_limit: Callable[[], None]) -> None:
