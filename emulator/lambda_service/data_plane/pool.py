@@ -57,6 +57,7 @@ class EnvironmentPool:
         self._make = make
         self._burst = burst
         self._environments: set[ExecutionEnvironment] = set()
+        # Invariant: each of them is `State.IDLE`; one that is stopped or reset is removed in the same step.
         # The environment used last is used next, so that the others stay idle and are reaped.
         self._idle: list[ExecutionEnvironment] = []
         # Environments without a process: their next request initialises them again. Used before a new one is added.
@@ -90,11 +91,9 @@ class EnvironmentPool:
 
         Raise `TooManyRequestsError` if it needs a new environment, and the burst rate is used up.
         """
-        while self._idle:
-            environment = self._idle.pop()
-            if environment.state is State.IDLE:
-                self._give(environment, invocation)
-                return
+        if self._idle:
+            self._give(self._idle.pop(), invocation)
+            return
         if self._reset:
             self._give(self._reset.pop(), invocation)
             return
@@ -187,7 +186,7 @@ class EnvironmentPool:
             self._give(environment, self._waiting.popleft())
         elif self._draining:
             self._stop([environment])
-        elif environment.state is State.IDLE:
+        else:
             self._idle.append(environment)
 
     def environment_was_reset(self, environment: ExecutionEnvironment) -> None:
