@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from emulator.bucket.errors import BucketError
 from emulator.cli.flags import Options, parse
 from emulator.cli.serve_bucket import serve_bucket
-from emulator.cli.terminal import PortTakenError, say, without_garbage_collection
+from emulator.cli.terminal import ListenError, say, without_garbage_collection
 from emulator.template.errors import ProjectError
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runner.run(_run(options))
     except KeyboardInterrupt:
         return 130
-    except (BucketError, PortTakenError, ProjectError) as error:
+    except (BucketError, ListenError, ProjectError) as error:
         say(f"emulator: {error}")
         return 1
     return 0

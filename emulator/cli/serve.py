@@ -17,7 +17,7 @@ from emulator.cli.admin_pages import AdminPages
 from emulator.cli.code_watcher import CodeWatcher
 from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, Options
 from emulator.cli.options import parse_parameter_overrides, read_env_vars, read_event, with_variables
-from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
+from emulator.cli.terminal import port_errors_name, say, stop_on_signals, url_of, write_ready_file
 from emulator.http_api.gateway import Gateway
 from emulator.http_server import HttpServer
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
@@ -124,7 +124,7 @@ def _control_api(options: Options, service: LambdaService, admin: AdminPages, gu
 async def _listen(server: HttpServer, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str) -> str:
     """Start a server that `servers` will stop, and return its URL."""
     servers.push_async_callback(server.stop)
-    with naming_the_flag(host, port, flag):
+    with port_errors_name(host, port, flag):
         return url_of(host, await server.start(host, port))
 
 

@@ -14,7 +14,7 @@ from emulator.browser_guard import BrowserGuard
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import BucketError, DataFolderInUseError
 from emulator.cli.flags import DEFAULT_DATA_DIR, Options
-from emulator.cli.terminal import naming_the_flag, say, stop_on_signals, url_of, write_ready_file
+from emulator.cli.terminal import port_errors_name, say, stop_on_signals, url_of, write_ready_file
 from emulator.durable_files import lock_folder, make_folder
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def serve_bucket(options: Options) -> None:
         server = BucketServer(store, BrowserGuard([*hosts, *options.allow_host]))
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
-            with naming_the_flag(", ".join(hosts), options.bucket_port, options.port_flag):
+            with port_errors_name(", ".join(hosts), options.bucket_port, options.port_flag):
                 for host in hosts:
                     # A port of 0 is drawn once and used for every host.
                     await server.start(host, server.port or options.bucket_port)

@@ -16,7 +16,7 @@ from pathlib import Path
 from emulator.durable_files import write_durably
 
 
-class PortTakenError(Exception):
+class ListenError(Exception):
     """The emulator can't listen on an address; ``flag`` is the option that sets the port."""
 
     def __init__(self, host: str, port: int, flag: str, error: OSError) -> None:
@@ -33,12 +33,12 @@ class PortTakenError(Exception):
 
 
 @contextlib.contextmanager
-def naming_the_flag(host: str, port: int, flag: str) -> Iterator[None]:
-    """Turn a refused address into a `PortTakenError` that names the flag to change."""
+def port_errors_name(host: str, port: int, flag: str) -> Iterator[None]:
+    """Turn an error of listening into a `ListenError` that names the flag to change."""
     try:
         yield
     except OSError as error:
-        raise PortTakenError(host, port, flag, error) from error
+        raise ListenError(host, port, flag, error) from error
 
 
 def say(message: str) -> None:
