@@ -35,9 +35,11 @@ class AliasOperations:
     ) -> Body:
         """Create an alias; `routing_config` is in AWS's names."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             if name in function.aliases:
-                raise ResourceConflictError(f"Alias already exists: {self.catalogue.place.arn(function.name, name)}")
+                raise ResourceConflictError(
+                    f"Alias already exists: {self.catalogue.arn_scope.arn(function.name, name)}"
+                )
             alias = AliasRecord(
                 name=name,
                 version=function_version,
@@ -45,11 +47,11 @@ class AliasOperations:
                 description=description or "",
                 weights=_weights(routing_config),
             )
-            return self._keep_alias(function, alias)
+            return self._save_alias(function, alias)
 
     def get(self, *, function_name: str, name: str) -> Body:
         """Return an alias."""
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         return self._describe_alias(function, self._alias(function, name))
 
     def update(
@@ -64,7 +66,7 @@ class AliasOperations:
     ) -> Body:
         """Change an alias; None leaves a value as it is, an empty map of weights clears them."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             alias = self._alias(function, name)
             check_revision(revision_id, alias.revision_id)
             changed = dataclasses.replace(
@@ -74,7 +76,7 @@ class AliasOperations:
                 weights=alias.weights if routing_config is None else _weights(routing_config),
                 revision_id=self.catalogue.new_revision(),
             )
-            return self._keep_alias(function, changed)
+            return self._save_alias(function, changed)
 
     def list(
         self,
@@ -85,7 +87,7 @@ class AliasOperations:
         max_items: int | None = None,
     ) -> Body:
         """List a function's aliases by name, or those that point to a version."""
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         aliases = [
             self._describe_alias(function, alias)
             for _, alias in sorted(function.aliases.items())
@@ -96,9 +98,9 @@ class AliasOperations:
     def delete(self, *, function_name: str, name: str) -> None:
         """Delete an alias with its settings; an unknown one counts as deleted, as on AWS."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             if name in function.aliases:
-                self.catalogue.keep(function.without_qualifier(name))
+                self.catalogue.save(function.without_qualifier(name))
 
     def check(self, function: FunctionRecord, alias: AliasRecord) -> None:
         """Raise unless an alias may point to its versions."""
@@ -106,7 +108,9 @@ class AliasOperations:
         for version in alias.versions:
             record = function.version(version)
             if record is None:
-                raise ResourceNotFoundError(f"Function not found: {self.catalogue.place.arn(function.name, version)}")
+                raise ResourceNotFoundError(
+                    f"Function not found: {self.catalogue.arn_scope.arn(function.name, version)}"
+                )
             if alias.name in function.provisioned:
                 check_can_be_provisioned(record)
                 if version in function.provisioned:
@@ -117,17 +121,17 @@ class AliasOperations:
     def _alias(self, function: FunctionRecord, name: str) -> AliasRecord:
         alias = function.aliases.get(name)
         if alias is None:
-            raise ResourceNotFoundError(f"Cannot find alias arn: {self.catalogue.place.arn(function.name, name)}")
+            raise ResourceNotFoundError(f"Cannot find alias arn: {self.catalogue.arn_scope.arn(function.name, name)}")
         return alias
 
-    def _keep_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
+    def _save_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
         self.check(function, alias)
-        self.catalogue.keep(dataclasses.replace(function, aliases={**function.aliases, alias.name: alias}))
+        self.catalogue.save(dataclasses.replace(function, aliases={**function.aliases, alias.name: alias}))
         return self._describe_alias(function, alias)
 
     def _describe_alias(self, function: FunctionRecord, alias: AliasRecord) -> Body:
         body: Body = {
-            "AliasArn": self.catalogue.place.arn(function.name, alias.name),
+            "AliasArn": self.catalogue.arn_scope.arn(function.name, alias.name),
             "Name": alias.name,
             "FunctionVersion": alias.version,
             "Description": alias.description,

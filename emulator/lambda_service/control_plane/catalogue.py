@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from emulator.lambda_service.control_plane.account import Account, FunctionRecord, VersionRecord, without
 from emulator.lambda_service.control_plane.configuration import CREATING, Readiness, describe, spec_of
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.state import StateFolder
 from emulator.lambda_service.errors import (
     LambdaApiError,
@@ -61,9 +61,14 @@ class Catalogue:
     """The functions of an account, which `state` keeps on disk; `concurrency` limits all requests in flight."""
 
     def __init__(
-        self, state: StateFolder, account: Account, place: Place, now: Callable[[], dt.datetime], concurrency: int
+        self,
+        state: StateFolder,
+        account: Account,
+        arn_scope: ArnScope,
+        now: Callable[[], dt.datetime],
+        concurrency: int,
     ) -> None:
-        self.place = place
+        self.arn_scope = arn_scope
         self.code = state.code
         self.now = now
         self.concurrency = concurrency
@@ -95,38 +100,38 @@ class Catalogue:
         routes = self._routes.get(function_name)
         route = None if routes is None else routes.get(qualifier)
         if route is None:
-            name, qualifier = self.place.parse(function_name, qualifier)
+            name, qualifier = self.arn_scope.parse(function_name, qualifier)
             route = self._routes.get(name, {}).get(qualifier)
             if route is None:
-                raise ResourceNotFoundError(f"Function not found: {self.place.arn(name, qualifier)}")
+                raise ResourceNotFoundError(f"Function not found: {self.arn_scope.arn(name, qualifier)}")
         return route.other if draw < route.share else route.main
 
-    def find(self, function_name: str, qualifier: str | None = None) -> tuple[FunctionRecord, str | None]:
+    def get_function(self, function_name: str, qualifier: str | None = None) -> tuple[FunctionRecord, str | None]:
         """Return a function and the qualifier that its name may hold, which isn't checked."""
-        name, qualifier = self.place.parse(function_name, qualifier)
+        name, qualifier = self.arn_scope.parse(function_name, qualifier)
         function = self._account.functions.get(name)
         if function is None:
-            raise ResourceNotFoundError(f"Function not found: {self.place.arn(name, qualifier)}")
+            raise ResourceNotFoundError(f"Function not found: {self.arn_scope.arn(name, qualifier)}")
         return function, qualifier
 
-    def find_qualified(self, function_name: str, qualifier: str | None) -> tuple[FunctionRecord, str]:
+    def get_qualified(self, function_name: str, qualifier: str | None) -> tuple[FunctionRecord, str]:
         """Return a function and a qualifier that leads to a version; without a qualifier, it is ``$LATEST``."""
-        function, qualifier = self.find(function_name, qualifier)
-        self.version(function, qualifier)
+        function, qualifier = self.get_function(function_name, qualifier)
+        self.get_version(function, qualifier)
         return function, qualifier or LATEST
 
-    def version(self, function: FunctionRecord, qualifier: str | None) -> VersionRecord:
+    def get_version(self, function: FunctionRecord, qualifier: str | None) -> VersionRecord:
         """Return the version that a qualifier names, for an alias its main one."""
         alias = function.aliases.get(qualifier) if qualifier is not None else None
         record = function.version(alias.version if alias is not None else qualifier or LATEST)
         if record is None:
-            raise ResourceNotFoundError(f"Function not found: {self.place.arn(function.name, qualifier)}")
+            raise ResourceNotFoundError(f"Function not found: {self.arn_scope.arn(function.name, qualifier)}")
         return record
 
     def check_created(self, function_name: str, qualifier: str | None) -> None:
         """Raise `ResourceConflictError` if a request would go to a version that is still being made."""
-        function, qualifier = self.find(function_name, qualifier)
-        readiness = self.readiness(function.name, self.version(function, qualifier).version)
+        function, qualifier = self.get_function(function_name, qualifier)
+        readiness = self.readiness(function.name, self.get_version(function, qualifier).version)
         if readiness.state == "Pending" and readiness.reason_code == CREATING:
             raise ResourceConflictError(
                 "The operation cannot be performed at this time. The function is currently in the following state: "
@@ -148,7 +153,7 @@ class Catalogue:
 
     def describe(self, function: FunctionRecord, record: VersionRecord, qualifier: str | None) -> dict[str, Any]:
         """Return AWS's ``FunctionConfiguration`` of a version, with the ARN of this qualifier."""
-        arn = self.place.arn(function.name, qualifier)
+        arn = self.arn_scope.arn(function.name, qualifier)
         return describe(function.name, arn, record, self.readiness(function.name, record.version))
 
     def unreserved_concurrency(self) -> int:
@@ -186,18 +191,18 @@ class Catalogue:
         if name in self._updating:
             raise ResourceConflictError(
                 "The operation cannot be performed at this time. An update is in progress for resource: "
-                f"{self.place.arn(name)}"
+                f"{self.arn_scope.arn(name)}"
             )
 
-    def keep(self, function: FunctionRecord) -> None:
-        """Write a new or changed function to disk, then show it."""
+    def save(self, function: FunctionRecord) -> None:
+        """Write a new or changed function to disk, then make it visible to readers."""
         functions = {**self._account.functions, function.name: function}
-        self.replace(dataclasses.replace(self._account, functions=functions))
+        self.save_account(dataclasses.replace(self._account, functions=functions))
         self._route(function)
-        self._tell()
+        self._notify_listeners()
 
-    def replace(self, account: Account) -> None:
-        """Write an account to disk, then show it; its functions are routed as before."""
+    def save_account(self, account: Account) -> None:
+        """Write an account to disk, then make it visible to readers; its functions are routed as before."""
         try:
             self._state.write(account)
         except OSError as error:
@@ -209,10 +214,10 @@ class Catalogue:
         """Forget a function. The numbers of its versions stay used."""
         functions = without(self._account.functions, function.name)
         retired = {**self._account.retired, function.name: function.next_version}
-        self.replace(dataclasses.replace(self._account, functions=functions, retired=retired))
+        self.save_account(dataclasses.replace(self._account, functions=functions, retired=retired))
         self._routes.pop(function.name, None)
         self._runnable.pop(function.name, None)
-        self._tell()
+        self._notify_listeners()
 
     def remove_unused_code(self, in_use: Iterable[FunctionVersion]) -> None:
         """Remove the code of no version, unless one of these functions, which are being drained, still runs it."""
@@ -236,7 +241,7 @@ class Catalogue:
         """Return the time as AWS writes ``LastModified``."""
         return f"{self.now():%Y-%m-%dT%H:%M:%S.000+0000}"
 
-    def _tell(self) -> None:
+    def _notify_listeners(self) -> None:
         reachable = self.all_runnable()
         # In place: another thread may be noting that a version has become ready.
         for function in list(self._readiness):
@@ -249,14 +254,14 @@ class Catalogue:
         name, before = function.name, self._runnable.get(function.name, {})
         runnable: dict[str, FunctionVersion] = {}
         for record in function.all_versions():
-            made = FunctionVersion(spec_of(name, record, self.code), record.version, self.place.arn(name))
+            made = FunctionVersion(spec_of(name, record, self.code), record.version, self.arn_scope.arn(name))
             present = before.get(record.version)
             # Environments are pooled by this object's identity, and a new RevisionId alone needs no new ones.
             runnable[record.version] = present if present is not None and present.spec == made.spec else made
         routes: dict[str | None, _Route] = {}
 
         def add_route(qualifier: str | None, version: str, other: str | None = None, share: float = 0.0) -> None:
-            arn = self.place.arn(name, qualifier)
+            arn = self.arn_scope.arn(name, qualifier)
             main = ResolvedFunction(runnable[version], arn)
             routes[qualifier] = _Route(main, ResolvedFunction(runnable[other], arn) if other else main, share)
 

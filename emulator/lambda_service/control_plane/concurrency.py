@@ -22,35 +22,35 @@ class ConcurrencyOperations:
     def put_reserved(self, *, function_name: str, reserved_concurrent_executions: int) -> Body:
         """Reserve concurrency; 0 stops the function."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             self.check_reservation(function, reserved_concurrent_executions)
-            self.catalogue.keep(dataclasses.replace(function, reserved=reserved_concurrent_executions))
+            self.catalogue.save(dataclasses.replace(function, reserved=reserved_concurrent_executions))
         return {"ReservedConcurrentExecutions": reserved_concurrent_executions}
 
     def get_reserved(self, *, function_name: str) -> Body:
         """Return the reservation; an empty body if the function has no reservation."""
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
 
     def delete_reserved(self, *, function_name: str) -> None:
         """Give the reservation up."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
-            self.catalogue.keep(dataclasses.replace(function, reserved=None))
+            function, _ = self.catalogue.get_function(function_name)
+            self.catalogue.save(dataclasses.replace(function, reserved=None))
 
     def put_provisioned(self, *, function_name: str, qualifier: str, provisioned_concurrent_executions: int) -> Body:
         """Keep environments of a version or an alias initialised."""
         with self.catalogue.lock:
-            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
+            function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
             self.check_provisioning(function, qualifier, provisioned_concurrent_executions)
             record = ProvisionedRecord(provisioned_concurrent_executions, self.catalogue.timestamp())
             provisioned = {**function.provisioned, qualifier: record}
-            self.catalogue.keep(dataclasses.replace(function, provisioned=provisioned))
+            self.catalogue.save(dataclasses.replace(function, provisioned=provisioned))
             return self._describe_provisioned(function, qualifier, record)
 
     def get_provisioned(self, *, function_name: str, qualifier: str) -> Body:
         """Return how many environments are requested and ready, and the state of the provisioning."""
-        function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
+        function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
         record = function.provisioned.get(qualifier)
         if record is None:
             raise LambdaApiError(
@@ -63,15 +63,15 @@ class ConcurrencyOperations:
     def delete_provisioned(self, *, function_name: str, qualifier: str) -> None:
         """Stop keeping environments of a version or an alias initialised."""
         with self.catalogue.lock:
-            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
-            self.catalogue.keep(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
+            function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
+            self.catalogue.save(dataclasses.replace(function, provisioned=without(function.provisioned, qualifier)))
 
     def list_provisioned(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List a function's provisioned concurrency."""
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         configs = [
             {
-                "FunctionArn": self.catalogue.place.arn(function.name, qualifier),
+                "FunctionArn": self.catalogue.arn_scope.arn(function.name, qualifier),
                 **self._describe_provisioned(function, qualifier, record),
             }
             for qualifier, record in function.provisioned.items()

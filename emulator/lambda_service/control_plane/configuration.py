@@ -14,7 +14,7 @@ from typing import Any
 
 from emulator.lambda_service.control_plane.account import VersionRecord
 from emulator.lambda_service.control_plane.code_store import CodeStore
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 from emulator.lambda_service.function_version import LATEST
 from emulator.template.project import FunctionSpec
@@ -60,13 +60,13 @@ class Readiness:
     reason_code: str | None = None
 
 
-def settings_of(spec: FunctionSpec, place: Place) -> dict[str, Any]:
+def settings_of(spec: FunctionSpec, arn_scope: ArnScope) -> dict[str, Any]:
     """Return a template's function as its configuration, in the names of AWS's API."""
     logging = {"LogFormat": spec.log_format, **spec.properties.get("LoggingConfig", {})}
     logging.setdefault("LogGroup", f"/aws/lambda/{spec.name}")
     return {
         **_DEFAULTS,
-        "Role": f"arn:aws:iam::{place.account_id}:role/{spec.logical_id}Role",
+        "Role": f"arn:aws:iam::{arn_scope.account_id}:role/{spec.logical_id}Role",
         **spec.properties,
         "Handler": spec.handler,
         "Runtime": spec.runtime,

@@ -22,54 +22,54 @@ class EventInvokeOperations:
     def put(self, *, function_name: str, changes: Mapping[str, Any], qualifier: str | None = None) -> Body:
         """Set the whole configuration, in AWS's names; a value that isn't given takes AWS's default."""
         with self.catalogue.lock:
-            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
-            return self._keep(function, qualifier, {}, changes)
+            function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
+            return self._save(function, qualifier, {}, changes)
 
     def update(self, *, function_name: str, changes: Mapping[str, Any], qualifier: str | None = None) -> Body:
         """Change the given values, and leave the others."""
         with self.catalogue.lock:
-            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
-            return self._keep(function, qualifier, self._get(function, qualifier).settings, changes)
+            function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
+            return self._save(function, qualifier, self._get(function, qualifier).settings, changes)
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of a qualifier."""
-        function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
+        function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
         return self._describe_config(function, qualifier, self._get(function, qualifier))
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Go back to AWS's defaults."""
         with self.catalogue.lock:
-            function, qualifier = self.catalogue.find_qualified(function_name, qualifier)
+            function, qualifier = self.catalogue.get_qualified(function_name, qualifier)
             self._get(function, qualifier)
-            self.catalogue.keep(dataclasses.replace(function, event_invoke=without(function.event_invoke, qualifier)))
+            self.catalogue.save(dataclasses.replace(function, event_invoke=without(function.event_invoke, qualifier)))
 
     def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List the configurations of a function."""
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         configs = [self._describe_config(function, name, record) for name, record in function.event_invoke.items()]
         return page("FunctionEventInvokeConfigs", configs, marker, max_items)
 
     def _get(self, function: FunctionRecord, qualifier: str) -> EventInvokeRecord:
         record = function.event_invoke.get(qualifier)
         if record is None:
-            arn = self.catalogue.place.arn(function.name, qualifier)
+            arn = self.catalogue.arn_scope.arn(function.name, qualifier)
             raise ResourceNotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
         return record
 
-    def _keep(
+    def _save(
         self, function: FunctionRecord, qualifier: str, before: Mapping[str, Any], changes: Mapping[str, Any]
     ) -> Body:
         if not changes:
             raise InvalidParameterError("You must specify at least one of error handling or destination setting.")
         record = EventInvokeRecord({**before, **changes}, self.catalogue.now().timestamp())
         event_invoke = {**function.event_invoke, qualifier: record}
-        self.catalogue.keep(dataclasses.replace(function, event_invoke=event_invoke))
+        self.catalogue.save(dataclasses.replace(function, event_invoke=event_invoke))
         return self._describe_config(function, qualifier, record)
 
     def _describe_config(self, function: FunctionRecord, qualifier: str, record: EventInvokeRecord) -> Body:
         return {
             "DestinationConfig": {"OnSuccess": {}, "OnFailure": {}},
             **record.settings,
-            "FunctionArn": self.catalogue.place.arn(function.name, qualifier),
+            "FunctionArn": self.catalogue.arn_scope.arn(function.name, qualifier),
             "LastModified": record.last_modified,
         }

@@ -47,8 +47,8 @@ class FunctionOperations:
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return configuration, the place of the code, and reserved concurrency."""
-        function, qualifier = self.catalogue.find(function_name, qualifier)
-        record = self.catalogue.version(function, qualifier)
+        function, qualifier = self.catalogue.get_function(function_name, qualifier)
+        record = self.catalogue.get_version(function, qualifier)
         location = self.catalogue.code.folder(record.code.digest).absolute().as_uri()
         body = {
             "Configuration": self.catalogue.describe(function, record, qualifier),
@@ -61,8 +61,8 @@ class FunctionOperations:
 
     def get_configuration(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return the configuration of ``$LATEST``, a version, or an alias's main version."""
-        function, qualifier = self.catalogue.find(function_name, qualifier)
-        return self.catalogue.describe(function, self.catalogue.version(function, qualifier), qualifier)
+        function, qualifier = self.catalogue.get_function(function_name, qualifier)
+        return self.catalogue.describe(function, self.catalogue.get_version(function, qualifier), qualifier)
 
     def update_code(
         self,
@@ -79,19 +79,19 @@ class FunctionOperations:
 
         `code_sha256`, in base64, and `code_size` are those of the zip file that it came as.
         """
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         check_revision(revision_id, function.latest.revision_id)
         with self.catalogue.updating(function.name):
             code = store_code(self.catalogue.code, code_folder, code_sha256, code_size)
             check_unzipped(code, function.latest.layers)
             with self.catalogue.lock:
-                function, _ = self.catalogue.find(function.name)
+                function, _ = self.catalogue.get_function(function.name)
                 check_revision(revision_id, function.latest.revision_id)
                 latest = self._touched(function.latest, code=code)
                 if dry_run:
                     return self.catalogue.describe(function, latest, None)
                 function = dataclasses.replace(function, latest=latest)
-                self.catalogue.keep(function)
+                self.catalogue.save(function)
                 if publish:
                     # Under the same lock, so that it is this code that is published.
                     return self.versions.publish_latest(function)
@@ -102,7 +102,7 @@ class FunctionOperations:
     ) -> Body:
         """Change ``$LATEST``'s configuration; `changes` is in AWS's names, and all else stays."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             self.catalogue.check_not_updating(function.name)
             check_revision(revision_id, function.latest.revision_id)
             settings = changed_settings(function.latest.settings, changes)
@@ -112,13 +112,13 @@ class FunctionOperations:
                 check_layers(layers)
                 check_unzipped(function.latest.code, layers)
             latest = self._touched(function.latest, settings=settings, layers=layers)
-            self.catalogue.keep(dataclasses.replace(function, latest=latest))
+            self.catalogue.save(dataclasses.replace(function, latest=latest))
             return self.catalogue.describe(function, latest, None)
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
         """Delete a function with its versions, aliases and settings, or one version of it."""
         with self.catalogue.lock:
-            function, qualifier = self.catalogue.find(function_name, qualifier)
+            function, qualifier = self.catalogue.get_function(function_name, qualifier)
             if qualifier is None:
                 self.catalogue.remove(function)
             elif qualifier == LATEST:
@@ -146,11 +146,11 @@ class FunctionOperations:
         }
 
     def _delete_version(self, function: FunctionRecord, version: str) -> None:
-        self.catalogue.version(function, version)
+        self.catalogue.get_version(function, version)
         users = [alias.name for alias in function.aliases.values() if version in alias.versions]
         if users:
             raise ResourceConflictError(f"Version {version} is referenced by the alias {', '.join(users)}.")
-        self.catalogue.keep(function.without_qualifier(version))
+        self.catalogue.save(function.without_qualifier(version))
 
     def _layer(self, arn: Any) -> Layer:
         name, _, number = str(arn).rpartition(":")

@@ -15,8 +15,8 @@ _FUNCTION = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the functions are: the parts of an ARN beside the name."""
+class ArnScope:
+    """The region and account that make a name an ARN."""
 
     region: str
     account_id: str

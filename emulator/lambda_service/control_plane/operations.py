@@ -18,7 +18,7 @@ from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY,
 from emulator.lambda_service.control_plane.concurrency import ConcurrencyOperations
 from emulator.lambda_service.control_plane.event_invoke import EventInvokeOperations
 from emulator.lambda_service.control_plane.functions import FunctionOperations
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.pages import Body
 from emulator.lambda_service.control_plane.state import StateFolder
 from emulator.lambda_service.control_plane.template_functions import TemplateFunctions
@@ -75,7 +75,7 @@ class Operations:
 
 def open_operations(
     state_dir: Path | None,
-    place: Place,
+    arn_scope: ArnScope,
     now: Callable[[], dt.datetime],
     *,
     concurrency: int = ACCOUNT_CONCURRENCY,
@@ -87,7 +87,7 @@ def open_operations(
     ----------
     state_dir : Path or None
         The folder; None keeps everything in a temporary one.
-    place : Place
+    arn_scope : ArnScope
         Region and account number.
     now : callable
         The time, with its zone.
@@ -102,4 +102,4 @@ def open_operations(
         The folder is in use, damaged, of a later format, or belongs to another program.
     """
     state = StateFolder(state_dir, private)
-    return Operations(Catalogue(state, state.open(), place, now, concurrency))
+    return Operations(Catalogue(state, state.open(), arn_scope, now, concurrency))

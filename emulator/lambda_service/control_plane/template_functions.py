@@ -53,7 +53,7 @@ class TemplateFunctions:
         with catalogue.updating(spec.name):
             code = store_code(catalogue.code, spec.code_dir)
             layer_codes = [store_code(catalogue.code, folder) for folder in spec.layer_dirs]
-            settings = settings_of(spec, catalogue.place)
+            settings = settings_of(spec, catalogue.arn_scope)
             digest = _digest(spec, settings, code, layer_codes)
             with catalogue.lock:
                 before = catalogue.account.functions.get(spec.name)
@@ -68,7 +68,7 @@ class TemplateFunctions:
                     self.concurrency.check_reservation(function, spec.reserved_concurrency)
                 latest = function.latest if function.latest.runs_as(latest) else latest
                 deployed = digest if spec.alias is None else ""
-                catalogue.keep(
+                catalogue.save(
                     dataclasses.replace(function, latest=latest, reserved=spec.reserved_concurrency, deployed=deployed)
                 )
         return digest
@@ -80,7 +80,7 @@ class TemplateFunctions:
         """
         assert spec.alias is not None
         with self.catalogue.lock:
-            before, _ = self.catalogue.find(spec.name)
+            before, _ = self.catalogue.get_function(spec.name)
             provisioned = without(before.provisioned, spec.alias)
             function = dataclasses.replace(before, provisioned=provisioned)
             alias = function.aliases.get(spec.alias)
@@ -95,7 +95,7 @@ class TemplateFunctions:
                 function = dataclasses.replace(function, provisioned={**provisioned, spec.alias: record})
             if digest is not None:
                 function = dataclasses.replace(function, deployed=digest)
-            self.catalogue.keep(without_old_saves(function))
+            self.catalogue.save(without_old_saves(function))
 
     def _layer_version(self, name: str, code: Code) -> Layer:
         """Return the version of a layer that has this code; it is published now if it is new."""
@@ -103,7 +103,7 @@ class TemplateFunctions:
         codes = account.layers.get(name, ())
         if code not in codes:
             codes = (*codes, code)
-            self.catalogue.replace(dataclasses.replace(account, layers={**account.layers, name: codes}))
+            self.catalogue.save_account(dataclasses.replace(account, layers={**account.layers, name: codes}))
         return Layer(f"{name}:{codes.index(code) + 1}", code)
 
 

@@ -30,7 +30,7 @@ class VersionOperations:
         `code_sha256` and `revision_id` must be those of ``$LATEST``; `description` replaces the configuration's.
         """
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             latest = function.latest
             self.catalogue.check_not_updating(function.name)
             check_revision(revision_id, latest.revision_id)
@@ -43,14 +43,14 @@ class VersionOperations:
 
     def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List ``$LATEST``, then the published versions, oldest first."""
-        function, _ = self.catalogue.find(function_name)
+        function, _ = self.catalogue.get_function(function_name)
         versions = [self.catalogue.describe(function, record, record.version) for record in function.all_versions()]
         return page("Versions", versions, marker, max_items)
 
     def publish_saved(self, *, function_name: str) -> Body:
         """Publish ``$LATEST`` because a file was saved; old ones of these are removed."""
         with self.catalogue.lock:
-            function, _ = self.catalogue.find(function_name)
+            function, _ = self.catalogue.get_function(function_name)
             return self.publish_latest(function, is_saved=True)
 
     def publish_latest(
@@ -64,7 +64,7 @@ class VersionOperations:
             # Now somebody has asked for it, and it stays.
             requested = dataclasses.replace(newest, is_saved=False)
             function = dataclasses.replace(function, versions={**function.versions, newest.version: requested})
-            self.catalogue.keep(function)
+            self.catalogue.save(function)
         return self.catalogue.describe(function, newest, newest.version)
 
     def _publish(self, function: FunctionRecord, description: str | None, *, is_saved: bool) -> Body:
@@ -83,5 +83,5 @@ class VersionOperations:
             versions={**function.versions, published.version: published},
             next_version=function.next_version + 1,
         )
-        self.catalogue.keep(changed)
+        self.catalogue.save(changed)
         return self.catalogue.describe(changed, published, published.version)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
@@ -59,9 +59,9 @@ class LambdaService:
         self._limits = limits
         self._draw = draw
         self._folders = TemporaryFolders()
-        place, burst = operations.catalogue.place, BurstRate(time.monotonic)
+        region, burst = operations.catalogue.arn_scope.region, BurstRate(time.monotonic)
         code = operations.catalogue.code
-        surroundings = Surroundings(sink, machine, place.region, limits.init_s, burst, self._folders, code)
+        surroundings = Surroundings(sink, machine, region, limits.init_s, burst, self._folders, code)
         self._fleet = Fleet(operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings))
         self._deployer = Deployer(specs, operations, self._fleet)
         self._deploying: list[asyncio.Task[None]] = []
@@ -194,7 +194,7 @@ def open_service(
         A function can't be deployed.
     """
     operations = open_operations(
-        state_dir, Place(region, account_id), utc_now, concurrency=limits.concurrency, private=private
+        state_dir, ArnScope(region, account_id), utc_now, concurrency=limits.concurrency, private=private
     )
     try:
         for spec in functions.values():

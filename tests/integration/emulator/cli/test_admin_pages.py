@@ -19,7 +19,7 @@ from aiohttp import ClientSession, web
 
 from emulator.cli.admin_pages import AdminPages
 from emulator.lambda_service.control_plane.account import AliasRecord
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.faults import ADD_DELAY, ERROR, FaultInjector
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
@@ -34,7 +34,7 @@ Scenario = Callable[["Pages"], Awaitable[None]]
 
 def open_account(code: Path) -> Operations:
     """Return an account with one function; its alias sends a tenth of the requests to the second of two versions."""
-    operations = open_operations(None, Place("eu-west-1", "123456789012"), utc_now)
+    operations = open_operations(None, ArnScope("eu-west-1", "123456789012"), utc_now)
     for greeting in ("hello", "hi"):
         environment = {"GREETING": greeting}
         spec = FunctionSpec("F", "f", code, "worker.handler", "python3.13", environment=environment, snap_start=False)
@@ -126,7 +126,7 @@ def test_the_status_lists_every_version_and_alias(with_pages: Callable[[Scenario
         catalogue = pages.operations.catalogue
         function = catalogue.account.functions["f"]
         numbers = [str(number) for number in range(1, 121)]
-        catalogue.keep(
+        catalogue.save(
             dataclasses.replace(
                 function,
                 versions={number: dataclasses.replace(function.versions["1"], version=number) for number in numbers},

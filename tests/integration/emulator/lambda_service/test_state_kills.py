@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.template.project import FunctionSpec
 
-PLACE = Place("eu-west-1", "123456789012")
+ARN_SCOPE = ArnScope("eu-west-1", "123456789012")
 # Opens the state, goes through a rollout, and kills itself before the step on disk that it is told.
 CHILD = """
 import os, signal, sys
@@ -49,7 +49,7 @@ def roll_out(root: Path, report: object) -> None:
     assert callable(report)
     folder = root.parent
     spec = FunctionSpec("F", "f", folder / "one", "app.handler", "python3.13", (folder / "layer",), alias="live")
-    operations = open_operations(root, PLACE, utc_now)
+    operations = open_operations(root, ARN_SCOPE, utc_now)
     fingerprint = operations.template.update(spec)
     report("code one")
     version = operations.versions.publish(function_name="f")["Version"]
@@ -115,7 +115,7 @@ def test_kill_9_before_any_step_on_disk_leaves_the_old_state_or_the_new(tmp_path
         assert killed.returncode == -9, (kill_at, killed.stderr)
         acknowledged = killed.stdout.splitlines()
         assert acknowledged == sequence[: len(acknowledged)]
-        operations = open_operations(folder / "state", PLACE, utc_now)
+        operations = open_operations(folder / "state", ARN_SCOPE, utc_now)
         held = facts(operations)
         # Whatever was acknowledged last of each kind holds, or what was about to be acknowledged.
         for kind in ("code", "published", "alias"):

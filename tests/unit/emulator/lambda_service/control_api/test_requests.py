@@ -12,7 +12,7 @@ from botocore.model import ServiceModel
 
 from emulator.lambda_service.control_api.operations_table import find_operation, snake_case
 from emulator.lambda_service.control_api.parameters import gather
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import open_operations
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.errors import LambdaApiError
@@ -68,7 +68,7 @@ def test_parameters_of_the_path_are_decoded() -> None:
 
 def test_every_imitated_operation_is_lambdas_and_takes_what_lambda_requires() -> None:
     model = ServiceModel(Loader().load_service_model("lambda", "service-2"))
-    operations = open_operations(None, Place("eu-west-1", "123456789012"), utc_now)
+    operations = open_operations(None, ArnScope("eu-west-1", "123456789012"), utc_now)
     for name, method in operations.table().items():
         shape = model.operation_model(name).input_shape
         required = {snake_case(member) for member in (shape.required_members if shape else ())}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.template.project import FunctionSpec
 
@@ -39,7 +39,7 @@ def reopen(tmp_path: Path) -> Iterator[Open]:
     def _reopen() -> Operations:
         for account in opened:
             account.close()
-        opened[:] = [open_operations(tmp_path / "state", Place("eu-west-1", "123456789012"), lambda: began)]
+        opened[:] = [open_operations(tmp_path / "state", ArnScope("eu-west-1", "123456789012"), lambda: began)]
         return opened[0]
 
     yield _reopen

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.errors import LambdaApiError
 
-PLACE = Place("eu-west-1", "123456789012")
+ARN_SCOPE = ArnScope("eu-west-1", "123456789012")
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:hello"
 F = {"function_name": "hello"}
 

@@ -14,7 +14,7 @@ from emulator.lambda_service.control_plane.concurrency import shares
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.template.project import FunctionSpec
-from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, PLACE, F, refusal
+from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, ARN_SCOPE, F, refusal
 
 
 @pytest.mark.fidelity("alias-weights")
@@ -79,7 +79,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from emulator.lambda_service.data_plane.running_version import utc_now
 
     folder = tmp_path_factory.mktemp("pair")
-    operations = open_operations(None, PLACE, utc_now)
+    operations = open_operations(None, ARN_SCOPE, utc_now)
     operations.template.update(FunctionSpec("Hello", "hello", folder, "app.handler", "python3.13"))
     operations.versions.publish(**F)
     operations.functions.update_configuration(**F, changes={"Timeout": 4})

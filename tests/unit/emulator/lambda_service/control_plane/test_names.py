@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.lambda_service.errors import LambdaApiError
-from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, PLACE, refusal
+from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, ARN_SCOPE, refusal
 
 
 @pytest.mark.parametrize("name", ["hello", ARN, "123456789012:function:hello", "123456789012:hello", "function:hello"])
 @pytest.mark.parametrize("qualifier", [None, "live", "$LATEST", "7"])
 @pytest.mark.fidelity("function-names")
 def test_every_way_to_name_a_function(name: str, qualifier: str | None) -> None:
-    assert PLACE.parse(name, qualifier) == ("hello", qualifier)
+    assert ARN_SCOPE.parse(name, qualifier) == ("hello", qualifier)
     if qualifier is not None:
-        assert PLACE.parse(f"{name}:{qualifier}") == ("hello", qualifier)
-        assert PLACE.parse(f"{name}:{qualifier}", qualifier) == ("hello", qualifier)
+        assert ARN_SCOPE.parse(f"{name}:{qualifier}") == ("hello", qualifier)
+        assert ARN_SCOPE.parse(f"{name}:{qualifier}", qualifier) == ("hello", qualifier)
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_every_way_to_name_a_function(name: str, qualifier: str | None) -> None:
 )
 @pytest.mark.fidelity("function-names")
 def test_names_that_are_refused(name: str, qualifier: str | None, code: str) -> None:
-    assert refusal(PLACE.parse, function_name=name, qualifier=qualifier)[0] == code
+    assert refusal(ARN_SCOPE.parse, function_name=name, qualifier=qualifier)[0] == code
 
 
 @given(st.text(max_size=300), st.none() | st.text(max_size=130))
 def test_any_name_is_read_or_refused_as_aws_does(name: str, qualifier: str | None) -> None:
     try:
-        parsed_name, _ = PLACE.parse(name, qualifier)
+        parsed_name, _ = ARN_SCOPE.parse(name, qualifier)
     except LambdaApiError as error:
         status = error.status
     else:

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.errors import LambdaApiError
@@ -57,7 +57,7 @@ class Rollouts(RuleBasedStateMachine):
         self.operations.template.update(FunctionSpec("F", "f", self.folder / "a", "app.handler", "python3.13"))
 
     def open(self) -> Operations:
-        return open_operations(self.folder / "state", Place("eu-west-1", "123456789012"), utc_now)
+        return open_operations(self.folder / "state", ArnScope("eu-west-1", "123456789012"), utc_now)
 
     def teardown(self) -> None:
         self.operations.close()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.control_plane.state import StateError, StateFolder
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.template.project import FunctionSpec
 
-PLACE = Place("eu-west-1", "123456789012")
+ARN_SCOPE = ArnScope("eu-west-1", "123456789012")
 
 
 def everything(operations: Operations) -> list[object]:
@@ -95,7 +95,7 @@ def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Pat
     (root / "code").mkdir()
     (root / "code" / "kept").mkdir()
     with pytest.raises(StateError, match=words) as caught:
-        open_operations(root, PLACE, utc_now)
+        open_operations(root, ARN_SCOPE, utc_now)
     assert str(root) in str(caught.value)
     assert "move" in str(caught.value)
     assert (root / "state.json").read_text() == content
@@ -114,14 +114,14 @@ def test_missing_code_is_reported_with_its_versions(operations: Operations, reop
 @pytest.mark.fidelity("state-survives-kill")
 def test_a_folder_in_use_is_refused(operations: Operations, tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"another emulator keeps its functions in .*--state-dir"):
-        open_operations(tmp_path / "state", PLACE, utc_now)
+        open_operations(tmp_path / "state", ARN_SCOPE, utc_now)
     assert operations.functions.get(function_name="hello")
 
 
 def test_a_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(StateError, match="holds other files"):
-        open_operations(tmp_path, PLACE, utc_now)
+        open_operations(tmp_path, ARN_SCOPE, utc_now)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
@@ -129,13 +129,13 @@ def test_a_start_works_after_a_first_one_that_was_cut_off(tmp_path: Path) -> Non
     for name in ("lock", "state.json.tmp"):
         (tmp_path / name).touch()
     (tmp_path / "code").mkdir()
-    operations = open_operations(tmp_path, PLACE, utc_now)
+    operations = open_operations(tmp_path, ARN_SCOPE, utc_now)
     assert operations.functions.list() == {"Functions": []}
     operations.close()
 
 
 def test_without_a_folder_nothing_is_left(spec: FunctionSpec) -> None:
-    operations = open_operations(None, PLACE, utc_now)
+    operations = open_operations(None, ARN_SCOPE, utc_now)
     operations.template.update(spec)
     folder = operations.catalogue.code.folder("x").parent
     assert folder.is_dir()

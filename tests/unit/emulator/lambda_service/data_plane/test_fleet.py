@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.lambda_service.control_plane.names import Place
+from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
 from emulator.lambda_service.data_plane.fleet import Fleet
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
@@ -35,7 +35,7 @@ class BrokenVersion:
 @pytest.fixture
 def operations(tmp_path: Path) -> Any:
     (tmp_path / "app.py").write_text("")
-    operations = open_operations(None, Place("eu-west-1", "123456789012"), utc_now)
+    operations = open_operations(None, ArnScope("eu-west-1", "123456789012"), utc_now)
     spec = FunctionSpec("F", "f", tmp_path, "app.handler", "python3.13", snap_start=True)
     operations.template.update(spec)
     yield operations
