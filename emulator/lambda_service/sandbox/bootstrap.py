@@ -3,7 +3,7 @@
 The emulator runs it by its path, with one JSON argument, in one of two roles. It imports nothing of the emulator:
 
 - an *environment* initialises the function and serves it;
-- a *template* (SnapStart) initialises the function and forks an environment each time the emulator asks for one
+- a *snapshot* (SnapStart) initialises the function and forks an environment each time the emulator asks for one
   (`fork_server`).
 """
 
@@ -34,17 +34,17 @@ _HEADROOM_BYTES = 1 << 30
 def main(settings: dict[str, Any]) -> None:
     """Run in the role that the settings name; returns only if the runtime ends by itself."""
     sys.argv = [sys.argv[0]]
-    settle_in(settings["life_fd"])
+    tie_lifetime_to_emulator(settings["life_fd"])
     limit_memory()
     set_up_path(settings["path"], settings["site_first"])
-    if settings["role"] == "template":
+    if settings["role"] == "snapshot":
         control = socket.socket(fileno=settings["control_fd"])
-        _load_fork_server().serve_forks(control, settings["handler"], settle_in)
+        _load_fork_server().serve_forks(control, settings["handler"], tie_lifetime_to_emulator)
     else:
         serve(settings["handler"])
 
 
-def settle_in(life_fd: int) -> None:
+def tie_lifetime_to_emulator(life_fd: int) -> None:
     """Make this process end with the emulator, and everything that it starts end with this process."""
     die_with_emulator(life_fd)
     become_subreaper()
@@ -101,7 +101,7 @@ def limit_memory() -> None:
         limit = 2 * memory_bytes + _HEADROOM_BYTES
         if hard >= 0:
             limit = min(limit, hard - 1)
-        # The hard limit, too: by it the emulator knows the processes of environments (`process_tree`).
+        # `process_tree` recognises an environment's processes by this hard limit.
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

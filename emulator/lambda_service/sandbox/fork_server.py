@@ -1,6 +1,6 @@
-"""The *template* role of `bootstrap`: initialises a function with SnapStart once, and forks its environments.
+"""The *snapshot* role of `bootstrap`: initialises a function with SnapStart once, and forks its environments.
 
-It runs in a function's process and imports nothing of the emulator. A fork shares a page of the template's memory until
+It runs in a function's process and imports nothing of the emulator. A fork shares a page of this process's memory until
 one of the two writes to it. Connections, random states and the runtime client must not be shared: the fork replaces
 them.
 """
@@ -26,10 +26,10 @@ _USER_AGENT = "aws-lambda-python/{0.major}.{0.minor}.{0.micro}-{1}"
 _MAX_MESSAGE_BYTES = 65_536
 
 
-def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[int], None]) -> None:
+def serve_forks(control: socket.socket, handler_name: str, tie_lifetime: Callable[[int], None]) -> None:
     """Initialise the function, then fork an environment for each message of the emulator on the control socket.
 
-    This process reports the forks there, one JSON message a line. `settle_in` ties a fork's life to the emulator's.
+    This process reports the forks there, one JSON message a line. `tie_lifetime` ends a fork with the emulator.
     """
     bootstrap, client = _import_runtime_without_native_client()
     bootstrap.init_logging()
@@ -51,7 +51,7 @@ def serve_forks(control: socket.socket, handler_name: str, settle_in: Callable[[
     _send(control, {"ready": True})
 
     def run_in_fork(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
-        _become_environment(request, descriptors, settle_in, handler, bootstrap, client)
+        _become_environment(request, descriptors, tie_lifetime, handler, bootstrap, client)
 
     _fork_on_request(control, run_in_fork)
 
@@ -166,7 +166,7 @@ def _send(control: socket.socket, message: dict[str, Any]) -> None:
 def _become_environment(
     request: dict[str, Any],
     descriptors: list[int],
-    settle_in: Callable[[int], None],
+    tie_lifetime: Callable[[int], None],
     handler: Any,
     bootstrap: ModuleType,
     client: ModuleType,
@@ -182,7 +182,7 @@ def _become_environment(
         os.dup2(log_fd, 1)
         os.dup2(log_fd, 2)
         os.close(log_fd)
-        settle_in(life_fd)
+        tie_lifetime(life_fd)
         os.environ.update(request["environment"])
         if "tempfile" in sys.modules:
             sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]

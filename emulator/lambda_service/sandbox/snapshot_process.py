@@ -46,12 +46,12 @@ class SnapshotProcess:
     def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str]) -> None:
         self._sink = launcher.sink
         self._loop = asyncio.get_running_loop()
-        self._control, template_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.setblocking(False)
-        role = {"role": "template", "control_fd": template_end.fileno()}
+        role = {"role": "snapshot", "control_fd": far_end.fileno()}
         try:
-            with template_end:
-                self._process = launcher.spawn(environment, role, inherit=(template_end.fileno(),))
+            with far_end:
+                self._process = launcher.spawn(environment, role, inherit=(far_end.fileno(),))
         except BaseException:
             self._control.close()
             raise
@@ -61,7 +61,7 @@ class SnapshotProcess:
         self._starting_fork: EnvironmentProcess | None = None
         self._forks: dict[int, EnvironmentProcess] = {}
         self._loop.add_reader(self._control.fileno(), self._read)
-        self._process.ended.add_done_callback(self._template_ended)
+        self._process.ended.add_done_callback(self._process_ended)
 
     @property
     def is_alive(self) -> bool:
@@ -151,7 +151,7 @@ class SnapshotProcess:
         if not self._answer.done():
             self._answer.set_result(message)
 
-    def _template_ended(self, _: asyncio.Future[int | None]) -> None:
+    def _process_ended(self, _: asyncio.Future[int | None]) -> None:
         self._read()
         self._loop.remove_reader(self._control.fileno())
         self._control.close()

@@ -30,9 +30,9 @@ _ATTEMPTS = 2
 
 
 class SnapshotLauncher:
-    """Gets environments by forking a template, which it makes when it is needed first, and again when it has ended.
+    """Gets environments by forking a snapshot process, which it starts at the first need, and again after its end.
 
-    `spawn` starts the template (with `variables`), and each environment of a function that can't be forked.
+    `spawn` starts the snapshot process (with `variables`), and each environment of a function that can't be forked.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class SnapshotLauncher:
         self._log = log
         self._limit_s = limit_s
         self._making = asyncio.Lock()
-        # The template that is ready; and the newest one, ready or not, which `close` must end.
-        self._template: SnapshotProcess | None = None
+        # The snapshot process that is ready; and the newest one, ready or not, which `close` must end.
+        self._snapshot: SnapshotProcess | None = None
         self._newest: SnapshotProcess | None = None
         self._is_forkable = True
         self._is_closed = False
@@ -53,7 +53,7 @@ class SnapshotLauncher:
         """Initialise the function before its first request; return None, or Lambda's error: a request tries again."""
         with contextlib.suppress(UnforkableError, OSError):
             try:
-                await self._ready_template()
+                await self._ready_snapshot()
             except SnapshotInitError as error:
                 return error.failure.payload
         return None
@@ -64,7 +64,7 @@ class SnapshotLauncher:
             if not self._is_forkable:
                 break
             try:
-                return await (await self._ready_template()).fork(environment)
+                return await (await self._ready_snapshot()).fork(environment)
             except SnapshotGoneError:
                 self._log.note("the snapshot's process has ended, so the function is initialised again")
             except UnforkableError as error:
@@ -76,45 +76,45 @@ class SnapshotLauncher:
     def refuse(self) -> None:
         """Stop making environments; callers that wait for the initialisation get an error now."""
         self._is_closed = True
-        if self._newest is not None and self._newest is not self._template:
+        if self._newest is not None and self._newest is not self._snapshot:
             self._newest.kill()
 
     async def close(self) -> None:
-        """End the template. Its forks should have ended before, since it collects them."""
+        """End the snapshot process. Its forks should have ended before, since it collects them."""
         self.refuse()
         if self._newest is not None:
             self._newest.kill()
             await self._newest.wait_ended()
 
-    async def _ready_template(self) -> SnapshotProcess:
+    async def _ready_snapshot(self) -> SnapshotProcess:
         async with self._making:
             if self._is_closed:
                 raise SnapshotInitError(STOPPED)
-            if self._template is not None and self._template.is_alive:
-                return self._template
-            self._template = None
+            if self._snapshot is not None and self._snapshot.is_alive:
+                return self._snapshot
+            self._snapshot = None
             self._log.init_started(SNAP_START, "init")
             began = time.perf_counter()
-            self._newest = template = SnapshotProcess(self._spawn, self._variables())
+            self._newest = snapshot = SnapshotProcess(self._spawn, self._variables())
             failure: InitFailure | None = InitFailure(b"")
             try:
-                await template.wait_ready(self._limit_s)
+                await snapshot.wait_ready(self._limit_s)
                 failure = None
             except SnapshotInitError as error:
                 failure = error.failure
                 raise
             finally:
                 if failure is not None:  # Also when cancelled: nobody would hear whether it is ready.
-                    template.kill()
+                    snapshot.kill()
                 self._log.init_ended(SNAP_START, "init", (time.perf_counter() - began) * 1000, failure)
-            self._template = template
-            return template
+            self._snapshot = snapshot
+            return snapshot
 
     def _fall_back(self, error: UnforkableError) -> None:
         if self._is_forkable:
             self._is_forkable = False
-            if self._template is not None:
-                self._template.kill()
+            if self._snapshot is not None:
+                self._snapshot.kill()
             self._log.note(
                 f"SnapStart: threads are alive after initialisation ({error}), which a fork would lose, so each "
                 "environment initialises by itself. The variable OMP_NUM_THREADS=1 usually prevents them."

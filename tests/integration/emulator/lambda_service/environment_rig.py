@@ -78,11 +78,11 @@ class Rig:
     def log(self) -> str:
         return self.log_path.read_text()
 
-    async def end_template(self) -> None:
+    async def end_snapshot(self) -> None:
         """End the process that environments are forked from, as the emulator does once it can't be forked any more."""
-        template = self._launcher._template
-        template.kill()
-        await template.wait_ended()
+        snapshot = self._launcher._snapshot
+        snapshot.kill()
+        await snapshot.wait_ended()
 
     async def close(self) -> None:
         await self.pool.close()

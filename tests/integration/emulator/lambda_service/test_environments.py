@@ -176,13 +176,13 @@ def test_closing_waits_for_the_processes_of_environments_that_were_let_go_before
     run(scenario)
 
 
-def test_a_template_that_is_given_up_leaves_its_environments_at_work(run: Callable[..., None], tmp_path: Path) -> None:
+def test_a_snapshot_that_is_given_up_leaves_its_environments_at_work(run: Callable[..., None], tmp_path: Path) -> None:
     async def scenario(rig: Rig) -> None:
         let_go = tmp_path / "let-go"
         busy = asyncio.create_task(rig.call(act="wait", file=str(let_go)))
         await until(lambda: rig.pool.status().by_state["busy"] == 1)
         pid = rig.pool.status().pids[0]
-        await rig.end_template()
+        await rig.end_snapshot()
         assert not is_gone(pid)
         let_go.touch()
         assert (await busy).function_error is None

@@ -183,7 +183,7 @@ def test_a_forked_environment_that_ends_costs_its_own_request(snapstart: Any) ->
 
 
 @pytest.mark.fidelity("snapshot-process-dies")
-def test_a_killed_template_process_is_made_again_and_its_environments_live_on(snapstart: Any) -> None:
+def test_a_killed_snapshot_process_is_made_again_and_its_environments_live_on(snapstart: Any) -> None:
     first = snapstart.get("/hooked").json
     with ThreadPoolExecutor(2) as clients:
         busy = clients.submit(snapstart.get, "/hooked?s=0.5")
@@ -193,7 +193,7 @@ def test_a_killed_template_process_is_made_again_and_its_environments_live_on(sn
         other = clients.submit(snapstart.get, "/hooked")
     assert busy.result().json["pid"] == first["pid"]
     assert other.result().status == 200
-    # The end of an environment whose template is gone is noticed as well.
+    # The end of an environment whose snapshot process is gone is noticed as well.
     kill(first["pid"])
     with ThreadPoolExecutor(2) as clients:
         statuses = [answer.status for answer in clients.map(lambda _: snapstart.get("/hooked?s=0.2"), range(2))]
