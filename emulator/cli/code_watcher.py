@@ -144,7 +144,7 @@ class CodeWatcher:
         if not all(folder.is_dir() for folder in self._folders[logical_id]):
             return
         try:
-            if await self._service.redeploy(logical_id, is_save=True):
+            if await self._service.deployer.redeploy(logical_id, is_save=True):
                 self._service.note(f"{logical_id}: changed code is deployed")
         except (LambdaApiError, ProjectError) as error:
             self._service.note(str(error))

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import gc
 import os
+import random
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
@@ -169,6 +170,7 @@ async def _service(project: Project, options: Options, machine: Mapping[str, str
             limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
             state_dir=options.state_dir,
             private=_private_paths(options),
+            draw=random.random,
         )
         try:
             yield service

@@ -220,7 +220,7 @@ class Catalogue:
         self._notify_listeners()
 
     def remove_unused_code(self, in_use: Iterable[FunctionVersion]) -> None:
-        """Remove the code of no version, unless one of these functions, which are being drained, still runs it."""
+        """Remove code folders that no version uses, except those that a draining version still runs."""
         with self.lock:
             if self._updating:
                 # An update has copied code that no version runs yet. The rest is removed another time.
@@ -230,7 +230,7 @@ class Catalogue:
             self.code.remove_unused(folders | self._account.codes().keys())
 
     def close(self) -> None:
-        """Give the state's folder back."""
+        """Release the lock on the state's folder."""
         self._state.close()
 
     def new_revision(self) -> str:

@@ -69,7 +69,7 @@ class Operations:
         }
 
     def close(self) -> None:
-        """Give the state's folder back."""
+        """Release the lock on the state's folder."""
         self.catalogue.close()
 
 

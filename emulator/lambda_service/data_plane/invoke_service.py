@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ class LambdaService:
         code = operations.catalogue.code
         surroundings = Surroundings(sink, machine, region, limits.init_s, burst, self._folders, code)
         self._fleet = Fleet(operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings))
-        self._deployer = Deployer(specs, operations, self._fleet)
+        self.deployer = Deployer(specs, operations, self._fleet)
         self._deploying: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -125,23 +124,19 @@ class LambdaService:
         """Return the environments of every version that has any."""
         return [running.pool for running in self._fleet.all()]
 
-    async def redeploy(self, logical_id: str, *, is_save: bool = False) -> bool:
-        """See `Deployer.redeploy`."""
-        return await self._deployer.redeploy(logical_id, is_save=is_save)
-
     def note(self, text: str) -> None:
         """Write a line of the emulator's own into the functions' output."""
         self._sink.write(f"emulator: {text}\n".encode())
 
     async def close(self) -> None:
-        """Stop every environment, wait until no process is left, and give the state's folder back."""
+        """Stop every environment, wait until no process is left, and release the lock on the state's folder."""
         await self._fleet.close()
         self._folders.close()
         self.operations.close()
 
     async def _bring_up_to_date(self, logical_id: str) -> None:
         try:
-            if await self.redeploy(logical_id):
+            if await self.deployer.redeploy(logical_id):
                 self.note(f"{logical_id} has changed since the last start; it is deployed")
         except (DeploymentError, LambdaApiError) as error:
             self.note(str(error))
@@ -162,7 +157,7 @@ def open_service(
     limits: Limits,
     state_dir: Path | None = None,
     private: Iterable[Path] = (),
-    draw: Callable[[], float] = random.random,
+    draw: Callable[[], float],
 ) -> LambdaService:
     """Return a service with the functions of a template.
 
@@ -183,7 +178,7 @@ def open_service(
         The folder of versions and aliases; without it they are lost when the service ends.
     private : iterable of Path
         Folders and files that are never part of a function's code.
-    draw : callable, optional
+    draw : callable
         Returns a random number from [0, 1), which chooses between an alias's versions.
 
     Raises

@@ -30,7 +30,7 @@ def test_a_deployment_under_load_loses_nothing_and_requests_end_where_they_began
             load = Load(service)
             await load.more()
             write_code(project.source, "two")
-            assert await service.redeploy("Hello")
+            assert await service.deployer.redeploy("Hello")
             deployed = service.operations.functions.get_configuration(function_name=NAME, qualifier="live")
             assert (deployed["Version"], deployed["FunctionArn"].rpartition(":")[2]) == ("2", "live")
             after = service.submit(NAME, b"{}", "live")
@@ -79,13 +79,13 @@ def test_a_version_that_cannot_be_initialised_is_not_shifted_to(project: Project
             with pytest.raises(
                 DeploymentError, match=r"version 2 can't be initialised, so 'live' isn't moved to it: .*no such model"
             ):
-                await service.redeploy("Hello")
+                await service.deployer.redeploy("Hello")
             await load.more(5)
             assert {body["version"] for body in await load.stop()} == {"1"}
             assert service.operations.aliases.get(function_name=NAME, name="live")["FunctionVersion"] == "1"
             # The next one that works is version 3: numbers are never used twice.
             write_code(project.source, "good")
-            await service.redeploy("Hello")
+            await service.deployer.redeploy("Hello")
             assert service.operations.aliases.get(function_name=NAME, name="live")["FunctionVersion"] == "3"
             assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "good"
 
@@ -105,7 +105,7 @@ def test_a_version_that_is_deleted_while_it_is_deployed_ends_the_deployment_alon
             operations.catalogue.on_change(delete_the_second)
             write_code(project.source, "two")
             with pytest.raises(DeploymentError, match="was deleted meanwhile"):
-                await service.redeploy("Hello")
+                await service.deployer.redeploy("Hello")
             assert (await answer(service.submit(NAME, b"{}", "live")))["version"] == "1"
 
     run(scenario())
@@ -119,8 +119,8 @@ def test_editing_the_source_changes_no_version_until_it_is_deployed(project: Pro
             for qualifier in ("live", "1", "$LATEST"):
                 got = await answer(service.submit(NAME, b"{}", qualifier))
                 assert (got["text"], got["lazy"]) == ("one", "one")
-            assert await service.redeploy("Hello")
-            assert not await service.redeploy("Hello"), "nothing has changed since"
+            assert await service.deployer.redeploy("Hello")
+            assert not await service.deployer.redeploy("Hello"), "nothing has changed since"
             for qualifier, text, version in (("live", "edited", "2"), ("1", "one", "1"), (None, "edited", "$LATEST")):
                 got = await answer(service.submit(NAME, b"{}", qualifier))
                 assert (got["text"], got["lazy"], got["version"]) == (text, text, version)

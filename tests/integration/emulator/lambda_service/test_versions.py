@@ -160,7 +160,7 @@ def test_provisioned_concurrency_is_ready_and_moves_with_its_alias(project: Proj
             await until(is_ready)
             assert (await answer(service.submit(NAME, b"{}", "live")))["type"] == "provisioned-concurrency"
             write_code(project.source, "two")
-            await service.redeploy("Hello")
+            await service.deployer.redeploy("Hello")
             await until(is_ready)
             both = [service.submit(NAME, b"{}", "live") for _ in range(2)]
             bodies = [await answer(call) for call in both]
