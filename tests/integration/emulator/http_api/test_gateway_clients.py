@@ -15,13 +15,13 @@ from emulator.http_api.gateway import ConnectionLimits, Gateway
 from emulator.lambda_service.invocation import InvocationResult
 from emulator.template.http_api_spec import CorsPolicy, HttpApi, HttpRoute, HttpStage
 
-# For what has to happen at some time.
+# Limit for anything that must happen eventually.
 DEADLINE_S = 30.0
 LONG = ConnectionLimits(DEADLINE_S, DEADLINE_S, DEADLINE_S)
 ROOT = "Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
 
 
-class Keeper:
+class RecordingLambda:
     """Stands for Lambda: gives one answer, and records the events."""
 
     def __init__(self, answer: bytes = b'{"statusCode": 200, "body": "fine"}') -> None:
@@ -39,13 +39,15 @@ class Keeper:
         return answer
 
 
-def run(talk: Callable[[int], Awaitable[None]], keeper: Keeper, limits: ConnectionLimits = LONG, **more: Any) -> None:
+def run(
+    talk: Callable[[int], Awaitable[None]], recorder: RecordingLambda, limits: ConnectionLimits = LONG, **more: Any
+) -> None:
     """Run a gateway in front of one function, and talk to it."""
     stage = HttpStage(routes=(HttpRoute("ANY", "$default", "F"), HttpRoute("GET", "/one", "F", payload_format="1.0")))
 
     async def _run() -> None:
         api = HttpApi("Api", (stage,), more.get("cors"))
-        gateway = Gateway(api, {"F": "f"}, keeper, "1", limits=limits)  # type: ignore[arg-type]
+        gateway = Gateway(api, {"F": "f"}, recorder, "1", limits=limits)  # type: ignore[arg-type]
         port = await gateway.start("127.0.0.1", 0)
         try:
             async with asyncio.timeout(DEADLINE_S):
@@ -73,7 +75,7 @@ def test_a_connection_without_a_whole_request_is_ended(head: bytes) -> None:
     async def talk(port: int) -> None:
         received.append(await exchange(port, head))
 
-    run(talk, Keeper(), ConnectionLimits(0.2, DEADLINE_S, DEADLINE_S))
+    run(talk, RecordingLambda(), ConnectionLimits(0.2, DEADLINE_S, DEADLINE_S))
     assert received[0].startswith(b"HTTP/1.1 200 " if head.endswith(b"\r\n\r\n") else b"")
     assert bool(received[0]) is head.endswith(b"\r\n\r\n")
 
@@ -88,10 +90,10 @@ def test_a_body_that_stops_is_408() -> None:
         received.append(await reader.readuntil(b'{"message":"Request Timeout"}'))
         writer.close()
 
-    keeper = Keeper()
-    run(talk, keeper, ConnectionLimits(DEADLINE_S, 0.1, DEADLINE_S))
+    recorder = RecordingLambda()
+    run(talk, recorder, ConnectionLimits(DEADLINE_S, 0.1, DEADLINE_S))
     assert received[0].startswith(b"HTTP/1.1 408 ")
-    assert keeper.events == []
+    assert recorder.events == []
 
 
 @pytest.mark.parametrize("requests", [1, 200])
@@ -99,21 +101,21 @@ def test_a_body_that_stops_is_408() -> None:
 def test_a_client_that_reads_nothing_is_disconnected(requests: int) -> None:
     """The connection and its tasks end, whether one large answer waits or many small ones."""
     size = 6_000_000 // requests
-    keeper = Keeper(json.dumps({"statusCode": 200, "body": "x" * size}).encode())
+    recorder = RecordingLambda(json.dumps({"statusCode": 200, "body": "x" * size}).encode())
 
     async def talk(port: int) -> None:
         before = len(asyncio.all_tasks())
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
             await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * requests)
-            while not keeper.events:
+            while not recorder.events:
                 await asyncio.sleep(0.01)
             # The connection's task, and that of the request that waits to be taken, end although the client stays.
             while len(asyncio.all_tasks()) > before:
                 await asyncio.sleep(0.01)
 
-    run(talk, keeper, ConnectionLimits(DEADLINE_S * 2, DEADLINE_S, 0.3))
-    assert keeper.events
+    run(talk, recorder, ConnectionLimits(DEADLINE_S * 2, DEADLINE_S, 0.3))
+    assert recorder.events
 
 
 @pytest.mark.fidelity("stalled-client")
@@ -129,21 +131,21 @@ def test_a_client_that_reads_slowly_gets_the_whole_answer() -> None:
             await asyncio.sleep(0.02)
         writer.close()
 
-    run(talk, Keeper(json.dumps({"statusCode": 200, "body": body}).encode()), ConnectionLimits(9, 9, 2))
+    run(talk, RecordingLambda(json.dumps({"statusCode": 200, "body": body}).encode()), ConnectionLimits(9, 9, 2))
     assert b"".join(received).endswith(body.encode())
 
 
 @pytest.mark.fidelity("latin-1-headers")
 def test_bytes_of_a_header_that_are_not_utf_8_are_latin_1() -> None:
-    keeper = Keeper()
+    recorder = RecordingLambda()
     head = b"Host: h\r\nX-Utf: caf\xc3\xa9\r\nX-Latin: caf\xe9\r\nCookie: a=\xe9\r\nConnection: close\r\n\r\n"
 
     async def talk(port: int) -> None:
         for target in (b"/", b"/one"):
             await exchange(port, b"GET " + target + b" HTTP/1.1\r\n" + head)
 
-    run(talk, keeper)
-    format_2, format_1 = keeper.events
+    run(talk, recorder)
+    format_2, format_1 = recorder.events
     assert (format_2["headers"]["x-utf"], format_2["headers"]["x-latin"], format_2["cookies"]) == (
         "café",
         "café",
@@ -164,7 +166,7 @@ def test_an_origin_that_is_not_utf_8_is_answered() -> None:
         for method in (b"GET", b"OPTIONS"):
             received.append(await exchange(port, method + b" / HTTP/1.1\r\n" + rest))
 
-    run(talk, Keeper(), cors=CorsPolicy(allow_origins=("https://*",)))
+    run(talk, RecordingLambda(), cors=CorsPolicy(allow_origins=("https://*",)))
     for answer, status in zip(received, (b"200", b"204"), strict=True):
         assert answer.startswith(b"HTTP/1.1 " + status)
         assert "access-control-allow-origin: https://café\r\n".encode() in answer.lower()
@@ -172,7 +174,7 @@ def test_an_origin_that_is_not_utf_8_is_answered() -> None:
 
 @pytest.mark.fidelity("trace-id")
 def test_sampled_is_added_to_the_functions_trace_id_and_not_to_the_event() -> None:
-    keeper = Keeper()
+    recorder = RecordingLambda()
     brought = "Root=1-5759e988-bd862e3fe1be46a994272793"
 
     async def talk(port: int) -> None:
@@ -180,11 +182,13 @@ def test_sampled_is_added_to_the_functions_trace_id_and_not_to_the_event() -> No
             for target in ("/", "/one"):
                 await exchange(port, f"GET {target} HTTP/1.1\r\nHost: h\r\n{header}Connection: close\r\n\r\n".encode())
 
-    run(talk, keeper)
-    shown = [event["headers"].get("x-amzn-trace-id") or event["headers"]["X-Amzn-Trace-Id"] for event in keeper.events]
+    run(talk, recorder)
+    shown = [
+        event["headers"].get("x-amzn-trace-id") or event["headers"]["X-Amzn-Trace-Id"] for event in recorder.events
+    ]
     assert all(re.fullmatch(ROOT, trace_id) for trace_id in shown[:2])
     assert shown[2:] == [brought] * 2 + [f"{brought};Sampled=1"] * 2
-    assert keeper.trace_ids == [f"{trace_id};Sampled=0" for trace_id in shown[:4]] + shown[4:]
+    assert recorder.trace_ids == [f"{trace_id};Sampled=0" for trace_id in shown[:4]] + shown[4:]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +209,7 @@ def test_a_request_that_is_not_http_gets_400_and_one_log_line(sent: bytes, caplo
     async def talk(port: int) -> None:
         received.append(await exchange(port, sent))
 
-    run(talk, Keeper())
+    run(talk, RecordingLambda())
     assert received[0].split()[1] == b"400"
     assert received[0].endswith(b'{"message": "Bad Request"}')
     assert b"54321.99" not in received[0], "the answer must not repeat the request"
@@ -228,7 +232,7 @@ def test_a_body_that_is_too_large_gets_no_100_continue() -> None:
         received.append(await reader.readuntil(b"}"))
         writer.close()
 
-    run(talk, Keeper())
+    run(talk, RecordingLambda())
     assert received[0].startswith(b"HTTP/1.1 413 ")
 
 
@@ -246,6 +250,6 @@ def test_every_answer_of_a_function_becomes_a_response(answer: dict[str, Any]) -
     async def talk(port: int) -> None:
         received.append(await exchange(port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))
 
-    run(talk, Keeper(json.dumps({"statusCode": 200, **answer}).encode()))
+    run(talk, RecordingLambda(json.dumps({"statusCode": 200, **answer}).encode()))
     has_controls = re.search(r"\\u00", json.dumps(answer)) is not None
     assert received[0].startswith(b"HTTP/1.1 500 " if has_controls else b"HTTP/1.1 200 ")
