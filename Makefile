@@ -126,4 +126,5 @@ lock: setup-dev ## Pin all environments anew
 	env-setup/lock.sh $(CURDIR)/env-setup/uv.sh $(CURDIR)/$(VENV)
 
 clean: ## Remove what the targets above made, but not the local bucket
-	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage \
+		.import_linter_cache
