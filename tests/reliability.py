@@ -44,8 +44,8 @@ FAULTS = {
 
 HEAD = """# Reliability
 
-The injected faults, and the tests of each. `make reliability` runs them and writes this page. A row without a
-test is not claimed.
+The injected faults, and the tests of each. `make reliability` runs them and writes this page. We make no claim about a
+row without a test.
 
 """
 

@@ -84,7 +84,7 @@ def test_whatever_changes_meanwhile_nothing_is_counted_twice_or_lost(steps: list
 
 
 @pytest.mark.fidelity("scaling-rate")
-def test_a_thousand_environments_in_ten_seconds_and_function() -> None:
+def test_a_thousand_environments_per_function_in_ten_seconds() -> None:
     now = [0.0]
     burst = BurstRate(lambda: now[0])
     for number in range(1000):
