@@ -19,6 +19,7 @@ SUMMARIES = {
     "report": "Write an HTML report and a model card of a version.",
     "delete": "Delete a version that no alias uses.",
     "alias": "Show where an alias points, and move it.",
+    "keys": "Make, list and trust publishers' keys.",
     "predict": "Ask the API about one record or one event.",
     "score": "Score a file of any size.",
     "deploy": "Ship the function's code without losing a request.",

@@ -29,7 +29,7 @@ def publish_folder(
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.candidate_folder import read_candidate
 
-    candidate = read_candidate(source)
+    candidate = read_candidate(source, workplace.inspect)
     return workplace.writer().publish(gates(candidate) if gates else candidate)
 
 

@@ -101,12 +101,12 @@ def compare_data(candidate: Mapping[str, Any], in_charge: Mapping[str, Any]) -> 
 
 
 def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: Sequence[Path]) -> tuple[Any, Any]:
-    from model_artifact.loading import load_pickle
-    from model_artifact.opening.load import load_pipeline
+    from model_artifact.loading import STUDY_LIMIT_S, load_pickle
+    from model_artifact.opening.model_process import ModelProcess
     from training.data import load
     from training.evidence.contest import hold_contest
 
-    # A child process checks that the pickle is a model before this process loads it.
+    # Refuses what isn't a model before the loans are read.
     workplace.inspect(candidate.pickle, candidate.probe_records)
     quarters = load(list(data) or None, workplace.environ)
     note(f"Judging on {quarters.test.fingerprint.name} of {quarters.source}.")
@@ -120,6 +120,9 @@ def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: S
             f"{trained_on_real[0]} was trained on real loans, and the loans to judge on are generated ones. "
             "Name the real ones with --data or PEERLOAN_DATA."
         )
-    version = load_pickle(workplace.reader(), in_charge.version)
-    contest = hold_contest(load_pipeline(candidate.pickle), version.pipeline, quarters.test, candidate.data)
+    version = load_pickle(workplace.reader(), in_charge.version, workplace.keyring().trust())
+    # The names were checked by the inspection.
+    with ModelProcess(candidate.pickle, is_name_checked=False, time_limit_s=STUDY_LIMIT_S) as model:
+        model.wait()
+        contest = hold_contest(model, version.pipeline, quarters.test, candidate.data)
     return contest, asdict(quarters.test.fingerprint)

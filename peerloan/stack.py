@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from emulator.child import ChildStartError, EmulatorChild
 from peerloan.errors import PortTakenError, StackError, StackRunsError
 from peerloan.files import make_folder, write_whole, writing
-from peerloan.workplace import PROJECT, read_running, running_file, try_lock
+from peerloan.keyring import Keyring
+from peerloan.workplace import DEFAULT_KEY, PROJECT, read_running, running_file, try_lock
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
@@ -96,7 +98,11 @@ class Stack:
             Whether the template's limits on requests hold.
         """
         check_port(port, "--port")
-        variables = {"MODEL_BUCKET": self._bucket, "AWS_ENDPOINT_URL_S3": bucket_url}
+        variables = {
+            "MODEL_BUCKET": self._bucket,
+            "AWS_ENDPOINT_URL_S3": bucket_url,
+            "TRUSTED_PUBLISHERS": self._make_keyring().public_keys(),
+        }
         if alias_ttl_s is not None:
             variables["ALIAS_TTL_SECONDS"] = f"{alias_ttl_s:g}"
         env_vars = self._state_dir / "function-env.json"
@@ -110,6 +116,23 @@ class Stack:
         urls = self._start("start-api", arguments)
         self._announce(api_url=urls["url"], **({"lambda_url": urls["lambda_url"]} if urls["lambda_url"] else {}))
         return str(urls["url"])
+
+    def write_container_variables(self, bucket_url: str) -> Path:
+        """Write the function's variables for `sam local`, as in env-setup, with this bucket and the trusted keys."""
+        document = json.loads((PROJECT / "env-setup" / "sam-local-env.json").read_text(encoding="utf-8"))
+        variables = document["PredictFunction"]
+        variables["AWS_ENDPOINT_URL_S3"] = f"http://host.docker.internal:{urlsplit(bucket_url).port}"
+        variables["TRUSTED_PUBLISHERS"] = self._make_keyring().public_keys()
+        path = self._state_dir / "sam-local-env.json"
+        write_whole(path, json.dumps(document, indent=2).encode())
+        return path
+
+    def _make_keyring(self) -> Keyring:
+        """Return the state folder's keys. At the first start this machine gets one, so that its pickles are trusted."""
+        keyring = Keyring(self._state_dir / "keys")
+        if keyring.find_signer(DEFAULT_KEY) is None:
+            keyring.create(DEFAULT_KEY)
+        return keyring
 
     def wait(self, tell: Callable[[str], None]) -> None:
         """Wait forever; raise ``StackError`` when a process has ended by itself.

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from model_registry.candidate import Inspection, Inspector
+from model_registry.errors import CandidateRefusedError
+from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
@@ -21,8 +23,12 @@ from model_registry.writer import RegistryWriter
 from peerloan.errors import UsageError
 from peerloan.files import write_whole
 
+if TYPE_CHECKING:
+    from peerloan.keyring import Keyring
+
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
+DEFAULT_KEY = "local"
 DEFAULT_BUCKET_PORT = 9000
 DEFAULT_API_PORT = 3000
 DEFAULT_LAMBDA_PORT = 3001
@@ -33,16 +39,17 @@ _DATA_VARIABLE = "PEERLOAN_DATA"
 
 def _inspect(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
     # Imported here: most commands inspect nothing.
-    from model_artifact.opening.inspection import inspect_in_child
+    from model_artifact.opening.model_process import inspect_candidate
 
-    return inspect_in_child(pickle, probe_records)
+    return inspect_candidate(pickle, probe_records)
 
 
 @dataclass(frozen=True)
 class Workplace:
     """Everything from outside that a command uses: environment, clock, identifiers, bucket and folders.
 
-    ``endpoint_url`` is where the bucket is, None for AWS. ``state_dir`` holds the local stack's bucket and notes.
+    ``endpoint_url`` is where the bucket is, None for AWS. ``state_dir`` holds the local stack's bucket, keys and notes.
+    ``key`` is the name of the key that signs what is published; None leaves it unsigned.
     """
 
     environ: Mapping[str, str]
@@ -54,6 +61,7 @@ class Workplace:
     model: str = DEFAULT_MODEL
     state_dir: Path = PROJECT / ".peerloan"
     inspect: Inspector = _inspect
+    key: str | None = DEFAULT_KEY
 
     def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
         """Return the workplace that a command's options and the environment ask for.
@@ -99,8 +107,34 @@ class Workplace:
     def writer(self) -> RegistryWriter:
         """Return a writer on the bucket."""
         return RegistryWriter(
-            self._store(), self.model, clock=self.clock, who=self.who, new_id=self.new_id, inspect=self.inspect
+            self._store(),
+            self.model,
+            clock=self.clock,
+            who=self.who,
+            new_id=self.new_id,
+            inspect=self.inspect,
+            sign=self._sign,
         )
+
+    def keyring(self) -> Keyring:
+        """Return the publishers' keys."""
+        from peerloan.keyring import Keyring
+
+        return Keyring(self.state_dir / "keys")
+
+    def _sign(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with the signature of ``key``; without such a key, as it is if arrays serve."""
+        signer = None if self.key is None else self.keyring().find_signer(self.key)
+        if signer is not None:
+            return signer.sign(manifest)
+        if self.key not in (None, DEFAULT_KEY):
+            raise UsageError(f"There is no key {self.key!r} to sign with. Make it: peerloan keys new {self.key}")
+        if self.key is not None and manifest.serving_form is None:
+            raise CandidateRefusedError(
+                "The model can't be served from arrays, and there is no key to sign its pickle with. Make one: "
+                "peerloan keys new. Or publish it with --unsigned; then no function serves it."
+            )
+        return manifest
 
     def reader(self) -> RegistryReader:
         """Return a reader on the bucket."""

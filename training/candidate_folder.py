@@ -17,10 +17,9 @@ from typing import Any
 
 import pandas as pd
 
-from model_artifact.opening.inspection import find_categories_in_child
 from model_artifact.schema import FIELDS, Field
 from model_artifact.serving_form.parity import TOLERANCE
-from model_registry.candidate import Candidate
+from model_registry.candidate import Candidate, Inspector
 from model_registry.documents import read
 from model_registry.manifest import FieldSchema, Threshold
 from training.errors import FolderNotWritableError, RecordRefusedError
@@ -71,7 +70,7 @@ def write(folder: Path, candidate: Candidate) -> None:
     _write_together(folder, {PICKLE_NAME: candidate.pickle, RECORD_NAME: text.encode()})
 
 
-def read_candidate(path: Path) -> Candidate:
+def read_candidate(path: Path, inspect: Inspector) -> Candidate:
     """Read a model to publish.
 
     Parameters
@@ -79,6 +78,8 @@ def read_candidate(path: Path) -> Candidate:
     path : Path
         A folder with ``model.pkl`` and perhaps ``training.json``, or a pickle. A pickle without a record gets the
         threshold one half, the columns' bounds, and the categories that its encoders know.
+    inspect : Inspector
+        Opens a pickle without a record.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def read_candidate(path: Path) -> Candidate:
     record_path = pickle_path.parent / RECORD_NAME
     # A record describes the model.pkl beside it. A pickle of another name may be in the same folder by chance.
     if pickle_path.name != PICKLE_NAME or not record_path.exists():
-        return _bare(pickle)
+        return _bare(pickle, inspect)
     try:
         return _parse(pickle, json.loads(record_path.read_bytes()))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -120,8 +121,8 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
     return candidate
 
 
-def _bare(pickle: bytes) -> Candidate:
-    categories = find_categories_in_child(pickle)
+def _bare(pickle: bytes, inspect: Inspector) -> Candidate:
+    categories = inspect(pickle, PROBE_RECORDS).categories
     schema = tuple(_described(field, labels=categories.get(field.name)) for field in FIELDS)
     return Candidate(
         pickle=pickle,

@@ -16,6 +16,7 @@ from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.workplace import Workplace
 
 if TYPE_CHECKING:
+    from model_artifact.opening.signature import Trust
     from training.evidence.gathering import Rival
 
 
@@ -50,12 +51,13 @@ def report(
     reader = workplace.reader()
     if version is None:
         version = reader.get_alias(DEFAULT_ALIAS).alias.version
-    model = load_pickle(reader, version)
+    trust = workplace.keyring().trust()
+    model = load_pickle(reader, version, trust)
     manifest = model.manifest
     quarters = load(data or None, workplace.environ)
     note(f"Data: {quarters.source}")
     serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
-    evidence = gather(model.pipeline, manifest, quarters, _rivals(reader, version), ratios, serving_form)
+    evidence = gather(model.pipeline, manifest, quarters, _rivals(reader, version, trust), ratios, serving_form)
     make_folder(out)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
     write_whole(page, render_page(evidence).encode())
@@ -76,7 +78,7 @@ def _cost_ratios(missed_late: float | None, call: float | None) -> tuple[float, 
     return (missed_late / call,)
 
 
-def _rivals(reader: RegistryReader, version: int) -> tuple[Rival, ...]:
+def _rivals(reader: RegistryReader, version: int, trust: Trust) -> tuple[Rival, ...]:
     """Return the version that the default alias points at, unless it is the reported version."""
     from model_artifact.loading import load_pickle
     from training.evidence.gathering import Rival
@@ -87,4 +89,4 @@ def _rivals(reader: RegistryReader, version: int) -> tuple[Rival, ...]:
         return ()
     if live == version:
         return ()
-    return (Rival(f"version {live}, which {DEFAULT_ALIAS} points at", load_pickle(reader, live).pipeline),)
+    return (Rival(f"version {live}, which {DEFAULT_ALIAS} points at", load_pickle(reader, live, trust).pipeline),)

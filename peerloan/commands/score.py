@@ -80,7 +80,7 @@ def _scorer(
     reader = workplace.reader()
     if version is None:
         version = reader.get_alias(alias or DEFAULT_ALIAS).alias.version
-    model = load_version(reader, version)
+    model = load_version(reader, version, workplace.keyring().trust())
     return VersionScorer(model), {"model_version": version, "model_form": model.form}
 
 

@@ -63,6 +63,8 @@ def up(
                     raise
                 note(str(error))  # The bucket runs without a model, and must run before the alias can be set.
             note(f"Bucket: {bucket_url}/{DEFAULT_BUCKET}" + (f", for containers at {address}" if address else ""))
+            if docker:
+                note(f"Containers: sam local start-api --env-vars {stack.write_container_variables(bucket_url)}")
             if api:
                 _show_first_answer(stack.start_api(port, bucket_url, lambda_port=lambda_port))
                 _say_what_serves(local)

@@ -20,6 +20,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
+from model_artifact.opening.load import open_pickle
+from model_artifact.pipeline import PipelineScorer, check_pipeline
 from model_artifact.schema import FIELD_NAMES
 from training import sample_data
 from training.data import Quarter, read_quarter
@@ -60,6 +62,22 @@ def dumped(model: object, compress: Any = 3) -> bytes:
     file = io.BytesIO()
     joblib.dump(model, file, compress=compress)
     return file.getvalue()
+
+
+class OpenedHere(PipelineScorer):
+    """Opens a pickle of a test's own in this process; a ``ModelProcess`` takes seconds to start."""
+
+    def __init__(self, pickle: bytes, **_options: object) -> None:
+        super().__init__(None)
+        self._pickle = pickle
+
+    def is_ready(self) -> bool:
+        return True
+
+    def wait(self) -> None:
+        pipeline = open_pickle(self._pickle)
+        check_pipeline(pipeline)
+        super().__init__(pipeline)
 
 
 class Calls:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from model_artifact.opening.signature import Signer, Trust
 from model_registry.candidate import Candidate, Inspection, Inspector
-from model_registry.manifest import FieldSchema, Threshold
+from model_registry.errors import InvalidManifestError
+from model_registry.manifest import FieldSchema, Manifest, Threshold
 from model_registry.stores.base import ObjectStore, StoredObject
 from model_registry.writer import RegistryWriter
 
@@ -59,6 +62,20 @@ class CutOffStore:
             self._die()
 
 
+# Signs what tests publish; functions under test trust it.
+PUBLISHER = Signer.generate()
+TRUST = Trust.parse(PUBLISHER.public_key)
+
+
+def signed(document: dict[str, Any]) -> bytes:
+    """Return an edited manifest as its publisher would have signed it; one that can't be read stays unsigned."""
+    body = json.dumps(document).encode()
+    try:
+        return PUBLISHER.sign(Manifest.from_json(body)).to_json()
+    except InvalidManifestError:
+        return body
+
+
 def believe(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
     """Accept any pickle without looking at it, for tests of the registry's own rules."""
     environment = {"python": "3.13.0", "scikit-learn": "1.9.1"}
@@ -76,6 +93,7 @@ def make_writer(store: ObjectStore, who: str = "tester", inspect: Inspector = be
         who=who,
         new_id=lambda: f"{who}-{next(numbers)}",
         inspect=inspect,
+        sign=PUBLISHER.sign,
     )
 
 

@@ -75,7 +75,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: Sequence[Any]) -> None:
     """From checked records to probabilities."""
     from model_artifact.features import frame_from_records
-    from model_artifact.opening.load import load_pipeline
+    from model_artifact.opening.load import open_pickle
     from model_artifact.pipeline import late_probabilities
     from model_artifact.reasons.explain import Explainer
     from model_artifact.serving_form.scorers.record_scorer import load_scorer
@@ -83,7 +83,7 @@ def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: S
 
     reader = RegistryReader(store)
     scorer = load_scorer(reader.get_serving_form(reader.get_manifest(2)))
-    pipeline = load_pipeline(candidate.pickle)
+    pipeline = open_pickle(candidate.pickle)
 
     def by_pickle(n_records: int) -> Callable[[int], object]:
         return lambda turn: late_probabilities(pipeline, frame_from_records(_turned(loans, turn, n_records)))
@@ -159,7 +159,7 @@ def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[An
 
     from model_artifact.features import frame_from_records
     from model_artifact.loading import load_version
-    from model_artifact.opening.load import load_pipeline
+    from model_artifact.opening.load import open_pickle
     from model_registry.reader import RegistryReader
     from peerloan.scoring.results import Targets
     from peerloan.scoring.score_csv import score_csv
@@ -170,7 +170,7 @@ def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[An
     source = folder / "loans.csv"
     rounds = -(-n_rows // len(loans))
     source.write_text(header + "\n" + rows * rounds)
-    pipeline = load_pipeline(candidate.pickle)
+    pipeline = open_pickle(candidate.pickle)
     encoded = np.tile(np.asarray(pipeline[:-1].transform(frame)), (rounds, 1))
     scorer = VersionScorer(load_version(RegistryReader(store), 2))
     targets = Targets(folder / "out.csv", folder / "rejects.csv")
@@ -219,11 +219,11 @@ def _event(records: Sequence[Any]) -> dict[str, Any]:
 def _publish(candidate: Any) -> Any:
     """Return a bucket in memory with the model twice: as version 1 by its pickle, as version 2 by its arrays."""
     from memory_store import InMemoryStore
-    from model_artifact.opening.inspection import inspect_in_child
+    from model_artifact.opening.model_process import inspect_candidate
     from model_registry.writer import RegistryWriter
 
     store = InMemoryStore()
-    found = inspect_in_child(candidate.pickle, candidate.probe_records)
+    found = inspect_candidate(candidate.pickle, candidate.probe_records)
     if found.serving_form is None:
         sys.exit(f"The model has no serving form to measure: {found.why_no_serving_form}")
     numbers = itertools.count()
@@ -240,9 +240,10 @@ def _publish(candidate: Any) -> Any:
 
 
 def _read(folder: Path) -> Any:
+    from model_artifact.opening.model_process import inspect_candidate
     from training.candidate_folder import read_candidate
 
-    return read_candidate(folder)
+    return read_candidate(folder, inspect_candidate)
 
 
 def _train(kind: str, folder: Path) -> Path:

@@ -169,7 +169,8 @@ def _measure_elasticity(
 def _bench(folder: Path, improved: Path | None, note: Callable[[str], None]) -> Iterator[Bench]:
     """Yield a bucket in which ``live`` points at the improved model, and the pickle that it was made of."""
     from model_artifact.features import frame_from_records
-    from model_artifact.opening.load import load_pipeline
+    from model_artifact.opening.load import open_pickle
+    from model_artifact.opening.model_process import inspect_candidate
     from training.candidate_folder import PICKLE_NAME, read_candidate
 
     if improved is None:
@@ -177,8 +178,8 @@ def _bench(folder: Path, improved: Path | None, note: Callable[[str], None]) -> 
         words = [sys.executable, "-m", "training", "improved", "--out", str(improved)]
         subprocess.run(words, cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join(servers.IMPORTS)}, check=True)
         note("a model is trained")
-    candidate = read_candidate(improved)
-    expected = load_pipeline(candidate.pickle).predict_proba(frame_from_records([servers.RECORD]))[0, 1]
+    candidate = read_candidate(improved, inspect_candidate)
+    expected = open_pickle(candidate.pickle).predict_proba(frame_from_records([servers.RECORD]))[0, 1]
     with _bucket(folder) as url:
         _publish(url, candidate)
         yield Bench(folder, improved / PICKLE_NAME, url, float(expected))
@@ -198,7 +199,7 @@ def _bucket(folder: Path) -> Iterator[str]:
 
 
 def _publish(url: str, candidate: object) -> None:
-    from model_artifact.opening.inspection import inspect_in_child
+    from model_artifact.opening.model_process import inspect_candidate
     from model_registry.stores.s3 import S3Store, make_s3_client
     from model_registry.writer import RegistryWriter
 
@@ -210,7 +211,7 @@ def _publish(url: str, candidate: object) -> None:
         clock=lambda: datetime.now(UTC),
         who="bench",
         new_id=lambda: os.urandom(8).hex(),
-        inspect=inspect_in_child,
+        inspect=inspect_candidate,
     )
     writer.assign("live", writer.publish(candidate).manifest.version)
     client.close()

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from model_artifact.loading import load_version
+from model_artifact.loading import begin_version
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from predict_api.http.errors import NoVerifiedModelError
@@ -114,7 +114,7 @@ def build_for_lambda() -> Handler:
     api, follower = build(
         settings,
         S3Store(settings.bucket, client),
-        partial(load_version, allowed_names=settings.allowed_names),
+        partial(begin_version, trust=settings.trust),
         clock=read_clocks,
         jitter=random.SystemRandom().random,
         new_id=lambda: str(uuid.uuid4()),

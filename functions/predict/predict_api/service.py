@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_artifact.errors import ArtifactError, NoReasonsError
+from model_artifact.errors import ArtifactError, ModelProcessError, NoReasonsError
 from model_artifact.loading import LoadedModel
 from model_artifact.schema import LOAN_ID
 from predict_api.http.errors import (
@@ -57,7 +57,13 @@ class PredictionService:
         if exchange.remaining_ms() < LEAST_REMAINING_MS:
             raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
         with exchange.span("score"):
-            probabilities = model.late_probabilities(records)
+            try:
+                probabilities = model.late_probabilities(records)
+            except ModelProcessError as error:
+                self._follower.refuse(model.manifest.version, error)
+                active = self._follower.follow(_spare_s(exchange))
+                model = active.model_for(routing_key(records, exchange.headers, exchange.request_id))
+                probabilities = model.late_probabilities(records)
         reasons = None
         if envelope.wants_reasons:
             with exchange.span("explain"):

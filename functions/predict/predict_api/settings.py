@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from model_artifact.opening.signature import Trust
 from model_registry import names
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -29,7 +30,7 @@ class Settings:
     alias: str
     alias_ttl_s: float
     s3_endpoint_url: str | None
-    allowed_names: tuple[str, ...]
+    trust: Trust
     service: str
     metrics_namespace: str
     has_metrics: bool
@@ -45,8 +46,8 @@ class Settings:
         ----------
         environ : mapping of str to str
             ``MODEL_BUCKET`` is required. ``MODEL_NAME`` (late-payer), ``MODEL_ALIAS`` (live), ``ALIAS_TTL_SECONDS``
-            (5), ``AWS_ENDPOINT_URL_S3``, ``PICKLE_ALLOWED_NAMES`` (comma separated, besides the default ones),
-            ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``,
+            (5), ``AWS_ENDPOINT_URL_S3``, ``TRUSTED_PUBLISHERS`` (public keys, comma separated), ``REQUIRE_SIGNATURE``
+            (false), ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``,
             ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are optional. Traces are sent if Lambda names an X-Ray daemon and
             ``POWERTOOLS_TRACE_DISABLED`` isn't true.
 
@@ -64,7 +65,7 @@ class Settings:
             alias=_name(environ, "MODEL_ALIAS", "live", names.check_alias_name),
             alias_ttl_s=_seconds(environ, "ALIAS_TTL_SECONDS", "5"),
             s3_endpoint_url=_url(environ, "AWS_ENDPOINT_URL_S3"),
-            allowed_names=_name_list(environ, "PICKLE_ALLOWED_NAMES"),
+            trust=_trust(environ),
             service=environ.get("POWERTOOLS_SERVICE_NAME") or "late-payer-api",
             metrics_namespace=environ.get("POWERTOOLS_METRICS_NAMESPACE") or "PeerLoan",
             has_metrics=not _is_true(environ, "POWERTOOLS_METRICS_DISABLED"),
@@ -98,11 +99,12 @@ def _url(environ: Mapping[str, str], variable: str) -> str | None:
     return url or None
 
 
-def _name_list(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
-    entries = tuple(entry.strip() for entry in environ.get(variable, "").split(",") if entry.strip())
-    if not all("." in entry for entry in entries):
-        raise SettingsError(variable, "must list full names such as my_package.my_module.MyClass")
-    return entries
+def _trust(environ: Mapping[str, str]) -> Trust:
+    try:
+        keys = environ.get("TRUSTED_PUBLISHERS", "")
+        return Trust.parse(keys, require_signature=_is_true(environ, "REQUIRE_SIGNATURE"))
+    except ValueError as error:
+        raise SettingsError("TRUSTED_PUBLISHERS", f"must list public keys: {error}") from error
 
 
 def _log_level(environ: Mapping[str, str], variable: str) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_LISTED_NAMES = 12
+
 
 class ArtifactError(Exception):
     """Base of all errors about a model's pickle."""
@@ -11,15 +15,31 @@ class UnreadablePickleError(ArtifactError):
     """The bytes aren't a complete pickle: they are cut off, empty, damaged, or another kind of file."""
 
 
-class DisallowedNameError(ArtifactError):
-    """The pickle asks for a name that no model needs; it was neither imported nor called."""
+class DisallowedNamesError(ArtifactError):
+    """The pickle asks for names outside the packages that models are made of; none was imported or called."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
+        listed = ", ".join(names[:_LISTED_NAMES]) + (", …" if len(names) > _LISTED_NAMES else "")
         super().__init__(
-            f"The pickle asks for {name!r}, which isn't among the names that a model may use. It was neither "
-            "imported nor called. If you trust this part of your pipeline, add it to the server's allowed names."
+            f"The pickle asks for {listed}: names outside the packages that models are made of. Nothing was imported "
+            f"or called. {_advice(names)}"
         )
-        self.name = name
+        self.names = tuple(names)
+
+
+class UntrustedVersionError(ArtifactError):
+    """The version's pickle, or its arrays where a signature is required, isn't signed by a trusted publisher."""
+
+    def __init__(self, version: int, fault: str) -> None:
+        super().__init__(
+            f"Version {version} may not serve here: {fault}. Publish it again with a key that this server trusts "
+            "(peerloan keys, TRUSTED_PUBLISHERS), or publish a model that is served from arrays (docs/models.md)."
+        )
+        self.version = version
+
+
+class ModelProcessError(ArtifactError):
+    """The process that holds a pickled model ended, or took too long."""
 
 
 class LibraryMismatchError(ArtifactError):
@@ -65,3 +85,14 @@ class ProbeMismatchError(ArtifactError):
         self.probe = probe
         self.expected = expected
         self.actual = actual
+
+
+def _advice(names: Sequence[str]) -> str:
+    if any(name.startswith("__main__.") for name in names):
+        return (
+            "A class that a notebook defines can't be loaded anywhere else: move it into a module, and pickle that "
+            "module by value (docs/models.md)."
+        )
+    if any(name.startswith("cloudpickle.") for name in names):
+        return "It carries code of its own (cloudpickle). If you made it, publish it with --trust-pickle."
+    return "If you made the pickle or trust who did, publish it with --trust-pickle."

@@ -47,3 +47,8 @@ def frame_from_columns(columns: Mapping[str, Sequence[object]]) -> pandas.DataFr
             arrays[field.name] = np.empty(len(values), dtype=object)
             arrays[field.name][:] = [np.nan if value is None else value for value in values]
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in arrays.items()}, copy=False)
+
+
+def columns_of(frame: pandas.DataFrame) -> dict[str, list[object]]:
+    """Return the ten columns of such a data frame, which ``frame_from_columns`` turns into the same frame again."""
+    return {name: frame[name].tolist() for name in FIELD_NAMES}

@@ -1,16 +1,17 @@
 """Load a published version, and verify that it may serve.
 
-The function, ``peerloan score`` and ``peerloan report`` load versions here and nowhere else. NumPy, pandas and
-scikit-learn are imported only when a pickle is loaded: a version that is served from its arrays needs none of them for
-a single record.
+The function, ``peerloan score`` and ``peerloan report`` load versions here and nowhere else. A pickle is opened in a
+process of its own, and by the function only if a trusted publisher has signed its manifest. pandas and scikit-learn are
+never imported here: a version that is served from its arrays doesn't need them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from model_artifact.errors import ArtifactError, NoReasonsError, ProbeMismatchError, UnsuitableModelError
+from model_artifact.errors import NoReasonsError, ProbeMismatchError
+from model_artifact.opening.signature import Trust
 from model_artifact.training_range import TrainingRange
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Artifact, Manifest
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from model_artifact.opening.model_process import ModelProcess
     from model_artifact.reasons.explain import Explainer, Reason
 
 PICKLE = "pickle"
 ARRAYS = "arrays"
 # Sums of a hundred trees differ in the last bits between processors; another model differs by more.
 PROBE_TOLERANCE = 1e-9
+
+# For a model that a person waits for, and that scores whole files at once.
+STUDY_LIMIT_S = 1800
+# Lambda ends the function after 29 s; another version may have to answer then.
+SCORE_LIMIT_S = 15
 
 Record = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -46,12 +53,14 @@ class BatchScorer(Protocol):
 class LoadedModel:
     """One published version, verified and ready to score.
 
-    ``form`` is the form that scores: ``PICKLE``, with the fitted scikit-learn ``pipeline``, or ``ARRAYS``, which
+    ``form`` is the form that scores: ``PICKLE``, with the process ``pipeline`` that holds it, or ``ARRAYS``, which
     publishing proved equal to the pickle. ``file`` is that form's size and sha256. The version takes over its scorer's
     two methods. ``training_range`` warns about values that the training data didn't have.
     """
 
-    def __init__(self, manifest: Manifest, file: Artifact, scorer: BatchScorer, pipeline: Any = None) -> None:
+    def __init__(
+        self, manifest: Manifest, file: Artifact, scorer: BatchScorer, pipeline: ModelProcess | None = None
+    ) -> None:
         self.manifest = manifest
         self.file = file
         self.form = ARRAYS if pipeline is None else PICKLE
@@ -88,8 +97,29 @@ class LoadedModel:
                 raise ProbeMismatchError(number, probe.late_probability, probability)
 
 
-def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
-    """Load a version in the form that serves: its arrays where it has them, else its pickle.
+class Loading:
+    """A version on its way: its files are read and verified; ``process`` is opening its pickle if that serves."""
+
+    def __init__(self, model: LoadedModel, process: ModelProcess | None = None) -> None:
+        self._model = model
+        self._process = process
+
+    def is_ready(self) -> bool:
+        """Return whether ``wait`` would return or raise at once."""
+        return self._process is None or self._process.is_ready()
+
+    def wait(self) -> LoadedModel:
+        """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""
+        if self._process is not None:
+            self._process.wait()
+        self._model.check_probes()
+        return self._model
+
+
+def begin_version(
+    reader: RegistryReader, version: int, trust: Trust, open_pickle: Callable[..., ModelProcess] | None = None
+) -> Loading:
+    """Begin to load a version in the form that serves: its arrays where it has them, else its pickle.
 
     Parameters
     ----------
@@ -97,59 +127,41 @@ def load_version(reader: RegistryReader, version: int, allowed_names: Sequence[s
         The registry.
     version : int
         The version's number.
-    allowed_names : sequence of str
-        Names that a pickle may use besides the default ones. They come from the server's settings, never the artefact.
+    trust : Trust
+        The publishers whose pickles may be opened. It comes from the server's settings, never from the artefact.
+    open_pickle : callable, optional
+        Opens a pickle; ``ModelProcess`` by default.
 
     Raises
     ------
     RegistryError
         If the version or a file is missing, or a file isn't the one that the manifest describes.
     ArtifactError
-        If the model may not serve here; see ``load_verified`` and ``reading.form_from_bytes``.
+        If the model may not serve here; see ``Trust.check``, ``check_environment`` and ``reading.form_from_bytes``.
     """
     manifest = _get_manifest(reader, version)
+    if trust.require_signature or manifest.serving_form is None:
+        trust.check(manifest)
     if manifest.serving_form is None:
-        return load_verified(reader.get_artifact(manifest), manifest, allowed_names)
+        return _begin_pickle(reader, manifest, open_pickle, is_trusted=True, score_limit_s=SCORE_LIMIT_S)
     from model_artifact.serving_form.scorers.record_scorer import load_scorer
 
-    model = LoadedModel(manifest, manifest.serving_form, load_scorer(reader.get_serving_form(manifest)))
-    model.check_probes()
-    return model
+    return Loading(LoadedModel(manifest, manifest.serving_form, load_scorer(reader.get_serving_form(manifest))))
 
 
-def load_pickle(reader: RegistryReader, version: int, allowed_names: Sequence[str] = ()) -> LoadedModel:
-    """Load a version from its pickle, whether or not it has arrays; see ``load_version``."""
-    manifest = _get_manifest(reader, version)
-    return load_verified(reader.get_artifact(manifest), manifest, allowed_names)
+def load_version(reader: RegistryReader, version: int, trust: Trust) -> LoadedModel:
+    """Load a version and wait for it; see ``begin_version``."""
+    return begin_version(reader, version, trust).wait()
 
 
-def load_verified(pickle: bytes, manifest: Manifest, allowed_names: Sequence[str] = ()) -> LoadedModel:
-    """Load the pickle that a manifest describes; ``RegistryReader`` compared its size and sha256 before.
+def load_pickle(reader: RegistryReader, version: int, trust: Trust) -> LoadedModel:
+    """Load a version from its pickle, whether or not it has arrays, to study it.
 
-    Raises
-    ------
-    ArtifactError
-        If the libraries differ, the pickle is incomplete or uses a name that isn't allowed, or the model can't serve or
-        gives other probabilities than when it was published.
+    Where no trusted publisher has signed it, its process is as limited as that which inspects a candidate. Raises as
+    ``begin_version`` does.
     """
-    from model_artifact.libraries import check_environment
-    from model_artifact.opening.allow_list import DEFAULT
-    from model_artifact.opening.load import load_pipeline
-    from model_artifact.pipeline import PipelineScorer, check_pipeline
-
-    check_environment(manifest.environment)
-    pipeline = load_pipeline(pickle, DEFAULT.with_names(allowed_names))
-    try:
-        check_pipeline(pipeline)
-        model = LoadedModel(manifest, manifest.artifact, PipelineScorer(pipeline), pipeline)
-        model.check_probes()
-    except ArtifactError:
-        raise
-    except Exception as error:  # a damaged model may raise anything
-        raise UnsuitableModelError(
-            f"The model can't score the probe records ({type(error).__name__}: {error}). Publish another version."
-        ) from error
-    return model
+    manifest = _get_manifest(reader, version)
+    return _begin_pickle(reader, manifest, None, is_trusted=trust.covers(manifest), time_limit_s=STUDY_LIMIT_S).wait()
 
 
 def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
@@ -160,3 +172,15 @@ def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
             f"{manifest.version}. Publish the model again."
         )
     return manifest
+
+
+def _begin_pickle(
+    reader: RegistryReader, manifest: Manifest, open_pickle: Callable[..., ModelProcess] | None, **options: Any
+) -> Loading:
+    from model_artifact.libraries import check_environment
+    from model_artifact.opening.model_process import ModelProcess
+
+    # Invariant: signature, libraries, size and sha256 are checked, in this order, before anything is unpickled.
+    check_environment(manifest.environment)
+    process = (open_pickle or ModelProcess)(reader.get_artifact(manifest), **options)
+    return Loading(LoadedModel(manifest, manifest.artifact, process, process), process)

@@ -35,7 +35,7 @@ class Inspection:
     """The result of loading a pickle: library versions, class labels, a probability for each probe record.
 
     ``serving_form`` is a file that was proven to give the same probabilities as the pickle. If it is None,
-    ``why_no_serving_form`` says why.
+    ``why_no_serving_form`` says why. ``categories`` are the labels that the model's encoders know, by column.
     """
 
     environment: Mapping[str, str]
@@ -43,6 +43,7 @@ class Inspection:
     probe_probabilities: tuple[float, ...]
     serving_form: bytes | None = field(default=None, repr=False)
     why_no_serving_form: str | None = None
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Inspector(Protocol):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from model_registry import documents
@@ -15,6 +16,8 @@ from model_registry.errors import InvalidManifestError
 MANIFEST_FORMAT = 1
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
+_ED25519 = re.compile(r"[0-9a-f]{128}")
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,25 @@ class HoldoutParity:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """A publisher's signature of a manifest: the key's id, and the Ed25519 signature, both in lower-case hex."""
+
+    key_id: str
+    value: str
+
+    def __post_init__(self) -> None:
+        # One spelling for each signature: a signature can't be rewritten into another valid text.
+        if not _KEY_ID.fullmatch(self.key_id) or not _ED25519.fullmatch(self.value):
+            raise ValueError("'signature' isn't a key's id of 16 and a signature of 128 lower-case hex digits")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A version's description.
 
     ``environment`` maps a library's name to the version that the model was pickled with. ``serving_form`` describes the
     file that serves instead of the pickle, and ``holdout_parity`` its comparison on the held-out loans; either may be
-    missing. ``reasons`` is None for a model that gives no reasons.
+    missing. ``reasons`` is None for a model that gives no reasons. ``signature`` is None where nobody signed.
     """
 
     model: str
@@ -132,7 +148,20 @@ class Manifest:
     serving_form: Artifact | None = None
     reasons: Reasons | None = None
     holdout_parity: HoldoutParity | None = None
+    signature: Signature | None = None
     format: Positive = MANIFEST_FORMAT
+
+    def signed_bytes(self) -> bytes:
+        """Return what a publisher signs: every member but the signature, as JSON without spaces, keys sorted.
+
+        Members that are missing are left out, so that a member which a later format adds doesn't break a signature.
+        """
+        unsigned = asdict(
+            replace(self, signature=None),
+            dict_factory=lambda members: {name: value for name, value in members if value is not None},
+        )
+        text = json.dumps(unsigned, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8")
 
     def to_json(self) -> bytes:
         """Return the document as it is stored."""

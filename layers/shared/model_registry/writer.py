@@ -12,6 +12,7 @@ left; running it again completes it:
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -44,9 +45,14 @@ class Publication:
 
 @dataclass(eq=False)
 class RegistryWriter(AliasWriter):
-    """Versions and aliases of one model, for writing. ``inspect`` loads a candidate's pickle in a safe place."""
+    """Versions and aliases of one model, for writing.
+
+    ``inspect`` opens a candidate's pickle in a limited process. ``sign`` returns a manifest with the publisher's
+    signature; it raises ``CandidateRefusedError`` for what may not be published without one.
+    """
 
     inspect: Inspector = field(kw_only=True)
+    sign: Callable[[Manifest], Manifest] = field(default=lambda manifest: manifest, kw_only=True)
 
     def publish(self, candidate: Candidate) -> Publication:
         """Publish a candidate as the next version, or return the newest version if it is this very model.
@@ -57,7 +63,9 @@ class RegistryWriter(AliasWriter):
         files = self.reader.list_version_files()
         published = [number for number in files if is_published(files[number])]
         newest = self._find_manifest(max(published)) if published else None
-        if newest and _is_same_model(newest, self._manifest(newest.version, candidate, inspection)):
+        # Made before anything is written: signing may refuse.
+        manifest = self._manifest(newest.version if newest else 1, candidate, inspection)
+        if newest and _is_same_model(newest, manifest):
             return Publication(newest, created=False)
         last = max(files, default=0)
         # A number without a manifest belongs to a publication that was cut off or is under way. If it has the same
@@ -151,7 +159,7 @@ class RegistryWriter(AliasWriter):
 
     def _manifest(self, version: int, candidate: Candidate, inspection: Inspection) -> Manifest:
         probes = zip(candidate.probe_records, inspection.probe_probabilities, strict=True)
-        return Manifest(
+        manifest = Manifest(
             model=self.model,
             version=version,
             artifact=Artifact.of(candidate.pickle),
@@ -170,6 +178,8 @@ class RegistryWriter(AliasWriter):
             reasons=candidate.reasons,
             holdout_parity=_parity_of(inspection.serving_form, candidate),
         )
+        # As it will be read: a signature covers the values that a reader sees.
+        return self.sign(Manifest.from_json(manifest.to_json()))
 
 
 def _without_unproven_form(inspection: Inspection, candidate: Candidate) -> Inspection:
@@ -193,6 +203,7 @@ def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParit
 
 
 def _is_same_model(version: Manifest, other: Manifest) -> bool:
-    """Return whether both versions would answer alike, whoever published them and whatever their metrics."""
+    """Return whether both versions would answer alike, with the same key's signature, whatever their metrics."""
     parts = attrgetter("artifact", "serving_form", "threshold", "input_schema", "reasons")
-    return bool(parts(version) == parts(other))
+    keys = [manifest.signature and manifest.signature.key_id for manifest in (version, other)]
+    return bool(parts(version) == parts(other)) and keys[0] == keys[1]

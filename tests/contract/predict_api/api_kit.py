@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import joblib
@@ -15,10 +16,11 @@ import joblib
 from memory_store import InMemoryStore
 from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
-from model_artifact.loading import load_version
+from model_artifact.loading import begin_version
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.serving_form.parity import compile_verified
+from model_kit import OpenedHere
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
 from model_registry.manifest import Reasons, Threshold
@@ -28,6 +30,7 @@ from predict_api.app import build
 from predict_api.models.clock import Instant
 from predict_api.models.model_cache import ModelLoader
 from predict_api.settings import Settings
+from registry_kit import PUBLISHER, TRUST
 from tests.contract.predict_api.loans_kit import loans_schema
 
 TTL_S = 5.0
@@ -148,6 +151,7 @@ class Registry:
             who="a test",
             new_id=lambda: f"id-{next(_numbers)}",
             inspect=inspect,
+            sign=PUBLISHER.sign,
         )
 
 
@@ -247,7 +251,7 @@ class Function:
         self.handler, self.follower = build(
             settings(**changes),
             registry.store,
-            load or load_version,
+            load or partial(begin_version, trust=TRUST, open_pickle=OpenedHere),
             clock=self.clock.now,
             jitter=lambda: 0.0,
             new_id=lambda: f"new-{next(_numbers)}",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from model_artifact.loading import Loading
 from model_artifact.training_range import TrainingRange
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
@@ -31,6 +32,9 @@ class SlowToExplain:
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         return [0.5] * len(records)
 
+    def check_probes(self) -> None:
+        return None
+
     def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         self.explained += 1
         self._advance(self._seconds)
@@ -46,7 +50,7 @@ class SlowFunction(Function):
 
     def _load(self, reader: RegistryReader, version: int) -> Any:
         self.model = SlowToExplain(reader.get_manifest(version), self.clock.advance, self.seconds)
-        return self.model
+        return Loading(self.model)
 
     def ask(self, n_records: int, **changes: Any) -> Any:
         body = {"instances": [dict(RECORD)] * n_records, "parameters": {"explain": True}}

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from model_artifact.opening.signature import Signer
 from model_artifact.schema import NUMERIC_NAMES, TARGET
 from model_registry.alias import RoutingConfig
+from model_registry.manifest import Manifest
+from registry_kit import signed
 from tests.contract.predict_api.api_kit import RECORD, TTL_S, Function, Registry, believe, logs, metrics
 from tests.contract.predict_api.loans_kit import as_features, loans, pickled
 
@@ -66,7 +70,7 @@ def nan_for_zero_utilisation() -> bytes:
 def edit_manifest(registry: Registry, version: int, edit: Callable[[dict[str, Any]], None]) -> None:
     document = json.loads(registry.get(f"versions/{version}/manifest.json"))
     edit(document)
-    registry.put(f"versions/{version}/manifest.json", json.dumps(document).encode())
+    registry.put(f"versions/{version}/manifest.json", signed(document))
 
 
 def assert_refused_and_first_version_serves(
@@ -83,13 +87,10 @@ def assert_refused_and_first_version_serves(
     assert refusal["model_version"] == version
     assert says in f"{refusal['error']}: {refusal['reason']}"
     assert [line["model_version"] for line in metrics(output, "ModelLoadFailures")] == [str(version)]
-    # One that starts now has no version that it could keep.
+    # One that starts now answers by the revision before.
     cold = Function(registry)
-    answer = cold.post(RECORD)
-    assert answer.status == 503
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert cold.get("/readyz").status == 503
-    assert cold.get("/livez").status == 200
+    assert cold.post(RECORD).version == 1
+    assert cold.get("/readyz").status == 200
     registry.writer.assign("live", 1)
     cold.clock.advance(TTL_S)
     assert cold.post(RECORD).version == 1
@@ -186,11 +187,11 @@ def test_fault_12_13_nothing_is_unpickled_before_its_hash_matches(
     bomb = pickle.dumps(Bomb(tmp_path / "control"))
     pickle.loads(bomb)
     assert (tmp_path / "control").exists(), "the bomb must work, or its silence proves nothing"
-    # An allowed name and the right size do not help: the hash comes first.
+    # A trusted signature and the right size do not help: the hash comes first.
     version = registry.publish(pickled(seed=2))
     size = len(registry.get(f"versions/{version}/model.pkl"))
     registry.put(f"versions/{version}/model.pkl", pickle.dumps(Bomb(tmp_path / "effect")).ljust(size, b"\0"))
-    function = Function(registry, allowed_names=("posix.system",))
+    function = Function(registry)
     registry.writer.assign("live", version)
     function.clock.advance(TTL_S)
     assert function.post(RECORD).version == 1
@@ -201,15 +202,25 @@ def test_fault_12_13_nothing_is_unpickled_before_its_hash_matches(
 @pytest.mark.fault(13)
 @pytest.mark.parametrize("kind", [Bomb, NestedBomb])
 @pytest.mark.parametrize("dump", [pickle.dumps, dumped], ids=["pickle", "joblib"])
-def test_fault_13_malicious_pickle_is_refused_before_any_effect(
+@pytest.mark.parametrize("forge", ["strip", "stranger", "tamper"])
+def test_fault_13_a_pickle_that_no_trusted_publisher_signed_is_refused_before_any_effect(
     registry: Registry,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     kind: type[Bomb],
     dump: Callable[[object], bytes],
+    forge: str,
 ) -> None:
     version = registry.publish(dump(kind(tmp_path / "effect")), inspect=believe)
-    assert_refused_and_first_version_serves(registry, version, capsys, "DisallowedNameError")
+    key = f"versions/{version}/manifest.json"
+    manifest = Manifest.from_json(registry.get(key))
+    forged = {
+        "strip": replace(manifest, signature=None),
+        "stranger": Signer.generate().sign(manifest),
+        "tamper": replace(manifest, threshold=replace(manifest.threshold, value=0.123)),
+    }
+    registry.put(key, forged[forge].to_json())
+    assert_refused_and_first_version_serves(registry, version, capsys, "UntrustedVersionError")
     assert not (tmp_path / "effect").exists()
 
 
@@ -273,7 +284,7 @@ def test_fault_14_model_that_gives_no_probability_is_a_500_without_a_value(
     document = json.loads(registry.get("versions/1/manifest.json"))
     # This model gives NaN for a null, too: only the probe without gaps can be kept.
     document["probes"] = [{"record": dict(RECORD), "late_probability": 1.0}]
-    registry.put("versions/1/manifest.json", json.dumps(document).encode())
+    registry.put("versions/1/manifest.json", signed(document))
     function = Function(registry)
     assert function.post(RECORD).status == 200
     answer = function.post({"instances": [dict(RECORD), {**RECORD, "revol_util": 0}]})

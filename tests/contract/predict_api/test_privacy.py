@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from model_artifact.loading import Loading
 from model_artifact.training_range import TrainingRange
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
@@ -35,8 +36,8 @@ class CarelessModel:
         return None
 
 
-def load_careless(reader: RegistryReader, version: int) -> CarelessModel:
-    return CarelessModel(reader.get_manifest(version))
+def load_careless(reader: RegistryReader, version: int) -> Loading:
+    return Loading(CarelessModel(reader.get_manifest(version)))  # type: ignore[arg-type]
 
 
 SECRET = {**RECORD, "loan_id": f"loan-{CANARY}", "purpose": CANARY, "annual_inc": NUMBER}

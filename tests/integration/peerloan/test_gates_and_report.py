@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from model_artifact.opening.model_process import inspect_candidate
 from model_kit import dumped
 from model_registry.candidate import Candidate
 from processes import emulator_process
@@ -52,7 +53,7 @@ def better(quarters: Quarters, worse: Path, folder: Path) -> Path:
     probabilities = pipeline.predict_proba(quarters.test.features)[:, 1]
     shift_intercept(pipeline, intercept_shift(probabilities, quarters.test.target))
     candidate: Candidate = replace(
-        candidate_folder.read_candidate(worse), pickle=dumped(pipeline), description="better"
+        candidate_folder.read_candidate(worse, inspect_candidate), pickle=dumped(pipeline), description="better"
     )
     candidate_folder.write(folder / "better", candidate)
     return folder / "better"

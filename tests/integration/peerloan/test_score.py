@@ -17,27 +17,31 @@ import pytest
 
 from fitted_pipelines import records
 from model_artifact.features import frame_from_records
-from model_artifact.opening.inspection import inspect_in_child
+from model_artifact.opening.model_process import inspect_candidate
 from model_artifact.pipeline import late_probabilities
 from model_kit import dumped, small_boosted
 from model_registry.stores.s3 import S3Store, make_s3_client
-from registry_kit import make_candidate, make_writer
+from peerloan.keyring import Keyring
+from registry_kit import PUBLISHER, make_candidate, make_writer
 
 LOANS = [dict(record) for record in records()]
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def bucket(local_bucket_url: str) -> Iterator[str]:
+def bucket(local_bucket_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A bucket with the same model twice: version 1 serves as its pickle, version 2 as arrays, ``live`` is 2."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        state_dir = tmp_path_factory.mktemp("state")
+        Keyring(state_dir / "keys").add("tests", PUBLISHER.public_key)
+        patch.setenv("PEERLOAN_STATE_DIR", str(state_dir))
         client = make_s3_client(local_bucket_url)
         client.create_bucket(Bucket="peerloan-models")
         store = S3Store("peerloan-models", client)
-        inspection = inspect_in_child(dumped(small_boosted()), LOANS[:3])
+        inspection = inspect_candidate(dumped(small_boosted()), LOANS[:3])
         assert inspection.serving_form is not None
         for used in (replace(inspection, serving_form=None), inspection):
             writer = make_writer(store, f"score-{next(_numbers)}", inspect=lambda *_, result=used: result)

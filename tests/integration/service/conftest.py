@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from model_artifact.opening.inspection import inspect_in_child
+from model_artifact.opening.model_process import inspect_candidate
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.stack import UNTHROTTLED
 from processes import emulator_process
@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, quarters: Quarters) -> Ite
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         client = make_s3_client(bucket_url)
-        writer = make_writer(S3Store(BUCKET, client), inspect=inspect_in_child)
+        writer = make_writer(S3Store(BUCKET, client), inspect=inspect_candidate)
         results = [run.train(name, quarters, n_estimators=10) for name in ("basic", "improved")]
         pipelines = {writer.publish(result.candidate).manifest.version: result.pipeline for result in results}
         writer.assign("live", 1)

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from model_artifact.opening.load import load_pipeline
+from model_artifact.opening.load import open_pickle
 from model_artifact.schema import NUMERIC_NAMES
 from training import data
 from training.evidence.stability import column_stability
@@ -90,5 +90,5 @@ def test_the_improved_model_flags_about_the_stated_share(improved: TrainingResul
 def test_the_improved_model_is_small_and_loads_as_it_was(improved: TrainingResult, quarters: data.Quarters) -> None:
     assert len(improved.candidate.pickle) < 200_000
     features = quarters.test.features
-    loaded = load_pipeline(improved.candidate.pickle)
+    loaded = open_pickle(improved.candidate.pickle)
     assert np.array_equal(loaded.predict_proba(features), improved.pipeline.predict_proba(features))

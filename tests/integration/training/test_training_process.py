@@ -12,7 +12,8 @@ from typing import IO
 
 import pytest
 
-from model_artifact.opening.load import load_pipeline
+from model_artifact.opening.load import open_pickle
+from model_artifact.opening.model_process import inspect_candidate
 from model_kit import dumped, small_forest, small_quarter
 from model_registry.errors import CandidateRefusedError
 from training import candidate_folder
@@ -50,7 +51,7 @@ def test_the_script_under_its_known_name_trains_the_same_as_the_module(loans: Pa
     assert (by_script.returncode, by_module.returncode) == (0, 0), by_script.stderr + by_module.stderr
     script_pickle = (tmp_path / "a" / "model.pkl").read_bytes()
     assert script_pickle == (tmp_path / "models" / "basic" / "model.pkl").read_bytes()
-    load_pipeline(script_pickle)
+    open_pickle(script_pickle)
 
 
 def test_a_full_disk_ends_with_one_line_leaves_the_old_files_and_the_command_works_afterwards(
@@ -71,7 +72,7 @@ def test_a_full_disk_ends_with_one_line_leaves_the_old_files_and_the_command_wor
     assert {path.name: path.read_bytes() for path in out.iterdir()} == old
     again = _run(tmp_path, "-m", "training", *options)
     assert again.returncode == 0, again.stderr
-    assert candidate_folder.read_candidate(out).data["train"]["rows"] == 1500
+    assert candidate_folder.read_candidate(out, inspect_candidate).data["train"]["rows"] == 1500
 
 
 def test_an_answer_that_can_not_be_written_ends_with_one_line(loans: Path, tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_refused_data_end_with_exit_code_1_and_one_line(tmp_path: Path) -> None:
 
 def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> None:
     (tmp_path / "theirs.pkl").write_bytes(dumped(small_forest()))
-    candidate = candidate_folder.read_candidate(tmp_path / "theirs.pkl")
+    candidate = candidate_folder.read_candidate(tmp_path / "theirs.pkl", inspect_candidate)
     categories = {field.name: field.categories for field in candidate.input_schema if field.type == "category"}
     assert categories["grade"][0] == "A"
     assert categories["emp_length"][:2] == ("< 1 year", "1 year")
@@ -125,4 +126,4 @@ def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> 
 def test_a_bare_file_that_isnt_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs.pkl").write_bytes(b"<html>")
     with pytest.raises(CandidateRefusedError, match="web page"):
-        candidate_folder.read_candidate(tmp_path / "theirs.pkl")
+        candidate_folder.read_candidate(tmp_path / "theirs.pkl", inspect_candidate)

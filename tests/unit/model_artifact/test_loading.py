@@ -13,16 +13,16 @@ from memory_store import InMemoryStore
 from model_artifact.errors import NoReasonsError, ProbeMismatchError
 from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
-from model_artifact.loading import load_pickle, load_version
+from model_artifact.loading import LoadedModel, begin_version, load_pickle
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.codes import CODES_VERSION
 from model_artifact.schema import FIELDS
-from model_kit import dumped
+from model_kit import OpenedHere, dumped
 from model_registry.candidate import Inspection
 from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionDamagedError
 from model_registry.manifest import Reasons
 from model_registry.reader import RegistryReader
-from registry_kit import make_candidate, make_writer
+from registry_kit import TRUST, make_candidate, make_writer, signed
 
 KIND = "boosting-small"
 BATCH = [dict(record) for record in records()[:50]]
@@ -54,8 +54,12 @@ def reader(store: InMemoryStore) -> RegistryReader:
     return RegistryReader(copy)
 
 
+def _load(reader: RegistryReader, version: int) -> LoadedModel:
+    return begin_version(reader, version, TRUST, OpenedHere).wait()
+
+
 def test_both_forms_score_records_and_tables_alike(reader: RegistryReader) -> None:
-    pickled, compiled = load_version(reader, 1), load_version(reader, 2)
+    pickled, compiled = _load(reader, 1), _load(reader, 2)
     assert (pickled.form, compiled.form) == ("pickle", "arrays")
     assert pickled.file == pickled.manifest.artifact
     assert compiled.file == compiled.manifest.serving_form
@@ -72,29 +76,29 @@ def test_both_forms_score_records_and_tables_alike(reader: RegistryReader) -> No
 
 
 def test_the_pickle_of_a_version_with_arrays_can_be_loaded_too(reader: RegistryReader) -> None:
-    model = load_pickle(reader, 2)
+    model = load_pickle(reader, 2, TRUST)
     assert model.form == "pickle"
-    assert model.late_probabilities(BATCH) == load_version(reader, 1).late_probabilities(BATCH)
+    assert model.late_probabilities(BATCH) == _load(reader, 1).late_probabilities(BATCH)
 
 
 def test_only_arrays_give_reasons(reader: RegistryReader) -> None:
-    assert load_version(reader, 2).explain(BATCH[0]) == ()
+    assert _load(reader, 2).explain(BATCH[0]) == ()
     with pytest.raises(NoReasonsError):
-        load_version(reader, 1).explain(BATCH[0])
+        _load(reader, 1).explain(BATCH[0])
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_version_that_scores_its_probes_otherwise_is_refused(reader: RegistryReader, version: int) -> None:
     change(reader, version, lambda document: document["probes"][1].update(late_probability=0.987))
     with pytest.raises(ProbeMismatchError):
-        load_version(reader, version)
+        _load(reader, version)
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_manifest_of_another_version_is_refused(reader: RegistryReader, version: int) -> None:
     change(reader, version, lambda document: document.update(version=7))
     with pytest.raises(InvalidManifestError, match="version 7"):
-        load_version(reader, version)
+        _load(reader, version)
 
 
 @pytest.mark.parametrize(("version", "file"), [(1, "model.pkl"), (2, "serving-form.npz")])
@@ -102,10 +106,10 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
     key = f"late-payer/versions/{version}/{file}"
     reader._store.put(key, b"x" * len(reader._store.get(key).body))
     with pytest.raises(ArtifactMismatchError, match="sha256"):
-        load_version(reader, version)
+        _load(reader, version)
     reader._store.delete(key)
     with pytest.raises(VersionDamagedError):
-        load_version(reader, version)
+        _load(reader, version)
 
 
 def change(reader: RegistryReader, version: int, edit) -> None:
@@ -113,4 +117,4 @@ def change(reader: RegistryReader, version: int, edit) -> None:
     key = f"late-payer/versions/{version}/manifest.json"
     document = json.loads(reader._store.get(key).body)
     edit(document)
-    reader._store.put(key, json.dumps(document).encode())
+    reader._store.put(key, signed(document))

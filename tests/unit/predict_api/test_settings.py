@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
+from model_artifact.opening.signature import Trust, key_id
 from predict_api.settings import Settings, SettingsError
 
+PUBLIC_KEY = base64.b64encode(bytes(range(32))).decode()
 LEAST = {"MODEL_BUCKET": "models"}
 
 
@@ -17,7 +21,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         alias="live",
         alias_ttl_s=5.0,
         s3_endpoint_url=None,
-        allowed_names=(),
+        trust=Trust(),
         service="late-payer-api",
         metrics_namespace="PeerLoan",
         has_metrics=True,
@@ -34,7 +38,8 @@ def test_everything_can_be_set() -> None:
         "MODEL_ALIAS": "next",
         "ALIAS_TTL_SECONDS": "0.5",
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000",
-        "PICKLE_ALLOWED_NAMES": "a.B, c.d.E",
+        "TRUSTED_PUBLISHERS": f"{PUBLIC_KEY}, ",
+        "REQUIRE_SIGNATURE": "true",
         "POWERTOOLS_SERVICE_NAME": "service",
         "POWERTOOLS_METRICS_NAMESPACE": "Space",
         "POWERTOOLS_METRICS_DISABLED": "true",
@@ -49,7 +54,7 @@ def test_everything_can_be_set() -> None:
         alias="next",
         alias_ttl_s=0.5,
         s3_endpoint_url="http://127.0.0.1:9000",
-        allowed_names=("a.B", "c.d.E"),
+        trust=Trust({key_id(PUBLIC_KEY): bytes(range(32))}, require_signature=True),
         service="service",
         metrics_namespace="Space",
         has_metrics=False,
@@ -60,7 +65,7 @@ def test_everything_can_be_set() -> None:
 
 
 def test_empty_counts_as_absent() -> None:
-    names = ("MODEL_NAME", "MODEL_ALIAS", "ALIAS_TTL_SECONDS", "AWS_ENDPOINT_URL_S3", "PICKLE_ALLOWED_NAMES", "STAGE")
+    names = ("MODEL_NAME", "MODEL_ALIAS", "ALIAS_TTL_SECONDS", "AWS_ENDPOINT_URL_S3", "TRUSTED_PUBLISHERS", "STAGE")
     assert Settings.from_environ({**LEAST, **dict.fromkeys(names, "")}) == Settings.from_environ(LEAST)
 
 
@@ -75,7 +80,7 @@ def test_empty_counts_as_absent() -> None:
         ("ALIAS_TTL_SECONDS", "nan"),
         ("ALIAS_TTL_SECONDS", "3601"),
         ("AWS_ENDPOINT_URL_S3", "localhost:9000"),
-        ("PICKLE_ALLOWED_NAMES", "MyClass"),
+        ("TRUSTED_PUBLISHERS", "MyClass"),
         ("POWERTOOLS_LOG_LEVEL", "LOUD"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model_artifact.opening.model_process import inspect_candidate
 from model_registry.candidate import Candidate
 from training import candidate_folder
 from training.errors import FolderNotWritableError, RecordRefusedError
@@ -20,8 +21,8 @@ def candidate(trained: dict[str, TrainingResult]) -> Candidate:
 
 def test_what_was_written_is_read_back(candidate: Candidate, tmp_path: Path) -> None:
     candidate_folder.write(tmp_path / "a" / "b", candidate)
-    assert candidate_folder.read_candidate(tmp_path / "a" / "b") == candidate
-    assert candidate_folder.read_candidate(tmp_path / "a" / "b" / "model.pkl") == candidate
+    assert candidate_folder.read_candidate(tmp_path / "a" / "b", inspect_candidate) == candidate
+    assert candidate_folder.read_candidate(tmp_path / "a" / "b" / "model.pkl", inspect_candidate) == candidate
 
 
 def test_writing_again_replaces_both_and_leaves_nothing_else(candidate: Candidate, tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_pickle_of_another_training_than_its_record_is_refused(candidate: Cand
     candidate_folder.write(tmp_path, candidate)
     (tmp_path / "model.pkl").write_bytes(candidate.pickle + b"more")
     with pytest.raises(RecordRefusedError, match="sha256"):
-        candidate_folder.read_candidate(tmp_path)
+        candidate_folder.read_candidate(tmp_path, inspect_candidate)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 2}', "\x00", '{"format": 1, "artifact": 3}'])
@@ -51,7 +52,7 @@ def test_a_damaged_record_is_refused(candidate: Candidate, tmp_path: Path, conte
     candidate_folder.write(tmp_path, candidate)
     (tmp_path / "training.json").write_text(content)
     with pytest.raises(RecordRefusedError, match=r"training\.json"):
-        candidate_folder.read_candidate(tmp_path)
+        candidate_folder.read_candidate(tmp_path, inspect_candidate)
 
 
 @pytest.mark.parametrize("key", ["threshold", "input_schema", "metrics", "probe_records"])
@@ -61,12 +62,12 @@ def test_a_record_that_lacks_something_is_refused(candidate: Candidate, tmp_path
     del document[key]
     (tmp_path / "training.json").write_text(json.dumps(document))
     with pytest.raises(RecordRefusedError, match=key):
-        candidate_folder.read_candidate(tmp_path)
+        candidate_folder.read_candidate(tmp_path, inspect_candidate)
 
 
 def test_a_missing_model_says_how_to_train_one(tmp_path: Path) -> None:
     with pytest.raises(RecordRefusedError, match="python -m training"):
-        candidate_folder.read_candidate(tmp_path)
+        candidate_folder.read_candidate(tmp_path, inspect_candidate)
 
 
 @pytest.mark.parametrize("changes", [{"tolerance": 0.5}, {"tolerance": 0.5, "largest_difference": 0.1}])
@@ -79,4 +80,4 @@ def test_a_record_can_not_widen_what_counts_as_equal(
     document["holdout_parity"] |= changes
     path.write_text(json.dumps(document))
     with pytest.raises(RecordRefusedError, match="tolerance"):
-        candidate_folder.read_candidate(tmp_path)
+        candidate_folder.read_candidate(tmp_path, inspect_candidate)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from model_artifact.features import frame_from_records
-from model_artifact.opening.load import load_pipeline
+from model_artifact.opening.load import open_pickle
 from model_artifact.pipeline import check_pipeline, late_probabilities
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
@@ -53,7 +53,7 @@ def test_another_seed_gives_another_model(name: str, quarters: Quarters, trained
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_was_trained_is_what_is_loaded(name: str, quarters: Quarters, trained: Trained) -> None:
     result = trained[name]
-    loaded = load_pipeline(result.candidate.pickle)
+    loaded = open_pickle(result.candidate.pickle)
     check_pipeline(loaded)
     features = quarters.test.features
     assert np.array_equal(loaded.predict_proba(features), result.pipeline.predict_proba(features))
@@ -68,7 +68,7 @@ def test_the_serving_form_is_proven_on_every_held_out_loan(name: str, quarters: 
     assert (parity.rows, parity.data_sha256) == (1500, quarters.test.fingerprint.sha256)
     assert parity.is_proven
     assert parity.largest_difference <= 1e-12
-    form = compile_verified(load_pipeline(candidate.pickle), candidate.probe_records).body
+    form = compile_verified(open_pickle(candidate.pickle), candidate.probe_records).body
     assert form is not None
     assert hashlib.sha256(form).hexdigest() == parity.form_sha256
 

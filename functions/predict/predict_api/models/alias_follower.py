@@ -4,14 +4,15 @@ Invariants (tests/unit/predict_api/models/test_alias_follower.py):
 
 - The alias pointed to each version in charge at some instant within the TTL before the request, or during the request.
 - A version that the alias has left answers no request that begins more than the TTL later, as long as the bucket
-  answers and the new version can be loaded. Otherwise the versions last in charge stay in charge.
+  answers and the new version can be loaded; a pickle is opened beside the requests, and they get the earlier version
+  until then. If it can't be loaded, the newest earlier revision that can be answers.
 - While a version is in charge, no request waits for the bucket longer than ``TOTAL_S``, or than its own time.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ TOTAL_S = 3.0
 # While no version is in charge. Lambda's limit for an init phase is 10 seconds.
 FIRST_LOOK_UP_S = 4.0
 FIRST_TOTAL_S = 9.0
+# How many earlier revisions are tried when the version that the alias names can't be loaded.
+_EARLIER_REVISIONS = 5
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class AliasFollower:
     _last_checked: Instant | None = field(default=None, init=False)
     _failures: Failures | None = field(default=None, init=False)
     _active: ActiveVersions | None = field(default=None, init=False)
+    _earlier: tuple[Alias, Sequence[Alias]] | None = field(default=None, init=False)
 
     def follow(self, remaining_s: float = math.inf) -> ActiveVersions:
         """Return the versions in charge now, after looking the alias up if that is due.
@@ -96,6 +100,14 @@ class AliasFollower:
         if self._active is None:
             raise NoVerifiedModelError(self.retry_in_s())
         return self._active
+
+    def refuse(self, version: int, error: Exception) -> None:
+        """Take a version out of charge whose process ended or hung while it scored."""
+        self.cache.refuse(version, error)
+        if self._active is not None and version in self._active.models:
+            remaining = {number: model for number, model in self._active.models.items() if number != version}
+            has_main = self._active.alias.version in remaining
+            self._active = ActiveVersions(self._active.alias, remaining) if has_main else None
 
     def mark_stale(self) -> None:
         """Make the next request look the alias up; called after a snapshot was restored."""
@@ -150,20 +162,49 @@ class AliasFollower:
     def _adopt(self) -> None:
         """Put the alias's versions in charge, once the main one is loaded.
 
-        The additional version alone is put in charge only while no version is. Later, a canary of 1 % would get all
-        requests because the main version is bad, although the last good version is still loaded.
+        If it can't be loaded, the newest earlier revision whose main version can be is put in charge: an environment
+        that was idle may hold a version that the alias left long ago.
         """
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return
         alias = self._snapshot.alias
+        models = self._find_models(alias)
+        if alias.version in models:
+            self._active = ActiveVersions(alias=alias, models=models)
+        if alias.version in models or not self.cache.has_failed(alias.version):
+            return
+        for earlier in self._earlier_revisions(alias):
+            if self._active is not None and earlier.revision <= self._active.alias.revision:
+                return
+            found = self._find_models(earlier)
+            if earlier.version in found:
+                self._active = ActiveVersions(alias=earlier, models=found)
+                return
+        # The additional version alone answers only while no version does. Later, a canary of 1 % would get all requests
+        # because the main version is bad, although the last good version is still loaded.
+        if models and self._active is None:
+            self._active = ActiveVersions(alias=alias, models=models)
+
+    def _find_models(self, alias: Alias) -> dict[int, LoadedModel]:
+        """Return those of a revision's versions that are loaded, the main one first."""
         in_charge = () if self._active is None else tuple(self._active.models)
+        is_urgent = self._active is None
         models = {}
         for version in alias.versions:
-            model = self.cache.find(version, in_charge=(*in_charge, *alias.versions))
+            model = self.cache.find(version, in_charge=(*in_charge, *alias.versions), is_urgent=is_urgent)
             if model is not None:
                 models[version] = model
-        if alias.version in models or (models and self._active is None):
-            self._active = ActiveVersions(alias=alias, models=models)
+        return models
+
+    def _earlier_revisions(self, alias: Alias) -> Sequence[Alias]:
+        """Return the revisions before this one, newest first, as far as they can be read."""
+        if self._earlier is None or self._earlier[0] is not alias:
+            revisions: list[Alias] = []
+            with suppress(Exception):
+                for number in range(alias.revision - 1, max(alias.revision - 1 - _EARLIER_REVISIONS, 0), -1):
+                    revisions.append(self.reader.get_revision(self.alias, number))
+            self._earlier = (alias, revisions)
+        return self._earlier[1]
 
     def _is_adopted(self, alias: Alias) -> bool:
         active = self._active

@@ -11,10 +11,21 @@ from model_artifact.loading import LoadedModel
 from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
 from predict_api.models.back_off import BackOff, Failures
-from predict_api.models.clock import Clock
+from predict_api.models.clock import Clock, Instant
 
-# Loads and verifies a version.
-ModelLoader = Callable[[RegistryReader, int], LoadedModel]
+
+class VersionLoading(Protocol):
+    """A version on its way; see ``loading.Loading``."""
+
+    def is_ready(self) -> bool:
+        """Return whether ``wait`` would return or raise at once."""
+
+    def wait(self) -> LoadedModel:
+        """Return the verified version, or raise an ``ArtifactError``."""
+
+
+# Begins to load a version.
+ModelLoader = Callable[[RegistryReader, int], VersionLoading]
 
 # Both versions of a canary and the previous one, so that neither a canary nor a roll-back has to load anything.
 CAPACITY = 3
@@ -50,27 +61,34 @@ class ModelCache:
     capacity: int = CAPACITY
     _models: OrderedDict[int, LoadedModel] = field(default_factory=OrderedDict, init=False)
     _failures: dict[int, Failures] = field(default_factory=dict, init=False)
+    _loading: dict[int, tuple[Instant, VersionLoading]] = field(default_factory=dict, init=False)
 
     @property
     def versions(self) -> list[int]:
         """The versions in memory, the most recently used one last."""
         return list(self._models)
 
-    def find(self, version: int, *, in_charge: Collection[int]) -> LoadedModel | None:
+    def find(self, version: int, *, in_charge: Collection[int], is_urgent: bool) -> LoadedModel | None:
         """Return a version, loaded first if it isn't in memory; None if it can't be loaded now.
 
-        ``in_charge`` are the versions that answer requests at the moment; they are never dropped.
+        ``in_charge`` are the versions that answer requests at the moment; they are never dropped. ``is_urgent`` says
+        whether to wait for a pickle, which takes seconds. Otherwise the version is None until its process, beside the
+        requests, has opened it.
         """
         if version in self._models:
             self._models.move_to_end(version)
             return self._models[version]
         if self.retry_in_s(version) > 0:
             return None
-        started = self.clock()
+        started, loading = self._loading.pop(version, (self.clock(), None))
         try:
-            model = self.load(self.reader, version)
+            loading = loading or self.load(self.reader, version)
+            if not is_urgent and not loading.is_ready():
+                self._loading[version] = (started, loading)
+                return None
+            model = loading.wait()
         except Exception as error:  # noqa: BLE001 - the last good version stays
-            self._remember_failure(version, error)
+            self.refuse(version, error)
             return None
         self._failures.pop(version, None)
         self._models[version] = model
@@ -88,7 +106,13 @@ class ModelCache:
         """Allow every version to be tried again at once."""
         self._failures.clear()
 
-    def _remember_failure(self, version: int, error: Exception) -> None:
+    def has_failed(self, version: int) -> bool:
+        """Return whether a version couldn't be loaded when it was last tried."""
+        return version in self._failures
+
+    def refuse(self, version: int, error: Exception) -> None:
+        """Drop a version that failed, and don't try it again before its back-off ends."""
+        self._models.pop(version, None)
         is_outage = isinstance(error, StoreUnavailableError)
         back_off = self.outage_back_off if is_outage else self.refusal_back_off
         failures = self._failures[version] = back_off.after_failure(self._failures.get(version), self.clock())

@@ -1,8 +1,9 @@
-"""The child process that inspects a candidate's pickle: ``python -m model_artifact.opening.child PARENT``.
+"""The process that opens a pickle and scores with it: ``python -m model_artifact.opening.child``.
 
-It reads a line of JSON and the pickle from standard input. It loads the pickle through the allow-list, checks that it
-can serve, scores the probe records, compiles a serving form and proves it equal, and answers in JSON. Meanwhile it may
-not write, start programs or open connections (an audit hook, PEP 578), and has limits where the system knows them.
+Standard input holds a line of JSON, ``model_process.Request``, and the pickle. The process listens on the socket that
+the request names, sends a report of the model on each connection, and then scores what it is sent. A model that nobody
+has vouched for is opened under limits: no network, no writing, no programs, bounded memory and processor time. For a
+trusted one each connection gets a fork, so that a crash or an endless loop costs that connection alone.
 """
 
 from __future__ import annotations
@@ -10,21 +11,24 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import os
+import pickle
 import signal
+import socket
 import sys
-import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 MEMORY_LIMIT_BYTES = 4 << 30
 
-# prctl(2)
+# prctl(2), unshare(2)
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 # Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
 _FORBIDDEN_EVENTS = (
-    "ctypes.",
     "ftplib.",
     "http.client.",
     "os.chmod",
@@ -45,23 +49,48 @@ _FORBIDDEN_EVENTS = (
     "pty.spawn",
     "shutil.",
     "smtplib.",
-    "socket.",
+    "socket.connect",
+    "socket.bind",
+    "socket.sendto",
     "subprocess.Popen",
     "urllib.Request",
 )
+# Their wrappers call compiled libraries by ctypes.
+_BOOSTERS = ("lightgbm", "xgboost", "catboost")
 
 
-def main(parent: int) -> int:
-    """Answer as one JSON object on what was standard output; anything printed meanwhile goes to standard error."""
-    _end_with(parent)
-    answer_file = os.dup(1)
-    os.dup2(2, 1)
-    answer = _look()
-    # No file object: opening one to write is among what is forbidden by now.
-    left = memoryview(json.dumps(answer).encode())
-    while left:
-        left = left[os.write(answer_file, left) :]
-    return 0
+def main() -> int:
+    """Open the model, and answer connections until the parent ends."""
+    request = json.loads(sys.stdin.buffer.readline())
+    data = sys.stdin.buffer.read()
+    _end_with(request["parent"])
+    listener = socket.socket(fileno=request["listener"])
+    # A model's code may print: a record, or more than a pipe holds.
+    _redirect(1, os.devnull)
+    model, report = _open_model(request, data)
+    if request["is_trusted"]:
+        _redirect(2, os.devnull)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the forks.
+    while True:
+        connection = Connection(listener.accept()[0].detach())
+        if not request["is_trusted"]:
+            _serve(connection, model, report, 0)
+            return 0
+        opener = os.getpid()
+        if os.fork() == 0:
+            try:
+                listener.close()
+                _end_with(opener)
+                _serve(connection, model, report, request["score_limit_s"])
+            finally:
+                os._exit(0)
+        connection.close()
+
+
+def _redirect(descriptor: int, path: str) -> None:
+    file = os.open(path, os.O_WRONLY)
+    os.dup2(file, descriptor)
+    os.close(file)
 
 
 def _end_with(parent: int) -> None:
@@ -72,58 +101,88 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have ended before the kernel was told.
     if os.getppid() != parent:
-        sys.exit("The process that asked for the inspection has ended.")
+        sys.exit("The process that asked for the model has ended.")
 
 
-def _look() -> dict[str, Any]:
+def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, Any]]:
+    """Return the model and its report; None and the reason if it can't serve."""
     from model_artifact.errors import ArtifactError
-    from model_artifact.features import frame_from_records
-    from model_artifact.libraries import running_environment
-    from model_artifact.opening.allow_list import DEFAULT
-    from model_artifact.opening.load import load_pipeline
-    from model_artifact.pipeline import check_pipeline, find_categories, late_probabilities
-    from model_artifact.serving_form.parity import compile_verified
+    from model_artifact.opening.load import check_names, open_pickle
+    from model_artifact.pipeline import PipelineScorer, check_pipeline
 
-    request = json.loads(sys.stdin.buffer.readline())
-    data = sys.stdin.buffer.read()
-    probes = frame_from_records(request["probe_records"])
-    environment = running_environment()
-    _lock_down()
     try:
-        started = time.perf_counter()
-        pipeline = load_pipeline(data, DEFAULT.with_names(request["allowed_names"]))
-        check_pipeline(pipeline)
-        probabilities = late_probabilities(pipeline, probes).tolist() if len(probes) else []
-        load_and_score_s = time.perf_counter() - started
-        peak_mib = _peak_mib()
-        if peak_mib > request["peak_limit_mib"]:
-            return {"refused": _too_large(peak_mib, request["peak_limit_mib"])}
-        categories = find_categories(pipeline)
-        form = compile_verified(pipeline, request["probe_records"]) if len(probes) else None
+        if not request["is_trusted"]:
+            _restrict(math.ceil(request["time_limit_s"]))
+            if request["is_name_checked"]:
+                check_names(data)
+            _forbid_effects(data, are_names_checked=request["is_name_checked"])
+        model = open_pickle(data)
+        check_pipeline(model)
+        return PipelineScorer(model), _describe(model, request)
     except ArtifactError as error:
-        return {"refused": str(error)}
+        return None, {"refused": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever a foreign model does with a record
-        return {
+        return None, {
             "refused": f"The model can't score the probe records, some of which have gaps or an unseen label "
             f"({type(error).__name__}: {error}). Let the pipeline impute what is missing and ignore unknown labels."
         }
+
+
+def _describe(model: Any, request: dict[str, Any]) -> dict[str, Any]:
+    from model_artifact.features import frame_from_records
+    from model_artifact.libraries import running_environment
+    from model_artifact.pipeline import find_categories, late_probabilities
+    from model_artifact.serving_form.parity import compile_verified
+
+    records = request["probe_records"]
+    probabilities = late_probabilities(model, frame_from_records(records)).tolist() if records else []
+    peak_mib, limit_mib = _peak_mib(), request["peak_limit_mib"]
+    if limit_mib and peak_mib > limit_mib:
+        return {
+            "refused": f"Loading the model and scoring the probe records took {peak_mib:,} MiB of memory at its peak, "
+            f"more than the {limit_mib:,} MiB that the function has for it. Train a smaller model."
+        }
+    form = compile_verified(model, records) if records and not request["is_trusted"] else None
     return {
-        "environment": environment,
-        "classes": [int(label) for label in pipeline.classes_],
+        "environment": running_environment(),
+        "classes": [int(label) for label in model.classes_],
+        "columns": [str(name) for name in model.feature_names_in_],
         "probe_probabilities": probabilities,
-        "categories": categories,
+        "categories": {} if request["is_trusted"] else find_categories(model),
         "peak_mib": peak_mib,
-        "load_and_score_s": round(load_and_score_s, 3),
         "serving_form": base64.b64encode(form.body).decode() if form and form.body else None,
         "why_no_serving_form": form.why_not if form else None,
     }
 
 
-def _too_large(peak_mib: int, limit_mib: int) -> str:
-    return (
-        f"Loading the model and scoring the probe records took {peak_mib:,} MiB of memory at its peak, "
-        f"more than the {limit_mib:,} MiB that the function has for it. Train a smaller model."
-    )
+def _serve(connection: Connection, model: Any, report: dict[str, Any], score_limit_s: int) -> None:
+    """Send the report, then score until the other side closes the connection."""
+    connection.send_bytes(json.dumps({**report, "pid": os.getpid()}).encode())
+    while model is not None:
+        try:
+            # From the parent, which this process trusts; never the other way round.
+            method, argument = pickle.loads(connection.recv_bytes())  # noqa: S301
+        except EOFError:
+            return
+        # The kernel ends a process that takes longer.
+        signal.alarm(score_limit_s)
+        connection.send_bytes(_score(getattr(model, method), argument))
+        signal.alarm(0)
+
+
+def _score(late_probabilities: Any, argument: Any) -> bytes:
+    """Return the probabilities as float64 after a plus sign, or an error as JSON after a minus sign."""
+    import numpy as np
+
+    from model_artifact.errors import NonFiniteOutputError
+
+    try:
+        return b"+" + np.asarray(late_probabilities(argument), dtype=np.float64).tobytes()
+    except NonFiniteOutputError as error:
+        return b"-" + json.dumps({"rows": error.rows, "of": error.of}).encode()
+    except Exception as error:  # noqa: BLE001 - whatever a foreign model does with a record
+        # The type alone: the message may quote a borrower's value.
+        return b"-" + json.dumps({"type": type(error).__name__}).encode()
 
 
 def _peak_mib() -> int:
@@ -140,30 +199,56 @@ def _peak_mib() -> int:
     return 0
 
 
-def _lock_down() -> None:
+def _restrict(cpu_limit_s: int) -> None:
+    """Bound memory, processor time and written bytes, and leave the network where the system lets a user do that."""
     with contextlib.suppress(ImportError):
         import resource
 
         limits = (
             (resource.RLIMIT_AS, MEMORY_LIMIT_BYTES),
+            (resource.RLIMIT_CPU, cpu_limit_s),
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_FSIZE, 0),
         )
         for limit, value in limits:
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(limit, (value, value))
-    sys.addaudithook(_refuse_effects)
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def _refuse_effects(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open":
-        flags = arguments[2] if isinstance(arguments[2], int) else 0
-        is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    else:
-        is_forbidden = event.startswith(_FORBIDDEN_EVENTS)
-    if is_forbidden:
-        raise PermissionError(f"a model may not do this: {event}")
+def _forbid_effects(data: bytes, *, are_names_checked: bool) -> None:
+    """Refuse what a model never does, by an audit hook (PEP 578), which can't be removed again."""
+    # Everything that only a first import or a first prediction does, while it is still allowed.
+    import sklearn.utils.parallel  # noqa: F401
+
+    from model_artifact.opening.scan import find_names, is_allowed, unpack
+
+    has_booster = not are_names_checked
+    if are_names_checked:
+        packages = {module.partition(".")[0] for module, _ in find_names(unpack(data))}
+        for package in packages.intersection(_BOOSTERS):
+            has_booster = True
+            with contextlib.suppress(ImportError):
+                __import__(package)
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            flags = arguments[2] if isinstance(arguments[2], int) else 0
+            is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        elif event == "pickle.find_class":
+            is_forbidden = are_names_checked and not is_allowed(*arguments)
+        elif event.startswith("ctypes."):
+            is_forbidden = not has_booster
+        else:
+            is_forbidden = event.startswith(_FORBIDDEN_EVENTS)
+        if is_forbidden:
+            raise PermissionError(f"a model may not do this: {event}")
+
+    sys.addaudithook(refuse)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main())

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memory_store import InMemoryStore
+from model_artifact.errors import ArtifactError
 from model_artifact.loading import LoadedModel
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.errors import RegistryError, StoreUnavailableError
 from model_registry.manifest import Artifact, Manifest, Threshold
+from model_registry.names import history_key
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import remaining_s
 from predict_api.models.alias_follower import (
@@ -19,7 +21,7 @@ from predict_api.models.alias_follower import (
 )
 from predict_api.models.back_off import BackOff, Failures
 from predict_api.models.clock import Instant
-from predict_api.models.model_cache import ModelCache
+from predict_api.models.model_cache import ModelCache, VersionLoading
 
 TTL_S = 5.0
 
@@ -72,6 +74,22 @@ class Observer:
         self.failed_look_ups += 1
 
 
+class _Loading:
+    """A version on its way; a pickle is ready once the world says so."""
+
+    def __init__(self, world: World, version: int) -> None:
+        self._world = world
+        self._version = version
+
+    def is_ready(self) -> bool:
+        return self._version not in self._world.opening
+
+    def wait(self) -> LoadedModel:
+        if self._version in self._world.bad_pickles:
+            raise ArtifactError("bad")
+        return model(self._version)
+
+
 class World:
     """A bucket, a follower of its alias, and the ways to disturb them."""
 
@@ -81,6 +99,9 @@ class World:
         self.observer = Observer()
         self.is_down = False
         self.bad: set[int] = set()
+        # Pickles that their process is still opening, and those that it won't open.
+        self.opening: set[int] = set()
+        self.bad_pickles: set[int] = set()
         self.look_up_takes_s = 0.0
         self.load_takes_s = 0.0
         self.revision = 0
@@ -123,14 +144,14 @@ class World:
         if self.is_down:
             raise StoreUnavailableError("read", "live", "it is down")
 
-    def load(self, reader: RegistryReader, version: int) -> LoadedModel:
+    def load(self, reader: RegistryReader, version: int) -> VersionLoading:
         self.load_budgets_s.append(remaining_s())
         self.clock.time_s += self.load_takes_s
         if self.is_down:
             raise StoreUnavailableError("read", str(version), "it is down")
         if version in self.bad:
             raise RegistryError("bad")
-        return model(version)
+        return _Loading(self, version)
 
     def point(self, version: int, weights: dict[int, float] | None = None) -> Alias:
         self.revision += 1
@@ -138,6 +159,7 @@ class World:
             "live", self.revision, version, RoutingConfig(weights or {}), "rollout", "", "", "", str(self.revision)
         )
         self.store.put("late-payer/aliases/live.json", alias.to_json())
+        self.store.put(history_key("late-payer", "live", self.revision), alias.to_json())
         return alias
 
     def serve(self) -> ActiveVersions:

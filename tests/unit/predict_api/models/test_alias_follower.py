@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_artifact.errors import ArtifactError
 from model_registry.stores.base import remaining_s
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.alias_follower import (
@@ -262,3 +263,81 @@ def versions_between(pointed: list[tuple[float, int]], start_s: float, end_s: fl
         for (time_s, version), left_s in zip(pointed, ends, strict=True)
         if time_s <= end_s and left_s >= start_s
     }
+
+
+def test_a_pickle_is_opened_beside_the_requests() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    world.opening = {2}
+    world.point(2)
+    world.wait(TTL_S)
+    assert [versions(world.serve()) for _ in range(3)] == [[1]] * 3
+    # It is begun once, and asked again at each request.
+    assert len(world.load_budgets_s) == 2
+    world.opening = set()
+    assert versions(world.serve()) == [2]
+
+
+def test_a_pickle_that_does_not_open_is_refused_like_any_other_bad_version() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    world.opening, world.bad_pickles = {2}, {2}
+    world.point(2)
+    world.wait(TTL_S)
+    world.serve()
+    world.opening = set()
+    assert versions(world.serve()) == [1]
+    assert world.cache.retry_in_s(2) > 0
+
+
+def test_at_its_start_an_environment_waits_for_a_pickle() -> None:
+    world = World()
+    world.opening = {1}
+    world.point(1)
+    assert versions(world.serve()) == [1]
+
+
+def test_an_idle_environment_answers_by_the_newest_earlier_revision_that_can_be_loaded() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    for version in (2, 3, 4):
+        world.point(version)
+    world.bad = {3, 4}
+    world.wait(TTL_S)
+    assert versions(world.serve()) == [2]
+    world.bad = set()
+    world.wait(301)
+    assert versions(world.serve()) == [4]
+
+
+def test_an_environment_that_starts_beside_a_bad_version_answers_by_the_revision_before() -> None:
+    world = World()
+    world.point(1)
+    world.point(2, {3: 0.1})
+    world.bad = {2}
+    assert versions(world.serve()) == [1]
+
+
+def test_only_a_few_earlier_revisions_are_tried() -> None:
+    world = World()
+    for version in range(1, 9):
+        world.point(version)
+    world.bad = set(range(2, 9))
+    with pytest.raises(NoVerifiedModelError):
+        world.serve()
+
+
+def test_a_version_that_fails_while_it_scores_leaves_its_place_to_the_revision_before() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    world.point(2, {3: 0.1})
+    world.wait(TTL_S)
+    assert versions(world.serve()) == [2, 3]
+    world.follower.refuse(3, ArtifactError("hangs"))
+    assert versions(world.serve()) == [2]
+    world.follower.refuse(2, ArtifactError("crashes"))
+    assert versions(world.serve()) == [1]
