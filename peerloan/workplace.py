@@ -39,7 +39,7 @@ _DATA_VARIABLE = "PEERLOAN_DATA"
 
 def _inspect(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
     # Imported here: most commands inspect nothing.
-    from model_artifact.opening.model_process import inspect_candidate
+    from model_artifact.opening.inspection import inspect_candidate
 
     return inspect_candidate(pickle, probe_records)
 

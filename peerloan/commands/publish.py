@@ -69,6 +69,6 @@ def publish(
 
 def _inspect_any(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
     # Imported here: most commands inspect nothing.
-    from model_artifact.opening.model_process import inspect_candidate
+    from model_artifact.opening.inspection import inspect_candidate
 
     return inspect_candidate(pickle, probe_records, is_name_checked=False)

@@ -23,7 +23,7 @@ def versions(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         say_json([{**summary(manifest), "aliases": users.get(manifest.version, [])} for manifest in manifests])
         return
     say_table(
-        ("version", "aliases", "published", "by", "bytes", "threshold", "description"),
+        ("version", "aliases", "published", "by", "bytes", "serves as", "threshold", "description"),
         (
             (
                 manifest.version,
@@ -31,6 +31,7 @@ def versions(ctx: typer.Context, as_json: JsonFlag = False) -> None:
                 manifest.created_at[:19],
                 manifest.created_by,
                 f"{manifest.artifact.size_bytes:,}",
+                "arrays" if manifest.serving_form else "pickle",
                 f"{manifest.threshold.value:.4f}",
                 manifest.description,
             )
@@ -58,6 +59,8 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         "sha256": manifest.artifact.sha256,
         "size_bytes": manifest.artifact.size_bytes,
         "threshold": manifest.threshold.value,
+        "serves_as": "arrays" if manifest.serving_form else "pickle",
+        "why_no_serving_form": manifest.why_no_serving_form,
         "metrics": manifest.metrics,
         "created_at": manifest.created_at,
         "created_by": manifest.created_by,

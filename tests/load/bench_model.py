@@ -219,7 +219,7 @@ def _event(records: Sequence[Any]) -> dict[str, Any]:
 def _publish(candidate: Any) -> Any:
     """Return a bucket in memory with the model twice: as version 1 by its pickle, as version 2 by its arrays."""
     from memory_store import InMemoryStore
-    from model_artifact.opening.model_process import inspect_candidate
+    from model_artifact.opening.inspection import inspect_candidate
     from model_registry.writer import RegistryWriter
 
     store = InMemoryStore()
@@ -240,7 +240,7 @@ def _publish(candidate: Any) -> Any:
 
 
 def _read(folder: Path) -> Any:
-    from model_artifact.opening.model_process import inspect_candidate
+    from model_artifact.opening.inspection import inspect_candidate
     from training.candidate_folder import read_candidate
 
     return read_candidate(folder, inspect_candidate)

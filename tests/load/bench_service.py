@@ -169,8 +169,8 @@ def _measure_elasticity(
 def _bench(folder: Path, improved: Path | None, note: Callable[[str], None]) -> Iterator[Bench]:
     """Yield a bucket in which ``live`` points at the improved model, and the pickle that it was made of."""
     from model_artifact.features import frame_from_records
+    from model_artifact.opening.inspection import inspect_candidate
     from model_artifact.opening.load import open_pickle
-    from model_artifact.opening.model_process import inspect_candidate
     from training.candidate_folder import PICKLE_NAME, read_candidate
 
     if improved is None:
@@ -199,7 +199,7 @@ def _bucket(folder: Path) -> Iterator[str]:
 
 
 def _publish(url: str, candidate: object) -> None:
-    from model_artifact.opening.model_process import inspect_candidate
+    from model_artifact.opening.inspection import inspect_candidate
     from model_registry.stores.s3 import S3Store, make_s3_client
     from model_registry.writer import RegistryWriter
 

@@ -203,6 +203,7 @@ def _describe_version(model: LoadedModel, active: ActiveVersions) -> dict[str, A
         "version": manifest.version,
         "weight": active.weight_of(manifest.version),
         "form": model.form,
+        "why_no_serving_form": manifest.why_no_serving_form,
         "sha256": manifest.artifact.sha256,
         "threshold": vars(manifest.threshold),
         "classes": list(manifest.classes),

@@ -36,6 +36,7 @@ class Inspection:
 
     ``serving_form`` is a file that was proven to give the same probabilities as the pickle. If it is None,
     ``why_no_serving_form`` says why. ``categories`` are the labels that the model's encoders know, by column.
+    ``threshold`` is the model's own, where it brings one.
     """
 
     environment: Mapping[str, str]
@@ -44,6 +45,7 @@ class Inspection:
     serving_form: bytes | None = field(default=None, repr=False)
     why_no_serving_form: str | None = None
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    threshold: float | None = None
 
 
 class Inspector(Protocol):

@@ -128,7 +128,8 @@ class Manifest:
 
     ``environment`` maps a library's name to the version that the model was pickled with. ``serving_form`` describes the
     file that serves instead of the pickle, and ``holdout_parity`` its comparison on the held-out loans; either may be
-    missing. ``reasons`` is None for a model that gives no reasons. ``signature`` is None where nobody signed.
+    missing. ``why_no_serving_form`` says why the pickle serves. ``reasons`` is None for a model that gives no reasons.
+    ``signature`` is None where nobody signed.
     """
 
     model: str
@@ -148,6 +149,7 @@ class Manifest:
     serving_form: Artifact | None = None
     reasons: Reasons | None = None
     holdout_parity: HoldoutParity | None = None
+    why_no_serving_form: str | None = None
     signature: Signature | None = None
     format: Positive = MANIFEST_FORMAT
 

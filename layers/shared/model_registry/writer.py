@@ -177,6 +177,7 @@ class RegistryWriter(AliasWriter):
             serving_form=Artifact.of(inspection.serving_form) if inspection.serving_form else None,
             reasons=candidate.reasons,
             holdout_parity=_parity_of(inspection.serving_form, candidate),
+            why_no_serving_form=None if inspection.serving_form else inspection.why_no_serving_form,
         )
         # As it will be read: a signature covers the values that a reader sees.
         return self.sign(Manifest.from_json(manifest.to_json()))

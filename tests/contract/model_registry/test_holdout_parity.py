@@ -68,3 +68,13 @@ def test_a_comparison_that_contradicts_itself_is_refused(changes: dict[str, obje
     assert read(HoldoutParity, right).is_proven
     with pytest.raises(ValueError, match=r"isn't|below zero|beyond its tolerance"):
         read(HoldoutParity, {**right, **changes})
+
+
+@pytest.mark.parametrize(("form", "kept"), [(None, "KNeighborsClassifier has no arrays"), (FORM, None)])
+def test_the_manifest_keeps_why_a_version_has_no_arrays(
+    store: ObjectStore, form: bytes | None, kept: str | None
+) -> None:
+    found = Inspection({}, (0, 1), (0.5,), form, why_no_serving_form="KNeighborsClassifier has no arrays")
+    writer = make_writer(store, inspect=lambda *_: found)
+    manifest = writer.publish(make_candidate()).manifest
+    assert writer.reader.get_manifest(manifest.version).why_no_serving_form == kept

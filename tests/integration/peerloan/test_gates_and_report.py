@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model_artifact.opening.model_process import inspect_candidate
+from model_artifact.opening.inspection import inspect_candidate
 from model_kit import dumped
 from model_registry.candidate import Candidate
 from processes import emulator_process

@@ -17,7 +17,7 @@ import pytest
 
 from fitted_pipelines import records
 from model_artifact.features import frame_from_records
-from model_artifact.opening.model_process import inspect_candidate
+from model_artifact.opening.inspection import inspect_candidate
 from model_artifact.pipeline import late_probabilities
 from model_kit import dumped, small_boosted
 from model_registry.stores.s3 import S3Store, make_s3_client

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from model_artifact.opening.model_process import inspect_candidate
+from model_artifact.opening.inspection import inspect_candidate
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.stack import UNTHROTTLED
 from processes import emulator_process

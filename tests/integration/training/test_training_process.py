@@ -12,8 +12,8 @@ from typing import IO
 
 import pytest
 
+from model_artifact.opening.inspection import inspect_candidate
 from model_artifact.opening.load import open_pickle
-from model_artifact.opening.model_process import inspect_candidate
 from model_kit import dumped, small_forest, small_quarter
 from model_registry.errors import CandidateRefusedError
 from training import candidate_folder

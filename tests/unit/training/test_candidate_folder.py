@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_artifact.opening.model_process import inspect_candidate
+from model_artifact.opening.inspection import inspect_candidate
 from model_registry.candidate import Candidate
 from training import candidate_folder
 from training.errors import FolderNotWritableError, RecordRefusedError

@@ -122,7 +122,8 @@ def implementation(evidence: Evidence) -> Table:
 def _serving_form(evidence: Evidence) -> dict[str, str]:
     manifest = evidence.manifest
     if manifest.serving_form is None:
-        return {"Serves as": "pickle: no other form was proven equal to it."}
+        why = manifest.why_no_serving_form
+        return {"Serves as": f"pickle: {why}" if why else "pickle: no other form was proven equal to it."}
     rows = {
         "Serves as": f"arrays, {manifest.serving_form.size_bytes:,} bytes, sha256 {manifest.serving_form.sha256}; the "
         "pickle is not opened. Proven equal at publication on probe records and on the form's edges."

@@ -135,6 +135,9 @@ def _document_schemas() -> dict[str, Any]:
         "version": _VERSION,
         "weight": _described(_SHARE, "Its share of the requests."),
         "form": TEXT,
+        "why_no_serving_form": _described(
+            {"type": ["string", "null"]}, "Why it is served from its pickle; null where it is served from arrays."
+        ),
         "sha256": _SHA256,
         "threshold": _object({"value": _NUMBER, "how": TEXT}),
         "classes": {"type": "array", "items": {"type": "integer"}},

@@ -112,7 +112,7 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
 
     try:
         if not request["is_trusted"]:
-            _restrict(math.ceil(request["time_limit_s"]))
+            _restrict(math.ceil(max(request["time_limit_s"], request["score_limit_s"])))
             if request["is_name_checked"]:
                 check_names(data)
             _forbid_effects(data, are_names_checked=request["is_name_checked"])

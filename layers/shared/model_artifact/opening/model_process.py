@@ -1,12 +1,11 @@
 """A model in a process of its own: it can crash, hang or leak without harm to the process that asks it.
 
-The process is ``child``. Publishing inspects a candidate with it under limits; the function scores with it where a
-version has no arrays. To whoever holds it, it is a fitted classifier on the ten columns.
+The process is ``child``. Publishing opens a candidate in it under limits (``inspection``); the function scores with it
+where a version has no arrays. To whoever holds it, it is a fitted classifier on the ten columns.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import math
@@ -27,8 +26,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from model_artifact.errors import ModelProcessError, NonFiniteOutputError, UnsuitableModelError
-from model_registry.candidate import Inspection
-from model_registry.errors import CandidateRefusedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
 
 # How long a model may take from the start of its process until it has scored the probe records.
 TIME_LIMIT_S = 120.0
-# The function has 1,769 MiB, and holds the model in charge while it loads the next one.
-PEAK_LIMIT_MIB = 1000
 
 
 class Request(TypedDict):
@@ -252,51 +247,6 @@ class ModelProcess:
         status = self._process.wait()
         lines = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
         return f" ({_how_it_ended(status)}; {(lines or ['no message'])[-1][:200]})"
-
-
-def inspect_candidate(
-    pickle: bytes,
-    probe_records: Sequence[Mapping[str, Any]],
-    *,
-    is_name_checked: bool = True,
-    time_limit_s: float = TIME_LIMIT_S,
-    peak_limit_mib: int = PEAK_LIMIT_MIB,
-) -> Inspection:
-    """Open a candidate's pickle in a limited process, check that it can serve, and score the probe records.
-
-    Parameters
-    ----------
-    pickle : bytes
-        The candidate.
-    probe_records : sequence of mappings
-        Records to score; they should hold gaps and an unseen label, as requests will.
-    is_name_checked, time_limit_s, peak_limit_mib
-        See ``ModelProcess``.
-
-    Raises
-    ------
-    CandidateRefusedError
-        If it can't serve; the message says why, and what to do.
-    """
-    try:
-        with ModelProcess(
-            pickle,
-            is_name_checked=is_name_checked,
-            probe_records=probe_records,
-            time_limit_s=time_limit_s,
-            peak_limit_mib=peak_limit_mib,
-        ) as process:
-            report = process.wait()
-    except (UnsuitableModelError, ModelProcessError) as error:
-        raise CandidateRefusedError(str(error)) from error
-    return Inspection(
-        environment=report["environment"],
-        classes=tuple(report["classes"]),
-        probe_probabilities=tuple(report["probe_probabilities"]),
-        serving_form=base64.b64decode(report["serving_form"]) if report["serving_form"] else None,
-        why_no_serving_form=report["why_no_serving_form"],
-        categories={name: tuple(labels) for name, labels in report["categories"].items()},
-    )
 
 
 def _start(request: Request, pickle: bytes, folder: str) -> subprocess.Popen[bytes]:

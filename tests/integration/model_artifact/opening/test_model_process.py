@@ -25,7 +25,8 @@ from sklearn.tree import DecisionTreeClassifier
 from model_artifact.errors import ModelProcessError, UnsuitableModelError
 from model_artifact.features import columns_of, frame_from_records
 from model_artifact.libraries import running_environment
-from model_artifact.opening.model_process import ModelProcess, inspect_candidate
+from model_artifact.opening.inspection import inspect_candidate
+from model_artifact.opening.model_process import ModelProcess
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES, GRADES
 from model_kit import Calls, dumped, harmful_pickles, scoring_pickles, small_boosted, small_forest, small_quarter
@@ -193,7 +194,7 @@ PARENT = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
-from model_artifact.opening.model_process import inspect_candidate
+from model_artifact.opening.inspection import inspect_candidate
 inspect_candidate(Path(sys.argv[1]).read_bytes(), (), time_limit_s=600, is_name_checked=False)
 """
 
