@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from model_artifact.errors import NoReasonsError, ProbeMismatchError
+from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.opening.signature import Trust
+from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.schema import FIELDS
 from model_artifact.training_range import TrainingRange
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Artifact, Manifest
@@ -171,7 +173,23 @@ def _get_manifest(reader: RegistryReader, version: int) -> Manifest:
             f"The manifest of {reader.model!r} version {version} belongs to {manifest.model!r} version "
             f"{manifest.version}. Publish the model again."
         )
+    _check_suitable(manifest)
     return manifest
+
+
+def _check_suitable(manifest: Manifest) -> None:
+    """Raise ``UnsuitableModelError`` for a manifest that would fail at each request, or that proves nothing."""
+    types = {field.name: field.type for field in FIELDS}
+    strange = [field.name for field in manifest.input_schema if types.get(field.name) != field.type]
+    if strange:
+        fault = f"has columns that this server doesn't know, or knows with another type: {', '.join(strange)}"
+    elif manifest.reasons is not None and manifest.reasons.codes_version > CODES_VERSION:
+        fault = f"gives reasons by table {manifest.reasons.codes_version}, and this server has table {CODES_VERSION}"
+    elif not manifest.probes:
+        fault = "has no probe records"
+    else:
+        return
+    raise UnsuitableModelError(f"Version {manifest.version} {fault}. Publish it again with this server's release.")
 
 
 def _begin_pickle(

@@ -19,10 +19,14 @@ from model_registry.strict_json import StrictJsonError
 
 T = TypeVar("T")
 Positive = Annotated[int, "at least 1"]
+# A manifest has some ten kilobytes. Reading this much takes a tenth of a second.
+MAX_DOCUMENT_BYTES = 4 << 20
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``, read by ``strict_json``; raise ``ValueError`` for anything else."""
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise ValueError(f"it has {len(body):,} bytes, more than {MAX_DOCUMENT_BYTES:,}")
     try:
         document = strict_json.parse(body.decode("utf-8"))
     except StrictJsonError as error:

@@ -39,6 +39,15 @@ class StoreUnavailableError(RegistryError):
         self.reason = reason
 
 
+class ObjectTooLargeError(RegistryError):
+    """An object has more bytes than anything that the registry stores; it wasn't read."""
+
+    def __init__(self, key: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"{key!r} has {size_bytes:,} bytes, and at most {limit_bytes:,} are read. Publish it again.")
+        self.key = key
+        self.size_bytes = size_bytes
+
+
 class InvalidNameError(RegistryError):
     """A model or alias name that isn't allowed."""
 

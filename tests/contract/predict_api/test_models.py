@@ -6,7 +6,7 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,15 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from model_artifact.errors import ModelProcessError
+from model_artifact.loading import begin_version
 from model_artifact.opening.signature import Signer
 from model_artifact.schema import NUMERIC_NAMES, TARGET
+from model_kit import OpenedHere
 from model_registry.alias import RoutingConfig
 from model_registry.manifest import Manifest
-from registry_kit import signed
+from model_registry.reader import RegistryReader
+from registry_kit import TRUST, signed
 from tests.contract.predict_api.api_kit import RECORD, TTL_S, Function, Registry, believe, logs, metrics
 from tests.contract.predict_api.loans_kit import as_features, loans, pickled
 
@@ -323,3 +327,36 @@ def test_bad_candidate_of_a_canary_leaves_the_version_beside_it_in_charge(regist
         loan = {"loan_id": f"A-{number}", **RECORD}
         assert warm.post(loan).version == 1
         assert cold.post(loan).version == 1
+
+
+class _Crashing(OpenedHere):
+    """A pickle whose process ends as soon as it scores anything but probe records."""
+
+    def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
+        if any("loan_id" in record for record in records):
+            raise ModelProcessError("The model's process ended while it scored 1 records.")
+        return super().late_probabilities(records)
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("weights", [None, {2: 0.5}], ids=["main version", "canary"])
+def test_fault_13_a_version_that_crashes_while_scoring_costs_no_request(
+    capsys: pytest.CaptureFixture[str], weights: dict[int, float] | None
+) -> None:
+    registry = Registry()
+    first, second = registry.publish(pickled(seed=1)), registry.publish(pickled(seed=2))
+
+    def load(reader: RegistryReader, version: int) -> Any:
+        return begin_version(reader, version, TRUST, _Crashing if version == second else OpenedHere)
+
+    registry.writer.assign("live", first)
+    function = Function(registry, load)
+    if weights is None:
+        registry.writer.assign("live", second)
+    else:
+        registry.writer.assign("live", first, routing_config=RoutingConfig(weights))
+    function.clock.advance(TTL_S)
+    answers = [function.post({**RECORD, "loan_id": f"loan {number}"}) for number in range(20)]
+    assert {(answer.status, answer.version) for answer in answers} == {(200, first)}
+    [refusal] = logs(capsys.readouterr().out, "model version not loaded; the versions in charge stay")
+    assert (refusal["model_version"], refusal["error"]) == (second, "ModelProcessError")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fitted_pipelines import fitted, form, records
 from memory_store import InMemoryStore
-from model_artifact.errors import NoReasonsError, ProbeMismatchError
+from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
 from model_artifact.loading import LoadedModel, begin_version, load_pickle
@@ -109,6 +111,26 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
         _load(reader, version)
     reader._store.delete(key)
     with pytest.raises(VersionDamagedError):
+        _load(reader, version)
+
+
+@pytest.mark.fault(14)
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda document: document["input_schema"][0].update(name="zip_code"), "zip_code"),
+        (lambda document: document["input_schema"][1].update(type="number"), "grade"),
+        (lambda document: document["reasons"].update(codes_version=CODES_VERSION + 1), "gives reasons by table"),
+        (lambda document: document.update(probes=[]), "has no probe records"),
+    ],
+    ids=["unknown column", "category as a number", "newer reasons", "no probes"],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_fault_14_a_manifest_that_this_server_can_not_follow_is_refused(
+    reader: RegistryReader, version: int, edit: Callable[[Any], None], said: str
+) -> None:
+    change(reader, version, edit)
+    with pytest.raises(UnsuitableModelError, match=said):
         _load(reader, version)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.alias import Alias, RoutingConfig
+from model_registry.documents import MAX_DOCUMENT_BYTES, parse_object
 from model_registry.errors import InvalidAliasError, InvalidManifestError
 from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold
 
@@ -88,3 +89,8 @@ def test_an_alias_document_that_can_be_read_in_two_ways_is_refused(old: str, new
     assert old in ALIAS
     with pytest.raises(InvalidAliasError, match=message):
         Alias.from_json(ALIAS.replace(old, new).encode())
+
+
+def test_a_document_of_any_size_is_not_read() -> None:
+    with pytest.raises(ValueError, match="more than 4,194,304"):
+        parse_object(b"{" + b" " * MAX_DOCUMENT_BYTES + b"}")

@@ -181,10 +181,6 @@ class ModelProcess:
         order = [1 - late, late] if self.classes_ == [0, 1] else [late, 1 - late]
         return np.column_stack(order)
 
-    def predict(self, frame: Any) -> NDArray[np.int64]:
-        """Return the more likely class of each row."""
-        return (self.predict_proba(frame)[:, self.classes_.index(1)] >= 0.5).astype("int64")
-
     def _score(self, method: str, argument: object, rows: int) -> NDArray[np.float64]:
         import numpy as np
 

@@ -16,11 +16,18 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
-from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, StoreUnavailableError
+from model_registry.errors import (
+    ObjectNotFoundError,
+    ObjectTooLargeError,
+    PreconditionFailedError,
+    StoreUnavailableError,
+)
 from model_registry.stores.base import StoredObject, remaining_s
 
 # Enough for a large model over a slow line. The function sets shorter deadlines of its own.
 TOTAL_TIMEOUT_S = 300.0
+# A larger model doesn't fit into the function's 1,769 MiB beside the model in charge.
+MAX_OBJECT_BYTES = 512 << 20
 _SERVICE = "s3"
 _BODY_ATTEMPTS = 3
 _CONFLICT_ATTEMPTS = 5
@@ -155,6 +162,10 @@ class S3Store:
         # botocore retries failures before the body. If the connection breaks within the body, this loop retries.
         for attempt in range(1, _BODY_ATTEMPTS + 1):
             answer = self._open(key, conditions)
+            size_bytes = int(answer["ContentLength"])
+            if size_bytes > MAX_OBJECT_BYTES:
+                answer["Body"].close()
+                raise ObjectTooLargeError(key, size_bytes, MAX_OBJECT_BYTES)
             reading.begin(answer["Body"])
             try:
                 return StoredObject(body=answer["Body"].read(), etag=str(answer["ETag"]))
