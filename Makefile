@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model soak reliability lock clean
+.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift soak reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -113,6 +113,9 @@ bench: setup-dev ## How fast the emulator serves beside SAM CLI and FastAPI; wri
 bench-model: setup-dev ## How much faster arrays serve than pickles, and how fast files are scored
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \
 	  $(if $(wildcard models/basic/model.pkl),--basic models/basic)
+
+bench-shift: setup-dev ## The longest request while the API shifts to a version that is served from its pickle
+	@$(BIN)/python tests/load/bench_shift.py
 
 soak: setup-dev ## 100,000 requests while environments are killed at random
 	@$(BIN)/python tests/load/soak.py

@@ -19,6 +19,7 @@ import pytest
 
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.stack import docker_bridge_address
+from registry_kit import PUBLISHER
 from tests.contract.predict_api.api_kit import Registry
 from tests.contract.predict_api.loans_kit import pickled
 from tests.e2e import docker
@@ -109,7 +110,12 @@ def variables(bucket: Bucket) -> dict[str, str]:
     """The function's environment in a container: the project's own file, with this bucket and a short TTL."""
     document = json.loads((ROOT / "env-setup/sam-local-env.json").read_text())["PredictFunction"]
     assert document["MODEL_BUCKET"] == BUCKET_NAME
-    return {**document, "AWS_ENDPOINT_URL_S3": bucket.url_for_containers, "ALIAS_TTL_SECONDS": str(TTL_S)}
+    return {
+        **document,
+        "AWS_ENDPOINT_URL_S3": bucket.url_for_containers,
+        "ALIAS_TTL_SECONDS": str(TTL_S),
+        "TRUSTED_PUBLISHERS": PUBLISHER.public_key,
+    }
 
 
 @pytest.fixture(scope="session")
