@@ -17,8 +17,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from model_artifact.features import frame_from_records
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, FIELDS, NUMERIC_NAMES
+from model_artifact.serving_form.compiling.preparation import Preparation, is_passthrough
 from model_artifact.serving_form.errors import NotCompilableError
 
 Floats = NDArray[np.float64]
@@ -57,30 +57,30 @@ class Columns:
     labels: dict[str, tuple[str, ...]]
 
 
-def read_columns(pipeline: Pipeline, finish: Callable[[Any], Any], order: Sequence[int] | None = None) -> Columns:
-    """Read the columns from a fitted pipeline whose last step is the classifier.
+def read_columns(preparation: Preparation, finish: Callable[[Any], Any], order: Sequence[int] | None = None) -> Columns:
+    """Read the columns that a classifier gets from a preparation.
 
     ``finish`` is the classifier's own conversion of the matrix, and ``order`` the order of its columns after that.
     Raises ``NotCompilableError`` if a transformer isn't known.
     """
     labels: dict[str, list[str]] = {name: [] for name in CATEGORY_NAMES}
     columns = [
-        Column(FIELD_NAMES.index(str(name)), is_text=FIELDS[FIELD_NAMES.index(str(name))].type == "category")
-        for name in pipeline.feature_names_in_
+        Column(FIELD_NAMES.index(name), is_text=FIELDS[FIELD_NAMES.index(name)].type == "category")
+        for name in preparation.names
     ]
-    for _, step in pipeline.steps[:-1]:
+    for step in preparation.steps:
         columns = _through(step, columns, labels)
     if any(column.is_text for column in columns):
         raise NotCompilableError("a category that reaches the classifier without an encoder")
     if order is not None:
         columns = [columns[number] for number in order]
-    return _fill_tables(pipeline, finish, columns, {name: tuple(of_field) for name, of_field in labels.items()})
+    return _fill_tables(preparation, finish, columns, {name: tuple(of_field) for name, of_field in labels.items()})
 
 
 def _through(step: Any, columns: list[Column], labels: dict[str, list[str]]) -> list[Column]:
     """Return the columns after a fitted transformer, and add its labels to ``labels``."""
     kind = type(step)
-    if step in ("passthrough", None) or (kind is FunctionTransformer and step.func is None):
+    if is_passthrough(step) or (kind is FunctionTransformer and step.func is None):
         return columns
     if kind is Pipeline:
         for _, part in step.steps:
@@ -167,7 +167,7 @@ def _through_encoder(
 
 
 def _fill_tables(
-    pipeline: Pipeline, finish: Callable[[Any], Any], columns: list[Column], labels: dict[str, tuple[str, ...]]
+    preparation: Preparation, finish: Callable[[Any], Any], columns: list[Column], labels: dict[str, tuple[str, ...]]
 ) -> Columns:
     """Fill the columns' tables with the transformers' results for each label and for missing values."""
     unseen = "unseen"
@@ -177,12 +177,7 @@ def _fill_tables(
     usual |= {name: of_field[0] if of_field else unseen for name, of_field in labels.items()}
 
     def matrix_of(records: list[dict[str, Any]]) -> Floats:
-        frame = frame_from_records(records)[[str(name) for name in pipeline.feature_names_in_]]
-        matrix: Any = frame
-        for _, step in pipeline.steps[:-1]:
-            matrix = matrix if step in ("passthrough", None) else step.transform(matrix)
-        dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
-        finished = np.asarray(finish(dense), dtype=np.float64)
+        finished = np.asarray(finish(preparation.transform(records)), dtype=np.float64)
         if finished.shape != (len(records), len(columns)):
             raise NotCompilableError("transformers that give an unexpected number of columns")
         return finished
