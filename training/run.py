@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.reasons.reference import typical_record
 from model_registry.candidate import Candidate
 from model_registry.manifest import Reasons

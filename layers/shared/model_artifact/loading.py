@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.opening.signature import Trust
-from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.schema import FIELDS
 from model_artifact.training_range import TrainingRange
 from model_registry.errors import InvalidManifestError

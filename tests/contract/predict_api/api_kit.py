@@ -18,7 +18,7 @@ from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
 from model_artifact.loading import begin_version
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.serving_form.parity import compile_verified
 from model_kit import OpenedHere
 from model_registry.candidate import Candidate, Inspection, Inspector

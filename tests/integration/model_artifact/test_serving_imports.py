@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fitted_pipelines import form, records
-from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from model_registry.candidate import Inspection
 from model_registry.manifest import Reasons

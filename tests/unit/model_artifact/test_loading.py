@@ -17,7 +17,7 @@ from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
 from model_artifact.loading import LoadedModel, begin_version, load_pickle
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons.codes import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.schema import FIELDS
 from model_kit import OpenedHere, dumped
 from model_registry.candidate import Inspection

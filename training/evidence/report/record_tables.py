@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_artifact.reasons.codes import CODES_VERSION, TEXTS
+from model_artifact.reasons import CODES_VERSION
+from model_artifact.reasons.codes import TEXTS
 from training.data import Fingerprint
 from training.evidence.gathering import Evidence
 from training.evidence.report.table import Table, table_of

@@ -3,3 +3,6 @@
 The probability of a record is compared with that of a reference, a typical on-time loan that the version's manifest
 keeps. Needs the standard library and NumPy, and a scorer of ``serving_form``.
 """
+
+# The version of the table of codes (`codes`), which manifests name.
+CODES_VERSION = 1

@@ -14,8 +14,6 @@ from typing import Any
 from model_artifact.reasons.players import PRICING
 from model_artifact.schema import FIELDS
 
-CODES_VERSION = 1
-
 PRICING_CODE = "LENDER_PRICING"
 
 TEXTS: Mapping[str, str] = {

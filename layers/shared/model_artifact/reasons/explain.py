@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.reasons.coalitions import make_game
-from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
+from model_artifact.reasons.codes import TEXTS, find_code
 from model_artifact.reasons.players import PLAYERS, PRICING, shapley_values
 from model_artifact.serving_form.scorers.record_scorer import Scorer
 

@@ -162,7 +162,7 @@ class S3Store:
         # botocore retries failures before the body. If the connection breaks within the body, this loop retries.
         for attempt in range(1, _BODY_ATTEMPTS + 1):
             answer = self._open(key, conditions)
-            size_bytes = int(answer["ContentLength"])
+            size_bytes = int(answer.get("ContentLength", 0))
             if size_bytes > MAX_OBJECT_BYTES:
                 answer["Body"].close()
                 raise ObjectTooLargeError(key, size_bytes, MAX_OBJECT_BYTES)

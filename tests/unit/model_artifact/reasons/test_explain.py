@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from fitted_pipelines import any_record, fitted, form, loans, records
 from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
+from model_artifact.reasons import CODES_VERSION
 from model_artifact.reasons.coalitions import LinearGame, MixedRecordsGame, make_game
-from model_artifact.reasons.codes import CODES_VERSION, TEXTS, find_code
+from model_artifact.reasons.codes import TEXTS, find_code
 from model_artifact.reasons.explain import LEAST_EFFECT, MAX_REASONS, Explainer
 from model_artifact.reasons.players import PLAYERS, PRICING, Players, shapley_values
 from model_artifact.reasons.reference import typical_record
