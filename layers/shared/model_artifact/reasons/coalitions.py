@@ -35,7 +35,8 @@ def make_game(scorer: Scorer, reference: Record, players: Players) -> Game:
 
     Bit i of a coalition's index stands for the i-th of the players.
     """
-    if isinstance(scorer, SmallTrees) and fits_small_tree_game(scorer, players):
+    # The small trees' game adds in another order, which counts in float32.
+    if isinstance(scorer, SmallTrees) and not scorer.is_float32 and fits_small_tree_game(scorer, players):
         return SmallTreeGame(scorer, reference, players)
     if isinstance(scorer, Linear):
         return LinearGame(scorer, reference, players)

@@ -77,7 +77,7 @@ def _all_thresholds(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record
     thresholds: list[set[float]] = [set() for _ in FIELDS]
     for column, value in zip(form.node_column, form.node_value, strict=True):
         if column >= 0:
-            thresholds[form.column_field[column]].add(value)
+            thresholds[form.column_field[column]].update((value, *form.blank_of(column)[:2]))
     edges = {
         spec.name: list(chain.from_iterable(_neighbours(number, value) for value in sorted(of_field)))
         for number, (spec, of_field) in enumerate(zip(FIELDS, thresholds, strict=True))
@@ -191,7 +191,11 @@ def _leaf(form: TreesForm, node: int, record: Record) -> float:
             code = labels.index(value) if value in labels else len(labels) + (value is not None)
             is_left = not _sides(form, node)[code]
         else:
-            is_left = bool(form.column_missing_left[column]) if value is None else value <= form.node_value[node]
+            low, high, is_blank_left = form.blank_of(column)
+            if value is None:
+                is_left = bool(form.column_missing_left[column])
+            else:
+                is_left = is_blank_left if low <= value <= high else value <= form.node_value[node]
         node = node + 1 if is_left else form.node_right[node]
     return form.node_value[node]
 

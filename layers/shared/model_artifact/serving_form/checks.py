@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import isfinite, isnan
 from typing import Any
 
@@ -94,14 +94,18 @@ def _check_columns(form: TreesForm, n_columns: int) -> None:
     size = n_columns * form.n_codes
     are_complete = len(form.category_sides) == size <= MAX_TABLE and len(form.column_missing_left) == n_columns
     require(are_complete, "its columns' arrays have other sizes than its columns and labels ask for")
-    highest_side = max(max(form.category_sides, default=0), max(form.column_missing_left, default=0))
+    blanks = form.column_blank_from, form.column_blank_to, form.column_blank_left
+    have_one_length = {len(values) for values in blanks} in ({0}, {n_columns}) and not any(map(isnan, chain(*blanks)))
+    require(have_one_length, "its columns' numbers that aren't compared have another length, or are NaN")
+    highest_side = max(chain(form.category_sides, form.column_missing_left, form.column_blank_left), default=0)
     require(highest_side <= 1, "a side is neither left nor right")
 
 
 def _check_values(form: TreesForm) -> None:
     require(not any(map(isnan, form.node_value)), "a threshold or a leaf is NaN")
-    low, high = (-MAX_LOG_ODDS, MAX_LOG_ODDS) if form.output == "log_odds" else (0.0, 1.0)
-    require(form.output == "log_odds" or form.base == 0, "a mean of trees doesn't begin with zero")
+    is_mean = form.output == "mean"
+    low, high = (0.0, 1.0) if is_mean else (-MAX_LOG_ODDS, MAX_LOG_ODDS)
+    require(not is_mean or form.base == 0, "a mean of trees doesn't begin with zero")
     leaves = [value for value, column in zip(form.node_value, form.node_column, strict=True) if column < 0]
     are_possible = low <= min(leaves, default=low) and max(leaves, default=high) <= high
     require(are_possible, "a leaf is outside the range of its trees' sum")

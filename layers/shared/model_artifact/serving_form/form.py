@@ -4,7 +4,8 @@ There are two kinds. ``TreesForm``: every node asks one question about one raw f
 imputer or scaler is needed. ``LinearForm``: every field adds its contribution to the log-odds.
 
 To change the format: raise ``FORM_FORMAT``, keep reading the old format as long as a version with it may serve, and add
-a case to tests/unit/model_artifact/serving_form/test_form.py.
+a case to tests/unit/model_artifact/serving_form/test_form.py. Another ``output`` or another optional array needs no new
+number: a function that doesn't know it refuses the form.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import ClassVar, Literal
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
@@ -20,8 +22,12 @@ from model_artifact.serving_form import archive
 
 FORM_FORMAT = 1
 
-Output = Literal["log_odds", "mean"]
+Output = Literal["log_odds", "log_odds_float32", "mean"]
 Labels = Mapping[str, tuple[str, ...]]
+
+# Numbers that aren't compared: the first, the last, and whether they go left.
+Blank = tuple[float, float, bool]
+NO_BLANK: Blank = (inf, -inf, False)
 
 # The member that says which kind of form it is.
 META = "meta"
@@ -32,6 +38,9 @@ _UINT8 = {"type_code": "B"}
 _INT16 = {"type_code": "h"}
 _INT32 = {"type_code": "i"}
 _FLOAT64 = {"type_code": "d"}
+# Not stored where they are empty.
+_OPTIONAL_FLOAT64 = {"type_code": "d", "is_optional": True}
+_OPTIONAL_UINT8 = {"type_code": "B", "is_optional": True}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +54,11 @@ class _Form:
     def type_codes(cls) -> dict[str, str]:
         """Return the names of the arrays, with their type codes."""
         return {member.name: member.metadata["type_code"] for member in fields(cls) if member.metadata}
+
+    @classmethod
+    def optional(cls) -> set[str]:
+        """Return the names of the arrays that a stored form may lack."""
+        return {member.name for member in fields(cls) if member.metadata.get("is_optional")}
 
     @classmethod
     def facts(cls) -> list[str]:
@@ -66,7 +80,9 @@ class _Form:
             **{name: getattr(self, name) for name in self.facts()},
         }
         text = json.dumps(meta, allow_nan=False).encode("utf-8")
-        return archive.pack({META: array("B", text), **{name: getattr(self, name) for name in self.type_codes()}})
+        arrays = {name: getattr(self, name) for name in self.type_codes()}
+        is_stored = {name: len(values) > 0 or name not in self.optional() for name, values in arrays.items()}
+        return archive.pack({META: array("B", text), **{name: arrays[name] for name in arrays if is_stored[name]}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +91,9 @@ class TreesForm(_Form):
 
     Attributes
     ----------
-    output : {"log_odds", "mean"}
-        Whether the late probability is ``expit(base + sum of the leaves)`` or ``(base + sum of the leaves) / n_trees``.
+    output : {"log_odds", "log_odds_float32", "mean"}
+        Whether the late probability is ``expit(base + sum of the leaves)``, the same in single precision
+        (``single_precision``), or ``(base + sum of the leaves) / n_trees``.
     base : float
         The start of the sum.
     labels : mapping of str to tuple of str
@@ -91,6 +108,9 @@ class TreesForm(_Form):
         Which field of ``schema.FIELD_NAMES`` a column is about, ascending; for a number, 1 if a missing one goes left.
     category_sides : array of uint8, length n_columns * n_codes
         For each column of a category and each code: 0 for left, 1 for right; the threshold is ½. Zero for numbers.
+    column_blank_from, column_blank_to, column_blank_left : arrays of length n_columns, or empty
+        Numbers that aren't compared, as zero isn't by some boosters: the first and the last of them (∞ and −∞ for
+        none), and 1 if they go left.
     """
 
     KIND = "trees"
@@ -103,6 +123,20 @@ class TreesForm(_Form):
     column_field: array[int] = field(metadata=_INT8)
     column_missing_left: array[int] = field(metadata=_UINT8)
     category_sides: array[int] = field(metadata=_UINT8)
+    column_blank_from: array[float] = field(metadata=_OPTIONAL_FLOAT64, default_factory=lambda: array("d"))
+    column_blank_to: array[float] = field(metadata=_OPTIONAL_FLOAT64, default_factory=lambda: array("d"))
+    column_blank_left: array[int] = field(metadata=_OPTIONAL_UINT8, default_factory=lambda: array("B"))
+
+    @property
+    def sum_type(self) -> str:
+        """NumPy's name for the numbers in which the leaves are added."""
+        return "float32" if self.output == "log_odds_float32" else "float64"
+
+    def blank_of(self, column: int) -> Blank:
+        """Return a column's numbers that aren't compared."""
+        if not self.column_blank_from:
+            return NO_BLANK
+        return self.column_blank_from[column], self.column_blank_to[column], self.column_blank_left[column] == 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form import archive
 from model_artifact.serving_form.checks import MAX_LOG_ODDS, check, check_labels
 from model_artifact.serving_form.errors import InvalidServingFormError, require
-from model_artifact.serving_form.form import FORM_FORMAT, META, LinearForm, ServingForm, TreesForm
+from model_artifact.serving_form.form import FORM_FORMAT, META, LinearForm, Output, ServingForm, TreesForm
 
 
 def form_from_bytes(data: bytes) -> ServingForm:
@@ -30,7 +30,10 @@ def form_from_bytes(data: bytes) -> ServingForm:
     kind = next((kind for kind in (TreesForm, LinearForm) if meta.get("kind") == kind.KIND), None)
     if kind is None:
         raise InvalidServingFormError("its kind is unknown")
-    has_members = {name: values.typecode for name, values in members.items()} == kind.type_codes()
+    type_codes = {name: values.typecode for name, values in members.items()}
+    has_members = (
+        kind.type_codes().items() >= type_codes.items() and kind.optional() >= kind.type_codes().keys() - members
+    )
     require(has_members, "it doesn't have the arrays of its kind")
     facts: dict[str, Any] = {name: _FACTS[name](meta.get(name), name) for name in kind.facts()}
     form = kind(labels=labels, **facts, **members)
@@ -39,7 +42,8 @@ def form_from_bytes(data: bytes) -> ServingForm:
 
 
 def _output(value: Any, _name: str) -> Any:
-    require(value in ("log_odds", "mean"), "it doesn't say what the sum of its trees is")
+    is_known = isinstance(value, str) and value in get_args(Output)
+    require(is_known, "it doesn't say what the sum of its trees is")
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from model_artifact.serving_form import encoding
+from model_artifact.serving_form import encoding, single_precision
 from model_artifact.serving_form.form import TreesForm
 
 if TYPE_CHECKING:
@@ -52,13 +52,18 @@ class TreeScorer(RecordScorer):
 
     def __init__(self, form: TreesForm) -> None:
         self.form = form
+        self.is_float32 = form.sum_type == "float32"
 
     def _probability(self, total: float) -> float:
+        if self.is_float32:
+            return encoding.check_probability(single_precision.expit(total))
         if self.form.output == "mean":
             return encoding.check_probability(total / len(self.form.roots))
         return encoding.check_probability(encoding.expit(total))
 
     def _probabilities(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.is_float32:
+            return encoding.check_probabilities(single_precision.expit_of_many(totals))
         if self.form.output == "mean":
             return encoding.check_probabilities(totals / len(self.form.roots))
         return encoding.check_probabilities(encoding.expit_of_many(totals))

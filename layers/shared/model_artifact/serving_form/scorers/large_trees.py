@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import cached_property
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ class LargeTrees(TreeScorer):
     """Scores any ``TreesForm``.
 
     A column's value is the record's number, or 0 or 1 for a category, so that all nodes ask the same question:
-    ``x <= threshold``. A missing number becomes NaN where it goes right, and −∞ where it goes left.
+    ``x <= threshold``. A number that is missing or isn't compared becomes NaN where it goes right, and −∞ where it
+    goes left.
     """
 
     # For more records NumPy is faster, including the preparation for the first batch.
@@ -36,16 +38,16 @@ class LargeTrees(TreeScorer):
         form = self.form
         columns, values, right = form.node_column, form.node_value, form.node_right
         x = self._column_values(record)
-        total = form.base
-        # In the trees' order, as scikit-learn adds them.
+        # A sum in the form's own precision, in the trees' order, as the model's library adds them.
+        total = array("f" if self.is_float32 else "d", [form.base])
         for root in form.roots:
             node = root
             column = columns[node]
             while column >= 0:
                 node = node + 1 if x[column] <= values[node] else right[node]
                 column = columns[node]
-            total += values[node]
-        return self._probability(total)
+            total[0] += values[node]
+        return self._probability(total[0])
 
     def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
@@ -58,13 +60,17 @@ class LargeTrees(TreeScorer):
 
     def _column_values(self, record: Record) -> list[float]:
         x: list[float] = []
-        for name, by_label, missing, unseen in self._encoders:
+        for name, by_label, missing, other in self._encoders:
             value = record.get(name)
-            if by_label is None:
-                x += missing if value is None or isnan(value) else (value,) * len(missing)
-            else:
+            if by_label is not None:
                 # A float among the labels is NaN.
-                x += by_label.get(value) or (missing if isinstance(value, float) else unseen)
+                x += by_label.get(value) or (missing if isinstance(value, float) else other)
+            elif value is None or isnan(value):
+                x += missing
+            elif not other:
+                x += (value,) * len(missing)
+            else:
+                x += [of_blank if low <= value <= high else value for low, high, of_blank in other]
         return x
 
     def _column_arrays(self, columns: Columns) -> NDArray[np.float64]:
@@ -73,23 +79,31 @@ class LargeTrees(TreeScorer):
 
         numbers = encoding.numbers(columns)
         rows: list[NDArray[np.float64]] = []
-        for name, by_label, missing, unseen in self._encoders:
+        for name, by_label, missing, other in self._encoders:
             if by_label is None:
                 is_missing = np.isnan(numbers[name])
-                rows.extend(np.where(is_missing, of_missing, numbers[name]) for of_missing in missing)
+                of_columns = [np.where(is_missing, of_missing, numbers[name]) for of_missing in missing]
+                for row, (low, high, of_blank) in zip(of_columns, other, strict=False):
+                    row[(low <= numbers[name]) & (numbers[name] <= high)] = of_blank
+                rows += of_columns
             else:
                 labels = self.form.labels[name]
-                table = np.array([*map(by_label.__getitem__, labels), missing, unseen], dtype=np.float64)
+                table = np.array([*map(by_label.__getitem__, labels), missing, other], dtype=np.float64)
                 rows.extend(table.T.take(encoding.codes(columns[name], labels), axis=1))
         n_rows = len(numbers[FIELDS[0].name])
         return np.array(rows, dtype=np.float64).reshape(len(rows), n_rows)
 
     def _encoder(self, number: int) -> tuple[str, dict[Any, tuple[float, ...]] | None, Any, Any]:
-        """Return a field's name and the values of its columns: by label, when missing, when unseen."""
+        """Return a field's name and the values of its columns: by label, when missing, when unseen.
+
+        For a number that some columns don't compare, the last place has those numbers' ends and value, by column.
+        """
         form, field = self.form, FIELDS[number]
         of_field = [column for column, field_number in enumerate(form.column_field) if field_number == number]
         if field.type == "number":
-            return field.name, None, tuple(-inf if form.column_missing_left[column] else nan for column in of_field), ()
+            missing = tuple(-inf if form.column_missing_left[column] else nan for column in of_field)
+            blanks = [(low, high, -inf if is_left else nan) for low, high, is_left in map(form.blank_of, of_field)]
+            return field.name, None, missing, blanks if any(low <= high for low, high, _ in blanks) else ()
         width = form.n_codes
         by_code = [
             tuple(float(form.category_sides[column * width + code]) for column in of_field) for code in range(width)

@@ -13,7 +13,7 @@ at a leaf. A step takes two look-ups, and about half the time of scikit-learn's 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model_artifact.serving_form.form import TreesForm
 
@@ -60,7 +60,7 @@ class PackedTrees:
         self._nodes = np.empty(len(column), dtype=np.int64)
         self._nodes[place[inner]] = rank << rank_place | place[inner + 1] << self._column_bits | column[inner]
         self._nodes[place[leaves]] = highest_rank << rank_place | place[leaves] << self._column_bits
-        self._leaves = np.zeros(len(column))
+        self._leaves = np.zeros(len(column), dtype=form.sum_type)
         self._leaves[place[leaves]] = value[leaves]
 
     def totals(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,7 +73,8 @@ class PackedTrees:
         """
         import numpy as np
 
-        totals = np.full(x.shape[1], self._base)
+        # Sums have the leaves' precision.
+        totals = np.full(x.shape[1], self._base, dtype=self._leaves.dtype)
         for start in range(0, len(totals), _ROWS):
             ranks = self._ranks_of(x[:, start : start + _ROWS])
             of_part = totals[start : start + _ROWS]
@@ -82,7 +83,7 @@ class PackedTrees:
                 # In the trees' order, as for a single record, so that the rounding is the same.
                 for leaves in self._walk(range(tree, min(tree + trees_a_step, self._n_trees)), ranks, len(of_part)):
                     of_part += leaves
-        return totals
+        return totals.astype(np.float64)
 
     def _ranks_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the rows' ranks, shifted to the bits where nodes have theirs; all lower bits are set."""
@@ -96,7 +97,7 @@ class PackedTrees:
         ranks |= (1 << rank_place) - 1
         return ranks.reshape(-1)
 
-    def _walk(self, trees: range, ranks: NDArray[np.int64], n_rows: int) -> NDArray[np.float64]:
+    def _walk(self, trees: range, ranks: NDArray[np.int64], n_rows: int) -> NDArray[np.floating[Any]]:
         """Return the leaves of each tree and row, of shape (n_trees, n_rows)."""
         import numpy as np
 

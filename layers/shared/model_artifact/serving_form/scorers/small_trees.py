@@ -18,13 +18,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
-from math import inf, isnan
+from math import inf, isnan, nextafter
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import TreesForm
 from model_artifact.serving_form.scorers.base import Columns, Record, TreeScorer
+from model_artifact.serving_form.single_precision import add_up
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +81,7 @@ class SmallTrees(TreeScorer):
         self._numbers, self._categories = self._answers_by_field()
         # Reused by the next batch: fresh memory would take a third of a batch's time. In a list, so that two threads
         # never use the same buffers.
-        self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
+        self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.floating[Any]]]] = []
 
     def answers(self, record: Record) -> int:
         """Return the record's answers: tree t's byte is the t-th from the right, and a bit is 1 where it goes right."""
@@ -100,8 +102,12 @@ class SmallTrees(TreeScorer):
     def late_probability(self, record: Record) -> float:
         """See ``RecordScorer``."""
         total = self.form.base
+        tree_bytes = self.answers(record).to_bytes(self.n_trees, "little")
+        if self.is_float32:
+            total = add_up(total, map(getitem, self.leaves, tree_bytes))
+            return self._probability(total)
         # In the trees' order, as scikit-learn adds them. Since Python 3.12 sum() rounds in another way.
-        for leaves, byte in zip(self.leaves, self.answers(record).to_bytes(self.n_trees, "little"), strict=True):
+        for leaves, byte in zip(self.leaves, tree_bytes, strict=True):
             total += leaves[byte]
         return self._probability(total)
 
@@ -130,7 +136,7 @@ class SmallTrees(TreeScorer):
         self._spare_buffers.append(buffers)
         return self._probabilities(totals)
 
-    def _take_buffers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def _take_buffers(self) -> tuple[NDArray[np.intp], NDArray[np.floating[Any]]]:
         """Return buffers that no other thread uses."""
         import numpy as np
 
@@ -139,7 +145,7 @@ class SmallTrees(TreeScorer):
         except IndexError:
             # At least two rows, however many trees there are.
             size = max(_PAIRS_A_STEP, 2 * self._flat_leaves[1].size)
-            return np.zeros(size, dtype=np.intp), np.empty(size)
+            return np.zeros(size, dtype=np.intp), np.empty(size, dtype=self._flat_leaves[0].dtype)
 
     def _step_answers(
         self, rows: Sequence[tuple[NDArray[np.uint64], NDArray[np.intp]]], step: slice
@@ -182,14 +188,14 @@ class SmallTrees(TreeScorer):
         return tables
 
     @cached_property
-    def _flat_leaves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    def _flat_leaves(self) -> tuple[NDArray[np.floating[Any]], NDArray[np.intp]]:
         """All trees' leaves in one array, and each tree's first index, in the order of the answers' bytes."""
         import numpy as np
 
         n_words = -(-self.n_trees // _BYTES_A_WORD)
         first = np.zeros(n_words * _BYTES_A_WORD, dtype=np.intp)
         first[1 : self.n_trees] = np.cumsum([len(of_tree) for of_tree in self.leaves[:-1]])
-        flat = np.concatenate([np.asarray(of_tree) for of_tree in self.leaves])
+        flat = np.concatenate(self.leaves, dtype=self.form.sum_type)
         return flat, first.reshape(n_words, _BYTES_A_WORD, 1)
 
     def _as_words(self, answers: Sequence[int]) -> NDArray[np.uint64]:
@@ -228,15 +234,28 @@ class SmallTrees(TreeScorer):
     def _number_answers(self, questions: Sequence[tuple[int, int]]) -> tuple[list[float], list[int], int]:
         form = self.form
         right_of: dict[float, int] = {}
+        # For each range of numbers that aren't compared: the questions' bits, and those of them that are 1.
+        blanks: dict[tuple[float, float], tuple[int, int]] = {}
         missing = 0
         for node, bit in questions:
             right_of[form.node_value[node]] = right_of.get(form.node_value[node], 0) | bit
             missing |= 0 if form.column_missing_left[form.node_column[node]] else bit
+            low, high, is_left = form.blank_of(form.node_column[node])
+            if low <= high:
+                bits, right_bits = blanks.get((low, high), (0, 0))
+                blanks[low, high] = bits | bit, right_bits | (0 if is_left else bit)
+        for low, high in blanks:
+            right_of = {nextafter(low, -inf): 0, high: 0} | right_of
         thresholds = sorted(right_of)
         by_rank = [0]
         # A value of rank r is above the first r thresholds.
         for threshold in thresholds:
             by_rank.append(by_rank[-1] | right_of[threshold])
+        for (low, high), (bits, right_bits) in blanks.items():
+            for rank, threshold in enumerate(thresholds):
+                # Both ends are thresholds: all values of a rank are in the range, or none.
+                if low <= threshold <= high:
+                    by_rank[rank] = by_rank[rank] & ~bits | right_bits
         return thresholds, by_rank, missing
 
     def _answers_by_code(self, questions: Sequence[tuple[int, int]]) -> list[int]:
