@@ -69,9 +69,9 @@ def ordinal(**options: Any) -> OrdinalEncoder:
     return OrdinalEncoder(**{"handle_unknown": "use_encoded_value", "unknown_value": np.nan, **options})
 
 
-def columns(numbers: Any, categories: Any) -> ColumnTransformer:
+def columns(numbers: Any, categories: Any, **options: Any) -> ColumnTransformer:
     parts = [("numbers", numbers, list(NUMERIC_NAMES)), ("categories", categories, list(CATEGORY_NAMES))]
-    return ColumnTransformer(parts)
+    return ColumnTransformer(parts, **options)
 
 
 def pipeline(transformer: Any, classifier: Any, *between: Any) -> Pipeline:
@@ -88,7 +88,26 @@ def boosting(**options: Any) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(early_stopping=False, **settings)
 
 
+def lightgbm(**options: Any) -> Any:
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(**{"n_estimators": 12, "n_jobs": 1, "verbose": -1, "random_state": 3, **options})
+
+
+def xgboost(**options: Any) -> Any:
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(**{"n_estimators": 12, "n_jobs": 1, "random_state": 3, **options})
+
+
+def sparse(numbers: Any) -> ColumnTransformer:
+    """Return a transformer whose result is always sparse, so that zeros aren't stored."""
+    return columns(numbers, one_hot(), sparse_threshold=1.0)
+
+
 _MEDIAN = SimpleImputer(strategy="median")
+# For XGBoost: numbers, then categories.
+_NATIVE = {"enable_categorical": True, "feature_types": ["q"] * len(NUMERIC_NAMES) + ["c"] * len(CATEGORY_NAMES)}
 
 # The name says what is special about a pipeline. The trees of "small" ones have at most eight questions each.
 KINDS: dict[str, Callable[[], Pipeline]] = {
@@ -128,6 +147,18 @@ KINDS: dict[str, Callable[[], Pipeline]] = {
         columns(_MEDIAN, ordinal(unknown_value=-1, encoded_missing_value=-2)), boosting()
     ),
     "boosting-small-scaled": lambda: pipeline(columns(scaled(), one_hot(sparse_output=False)), boosting()),
+    "lightgbm-small-zero-as-missing": lambda: pipeline(
+        columns("passthrough", ordinal()), lightgbm(num_leaves=8, zero_as_missing=True)
+    ),
+    "lightgbm-large": lambda: pipeline(columns(scaled(), one_hot()), lightgbm()),
+    "lightgbm-large-native-categories": lambda: pipeline(
+        columns("passthrough", ordinal()), lightgbm(categorical_feature=[6, 7, 8, 9], min_data_per_group=5)
+    ),
+    "xgboost-small": lambda: pipeline(columns("passthrough", one_hot(sparse_output=False)), xgboost(max_depth=3)),
+    "xgboost-large-sparse": lambda: pipeline(sparse(scaled()), xgboost()),
+    "xgboost-small-native-categories": lambda: pipeline(
+        columns("passthrough", ordinal()), xgboost(max_depth=3, max_cat_to_onehot=2, **_NATIVE)
+    ),
     "logistic": lambda: pipeline(columns(scaled(), one_hot()), LogisticRegression(max_iter=2000)),
     "logistic-scaled-after": lambda: pipeline(
         columns(_MEDIAN, one_hot(sparse_output=False)), LogisticRegression(max_iter=2000), StandardScaler()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_artifact.errors import NonFiniteOutputError, UnsuitableModelError
 from model_artifact.features import frame_from_columns, frame_from_records
+from model_artifact.native_categories import find_native_labels, with_native_categories
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
     order = [str(name) for name in pipeline.feature_names_in_]
     if order != list(frame.columns):
         frame = frame[order]
+    if labels := find_native_labels(pipeline):
+        frame = with_native_categories(frame, labels)
     output = np.asarray(pipeline.predict_proba(frame))
     if output.shape != (len(frame), 2):
         raise UnsuitableModelError(
@@ -122,12 +125,12 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
 
 
 def find_categories(pipeline: Any) -> dict[str, list[str]]:
-    """Return the labels that a fitted pipeline's encoders know, by category column.
+    """Return the labels that a fitted pipeline's encoders, or a booster without a pipeline, know by category column.
 
     A column whose encoder isn't found is left out. An imputer's replacement for a missing value counts as a label,
     since a record may hold it.
     """
-    labels: dict[str, list[str]] = {}
+    labels = {column: list(of_column) for column, of_column in find_native_labels(pipeline).items()}
     for columns, encoder in _encoders(pipeline):
         for column, categories in zip(columns, encoder.categories_, strict=False):
             if column in CATEGORY_NAMES:

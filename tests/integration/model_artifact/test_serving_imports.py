@@ -33,7 +33,7 @@ from model_artifact.reasons.explain import Explainer
 Explainer(scorer, records[0]).explain(records[1])
 print(json.dumps([one, many, after_one, sorted(sys.modules)]))
 """
-HEAVY = {"sklearn", "pandas", "scipy", "joblib"}
+HEAVY = {"sklearn", "pandas", "scipy", "joblib", "lightgbm", "xgboost"}
 # What the function's own imports could bring besides: the rest of the AWS SDK, pages that nobody asked for.
 UNUSED = HEAVY | {
     "boto3",
@@ -45,7 +45,9 @@ UNUSED = HEAVY | {
 }
 
 
-@pytest.mark.parametrize("kind", ["boosting-small", "forest", "logistic"])
+@pytest.mark.parametrize(
+    "kind", ["boosting-small", "forest", "logistic", "lightgbm-small-zero-as-missing", "xgboost-large-sparse"]
+)
 def test_serving_needs_no_scikit_learn_and_one_record_no_numpy(tmp_path: Path, kind: str) -> None:
     stored = tmp_path / "model.npz"
     stored.write_bytes(form(kind).to_bytes())
@@ -79,7 +81,7 @@ print(json.dumps([ask(records[0]), ask(explain), ask({"instances": records})]), 
 """
 
 
-@pytest.mark.parametrize("kind", ["boosting-small", "forest"])
+@pytest.mark.parametrize("kind", ["boosting-small", "forest", "xgboost-small"])
 def test_function_needs_no_scikit_learn_and_one_record_no_numpy(local_bucket_url: str, kind: str) -> None:
     batch = [dict(record) for record in records()[:200]]
     bucket = f"imports-{kind}"

@@ -29,9 +29,10 @@ FAST = {
     "boosting-small": SmallTreeGame,
     "boosting-small-native-categories": SmallTreeGame,
     "forest-small": SmallTreeGame,
+    "lightgbm-small-zero-as-missing": SmallTreeGame,
     "logistic": LinearGame,
 }
-KINDS = {**FAST, "boosting-large": MixedRecordsGame}
+KINDS = {**FAST, "boosting-large": MixedRecordsGame, "xgboost-small": MixedRecordsGame}
 EACH_FIELD: Players = tuple((name, (name,)) for name in FIELD_NAMES)
 
 

@@ -22,7 +22,7 @@ from model_artifact.serving_form.errors import InvalidServingFormError
 from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 
-KINDS = ["boosting-small", "boosting-large", "logistic"]
+KINDS = ["boosting-small", "boosting-large", "logistic", "lightgbm-small-zero-as-missing", "xgboost-large-sparse"]
 
 
 @cache
@@ -204,6 +204,22 @@ def test_arrays_of_other_lengths_or_types_are_refused(kind: str) -> None:
                 del members[name]
             with pytest.raises(InvalidServingFormError):
                 form_from_bytes(archive.pack(members))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("column_blank_from", float("nan")), ("column_blank_to", float("nan")), ("column_blank_left", 2)],
+)
+def test_numbers_that_are_not_compared_are_checked(name: str, value: float) -> None:
+    members = members_of("xgboost-large-sparse")
+    members[name][-1] = value
+    with pytest.raises(InvalidServingFormError, match=r"compared|side"):
+        form_from_bytes(archive.pack(members))
+
+
+def test_forms_that_compare_all_numbers_are_stored_as_before() -> None:
+    assert not [name for name in members_of("boosting-small") if "blank" in name]
+    assert [name for name in members_of("xgboost-large-sparse") if "blank" in name]
 
 
 def test_bomb_is_refused_before_it_goes_off() -> None:

@@ -23,6 +23,10 @@ KINDS = [
     "boosting-large",
     "forest-small",
     "forest-missing-values",
+    "lightgbm-small-zero-as-missing",
+    "lightgbm-large-native-categories",
+    "xgboost-large-sparse",
+    "xgboost-small-native-categories",
 ]
 
 

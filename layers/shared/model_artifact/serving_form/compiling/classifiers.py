@@ -10,15 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
+from model_artifact.native_categories import find_native_labels
 from model_artifact.serving_form.compiling.columns import read_columns
+from model_artifact.serving_form.compiling.lightgbm_trees import lightgbm_trees
 from model_artifact.serving_form.compiling.linear import linear_form
 from model_artifact.serving_form.compiling.preparation import Preparation
 from model_artifact.serving_form.compiling.raw_trees import boosted_trees, forest_trees
 from model_artifact.serving_form.compiling.trees import trees_form
+from model_artifact.serving_form.compiling.xgboost_trees import xgboost_trees
 from model_artifact.serving_form.errors import NotCompilableError
 from model_artifact.serving_form.form import ServingForm
 
@@ -53,12 +58,38 @@ def _histogram_boosting(classifier: HistGradientBoostingClassifier, preparation:
     return trees_form(trees, columns, is_float32=False)
 
 
+def _lightgbm(classifier: Any, preparation: Preparation) -> ServingForm:
+    preparation = _with_codes(classifier, preparation)
+    return trees_form(lightgbm_trees(classifier), read_columns(preparation, np.asarray), is_float32=False)
+
+
+def _xgboost(classifier: Any, preparation: Preparation) -> ServingForm:
+    preparation = _with_codes(classifier, preparation)
+    trees = xgboost_trees(classifier, is_sparse=preparation.is_sparse)
+    return trees_form(trees, read_columns(preparation, _as_float32), is_float32=True)
+
+
+def _with_codes(classifier: Any, preparation: Preparation) -> Preparation:
+    """Add the encoder that a booster without a pipeline has inside, if it was trained on pandas' categories."""
+    labels = {} if preparation.steps else find_native_labels(classifier)
+    if not labels:
+        return preparation
+    parts: list[tuple[str, Any, list[str]]] = [(name, "passthrough", [name]) for name in preparation.names]
+    for number, name in enumerate(preparation.names):
+        if name in labels:
+            encoder = OrdinalEncoder(
+                categories=[list(labels[name])], handle_unknown="use_encoded_value", unknown_value=np.nan
+            )
+            parts[number] = (name, encoder, [name])
+    return preparation.then(ColumnTransformer(parts).fit(preparation.transform([{}])))
+
+
 def _linear(classifier: Any, preparation: Preparation) -> ServingForm:
     return linear_form(classifier, read_columns(preparation, np.asarray))
 
 
 def _as_float32(matrix: Any) -> Any:
-    """Cast as scikit-learn's trees do, except those of ``HistGradientBoostingClassifier``."""
+    """Cast as XGBoost does, and scikit-learn's trees except those of ``HistGradientBoostingClassifier``."""
     return np.asarray(matrix).astype(np.float32).astype(np.float64)
 
 
@@ -70,4 +101,8 @@ CLASSIFIERS: Mapping[type, Compiler] = {
 }
 
 # By module and qualified name. Their compilers never import the package.
-FOREIGN_CLASSIFIERS: Mapping[str, Compiler] = {}
+FOREIGN_CLASSIFIERS: Mapping[str, Compiler] = {
+    "lightgbm.sklearn.LGBMClassifier": _lightgbm,
+    "xgboost.sklearn.XGBClassifier": _xgboost,
+    "xgboost.sklearn.XGBRFClassifier": _xgboost,
+}

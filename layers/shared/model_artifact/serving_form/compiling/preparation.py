@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scipy.sparse import issparse
+
 from model_artifact.features import frame_from_records
 
 
@@ -22,10 +24,19 @@ class Preparation:
 
     def transform(self, records: Sequence[Mapping[str, Any]]) -> Any:
         """Return what the classifier would get for these records: a data frame, or a matrix that isn't sparse."""
+        matrix = self._transform(records)
+        return matrix.toarray() if issparse(matrix) else matrix
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the classifier gets sparse matrices; to some, their zeros are missing."""
+        return bool(issparse(self._transform([{}])))
+
+    def _transform(self, records: Sequence[Mapping[str, Any]]) -> Any:
         matrix: Any = frame_from_records(records)[list(self.names)]
         for step in self.steps:
             matrix = step.transform(matrix)
-        return matrix.toarray() if hasattr(matrix, "toarray") else matrix
+        return matrix
 
 
 def is_passthrough(step: Any) -> bool:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_artifact.schema import FIELDS
 from model_artifact.serving_form.checks import MAX_COLUMNS
 from model_artifact.serving_form.compiling.columns import Column, Columns
-from model_artifact.serving_form.compiling.raw_trees import RawTrees
+from model_artifact.serving_form.compiling.raw_trees import CodeQuestion, MissingNumbers, RawTrees
 from model_artifact.serving_form.errors import NotCompilableError
-from model_artifact.serving_form.form import TreesForm, n_codes
+from model_artifact.serving_form.form import NO_BLANK, Blank, TreesForm, n_codes
 
 Floats = NDArray[np.float64]
 
 _HALF = 0.5
 
-# What identifies a column of the form: the field, whether a missing number goes left, and each code's side.
-_Key = tuple[int, bool, tuple[int, ...]]
+# What identifies a column of the form: the field, whether a missing number goes left, each code's side, and the numbers
+# that aren't compared.
+_Key = tuple[int, bool, tuple[int, ...], Blank]
 
 
 def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesForm:
@@ -49,7 +52,10 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
     for number, key in enumerate(keys):
         node_column[nodes_of_keys[key]] = number
     width = n_codes(columns.labels)
-    sides = b"".join(bytes(of_codes).ljust(width, b"\0") for _, _, of_codes in keys)
+    sides = b"".join(bytes(of_codes).ljust(width, b"\0") for _, _, of_codes, _ in keys)
+    blanks = [blank for *_, blank in keys]
+    if not any(blank != NO_BLANK for blank in blanks):
+        blanks = []
     return TreesForm(
         output=trees.output,
         base=trees.base,
@@ -58,61 +64,94 @@ def trees_form(trees: RawTrees, columns: Columns, *, is_float32: bool) -> TreesF
         node_column=_array("h", node_column, np.int16),
         node_value=_array("d", node_value, np.float64),
         node_right=_array("i", trees.nodes["right"], np.int32),
-        column_field=array("b", [field for field, _, _ in keys]),
-        column_missing_left=array("B", [is_left for _, is_left, _ in keys]),
+        column_field=array("b", [field for field, *_ in keys]),
+        column_missing_left=array("B", [is_left for _, is_left, *_ in keys]),
         category_sides=array("B", sides),
+        column_blank_from=array("d", [low for low, _, _ in blanks]),
+        column_blank_to=array("d", [high for _, high, _ in blanks]),
+        column_blank_left=array("B", [is_left for _, _, is_left in blanks]),
     )
 
 
 def _nodes_by_number_key(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> dict[_Key, list[int]]:
+    if trees.code_questions.keys() & nodes.tolist():
+        raise NotCompilableError(f"a classifier that takes the number {column.name} for a category")
+    raw = trees.nodes[nodes]
+    has_blank, is_default_left = raw["has_blank"], raw["is_missing_left"]
     # An imputer replaces a missing number, and the classifier sees the replacement.
-    is_left = (
-        trees.nodes["is_missing_left"][nodes]
-        if np.isnan(column.missing)
-        else column.missing <= trees.nodes["value"][nodes]
-    )
-    return {(column.field, side, ()): nodes[is_left == side].tolist() for side in (False, True) if side in is_left}
+    is_default = np.isnan(column.missing) | (has_blank & _is_blank(trees, column.missing))
+    is_missing_left = np.where(is_default, is_default_left, column.missing <= raw["value"])
+    ends = _blank_ends(trees, column)
+    has_blank = has_blank & (ends is not None)
+    is_blank_left = is_default_left & has_blank
+    return {
+        (column.field, missing_left, (), (*ends, blank_left) if ends and blank else NO_BLANK): nodes[of_key].tolist()
+        for missing_left, blank, blank_left in product((False, True), repeat=3)
+        if (of_key := (is_missing_left == missing_left) & (has_blank == blank) & (is_blank_left == blank_left)).any()
+    }
 
 
-def _number_thresholds(trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool) -> Floats:
-    """Return each node's threshold on the record's own number."""
+def _is_blank(trees: RawTrees, x: float) -> bool:
+    return trees.blank is not None and x in trees.blank
+
+
+def _blank_ends(trees: RawTrees, column: Column) -> tuple[float, float] | None:
+    """Return the first and the last of the record's own numbers that the classifier takes for missing, if any."""
+    if trees.blank is None:
+        return None
+    ends = np.array([np.nextafter(trees.blank.low, -np.inf), trees.blank.high])
+    below, high = pull_back(ends, _transform(column, is_float32=trees.blank.is_float32)).tolist()
+    low = float(np.nextafter(below, np.inf))
+    field = FIELDS[column.field]
+    assert field.hard_min is not None
+    assert field.hard_max is not None
+    return (low, high) if max(low, field.hard_min) <= min(high, field.hard_max) else None
+
+
+def _transform(column: Column, *, is_float32: bool) -> Callable[[Floats], Floats]:
+    """Return what turns the record's number into that which the classifier compares."""
 
     def transform(x: Floats) -> Floats:
         y = (x - column.shift) / column.scale if column.is_scaled else x
         return y.astype(np.float32).astype(np.float64) if is_float32 else y
 
+    return transform
+
+
+def _number_thresholds(trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool) -> Floats:
+    """Return each node's threshold on the record's own number."""
     thresholds, of_node = np.unique(trees.nodes["value"][nodes], return_inverse=True)
-    pulled_back = pull_back(thresholds, transform) if is_float32 or column.is_scaled else thresholds
+    is_changed = is_float32 or column.is_scaled
+    pulled_back = pull_back(thresholds, _transform(column, is_float32=is_float32)) if is_changed else thresholds
     return pulled_back[of_node]
 
 
 def _nodes_by_category_key(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> dict[_Key, list[int]]:
     key_of: dict[Any, _Key] = {}
     nodes_of_keys: dict[_Key, list[int]] = defaultdict(list)
-    thresholds, are_missing_left = (trees.nodes[name][nodes].tolist() for name in ("value", "is_missing_left"))
-    for node, threshold, is_missing_left in zip(nodes.tolist(), thresholds, are_missing_left, strict=True):
-        question = (trees.left_codes.get(node, threshold), is_missing_left)
+    of_nodes = (trees.nodes[name][nodes].tolist() for name in ("value", "is_missing_left", "has_blank"))
+    for node, threshold, is_missing_left, has_blank in zip(nodes.tolist(), *of_nodes, strict=True):
+        question = (trees.code_questions.get(node, threshold), is_missing_left, has_blank)
         if question not in key_of:
-            key_of[question] = (column.field, False, _sides(column, *question))
+            blank = trees.blank if has_blank else None
+            key_of[question] = (column.field, False, _sides(column, *question[:2], blank), NO_BLANK)
         nodes_of_keys[key_of[question]].append(node)
     return nodes_of_keys
 
 
 def _sides(
-    column: Column, question: float | tuple[frozenset[int], frozenset[int]], is_missing_left: bool
+    column: Column, question: float | CodeQuestion, is_missing_left: bool, blank: MissingNumbers | None
 ) -> tuple[int, ...]:
-    """Return for each code whether it goes right, as scikit-learn's ``_predict_one_from_raw_data`` decides."""
+    """Return for each code whether it goes right."""
     assert column.by_code is not None
     sides = []
     for x in column.by_code.tolist():
-        if np.isnan(x):
+        if np.isnan(x) or (blank is not None and x in blank):
             is_left = is_missing_left
         elif isinstance(question, float):
             is_left = x <= question
         else:
-            left_codes, known_codes = question
-            code = int(x)
-            is_left = code in left_codes if x >= 0 and code in known_codes | left_codes else is_missing_left
+            is_left = question.goes_left(x, is_missing_left=is_missing_left)
         sides.append(int(not is_left))
     return tuple(sides)
 
