@@ -4,8 +4,9 @@
 Prints ``bench: <name> ratio=<x>`` lines, medians of both ways taken in turns: ``scoring-…`` from checked records to
 probabilities, ``function-…`` from API event to answer (both in the processor's time), ``cold-start`` from a fresh
 process to its first answer, ``score-file`` the rate of ``peerloan score`` over that of bare ``predict_proba`` on
-arrays. Absolute figures are in the lines between, and the basic model, whose forest is served as arrays for the sake of
-its start and of single records.
+arrays. ``scoring-1-lightgbm`` and ``scoring-1-xgboost`` are one record by pipelines of these libraries' default models,
+100 trees each, and by their arrays. Absolute figures are in the lines between, and the basic model, whose forest is
+served as arrays for the sake of its start and of single records.
 Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
 """
 
@@ -42,7 +43,7 @@ FORMS = ("pickle", "arrays")
 BUCKET = "models"
 EVENT = ROOT / "events/one-record.json"
 COLD_STARTS = 5
-BASIC_TREES = 100
+BOOSTER_ROWS = 20_000
 
 
 def main() -> None:
@@ -60,6 +61,7 @@ def main() -> None:
             suffix = "" if kind == "improved" else f"-{kind}"
             bench_scoring(out, suffix, candidates[kind], store, loans)
             bench_function(out, suffix, store, loans)
+        bench_boosters(out, loans)
         bench_cold_start(out, published["improved"], folder)
         bench_score_file(out, candidates["improved"], published["improved"], loans, folder, options.rows)
 
@@ -101,6 +103,47 @@ def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: S
         explainer = Explainer(scorer, loans[0])
         took = sorted(seconds_of(lambda turn: explainer.explain(loans[turn]), turn) for turn in range(60))
         print(f"reasons for one record: {took[30] * 1000:.3f} ms", file=out)
+
+
+def bench_boosters(out: TextIO, loans: Sequence[Any]) -> None:
+    """From a checked record to its probability: LightGBM's and XGBoost's wrappers in a pipeline, and their arrays."""
+    import numpy as np
+    from lightgbm import LGBMClassifier
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+    from xgboost import XGBClassifier
+
+    from model_artifact.features import frame_from_records
+    from model_artifact.pipeline import late_probabilities
+    from model_artifact.schema import CATEGORY_NAMES
+    from model_artifact.serving_form.parity import compile_verified
+    from model_artifact.serving_form.scorers.record_scorer import load_scorer
+    from training.data import load
+
+    quarter = load(None, os.environ).train
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    columns = ColumnTransformer([("labels", encoder, list(CATEGORY_NAMES))], remainder="passthrough")
+    boosters = {"lightgbm": LGBMClassifier(n_jobs=1, verbose=-1), "xgboost": XGBClassifier(n_jobs=1)}
+    for name, booster in boosters.items():
+        pipeline = make_pipeline(columns, booster).fit(quarter.features[:BOOSTER_ROWS], quarter.target[:BOOSTER_ROWS])
+        verified = compile_verified(pipeline, loans[:50])
+        assert verified.body is not None, verified.why_not
+        scorer = load_scorer(verified.body)
+        rows = pipeline[:-1].transform(frame_from_records(loans))
+
+        def by_arrays(turn: int, scorer: Any = scorer) -> object:
+            return scorer.late_probability(loans[turn])
+
+        def by_pipeline(turn: int, pipeline: Any = pipeline) -> object:
+            return late_probabilities(pipeline, frame_from_records([loans[turn]]))
+
+        def by_wrapper(turn: int, pipeline: Any = pipeline, rows: Any = rows) -> object:
+            return pipeline[-1].predict_proba(rows[turn : turn + 1])
+
+        tell(out, f"scoring-1-{name}", time_in_turns(by_pipeline, by_arrays, rounds=200, longest_s=5))
+        alone = time_in_turns(by_wrapper, by_arrays, rounds=200, longest_s=5)
+        tell(out, f"scoring-1-{name}, the encoded row", alone, ("wrapper alone", "arrays"), is_gate=False)
 
 
 def bench_function(out: TextIO, suffix: str, store: Any, loans: Sequence[Any]) -> None:
