@@ -36,7 +36,12 @@ def with_native_categories(frame: pandas.DataFrame, labels: Labels) -> pandas.Da
     """Return the frame with these columns as pandas' category type."""
     import pandas as pd
 
-    return frame.astype({name: pd.CategoricalDtype(list(of_column)) for name, of_column in labels.items()})
+    columns = {}
+    for name, of_column in labels.items():
+        categories = pd.Index(of_column)
+        # Missing and unseen labels get −1, pandas' code for a missing value.
+        columns[name] = pd.Categorical.from_codes(categories.get_indexer(pd.Index(frame[name])), categories=categories)
+    return frame.assign(**columns)
 
 
 @lru_cache(maxsize=1)

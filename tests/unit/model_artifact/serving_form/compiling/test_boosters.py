@@ -59,15 +59,11 @@ MISSING_VALUES: dict[str, Callable[[], Any]] = {
     "XGBoost, a number that stands for missing": lambda: pipeline(columns(MARKED, ordinal()), xgboost(missing=-999)),
 }
 CATEGORIES: dict[str, Callable[[], Any]] = {
-    "LightGBM": lambda: pipeline(
-        as_they_are(), lightgbm(categorical_feature=[6, 7, 8, 9], min_data_per_group=5, cat_smooth=1)
-    ),
-    "LightGBM, one against the others": lambda: pipeline(
-        as_they_are(), lightgbm(categorical_feature=[6, 7, 8, 9], max_cat_to_onehot=20, num_leaves=8)
-    ),
+    "LightGBM": lambda: pipeline(as_they_are(), lightgbm(min_data_per_group=5, cat_smooth=1)),
+    "LightGBM, one against the others": lambda: pipeline(as_they_are(), lightgbm(max_cat_to_onehot=20, num_leaves=8)),
     "LightGBM, minus one for unseen": lambda: pipeline(
         columns("passthrough", ordinal(unknown_value=-1, encoded_missing_value=-2)),
-        lightgbm(categorical_feature=[6, 7, 8, 9], min_data_per_group=5),
+        lightgbm(min_data_per_group=5),
     ),
     "XGBoost, one against the others": lambda: pipeline(as_they_are(), xgboost(max_cat_to_onehot=20, **NATIVE)),
     "XGBoost, sets": lambda: pipeline(as_they_are(), xgboost(max_cat_to_onehot=1, **NATIVE)),
@@ -99,7 +95,9 @@ ROUNDED = ("LightGBM, random forest", "LightGBM, another sigmoid", "LightGBM, da
 @pytest.mark.parametrize("kind", [*MISSING_VALUES, *CATEGORIES, *ENSEMBLES])
 def test_every_kind_is_proven_on_its_edges(kind: str) -> None:
     makers = {**MISSING_VALUES, **CATEGORIES, **ENSEMBLES}
-    verified = compile_verified(makers[kind]().fit(*loans()), records()[:60])
+    is_native = kind in CATEGORIES and "LightGBM" in kind
+    options = {"classifier__categorical_feature": [6, 7, 8, 9]} if is_native else {}
+    verified = compile_verified(makers[kind]().fit(*loans(), **options), records()[:60])
     assert verified.why_not is None
     assert verified.parity.rows > 1000
     assert verified.parity.largest_difference <= (1e-15 if kind in ROUNDED else 0.0)
@@ -130,7 +128,9 @@ def test_boosters_alone_know_pandas_categories(kind: str, order: Sequence[str]) 
 @pytest.mark.parametrize("make", [lightgbm, xgboost])
 def test_unseen_label_of_a_booster_alone_is_a_missing_value(make: Any) -> None:
     frame, late = loans()
-    model = make().fit(frame.astype(dict.fromkeys(CATEGORY_NAMES, "category")), late)
+    model = make(**({"enable_categorical": True} if make is xgboost else {})).fit(
+        frame.astype(dict.fromkeys(CATEGORY_NAMES, "category")), late
+    )
     scorer = make_scorer(compile_pipeline(model))
     for record in records()[:20]:
         unseen, missing = {**record, "purpose": "a boat"}, {**record, "purpose": None}
@@ -143,14 +143,15 @@ def _with_early_stopping(make: Callable[..., Any], **options: Any) -> Any:
     shuffled = np.random.default_rng(0).permutation(late)
     preparation = as_they_are().fit(frame)
     classifier = make(n_estimators=40, learning_rate=0.5, **options)
+    matrix = preparation.transform(frame)
+    watched = matrix[1000:], shuffled[1000:]
     if make is lightgbm:
         from lightgbm import early_stopping
 
-        options = {"callbacks": [early_stopping(5, verbose=False)]}
+        callbacks = [early_stopping(5, verbose=False)]
+        classifier.fit(matrix[:1000], late[:1000], eval_X=watched[0], eval_y=watched[1], callbacks=callbacks)
     else:
-        options = {"verbose": False}
-    matrix = preparation.transform(frame)
-    classifier.fit(matrix[:1000], late[:1000], eval_set=[(matrix[1000:], shuffled[1000:])], **options)
+        classifier.fit(matrix[:1000], late[:1000], eval_set=[watched], verbose=False)
     return pipeline(preparation, classifier)
 
 
@@ -172,7 +173,6 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "pred_early_stop": lambda: pipeline(as_they_are(), lightgbm(pred_early_stop=True)),
     "linear_tree": lambda: pipeline(columns(MEDIAN, ordinal()), lightgbm(linear_tree=True)),
     "the objective cross_entropy_lambda": lambda: pipeline(as_they_are(), lightgbm(objective="cross_entropy_lambda")),
-    "the number delinq_2yrs for a category": lambda: pipeline(as_they_are(), lightgbm(categorical_feature=[5])),
     "the booster gblinear": lambda: pipeline(columns(MEDIAN, one_hot()), xgboost(booster="gblinear")),
     "the objective binary:logitraw": lambda: pipeline(as_they_are(), xgboost(objective="binary:logitraw")),
     "sparse matrices with missing=-1": lambda: pipeline(sparse(MEDIAN), xgboost(missing=-1)),
@@ -183,6 +183,12 @@ REFUSED: dict[str, Callable[[], Any]] = {
 def test_what_can_not_be_compiled_is_named(what: str) -> None:
     with pytest.raises(NotCompilableError, match=what):
         compile_pipeline(REFUSED[what]().fit(*loans()))
+
+
+def test_a_number_as_a_category_is_named() -> None:
+    model = pipeline(as_they_are(), lightgbm(min_data_per_group=5)).fit(*loans(), classifier__categorical_feature=[5])
+    with pytest.raises(NotCompilableError, match="the number delinq_2yrs for a category"):
+        compile_pipeline(model)
 
 
 def test_a_subclass_of_a_booster_is_not_compiled() -> None:
