@@ -15,6 +15,7 @@ SUMMARIES = {
     "up": "Run the bucket and the API on this machine until Ctrl-C.",
     "train": "Train a model and save it as a folder that `publish` takes.",
     "publish": "Check a model and publish it as the next version.",
+    "evaluate": "Measure a model on loans, as `publish` would, without publishing it.",
     "versions": "List the published versions, and which aliases use them.",
     "report": "Write an HTML report and a model card of a version.",
     "delete": "Delete a version that no alias uses.",

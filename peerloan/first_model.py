@@ -6,31 +6,19 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from model_registry.candidate import Candidate
 from model_registry.errors import AliasNotFoundError
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
-from model_registry.writer import Publication
 from peerloan.errors import CommandError, NoLiveVersionError
+from peerloan.handover import publish_folder
 from peerloan.output import note
 from peerloan.workplace import Workplace
 
 # The signals that end a command: Ctrl-C, and kill.
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-
-
-def publish_folder(
-    workplace: Workplace, source: Path, gates: Callable[[Candidate], Candidate] | None = None
-) -> Publication:
-    """Publish a folder that ``train`` wrote, or a bare pickle. ``gates`` adds verdicts to a candidate or refuses it."""
-    # Imported here: it brings pandas, which takes longer than most commands.
-    from training.candidate_folder import read_candidate
-
-    candidate = read_candidate(source, workplace.inspect)
-    return workplace.writer().publish(gates(candidate) if gates else candidate)
 
 
 def ensure_model(workplace: Workplace) -> int:

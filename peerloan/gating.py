@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_registry.candidate import Candidate, Inspection, Inspector
+from model_registry.candidate import Candidate
+from model_registry.manifest import Manifest
 from peerloan.errors import CommandError, UsageError
 from peerloan.output import note
 from peerloan.workplace import Workplace
 
 if TYPE_CHECKING:
+    from training.data import Quarter, Quarters
     from training.gates import Requirement, Verdict
+    from training.handover import Handover
 
 
 _KINDS = {True: "generated loans", False: "real loans", None: "unknown loans"}
@@ -32,18 +35,6 @@ class GateRefusedError(CommandError):
         self.failed = failed
 
 
-def remembering(inspect: Inspector) -> Inspector:
-    """Return an inspector that remembers its results, since gates and publication inspect the same pickle."""
-    inspections: dict[bytes, Inspection] = {}
-
-    def inspect_once(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
-        if pickle not in inspections:
-            inspections[pickle] = inspect(pickle, probe_records)
-        return inspections[pickle]
-
-    return inspect_once
-
-
 def parse_requirement(text: str) -> tuple[Requirement, str]:
     """Return the rule and the alias of ``--require``; a wrong text raises ``UsageError``, which lists the forms."""
     # Imported here: it brings pandas, which takes longer than most commands.
@@ -56,38 +47,86 @@ def parse_requirement(text: str) -> tuple[Requirement, str]:
     return Requirement(name), alias
 
 
-def judge_candidate(
-    workplace: Workplace, candidate: Candidate, require: str, data: Sequence[Path], force_reason: str | None
-) -> Candidate:
-    """Return the candidate with the gates' verdicts among its metrics.
+@dataclass(frozen=True)
+class Gates:
+    """What a candidate must pass, ready before any process starts.
 
-    ``data`` are the loans to judge on; if empty, those that training finds. ``force_reason`` is why the candidate is
-    published even if it fails. If it is None, a candidate that fails raises ``GateRefusedError``.
+    Attributes
+    ----------
+    workplace : Workplace
+        Opens the version in charge.
+    require : str
+        As it was typed.
+    in_charge : Manifest
+        The version to replace.
+    loans : Quarter
+        The loans to judge on.
+    force_reason : str or None
+        Why the candidate is published even if it fails; None refuses it.
     """
-    from training.gates import Verdict, failures, judge
 
-    rule, alias = parse_requirement(require)
+    workplace: Workplace
+    require: str
+    in_charge: Manifest
+    loans: Quarter
+    force_reason: str | None
+
+    def judge(self, candidate: Candidate, model: Any) -> Candidate:
+        """Return the candidate with the verdicts among its metrics; ``model`` is its pickle, a fitted classifier.
+
+        A candidate that fails raises ``GateRefusedError``, unless it is forced.
+        """
+        from model_artifact.loading import load_pickle
+        from training.evidence.contest import hold_contest
+        from training.gates import Verdict, failures, judge
+
+        rule, _ = parse_requirement(self.require)
+        trust = self.workplace.keyring().trust()
+        version = load_pickle(self.workplace.reader(), self.in_charge.version, trust)
+        contest = hold_contest(model, version.pipeline, self.loans, candidate.data)
+        same_data = Verdict("same-data", *compare_data(candidate.data, self.in_charge.data))
+        verdicts = (same_data, *judge(rule, contest))
+        failed = failures(verdicts)
+        if failed and self.force_reason is None:
+            raise GateRefusedError(self.require, failed)
+        for verdict in verdicts:
+            note(f"{verdict.word}  {verdict.rule}: {verdict.figures}")
+        gates = {
+            "requirement": self.require,
+            "against_version": self.in_charge.version,
+            "data": asdict(self.loans.fingerprint),
+            "verdicts": [asdict(verdict) for verdict in verdicts],
+            "forced": {"reason": self.force_reason, "by": self.workplace.who} if failed else None,
+        }
+        return replace(candidate, metrics={**candidate.metrics, "gates": gates})
+
+
+def prepare_gates(
+    workplace: Workplace, handover: Handover, require: str, data: Sequence[Path], force_reason: str | None
+) -> Gates | None:
+    """Return the gates of ``--require``; None if the alias points at this very pickle already.
+
+    The loans are ``data`` if named, else those that the model is tested on, else those that training finds. Nothing is
+    started: a wrong requirement, alias or file raises first.
+    """
+    from training.data import check_apart, load
+
+    _, alias = parse_requirement(require)
     reader = workplace.reader()
     in_charge = reader.get_manifest(reader.get_alias(alias).alias.version)
-    if hashlib.sha256(candidate.pickle).hexdigest() == in_charge.artifact.sha256:
+    if hashlib.sha256(handover.pickle).hexdigest() == in_charge.artifact.sha256:
         note(f"{alias} already points at this pickle (version {in_charge.version}): nothing to judge.")
-        return candidate
-    contest, fingerprint = _contest(workplace, candidate, in_charge, data)
-    same_data = Verdict("same-data", *compare_data(candidate.data, in_charge.data))
-    verdicts = (same_data, *judge(rule, contest))
-    failed = failures(verdicts)
-    if failed and force_reason is None:
-        raise GateRefusedError(require, failed)
-    for verdict in verdicts:
-        note(f"{'passed' if verdict.passed else 'FAILED'}  {verdict.rule}: {verdict.figures}")
-    gates = {
-        "requirement": require,
-        "against_version": in_charge.version,
-        "data": fingerprint,
-        "verdicts": [asdict(verdict) for verdict in verdicts],
-        "forced": {"reason": force_reason, "by": workplace.who} if failed else None,
-    }
-    return replace(candidate, metrics={**candidate.metrics, "gates": gates})
+        return None
+    if handover.test is not None and not data:
+        loans = handover.test
+    else:
+        quarters = load(list(data) or None, workplace.environ)
+        _check_kinds(quarters, handover, in_charge)
+        note(f"Judging on {quarters.test.fingerprint.name} of {quarters.source}.")
+        loans = quarters.test
+    if handover.train is not None:
+        check_apart(handover.train, loans)
+    return Gates(workplace, require, in_charge, loans, force_reason)
 
 
 def compare_data(candidate: Mapping[str, Any], in_charge: Mapping[str, Any]) -> tuple[bool, str]:
@@ -100,29 +139,11 @@ def compare_data(candidate: Mapping[str, Any], in_charge: Mapping[str, Any]) -> 
     return is_same, f"the candidate was trained on {kinds[0]}, the version in charge on {kinds[1]}"
 
 
-def _contest(workplace: Workplace, candidate: Candidate, in_charge: Any, data: Sequence[Path]) -> tuple[Any, Any]:
-    from model_artifact.loading import STUDY_LIMIT_S, load_pickle
-    from model_artifact.opening.model_process import ModelProcess
-    from training.data import load
-    from training.evidence.contest import hold_contest
-
-    # Refuses what isn't a model before the loans are read.
-    workplace.inspect(candidate.pickle, candidate.probe_records)
-    quarters = load(list(data) or None, workplace.environ)
-    note(f"Judging on {quarters.test.fingerprint.name} of {quarters.source}.")
-    trained_on_real = [
-        name
-        for name, data in (("The candidate", candidate.data), (f"Version {in_charge.version}", in_charge.data))
-        if data.get("is_sample") is False
-    ]
+def _check_kinds(quarters: Quarters, handover: Handover, in_charge: Manifest) -> None:
+    kinds = (("The candidate", handover.is_sample), (f"Version {in_charge.version}", in_charge.data.get("is_sample")))
+    trained_on_real = [name for name, is_sample in kinds if is_sample is False]
     if quarters.is_sample and trained_on_real:
         raise UsageError(
             f"{trained_on_real[0]} was trained on real loans, and the loans to judge on are generated ones. "
             "Name the real ones with --data or PEERLOAN_DATA."
         )
-    version = load_pickle(workplace.reader(), in_charge.version, workplace.keyring().trust())
-    # The names were checked by the inspection.
-    with ModelProcess(candidate.pickle, is_name_checked=False, time_limit_s=STUDY_LIMIT_S) as model:
-        model.wait()
-        contest = hold_contest(model, version.pipeline, quarters.test, candidate.data)
-    return contest, asdict(quarters.test.fingerprint)

@@ -24,6 +24,7 @@ from peerloan.errors import UsageError
 from peerloan.files import write_whole
 
 if TYPE_CHECKING:
+    from model_artifact.opening.signature import Signer
     from peerloan.keyring import Keyring
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -122,13 +123,21 @@ class Workplace:
 
         return Keyring(self.state_dir / "keys")
 
+    def find_signer(self) -> Signer | None:
+        """Return the publisher's key, None for ``--unsigned`` or before a first key was made.
+
+        Raises ``UsageError`` if another key was asked for and isn't there.
+        """
+        signer = None if self.key is None else self.keyring().find_signer(self.key)
+        if signer is None and self.key not in (None, DEFAULT_KEY):
+            raise UsageError(f"There is no key {self.key!r} to sign with. Make it: peerloan keys new {self.key}")
+        return signer
+
     def _sign(self, manifest: Manifest) -> Manifest:
         """Return the manifest with the signature of ``key``; without such a key, as it is if arrays serve."""
-        signer = None if self.key is None else self.keyring().find_signer(self.key)
+        signer = self.find_signer()
         if signer is not None:
             return signer.sign(manifest)
-        if self.key not in (None, DEFAULT_KEY):
-            raise UsageError(f"There is no key {self.key!r} to sign with. Make it: peerloan keys new {self.key}")
         if self.key is not None and manifest.serving_form is None:
             raise CandidateRefusedError(
                 "The model can't be served from arrays, and there is no key to sign its pickle with. Make one: "

@@ -15,12 +15,11 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from model_registry.manifest import HoldoutParity
 from training import candidate_folder, data
 from training.errors import TrainingError
-from training.evidence.intervals import in_words
+from training.evidence.summary import summarise
 from training.run import RECIPES, TrainingResult, train
-from training.thresholds import Costs, FlagShare, ThresholdRule
+from training.thresholds import FlagShare, ThresholdRule, rule_of
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
@@ -64,7 +63,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        rule = _threshold_rule(arguments)
+        rule = rule_of(arguments.flag_share, arguments.cost_missed_late, arguments.cost_call) or FlagShare()
     except ValueError as error:
         parser.error(str(error))
     folder = arguments.out or Path("models") / arguments.model
@@ -101,23 +100,8 @@ def summary(result: TrainingResult, folder: Path) -> dict[str, Any]:
 def describe(result: TrainingResult, folder: Path) -> str:
     """Return the summary for people."""
     candidate = result.candidate
-    test = candidate.metrics["test"]
-    quarter = test["data"]
-    gain = candidate.metrics.get("comparison")
-    return "\n".join(
-        (
-            candidate.description,
-            f"  next quarter   ROC-AUC {in_words(test['roc_auc'], 3)}, PR-AUC {in_words(test['pr_auc'], 3)}",
-            f"                 observed/expected {in_words(test['observed_over_expected'], 2)}, "
-            f"calibration slope {in_words(test['calibration_slope'], 2)}",
-            f"                 on {quarter['name']}: {quarter['rows']:,} loans, {quarter['late']} of them late",
-            *([f"  ROC-AUC gain   {in_words(gain['roc_auc'], 3)} over the {gain['against']}"] if gain else []),
-            f"  threshold      {candidate.threshold.value:.4f} flags {test['flagged_share']['value']:.1%} of them; "
-            f"recall {in_words(test['recall'], 2)}, precision {in_words(test['precision'], 3)}",
-            f"  serving form   {_describe_parity(candidate.holdout_parity)}",
-            f"  written to     {folder} ({len(candidate.pickle) / 1e6:.2f} MB)",
-        )
-    )
+    written = f"  written to     {folder} ({len(candidate.pickle) / 1e6:.2f} MB)"
+    return "\n".join([*summarise(candidate), written])
 
 
 def _train_into(
@@ -140,13 +124,6 @@ def _train_into(
         )
     candidate_folder.write(folder, result.candidate)
     return result
-
-
-def _describe_parity(parity: HoldoutParity | None) -> str:
-    if parity is None:
-        return "none: this pipeline can't be compiled, so its pickle will serve"
-    status = "as arrays" if parity.is_proven else "NOT proven, so the pickle will serve"
-    return f"{status}: differs by {parity.largest_difference:.2g} at most on the {parity.rows:,} loans"
 
 
 class _StageBars:
@@ -197,18 +174,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-comparison", action="store_true", help="don't train the basic model to compare with")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
-
-
-def _threshold_rule(arguments: argparse.Namespace) -> ThresholdRule:
-    """Return the rule that the options state; raises ``ValueError`` if they contradict each other or make no sense."""
-    costs = (arguments.cost_missed_late, arguments.cost_call)
-    if costs == (None, None):
-        return FlagShare() if arguments.flag_share is None else FlagShare(arguments.flag_share)
-    if None in costs:
-        raise ValueError("--cost-missed-late and --cost-call go together: the threshold follows from their ratio")
-    if arguments.flag_share is not None:
-        raise ValueError("state costs or --flag-share, not both: each gives a threshold of its own")
-    return Costs(missed_late=arguments.cost_missed_late, call=arguments.cost_call)
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:

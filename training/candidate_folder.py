@@ -19,18 +19,14 @@ import pandas as pd
 
 from model_artifact.schema import FIELDS, Field
 from model_artifact.serving_form.parity import TOLERANCE
-from model_registry.candidate import Candidate, Inspector
+from model_registry.candidate import Candidate
 from model_registry.documents import read
-from model_registry.manifest import FieldSchema, Threshold
+from model_registry.manifest import FieldSchema
 from training.errors import FolderNotWritableError, RecordRefusedError
-from training.probe_records import PROBE_RECORDS
 
 RECORD_FORMAT = 1
 PICKLE_NAME = "model.pkl"
 RECORD_NAME = "training.json"
-
-# A bare pickle has no record of costs or shares: a loan is called late if that is likelier than not.
-_BARE_THRESHOLD = Threshold(0.5, "The pickle came without a training record: late is what is likelier than not.")
 
 
 def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
@@ -42,6 +38,11 @@ def input_schema(features: pd.DataFrame) -> tuple[FieldSchema, ...]:
         else _described(field, labels=set(column))
         for field, column in columns.items()
     )
+
+
+def schema_without_ranges(categories: Mapping[str, Collection[str]]) -> tuple[FieldSchema, ...]:
+    """Return the ten columns' schema for a model whose training loans aren't known, with the labels that it knows."""
+    return tuple(_described(field, labels=categories.get(field.name)) for field in FIELDS)
 
 
 def check_writable(folder: Path) -> None:
@@ -70,23 +71,18 @@ def write(folder: Path, candidate: Candidate) -> None:
     _write_together(folder, {PICKLE_NAME: candidate.pickle, RECORD_NAME: text.encode()})
 
 
-def read_candidate(path: Path, inspect: Inspector) -> Candidate:
-    """Read a model to publish.
+def read_candidate(path: Path) -> tuple[bytes, Candidate | None]:
+    """Read a handed-over model: its pickle, and the candidate that its training record claims, None without a record.
 
     Parameters
     ----------
     path : Path
-        A folder with ``model.pkl`` and perhaps ``training.json``, or a pickle. A pickle without a record gets the
-        threshold one half, the columns' bounds, and the categories that its encoders know.
-    inspect : Inspector
-        Opens a pickle without a record.
+        A folder with ``model.pkl`` and perhaps ``training.json``, or a pickle.
 
     Raises
     ------
     RecordRefusedError
         If the pickle is missing, or the record can't be read or belongs to another pickle.
-    CandidateRefusedError
-        If a bare pickle isn't a model; a child process opens it to read its encoders.
     """
     pickle_path = path / PICKLE_NAME if path.is_dir() else path
     try:
@@ -99,9 +95,9 @@ def read_candidate(path: Path, inspect: Inspector) -> Candidate:
     record_path = pickle_path.parent / RECORD_NAME
     # A record describes the model.pkl beside it. A pickle of another name may be in the same folder by chance.
     if pickle_path.name != PICKLE_NAME or not record_path.exists():
-        return _bare(pickle, inspect)
+        return pickle, None
     try:
-        return _parse(pickle, json.loads(record_path.read_bytes()))
+        return pickle, _parse(pickle, json.loads(record_path.read_bytes()))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecordRefusedError(f"{record_path} can't be used ({error}). Train the model again.") from error
 
@@ -115,25 +111,13 @@ def _parse(pickle: bytes, document: Mapping[str, Any]) -> Candidate:
             f"it describes a pickle with sha256 {document['artifact']['sha256']}, {PICKLE_NAME} has {sha256}"
         )
     candidate = read(Candidate, {**document, "pickle": pickle})
+    for name in ("train", "test"):
+        if not isinstance(candidate.data.get(name, {}), Mapping):
+            raise ValueError(f"{name!r} isn't an object")
     parity = candidate.holdout_parity
     if parity and parity.is_proven and parity.tolerance > TOLERANCE:
         raise ValueError(f"it calls a serving form proven with a tolerance of {parity.tolerance:g}")
     return candidate
-
-
-def _bare(pickle: bytes, inspect: Inspector) -> Candidate:
-    categories = inspect(pickle, PROBE_RECORDS).categories
-    schema = tuple(_described(field, labels=categories.get(field.name)) for field in FIELDS)
-    return Candidate(
-        pickle=pickle,
-        input_schema=schema,
-        threshold=_BARE_THRESHOLD,
-        metrics={},
-        data={},
-        probe_records=PROBE_RECORDS,
-        git_commit=None,
-        description="A pickle without a training record.",
-    )
 
 
 def _described(

@@ -18,7 +18,7 @@ from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET, Field
 from training import sample_data
 from training.errors import DataRefusedError
 from training.loan_csv import read_table
-from training.loan_files import read_files
+from training.loan_files import read_file, read_files
 
 DATA_VARIABLE = "PEERLOAN_DATA"
 DEFAULT_PATH = Path("data/peerLoanData.zip")
@@ -96,13 +96,27 @@ def load(
     if not paths:
         return _sample(seed)
     train, test = (read_quarter(*file) for file in read_files(paths))
+    _check_not_the_same(train, test)
     train_name, test_name = train.fingerprint.name, test.fingerprint.name
-    if train.fingerprint.sha256 == test.fingerprint.sha256:
-        what = f"It is the same file as {train_name}: a model is tested on loans that it wasn't trained on."
-        raise DataRefusedError(test_name, what)
     places = ", ".join(map(str, paths))
     gaps = _describe_refused_gaps(train) + _describe_refused_gaps(test)
     return Quarters(train, test, f"{places} ({named_by}): {train_name} and {test_name}{gaps}", is_sample=False)
+
+
+def read_loans(path: Path) -> Quarter:
+    """Read and check one CSV file of loans; raises as ``load`` does."""
+    return read_quarter(*read_file(path))
+
+
+def check_apart(train: Quarter, test: Quarter) -> None:
+    """Raise ``DataRefusedError`` if the test loans are the training loans, or half of them are among those."""
+    _check_not_the_same(train, test)
+    name, count = train.fingerprint.name, len(test.frame)
+    seen, rows = (pd.util.hash_pandas_object(quarter.frame, index=False) for quarter in (train, test))
+    shared = int(rows.isin(seen).sum())
+    if shared > count / 2:
+        what = f"{shared:,} of its {count:,} loans are in {name} too: a model is tested on loans that it hasn't seen."
+        raise DataRefusedError(test.fingerprint.name, what)
 
 
 def read_quarter(name: str, content: bytes) -> Quarter:
@@ -114,6 +128,13 @@ def read_quarter(name: str, content: bytes) -> Quarter:
     gaps = {column: int(values.isna().sum()) for column, values in columns.items() if values.isna().any()}
     fingerprint = Fingerprint(name, len(table), late, hashlib.sha256(content).hexdigest(), gaps)
     return Quarter(pd.DataFrame(columns), fingerprint)
+
+
+def _check_not_the_same(train: Quarter, test: Quarter) -> None:
+    if train.fingerprint.sha256 == test.fingerprint.sha256:
+        name = train.fingerprint.name
+        what = f"It is the same file as {name}: a model is tested on loans that it wasn't trained on."
+        raise DataRefusedError(test.fingerprint.name, what)
 
 
 def _find_paths(source: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> tuple[list[Path], str]:

@@ -35,17 +35,26 @@ class Requirement(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a rule is passed, and the figures that decided it."""
+    """Whether a rule is passed, and the figures that decided it.
+
+    ``is_told`` is False where the interval leaves the band on both sides: the loans are too few to tell.
+    """
 
     rule: str
     passed: bool
     figures: str
+    is_told: bool = True
+
+    @property
+    def word(self) -> str:
+        """The verdict in words."""
+        return ("passed" if self.is_told else "could not be told") if self.passed else "FAILED"
 
 
 def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:
     """Apply every rule to a contest; return a verdict for each one, passed or not."""
     return (
-        _holdout(contest.is_held_out),
+        _holdout(contest),
         _ranking(requirement, contest.whole),
         _band("calibration-slope", "calibration slope", contest.slope, SLOPE_BAND),
         _band("observed-over-expected", "late loans over expected ones", contest.over_expected, OVER_EXPECTED_BAND),
@@ -59,13 +68,13 @@ def failures(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     return tuple(verdict for verdict in verdicts if not verdict.passed)
 
 
-def _holdout(is_held_out: bool | None) -> Verdict:
+def _holdout(contest: Contest) -> Verdict:
     figures = {
-        True: "its record says that it was trained on other loans",
-        False: "its record says that it was trained on these loans",
-        None: "no record says which loans it was trained on",
+        True: f"{contest.claimed_by} says that it was trained on other loans",
+        False: f"{contest.claimed_by} says that it was trained on these loans",
+        None: "nobody says which loans it was trained on; say it with --trained-on",
     }
-    return Verdict("held-out-loans", is_held_out is True, figures[is_held_out])
+    return Verdict("held-out-loans", contest.is_held_out is True, figures[contest.is_held_out])
 
 
 def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
@@ -86,6 +95,7 @@ def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -
         rule,
         bool(is_known and interval.low <= high and interval.high >= low),
         f"{name} {in_words(interval, 2)}; required: an interval that meets {low:g} to {high:g}",
+        is_told=not (interval.low < low and interval.high > high),
     )
 
 

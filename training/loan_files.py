@@ -50,6 +50,14 @@ def read_files(paths: Sequence[Path]) -> tuple[LoanFile, LoanFile]:
     return _read_archive(path)
 
 
+def read_file(path: Path) -> LoanFile:
+    """Read one CSV file, as ``data.read_loans`` says."""
+    if not path.is_file() or zipfile.is_zipfile(path):
+        what = "is a zip archive" if path.is_file() else "is a folder" if path.is_dir() else "doesn't exist"
+        raise DataNotFoundError(f"{path} {what}. Name one CSV file of loans.")
+    return _read_from_disk(path)
+
+
 def _read_from_disk(path: Path) -> LoanFile:
     try:
         with path.open("rb") as file:

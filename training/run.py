@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import joblib
 import numpy as np
@@ -15,17 +14,12 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons import CODES_VERSION
-from model_artifact.reasons.reference import typical_record
+from model_artifact.serving_form.compiling.pipelines import compile_pipeline
+from model_artifact.serving_form.errors import NotCompilableError
 from model_registry.candidate import Candidate
-from model_registry.manifest import Reasons
-from training.candidate_folder import input_schema
-from training.data import Quarter, Quarters
-from training.evidence.bins import count_bins, quantile_edges
+from training.data import Quarters
 from training.evidence.comparison import compare
-from training.evidence.evaluation import evaluate
-from training.evidence.sweeps import sweep_all
-from training.holdout import prove_on_holdout
+from training.measuring import Scores, measure
 from training.probe_records import PROBE_RECORDS
 from training.recipes import basic_model, improved_model
 from training.recipes.recipe import DEFAULT_SEED, Recipe, silent
@@ -97,40 +91,35 @@ def train(
     # machine one is also faster, since OpenMP's threads wait for each other by spinning.
     with threadpool_limits(limits=1):
         fit = recipe.fit(quarters.train, n_estimators, seed, partial(progress, "training"))
-        on_test = late_probabilities(fit.pipeline, quarters.test.features)
         baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
-        threshold = rule.threshold(fit.out_of_sample, recipe.out_of_sample_in_words)
-        metrics = {
-            **fit.evidence,
-            recipe.out_of_sample: _metrics(quarters.train, fit.out_of_sample, threshold.value),
-            "test": _metrics(quarters.test, on_test, threshold.value),
-            "threshold": rule.to_dict(),
-            "score_bins": _score_bins(quarters.train, fit.out_of_sample),
-            "monotonicity": {
-                sweep.column: sweep.to_dict() for sweep in sweep_all(fit.pipeline, quarters.test.features)
-            },
-        }
+        whose = f"training loans with the highest {recipe.out_of_sample_in_words}"
+        measured = measure(
+            fit.pipeline,
+            quarters.train,
+            quarters.test,
+            rule,
+            serving_form=_compiled(fit.pipeline),
+            unseen=Scores(recipe.out_of_sample, whose, quarters.train, fit.out_of_sample),
+        )
+        metrics = {**fit.evidence, **measured.metrics}
         if baseline is not None:
-            comparison = compare(quarters.test.target, on_test, baseline)
+            assert measured.on_test is not None
+            comparison = compare(quarters.test.target, measured.on_test, baseline)
             metrics["comparison"] = {"against": f"{BASELINE} model, trained on the same loans", **comparison.to_dict()}
-        parity = prove_on_holdout(fit.pipeline, quarters.test)
         progress("evaluating", 1, 1)
+    assert measured.input_schema is not None
     candidate = Candidate(
         pickle=_pickled(fit.pipeline),
-        input_schema=input_schema(quarters.train.features),
-        threshold=threshold,
+        input_schema=measured.input_schema,
+        threshold=measured.threshold,
         metrics=metrics,
-        data={
-            "train": asdict(quarters.train.fingerprint),
-            "test": asdict(quarters.test.fingerprint),
-            "is_sample": quarters.is_sample,
-        },
+        data={**measured.data, "is_sample": quarters.is_sample},
         probe_records=PROBE_RECORDS,
         git_commit=git_commit,
         description=f"{fit.description} {n_estimators} trees, seed {seed}.",
-        reasons=Reasons(CODES_VERSION, _typical_on_time_loan(quarters.train)),
-        holdout_parity=parity,
+        reasons=measured.reasons,
+        holdout_parity=measured.holdout_parity,
     )
     return TrainingResult(name, fit.pipeline, candidate, quarters.source)
 
@@ -142,23 +131,11 @@ def _baseline_on_test(quarters: Quarters, progress: StageProgress) -> NDArray[np
     return late_probabilities(fit.pipeline, quarters.test.features)
 
 
-def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: float) -> dict[str, Any]:
-    # A row that every tree of a small forest saw has no out-of-bag probability.
-    has_probability = np.isfinite(probabilities)
-    figures = evaluate(quarter.target[has_probability], probabilities[has_probability], threshold)
-    return {**figures, "rows": int(has_probability.sum()), "data": asdict(quarter.fingerprint)}
-
-
-def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
-    on_time = quarter.features[quarter.target == 0]
-    return typical_record({name: on_time[name].tolist() for name in on_time})
-
-
-def _score_bins(quarter: Quarter, out_of_sample: NDArray[np.float64]) -> dict[str, Any]:
-    """Count the training loans by out-of-sample probability, as a reference for the scores of later quarters."""
-    has_probability = np.isfinite(out_of_sample)
-    probabilities = out_of_sample[has_probability]
-    return count_bins(quarter.target[has_probability], probabilities, quantile_edges(probabilities)).to_dict()
+def _compiled(pipeline: Pipeline) -> bytes | None:
+    try:
+        return compile_pipeline(pipeline).to_bytes()
+    except NotCompilableError:
+        return None
 
 
 def _pickled(pipeline: Pipeline) -> bytes:

@@ -1,4 +1,4 @@
-"""Chooses the decision threshold by the share of loans that the team can call, or by what mistakes cost."""
+"""Chooses the decision threshold by the share of loans that the team can call, by what mistakes cost, or as stated."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class FlagShare:
         if not 0 < self.share < 1:
             raise ValueError(f"the share of the loans that can be called is {self.share:g}, not between 0 and 1")
 
-    def threshold(self, out_of_sample: NDArray[np.float64], in_words: str) -> Threshold:
-        """Return the threshold for a fit's out-of-sample probabilities; ``in_words`` says which kind they are."""
+    def threshold(self, probabilities: NDArray[np.float64], whose: str) -> Threshold:
+        """Return the threshold for some loans' probabilities; ``whose`` says which loans, ordered by which of them."""
         return Threshold(
-            threshold_for_share(out_of_sample[np.isfinite(out_of_sample)], self.share),
-            f"The {self.share * 100:.4g}% of the training loans with the highest {in_words} are at or above it.",
+            threshold_for_share(probabilities[np.isfinite(probabilities)], self.share),
+            f"The {self.share * 100:.4g}% of the {whose} are at or above it.",
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Costs:
                 "the call must cost less"
             )
 
-    def threshold(self, _out_of_sample: NDArray[np.float64], _in_words: str) -> Threshold:
+    def threshold(self, _probabilities: object = None, _whose: str = "") -> Threshold:
         """Return the threshold: the probability at which a call pays for itself."""
         return Threshold(
             self.call / self.missed_late,
@@ -68,7 +68,47 @@ class Costs:
         return {"cost_missed_late": self.missed_late, "cost_call": self.call}
 
 
-ThresholdRule = FlagShare | Costs
+@dataclass(frozen=True)
+class Stated:
+    """Flag from a stated probability on; ``how`` says who stated it."""
+
+    value: float
+    how: str = "Stated at publication."
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= 1:
+            raise ValueError(f"the threshold {self.value:g} isn't a probability")
+
+    def threshold(self, _probabilities: object = None, _whose: str = "") -> Threshold:
+        """Return the threshold as it was stated."""
+        return Threshold(self.value, self.how)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a training record keeps it."""
+        return {"stated": self.value}
+
+
+ThresholdRule = FlagShare | Costs | Stated
+
+
+def rule_of(
+    flag_share: float | None, cost_missed_late: float | None, cost_call: float | None, threshold: float | None = None
+) -> ThresholdRule | None:
+    """Return the rule that a command's options state, or None; ``ValueError`` if they contradict or make no sense."""
+    costs = (cost_missed_late, cost_call)
+    stated = {"costs": None if costs == (None, None) else costs, "--flag-share": flag_share, "--threshold": threshold}
+    names = [name for name, value in stated.items() if value is not None]
+    if len(names) > 1:
+        raise ValueError(f"state {' or '.join(names)}, not both: each gives a threshold of its own")
+    if flag_share is not None:
+        return FlagShare(flag_share)
+    if threshold is not None:
+        return Stated(threshold)
+    if not names:
+        return None
+    if cost_missed_late is None or cost_call is None:
+        raise ValueError("--cost-missed-late and --cost-call go together: the threshold follows from their ratio")
+    return Costs(missed_late=cost_missed_late, call=cost_call)
 
 
 def threshold_for_share(probabilities: NDArray[np.float64], share: float) -> float:

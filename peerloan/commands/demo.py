@@ -15,7 +15,8 @@ import typer
 from model_registry.names import DEFAULT_ALIAS
 from model_registry.writer import RegistryWriter
 from peerloan.api_client import ApiClient
-from peerloan.first_model import ensure_model, publish_folder, train_into
+from peerloan.first_model import ensure_model, train_into
+from peerloan.handover import publish_folder
 from peerloan.load import Answer, load
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.shifts import Shift, failed_answers, propagation_s, untrue_answers

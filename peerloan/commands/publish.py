@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from model_registry.candidate import Inspection
 from model_registry.names import DEFAULT_ALIAS
+from model_registry.writer import Publication
 from peerloan.command_table import check_text
 from peerloan.commands.versions import summary
 from peerloan.errors import UsageError
-from peerloan.first_model import publish_folder
-from peerloan.gating import judge_candidate, remembering
-from peerloan.output import JsonFlag, say, say_json
-from peerloan.workplace import DEFAULT_KEY, Workplace
+from peerloan.gating import parse_requirement, prepare_gates
+from peerloan.handover import Opened, publish_handover, threshold_rule
+from peerloan.output import JsonFlag, note, say, say_json
+from peerloan.workplace import DEFAULT_KEY
+
+FlagShareOption = Annotated[float | None, typer.Option(help="The threshold flags this share of the loans.")]
+MissedLateOption = Annotated[float | None, typer.Option(help="What a late payer costs who was not called.")]
+CallOption = Annotated[float | None, typer.Option(help="What a call costs; with --cost-missed-late.")]
+ThresholdOption = Annotated[float | None, typer.Option(help="The threshold itself.")]
 
 
 def publish(
     ctx: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a pickle file.")],
+    trained_on: Annotated[Path | None, typer.Option(help="The CSV file of loans that it was trained on.")] = None,
+    tested_on: Annotated[Path | None, typer.Option(help="A CSV file of later loans, to measure it on.")] = None,
+    flag_share: FlagShareOption = None,
+    cost_missed_late: MissedLateOption = None,
+    cost_call: CallOption = None,
+    threshold: ThresholdOption = None,
     require: Annotated[
         str | None, typer.Option(help="Publish only what is better-than=ALIAS, or no-worse-than=ALIAS.")
     ] = None,
-    data: Annotated[list[Path] | None, typer.Option(help="The loans to judge on, as for `train`.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="The loans to judge on, as for `train`; else those of --tested-on.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish what --require refuses; takes --reason.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.", callback=check_text)] = "",
     key: Annotated[str, typer.Option(help="The key that signs the version; see `peerloan keys`.")] = DEFAULT_KEY,
@@ -42,33 +54,75 @@ def publish(
     The pickle is opened in a limited process of its own. A function opens it only if its publisher's key is trusted
     there; a model that is served from arrays needs no signature.
 
-    Examples: peerloan publish models/improved
+    With the loans, a pickle that was trained elsewhere gets what training would have measured: a threshold, figures,
+    reasons, and warnings about unusual values. What its training.json says is measured again, or marked as claimed.
 
-    peerloan publish models/improved --require better-than=live
+    Examples: peerloan publish models/improved --require better-than=live
+
+    peerloan publish model.pkl --trained-on train.csv --tested-on test.csv --flag-share .1
     """
-    workplace: Workplace = ctx.obj
+    workplace = replace(ctx.obj, key=None if unsigned else key)
     if force and not (require and reason.strip()):
         raise UsageError("--force goes with --require and with --reason TEXT, which is recorded.")
-    gates = None
-    inspect = _inspect_any if trust_pickle else workplace.inspect
-    workplace = replace(workplace, inspect=remembering(inspect), key=None if unsigned else key)
+    if data and not require:
+        raise UsageError("--data are the loans that --require judges on. Measure the model on --tested-on TEST.csv.")
+    rule = threshold_rule(flag_share, cost_missed_late, cost_call, threshold)
     if require:
-        force_reason = reason if force else None
-        gates = partial(judge_candidate, workplace, require=require, data=data or (), force_reason=force_reason)
-    publication = publish_folder(workplace, source, gates)
-    manifest = publication.manifest
+        parse_requirement(require)
+    workplace.find_signer()
+    # Imported here: it brings pandas, which takes longer than most commands.
+    from training.handover import read_handover
+
+    handover = read_handover(source, workplace.who, trained_on=trained_on, tested_on=tested_on, rule=rule)
+    gates = prepare_gates(workplace, handover, require, data or (), reason if force else None) if require else None
+    if gates is not None:
+        handover = handover.tested_on(gates.loans)
+    publication, opened = publish_handover(workplace, handover, gates, is_name_checked=not trust_pickle)
+    missing = _missing(opened)
     if as_json:
-        say_json({"created": publication.created, **summary(manifest)})
-    elif publication.created:
-        signed = f"signed by {manifest.signature.key_id}" if manifest.signature else "unsigned"
-        say(f"Published version {manifest.version} ({manifest.artifact.size_bytes:,} bytes, {signed}).")
-        say(f"Shift to it: peerloan alias set {DEFAULT_ALIAS} --version {manifest.version}")
+        say_json({"created": publication.created, **summary(publication.manifest), "missing": missing})
     else:
+        _say(publication, opened, is_measured=handover.train is not None or handover.test is not None)
+    command = mending_command(source, trained_on, tested_on, has_rule=rule is not None)
+    _note_what_is_missing(publication, missing, command)
+
+
+def mending_command(source: Path, trained_on: Path | None, tested_on: Path | None, *, has_rule: bool) -> str:
+    """Return the command that publishes the model with what it lacks; files that weren't named are in capitals."""
+    words = f"peerloan publish {source} --trained-on {trained_on or 'TRAIN.csv'} --tested-on {tested_on or 'TEST.csv'}"
+    return words if has_rule else f"{words} --flag-share 0.1"
+
+
+def _missing(opened: Opened) -> list[str]:
+    from training.handover import shortcomings
+
+    return shortcomings(opened.candidate)
+
+
+def _say(publication: Publication, opened: Opened, *, is_measured: bool) -> None:
+    from training.evidence.summary import summarise
+
+    manifest = publication.manifest
+    if not publication.created:
         say(f"Version {manifest.version} is this very model already; nothing was written.")
+        return
+    if is_measured:
+        say("\n".join(summarise(opened.candidate, opened.inspection)))
+    signed = f"signed by {manifest.signature.key_id}" if manifest.signature else "unsigned"
+    say(f"Published version {manifest.version} ({manifest.artifact.size_bytes:,} bytes, {signed}).")
+    if manifest.serving_form is None:
+        say(f"It is served from its pickle: {manifest.why_no_serving_form or 'it has no arrays'}.")
+    say(f"Shift to it: peerloan alias set {DEFAULT_ALIAS} --version {manifest.version}")
 
 
-def _inspect_any(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
-    # Imported here: most commands inspect nothing.
-    from model_artifact.opening.inspection import inspect_candidate
-
-    return inspect_candidate(pickle, probe_records, is_name_checked=False)
+def _note_what_is_missing(publication: Publication, missing: Sequence[str], command: str) -> None:
+    manifest = publication.manifest
+    claimed: Any = manifest.metrics.get("claimed")
+    if claimed:
+        note(f"Claimed by {claimed['by']}, not measured here: {', '.join(claimed['what'])}.")
+    if missing:
+        note(f"Version {manifest.version} has")
+        for what in missing:
+            note(f"  {what}")
+    if missing or claimed:
+        note(f"{'Mend it' if missing else 'Measure them'}: {command}")

@@ -283,10 +283,9 @@ def _publish(candidate: Any) -> Any:
 
 
 def _read(folder: Path) -> Any:
-    from model_artifact.opening.inspection import inspect_candidate
     from training.candidate_folder import read_candidate
 
-    return read_candidate(folder, inspect_candidate)
+    return read_candidate(folder)[1]
 
 
 def _train(kind: str, folder: Path) -> Path:

@@ -169,7 +169,6 @@ def _measure_elasticity(
 def _bench(folder: Path, improved: Path | None, note: Callable[[str], None]) -> Iterator[Bench]:
     """Yield a bucket in which ``live`` points at the improved model, and the pickle that it was made of."""
     from model_artifact.features import frame_from_records
-    from model_artifact.opening.inspection import inspect_candidate
     from model_artifact.opening.load import open_pickle
     from training.candidate_folder import PICKLE_NAME, read_candidate
 
@@ -178,7 +177,8 @@ def _bench(folder: Path, improved: Path | None, note: Callable[[str], None]) -> 
         words = [sys.executable, "-m", "training", "improved", "--out", str(improved)]
         subprocess.run(words, cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join(servers.IMPORTS)}, check=True)
         note("a model is trained")
-    candidate = read_candidate(improved, inspect_candidate)
+    candidate = read_candidate(improved)[1]
+    assert candidate is not None
     expected = open_pickle(candidate.pickle).predict_proba(frame_from_records([servers.RECORD]))[0, 1]
     with _bucket(folder) as url:
         _publish(url, candidate)

@@ -30,7 +30,7 @@ class Contest:
     Attributes
     ----------
     is_held_out : bool or None
-        Whether the candidate was trained on other loans, as far as its record says; None without a record.
+        Whether the candidate was trained on other loans, as far as anybody says; None if nobody does.
     whole : Comparison
         The candidate's metrics minus those of the version in charge, on all loans.
     slope, over_expected : Interval
@@ -40,6 +40,8 @@ class Contest:
     segments : mapping of str to Comparison
         The same for each segment with enough loans, by column and label. These intervals are wider than 95%, so that
         any segment is wrongly called worse in at most one of twenty contests (Bonferroni).
+    claimed_by : str
+        Who says which loans the candidate was trained on.
     """
 
     is_held_out: bool | None
@@ -48,6 +50,7 @@ class Contest:
     over_expected: Interval
     sweeps: tuple[Sweep, ...]
     segments: Mapping[str, Comparison]
+    claimed_by: str = "its record"
 
 
 def hold_contest(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data: Mapping[str, Any]) -> Contest:
@@ -80,6 +83,7 @@ def hold_contest(candidate: Any, in_charge: Any, quarter: Quarter, recorded_data
                 )
                 for column, label, rows in enough
             },
+            claimed_by=recorded_data.get("train", {}).get("claimed_by", "its record"),
         )
 
 

@@ -204,7 +204,11 @@ def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParit
 
 
 def _is_same_model(version: Manifest, other: Manifest) -> bool:
-    """Return whether both versions would answer alike, with the same key's signature, whatever their metrics."""
+    """Return whether both versions would answer alike, with the same key's signature, whatever their metrics.
+
+    A version whose figures were claimed isn't the same as one whose figures were measured.
+    """
     parts = attrgetter("artifact", "serving_form", "threshold", "input_schema", "reasons")
     keys = [manifest.signature and manifest.signature.key_id for manifest in (version, other)]
-    return bool(parts(version) == parts(other)) and keys[0] == keys[1]
+    claims = [manifest.metrics.get("claimed") for manifest in (version, other)]
+    return bool(parts(version) == parts(other)) and keys[0] == keys[1] and claims[0] == claims[1]

@@ -78,3 +78,10 @@ def test_the_manifest_keeps_why_a_version_has_no_arrays(
     writer = make_writer(store, inspect=lambda *_: found)
     manifest = writer.publish(make_candidate()).manifest
     assert writer.reader.get_manifest(manifest.version).why_no_serving_form == kept
+
+
+def test_a_version_whose_figures_were_claimed_is_another_one_when_they_are_measured(store: ObjectStore) -> None:
+    writer = make_writer(store)
+    claimed = replace(make_candidate(), metrics={"claimed": {"by": "training.json", "what": ["test"]}})
+    assert [writer.publish(claimed).manifest.version for _ in range(2)] == [1, 1]
+    assert [writer.publish(make_candidate()).manifest.version for _ in range(2)] == [2, 2]

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model_artifact.opening.inspection import inspect_candidate
 from model_kit import dumped
-from model_registry.candidate import Candidate
 from processes import emulator_process
 from training import candidate_folder, sample_data
 from training.data import Quarters, load
@@ -52,10 +50,9 @@ def better(quarters: Quarters, worse: Path, folder: Path) -> Path:
     pipeline = monotone_trees(120, 0).fit(quarters.train.features, quarters.train.target)
     probabilities = pipeline.predict_proba(quarters.test.features)[:, 1]
     shift_intercept(pipeline, intercept_shift(probabilities, quarters.test.target))
-    candidate: Candidate = replace(
-        candidate_folder.read_candidate(worse, inspect_candidate), pickle=dumped(pipeline), description="better"
-    )
-    candidate_folder.write(folder / "better", candidate)
+    record = candidate_folder.read_candidate(worse)[1]
+    assert record is not None
+    candidate_folder.write(folder / "better", replace(record, pickle=dumped(pipeline), description="better"))
     return folder / "better"
 
 

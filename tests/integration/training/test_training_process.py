@@ -1,4 +1,4 @@
-"""The training as a process of its own: its two names give the same model, and a bare pickle can be published."""
+"""The training as a process of its own: its two names give the same model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from typing import IO
 
 import pytest
 
-from model_artifact.opening.inspection import inspect_candidate
 from model_artifact.opening.load import open_pickle
-from model_kit import dumped, small_forest, small_quarter
-from model_registry.errors import CandidateRefusedError
+from model_kit import small_quarter
 from training import candidate_folder
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -72,7 +70,9 @@ def test_a_full_disk_ends_with_one_line_leaves_the_old_files_and_the_command_wor
     assert {path.name: path.read_bytes() for path in out.iterdir()} == old
     again = _run(tmp_path, "-m", "training", *options)
     assert again.returncode == 0, again.stderr
-    assert candidate_folder.read_candidate(out, inspect_candidate).data["train"]["rows"] == 1500
+    record = candidate_folder.read_candidate(out)[1]
+    assert record is not None
+    assert record.data["train"]["rows"] == 1500
 
 
 def test_an_answer_that_can_not_be_written_ends_with_one_line(loans: Path, tmp_path: Path) -> None:
@@ -111,19 +111,3 @@ def test_refused_data_end_with_exit_code_1_and_one_line(tmp_path: Path) -> None:
     done = _run(tmp_path, "-m", "training", "basic", "--data", ".")
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["error: train.csv, column loan_amnt: The column is missing; there are a, b."]
-
-
-def test_a_bare_pickle_gets_its_categories_from_its_encoders(tmp_path: Path) -> None:
-    (tmp_path / "theirs.pkl").write_bytes(dumped(small_forest()))
-    candidate = candidate_folder.read_candidate(tmp_path / "theirs.pkl", inspect_candidate)
-    categories = {field.name: field.categories for field in candidate.input_schema if field.type == "category"}
-    assert categories["grade"][0] == "A"
-    assert categories["emp_length"][:2] == ("< 1 year", "1 year")
-    assert candidate.threshold.value == 0.5
-    assert "without a training record" in candidate.threshold.how
-
-
-def test_a_bare_file_that_isnt_a_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "theirs.pkl").write_bytes(b"<html>")
-    with pytest.raises(CandidateRefusedError, match="web page"):
-        candidate_folder.read_candidate(tmp_path / "theirs.pkl", inspect_candidate)

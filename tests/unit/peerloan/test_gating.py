@@ -1,12 +1,11 @@
-"""The forms of --require; a candidate is inspected once for its gates and its publication."""
+"""The forms of --require, and what a refusal says."""
 
 from __future__ import annotations
 
 import pytest
 
 from peerloan.errors import UsageError
-from peerloan.gating import GateRefusedError, compare_data, parse_requirement, remembering
-from registry_kit import believe
+from peerloan.gating import GateRefusedError, compare_data, parse_requirement
 from training.gates import Requirement, Verdict
 
 
@@ -31,19 +30,6 @@ def test_the_refusal_names_rules_figures_and_the_way_around() -> None:
     error = GateRefusedError("better-than=live", [Verdict("monotonicity", False, "as grade rises it falls")])
     assert "  monotonicity: as grade rises it falls" in str(error)
     assert "--force --reason" in str(error)
-
-
-def test_a_pickle_is_inspected_once_and_another_one_again() -> None:
-    inspected = []
-
-    def inspect(pickle, probe_records):
-        inspected.append(pickle)
-        return believe(pickle, probe_records)
-
-    inspect_once = remembering(inspect)
-    assert inspect_once(b"first", [{}]) is inspect_once(b"first", [{}])
-    inspect_once(b"second", [{}])
-    assert inspected == [b"first", b"second"]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,21 @@ def test_late_over_expected_must_be_able_to_be_in_its_band(ratio: Interval, pass
     assert _failed(replace(GOOD, over_expected=ratio)) == ([] if passed else ["observed-over-expected"])
 
 
+@pytest.mark.parametrize(
+    ("slope", "word"),
+    [
+        (Interval(1.0, 0.95, 1.05), "passed"),
+        (Interval(1.0, 0.85, 1.1), "passed"),
+        (Interval(1.0, 0.85, 1.3), "could not be told"),
+        (Interval(0.7, 0.5, 0.89), "FAILED"),
+        (Interval(NAN, NAN, NAN), "FAILED"),
+    ],
+)
+def test_an_interval_that_leaves_the_band_on_both_sides_tells_nothing(slope: Interval, word: str) -> None:
+    verdicts = {verdict.rule: verdict for verdict in judge(BETTER, replace(GOOD, slope=slope))}
+    assert verdicts["calibration-slope"].word == word
+
+
 def test_a_step_against_lending_sense_is_named_with_its_size() -> None:
     contest = replace(GOOD, sweeps=(*GOOD.sweeps, Sweep("grade", 1, 7, 200, 12, 0.034)))
     (verdict,) = failures(judge(BETTER, contest))
@@ -133,3 +148,8 @@ def test_every_broken_rule_is_named() -> None:
     )
     assert _failed(bad) == ["better-than", "calibration-slope", "monotonicity"]
     assert judge(BETTER, bad)[1].figures.startswith("ROC-AUC gained -0.150 [-0.200, -0.100]")
+
+
+def test_the_verdict_names_who_says_what_it_was_trained_on() -> None:
+    verdict = judge(BETTER, replace(GOOD, claimed_by="alice"))[0]
+    assert verdict.figures == "alice says that it was trained on other loans"

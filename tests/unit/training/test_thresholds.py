@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.thresholds import Costs, FlagShare, threshold_for_share
+from training.thresholds import Costs, FlagShare, Stated, rule_of, threshold_for_share
 
 
 def test_without_ties_the_share_is_met() -> None:
@@ -24,7 +24,7 @@ def test_no_other_threshold_comes_nearer_to_the_share(values: list[float], share
 
 def test_a_share_says_how_it_was_chosen_and_leaves_out_what_is_unknown() -> None:
     probabilities = np.append(np.linspace(0, 1, 1001), np.nan)
-    threshold = FlagShare(0.25).threshold(probabilities, "out-of-bag probability")
+    threshold = FlagShare(0.25).threshold(probabilities, "training loans with the highest out-of-bag probability")
     assert np.nanmean(probabilities[:-1] >= threshold.value) == pytest.approx(0.25, abs=0.001)
     assert threshold.how == (
         "The 25% of the training loans with the highest out-of-bag probability are at or above it."
@@ -58,3 +58,33 @@ def test_a_share_outside_0_to_1_is_refused(share: float) -> None:
 def test_costs_that_make_no_sense_are_refused(missed: float, call: float) -> None:
     with pytest.raises(ValueError, match="the call must cost less"):
         Costs(missed, call)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ((None, None, None), None),
+        ((0.2, None, None), FlagShare(0.2)),
+        ((None, 900, 12), Costs(900, 12)),
+        ((None, None, None, 0.3), Stated(0.3)),
+        ((None, None, None, 0.0), Stated(0.0)),
+    ],
+)
+def test_options_give_one_rule_or_none(options, rule) -> None:
+    assert rule_of(*options) == rule
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((0.1, 900, 12), "costs or --flag-share"),
+        ((0.1, None, None, 0.2), "--flag-share or --threshold"),
+        ((None, 900, None), "go together"),
+        ((None, None, 12), "go together"),
+        ((None, None, None, 1.2), "isn't a probability"),
+        ((None, None, None, float("nan")), "isn't a probability"),
+    ],
+)
+def test_options_that_contradict_each_other_or_make_no_sense_are_refused(options, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        rule_of(*options)

@@ -76,5 +76,11 @@ def _inspection(report: Mapping[str, Any]) -> Inspection:
         serving_form=base64.b64decode(report["serving_form"]) if report["serving_form"] else None,
         why_no_serving_form=report["why_no_serving_form"],
         categories={name: tuple(labels) for name, labels in report["categories"].items()},
-        threshold=report.get("threshold"),
+        threshold=_probability(report.get("threshold")),
     )
+
+
+def _probability(threshold: object) -> float | None:
+    """Return a model's own threshold, or None if it isn't one of probabilities."""
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    return float(threshold) if is_number and 0 <= threshold <= 1 else None  # type: ignore[arg-type, operator]

@@ -1,0 +1,73 @@
+"""The command ``evaluate``: the figures of a model that somebody handed over, without publishing it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from peerloan.commands.publish import CallOption, FlagShareOption, MissedLateOption, ThresholdOption
+from peerloan.handover import opened, threshold_rule
+from peerloan.output import JsonFlag, note, say, say_json
+from peerloan.workplace import Workplace
+
+if TYPE_CHECKING:
+    from training.handover import Handover
+
+
+def evaluate(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a pickle file.")],
+    data: Annotated[
+        list[Path], typer.Option(help="A CSV file of loans that it hasn't seen; or both files, as for `train`.")
+    ],
+    flag_share: FlagShareOption = None,
+    cost_missed_late: MissedLateOption = None,
+    cost_call: CallOption = None,
+    threshold: ThresholdOption = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Open a pickle that brings code of its own.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure a model on loans, as `publish` would, without publishing it.
+
+    Examples: peerloan evaluate model.pkl --data test.csv --flag-share .1
+
+    peerloan evaluate model.pkl --data train.csv --data test.csv
+    """
+    workplace: Workplace = ctx.obj
+    rule = threshold_rule(flag_share, cost_missed_late, cost_call, threshold)
+    # Imported here: they bring pandas, which takes longer than most commands.
+    from training.evidence.summary import summarise
+    from training.handover import read_handover, shortcomings
+
+    handover = _with_loans(read_handover(source, workplace.who, rule=rule), data, workplace)
+    with opened(handover, is_name_checked=not trust_pickle) as model:
+        candidate, inspection = model.candidate, model.inspection
+    if as_json:
+        record = asdict(candidate)
+        names = ("description", "threshold", "data", "metrics", "holdout_parity")
+        serving = {
+            "serves_as": "pickle" if inspection.serving_form is None else "arrays",
+            "why_no_serving_form": inspection.why_no_serving_form,
+        }
+        say_json({**{name: record[name] for name in names}, **serving, "missing": shortcomings(candidate)})
+        return
+    say("\n".join(summarise(candidate, inspection)))
+    if missing := shortcomings(candidate):
+        note("Published with these loans alone it would have")
+        for what in missing:
+            note(f"  {what}")
+    note("Nothing was published.")
+
+
+def _with_loans(handover: Handover, data: list[Path], workplace: Workplace) -> Handover:
+    from training.data import load, read_loans
+
+    if len(data) == 1 and data[0].suffix.lower() == ".csv":
+        return replace(handover, test=read_loans(data[0]))
+    quarters = load(data, workplace.environ)
+    return replace(handover, train=quarters.train, test=quarters.test)

@@ -1,0 +1,159 @@
+"""A bare pickle is measured, judged and published by one command, in one process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from model_kit import dumped, small_forest, small_quarter
+from model_registry.manifest import Manifest
+from peerloan.command_table import load_command
+from peerloan.workplace import Workplace
+from processes import emulator_process
+from training import sample_data
+from training.recipes.contenders import monotone_trees
+
+BUCKET = "handed-over"
+_started: list[object] = []
+
+
+def _note_processes(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen":
+        _started.append(arguments[0])
+
+
+sys.addaudithook(_note_processes)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("handover")
+    train, test = sample_data.generate()
+    train.head(20_000).to_csv(folder / "train.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
+    (folder / "forest.pkl").write_bytes(dumped(small_forest()))
+    quarter = small_quarter(20_000)
+    (folder / "boosted.pkl").write_bytes(dumped(monotone_trees(60, 0).fit(quarter.features, quarter.target)))
+    (folder / "page.pkl").write_bytes(b"<html>")
+    return folder
+
+
+class Commands:
+    """Commands in this process, on a bucket of their own."""
+
+    def __init__(self, workplace: Workplace, files: Path) -> None:
+        self._workplace = workplace
+        self._files = files
+
+    def run(self, name: str, *words: str) -> Result:
+        _started.clear()
+        paths = [str(self._files / word) if word.endswith((".pkl", ".csv")) else word for word in words]
+        return CliRunner().invoke(load_command(name), paths, obj=self._workplace)
+
+    def answer(self, name: str, *words: str) -> dict:
+        done = self.run(name, *words, "--json")
+        assert done.exit_code == 0, (done.stderr, done.exception)
+        return json.loads(done.stdout)
+
+    def manifest(self, version: int) -> Manifest:
+        return self._workplace.reader().get_manifest(version)
+
+
+@pytest.fixture(scope="module")
+def commands(files: Path) -> Iterator[Commands]:
+    words = ("bucket", "--data-dir", str(files / "bucket"), "--bucket", BUCKET)
+    with emulator_process(files, *words) as (_, url), pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        start = Workplace(environ={}, clock=lambda: datetime.now(UTC), new_id=lambda: "1", who="alice")
+        yield Commands(start.at(bucket=BUCKET, endpoint_url=url, model="late-payer", state_dir=files), files)
+
+
+def test_a_bare_pickle_says_what_it_lacks_and_how_to_mend_it(commands: Commands, files: Path) -> None:
+    done = commands.run("publish", "forest.pkl")
+    assert done.exit_code == 0, done.stderr
+    assert len(_started) == 1
+    for words in ("no threshold of its own: from 0.5 on", "no reasons", "no warnings", "can't pass a gate"):
+        assert words in done.stderr
+    mending = next(line for line in done.stderr.splitlines() if line.startswith("Mend it: peerloan publish "))
+    assert mending.endswith("forest.pkl --trained-on TRAIN.csv --tested-on TEST.csv --flag-share 0.1")
+    categories = {column.name: column.categories for column in commands.manifest(1).input_schema}
+    assert categories["grade"] is not None
+    assert categories["grade"][0] == "A"
+
+
+def test_with_its_loans_it_is_measured_in_the_same_process(commands: Commands) -> None:
+    answer = commands.answer(
+        "publish", "boosted.pkl", "--trained-on", "train.csv", "--tested-on", "test.csv", "--flag-share", ".05"
+    )
+    assert len(_started) == 1
+    manifest = commands.manifest(answer["version"])
+    assert answer["missing"] == []
+    assert answer["metrics"]["test"]["flagged_share"]["value"] == pytest.approx(0.05, abs=0.005)
+    assert manifest.data["train"]["claimed_by"] == "alice"
+    assert manifest.reasons is not None
+    assert manifest.holdout_parity is not None
+    assert manifest.holdout_parity.is_proven
+    assert all(column.train_min is not None for column in manifest.input_schema if column.type == "number")
+
+
+def test_it_passes_the_gates_if_it_is_good_and_fails_them_if_nobody_says_what_it_was_trained_on(
+    commands: Commands,
+) -> None:
+    loans = ("--trained-on", "train.csv", "--tested-on", "test.csv", "--threshold", ".02")
+    version = commands.answer("publish", "forest.pkl", *loans)["version"]
+    assert commands.run("alias", "set", "live", "--version", str(version)).exit_code == 0
+    refused = commands.run("publish", "boosted.pkl", "--tested-on", "test.csv", "--require", "better-than=live")
+    assert "held-out-loans: nobody says which loans it was trained on" in str(refused.exception)
+    answer = commands.answer(
+        "publish", "boosted.pkl", *loans, "--require", "better-than=live", "--force", "--reason", "intercept"
+    )
+    # The candidate's process, and that of the version in charge.
+    assert len(_started) == 2
+    verdicts = {verdict["rule"]: verdict for verdict in answer["metrics"]["gates"]["verdicts"]}
+    assert verdicts["held-out-loans"]["passed"]
+    assert verdicts["held-out-loans"]["figures"] == "alice says that it was trained on other loans"
+    assert verdicts["better-than"]["passed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--flag-share", ".1"), "add --trained-on TRAIN.csv or --tested-on TEST.csv"),
+        (("--flag-share", "2", "--tested-on", "test.csv"), "not between 0 and 1"),
+        (("--threshold", ".1", "--flag-share", ".1"), "not both"),
+        (("--cost-call", "12"), "go together"),
+        (("--key", "nobodys"), "There is no key 'nobodys'"),
+        (("--data", "test.csv"), "Measure the model on --tested-on"),
+        (("--tested-on", "none.csv"), "none.csv doesn't exist"),
+        (("--trained-on", "test.csv", "--tested-on", "test.csv"), "same file"),
+        (("--require", "best"), "isn't a requirement"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_any_process_starts(commands: Commands, words, message: str) -> None:
+    done = commands.run("publish", "forest.pkl", *words)
+    assert message in str(done.exception)
+    assert _started == []
+
+
+def test_what_isnt_a_model_is_refused(commands: Commands) -> None:
+    assert "web page" in str(commands.run("publish", "page.pkl").exception)
+
+
+def test_evaluate_measures_and_publishes_nothing(commands: Commands) -> None:
+    before = commands.answer("versions")
+    answer = commands.answer("evaluate", "boosted.pkl", "--data", "test.csv", "--flag-share", ".05")
+    assert len(_started) == 1
+    assert answer["serves_as"] == "arrays"
+    assert 0.5 < answer["metrics"]["test"]["roc_auc"]["value"] < 0.9
+    text = commands.run("evaluate", "boosted.pkl", "--data", "train.csv", "--data", "test.csv")
+    for words in ("ROC-AUC 0.", "threshold", "as arrays: differs by"):
+        assert words in text.stdout
+    assert commands.answer("versions") == before
