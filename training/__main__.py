@@ -63,6 +63,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str], stdout: IO[str], stder
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
+        if arguments.contender not in (None, *RECIPES[arguments.model].contenders):
+            raise ValueError(f"the {arguments.model} model has no contenders; leave out --contender")
         rule = rule_of(arguments.flag_share, arguments.cost_missed_late, arguments.cost_call) or FlagShare()
     except ValueError as error:
         parser.error(str(error))
@@ -120,6 +122,7 @@ def _train_into(
             threshold_rule=rule,
             git_commit=_find_git_commit(),
             is_compared=not arguments.no_comparison,
+            contender=arguments.contender,
             progress=_StageBars(bar),
         )
     candidate_folder.write(folder, result.candidate)
@@ -166,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--estimators", type=_whole_number(1, 100_000), metavar="N", help="how many trees (default: the model's own)"
     )
+    names = sorted({name for recipe in RECIPES.values() for name in recipe.contenders})
+    parser.add_argument("--contender", choices=names, help="train this one of the improved model's contenders")
     parser.add_argument("--flag-share", type=float, metavar="SHARE", help="flag this share of the loans (default: 0.1)")
     parser.add_argument(
         "--cost-missed-late", type=float, metavar="COST", help="what a late payer costs who isn't called"

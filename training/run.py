@@ -57,6 +57,7 @@ def train(
     threshold_rule: ThresholdRule | None = None,
     git_commit: str | None = None,
     is_compared: bool = True,
+    contender: str | None = None,
     progress: StageProgress = silent,
 ) -> TrainingResult:
     """Train a model.
@@ -75,6 +76,8 @@ def train(
         The code's commit, for the record.
     is_compared : bool
         Whether the baseline is trained too and compared on the test quarter.
+    contender : str, optional
+        One of the recipe's contenders, instead of the one that it would choose.
     progress : StageProgress
         Gets the stages ``training``, ``baseline`` and ``evaluating``.
 
@@ -90,7 +93,8 @@ def train(
     # Boosted trees remember how many threads they had: with one, the pickle is the same on every machine. On a busy
     # machine one is also faster, since OpenMP's threads wait for each other by spinning.
     with threadpool_limits(limits=1):
-        fit = recipe.fit(quarters.train, n_estimators, seed, partial(progress, "training"))
+        named = {"contender": contender} if contender else {}
+        fit = recipe.fit(quarters.train, n_estimators, seed, partial(progress, "training"), **named)
         baseline = _baseline_on_test(quarters, progress) if is_compared and name != BASELINE else None
         progress("evaluating", 0, 1)
         whose = f"training loans with the highest {recipe.out_of_sample_in_words}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ REPEATS = 2
 RULE = (
     "The simplest model whose mean ROC-AUC over the folds is less than one standard error of the difference below the "
     "best one's. Differences are taken fold by fold; their standard error is corrected for the rows that the training "
-    "sets of the folds share (Nadeau and Bengio 2003). The models are listed simplest first."
+    "sets of the folds share (Nadeau and Bengio 2003). The models are listed simplest first. A model that moves "
+    "against lending sense as rate, grade, income or delinquencies change isn't chosen: the gate on monotonicity would "
+    "refuse it."
 )
 
 
@@ -38,11 +40,30 @@ class Score:
 
 @dataclass(frozen=True)
 class Selection:
-    """All scores, the number of the chosen contender, and its out-of-fold probability of each training row."""
+    """All scores, and the number of the chosen contender.
+
+    Attributes
+    ----------
+    held_out : ndarray of shape (n_contenders, n_rows)
+        Each contender's out-of-fold probability of each training row.
+    against : mapping of int to tuple of str
+        The contenders that may not be chosen, with the columns in which they move against lending sense.
+    """
 
     scores: tuple[Score, ...]
     chosen: int
-    out_of_fold: NDArray[np.float64]
+    held_out: NDArray[np.float64] = field(repr=False)
+    against: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def out_of_fold(self) -> NDArray[np.float64]:
+        """The chosen contender's out-of-fold probability of each training row."""
+        return np.asarray(self.held_out[self.chosen])
+
+    def without_chosen(self, columns: Sequence[str]) -> Selection:
+        """Return the selection among the others; the chosen one moves against lending sense in these columns."""
+        against = {**self.against, self.chosen: tuple(columns)}
+        return replace(self, chosen=choose(self.scores, against), against=against)
 
     @property
     def contender(self) -> Contender:
@@ -51,7 +72,7 @@ class Selection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a training record keeps it."""
-        best = best_of(self.scores)
+        best = best_of(self.scores, self.against)
         return {
             "folds": f"{len(self.scores[0].roc_auc) // FOLDS} times {FOLDS} stratified folds of the training file",
             "rule": RULE,
@@ -65,6 +86,7 @@ class Selection:
                     "below_best": _below_best(self.scores, number, best)[0],
                     "standard_error": _below_best(self.scores, number, best)[1],
                     "roc_auc_by_fold": [round(value, 6) for value in score.roc_auc],
+                    "not_monotone_in": list(self.against.get(number, ())),
                 }
                 for number, score in enumerate(self.scores)
             ],
@@ -106,22 +128,25 @@ def select(
             progress(place * len(splits) + number + 1, len(contenders) * len(splits))
         scores.append(Score(contender, tuple(aucs), tuple(losses)))
     chosen = choose(scores)
-    return Selection(tuple(scores), chosen, held_out[chosen])
+    return Selection(tuple(scores), chosen, held_out)
 
 
-def choose(scores: Sequence[Score]) -> int:
+def choose(scores: Sequence[Score], excluded: Collection[int] = ()) -> int:
     """Return the place of the contender that ``RULE`` chooses; the scores are in order of simplicity."""
-    best = best_of(scores)
+    best = best_of(scores, excluded)
     for number in range(len(scores)):
+        if number in excluded:
+            continue
         below, standard_error = _below_best(scores, number, best)
         if number == best or below < standard_error:
             return number
     raise AssertionError("unreachable")
 
 
-def best_of(scores: Sequence[Score]) -> int:
-    """Return the place of the highest mean ROC-AUC; of equals, the simplest contender's."""
-    return int(np.argmax([np.mean(score.roc_auc) for score in scores]))
+def best_of(scores: Sequence[Score], excluded: Collection[int] = ()) -> int:
+    """Return the place of the highest mean ROC-AUC of those that may be chosen; of equals, the simplest contender's."""
+    means = [-np.inf if number in excluded else float(np.mean(score.roc_auc)) for number, score in enumerate(scores)]
+    return int(np.argmax(means))
 
 
 def _below_best(scores: Sequence[Score], number: int, best: int) -> tuple[float, float]:

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from training.data import Quarter
-
 DEFAULT_SEED = 42
 
 # Takes how many parts of a step are done, and how many there are.
@@ -54,11 +52,15 @@ class Recipe:
     out_of_sample, out_of_sample_in_words : str
         The origin of the probabilities in ``Fit.out_of_sample``: as a name in the metrics, and in words.
     fit : callable
-        Fits the model to a quarter, with a number of trees, a seed and a report of progress.
+        Fits the model to a quarter, with a number of trees, a seed and a report of progress. ``contender`` names one
+        of ``contenders``.
+    contenders : tuple of str
+        The models that it chooses among.
     """
 
     name: str
     default_trees: int
     out_of_sample: str
     out_of_sample_in_words: str
-    fit: Callable[[Quarter, int, int, Progress], Fit] = field(repr=False)
+    fit: Callable[..., Fit] = field(repr=False)
+    contenders: tuple[str, ...] = ()

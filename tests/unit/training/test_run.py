@@ -195,6 +195,8 @@ def test_the_improved_model_comes_with_its_evidence(trained: Trained) -> None:
         ["basic", "--seed", str(2**32)],
         ["basic", "--flag-share", "1.5"],
         ["basic", "--cost-call", "1"],
+        ["basic", "--contender", "free_trees"],
+        ["improved", "--contender", "best"],
         ["basic", "--cost-call", "2", "--cost-missed-late", "1"],
         ["basic", "--cost-call", "1", "--cost-missed-late", "2", "--flag-share", "0.1"],
     ],

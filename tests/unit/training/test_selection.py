@@ -85,3 +85,14 @@ def test_too_few_late_loans_for_the_folds_are_refused() -> None:
     quarter = replace(small_quarter(), frame=frame.iloc[few])
     with pytest.raises(DataRefusedError, match=r"There are 4 late loans of 104"):
         select(quarter, FEW, 5, seed=1)
+
+
+def test_a_contender_that_the_gate_would_refuse_is_left_out_with_its_columns() -> None:
+    selection = select(small_quarter(), FEW, 5, seed=1)
+    first = selection.chosen
+    other = selection.without_chosen(["grade"])
+    assert other.chosen == 1 - first
+    assert np.array_equal(other.out_of_fold, selection.held_out[1 - first])
+    document = other.to_dict()
+    assert document["chosen"] == FEW[1 - first].name
+    assert [contender["not_monotone_in"] for contender in document["contenders"]][first] == ["grade"]

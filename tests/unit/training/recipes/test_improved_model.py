@@ -8,6 +8,7 @@ import pytest
 from model_artifact.features import frame_from_records
 from model_artifact.schema import GRADES
 from model_kit import dumped, small_forest, small_quarter
+from training.evidence.sweeps import sweep_all
 from training.recipes import improved_model
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
 from training.recipes.contenders import logistic_regression, monotone_trees
@@ -76,3 +77,12 @@ def test_missing_and_unseen_values_are_handled_inside_the_pipeline(fitted) -> No
 
 def test_the_pickle_is_small(fitted) -> None:
     assert len(dumped(fitted)) < 200_000
+
+
+def test_what_is_chosen_is_monotone_on_every_quarter_and_a_named_contender_is_taken_as_it_is() -> None:
+    quarter = small_quarter(6000)
+    fit = improved_model.fit(quarter, 20)
+    assert all(sweep.is_monotone for sweep in sweep_all(fit.pipeline, quarter.features, seed=3))
+    named = improved_model.fit(quarter, 20, contender="free_trees")
+    assert named.description.startswith("Small gradient-boosted trees without constraints, as named, ")
+    assert [contender["name"] for contender in named.evidence["selection"]["contenders"]] == ["free_trees"]
