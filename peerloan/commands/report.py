@@ -57,7 +57,8 @@ def report(
     quarters = load(data or None, workplace.environ)
     note(f"Data: {quarters.source}")
     serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
-    evidence = gather(model.pipeline, manifest, quarters, _rivals(reader, version, trust), ratios, serving_form)
+    rivals = _rivals(reader, version, trust)
+    evidence = gather(model.pipeline, manifest, quarters, rivals, ratios, serving_form, call_cost=cost_call)
     make_folder(out)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
     write_whole(page, render_page(evidence).encode())

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evidence.intervals import Interval, wilson
-from training.evidence.tally import Floats, Labels
+from training.evidence.tally import Floats, Labels, tally
 
-SHARES = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+SHARES = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)
 
 # Costs of a missed late payer in calls, where none is stated.
 RATIOS = (20.0, 50.0, 100.0)
@@ -23,11 +23,13 @@ class ThresholdRow:
 
     ``is_chosen`` says whether it is the version's own threshold. ``recall`` is the share of the late loans that are
     flagged, ``precision`` that of the flagged ones that are late. ``costs`` are, for each ratio, calls made and late
-    payers missed, in calls for every thousand loans.
+    payers missed, in calls for every thousand loans. ``cheapest_at`` are the ratios at which no other threshold costs
+    less on these loans.
     """
 
     threshold: float
     is_chosen: bool
+    cheapest_at: tuple[float, ...]
     flagged: Interval
     recall: Interval
     precision: Interval
@@ -37,14 +39,24 @@ class ThresholdRow:
 def threshold_rows(
     target: Labels, probabilities: Floats, chosen: float, ratios: Sequence[float] = RATIOS
 ) -> tuple[ThresholdRow, ...]:
-    """Return the rows for the version's own threshold and for those that flag round shares, strictest first.
+    """Return the rows from flagging nobody to flagging everybody, strictest first.
 
-    ``ratios`` are costs of a missed late payer, in calls.
+    Among them are the version's own threshold, the cheapest at each of the ``ratios`` (costs of a missed late payer, in
+    calls), and those that flag round shares.
     """
-    thresholds = {float(np.quantile(probabilities, 1 - share, method="higher")) for share in SHARES} | {chosen}
+    cheapest = {ratio: _cheapest(target, probabilities, ratio) for ratio in ratios}
+    thresholds = {float(np.quantile(probabilities, 1 - share, method="higher")) for share in SHARES}
+    thresholds |= {chosen, *cheapest.values(), float(probabilities.min()), _above(probabilities)}
+    # Thresholds that flag the same loans are one row: the version's own where it is among them.
+    rows: dict[int, float] = {}
+    for threshold in sorted(thresholds):
+        flagged = int(np.count_nonzero(probabilities >= threshold))
+        if rows.get(flagged) != chosen:
+            rows[flagged] = threshold
+    places = {ratio: int(np.count_nonzero(probabilities >= value)) for ratio, value in cheapest.items()}
     return tuple(
-        _row(target, probabilities, threshold, threshold == chosen, ratios)
-        for threshold in sorted(thresholds, reverse=True)
+        _row(target, probabilities, threshold, chosen, [ratio for ratio in ratios if places[ratio] == flagged], ratios)
+        for flagged, threshold in sorted(rows.items())
     )
 
 
@@ -58,14 +70,35 @@ def cost_per_thousand(target: Labels, flagged: NDArray[np.bool_], ratio: float) 
     return Interval(*((calls + ratio * share) * 1000 for share in (missed.value, missed.low, missed.high)))
 
 
+def _above(probabilities: Floats) -> float:
+    """Return a threshold that flags nobody."""
+    return float(np.nextafter(probabilities.max(), np.inf))
+
+
+def _cheapest(target: Labels, probabilities: Floats, ratio: float) -> float:
+    """Return the threshold with the lowest cost on these loans; of equals, the strictest."""
+    counts = tally(target, probabilities)
+    # From the strictest threshold to the one that flags everybody; the first flags nobody.
+    flagged = np.append(0.0, counts.loans[::-1].cumsum())
+    missed = counts.late.sum() - np.append(0.0, counts.late[::-1].cumsum())
+    place = int(np.argmin(flagged + ratio * missed))
+    return float(counts.probabilities[::-1][place - 1]) if place else _above(probabilities)
+
+
 def _row(
-    target: Labels, probabilities: Floats, threshold: float, is_chosen: bool, ratios: Sequence[float]
+    target: Labels,
+    probabilities: Floats,
+    threshold: float,
+    chosen: float,
+    cheapest_at: Sequence[float],
+    ratios: Sequence[float],
 ) -> ThresholdRow:
     flagged = probabilities >= threshold
     hits = int(target[flagged].sum())
     return ThresholdRow(
         threshold=threshold,
-        is_chosen=is_chosen,
+        is_chosen=threshold == chosen,
+        cheapest_at=tuple(cheapest_at),
         flagged=wilson(int(flagged.sum()), len(target)),
         recall=wilson(hits, int(target.sum())),
         precision=wilson(hits, int(flagged.sum())),

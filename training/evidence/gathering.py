@@ -63,12 +63,14 @@ class Evidence:
         As ``evaluate`` gives them, for the test quarter.
     target, probabilities : ndarray of shape (n_rows,)
         The test quarter's outcomes and the version's probabilities.
+    call_cost : float or None
+        What a call costs, where costs were stated in money.
     calibration : ScoreBins
         The test quarter by tenths of its own probabilities.
     file_rates : tuple of Interval
         The late rate of each tenth of the training file, oldest first, and of the test quarter.
     score : Stability or None
-        None where the training recorded no reference.
+        None where no reference was recorded, or the test quarter itself is the reference.
     form_parity : Parity or None
         How far the serving form's probabilities are from the pickle's; None where the pickle serves.
     explained : tuple or None
@@ -88,6 +90,7 @@ class Evidence:
     calibration: ScoreBins
     thresholds: tuple[ThresholdRow, ...]
     cost_ratios: tuple[float, ...]
+    call_cost: float | None
     comparisons: tuple[tuple[str, Comparison], ...]
     importance: tuple[Importance, ...]
     dependence: tuple[Dependence, ...]
@@ -98,6 +101,12 @@ class Evidence:
     file_rates: tuple[Interval, ...]
     form_parity: Parity | None
     explained: tuple[Mapping[str, Any], Mapping[str, Any], Explanation] | None
+
+    @property
+    def recorded_training(self) -> Mapping[str, Any] | None:
+        """The identity of the loans that somebody says the version was trained on; None if nobody does."""
+        recorded = self.manifest.data.get("train")
+        return recorded if isinstance(recorded, Mapping) and "sha256" in recorded else None
 
     @property
     def stability(self) -> tuple[Stability, ...]:
@@ -112,6 +121,7 @@ def gather(
     rivals: Sequence[Rival] = (),
     cost_ratios: Sequence[float] | None = None,
     serving_form: bytes | None = None,
+    call_cost: float | None = None,
 ) -> Evidence:
     """Measure a version.
 
@@ -129,12 +139,14 @@ def gather(
         Costs of a missed late payer in calls; by default those that its threshold was chosen by, else a range.
     serving_form : bytes, optional
         The version's serving form, if it has one.
+    call_cost : float, optional
+        What a call costs in money; by default as stated when the threshold was chosen.
     """
     test = quarters.test
     features, target = test.features, test.target
-    ratios = tuple(cost_ratios or _stated_ratios(manifest) or RATIOS)
+    stated_ratios, stated_call = _stated_costs(manifest)
+    ratios = tuple(cost_ratios or stated_ratios or RATIOS)
     scorer = load_scorer(serving_form) if serving_form else None
-    score_bins = manifest.metrics.get("score_bins")
     # As in training: more threads cost time on a busy machine.
     with threadpool_limits(limits=1):
         scores = late_probabilities(pipeline, features)
@@ -153,6 +165,7 @@ def gather(
             calibration=count_bins(target, scores, quantile_edges(scores)),
             thresholds=threshold_rows(target, scores, manifest.threshold.value, ratios),
             cost_ratios=ratios,
+            call_cost=call_cost if cost_ratios else stated_call,
             comparisons=tuple(
                 (rival.name, compare(target, scores, late_probabilities(rival.pipeline, features))) for rival in rivals
             ),
@@ -160,12 +173,18 @@ def gather(
             dependence=partial_dependence(pipeline, features),
             sweeps=sweep_all(pipeline, features),
             columns=column_stability(quarters.train.features, features),
-            score=score_stability(score_bins, scores) if isinstance(score_bins, Mapping) else None,
+            score=_score_stability(manifest.metrics.get("score_bins"), scores, test.fingerprint),
             segments=segment_results(features, target, scores, manifest.threshold.value),
             file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
             form_parity=compare_forms(pipeline, scorer, records_of(features)) if scorer else None,
             explained=_explain_riskiest(manifest, scorer) if scorer else None,
         )
+
+
+def _score_stability(score_bins: Any, scores: Floats, test: Fingerprint) -> Stability | None:
+    if not isinstance(score_bins, Mapping) or score_bins.get("data_sha256") == test.sha256:
+        return None
+    return score_stability(score_bins, scores)
 
 
 def _explain_riskiest(
@@ -180,11 +199,11 @@ def _explain_riskiest(
     return record, reference, explainer.explain(record)
 
 
-def _stated_ratios(manifest: Manifest) -> tuple[float, ...]:
+def _stated_costs(manifest: Manifest) -> tuple[tuple[float, ...], float | None]:
     rule = manifest.metrics.get("threshold")
     if not isinstance(rule, Mapping) or "cost_call" not in rule:
-        return ()
-    return (float(rule["cost_missed_late"]) / float(rule["cost_call"]),)
+        return (), None
+    return (float(rule["cost_missed_late"]) / float(rule["cost_call"]),), float(rule["cost_call"])
 
 
 def _is_own(manifest: Manifest, quarters: Quarters) -> bool:

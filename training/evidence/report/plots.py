@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from model_artifact.reasons.players import PRICING_FIELDS
+from model_artifact.schema import FIELDS
 from training.evidence.gathering import Evidence
 from training.evidence.influence import Dependence
 from training.evidence.intervals import over_expected, wilson
@@ -71,7 +72,7 @@ def scores(evidence: Evidence, axes: Axes) -> None:
     axes.axvline(threshold, color=INK, linewidth=1, linestyle=":")
     axes.text(threshold, 1.02, "threshold", transform=axes.get_xaxis_transform(), ha="center", fontsize=8)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.3g}%"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(title="Probabilities by outcome", xlabel="Probability of being late", ylabel="Share of the outcome")
     in_percent(axes, y=True, decimals=0)
@@ -86,16 +87,17 @@ def lift(evidence: Evidence, bars: Axes, capture: Axes) -> None:
     bars.bar(numbers, [lift.value for lift in lifts], color=PALE_BLUE, width=0.75)
     bars.vlines(numbers, [lift.low for lift in lifts], [lift.high for lift in lifts], color=BLUE, linewidth=1.2)
     bars.axhline(1, **_DASHED)
-    bars.set(title="Lift by decile", xlabel="Decile, highest probability first", ylabel="Late rate over mean")
+    bars.set(title="Lift by decile", xlabel="Decile, highest probability first", ylabel="Late rate over mean (times)")
     shares = [decile.capture for decile in evidence.deciles]
     lows, highs = [0, *(share.low for share in shares)], [0, *(share.high for share in shares)]
     capture.plot([0, 10], [0, 1], **_DASHED)
     capture.fill_between([0, *numbers], lows, highs, color=PALE_BLUE, alpha=0.5)
     capture.plot([0, *numbers], [0, *(share.value for share in shares)], color=BLUE, marker="o", markersize=3)
-    capture.set(title="Late loans captured", xlabel="Deciles flagged", ylabel="Late loans flagged", ylim=(0, 1.02))
+    capture.set(title="Late loans captured", xlabel="Loans flagged", ylabel="Late loans flagged", ylim=(0, 1.02))
     in_percent(capture, y=True)
+    bars.set_xticks(range(1, 11))
+    capture.set_xticks(range(0, 11, 2), [f"{tenth}0%" if tenth else "0%" for tenth in range(0, 11, 2)])
     for axes in (bars, capture):
-        axes.set_xticks(range(1, 11))
         axes.grid(visible=False, axis="x")
 
 
@@ -115,8 +117,10 @@ def dependence(evidence: Evidence, *axes: Axes) -> None:
     top = max(float(column.high.max()) for column in evidence.dependence) * 1.08
     for column_axes, column in zip(axes, evidence.dependence, strict=True):
         (_number if column.ticks else _category)(column_axes, column)
-        column_axes.set(title=column.column, ylim=(0, top))
+        column_axes.set(title=_titles()[column.column], ylim=(0, top))
         in_percent(column_axes, y=True, decimals=0)
+        if _is_share(column.column):
+            in_percent(column_axes, x=True)
 
 
 @plot("Population stability index of the score and of each column, and its sampling limit", height=3.24)
@@ -133,7 +137,8 @@ def stability(evidence: Evidence, axes: Axes) -> None:
     axes.set_xscale("log")
     axes.set_yticks(places, [column.name for column in columns])
     axes.grid(visible=False, axis="y")
-    axes.set(title="Stability (bar: sampling limit; dashed: .1 and .25)", xlabel="PSI, training file to next quarter")
+    earlier = "training file" if evidence.recorded_training else "earlier loans at hand"
+    axes.set(title="Stability (bar: sampling limit; dashed: .1 and .25)", xlabel=f"PSI, {earlier} to next quarter")
 
 
 @plot(
@@ -161,6 +166,17 @@ def file_rates(evidence: Evidence, axes: Axes) -> None:
     axes.set(title="Late rate along the training file", xlabel="Tenth of the file, oldest loans first", ylim=0)
     axes.grid(visible=False, axis="x")
     in_percent(axes, y=True, decimals=1)
+
+
+def _titles() -> dict[str, str]:
+    """Return the columns' names with their units."""
+    percent = {"fraction": "%", "fraction per year": "% per year", "percentage points": "%", None: ""}
+    units = {field.name: percent.get(field.unit, field.unit) for field in FIELDS}
+    return {name: f"{name} ({unit})" if unit else name for name, unit in units.items()}
+
+
+def _is_share(column: str) -> bool:
+    return any(field.name == column and (field.unit or "").startswith("fraction") for field in FIELDS)
 
 
 def _number(axes: Axes, column: Dependence) -> None:

@@ -14,7 +14,10 @@ from training.evidence.report.table import Table, table_of
 
 def data(evidence: Evidence) -> Table:
     """Return the table of the two loan files."""
-    files: list[tuple[str, Fingerprint]] = [("Training", evidence.train), ("Next quarter, held out", evidence.test)]
+    files: list[tuple[str, Fingerprint]] = [("Next quarter, held out", evidence.test)]
+    if recorded := evidence.recorded_training:
+        is_the_same = recorded["sha256"] == evidence.train.sha256
+        files.insert(0, ("Training" if is_the_same else "Earlier loans at hand", evidence.train))
     return table_of(
         files,
         {
@@ -25,8 +28,25 @@ def data(evidence: Evidence) -> Table:
             "Late rate": lambda file: f"{file[1].late / file[1].rows:.2%}",
             "sha256 begins": lambda file: file[1].sha256[:12],
         },
-        f"Source: {'generated' if evidence.is_sample else 'files'}. The training file runs newest loans first.",
+        f"Source: {'generated' if evidence.is_sample else 'files'}."
+        + (" The training file runs newest loans first." if evidence.recorded_training else ""),
     )
+
+
+def claims(evidence: Evidence) -> list[str]:
+    """Return a sentence for each claim about the version that nobody has measured."""
+    sentences = []
+    if training := evidence.recorded_training:
+        if by := training.get("claimed_by"):
+            sentences.append(f"{by} says that the version was trained on {training['name']}. Nobody can measure that.")
+    else:
+        sentences.append(
+            "Nobody says which loans the version was trained on. If it saw some of these, the figures are too good."
+        )
+    if claimed := evidence.manifest.metrics.get("claimed"):
+        names = ", ".join(name.replace("_", " ") for name in claimed["what"])
+        sentences.append(f"Claimed by {claimed['by']}, and not measured when the version was published: {names}.")
+    return sentences
 
 
 def selection(metrics: Mapping[str, Any]) -> Table | None:
@@ -40,13 +60,20 @@ def selection(metrics: Mapping[str, Any]) -> Table | None:
         {
             "Model, simplest first": lambda model: model["description"],
             "Mean ROC-AUC": lambda model: f"{model['roc_auc']:.4f}",
-            "Below the best": lambda model: f"{model['below_best']:.4f}" if model["below_best"] else "best",
+            "Below the best": _below_best,
             "Standard error of that": lambda model: f"{model['standard_error']:.4f}" if model["below_best"] else "–",
             "Mean log loss": lambda model: f"{model['log_loss']:.5f}",
+            "Not monotone in": lambda model: ", ".join(model.get("not_monotone_in", ())) or "–",
         },
         f"{folds}; the test quarter played no part. Rule: {recorded['rule']}",
         lambda model: bool(model["name"] == recorded["chosen"]),
     )
+
+
+def _below_best(model: Mapping[str, Any]) -> str:
+    if model.get("not_monotone_in"):
+        return "left out"
+    return f"{model['below_best']:.4f}" if model["below_best"] else "best"
 
 
 def reason_codes() -> Table:
@@ -88,7 +115,7 @@ def gates(metrics: Mapping[str, Any]) -> Table | None:
         recorded["verdicts"],
         {
             "Rule": lambda verdict: verdict["rule"],
-            "Verdict": lambda verdict: "passed" if verdict["passed"] else "failed",
+            "Verdict": _verdict,
             "Figures": lambda verdict: verdict["figures"],
         },
         f"Required: {recorded['requirement']}, which was version {recorded['against_version']}.",
@@ -96,9 +123,15 @@ def gates(metrics: Mapping[str, Any]) -> Table | None:
     )
 
 
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    if not verdict["passed"]:
+        return "failed"
+    return "passed" if verdict.get("is_told", True) else "could not be told"
+
+
 def implementation(evidence: Evidence) -> Table:
     """Return the table of the version's files, data and libraries, and whether its figures were reproduced."""
-    manifest = evidence.manifest
+    manifest, training = evidence.manifest, evidence.recorded_training
     reproduced = {
         True: "Measured again from the pickle and the data: the ROC-AUC is the recorded one.",
         False: "Measured again from the pickle and the data: the ROC-AUC is not the recorded one.",
@@ -110,7 +143,7 @@ def implementation(evidence: Evidence) -> Table:
         "Published": f"{manifest.created_at} by {manifest.created_by}",
         "Code": manifest.git_commit or "unknown",
         "Pickle": f"{manifest.artifact.size_bytes:,} bytes, sha256 {manifest.artifact.sha256}",
-        "Training data": f"{evidence.train.name}, sha256 {evidence.train.sha256}",
+        "Training data": f"{training['name']}, sha256 {training['sha256']}" if training else "not recorded",
         "Test data": f"{evidence.test.name}, sha256 {evidence.test.sha256}",
         **_serving_form(evidence),
         "Threshold": f"{manifest.threshold.value:.6g}. {manifest.threshold.how}",

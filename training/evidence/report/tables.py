@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from training.evidence.costs import ThresholdRow
 from training.evidence.gathering import Evidence
 from training.evidence.intervals import in_words
 from training.evidence.report.table import Table, table_of
@@ -65,9 +66,10 @@ def monotonicity(evidence: Evidence) -> Table:
 def figures(evidence: Evidence) -> Table:
     """Return the table of the test quarter's metrics beside the training file's."""
     recorded = evidence.manifest.metrics
-    origins = {"cross_validation": "cross-validation", "out_of_bag": "out of bag"}
+    origins = {"cross_validation": "cross-validation", "out_of_bag": "out of bag", "in_sample": "seen: too good"}
     origin = next((name for name in origins if name in recorded), None)
     unseen = recorded[origin] if origin else None
+    of_training = origins[origin] + _claimed(recorded, origin) if origin else "not recorded"
     note = f"In brackets: {evidence.metrics['interval']}"
     note += f"; for the training file {unseen['interval']}." if unseen else "."
     if "calibration" in recorded:
@@ -80,7 +82,7 @@ def figures(evidence: Evidence) -> Table:
         {
             "Metric": lambda figure: figure[1][0],
             "Next quarter": lambda figure: in_words(evidence.metrics[figure[0]], figure[1][1]),
-            f"Training file ({origins[origin] if origin else 'not recorded'})": lambda figure: (
+            f"Training file ({of_training})": lambda figure: (
                 in_words(unseen[figure[0]], figure[1][1]) if unseen else "–"
             ),
         },
@@ -91,7 +93,10 @@ def figures(evidence: Evidence) -> Table:
 def comparisons(evidence: Evidence) -> Table:
     """Return the table of paired differences to other models, recorded at training and measured now."""
     recorded = evidence.manifest.metrics.get("comparison")
-    rows = [(recorded["against"], recorded["roc_auc"], recorded["log_loss"])] if recorded else []
+    rows = []
+    if recorded:
+        name = recorded["against"] + _claimed(evidence.manifest.metrics, "comparison")
+        rows.append((name, recorded["roc_auc"], recorded["log_loss"]))
     rows += [(name, comparison.roc_auc, comparison.log_loss) for name, comparison in evidence.comparisons]
     return table_of(
         rows,
@@ -102,6 +107,11 @@ def comparisons(evidence: Evidence) -> Table:
         },
         "On the same loans of the next quarter; 95% paired bootstrap. More ROC-AUC and less log loss is better.",
     )
+
+
+def _claimed(metrics: Mapping[str, Any], name: str) -> str:
+    """Return a mark for a figure that was claimed and not measured."""
+    return ", claimed" if name in metrics.get("claimed", {}).get("what", ()) else ""
 
 
 def deciles(evidence: Evidence) -> Table:
@@ -125,20 +135,40 @@ def thresholds(evidence: Evidence) -> Table:
         f"Cost at {ratio:g}:1": lambda row, place=place: in_words(row.costs[place], 0)  # type: ignore[misc]
         for place, ratio in enumerate(evidence.cost_ratios)
     }
+    call = evidence.call_cost
+    if call is not None:
+        costs["In money"] = lambda row: f"{row.costs[0].value * call:,.0f}"
     return table_of(
         evidence.thresholds,
         {
-            "Threshold": lambda row: f"{row.threshold:.4f}",
+            "Threshold": _threshold,
+            "Which": _which,
             "Loans flagged": lambda row: f"{row.flagged.value:.1%}",
             "Late loans found": lambda row: in_words(row.recall, 0, percent=True),
             "Flagged loans late": lambda row: in_words(row.precision, 1, percent=True),
             **costs,
         },
         "Costs are in calls for every thousand loans: one for each flagged loan, and the stated number for each late "
-        f"loan that was not flagged. Highlighted: the version's own threshold. {evidence.manifest.threshold.how} "
+        "loan that was not flagged"
+        + (f"; in money, at {call:,g} a call. " if call is not None else ". ")
+        + f"Highlighted: the version's own threshold. {evidence.manifest.threshold.how} "
+        "The cheapest ones are chosen on these very loans; on others their neighbours may be cheaper. "
         "Intervals: Wilson's, 95%, for the number of loans flagged.",
         lambda row: bool(row.is_chosen),
     )
+
+
+def _threshold(row: ThresholdRow) -> str:
+    if row.flagged.value == 0:
+        return "nobody flagged"
+    return "everybody flagged" if row.flagged.value == 1 else f"{row.threshold:.4f}"
+
+
+def _which(row: ThresholdRow) -> str:
+    words = ["this version"] if row.is_chosen else []
+    if row.cheapest_at:
+        words.append(f"cheapest at {', '.join(f'{ratio:g}:1' for ratio in row.cheapest_at)}")
+    return ", ".join(words) or "–"
 
 
 def stability(evidence: Evidence) -> Table:
@@ -155,7 +185,7 @@ def stability(evidence: Evidence) -> Table:
         },
         "By chance: what two samples of these sizes from one distribution give. A shift above the limit is real; "
         "whether it matters is another question, for which .1 and .25 are customary."
-        + ("" if evidence.score else " The training recorded no reference for the score."),
+        + ("" if evidence.score else " No reference for the score was recorded from other loans."),
     )
 
 

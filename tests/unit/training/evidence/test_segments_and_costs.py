@@ -68,9 +68,35 @@ def test_the_rows_hold_the_chosen_threshold_and_round_shares(scored) -> None:
     rows = threshold_rows(target, probabilities, chosen, ratios=(20.0,))
     assert [row.threshold for row in rows if row.is_chosen] == [chosen]
     assert [row.threshold for row in rows] == sorted((row.threshold for row in rows), reverse=True)
-    assert len(rows) <= len(SHARES) + 1
-    for row in rows:
+    # Besides the shares: the version's own, the cheapest, nobody and everybody.
+    assert len(rows) <= len(SHARES) + 4
+    assert (rows[0].flagged.value, rows[-1].flagged.value) == (0, 1)
+    for row in rows[1:]:
         flagged = probabilities >= row.threshold
         assert row.flagged.value == np.mean(flagged)
         assert row.recall.value == target[flagged].sum() / target.sum()
         assert row.precision.value == target[flagged].mean()
+
+
+@pytest.mark.parametrize("ratio", [0.5, 5.0, 20.0, 50.0, 1e6])
+def test_the_cheapest_row_costs_less_than_any_other_threshold(scored, ratio: float) -> None:
+    _, target, probabilities = scored
+    rows = threshold_rows(target, probabilities, 0.02, ratios=(ratio,))
+    (cheapest,) = [row for row in rows if row.cheapest_at == (ratio,)]
+    others = [*np.unique(probabilities), np.inf]
+    costs = [cost_per_thousand(target, probabilities >= threshold, ratio).value for threshold in others]
+    assert cheapest.costs[0].value == pytest.approx(min(costs))
+    # If a call costs more than it can save, nobody is called; if it costs next to nothing, no late loan is missed.
+    assert cheapest.flagged.value == 0 or ratio > 1
+    assert cheapest.recall.value == 1 or ratio < 1e6
+
+
+def test_thresholds_that_flag_the_same_loans_are_one_row_and_the_versions_own_stays() -> None:
+    target, probabilities = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    rows = threshold_rows(target, probabilities, 0.25, ratios=(20.0,))
+    assert [row.threshold for row in rows if row.is_chosen] == [0.25]
+    assert len({row.flagged.value for row in rows}) == len(rows)
+    everybody = threshold_rows(target, probabilities, 0.0, ratios=(20.0,))[-1]
+    assert (everybody.is_chosen, everybody.flagged.value) == (True, 1.0)
+    nobody = threshold_rows(target, probabilities, 0.9, ratios=(20.0,))[0]
+    assert (nobody.is_chosen, nobody.flagged.value) == (True, 0.0)

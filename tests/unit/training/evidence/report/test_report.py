@@ -18,7 +18,7 @@ from model_kit import small_quarter
 from model_registry.manifest import Artifact, Manifest, Probe
 from training.data import Quarters
 from training.evidence.gathering import Evidence, Rival, gather
-from training.evidence.report import record_tables
+from training.evidence.report import record_tables, tables
 from training.evidence.report.render import render_card, render_page
 from training.run import TrainingResult
 
@@ -230,4 +230,44 @@ def test_a_pickle_without_a_record_gets_a_report_too(trained: dict[str, Training
     assert (evidence.score, evidence.is_reproduced, evidence.is_own_data) == (None, None, False)
     assert "## Reasons" not in text
     assert "No selection was recorded" in text
+    assert "Nobody says which loans the version was trained on" in text
+    assert "| Training |" not in text
+    assert "| Training data | not recorded |" in text
     assert "Cost at 30:1" in text
+
+
+def test_the_costs_go_from_nobody_to_everybody_in_calls_and_in_money(evidence: Evidence) -> None:
+    table = tables.thresholds(replace(evidence, call_cost=12.0))
+    assert (table.rows[0][0], table.rows[-1][0]) == ("nobody flagged", "everybody flagged")
+    assert table.columns[-1] == "In money"
+    calls = [row.costs[0].value for row in evidence.thresholds]
+    assert [row[-1] for row in table.rows] == [f"{12 * cost:,.0f}" for cost in calls]
+    which = " ".join(row[1] for row in table.rows)
+    for words in ("this version", "cheapest at 20:1"):
+        assert words in which
+    assert "In money" not in tables.thresholds(evidence).columns
+
+
+def test_what_nobody_measured_is_marked_as_claimed(evidence: Evidence) -> None:
+    manifest = evidence.manifest
+    data = {**manifest.data, "train": {**manifest.data["train"], "claimed_by": "alice"}}
+    claimed = {"by": "training.json", "what": ["cross_validation", "selection", "comparison"]}
+    manifest = replace(manifest, data=data, metrics={**manifest.metrics, "claimed": claimed})
+    card = render_card(replace(evidence, manifest=manifest))
+    for words in (
+        "alice says that the version was trained on small.csv.",
+        "Claimed by training.json, and not measured when the version was published: cross validation, selection",
+        "Training file (cross-validation, claimed)",
+        "basic model, trained on the same loans, claimed",
+    ):
+        assert words in card
+
+
+def test_a_verdict_that_the_loans_could_not_tell_says_so() -> None:
+    verdicts = [
+        {"rule": "calibration-slope", "passed": True, "figures": "wide", "is_told": False},
+        {"rule": "segments", "passed": True, "figures": "as older versions recorded it"},
+    ]
+    table = record_tables.gates({"gates": {"requirement": "x", "against_version": 1, "verdicts": verdicts}})
+    assert table is not None
+    assert [row[1] for row in table.rows] == ["could not be told", "passed"]
