@@ -65,7 +65,8 @@ class Stack:
         self.stop()
 
     def start_bucket(self, port: int, extra_hosts: Sequence[str] = ()) -> str:
-        """Start the bucket and return its URL on loopback."""
+        """Start the bucket and return its URL on loopback. The first start makes the key that signs."""
+        self._make_keyring()
         check_port(port, "--bucket-port")
         hosts = [word for host in (_LOOPBACK, *extra_hosts) for word in ("--host", host)]
         arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket"), "--bucket", self._bucket]

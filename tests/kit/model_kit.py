@@ -7,7 +7,7 @@ import io
 import os
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +67,19 @@ def dumped(model: object, compress: Any = 3) -> bytes:
 class OpenedHere(PipelineScorer):
     """Opens a pickle of a test's own in this process; a ``ModelProcess`` takes seconds to start."""
 
-    def __init__(self, pickle: bytes, **_options: object) -> None:
+    def __init__(self, pickle: bytes, probe_records: Sequence[Mapping[str, Any]] = (), **_options: object) -> None:
         super().__init__(None)
         self._pickle = pickle
+        self._probe_records = probe_records
 
     def is_ready(self) -> bool:
         return True
 
-    def wait(self) -> None:
+    def wait(self) -> dict[str, Any]:
         pipeline = open_pickle(self._pickle)
         check_pipeline(pipeline)
         super().__init__(pipeline)
+        return {"probe_probabilities": self.late_probabilities(self._probe_records)}
 
 
 class Calls:

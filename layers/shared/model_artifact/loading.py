@@ -87,13 +87,14 @@ class LoadedModel:
             self._explainer = Explainer(self._scorer, reasons.reference, codes_version=reasons.codes_version)
         return self._explainer.explain(record).reasons
 
-    def check_probes(self) -> None:
-        """Score the manifest's probe records again.
+    def check_probes(self, probabilities: Sequence[float] | None = None) -> None:
+        """Compare the probe records' probabilities, scored now unless they are given, with the manifest's.
 
         Raises ``ProbeMismatchError`` if a probability is NaN, or differs by more than ``PROBE_TOLERANCE``.
         """
         probes = self.manifest.probes
-        probabilities = self.late_probabilities([probe.record for probe in probes]) if probes else ()
+        if probabilities is None:
+            probabilities = self.late_probabilities([probe.record for probe in probes]) if probes else ()
         for number, (probe, probability) in enumerate(zip(probes, probabilities, strict=True)):
             if not abs(probability - probe.late_probability) <= PROBE_TOLERANCE:
                 raise ProbeMismatchError(number, probe.late_probability, probability)
@@ -112,9 +113,8 @@ class Loading:
 
     def wait(self) -> LoadedModel:
         """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""
-        if self._process is not None:
-            self._process.wait()
-        self._model.check_probes()
+        # The process has scored them before its report: a first score takes a while, and a request would wait for it.
+        self._model.check_probes(None if self._process is None else self._process.wait()["probe_probabilities"])
         return self._model
 
 
@@ -200,5 +200,6 @@ def _begin_pickle(
 
     # Invariant: signature, libraries, size and sha256 are checked, in this order, before anything is unpickled.
     check_environment(manifest.environment)
-    process = (open_pickle or ModelProcess)(reader.get_artifact(manifest), **options)
+    probe_records = [probe.record for probe in manifest.probes]
+    process = (open_pickle or ModelProcess)(reader.get_artifact(manifest), probe_records=probe_records, **options)
     return Loading(LoadedModel(manifest, manifest.artifact, process, process), process)

@@ -85,9 +85,8 @@ def test_ones_own_pickle_just_works_on_ones_own_stack(
     commands: tuple[Commands, Stack, str], neighbours: Path, own_code: Path
 ) -> None:
     peerloan, stack, bucket_url = commands
-    unsigned = peerloan.run("publish", str(neighbours))
-    assert (unsigned.returncode, "peerloan keys new" in unsigned.stderr) == (1, True), unsigned.stderr
-    peerloan.done("keys", "new")
+    unknown = peerloan.run("publish", str(neighbours), "--key", "alice")
+    assert (unknown.returncode, "peerloan keys new alice" in unknown.stderr) == (2, True), unknown.stderr
     assert "signed by" in peerloan.done("publish", str(neighbours))
     refused = peerloan.run("publish", str(own_code))
     assert (refused.returncode, "--trust-pickle" in refused.stderr) == (1, True), refused.stderr

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import json
 import math
 import os
@@ -71,6 +72,7 @@ def main() -> int:
     if request["is_trusted"]:
         _redirect(2, os.devnull)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the forks.
+        gc.freeze()  # The forks share the model's memory as long as the collector doesn't write to it.
     while True:
         connection = Connection(listener.accept()[0].detach())
         if not request["is_trusted"]:
@@ -81,6 +83,9 @@ def main() -> int:
             try:
                 listener.close()
                 _end_with(opener)
+                if model is not None and request["probe_records"]:
+                    # A first score after a fork takes many times as long; no request should be the one to wait.
+                    model.late_probabilities(request["probe_records"])
                 _serve(connection, model, report, request["score_limit_s"])
             finally:
                 os._exit(0)
