@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ class Step:
     n_lines: int
 
 
+# Where pandas reads something else than a row alone does: quotes, NUL, a byte order mark, white space other than blanks
+# and tabs around a number, and a column of truth values, which it takes for numbers.
+_READ_OTHERWISE = re.compile(rb"[\"\0\v\f]|^\xef\xbb\xbf|(?:^|[,\n])(?:true|True|TRUE|false|False|FALSE)(?=[,\r\n])")
+
+
 def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int) -> Step | None:
     """Read at least so many bytes from the beginning of a row up to the end of one; None at the end of the file.
 
@@ -57,7 +63,7 @@ def read_at_once(raw: bytes, header: Header) -> Step | None:
     n_returns = n_rows if ending == b"\r\n" else 0
     if not raw.endswith(ending) or (raw.count(b"\n"), raw.count(b"\r")) != (n_rows, n_returns):
         return None
-    if b'"' in raw or b"\0" in raw or not _are_rows(raw, n_rows, len(header.names)):
+    if _READ_OTHERWISE.search(raw) or not _are_rows(raw, n_rows, len(header.names)):
         return None
     try:
         text = raw.decode("utf-8")

@@ -5,7 +5,7 @@ A Parquet file can't be read until its last bytes are written, so an interrupted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from model_artifact.record_rules import are_valid
 from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
-from peerloan.errors import UsageError
+from peerloan.errors import CommandError, UsageError
 from peerloan.files import sync_file, writing
 from peerloan.scoring.results import (
     REJECTS_HEADER,
@@ -63,7 +63,7 @@ def score_parquet(
     rows = rejected = 0
     try:
         file = parquet.ParquetFile(source)
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowInvalid, OSError) as error:
         raise UsageError(f"{source} isn't a Parquet file: {error}") from error
     with (
         writing(targets.scored),
@@ -77,7 +77,7 @@ def score_parquet(
             schema = schema.append(pyarrow.field(name, kind))
         rejects.write(REJECTS_HEADER)
         with parquet.ParquetWriter(scored, schema) as writer:
-            for batch in file.iter_batches(batch_size=rows_a_step):
+            for batch in _batches(pyarrow, file, source, rows_a_step):
                 right, columns, rejections = _right_rows(pyarrow, batch, rows + rejected + 1)
                 rejects.write(rejections_as_csv(rejections))
                 writer.write_batch(_with_results(pyarrow, right, columns, schema, scorer))
@@ -87,6 +87,14 @@ def score_parquet(
             sync_file(output)
         put_in_place(targets, rejected=rejected)
     return Outcome(rows, rejected, 0)
+
+
+def _batches(pyarrow: Any, file: Any, source: Path, rows: int) -> Iterator[Any]:
+    """Yield the batches of a file; raise ``CommandError`` where it is damaged."""
+    try:
+        yield from file.iter_batches(batch_size=rows)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise CommandError(f"{source} can't be read: {error}. Copy the file again.") from error
 
 
 def _import_pyarrow() -> tuple[Any, Any]:

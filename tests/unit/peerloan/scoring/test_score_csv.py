@@ -241,3 +241,25 @@ def test_many_columns_take_linear_time() -> None:
     body = as_csv_row(LOANS[0]) + ",1" * 50_000
     # In quadratic time this took minutes.
     assert run(f"{','.join(names)}\n{body}\n".encode()).outcome.rows == 1
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE", "false", "False", "FALSE"])
+def test_truth_values_are_not_numbers_even_in_a_whole_column(word: str) -> None:
+    # pandas reads such a column as numbers, gaps included.
+    for others in ({}, {"delinq_2yrs": ""}):
+        source = as_csv([{**loan, "delinq_2yrs": word} for loan in LOANS] + [{**LOANS[0], **others}])
+        assert csv_rows.read_at_once(source[HEADER.size_bytes :], HEADER) is None
+        assert run(source).outcome.rejected >= len(LOANS)
+
+
+@pytest.mark.parametrize("cell", [b"\x0b5", b"5\x0c"])
+def test_white_space_that_only_pandas_skips_is_rejected_in_any_step(cell: bytes) -> None:
+    source = as_csv([{**loan, "dti": "@"} for loan in LOANS]).replace(b"@", cell)
+    assert csv_rows.read_at_once(source[HEADER.size_bytes :], HEADER) is None
+    assert run(source).outcome.rejected == len(LOANS)
+
+
+def test_a_byte_order_mark_within_the_file_is_part_of_a_cell() -> None:
+    source = as_csv(LOANS)
+    body = b"\xef\xbb\xbf" + source[HEADER.size_bytes :]
+    assert csv_rows.read_at_once(body, HEADER) is None

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from fitted_pipelines import form, records
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
-from peerloan.errors import UsageError
+from peerloan.errors import CommandError, UsageError
 from peerloan.scoring.results import Targets
 from peerloan.scoring.row_rules import Columns
 from peerloan.scoring.score_parquet import score_parquet
@@ -109,3 +109,13 @@ def test_decimals_are_numbers_and_a_column_without_values_is_missing(tmp_path: P
 def test_a_column_without_values_that_needs_them_rejects_every_row(tmp_path: Path) -> None:
     outcome = score_parquet(write(tmp_path, [{**loan, "dti": None} for loan in LOANS]), targets(tmp_path), MODEL)
     assert (outcome.rows, outcome.rejected) == (0, 300)
+
+
+@pytest.mark.parametrize("place", [slice(4, 44), slice(-60, -20)])
+def test_a_damaged_file_is_named_and_not_the_output(tmp_path: Path, place: slice) -> None:
+    path = write(tmp_path, LOANS)
+    content = bytearray(path.read_bytes())
+    content[place] = b"\xff" * 40
+    path.write_bytes(content)
+    with pytest.raises(CommandError, match=r"loans\.parquet (can't be read|isn't a Parquet file)"):
+        score_parquet(path, targets(tmp_path), MODEL)
