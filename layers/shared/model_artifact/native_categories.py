@@ -67,8 +67,7 @@ def _xgboost_labels(model: Any) -> list[list[Any]]:
     encodings = booster.get("gbtree", booster).get("model", {}).get("cats", {}).get("enc", [])
     labels: list[list[Any]] = []
     for encoding in encodings:
-        values, offsets = encoding["values"], encoding["offsets"]
         # Numbers as categories have no offsets.
-        texts = [bytes(values[begin:end]).decode() for begin, end in pairwise(offsets)]
-        labels.append(texts if offsets or not values else values)
+        texts = [bytes(encoding["values"][begin:end]).decode() for begin, end in pairwise(encoding.get("offsets", ()))]
+        labels.append(texts if "offsets" in encoding else encoding["values"])
     return labels
