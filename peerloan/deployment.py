@@ -115,7 +115,9 @@ def _wait(client: Any, state: str, limit_s: float, **target: str) -> None:
         last = error.last_response
         reason = last.get("StateReason") or last.get("LastUpdateStatusReason") or str(error)
         name = ":".join(target.values())
-        raise DeploymentError(f"{name} isn't ready: {reason} The alias still points to the version before.") from error
+        raise DeploymentError(
+            f"{name} isn't ready: {reason.rstrip('.')}. The alias still points to the version before."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ How a request becomes a prediction:
 1. Lambda calls ``main.handler`` with an HTTP API event. ``http/http_api`` finds the route and answers;
    ``http/problems`` says which error becomes which problem.
 2. ``http/request_body`` reads the body as strict JSON, ``records/envelopes`` finds the records in it, and
-   ``records/record_schema`` checks them all (types, hard bounds, unknown fields) and words a 422.
+   ``records/record_schema`` checks them all (types, hard bounds, unknown fields) and lists what is wrong for the 422.
 3. ``models/alias_follower`` says which versions answer. It looks the alias up at most once in a TTL;
    ``models/model_cache`` loads a version that is new, and ``model_artifact.loading`` verifies it first.
 4. The routing key (the first record's ``loan_id``) decides between the two versions of a canary.

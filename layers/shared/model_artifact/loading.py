@@ -130,7 +130,7 @@ def begin_version(
     version : int
         The version's number.
     trust : Trust
-        The publishers whose pickles may be opened. It comes from the server's settings, never from the artefact.
+        The publishers whose pickles may be opened. It comes from the server's settings, never from the artifact.
     open_pickle : callable, optional
         Opens a pickle; ``ModelProcess`` by default.
 

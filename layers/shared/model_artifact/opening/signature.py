@@ -1,7 +1,7 @@
 """Signatures of manifests: only a trusted publisher's pickle is ever opened in the function.
 
 A manifest holds the sha256 of the pickle and of the serving form, and the probe records, so its signature covers all of
-them. The trusted public keys come from the server's settings, never from the artefact. Ed25519 as in RFC 8032, by
+them. The trusted public keys come from the server's settings, never from the artifact. Ed25519 as in RFC 8032, by
 ``cryptography``; that package is imported only when something is signed or verified.
 """
 

@@ -22,7 +22,7 @@ TEXTS: Mapping[str, str] = {
     "LOAN_AMNT_MISSING": "The amount of the loan is not known.",
     PRICING_CODE: "The lender's own pricing, interest rate and grade together, rates the risk as higher.",
     "PURPOSE_MISSING": "The purpose of the loan is not known.",
-    "PURPOSE_OTHER": "Loans for this purpose are paid late more often.",
+    "PURPOSE_OTHER": "The model rates this purpose as riskier than the typical one.",
     "ANNUAL_INC_HIGH": "The income is higher than is typical of loans that are paid on time.",
     "ANNUAL_INC_LOW": "The income is lower than is typical of loans that are paid on time.",
     "ANNUAL_INC_MISSING": "The income is not known.",
@@ -40,7 +40,7 @@ TEXTS: Mapping[str, str] = {
     "DELINQ_2YRS_LOW": "There were fewer delinquencies in the last two years than is typical.",
     "DELINQ_2YRS_MISSING": "It is not known whether there were delinquencies in the last two years.",
     "HOME_OWNERSHIP_MISSING": "The home ownership is not known.",
-    "HOME_OWNERSHIP_OTHER": "Borrowers with this kind of home ownership pay late more often.",
+    "HOME_OWNERSHIP_OTHER": "The model rates this kind of home ownership as riskier than the typical one.",
 }
 
 _FIELDS = {field.name: field for field in FIELDS}
