@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_artifact.errors import NonFiniteOutputError, UnsuitableModelError
 from model_artifact.features import frame_from_columns, frame_from_records
+from model_artifact.model_columns import input_columns
 from model_artifact.native_categories import find_native_labels, with_native_categories
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 
@@ -31,13 +32,16 @@ def check_pipeline(pipeline: Any) -> None:
     """
     kind = type(pipeline).__name__
     if not hasattr(pipeline, "predict"):
+        entries = pipeline.items() if isinstance(pipeline, dict) else ()
+        models = [f"its entry {key!r}" for key, value in entries if hasattr(value, "predict")]
         raise UnsuitableModelError(
-            f"The pickle holds a {kind}, not a scikit-learn pipeline. Pickle the fitted pipeline."
+            f"The pickle holds a {kind}, not a scikit-learn pipeline. Pickle the fitted pipeline alone"
+            f"{': ' + ' or '.join(models) if models else ''}."
         )
     if not callable(getattr(pipeline, "predict_proba", None)):
         raise UnsuitableModelError(
             f"The {kind} has no predict_proba: it is a regressor, or a classifier without probabilities. "
-            "Train a classifier that has them."
+            'Train a classifier that has them: voting="soft", or CalibratedClassifierCV around the classifier.'
         )
     check_classes(pipeline)
     check_columns(pipeline)
@@ -58,12 +62,11 @@ def check_classes(pipeline: Any) -> None:
 
 def check_columns(pipeline: Any) -> None:
     """Raise ``UnsuitableModelError`` unless the model takes the ten columns by name, in any order."""
-    names = getattr(pipeline, "feature_names_in_", None)
-    if names is None:
+    columns = input_columns(pipeline)
+    if columns is None:
         raise UnsuitableModelError(
             "The model doesn't know its columns by name. Fit the whole pipeline on a data frame with the ten columns."
         )
-    columns = [str(name) for name in names]
     missing = [name for name in FIELD_NAMES if name not in columns]
     unknown = [name for name in columns if name not in FIELD_NAMES]
     if missing or unknown or len(columns) != len(FIELD_NAMES):
@@ -106,8 +109,8 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
     NonFiniteOutputError
         If a value isn't a probability.
     """
-    order = [str(name) for name in pipeline.feature_names_in_]
-    if order != list(frame.columns):
+    order = input_columns(pipeline)
+    if order is not None and order != list(frame.columns):
         frame = frame[order]
     if labels := find_native_labels(pipeline):
         frame = with_native_categories(frame, labels)

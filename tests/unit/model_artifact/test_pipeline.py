@@ -50,6 +50,11 @@ def test_fault_11_wrong_object_in_the_pickle_is_named(thing: object) -> None:
         check_pipeline(thing)
 
 
+def test_the_entry_of_a_bundle_that_is_the_model_is_named() -> None:
+    with pytest.raises(UnsuitableModelError, match=r"holds a dict, .* alone: its entry 'model'"):
+        check_pipeline({"threshold": 0.05, "model": small_boosted()})
+
+
 @pytest.mark.fault(14)
 def test_fault_14_regressor_is_refused() -> None:
     quarter = small_quarter()

@@ -136,6 +136,7 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
 def _describe(model: Any, request: dict[str, Any]) -> dict[str, Any]:
     from model_artifact.features import frame_from_records
     from model_artifact.libraries import running_environment
+    from model_artifact.model_columns import input_columns
     from model_artifact.pipeline import find_categories, late_probabilities
     from model_artifact.serving_form.parity import compile_verified
 
@@ -151,7 +152,7 @@ def _describe(model: Any, request: dict[str, Any]) -> dict[str, Any]:
     return {
         "environment": running_environment(),
         "classes": [int(label) for label in model.classes_],
-        "columns": [str(name) for name in model.feature_names_in_],
+        "columns": input_columns(model),
         "probe_probabilities": probabilities,
         "categories": {} if request["is_trusted"] else find_categories(model),
         "peak_mib": peak_mib,

@@ -15,6 +15,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from fitted_pipelines import fitted
 from model_artifact.errors import DisallowedNamesError, UnreadablePickleError
 from model_artifact.opening.load import check_names
 from model_artifact.opening.scan import find_names, is_allowed, unpack
@@ -65,6 +66,10 @@ def test_arrays_of_every_kind_are_skipped() -> None:
     ]
     names = find_names(dumped([*arrays, FunctionTransformer(np.log1p)], 0))
     assert ("sklearn.preprocessing._function_transformer", "FunctionTransformer") in names
+
+
+def test_boosted_trees_with_native_categories_are_accepted() -> None:
+    check_names(dumped(fitted("boosting-small-native-categories")))
 
 
 def test_all_names_are_listed_at_once_with_the_way_out() -> None:

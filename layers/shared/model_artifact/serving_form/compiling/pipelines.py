@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model_artifact.model_columns import input_columns
 from model_artifact.serving_form.checks import check
 from model_artifact.serving_form.compiling.classifiers import compile_classifier
 from model_artifact.serving_form.compiling.preparation import Preparation
@@ -20,7 +21,7 @@ def compile_pipeline(model: Any) -> ServingForm:
 
     Raises ``NotCompilableError``, which names the part that isn't known.
     """
-    preparation = Preparation(tuple(str(name) for name in model.feature_names_in_))
+    preparation = Preparation(tuple(input_columns(model) or ()))
     form = compile_classifier(model, preparation)
     try:
         check(form)
