@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift soak reliability lock clean
+.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift models soak reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -116,6 +116,9 @@ bench-model: setup-dev ## How much faster arrays serve than pickles, and how fas
 
 bench-shift: setup-dev ## The longest request while the API shifts to a version that is served from its pickle
 	@$(BIN)/python tests/load/bench_shift.py
+
+models: setup-dev ## Publish every kind of pipeline; writes the table of docs/models.md. One kind: make models KINDS=knn-imputer
+	@PYTHONPATH=tests/kit $(BIN)/python -m pipelines $(KINDS)
 
 soak: setup-dev ## 100,000 requests while environments are killed at random
 	@$(BIN)/python tests/load/soak.py
