@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from model_artifact.errors import ArtifactError, ModelProcessError, NoReasonsError
@@ -18,7 +18,7 @@ from predict_api.http.errors import (
 )
 from predict_api.http.exchange import Exchange
 from predict_api.models.alias_follower import ActiveVersions, AliasFollower
-from predict_api.records.envelopes import open_envelope
+from predict_api.records.envelopes import Envelope, open_envelope
 from predict_api.records.record_schema import RECORD_NAMES, check_records
 from predict_api.records.violations import RecordPointers
 
@@ -38,18 +38,23 @@ class PredictionService:
     """Scores records with the versions in charge of ``model``, and describes these versions."""
 
     def __init__(self, model: str, follower: AliasFollower) -> None:
-        self._model = model
+        self.model = model
         self._follower = follower
 
-    def predict(self, document: Mapping[str, Any], exchange: Exchange) -> dict[str, Any]:
-        """Return the body of the answer to a request's body.
+    def predict(
+        self,
+        document: Mapping[str, Any],
+        exchange: Exchange,
+        open_request: Callable[[Mapping[str, Any], Sequence[str]], Envelope] = open_envelope,
+    ) -> dict[str, Any]:
+        """Return the body of the answer to a request's body, in which ``open_request`` finds the records.
 
         The model that scored and the number of records are written into the exchange. Raises ``RequestError`` if the
         request is wrong, no model is loaded, or the time is used up, and ``NonFiniteOutputError`` if the model returns
         something that isn't a probability.
         """
         with exchange.span("validate"):
-            envelope = open_envelope(document, RECORD_NAMES)
+            envelope = open_request(document, RECORD_NAMES)
             records = check_records(envelope.records, envelope.pointers)
         with exchange.span("model"):
             active = self._follower.follow(_spare_s(exchange))
@@ -95,19 +100,23 @@ class PredictionService:
             "models": [_describe_model(model, active) for model in active.models.values()],
         }
 
+    def check_name(self, name: str) -> None:
+        """Raise ``UnknownModelError`` if this isn't the model's name."""
+        if name != self.model:
+            raise UnknownModelError(f"This function has no model of this name. Its model is {self.model}.")
+
     def describe(self, name: str, exchange: Exchange) -> dict[str, Any]:
         """Describe the model in charge: its alias, its versions and its columns.
 
         Raises ``UnknownModelError`` if ``name`` is another model's, and ``NoVerifiedModelError`` if no version is in
         charge.
         """
-        if name != self._model:
-            raise UnknownModelError(f"This function has no model of this name. Its model is {self._model}.")
+        self.check_name(name)
         active = self._follower.follow(_spare_s(exchange))
         alias = active.alias
         main = next(iter(active.models.values()))
         return {
-            "name": self._model,
+            "name": self.model,
             "alias": {"name": alias.alias, "revision": alias.revision, "updated_at": alias.updated_at},
             "versions": [_describe_version(model, active) for model in active.models.values()],
             "schema": [vars(field) for field in main.manifest.input_schema],

@@ -111,7 +111,7 @@ class Telemetry:
         if exchange.model is not None:
             fields["model_form"] = exchange.model.form
         measured: list[_Metric] = []
-        if exchange.route == "/predict":
+        if exchange.is_prediction:
             measured.append((LATENCY, MetricUnit.Milliseconds, duration_s * 1000))
             measured.append((ROWS, MetricUnit.Count, exchange.rows))
             if staleness_s is not None:

@@ -21,6 +21,15 @@ SCHEMAS = {
     "/livez": "Liveness",
     "/readyz": "Readiness",
     "/models/late-payer": "ModelDescription",
+    "/invocations": "Predictions",
+    "/v1/models/late-payer:predict": "Predictions",
+    "/v2/models/late-payer/infer": "InferResponse",
+}
+# Other routes take /predict's requests.
+REQUESTS = {
+    "/invocations": "InputsRequest",
+    "/v1/models/late-payer:predict": "InputsRequest",
+    "/v2/models/late-payer/infer": "InferRequest",
 }
 
 
@@ -60,7 +69,7 @@ def test_event_is_answered_as_its_name_says(function: Function, path: Path) -> N
 def test_event_holds_a_body_that_the_document_describes_if_it_is_answered(path: Path) -> None:
     sent = load(path)
     if "body" in sent and expected_status(path) == 200 and not sent["isBase64Encoded"]:
-        validator("PredictRequest").validate(json.loads(sent["body"]))
+        validator(REQUESTS.get(sent["rawPath"], "PredictRequest")).validate(json.loads(sent["body"]))
 
 
 # JSON Schema says no more about the columns of a split than that each is there.

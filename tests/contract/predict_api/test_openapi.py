@@ -17,6 +17,10 @@ DOCUMENT = openapi_document()
 OPERATIONS = [(path, method) for path, operations in DOCUMENT["paths"].items() for method in operations]
 
 
+def assert_valid(schema: dict[str, Any], document: object) -> None:
+    Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(document)
+
+
 def references(node: Any) -> list[str]:
     if isinstance(node, dict) and "$ref" in node:
         return [node["$ref"]]
@@ -71,6 +75,26 @@ def test_every_example_is_valid_and_answered(function: Function, name: str) -> N
     schema = {**content["schema"], "components": DOCUMENT["components"]}
     Draft202012Validator(schema).validate(body)
     assert function.post(body).status == 200
+
+
+@pytest.mark.parametrize(("path", "method"), [place for place in OPERATIONS if place != ("/predict", "post")])
+def test_every_other_operation_answers_as_the_document_says(function: Function, path: str, method: str) -> None:
+    operation = DOCUMENT["paths"][path][method]
+    sent: dict[str, Any] = {"body": None}
+    if "requestBody" in operation:
+        content = operation["requestBody"]["content"]["application/json"]
+        assert_valid(content["schema"], content["example"])
+        sent["body"] = json.dumps(content["example"])
+    path = path.replace("{name}", "late-payer")
+    answer = function.send(event(method.upper(), path, **sent))
+    assert answer.status == 200, answer.body
+    described = operation["responses"]["200"]["content"].get("application/json")
+    if described is not None:
+        assert_valid(described["schema"], answer.json)
+    if sent["body"] is not None:
+        refused = function.send(event(method.upper(), path, body='{"instances": 1}'))
+        assert refused.status == 400
+        assert_valid(operation["responses"]["400"]["content"]["application/json"]["schema"], refused.json)
 
 
 def test_page_holds_all_that_it_needs(function: Function) -> None:

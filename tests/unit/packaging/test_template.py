@@ -29,6 +29,17 @@ def test_every_route_reaches_the_function_and_the_rest_falls_to_it_too(resources
         ("GET", "/models/{name}"),
         ("GET", "/openapi.json"),
         ("GET", "/docs"),
+        ("POST", "/invocations"),
+        ("GET", "/ping"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/{name}"),
+        ("POST", "/v1/models/{name}"),
+        ("GET", "/v2"),
+        ("GET", "/v2/health/live"),
+        ("GET", "/v2/health/ready"),
+        ("GET", "/v2/models/{name}"),
+        ("GET", "/v2/models/{name}/ready"),
+        ("POST", "/v2/models/{name}/infer"),
         (None, None),
     }
     assert {event["Type"] for event in events} == {"HttpApi"}

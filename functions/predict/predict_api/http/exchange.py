@@ -25,7 +25,8 @@ class Exchange:
 
     ``request_id`` is the client's ``X-Request-Id``, or Lambda's own id of this invocation. Names of ``headers`` are in
     lower case. ``method`` is in capitals, and empty if the event isn't an HTTP request. ``route`` is the route's
-    pattern; never the path itself, which a client may fill with anything. ``model`` is the version that scored
+    pattern; never the path itself, which a client may fill with anything. ``is_prediction`` says whether the route
+    makes predictions. ``model`` is the version that scored
     ``rows`` records. ``problem`` is the slug of the problem that is answered, and ``violations`` the number of wrong
     places that it lists. ``spans_s`` are the seconds of each step, in order.
     """
@@ -38,6 +39,7 @@ class Exchange:
     method: str
     lambda_context: Any
     route: str = UNMATCHED_ROUTE
+    is_prediction: bool = False
     model: LoadedModel | None = None
     rows: int = 0
     problem: str | None = None

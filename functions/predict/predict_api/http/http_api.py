@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -13,6 +15,8 @@ from pydantic_core import to_json
 from predict_api.http import problems
 from predict_api.http.errors import MalformedRequestError, MethodNotAllowedError, RequestError, UnknownRouteError
 from predict_api.http.exchange import Exchange, choose_request_id
+from predict_api.http.open_inference import OPEN_INFERENCE
+from predict_api.http.protocols import DEFAULT, KSERVE_V1, MLFLOW, Protocol, Read
 from predict_api.http.request_body import read_json_object
 from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.clock import Clock
@@ -21,7 +25,10 @@ from predict_api.telemetry import Telemetry
 
 JSON = "application/json"
 _MODELS = "/models/"
+_MODEL_OF_PROTOCOL = re.compile(r"/v[12]/models/([^/:]+)")
 _READ_METHODS = ("GET", "HEAD")
+# Other servers' protocols by the first segment of their paths, for answers to errors too; all other paths are our own.
+_PROTOCOLS = {"invocations": MLFLOW, "ping": MLFLOW, "v1": KSERVE_V1, "v2": OPEN_INFERENCE}
 # JSON has no NaN or Infinity: better an error here than in the client's parser.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _NOT_AN_EVENT = "This isn't an API Gateway HTTP API event (payload format 2.0). See the examples in events/."
@@ -60,26 +67,30 @@ class PredictionApi:
         self._clock = clock
         self._new_id = new_id
         routes = (
-            _Route("/predict", ("POST",), self._predict),
             _Route("/livez", _READ_METHODS, self._livez),
             _Route("/readyz", _READ_METHODS, self._readyz),
             _Route("/openapi.json", _READ_METHODS, self._openapi),
             _Route("/docs", _READ_METHODS, self._docs),
         )
         self._routes = {route.pattern: route for route in routes}
+        for protocol in (DEFAULT, *_PROTOCOLS.values()):
+            self._add_routes(protocol)
         self._model_route = _Route("/models/{name}", _READ_METHODS, self._model)
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer one event in payload format 2.0; an error becomes an answer, too."""
         exchange = self._make_exchange(event, context)
+        protocol = DEFAULT
         try:
             if not exchange.method:
                 raise MalformedRequestError(_NOT_AN_EVENT)
-            route = self._find_route(_path(event), exchange.method)
-            exchange.route = route.pattern
+            path = _path(event)
+            protocol = _PROTOCOLS.get(path[1:].partition("/")[0], DEFAULT)
+            route = self._find_route(path, exchange.method)
+            exchange.route, exchange.is_prediction = route.pattern, "POST" in route.methods
             response = route.answer(event, exchange)
         except Exception as error:  # noqa: BLE001 - any failure is a problem document
-            response = self._problem_response(error, exchange)
+            response = self._problem_response(error, exchange, protocol)
         answer = _as_event_answer(response, exchange)
         self._telemetry.request_finished(exchange, response.status, self._follower.staleness_s())
         return answer
@@ -87,6 +98,8 @@ class PredictionApi:
     def _find_route(self, path: str, method: str) -> _Route:
         route = self._routes.get(path)
         if route is None:
+            if match := _MODEL_OF_PROTOCOL.match(path):
+                self._service.check_name(match[1])
             name = path.removeprefix(_MODELS)
             if name in ("", path) or "/" in name:
                 raise UnknownRouteError("The API has no such path. See /docs for all paths.")
@@ -95,11 +108,25 @@ class PredictionApi:
             raise MethodNotAllowedError(route.methods)
         return route
 
-    def _predict(self, event: Any, exchange: Exchange) -> Response:
+    def _add_routes(self, protocol: Protocol) -> None:
+        def add(pattern: str, methods: tuple[str, ...], answer: Callable[[Any, Exchange], Response]) -> None:
+            self._routes[pattern.replace("{name}", self._service.model)] = _Route(pattern, methods, answer)
+
+        add(protocol.predict_path, ("POST",), partial(self._predict, protocol))
+        for pattern, read in protocol.reads.items():
+            add(pattern, _READ_METHODS, partial(self._read, read))
+
+    def _read(self, read: Read, _event: Any, exchange: Exchange) -> Response:
+        return _json(read(self._service, exchange))
+
+    def _predict(self, protocol: Protocol, event: Any, exchange: Exchange) -> Response:
         with exchange.span("parse"):
             is_base64 = event.get("isBase64Encoded") is True
-            document = read_json_object(event.get("body"), is_base64=is_base64, headers=exchange.headers)
-        answer = self._service.predict(document, exchange)
+            headers = exchange.headers
+            if protocol.takes_no_content_type:
+                headers = {"content-type": JSON, **headers}
+            document = read_json_object(event.get("body"), is_base64=is_base64, headers=headers)
+        answer = protocol.write_answer(self._service.predict(document, exchange, protocol.open_request), document)
         # For a thousand records this encoder is five times as fast as that of the other answers. It would write NaN and
         # refuse lone surrogates, but neither occurs here: probabilities were checked, and so were the echoed texts.
         return Response(to_json(answer).decode(), headers=_model_headers(exchange))
@@ -125,14 +152,15 @@ class PredictionApi:
 
         return Response(docs_page(openapi_document()), "text/html; charset=utf-8", is_large=True)
 
-    def _problem_response(self, error: Exception, exchange: Exchange) -> Response:
+    def _problem_response(self, error: Exception, exchange: Exchange, protocol: Protocol) -> Response:
         problem = problems.describe(error, exchange.request_id)
         exchange.problem = problem.kind.slug
         if problem.kind is problems.INTERNAL_ERROR:
             self._telemetry.unexpected_error(error, exchange)
         elif isinstance(error, RequestError):
             exchange.violations = len(error.violations)
-        return _json(problem.document, problems.CONTENT_TYPE, problem.kind.status, problem.headers)
+        status, document = protocol.write_problem(problem)
+        return _json(document, protocol.problem_type, status, problem.headers)
 
     def _make_exchange(self, event: Any, context: Any) -> Exchange:
         started = self._clock()

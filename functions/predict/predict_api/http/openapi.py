@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from predict_api.http import problems
 from predict_api.http.exchange import MAX_REQUEST_ID_LENGTH, REQUEST_ID_PATTERN
+from predict_api.http.openapi_operations import MODEL_HEADERS, answer_of, operation, read_operation
+from predict_api.http.openapi_protocols import protocol_paths, protocol_schemas
 from predict_api.http.openapi_schemas import ON_TIME_RECORD, TEXT, ref, schemas
 
 _INFO = {
@@ -20,13 +21,6 @@ _INFO = {
     ),
     "license": {"name": "Apache-2.0"},
 }
-_HEADERS = {
-    "X-Request-Id": "The request's own X-Request-Id, or one made for it.",
-    "Server-Timing": "Milliseconds spent in each step.",
-    "Cache-Control": "Always no-store.",
-}
-_MODEL_HEADERS = {"X-Model-Version": "The version that scored.", "X-Model-Form": "The form in which it serves."}
-_RETRY = {"Retry-After": "Seconds."}
 
 
 def openapi_document() -> dict[str, Any]:
@@ -38,30 +32,31 @@ def openapi_document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             "/predict": {"post": _predict()},
-            "/livez": {"get": _read("livez", "Whether the process answers", ref("Liveness"))},
-            "/readyz": {"get": _read("readyz", "Whether a verified model is loaded", ref("Readiness"), 503)},
+            "/livez": {"get": read_operation("livez", "Whether the process answers", ref("Liveness"))},
+            "/readyz": {"get": read_operation("readyz", "Whether a verified model is loaded", ref("Readiness"), 503)},
             "/models/{name}": {
                 "get": {
-                    **_read("model", "The model in charge", ref("ModelDescription"), 404, 503),
+                    **read_operation("model", "The model in charge", ref("ModelDescription"), 404, 503),
                     "parameters": [
                         {"name": "name", "in": "path", "required": True, "schema": TEXT, "example": "late-payer"}
                     ],
                 }
             },
-            "/openapi.json": {"get": _read("openapi", "This document", {"type": "object"})},
-            "/docs": {"get": _operation("docs", "This document, as a page to try it out", page)},
+            "/openapi.json": {"get": read_operation("openapi", "This document", {"type": "object"})},
+            "/docs": {"get": operation("docs", "This document, as a page to try it out", page)},
+            **protocol_paths(),
         },
-        "components": {"schemas": schemas()},
+        "components": {"schemas": {**schemas(), **protocol_schemas()}},
     }
 
 
 def _predict() -> dict[str, Any]:
-    answer = _answer("The predictions, in the order of the records", ref("PredictResponse"), _MODEL_HEADERS)
-    operation = _operation("predict", "Predict lateness", answer, 400, 413, 415, 422, 501, 503, 504)
+    answer = answer_of("The predictions, in the order of the records", ref("PredictResponse"), MODEL_HEADERS)
+    predict = operation("predict", "Predict lateness", answer, 400, 413, 415, 422, 501, 503, 504)
     # The gateway sends this answer, without the function's headers.
-    operation["responses"]["429"] = {"description": "Too many requests at once; the gateway's answer."}
+    predict["responses"]["429"] = {"description": "Too many requests at once; the gateway's answer."}
     return {
-        **operation,
+        **predict,
         "description": (
             "One bad record refuses the whole request. While two versions share the traffic, the first record's "
             "loan_id decides which one answers, else the Idempotency-Key header, else the request id."
@@ -91,36 +86,6 @@ def _request_examples() -> dict[str, Any]:
         "dataframe_split": {"dataframe_split": split},
     }
     return {name: {"value": body} for name, body in bodies.items()}
-
-
-def _read(operation_id: str, summary: str, schema: dict[str, Any], *statuses: int) -> dict[str, Any]:
-    return _operation(operation_id, summary, _answer(summary, schema), *statuses)
-
-
-def _operation(operation_id: str, summary: str, answer: dict[str, Any], *statuses: int) -> dict[str, Any]:
-    """Return an operation with its answer and the problems of these statuses; 500 may come from every operation."""
-    responses = {"200": answer, **{str(status): _problem(status) for status in (*statuses, 500)}}
-    return {"operationId": operation_id, "summary": summary, "responses": responses}
-
-
-def _problem(status: int) -> dict[str, Any]:
-    kinds = (*problems.PROBLEM_TYPES.values(), problems.INTERNAL_ERROR)
-    description = "; or: ".join(kind.title for kind in kinds if kind.status == status)
-    return _answer(description, ref("Problem"), _RETRY if status == 503 else {}, problems.CONTENT_TYPE)
-
-
-def _answer(
-    description: str,
-    schema: dict[str, Any],
-    headers: dict[str, str] | None = None,
-    content_type: str = "application/json",
-) -> dict[str, Any]:
-    texts = {**_HEADERS, **(headers or {})}
-    return {
-        "description": description,
-        "headers": {name: {"description": text, "schema": TEXT} for name, text in texts.items()},
-        "content": {content_type: {"schema": schema}},
-    }
 
 
 def _header_parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

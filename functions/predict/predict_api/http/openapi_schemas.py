@@ -51,20 +51,20 @@ def _request_schemas() -> dict[str, Any]:
         "id": {**_text(envelopes.MAX_ID_LENGTH, "Echoed."), "type": ["string", "null"]},
         "parameters": {**_with_nulls({"explain": explain}), "type": ["object", "null"]},
     }
-    records = _array(ref("Record"), maxItems=envelopes.MAX_RECORDS)
+    records = array_of(ref("Record"), maxItems=envelopes.MAX_RECORDS)
     contents = {
         "Instances": ("instances", records),
         "DataframeRecords": ("dataframe_records", records),
         "DataframeSplit": ("dataframe_split", _split_schema()),
     }
     bodies = {
-        "BareRecord": _object({**fields, **companions}, FIELD_NAMES),
+        "BareRecord": object_of({**fields, **companions}, FIELD_NAMES),
         **{name: _with_nulls({member: of, **companions}, [member]) for name, (member, of) in contents.items()},
     }
     return {
         "PredictRequest": {"oneOf": [ref(name) for name in bodies]},
         **bodies,
-        "Record": _object(fields, FIELD_NAMES),
+        "Record": object_of(fields, FIELD_NAMES),
     }
 
 
@@ -86,7 +86,7 @@ def _split_schema() -> dict[str, Any]:
         "allOf": [{"contains": {"const": name}} for name in FIELD_NAMES],
     }
     row = {"type": "array", "items": {"type": ["number", "string", "null"]}}
-    rows = _array(row, maxItems=envelopes.MAX_RECORDS)
+    rows = array_of(row, maxItems=envelopes.MAX_RECORDS)
     return _with_nulls({"columns": columns, "data": rows, "index": {"type": ["array", "null"]}}, ["columns", "data"])
 
 
@@ -113,11 +113,11 @@ def _prediction_schemas() -> dict[str, Any]:
         "is_lender_pricing": _described(_BOOLEAN, "Whether it is the lender's own rate and grade."),
     }
     return {
-        "PredictResponse": _object({"id": TEXT, "model": ref("Model"), "predictions": _array(ref("Prediction"))}),
-        "Model": _object({"name": TEXT, "version": _VERSION, "alias": TEXT, "sha256": _SHA256}),
-        "Prediction": _object(prediction, [name for name in prediction if name not in (LOAN_ID, "reasons")]),
-        "Reason": _object(reason),
-        "Warning": _object({"code": {"enum": ["unseen_category", "out_of_training_range"]}, "pointer": TEXT}),
+        "PredictResponse": object_of({"id": TEXT, "model": ref("Model"), "predictions": array_of(ref("Prediction"))}),
+        "Model": object_of({"name": TEXT, "version": _VERSION, "alias": TEXT, "sha256": _SHA256}),
+        "Prediction": object_of(prediction, [name for name in prediction if name not in (LOAN_ID, "reasons")]),
+        "Reason": object_of(reason),
+        "Warning": object_of({"code": {"enum": ["unseen_category", "out_of_training_range"]}, "pointer": TEXT}),
     }
 
 
@@ -129,7 +129,7 @@ def _document_schemas() -> dict[str, Any]:
         "detail": TEXT,
         "instance": _described(TEXT, "The request id."),
         "max_records": _described(_VERSION, "How many records would fit (413)."),
-        "errors": {"type": "array", "items": _object({"pointer": TEXT, "code": TEXT, "detail": TEXT})},
+        "errors": {"type": "array", "items": object_of({"pointer": TEXT, "code": TEXT, "detail": TEXT})},
     }
     version = {
         "version": _VERSION,
@@ -139,7 +139,7 @@ def _document_schemas() -> dict[str, Any]:
             {"type": ["string", "null"]}, "Why it is served from its pickle; null where it is served from arrays."
         ),
         "sha256": _SHA256,
-        "threshold": _object({"value": _NUMBER, "how": TEXT}),
+        "threshold": object_of({"value": _NUMBER, "how": TEXT}),
         "classes": {"type": "array", "items": {"type": "integer"}},
         "metrics": {"type": "object"},
         "environment": {"type": "object", "additionalProperties": TEXT},
@@ -149,19 +149,19 @@ def _document_schemas() -> dict[str, Any]:
     }
     description = {
         "name": TEXT,
-        "alias": _object({"name": TEXT, "revision": _COUNT, "updated_at": TEXT}),
-        "versions": _array(_object(version)),
+        "alias": object_of({"name": TEXT, "revision": _COUNT, "updated_at": TEXT}),
+        "versions": array_of(object_of(version)),
         "schema": {"type": "array", "items": {"type": "object"}, "description": "The main version's columns."},
     }
     return {
-        "Problem": _object(problem, [name for name in problem if name not in ("errors", "max_records")]),
-        "Liveness": _object({"status": {"const": "alive"}}),
-        "Readiness": _object({"status": {"const": "ready"}, "models": _array(ref("Model"))}),
-        "ModelDescription": _object(description),
+        "Problem": object_of(problem, [name for name in problem if name not in ("errors", "max_records")]),
+        "Liveness": object_of({"status": {"const": "alive"}}),
+        "Readiness": object_of({"status": {"const": "ready"}, "models": array_of(ref("Model"))}),
+        "ModelDescription": object_of(description),
     }
 
 
-def _object(properties: dict[str, Any], required: Any = None) -> dict[str, Any]:
+def object_of(properties: dict[str, Any], required: Any = None) -> dict[str, Any]:
     """Return the schema of an object that may have only these members; ``required`` says which it must have (all)."""
     document: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     names = list(properties if required is None else required)
@@ -170,10 +170,10 @@ def _object(properties: dict[str, Any], required: Any = None) -> dict[str, Any]:
 
 def _with_nulls(properties: dict[str, Any], required: Any = ()) -> dict[str, Any]:
     """Return the same, with further members allowed that are null, since those count as absent."""
-    return {**_object(properties, required), "additionalProperties": {"type": "null"}}
+    return {**object_of(properties, required), "additionalProperties": {"type": "null"}}
 
 
-def _array(items: dict[str, Any], **limits: int) -> dict[str, Any]:
+def array_of(items: dict[str, Any], **limits: int) -> dict[str, Any]:
     """Return the schema of an array that isn't empty."""
     return {"type": "array", "minItems": 1, **limits, "items": items}
 

@@ -44,6 +44,8 @@ def read_json_object(body: str | None, *, is_base64: bool, headers: Mapping[str,
 
 def _check_media_type(headers: Mapping[str, str]) -> None:
     """Raise ``UnsupportedMediaTypeError`` unless the headers declare plain JSON in UTF-8."""
+    if "inference-header-content-length" in headers:
+        raise UnsupportedMediaTypeError("Binary tensors aren't taken. Send their data as JSON (binary_data=False).")
     media_type, *parameters = headers.get("content-type", "").split(";")
     if media_type.strip().lower() != "application/json":
         raise UnsupportedMediaTypeError("Send the body as Content-Type: application/json.")

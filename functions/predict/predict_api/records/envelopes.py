@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_artifact.record_rules import has_surrogate
-from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestTooLargeError, Violation
-from predict_api.records.violations import MAX_NAME_LENGTH, RecordPointers, describe_unknown, escape
+from model_artifact.schema import LOAN_ID
+from predict_api.http.errors import MalformedRequestError, RequestTooLargeError, Violation
+from predict_api.records.other_forms import find_hint
+from predict_api.records.violations import (
+    MAX_NAME_LENGTH,
+    RecordPointers,
+    describe_unknown,
+    escape,
+    invalid_request,
+)
 
 MAX_RECORDS = 1000
 MAX_ID_LENGTH = 128
@@ -36,37 +44,42 @@ class Envelope:
     wants_reasons: bool
 
 
-def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelope:
+def open_envelope(document: Mapping[str, Any], columns: Sequence[str], allowed: Sequence[str] = ENVELOPES) -> Envelope:
     """Find the records in a request's body.
 
     ``columns`` are the names of a record's fields: ``dataframe_split`` must have these columns, and messages suggest
-    them. A null field of a bare record doesn't count as absent.
+    them. A null field of a bare record doesn't count as absent. ``allowed`` are the envelopes' names; each one beside
+    ``dataframe_split`` holds an array of records.
 
     Raises
     ------
     MalformedRequestError
-        If the body holds two envelopes, an envelope and a record's fields, or rows without column names.
+        If the body holds two envelopes, an envelope and a record's fields, or rows without column names, or has the
+        form of another API's requests. The message then names the form to use.
     InvalidRequestError
         If a member of the envelope is wrong or unknown, or it has no records.
     RequestTooLargeError
         If it has more than 1,000 records.
     """
-    envelopes = [name for name in ENVELOPES if name in document]
+    envelopes = [name for name in allowed if name in document]
     # If every envelope is null, they stay in the list: the message then says that the array is missing.
     envelopes = [name for name in envelopes if document[name] is not None] or envelopes
     if len(envelopes) > 1:
         raise MalformedRequestError(f"The body holds {' and '.join(envelopes)} at once. Send one of them.")
     if not envelopes:
+        if hint := find_hint(document, columns, allowed):
+            raise MalformedRequestError(hint)
         record = {name: value for name, value in document.items() if name not in COMPANIONS}
         return _envelope(document, [record], RecordPointers(None))
     [envelope] = envelopes
     content = document[envelope]
-    _check_record_count(content)
-    _check_companions(document, envelope, columns)
+    # Checked first: the client must split the request anyway, and learns what else is wrong from its parts.
+    check_record_count(content.get("data") if isinstance(content, dict) else content)
+    check_companions(document, envelope, columns)
     if envelope == "dataframe_split":
         records, pointers = _open_split(content, columns)
         return _envelope(document, records, pointers)
-    rows = _check_rows(content, f"/{envelope}")
+    rows = _check_rows(content, f"/{envelope}", 'records; in pandas, df.to_dict(orient="records")')
     for index, row in enumerate(rows):
         if isinstance(row, list):
             raise MalformedRequestError(
@@ -75,35 +88,35 @@ def open_envelope(document: Mapping[str, Any], columns: Sequence[str]) -> Envelo
     return _envelope(document, rows, RecordPointers(f"/{envelope}"))
 
 
-def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
+def read_id(document: Mapping[str, Any]) -> str | None:
+    """Return the client's name of the request, if it has one; raise ``InvalidRequestError`` if it can't be echoed."""
     request_name = document.get("id")
     if request_name is not None and not _is_usable_id(request_name):
-        raise _invalid(Violation("/id", "wrong_type", f"The id must be a text of 1 to {MAX_ID_LENGTH} characters."))
-    return Envelope(records, pointers, request_name, _read_explain(document))
+        detail = f"The id must be a text of 1 to {MAX_ID_LENGTH} characters."
+        raise invalid_request(Violation("/id", "wrong_type", detail))
+    return request_name
 
 
-def _is_usable_id(value: object) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and not has_surrogate(value)
-
-
-def _read_explain(document: Mapping[str, Any]) -> bool:
+def read_explain(document: Mapping[str, Any]) -> bool:
+    """Return whether ``parameters`` ask for reasons; raise ``InvalidRequestError`` if they hold anything else."""
     parameters = document.get("parameters")
     if parameters is None:
         return False
     if not isinstance(parameters, dict):
-        raise _invalid(Violation("/parameters", "wrong_type", "The parameters must be an object."))
+        raise invalid_request(Violation("/parameters", "wrong_type", "The parameters must be an object."))
     for name, value in parameters.items():
         if name not in _PARAMETERS and value is not None:
-            raise _invalid(_unknown("/parameters", "parameter", name, _PARAMETERS))
+            raise invalid_request(_unknown("/parameters", "parameter", name, _PARAMETERS))
     explain = parameters.get("explain")
     if explain is None:
         return False
     if not isinstance(explain, bool):
-        raise _invalid(Violation("/parameters/explain", "wrong_type", "Must be true or false."))
+        raise invalid_request(Violation("/parameters/explain", "wrong_type", "Must be true or false."))
     return explain
 
 
-def _check_companions(document: Mapping[str, Any], envelope: str, columns: Sequence[str]) -> None:
+def check_companions(document: Mapping[str, Any], envelope: str, columns: Sequence[str]) -> None:
+    """Raise an error if the body holds anything beside an envelope that may not stand there."""
     further_names = [
         name
         for name, value in document.items()
@@ -112,77 +125,86 @@ def _check_companions(document: Mapping[str, Any], envelope: str, columns: Seque
     if any(name in columns for name in further_names):
         raise MalformedRequestError(f"The body holds {envelope} and a record's own fields at once. Send one of them.")
     if further_names:
-        raise _invalid(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in further_names[:10]))
+        raise invalid_request(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in further_names[:10]))
 
 
-def _check_record_count(content: object) -> None:
-    # Checked first: the client must split the request anyway, and learns what else is wrong from its parts.
-    rows = content.get("data") if isinstance(content, dict) else content
-    if isinstance(rows, list) and len(rows) > MAX_RECORDS:
-        raise RequestTooLargeError(f"There are {len(rows):,} records. Send at most {MAX_RECORDS:,} in one request.")
+def check_record_count(records: object) -> None:
+    """Raise ``RequestTooLargeError`` for an array of more records than one request may have."""
+    if isinstance(records, list) and len(records) > MAX_RECORDS:
+        raise RequestTooLargeError(f"There are {len(records):,} records. Send at most {MAX_RECORDS:,} in one request.")
 
 
-def _check_rows(rows: object, pointer: str) -> list[Any]:
+def check_columns(
+    names: Sequence[str],
+    field_names: Sequence[str],
+    parent: str,
+    pointers: Sequence[str],
+    optional: Sequence[str] = (LOAN_ID,),
+) -> None:
+    """Raise ``InvalidRequestError`` if a column is unknown, comes twice, or is missing and not optional.
+
+    ``pointers`` lead to the columns' names, ``parent`` to all of them together.
+    """
+    violations: list[Violation] = []
+    seen: set[str] = set()
+    for name, pointer in zip(names, pointers, strict=True):
+        if name in seen:
+            violations.append(Violation(pointer, "duplicate_column", "This column comes twice."))
+        elif name not in field_names:
+            violations.append(Violation(pointer, "unknown_field", describe_unknown("column", name, field_names)))
+        seen.add(name)
+    violations.extend(
+        Violation(parent, "missing", f"The column {name!r} is missing.")
+        for name in field_names
+        if name not in seen and name not in optional
+    )
+    if violations:
+        raise invalid_request(*violations[:20])
+
+
+def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
+    return Envelope(records, pointers, read_id(document), read_explain(document))
+
+
+def _is_usable_id(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and not has_surrogate(value)
+
+
+def _check_rows(rows: object, pointer: str, items: str) -> list[Any]:
     if not isinstance(rows, list):
-        raise _invalid(Violation(pointer, "wrong_type", "Must be an array."))
+        raise invalid_request(Violation(pointer, "wrong_type", f"Must be an array of {items}."))
     if not rows:
-        raise _invalid(Violation(pointer, "empty", "It holds no record. Send at least one."))
+        raise invalid_request(Violation(pointer, "empty", "It holds no record. Send at least one."))
     return rows
 
 
 def _open_split(split: object, field_names: Sequence[str]) -> tuple[list[Any], RecordPointers]:
     if not isinstance(split, dict):
-        raise _invalid(Violation("/dataframe_split", "wrong_type", "Must be an object with columns and data."))
+        raise invalid_request(Violation("/dataframe_split", "wrong_type", "Must be an object with columns and data."))
     if "columns" not in split:
         raise MalformedRequestError("dataframe_split has no columns. Rows without column names are not guessed at.")
     if "data" not in split:
-        raise _invalid(Violation("/dataframe_split/data", "missing", "The rows are missing."))
+        raise invalid_request(Violation("/dataframe_split/data", "missing", "The rows are missing."))
     unknown = [name for name, value in split.items() if name not in _SPLIT_MEMBERS and value is not None]
     if unknown:
-        raise _invalid(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
+        raise invalid_request(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
     if not isinstance(split.get("index"), list | None):
-        raise _invalid(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
-    columns = _check_columns(split["columns"], field_names)
-    rows = _check_rows(split["data"], "/dataframe_split/data")
+        raise invalid_request(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
+    columns, pointer = split["columns"], "/dataframe_split/columns"
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise invalid_request(Violation(pointer, "wrong_type", "Must be an array of names."))
+    check_columns(columns, field_names, pointer, [f"{pointer}/{position}" for position in range(len(columns))])
+    rows = _check_rows(split["data"], "/dataframe_split/data", "rows")
     violations = [
         Violation(f"/dataframe_split/data/{index}", "wrong_length", f"Must be a row of {len(columns)} values.")
         for index, row in enumerate(rows)
         if not isinstance(row, list) or len(row) != len(columns)
     ]
     if violations:
-        raise _invalid(*violations[:10])
+        raise invalid_request(*violations[:10])
     return [dict(zip(columns, row, strict=True)) for row in rows], RecordPointers("/dataframe_split/data", columns)
-
-
-def _check_columns(columns: object, field_names: Sequence[str]) -> list[str]:
-    pointer = "/dataframe_split/columns"
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise _invalid(Violation(pointer, "wrong_type", "Must be an array of names."))
-    violations: list[Violation] = []
-    seen: set[str] = set()
-    for position, name in enumerate(columns):
-        if name in seen:
-            violations.append(Violation(f"{pointer}/{position}", "duplicate_column", "This column comes twice."))
-        elif name not in field_names:
-            detail = describe_unknown("column", name, field_names)
-            violations.append(Violation(f"{pointer}/{position}", "unknown_field", detail))
-        seen.add(name)
-    violations.extend(
-        Violation(pointer, "missing", f"The column {name!r} is missing.")
-        for name in field_names
-        if name not in seen and name != "loan_id"
-    )
-    if violations:
-        raise _invalid(*violations[:20])
-    return columns
 
 
 def _unknown(parent: str, kind: str, name: str, allowed: Sequence[str]) -> Violation:
     pointer = f"{parent}/{escape(name)}" if len(name) <= MAX_NAME_LENGTH else parent
     return Violation(pointer, "unknown_field", describe_unknown(kind, name, allowed))
-
-
-def _invalid(*violations: Violation) -> InvalidRequestError:
-    count = len(violations)
-    summary = "One thing is wrong" if count == 1 else f"{count} things are wrong"
-    return InvalidRequestError(f"{summary} with the request.", violations)

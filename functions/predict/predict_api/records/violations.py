@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from predict_api.http.errors import InvalidRequestError, Violation
+
 # A longer name isn't a misspelling. It would take long to compare, and make a message unreadable.
 MAX_NAME_LENGTH = 64
 _LEAST_SIMILARITY = 0.6
@@ -27,6 +29,13 @@ class RecordPointers:
     def field(self, index: int, name: str) -> str:
         """Return the pointer to a field of a record, whether it is there or missing."""
         return f"{self.record(index)}/{escape(name) if self._positions is None else self._positions[name]}"
+
+
+def invalid_request(*violations: Violation) -> InvalidRequestError:
+    """Return the error for things that are wrong with the request as a whole."""
+    count = len(violations)
+    summary = "One thing is wrong" if count == 1 else f"{count} things are wrong"
+    return InvalidRequestError(f"{summary} with the request.", violations)
 
 
 def escape(name: str) -> str:
