@@ -8,6 +8,7 @@ complete.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from model_registry.reader import AliasSnapshot, RegistryReader, is_published
 from model_registry.stores.base import ObjectStore
 
 _NO_ADDITIONAL = RoutingConfig()
+# How the reason of a roll-back begins: later roll-backs read from it which version was left.
+_ROLLED_BACK = re.compile("roll back from version ([0-9]+)")
 
 
 @dataclass(eq=False)
@@ -106,9 +109,10 @@ class AliasWriter:
         """Point an alias back at the version in charge before.
 
         While two versions share the traffic, the main one gets all of it. Otherwise the history is searched backwards
-        for another main version that still exists and isn't damaged; so a second roll-back undoes the first. The reason
-        in the history names the damaged versions that were skipped. Raises ``NoEarlierVersionError`` if no such version
-        exists, and the errors of ``assign``.
+        for another main version that still exists and isn't damaged. A version that was rolled back from is passed
+        over until it is assigned again, so a second roll-back goes one version further back. The reason in the history
+        names the version that was left and the damaged ones that were skipped. Raises ``NoEarlierVersionError`` if no
+        such version exists, and the errors of ``assign``.
         """
         current = self.reader.get_alias(alias).alias
         revision = current.revision if expected_revision is None else expected_revision
@@ -118,21 +122,24 @@ class AliasWriter:
         if sharing:
             reason = reason or f"take version {sharing[0]} back"
             return self.assign(alias, current.version, expected_revision=revision, reason=reason)
-        reason = reason or f"roll back from version {current.version}"
+        reason = f"roll back from version {current.version}" + (f": {reason}" if reason else "")
         published = self.reader.list_versions()
+        passed_over = {current.version, *_version_left(current)}
         damaged: list[int] = []
         # Newest first, one by one: a roll-back must be quick, and usually needs the newest alone.
         for number in reversed(self.reader.list_revisions(alias)):
             past = self._find_revision(alias, number)
-            if not past or past.version in (current.version, *damaged) or past.version not in published:
+            if not past:
                 continue
-            try:
-                return self.assign(alias, past.version, expected_revision=revision, reason=reason + _note(damaged))
-            except (ArtifactMismatchError, InvalidManifestError, VersionDamagedError):
-                damaged.append(past.version)
+            if past.version not in passed_over and past.version in published:
+                try:
+                    return self.assign(alias, past.version, expected_revision=revision, reason=reason + _note(damaged))
+                except (ArtifactMismatchError, InvalidManifestError, VersionDamagedError):
+                    damaged.append(past.version)
+            passed_over |= {past.version, *_version_left(past)}
         raise NoEarlierVersionError(
-            f"Alias {alias!r} has not pointed at another version that still exists{_note(damaged)}. "
-            "Set it to a version by number."
+            f"Alias {alias!r} has not pointed at another version that still exists and wasn't rolled back from"
+            f"{_note(damaged)}. Set it to a version by number."
         )
 
     def _find_alias(self, alias: str) -> AliasSnapshot | None:
@@ -223,6 +230,12 @@ class AliasWriter:
 
     def _now(self) -> str:
         return self.clock().astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _version_left(alias: Alias) -> set[int]:
+    """Return the version that a roll-back left with this revision; empty for any other revision."""
+    match = _ROLLED_BACK.match(alias.reason)
+    return {int(match[1])} if match else set()
 
 
 def _note(damaged: list[int]) -> str:

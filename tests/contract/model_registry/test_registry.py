@@ -81,7 +81,7 @@ def test_an_alias_is_set_moved_and_rolled_back_with_a_history_without_gaps(store
     ]
     # One rollout while the weight rises; each other revision is a rollout of its own.
     assert [entry.rollout for entry in history] == ["live-1", "live-2", "live-2", "live-4", "live-5", "live-6"]
-    assert history[-1].reason == "too slow"
+    assert history[-1].reason == "roll back from version 2: too slow"
     assert writer.reader.list_aliases() == ["live"]
     assert len(store.list_keys("late-payer/aliases/live/history/")) == 6
 
@@ -105,6 +105,39 @@ def test_there_may_be_nothing_to_roll_back_to(store: ObjectStore) -> None:
     writer.assign("live", 1)
     with pytest.raises(NoEarlierVersionError, match="by number"):
         writer.roll_back("live")
+
+
+def test_a_second_roll_back_goes_one_version_further_back(store: ObjectStore) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    writer.publish(make_candidate(b"pickle 3"))
+    for version in (1, 2, 3):
+        writer.assign("live", version)
+    assert writer.roll_back("live").version == 2
+    assert writer.roll_back("live", reason="still too slow").version == 1
+    with pytest.raises(NoEarlierVersionError, match="wasn't rolled back from"):
+        writer.roll_back("live")
+
+
+def test_a_version_that_is_assigned_again_can_be_rolled_back_to(store: ObjectStore) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    writer.publish(make_candidate(b"pickle 3"))
+    writer.assign("live", 1)
+    writer.assign("live", 2)
+    assert writer.roll_back("live").version == 1
+    writer.assign("live", 2)
+    writer.assign("live", 3)
+    assert writer.roll_back("live").version == 2
+    assert writer.roll_back("live").version == 1
+
+
+def test_a_version_set_by_hand_is_no_roll_back(store: ObjectStore) -> None:
+    publish_two(store)
+    writer = make_writer(store)
+    for version in (1, 2, 1):
+        writer.assign("live", version)
+    assert writer.roll_back("live").version == 2
 
 
 def test_a_version_without_traffic_does_not_count_as_a_canary_to_roll_back(store: ObjectStore) -> None:
