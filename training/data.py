@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from model_artifact.number_hints import number_hint
 from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET, Field
 from training import sample_data
 from training.errors import DataRefusedError
@@ -172,20 +173,22 @@ def _check_column(file: str, column: pd.Series, field: Field) -> pd.Series:
             what = "The value is a number; the column must hold labels."
             raise DataRefusedError(file, what, field.name, _first_row(numbers))
         return column.astype(object).where(column.notna(), np.nan)
-    numbers = _as_numbers(file, column)
+    numbers = _as_numbers(file, column, field)
     low, high = field.hard_min, field.hard_max
     assert low is not None and high is not None  # noqa: PT018
     # Both comparisons are false where a number is missing.
     if (outside := (numbers < low) | (numbers > high)).any():
-        what = f"The number isn't between {low:,g} and {high:,g} ({field.unit}). Is it in another unit?"
-        raise DataRefusedError(file, what, field.name, _first_row(outside))
+        row = _first_row(outside)
+        hint = number_hint(field, float(numbers.iloc[row - 1])) or "Is it in another unit?"
+        what = f"The number isn't between {low:,g} and {high:,g} ({field.unit}). {hint}"
+        raise DataRefusedError(file, what, field.name, row)
     if field.whole and (broken := numbers.notna() & (numbers % 1 != 0)).any():
         raise DataRefusedError(file, "The number isn't a whole number.", field.name, _first_row(broken))
     return numbers
 
 
 def _check_target(file: str, column: pd.Series) -> pd.Series:
-    numbers = _as_numbers(file, column)
+    numbers = _as_numbers(file, column, None)
     wrong = ~numbers.isin([0, 1])
     if wrong.any():
         raise DataRefusedError(file, "The value is neither 0 (on time) nor 1 (late).", TARGET, _first_row(wrong))
@@ -198,13 +201,17 @@ def _check_target(file: str, column: pd.Series) -> pd.Series:
     return numbers.astype(np.int64)
 
 
-def _as_numbers(file: str, column: pd.Series) -> pd.Series:
+def _as_numbers(file: str, column: pd.Series, field: Field | None) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return column.astype(np.float64)
     name = str(column.name)
     numbers = pd.to_numeric(column.astype("str"), errors="coerce")
     wrong = numbers.isna() & column.notna()
-    raise DataRefusedError(file, "The value isn't a number.", name, _first_row(wrong) if wrong.any() else None)
+    if not wrong.any():
+        raise DataRefusedError(file, "The column holds no numbers.", name)
+    row = _first_row(wrong)
+    what = f"The value isn't a number. {number_hint(field, column.iloc[row - 1])}".rstrip()
+    raise DataRefusedError(file, what, name, row)
 
 
 def _first_row(mask: pd.Series) -> int:

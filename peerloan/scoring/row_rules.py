@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from model_artifact.number_hints import describe_wrong_value
 from model_artifact.record_rules import InvalidRecordsError, check_records
-from model_artifact.schema import FIELDS, LOAN_ID, MISSING_CELLS, describe_requirement
+from model_artifact.schema import FIELDS, LOAN_ID, MISSING_CELLS
 
 # Numbers are arrays of float64, texts are lists.
 Columns = Mapping[str, Any]
@@ -58,7 +59,7 @@ def find_rejections(records: Sequence[Mapping[str, Any]], lines: Sequence[int]) 
     except InvalidRecordsError as error:
         return [
             Rejection(
-                lines[fault.index], fault.name or "", fault.code, describe_requirement(_FIELDS.get(str(fault.name)))
+                lines[fault.index], fault.name or "", fault.code, _describe(records[fault.index], fault.name or "")
             )
             for fault in error.faults
         ]
@@ -72,3 +73,7 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
         values = [record[field.name] for record in records]
         columns[field.name] = np.array(values, dtype=np.float64) if field.type == "number" else values
     return columns
+
+
+def _describe(record: Mapping[str, Any], name: str) -> str:
+    return describe_wrong_value(_FIELDS.get(name), record.get(name))

@@ -221,3 +221,17 @@ def test_fault_09_index_of_a_split_must_be_an_array(function: Function, index: o
 def test_fault_09_rows_without_column_names_are_refused(function: Function) -> None:
     assert_problem(function.post({"instances": [list(RECORD.values())]}), 400)
     assert_problem(function.post({"dataframe_split": {"data": [list(RECORD.values())]}}), 400)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("int_rate", "13.56%", "Write a percentage as a fraction: 0.1356 for 13.56%."),
+        ("int_rate", 13.56, "Write a percentage as a fraction: 0.1356 for 13.56%."),
+        ("loan_amnt", "12,000", "Write the number without commas between the thousands: 12000."),
+        ("revol_util", "n/a", "Write null for a missing value."),
+    ],
+)
+def test_number_in_another_form_gets_a_hint(function: Function, name: str, value: object, hint: str) -> None:
+    [violation] = function.post({**RECORD, name: value}).json["errors"]
+    assert violation["detail"].endswith(hint)

@@ -102,8 +102,10 @@ def _with(column: str, row: int, value: str) -> bytes:
     ("column", "value", "what"),
     [
         ("loan_amnt", "a lot", "isn't a number"),
-        ("int_rate", "13.56", "another unit"),
-        ("int_rate", "13.56%", "isn't a number"),
+        ("dti", "13560", "another unit"),
+        ("int_rate", "13.56", "0.1356 for 13.56%"),
+        ("int_rate", "13.56%", "isn't a number. Write a percentage as a fraction"),
+        ("loan_amnt", "12k", "isn't a number. Write the number out"),
         ("dti", "True", "isn't a number"),
         ("annual_inc", "inf", "between"),
         ("loan_amnt", "-5", "between"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_artifact import record_rules
+from model_artifact.number_hints import describe_wrong_value
 from model_artifact.record_rules import Fault, InvalidRecordsError
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID, describe_requirement
 from predict_api.http.errors import InvalidRequestError, Violation
@@ -31,26 +32,29 @@ def check_records(records: list[Any], pointers: RecordPointers) -> list[dict[str
     try:
         return record_rules.check_records(records)
     except InvalidRecordsError as error:
-        raise _refusal(error.faults, len(records), pointers) from None
+        raise _refusal(error.faults, records, pointers) from None
 
 
-def _refusal(faults: Sequence[Fault], n_records: int, pointers: RecordPointers) -> InvalidRequestError:
+def _refusal(faults: Sequence[Fault], records: Sequence[Any], pointers: RecordPointers) -> InvalidRequestError:
     wrong_records = len({fault.index for fault in faults})
     verb = "is" if len(faults) == 1 else "are"
-    summary = f"{_plural(len(faults), 'thing')} {verb} wrong in {wrong_records:,} of {_plural(n_records, 'record')}."
+    summary = f"{_plural(len(faults), 'thing')} {verb} wrong in {wrong_records:,} of {_plural(len(records), 'record')}."
     if len(faults) > MAX_VIOLATIONS:
         summary += f" The first {MAX_VIOLATIONS} are listed."
-    return InvalidRequestError(summary, [_violation(fault, pointers) for fault in faults[:MAX_VIOLATIONS]])
+    violations = [_violation(fault, records[fault.index], pointers) for fault in faults[:MAX_VIOLATIONS]]
+    return InvalidRequestError(summary, violations)
 
 
-def _violation(fault: Fault, pointers: RecordPointers) -> Violation:
+def _violation(fault: Fault, record: Any, pointers: RecordPointers) -> Violation:
     if fault.name is None:
         return Violation(pointers.record(fault.index), fault.code, "A record must be an object.")
     if fault.code == record_rules.UNKNOWN_FIELD:
         return _unknown_field(fault.index, fault.name, pointers)
-    requirement = describe_requirement(_FIELDS.get(fault.name))
-    is_missing = fault.code == record_rules.MISSING
-    detail = f"This field is missing. {requirement}" if is_missing else requirement
+    field = _FIELDS.get(fault.name)
+    if fault.code == record_rules.MISSING:
+        detail = f"This field is missing. {describe_requirement(field)}"
+    else:
+        detail = describe_wrong_value(field, record[fault.name])
     return Violation(pointers.field(fault.index, fault.name), fault.code, detail)
 
 

@@ -34,3 +34,18 @@ def test_rejection_names_the_column_and_what_it_must_be_and_not_the_value() -> N
     assert (wrong.line, wrong.column, wrong.code) == (7, "annual_inc", "out_of_range")
     assert "from 0 to 1000000000" in wrong.detail
     assert "31337" not in wrong.detail
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "hint"),
+    [
+        ("int_rate", "13.56%", "Write a percentage as a fraction"),
+        ("loan_amnt", "12,000", "without commas between the thousands"),
+        ("loan_amnt", "n/a", "The value is missing"),
+    ],
+)
+def test_rejection_of_a_number_in_another_form_says_how_to_write_it(column: str, cell: str, hint: str) -> None:
+    cells = {name: "" if value is None else str(value) for name, value in GOOD.items()} | {column: cell}
+    [wrong] = find_rejections([read_cells(cells)], [2])
+    assert wrong.column == column
+    assert hint in wrong.detail
