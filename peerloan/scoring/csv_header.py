@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from model_artifact.loan_header import MAX_ROW_BYTES, split_names
 from peerloan.errors import UsageError
-from peerloan.scoring.results import check_names
+from peerloan.scoring.results import RESULT_COLUMNS, check_names
 from peerloan.scoring.source_file import SourceFile
 
 
@@ -30,8 +31,11 @@ class Header:
         return len(self.names) - max((number for number, name in enumerate(self.names, 1) if name), default=0)
 
 
-def read_header(file: SourceFile) -> Header:
-    """Read the first line; raise ``UsageError`` if it isn't UTF-8 or is too long, or ``check_names`` refuses it."""
+def read_header(file: SourceFile, added: Sequence[str] = RESULT_COLUMNS) -> Header:
+    """Read the first line of a file that gets the columns ``added``.
+
+    Raises ``UsageError`` if it isn't UTF-8 or is too long, or ``check_names`` refuses it.
+    """
     line = file.read_line()
     if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):
         raise UsageError(f"The first line has more than {MAX_ROW_BYTES:,} bytes. It must hold the column names.")
@@ -42,7 +46,7 @@ def read_header(file: SourceFile) -> Header:
     body = text.rstrip("\r\n")
     below = (piece.decode("utf-8", "replace") for piece in iter(file.read_line, b""))
     names = _split(body)
-    check_names(names, chain([body], below))
+    check_names(names, added, chain([body], below))
     return Header(names, body, "\r" if file.ends_lines_in_cr else text[len(body) :] or "\n", len(line))
 
 

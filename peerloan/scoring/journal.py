@@ -8,14 +8,15 @@ sha256 of its part that was read, and the scorer are the same; otherwise it begi
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from model_registry import documents
 from peerloan.files import write_whole
 
-# 2: `NA` and its like are missing values.
-JOURNAL_FORMAT = 2
+# 2: `NA` and its like are missing values. 3: warnings are counted.
+JOURNAL_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Journal:
     format : int
         The journal's format number.
     model : str
-        The scorer's identity: the version's name, number, form, sha256 and threshold, or the API's address.
+        The scorer's identity: the version's name, number, form, sha256 and threshold, or the API's address; and
+        whether warnings are written.
     source_size, source_read : int
         The input's size in bytes, and how many of them are done.
     source_sha256 : str
@@ -38,6 +40,10 @@ class Journal:
         The lengths of the two outputs in bytes.
     rows, rejected : int
         The numbers of scored and of rejected rows.
+    warned : int
+        The number of scored rows with a warning.
+    warnings : mapping of str to int
+        The number of scored rows with each warning, such as ``purpose:unseen_category``.
     is_complete : bool
         Whether only the renaming is left to do.
     """
@@ -52,6 +58,8 @@ class Journal:
     rejects_written: int = 0
     rows: int = 0
     rejected: int = 0
+    warned: int = 0
+    warnings: Mapping[str, int] = field(default_factory=dict)
     is_complete: bool = False
 
 

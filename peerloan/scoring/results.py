@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_artifact.loan_header import HeaderError, check_header
 from model_artifact.schema import FIELD_NAMES, LOAN_ID
@@ -14,16 +16,29 @@ from peerloan.errors import UsageError
 from peerloan.files import sync_folder
 from peerloan.scoring.row_rules import Rejection
 
+if TYPE_CHECKING:
+    from peerloan.scoring.scorers import Scores
+
 RESULT_COLUMNS = ("late_probability", "predicted_is_late", "model_version")
+WARNINGS_COLUMN = "warnings"
 REJECTS_HEADER = b"line,column,code,detail\n"
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The two outputs: the scored rows, and the reasons why the others aren't scored."""
+    """The two outputs: the scored rows, and the reasons why the others aren't scored.
+
+    ``has_warnings`` says whether the scored rows get a column with their warnings.
+    """
 
     scored: Path
     rejects: Path
+    has_warnings: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that scoring adds."""
+        return (*RESULT_COLUMNS, WARNINGS_COLUMN) if self.has_warnings else RESULT_COLUMNS
 
     @property
     def journal(self) -> Path:
@@ -37,15 +52,35 @@ class Targets:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run: the whole file's scored and rejected rows, and the byte of the input at which it resumed."""
+    """The result of a run: the whole file's scored and rejected rows, and the byte of the input at which it resumed.
+
+    ``warned`` rows have a value that the version wasn't trained on; ``warnings`` counts them by warning, such as
+    ``purpose:unseen_category``.
+    """
 
     rows: int
     rejected: int
     resumed_at: int
+    warned: int = 0
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
 
-def check_names(names: Sequence[str], lines: Iterable[str] = ()) -> None:
-    """Check a file's column names: the ten columns by the rules of training, and no name of a column that scoring adds.
+class WarningCounts:
+    """Counts the warnings of a run."""
+
+    def __init__(self, warned: int = 0, by_warning: Mapping[str, int] | None = None) -> None:
+        self.warned = warned
+        self.by_warning = Counter(by_warning or {})
+
+    def add(self, scores: Scores) -> None:
+        """Count the warnings of some rows."""
+        warned_rows = scores.warned_rows
+        self.warned += len(set().union(*warned_rows.values()))
+        self.by_warning.update({f"{column}:{code}": len(rows) for (column, code), rows in warned_rows.items() if rows})
+
+
+def check_names(names: Sequence[str], added: Sequence[str], lines: Iterable[str] = ()) -> None:
+    """Check a file's column names: the ten columns by the rules of training, and none that scoring ``added``.
 
     Raises
     ------
@@ -56,7 +91,7 @@ def check_names(names: Sequence[str], lines: Iterable[str] = ()) -> None:
         check_header(names, FIELD_NAMES, optional=[LOAN_ID], lines=lines)
     except HeaderError as error:
         raise UsageError(f"The file can't be scored; {error}" if error.column else str(error)) from error
-    if existing := [name for name in RESULT_COLUMNS if name in names]:
+    if existing := [name for name in added if name in names]:
         raise UsageError(
             f"The file already has a column {', '.join(existing)}, as scored files do. Score the original file, or "
             "rename the column."

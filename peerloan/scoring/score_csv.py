@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,9 +19,9 @@ from peerloan.scoring.csv_rows import Step, read_step
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, find_journal, write_journal
 from peerloan.scoring.results import (
     REJECTS_HEADER,
-    RESULT_COLUMNS,
     Outcome,
     Targets,
+    WarningCounts,
     put_in_place,
     rejections_as_csv,
 )
@@ -69,27 +70,36 @@ def score_csv(
         # ``SourceFile`` turns a failed read into another error, so an OSError here is about writing.
         stack.enter_context(writing(targets.scored))
         file = stack.enter_context(opened(source))
-        header = read_header(file)
-        start = _find_point(targets, file, scorer) or _first_point(scorer, file, header)
+        header = read_header(file, targets.columns)
+        identity = f"{scorer.identity}, with warnings" if targets.has_warnings else scorer.identity
+        start = _find_point(targets, file, identity) or _first_point(identity, file, header)
         end = start
         if not start.is_complete:
             scored = stack.enter_context(_open_at(targets.part(targets.scored), start.written))
             rejects = stack.enter_context(_open_at(targets.part(targets.rejects), start.rejects_written))
-            run = _Run(file, header, scored, rejects, scorer, targets.journal)
+            run = _Run(file, header, scored, rejects, scorer, targets, WarningCounts(start.warned, start.warnings))
             end = run.score(start, on_progress, step_bytes, checkpoint_bytes)
         put_in_place(targets, rejected=end.rejected)
-    return Outcome(end.rows, end.rejected, start.source_read if start.written else 0)
+    return Outcome(end.rows, end.rejected, start.source_read if start.written else 0, end.warned, end.warnings)
 
 
 class _Run:
     """The open files of a run."""
 
     def __init__(
-        self, file: SourceFile, header: Header, scored: BinaryIO, rejects: BinaryIO, scorer: Scorer, journal: Path
+        self,
+        file: SourceFile,
+        header: Header,
+        scored: BinaryIO,
+        rejects: BinaryIO,
+        scorer: Scorer,
+        targets: Targets,
+        counts: WarningCounts,
     ) -> None:
         self._file, self._header, self._scored, self._rejects = file, header, scored, rejects
         self._scorer = scorer
-        self._journal = journal
+        self._targets = targets
+        self._counts = counts
 
     def score(
         self, progress: Journal, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int
@@ -97,9 +107,9 @@ class _Run:
         """Score the rest of the file, and return the last journal."""
         if not progress.written:
             # An older journal doesn't describe the files that are written now.
-            self._journal.unlink(missing_ok=True)
-            sync_folder(self._journal.parent)
-            self._scored.write((",".join([self._header.text, *RESULT_COLUMNS]) + self._header.ending).encode())
+            self._targets.journal.unlink(missing_ok=True)
+            sync_folder(self._targets.journal.parent)
+            self._scored.write((",".join([self._header.text, *self._targets.columns]) + self._header.ending).encode())
             self._rejects.write(REJECTS_HEADER)
         recorded = progress.source_read
         while step := read_step(self._file, self._header, progress.lines + 1, step_bytes):
@@ -110,6 +120,8 @@ class _Run:
                 lines=progress.lines + step.n_lines,
                 rows=progress.rows + len(step.rows),
                 rejected=progress.rejected + step.rejected,
+                warned=self._counts.warned,
+                warnings=dict(self._counts.by_warning),
             )
             if progress.source_read - recorded >= checkpoint_bytes:
                 self._record(progress)
@@ -119,12 +131,16 @@ class _Run:
 
     def _write(self, step: Step) -> None:
         rows = iter(step.rows if self._header.ending != "\r" else [row.replace("\n", "\r") for row in step.rows])
+        ending = self._header.ending
         for scores in self._scorer.score(step.columns) if step.rows else ():
-            version = f",{scores.version}{self._header.ending}"
-            tails = (f",0{version}", f",1{version}")
+            self._counts.add(scores)
+            endings = (f",{text}{ending}" for text in scores.warning_texts()) if self._targets.has_warnings else None
+            tails = (f",0,{scores.version}", f",1,{scores.version}")
             text = [
-                f"{row},{p!r}{tails[is_late]}"
-                for p, is_late, row in zip(scores.probabilities, scores.is_late, rows, strict=False)
+                f"{row},{p!r}{tails[is_late]}{end}"
+                for p, is_late, end, row in zip(
+                    scores.probabilities, scores.is_late, endings or repeat(ending), rows, strict=False
+                )
             ]
             self._scored.write("".join(text).encode("utf-8"))
         if step.rejections:
@@ -139,27 +155,27 @@ class _Run:
             written=self._scored.tell(),
             rejects_written=self._rejects.tell(),
         )
-        write_journal(self._journal, progress)
+        write_journal(self._targets.journal, progress)
         return progress
 
 
-def _first_point(scorer: Scorer, file: SourceFile, header: Header) -> Journal:
+def _first_point(identity: str, file: SourceFile, header: Header) -> Journal:
     """Return where a new run begins: below the header, with nothing written."""
     file.rewind()
     file.skip_to(header.size_bytes)
     return Journal(
         format=JOURNAL_FORMAT,
-        model=scorer.identity,
+        model=identity,
         source_size=file.size,
         source_read=file.position,
         source_sha256=file.sha256(),
     )
 
 
-def _find_point(targets: Targets, file: SourceFile, scorer: Scorer) -> Journal | None:
+def _find_point(targets: Targets, file: SourceFile, identity: str) -> Journal | None:
     """Return where an earlier run stopped, or None unless this run would have written the same bytes up to there."""
     journal = find_journal(targets.journal)
-    if journal is None or journal.model != scorer.identity or journal.source_size != file.size:
+    if journal is None or journal.model != identity or journal.source_size != file.size:
         return None
     if not (_has(targets, targets.scored, journal.written, journal) and _has_rejects(targets, journal)):
         return None

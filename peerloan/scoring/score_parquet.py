@@ -5,7 +5,7 @@ A Parquet file can't be read until its last bytes are written, so an interrupted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from peerloan.errors import CommandError, UsageError
 from peerloan.files import sync_file, writing
 from peerloan.scoring.results import (
     REJECTS_HEADER,
-    RESULT_COLUMNS,
     Outcome,
     Targets,
+    WarningCounts,
     check_names,
     put_in_place,
     rejections_as_csv,
@@ -71,22 +71,24 @@ def score_parquet(
         targets.part(targets.rejects).open("wb") as rejects,
         targets.part(targets.scored).open("wb") as scored,
     ):
-        _check_schema(pyarrow, file.schema_arrow)
+        _check_schema(pyarrow, file.schema_arrow, targets.columns)
         schema = file.schema_arrow
-        for name, kind in zip(RESULT_COLUMNS, (pyarrow.float64(), pyarrow.int8(), pyarrow.int32()), strict=True):
+        kinds = (pyarrow.float64(), pyarrow.int8(), pyarrow.int32(), pyarrow.string())
+        for name, kind in zip(targets.columns, kinds, strict=False):
             schema = schema.append(pyarrow.field(name, kind))
+        counts = WarningCounts()
         rejects.write(REJECTS_HEADER)
         with parquet.ParquetWriter(scored, schema) as writer:
             for batch in _batches(pyarrow, file, source, rows_a_step):
                 right, columns, rejections = _right_rows(pyarrow, batch, rows + rejected + 1)
                 rejects.write(rejections_as_csv(rejections))
-                writer.write_batch(_with_results(pyarrow, right, columns, schema, scorer))
+                writer.write_batch(_with_results(pyarrow, right, columns, schema, scorer, counts))
                 rows, rejected = rows + len(right), rejected + len(batch) - len(right)
                 on_progress(size * (rows + rejected) // file.metadata.num_rows)
         for output in (scored, rejects):
             sync_file(output)
         put_in_place(targets, rejected=rejected)
-    return Outcome(rows, rejected, 0)
+    return Outcome(rows, rejected, 0, counts.warned, dict(counts.by_warning))
 
 
 def _batches(pyarrow: Any, file: Any, source: Path, rows: int) -> Iterator[Any]:
@@ -108,8 +110,8 @@ def _import_pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def _check_schema(pyarrow: Any, schema: Any) -> None:
-    check_names(schema.names)
+def _check_schema(pyarrow: Any, schema: Any, added: Sequence[str]) -> None:
+    check_names(schema.names, added)
     for field in FIELDS:
         kind = schema.field(field.name).type
         if field.type == "number" and not _is_number(pyarrow, kind):
@@ -167,13 +169,22 @@ def _right_rows(pyarrow: Any, batch: Any, first_row: int) -> tuple[Any, Columns,
     return right, _columns(pyarrow, right), rejections
 
 
-def _with_results(pyarrow: Any, batch: Any, columns: Columns, schema: Any, scorer: Scorer) -> Any:
-    results: list[list[Any]] = [[], [], []]
+def _with_results(
+    pyarrow: Any, batch: Any, columns: Columns, schema: Any, scorer: Scorer, counts: WarningCounts
+) -> Any:
+    """Return the rows with the columns that ``schema`` has beyond theirs, and count their warnings."""
+    kinds = schema.types[batch.num_columns :]
+    results: list[list[Any]] = [[] for _ in kinds]
     for scores in scorer.score(columns) if len(batch) else ():
-        parts = (scores.probabilities, scores.is_late, [scores.version] * len(scores.probabilities))
-        for column, part in zip(results, parts, strict=True):
+        counts.add(scores)
+        parts = (
+            scores.probabilities,
+            map(int, scores.is_late),
+            [scores.version] * len(scores.probabilities),
+            scores.warning_texts(),
+        )
+        # The last part is left over where the output has no warnings.
+        for column, part in zip(results, parts, strict=False):
             column.extend(part)
-    arrays = [
-        pyarrow.array(np.array(values, dtype=kind)) for values, kind in zip(results, ("f8", "i1", "i4"), strict=True)
-    ]
+    arrays = [pyarrow.array(values, kind) for values, kind in zip(results, kinds, strict=True)]
     return pyarrow.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,11 +24,23 @@ _API_BATCH_CHARACTERS = 120_000
 
 @dataclass(frozen=True)
 class Scores:
-    """One version's results for some rows: P(is_late = 1), and whether that reaches the threshold."""
+    """One version's results for some rows: P(is_late = 1), and whether that reaches the threshold.
+
+    ``warned_rows`` are the places of rows with a value that the version wasn't trained on, by column and code.
+    """
 
     probabilities: Sequence[float]
     is_late: Sequence[bool]
     version: int
+    warned_rows: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)
+
+    def warning_texts(self) -> list[str]:
+        """Return each row's warnings as a text, such as ``purpose:unseen_category``; several with a space between."""
+        texts: list[list[str]] = [[] for _ in self.probabilities]
+        for column, code in sorted(self.warned_rows):
+            for place in self.warned_rows[column, code]:
+                texts[place].append(f"{column}:{code}")
+        return [" ".join(text) for text in texts]
 
 
 class Scorer(Protocol):
@@ -57,7 +69,12 @@ class VersionScorer:
     def score(self, columns: Columns) -> Iterator[Scores]:
         """See ``Scorer``."""
         probabilities = np.asarray(self._model.late_probabilities_of_columns(columns))
-        yield Scores(probabilities.tolist(), (probabilities >= self._threshold).tolist(), self._version)
+        yield Scores(
+            probabilities.tolist(),
+            (probabilities >= self._threshold).tolist(),
+            self._version,
+            self._model.training_range.warned_rows(columns),
+        )
 
 
 class ApiScorer:
@@ -77,6 +94,7 @@ class ApiScorer:
                     [float(prediction["late_probability"]) for prediction in predictions],
                     [bool(prediction["is_late"]) for prediction in predictions],
                     int(answer["model"]["version"]),
+                    _warned_rows(predictions),
                 )
                 is_complete = len(predictions) == len(batch)
             except (KeyError, TypeError, ValueError):
@@ -98,6 +116,16 @@ def _records(columns: Columns) -> Iterator[dict[str, Any]]:
         if loan_ids is not None and loan_ids[place] is not None:
             record[LOAN_ID] = loan_ids[place]
         yield record
+
+
+def _warned_rows(predictions: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    rows: dict[tuple[str, str], list[int]] = {}
+    for place, prediction in enumerate(predictions):
+        for warning in prediction.get("warnings", ()):
+            # The pointer is /instances/PLACE/COLUMN.
+            column = str(warning["pointer"]).rpartition("/")[2]
+            rows.setdefault((column, str(warning["code"])), []).append(place)
+    return rows
 
 
 def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

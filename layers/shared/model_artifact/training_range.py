@@ -52,3 +52,21 @@ class TrainingRange:
                     if label is not None and label not in seen:
                         warnings[index].append({"code": UNSEEN_CATEGORY, "pointer": pointer_to(index, name)})
         return warnings
+
+    def warned_rows(self, columns: Mapping[str, Any]) -> dict[tuple[str, str], list[int]]:
+        """Return the rows of a checked table that ``warnings`` warns about, by the field's name and the code.
+
+        ``columns`` are the ten fields: numbers as float64 with NaN for missing, texts with None for missing.
+        """
+        rows: dict[tuple[str, str], list[int]] = {}
+        for name, least, greatest in self._ranges:
+            values = columns[name]
+            # Both comparisons are false for NaN.
+            rows[name, OUT_OF_TRAINING_RANGE] = ((values < least) | (values > greatest)).nonzero()[0].tolist()
+        for name, seen in self._categories:
+            labels = columns[name]
+            if not seen.issuperset(labels):
+                rows[name, UNSEEN_CATEGORY] = [
+                    row for row, label in enumerate(labels) if label is not None and label not in seen
+                ]
+        return {warning: places for warning, places in rows.items() if places}

@@ -82,7 +82,7 @@ def test_open_inference_answers_tensors(function: Function) -> None:
     assert outputs["late_probability"] == {"datatype": "FP64", "shape": [2], "data": probabilities}
     assert outputs["is_late"]["data"] == [prediction["is_late"] for prediction in expected["predictions"]]
     assert outputs["warnings"]["data"][0] == ""
-    assert "unseen_category:purpose" in outputs["warnings"]["data"][1].split(" ")
+    assert "purpose:unseen_category" in outputs["warnings"]["data"][1].split(" ")
     assert document["parameters"] == {"threshold": expected["predictions"][0]["threshold"]}
 
 

@@ -97,10 +97,10 @@ def _write_answer(answer: Document, document: Document) -> Document:
 
 
 def _warnings(prediction: Document, inputs: Sequence[Document]) -> str:
-    """Return the warnings of one record as a text, such as ``unseen_category:purpose``."""
+    """Return the warnings of one record as a text, such as ``purpose:unseen_category``."""
     # A pointer is /inputs/TENSOR/data/ROW.
     places = ((warning["code"], int(warning["pointer"].split("/")[2])) for warning in prediction["warnings"])
-    return " ".join(f"{code}:{inputs[position]['name']}" for code, position in places)
+    return " ".join(f"{inputs[position]['name']}:{code}" for code, position in places)
 
 
 def _read_ready(service: PredictionService, exchange: Exchange) -> dict[str, Any]:

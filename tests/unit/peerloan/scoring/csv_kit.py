@@ -23,9 +23,10 @@ SCORER: Scorer = make_scorer(form("boosting-small"))
 
 @dataclass
 class Model:
-    """Scores as a version does, in one part."""
+    """Scores as a version does, in one part. If it ``warns``, then of rents, and of loans above 20,000."""
 
     version: int
+    warns: bool = False
 
     @property
     def identity(self) -> str:
@@ -33,10 +34,18 @@ class Model:
 
     def score(self, columns: Columns) -> Iterator[Scores]:
         probabilities = SCORER.late_probabilities_of_columns(columns)
-        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), self.version)
+        warned_rows = {
+            ("home_ownership", "unseen_category"): [
+                row for row, label in enumerate(columns["home_ownership"]) if label == "RENT"
+            ],
+            ("loan_amnt", "out_of_training_range"): (columns["loan_amnt"] > 20_000).nonzero()[0].tolist(),
+        }
+        is_late = (probabilities >= 0.3).tolist()
+        yield Scores(probabilities.tolist(), is_late, self.version, warned_rows if self.warns else {})
 
 
 MODEL = Model(3)
+WARNING_MODEL = Model(3, warns=True)
 
 
 @dataclass
@@ -52,15 +61,15 @@ class Scored:
         return list(csv.DictReader(io.StringIO(self.text, newline="")))
 
 
-def run(source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
+def run(source: bytes, model: Model = MODEL, *, has_warnings: bool = False, **sizes: int) -> Scored:
     with tempfile.TemporaryDirectory() as name:
-        return run_in(Path(name), source, model, **sizes)
+        return run_in(Path(name), source, model, has_warnings=has_warnings, **sizes)
 
 
-def run_in(folder: Path, source: bytes, model: Model = MODEL, **sizes: int) -> Scored:
+def run_in(folder: Path, source: bytes, model: Model = MODEL, *, has_warnings: bool = False, **sizes: int) -> Scored:
     path = folder / "loans.csv"
     path.write_bytes(source)
-    targets = Targets(folder / "out.csv", folder / "rejects.csv")
+    targets = Targets(folder / "out.csv", folder / "rejects.csv", has_warnings)
     outcome = score_csv.score_csv(path, targets, model, **sizes)
     there = {file.name for file in folder.iterdir()}
     assert there == {"loans.csv", "out.csv"} | ({"rejects.csv"} if outcome.rejected else set())

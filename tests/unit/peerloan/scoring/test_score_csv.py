@@ -20,7 +20,7 @@ from peerloan.scoring import csv_rows
 from peerloan.scoring.csv_header import read_header
 from peerloan.scoring.results import Outcome
 from peerloan.scoring.source_file import SourceFile
-from tests.unit.peerloan.scoring.csv_kit import LOANS, SCORER, as_csv, run
+from tests.unit.peerloan.scoring.csv_kit import LOANS, SCORER, WARNING_MODEL, as_csv, run
 
 
 def as_csv_row(loan: dict[str, Any]) -> str:
@@ -263,3 +263,35 @@ def test_a_byte_order_mark_within_the_file_is_part_of_a_cell() -> None:
     source = as_csv(LOANS)
     body = b"\xef\xbb\xbf" + source[HEADER.size_bytes :]
     assert csv_rows.read_at_once(body, HEADER) is None
+
+
+@pytest.mark.parametrize("sizes", [{}, {"step_bytes": 500, "checkpoint_bytes": 2000}])
+def test_warnings_are_counted_and_written_where_they_are_asked_for(sizes: dict[str, int]) -> None:
+    expected = [
+        " ".join(
+            [
+                *(["home_ownership:unseen_category"] if loan["home_ownership"] == "RENT" else []),
+                *(["loan_amnt:out_of_training_range"] if loan["loan_amnt"] > 20_000 else []),
+            ]
+        )
+        for loan in LOANS
+    ]
+    scored = run(as_csv(LOANS), WARNING_MODEL, has_warnings=True, **sizes)
+    assert [row["warnings"] for row in scored.rows] == expected
+    assert scored.outcome.warned == sum(map(bool, expected)) > 0
+    assert scored.outcome.warnings == {
+        warning: sum(warning in text for text in expected)
+        for warning in ("home_ownership:unseen_category", "loan_amnt:out_of_training_range")
+    }
+    without = run(as_csv(LOANS), WARNING_MODEL, **sizes)
+    assert "warnings" not in without.rows[0]
+    assert without.outcome.warnings == scored.outcome.warnings
+    assert [row["late_probability"] for row in without.rows] == [row["late_probability"] for row in scored.rows]
+
+
+def test_a_column_called_warnings_is_in_the_way_only_of_warnings() -> None:
+    loans = [{**loan, "warnings": "x"} for loan in LOANS[:3]]
+    source = as_csv(loans, (*FIELD_NAMES, "warnings"))
+    assert run(source).outcome.rows == 3
+    with pytest.raises(UsageError, match="already has a column warnings"):
+        run(source, has_warnings=True)

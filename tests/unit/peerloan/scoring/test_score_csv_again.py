@@ -14,7 +14,7 @@ from peerloan.files import FileWriteError
 from peerloan.scoring import score_csv
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, write_journal
 from peerloan.scoring.results import Targets
-from tests.unit.peerloan.scoring.csv_kit import LOANS, MODEL, Model, as_csv, run, run_in
+from tests.unit.peerloan.scoring.csv_kit import LOANS, MODEL, WARNING_MODEL, Model, as_csv, run, run_in
 
 
 class FullDisk(io.BytesIO):
@@ -140,3 +140,21 @@ def test_a_cut_between_the_renames_leaves_the_rest_to_be_done(tmp_path: Path, in
     again = run_in(tmp_path, source)
     assert again.outcome.resumed_at == len(source)
     assert (again.text, again.rejects) == (whole.text, whole.rejects)
+
+
+def test_a_resumed_run_counts_the_warnings_of_the_whole_file(tmp_path: Path) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20, WARNING_MODEL)
+    again = run_in(tmp_path, source, WARNING_MODEL)
+    assert again.outcome.resumed_at
+    whole = run(source, WARNING_MODEL).outcome
+    assert (again.outcome.warned, again.outcome.warnings) == (whole.warned, whole.warnings)
+    assert whole.warned
+
+
+def test_a_run_with_warnings_does_not_resume_one_without(tmp_path: Path) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20, WARNING_MODEL)
+    again = run_in(tmp_path, source, WARNING_MODEL, has_warnings=True)
+    assert again.outcome.resumed_at == 0
+    assert again.text == run(source, WARNING_MODEL, has_warnings=True).text

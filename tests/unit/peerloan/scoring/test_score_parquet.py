@@ -31,7 +31,8 @@ class Model:
 
     def score(self, columns: Columns) -> Iterator[Scores]:
         probabilities = SCORER.late_probabilities_of_columns(columns)
-        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), 3)
+        warned_rows = {("loan_amnt", "out_of_training_range"): (columns["loan_amnt"] > 20_000).nonzero()[0].tolist()}
+        yield Scores(probabilities.tolist(), (probabilities >= 0.3).tolist(), 3, warned_rows)
 
 
 MODEL = Model()
@@ -119,3 +120,12 @@ def test_a_damaged_file_is_named_and_not_the_output(tmp_path: Path, place: slice
     path.write_bytes(content)
     with pytest.raises(CommandError, match=r"loans\.parquet (can't be read|isn't a Parquet file)"):
         score_parquet(path, targets(tmp_path), MODEL)
+
+
+def test_warnings_are_counted_and_written_where_they_are_asked_for(tmp_path: Path) -> None:
+    warning = "loan_amnt:out_of_training_range"
+    expected = [warning if loan["loan_amnt"] > 20_000 else "" for loan in LOANS]
+    outputs = Targets(tmp_path / "out.parquet", tmp_path / "rejects.csv", has_warnings=True)
+    outcome = score_parquet(write(tmp_path, LOANS), outputs, MODEL, rows_a_step=77)
+    assert [row["warnings"] for row in read(outputs.scored)] == expected
+    assert (outcome.warned, outcome.warnings) == (expected.count(warning), {warning: expected.count(warning)})

@@ -67,6 +67,14 @@ def test_an_answer_of_something_else_is_refused(answer: object) -> None:
         list(ApiScorer(Client(answer)).score(columns_of(LOANS)))
 
 
+def test_warnings_of_the_api_are_those_of_the_rows() -> None:
+    warnings = [{"code": "unseen_category", "pointer": "/instances/1/purpose"}]
+    predictions = [{"late_probability": 0.1, "is_late": False, "warnings": named} for named in ([], warnings)]
+    [scores] = ApiScorer(Client({"model": {"version": 1}, "predictions": predictions})).score(columns_of(LOANS[:2]))
+    assert scores.warned_rows == {("purpose", "unseen_category"): [1]}
+    assert scores.warning_texts() == ["", "purpose:unseen_category"]
+
+
 def write(folder: Path, n_rows: int) -> tuple[Path, Targets]:
     lines = [",".join(FIELD_NAMES), *(",".join(str(LOANS[0][name]) for name in FIELD_NAMES) for _ in range(n_rows))]
     lines[2] = "much" + lines[2][lines[2].index(",") :]
