@@ -1,10 +1,13 @@
-"""Counts the requests of the last minute by route, status and latency. Pure but for its clock."""
+"""Counts the requests of the last minute by route, status and latency, and by one header of the answers.
+
+Pure but for its clock.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 WINDOW_S = 60
@@ -14,28 +17,39 @@ _RATE_OVER_S = 5
 _CLASSES_PER_DOUBLING = 8
 _SHORTEST_S = 1e-5
 _CLASSES = 8 * 27
+_ROUTE, _VALUE = 0, 3
 
 
-# Route, status and latency class → number of requests.
-_Counts = Counter[tuple[str, int, int]]
+# A longer value of the counted header is cut.
+_LONGEST_VALUE = 64
+# Route, status, latency class and the counted header's value → number of requests.
+_Counts = Counter[tuple[str, int, int, str]]
 
 
 class RequestMeter:
-    """Counts requests by route; the clock gives monotonic seconds."""
+    """Counts requests by route; the clock gives monotonic seconds.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    If ``counted_header`` names one, requests are also counted by the value of that header of their answers.
+    """
+
+    def __init__(self, clock: Callable[[], float], counted_header: str | None = None) -> None:
         self._clock = clock
+        self._header = counted_header
         self._seconds: deque[tuple[int, _Counts]] = deque([(int(clock()), Counter())], maxlen=WINDOW_S + 1)
 
-    def record(self, route_key: str, status: int, seconds: float) -> None:
+    def record(self, route_key: str, status: int, seconds: float, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Count an answered request."""
+        value = ""
+        if self._header is not None:
+            wanted = self._header.lower()
+            value = next((text[:_LONGEST_VALUE] for name, text in headers if name.lower() == wanted), "")
         now = int(self._clock())
         if self._seconds[-1][0] != now:
             self._seconds.append((now, Counter()))
-        self._seconds[-1][1][route_key, status, _class_of(seconds)] += 1
+        self._seconds[-1][1][route_key, status, _class_of(seconds), value] += 1
 
     def summary(self) -> dict[str, Any]:
-        """Return the last minute's figures for JSON: of all requests, and of each route."""
+        """Return the last minute's figures for JSON: of all requests, of each route, and of each header's value."""
         now = int(self._clock())
         counts: _Counts = Counter()
         latest: _Counts = Counter()
@@ -44,22 +58,32 @@ class RequestMeter:
                 counts.update(of_second)
             if now - _RATE_OVER_S <= second < now:
                 latest.update(of_second)
-        routes = sorted({route for route, _, _ in counts})
-        return {
+        summary = {
             "windowSeconds": WINDOW_S,
             "all": _figures(counts, latest),
-            "routes": {route: _figures(_of_route(route, counts), _of_route(route, latest)) for route in routes},
+            "routes": _figures_by(_ROUTE, counts, latest),
         }
+        if self._header is not None:
+            values = _figures_by(_VALUE, counts, latest)
+            values.pop("", None)
+            summary["byHeader"] = {"name": self._header, "values": values}
+        return summary
 
 
-def _of_route(route: str, counts: _Counts) -> _Counts:
-    return Counter({key: count for key, count in counts.items() if key[0] == route})
+def _figures_by(place: int, counts: _Counts, latest: _Counts) -> dict[str, Any]:
+    """Return the figures of each route or of each header's value, which stand at this place of the counts' keys."""
+
+    def of(group: object, counts: _Counts) -> _Counts:
+        return Counter({key: count for key, count in counts.items() if key[place] == group})
+
+    groups = sorted({str(key[place]) for key in counts})
+    return {group: _figures(of(group, counts), of(group, latest)) for group in groups}
 
 
 def _figures(counts: _Counts, latest: _Counts) -> dict[str, Any]:
     statuses: Counter[int] = Counter()
     latencies: Counter[int] = Counter()
-    for (_, status, latency_class), count in counts.items():
+    for (_, status, latency_class, _), count in counts.items():
         statuses[status] += count
         latencies[latency_class] += count
     return {

@@ -63,6 +63,7 @@ class Options(argparse.Namespace):
     async_retry_waits: RetryWaits
     no_watch: bool = False
     disable_authorizer: bool = False
+    count_header: str | None = None
     functions: Sequence[str] = ()
     function: str | None = None
     event: str | None = None
@@ -205,6 +206,9 @@ def _add_api_options(parser: argparse.ArgumentParser) -> None:
     _add_listening_options(parser, "api_port", 3000)
     _add_service_options(parser)
     parser.add_argument("--disable-authorizer", action="store_true", help="don't call the API's authorizers")
+    parser.add_argument(
+        "--count-header", metavar="NAME", help="on the status page, count answers by this header's value, too"
+    )
 
 
 def _add_process_options(parser: argparse.ArgumentParser) -> None:

@@ -55,7 +55,7 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
     for note in project.notes:
         say(f"emulator: {note}")
     async with _service(project, options, machine) as service, contextlib.AsyncExitStack() as servers:
-        meter = RequestMeter(time.monotonic)
+        meter = RequestMeter(time.monotonic, options.count_header)
         guard = BrowserGuard([options.host, *options.allow_host])
         admin = AdminPages(service, meter, guard)
         urls = []

@@ -119,7 +119,7 @@ class Gateway(HttpServer):
             origin = request.headers.get("Origin")
             response = with_cors(self._cors, None if origin is None else readable(origin), response)
         if self._meter is not None:
-            self._meter.record(route_key, response.status, time.perf_counter() - started_s)
+            self._meter.record(route_key, response.status, time.perf_counter() - started_s, response.headers)
         return _to_aiohttp(request.method, response, request_id)
 
     async def _respond(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from peerloan.api_client import ApiClient
 from peerloan.errors import ServiceError
+from peerloan.keyboard import watching_for
 from peerloan.output import JsonFlag, say_json
 from peerloan.workplace import Workplace
 
@@ -27,7 +27,7 @@ def top(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the local environments, versions, requests and faults. It runs until Ctrl-C; in a pipe it prints once.
+    """Show the local environments, versions, requests and faults. The key q ends it; in a pipe it prints once.
 
     Examples: peerloan top
 
@@ -53,37 +53,48 @@ def top(
 
 def render(status: Mapping[str, Any]) -> RenderableType:
     """Return a status page as text and tables."""
-    parts: list[RenderableType] = [_requests(status["requests"]), Text(), _environments(status)]
+    requests = status["requests"]
+    parts: list[RenderableType] = [_requests("route", {**requests["routes"], "all": requests["all"]}), Text()]
+    if models := requests.get("byHeader", {}).get("values"):
+        parts += [_requests("model version", models), Text()]
+    parts.append(_environments(status))
     parts += [Text(line, style="yellow") for line in _remarks(status)]
     return Group(*parts)
 
 
 def _watch(console: Console, client: ApiClient, status: Mapping[str, Any], every_s: float) -> None:
     try:
-        with Live(render(status), console=console, screen=True, auto_refresh=False) as view:
-            while True:
-                time.sleep(every_s)
+        with (
+            watching_for("q") as wait,
+            Live(_with_hint(render(status)), console=console, screen=True, auto_refresh=False) as view,
+        ):
+            while not wait(every_s):
                 try:
-                    view.update(render(client.send("GET", _STATUS_PATH)), refresh=True)
+                    view.update(_with_hint(render(client.send("GET", _STATUS_PATH))), refresh=True)
                 except ServiceError as error:
                     # Shown, so that nobody takes it for an idle emulator. Asked again, since it may be restarting.
-                    view.update(Text(str(error), style="red"), refresh=True)
+                    view.update(_with_hint(Text(str(error), style="red")), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def _requests(requests: Mapping[str, Any]) -> Table:
-    table = _table("route", "requests/s", "last minute", "not 2xx", "p50 ms", "p90 ms", "p99 ms")
-    for route, figures in [*requests["routes"].items(), ("all", requests["all"])]:
+def _with_hint(content: RenderableType) -> RenderableType:
+    return Group(content, Text(), Text("q ends it", style="dim"))
+
+
+def _requests(kind: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return a table of the requests of each route or of each model version."""
+    table = _table(kind, "requests/s", "last minute", "not 2xx", "p50 ms", "p90 ms", "p99 ms")
+    for group, figures in groups.items():
         failed = sum(count for status, count in figures["statuses"].items() if not status.startswith("2"))
         latencies = ("" if latency is None else f"{latency:.1f}" for latency in figures["latencyMs"].values())
         rate, count = f"{figures['requestsPerSecond']:.1f}", str(figures["requests"])
-        table.add_row(route, rate, count, str(failed), *latencies)
+        table.add_row(group, rate, count, str(failed), *latencies)
     return table
 
 
 def _environments(status: Mapping[str, Any]) -> Table:
-    table = _table("function", "version", "share", "idle", "busy", "init", "reset", "wait", "cold", "warm", "MB")
+    table = _table("function", "code", "share", "idle", "busy", "init", "reset", "wait", "cold", "warm", "MB")
     for function in status["functions"]:
         for pool in function["environments"]:
             states = (str(pool["byState"][state]) for state in ("idle", "busy", "starting", "reset"))

@@ -49,3 +49,16 @@ def test_requests_beyond_the_first_and_last_class_are_counted() -> None:
     meter.record("r", 200, 0.0)
     meter.record("r", 200, 1e9)
     assert meter.summary()["all"]["requests"] == 2
+
+
+def test_requests_are_counted_by_a_header_of_their_answers() -> None:
+    meter = RequestMeter(Clock(), "X-Model-Version")
+    for headers in ([("x-model-version", "2")], [("Content-Type", "a"), ("X-Model-Version", "1")], []):
+        meter.record("POST /predict", 200, 0.01, headers)
+    meter.record("POST /predict", 500, 0.01, [("X-Model-Version", "x" * 1000)])
+    summary = meter.summary()
+    assert summary["all"]["requests"] == 4
+    assert summary["byHeader"]["name"] == "X-Model-Version"
+    values = summary["byHeader"]["values"]
+    assert list(values) == ["1", "2", "x" * 64]
+    assert values["1"]["statuses"] == {"200": 1}

@@ -53,7 +53,7 @@ class Pages:
         self.operations = operations
         self.ledger = ConcurrencyLedger()
         self.faults = FaultInjector(lambda: 0.0, time.monotonic)
-        self.meter = RequestMeter(asyncio.get_running_loop().time)
+        self.meter = RequestMeter(asyncio.get_running_loop().time, "X-Model-Version")
         self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))  # type: ignore[arg-type]
         self.url = ""
 
@@ -204,12 +204,15 @@ def test_top_prints_the_state_once_into_a_pipe(with_pages: Callable[[Scenario], 
     async def scenario(pages: Pages) -> None:
         await pages.rig.result()
         pages.meter.record("GET /a", 503, 0.01)
+        pages.meter.record("POST /predict", 200, 0.01, [("x-model-version", "7")])
         pages.faults.replace_all([])
         await pages.send("PUT", "/_emulator/faults", {"faults": [{"actionId": ERROR}]})
         code, output, error = await top("--url", pages.url)
         assert (code, error) == (0, "")
         lines = [line.split() for line in output.splitlines()]
         assert ["GET", "/a", "1", "1"] in [[*line[:2], *line[3:5]] for line in lines]
+        assert ["model", "version", "requests/s"] in [line[:3] for line in lines]
+        assert ["7", "1", "0"] in [[line[0], *line[2:4]] for line in lines if line]
         assert ["f", "1", "live", "90%", "1", "0", "0", "0", "0", "1", "0"] in [line[:11] for line in lines]
         assert "fault: * aws:lambda:invocation-error (invocationPercentage 100, preventExecution False)" in output
         assert "\x1b" not in output
@@ -226,7 +229,8 @@ def test_top_names_an_address_without_a_status_page(local_bucket_url: str) -> No
 
 
 @pytest.mark.fidelity("status-page")
-def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable[[Scenario], None]) -> None:
+@pytest.mark.parametrize("key", ["", "q"], ids=["interrupt", "q"])
+def test_top_in_a_terminal_keeps_up_until_it_is_ended(with_pages: Callable[[Scenario], None], key: str) -> None:
     async def scenario(pages: Pages) -> None:
         await pages.rig.result()
         ours, theirs = os.openpty()
@@ -249,7 +253,10 @@ def test_top_in_a_terminal_keeps_up_until_it_is_interrupted(with_pages: Callable
             assert "…" not in shown.decode(errors="replace"), "80 columns are enough"
             pages.meter.record("GET /later", 200, 0.01)
             await until(lambda: read() and b"GET /later" in shown)
-            process.send_signal(signal.SIGINT)
+            if key:
+                os.write(ours, b"x" + key.encode())
+            else:
+                process.send_signal(signal.SIGINT)
             # Read all the while: nobody can end amid writing to a terminal that is full.
             await until(lambda: read() and process.returncode is not None)
             assert process.returncode == 0

@@ -39,7 +39,7 @@ class Recorder:
         self.recorded: list[tuple[str, int]] = []
         self.durations: list[float] = []
 
-    def record(self, route_key: str, status: int, seconds: float) -> None:
+    def record(self, route_key: str, status: int, seconds: float, _headers: object) -> None:
         self.recorded.append((route_key, status))
         self.durations.append(seconds)
 
