@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_artifact.schema import FIELDS
+from model_artifact.schema import FIELDS, LOAN_ID
 from predict_api.http.errors import MalformedRequestError, Violation
 from predict_api.http.exchange import Exchange
 from predict_api.http.protocols import Document, Protocol, read_model_ready, write_error
@@ -60,8 +60,8 @@ def _read_tensor(tensor: object, pointer: str) -> Column:
         raise invalid_request(Violation(f"{pointer}/shape", "wrong_length", detail))
     if all(isinstance(row, list) and len(row) == 1 for row in data):
         data = [row[0] for row in data]
-    if name in _NULLABLE and name not in _NUMBER_NAMES:
-        # A BYTES tensor has no null in clients of this protocol, which write an empty text.
+    if name in (*_NULLABLE, LOAN_ID) and allowed == (_TEXT,):
+        # Clients of this protocol can't write null among texts, and write an empty one.
         data = [None if text == "" else text for text in data]
     return Column(name, data, pointer, f"{pointer}/data")
 
