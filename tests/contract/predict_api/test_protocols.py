@@ -73,7 +73,9 @@ def test_warning_about_a_column_points_into_the_column(function: Function) -> No
 
 def test_open_inference_answers_tensors(function: Function) -> None:
     expected = function.post({"instances": LOANS}).json
-    answer = post(function, V2, {"id": "42", "parameters": {"binary_data_output": True}, "inputs": tensors()})
+    # Triton's client asks for binary outputs, and KServe's names the model.
+    extras = {"parameters": {"binary_data_output": True}, "model_name": "late-payer"}
+    answer = post(function, V2, {**extras, "id": "42", "inputs": tensors()})
     assert answer.status == 200, answer.body
     document = answer.json
     assert (document["model_name"], document["model_version"], document["id"]) == ("late-payer", "1", "42")
@@ -126,7 +128,6 @@ def test_nullable_tensor_may_be_left_out(function: Function) -> None:
         ({"inputs": []}, "/inputs: Must be an array of tensors."),
         ({"inputs": {"dti": [1]}}, "/inputs: Must be an array of tensors."),
         ({"inputs": [3]}, "/inputs/0: Must be a tensor with a name."),
-        ({"inputs": tensors(), "input": []}, "No member has this name. Did you mean 'inputs'?"),
         ({"inputs": [*tensors(), tensor("dti", [1, 2])]}, "/inputs/11: This column comes twice."),
         ({"inputs": [tensor("dit", ["1", "2"])]}, "/inputs/0: No column has this name. Did you mean 'dti'?"),
         ({"inputs": tensors(dti={"datatype": "BYTES"})}, "/inputs/8/datatype: Must be FP64 or FP32 for 'dti'."),

@@ -1,7 +1,8 @@
 """The Open Inference Protocol (KServe's V2): named tensors, one for each column, as JSON.
 
 Source: specification/protocol/inference_rest.md of kserve/open-inference-protocol. Its extension for binary tensors
-isn't taken. A request's ``parameters`` are for extensions, and are ignored.
+isn't taken. A request's ``parameters`` are for extensions, and are ignored, as are further members: KServe's client
+sends the model's name in one.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from predict_api.http.exchange import Exchange
 from predict_api.http.protocols import Document, Protocol, read_model_ready, write_error
 from predict_api.records.columns import Column, open_columns
 from predict_api.records.envelopes import Envelope, read_id
-from predict_api.records.violations import describe_unknown, invalid_request
+from predict_api.records.violations import invalid_request
 from predict_api.service import PredictionService
 
 _TEXT = "BYTES"
 NUMBER_DATATYPES = ("FP64", "FP32", "FP16", *(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)))
 _NUMBER_NAMES = frozenset(field.name for field in FIELDS if field.type == "number")
 _NULLABLE = tuple(field.name for field in FIELDS if field.nullable)
-_MEMBERS = ("id", "parameters", "inputs", "outputs")
 OUTPUTS = {"late_probability": "FP64", "is_late": "BOOL", "warnings": _TEXT}
 _FORM = (
     'Send a tensor for each column: {"inputs": [{"name": "dti", "datatype": "FP64", "shape": [1], "data": [9.5]}, …]}.'
@@ -32,9 +32,6 @@ _FORM = (
 def _open_request(document: Document, field_names: Sequence[str]) -> Envelope:
     if document.get("inputs") is None:
         raise MalformedRequestError(f"The body has no inputs. {_FORM} Records go to /predict.")
-    unknown = [name for name, value in document.items() if name not in _MEMBERS and value is not None]
-    if unknown:
-        raise invalid_request(Violation("", "unknown_field", describe_unknown("member", unknown[0], _MEMBERS)))
     _check_outputs(document.get("outputs"))
     inputs = document["inputs"]
     if not isinstance(inputs, list) or not inputs:

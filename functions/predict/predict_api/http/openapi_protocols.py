@@ -74,7 +74,8 @@ def protocol_schemas() -> dict[str, Any]:
     return {
         "InputsRequest": {"anyOf": [ref("PredictRequest"), {"properties": {"inputs": inputs}, "required": ["inputs"]}]},
         "Predictions": object_of({"predictions": array_of(ref("Prediction"))}),
-        "InferRequest": object_of(request, ["inputs"]),
+        # Further members are ignored.
+        "InferRequest": {"type": "object", "properties": request, "required": ["inputs"]},
         "InferResponse": object_of({**response, "outputs": array_of(output)}),
         "ModelReady": object_of({"name": TEXT, "ready": _BOOLEAN}),
         "ModelMetadata": object_of({"name": TEXT, "platform": TEXT, "inputs": metadata, "outputs": metadata}),
