@@ -9,12 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    SplineTransformer,
+    StandardScaler,
+)
 
 from model_artifact.schema import CATEGORY_NAMES, EMP_LENGTHS, FIELD_NAMES, FIELDS, GRADES, NUMERIC_NAMES
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
@@ -163,9 +175,30 @@ KINDS: dict[str, Callable[[], Pipeline]] = {
     "logistic-scaled-after": lambda: pipeline(
         columns(_MEDIAN, one_hot(sparse_output=False)), LogisticRegression(max_iter=2000), StandardScaler()
     ),
+    "logistic-curves": lambda: pipeline(
+        ColumnTransformer(
+            [
+                ("scaled", scaled(), ["int_rate", "delinq_2yrs"]),
+                ("logarithm", Pipeline([("impute", _MEDIAN), ("log", FunctionTransformer(np.log1p))]), ["annual_inc"]),
+                ("splines", Pipeline([("impute", _MEDIAN), ("curve", SplineTransformer())]), ["revol_util", "dti"]),
+                ("categories", one_hot(), list(CATEGORY_NAMES)),
+            ]
+        ),
+        LogisticRegression(max_iter=5000),
+        StandardScaler(with_mean=False),
+    ),
+    "composite-calibrated": lambda: pipeline(
+        columns("passthrough", ordinal()), CalibratedClassifierCV(boosting(max_iter=9), method="isotonic", cv=3)
+    ),
+    "composite-stack": lambda: pipeline(
+        columns(scaled(), one_hot(sparse_output=False)),
+        StackingClassifier(
+            [("linear", LogisticRegression(max_iter=2000)), ("forest", RandomForestClassifier(4, random_state=2))], cv=2
+        ),
+    ),
 }
 FIT_OPTIONS = {"lightgbm-large-native-categories": {"classifier__categorical_feature": [6, 7, 8, 9]}}
-TREES = tuple(name for name in KINDS if not name.startswith("logistic"))
+TREES = tuple(name for name in KINDS if not name.startswith(("logistic", "composite")))
 
 
 @cache

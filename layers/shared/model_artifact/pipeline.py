@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LATE = 1
 ON_TIME = 0
 
+# From which scikit-learn's classifiers predict the second class.
+_DEFAULT_THRESHOLD = 0.5
+
 
 def check_pipeline(pipeline: Any) -> None:
     """Make sure that a pickle's content can serve.
@@ -125,6 +128,32 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
     if wrong:
         raise NonFiniteOutputError(wrong, len(frame))
     return late
+
+
+def find_threshold(model: Any) -> float | None:
+    """Return the late probability from which a model itself flags a loan, or None if it has no threshold of its own.
+
+    ``FixedThresholdClassifier`` and ``TunedThresholdClassifierCV`` have one, also as a pipeline's last step or a
+    search's best estimator. A threshold of a decision function isn't a probability, so it doesn't count.
+    """
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+
+    while (inner := _last_part(model)) is not None:
+        model = inner
+    if not isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):
+        return None
+    tuned_for = getattr(getattr(model, "_curve_scorer", None), "_get_pos_label", lambda: None)()
+    late_label = tuned_for if tuned_for is not None else getattr(model, "pos_label", None)
+    if model.response_method == "decision_function" or late_label not in (None, LATE):
+        return None
+    threshold = model.best_threshold_ if isinstance(model, TunedThresholdClassifierCV) else model.threshold
+    return _DEFAULT_THRESHOLD if threshold == "auto" else float(threshold)
+
+
+def _last_part(model: Any) -> Any:
+    """Return a search's best estimator, or a pipeline's last step; None for other models."""
+    steps = getattr(model, "steps", None)
+    return getattr(model, "best_estimator_", None) if not steps else steps[-1][1]
 
 
 def find_categories(pipeline: Any) -> dict[str, list[str]]:

@@ -8,11 +8,12 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
 from model_artifact.errors import NonFiniteOutputError, UnsuitableModelError
 from model_artifact.features import frame_from_records
-from model_artifact.pipeline import check_pipeline, late_probabilities
+from model_artifact.pipeline import check_pipeline, find_threshold, late_probabilities
 from model_artifact.schema import FIELD_NAMES
 from model_kit import small_boosted, small_forest, small_quarter
 
@@ -130,3 +131,26 @@ def test_fault_14_output_that_is_not_a_probability_is_an_error_and_never_an_answ
 def test_the_wrong_shape_of_output_is_an_error() -> None:
     with pytest.raises(UnsuitableModelError, match="shape"):
         late_probabilities(Answers((0.2, 0.3, 0.5)), small_quarter().features.head(3))
+
+
+def _with_threshold(**options: object) -> FixedThresholdClassifier:
+    quarter = small_quarter()
+    return FixedThresholdClassifier(small_boosted(), **options).fit(quarter.features, quarter.target)
+
+
+def test_threshold_of_a_model_is_found_wherever_it_is() -> None:
+    fixed = _with_threshold(threshold=0.125)
+    assert find_threshold(fixed) == 0.125
+    assert find_threshold(_with_threshold()) == 0.5
+    assert find_threshold(Pipeline([("only", fixed)])) == 0.125
+    quarter = small_quarter()
+    search = GridSearchCV(fixed, {"threshold": [0.25]}, cv=2).fit(quarter.features, quarter.target)
+    assert find_threshold(search) == 0.25
+    tuned = TunedThresholdClassifierCV(small_boosted(), cv=2).fit(quarter.features, quarter.target)
+    assert find_threshold(tuned) == tuned.best_threshold_
+
+
+def test_threshold_that_is_not_about_the_late_probability_does_not_count() -> None:
+    assert find_threshold(small_boosted()) is None
+    assert find_threshold(_with_threshold(threshold=-1.0, response_method="decision_function")) is None
+    assert find_threshold(_with_threshold(threshold=0.3, pos_label=0)) is None

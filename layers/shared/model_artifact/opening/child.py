@@ -137,7 +137,7 @@ def _describe(model: Any, request: dict[str, Any]) -> dict[str, Any]:
     from model_artifact.features import frame_from_records
     from model_artifact.libraries import running_environment
     from model_artifact.model_columns import input_columns
-    from model_artifact.pipeline import find_categories, late_probabilities
+    from model_artifact.pipeline import find_categories, find_threshold, late_probabilities
     from model_artifact.serving_form.parity import compile_verified
 
     records = request["probe_records"]
@@ -149,12 +149,16 @@ def _describe(model: Any, request: dict[str, Any]) -> dict[str, Any]:
             f"more than the {limit_mib:,} MiB that the function has for it. Train a smaller model."
         }
     form = compile_verified(model, records) if records and not request["is_trusted"] else None
+    labels = form.labels if form else None
+    # A compiled model's labels are known wherever its encoders are.
+    categories = {name: known for name, known in labels.items() if known} if labels else find_categories(model)
     return {
         "environment": running_environment(),
         "classes": [int(label) for label in model.classes_],
         "columns": input_columns(model),
         "probe_probabilities": probabilities,
-        "categories": {} if request["is_trusted"] else find_categories(model),
+        "categories": {} if request["is_trusted"] else categories,
+        "threshold": find_threshold(model),
         "peak_mib": peak_mib,
         "serving_form": base64.b64encode(form.body).decode() if form and form.body else None,
         "why_no_serving_form": form.why_not if form else None,

@@ -13,11 +13,12 @@ from random import Random
 from typing import Any
 
 from model_artifact.schema import FIELDS
-from model_artifact.serving_form.form import LinearForm, ServingForm, TreesForm
+from model_artifact.serving_form.form import CurvesForm, ServingForm, TreesForm, leaf_forms
 
 MAX_NODES = 5_000
 MAX_BASES = 50
 BASES_A_NODE = 20
+MAX_SHARED_THRESHOLDS = 10_000
 MIXED_RECORDS = 1_000
 
 _SEED = 20_240
@@ -30,17 +31,18 @@ def adversarial_records(form: ServingForm, records: Sequence[Mapping[str, Any]])
     """Yield the edge cases of a form, made from at least one usual record.
 
     In this order: records with one field missing, extreme or unseen; mixtures of these; records with each threshold
-    and its two neighbouring floats; and for each node (at most 5,000, spread evenly) records that reach it with a
-    value at its threshold.
+    and its two neighbouring floats (at most 10,000 thresholds a field where several parts of a composite are trees);
+    and for each node (at most 5,000, spread evenly) records that reach it with a value at its threshold.
     """
     bases = [{spec.name: record.get(spec.name) for spec in FIELDS} for record in records[:MAX_BASES]]
     pools = _pools(form)
     yield from _one_by_one(bases[0], pools)
     yield from _mixed(bases, pools)
-    if isinstance(form, LinearForm):
-        return
-    yield from _all_thresholds(form, bases)
-    yield from _every_node(form, bases)
+    trees = [leaf for leaf in leaf_forms(form) if isinstance(leaf, TreesForm)]
+    # The parts of a composite share the effort: each record is scored by all of them.
+    yield from _around(_thresholds(form), bases, None if len(trees) <= 1 else MAX_SHARED_THRESHOLDS)
+    for part in trees:
+        yield from _every_node(part, bases, MAX_NODES // len(trees))
 
 
 def _pools(form: ServingForm) -> dict[str, list[Any]]:
@@ -72,14 +74,31 @@ def _mixed(bases: Sequence[Record], pools: Mapping[str, Sequence[Any]]) -> Itera
         yield {name: random.choice(values) if random.random() < 0.5 else base[name] for name, values in pools.items()}
 
 
-def _all_thresholds(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
-    """Yield records whose numbers all are at a threshold or next to one, until each such value was used."""
+def _thresholds(form: ServingForm) -> list[set[float]]:
+    """Return for each field the numbers at which a node or a curve's piece goes over to another."""
     thresholds: list[set[float]] = [set() for _ in FIELDS]
-    for column, value in zip(form.node_column, form.node_value, strict=True):
-        if column >= 0:
-            thresholds[form.column_field[column]].update((value, *form.blank_of(column)[:2]))
+    for part in leaf_forms(form):
+        if isinstance(part, TreesForm):
+            for column, value in zip(part.node_column, part.node_value, strict=True):
+                if column >= 0:
+                    thresholds[part.column_field[column]].update((value, *part.blank_of(column)[:2]))
+        elif isinstance(part, CurvesForm):
+            place = 0
+            for number, n_steps, n_pieces in zip(part.curve_field, part.curve_steps, part.curve_pieces, strict=True):
+                # After a step the pieces are about another number than the record's.
+                if not n_steps:
+                    thresholds[number].update(part.piece_start[place : place + n_pieces])
+                place += n_pieces
+    return thresholds
+
+
+def _around(thresholds: Sequence[set[float]], bases: Sequence[Record], limit: int | None) -> Iterator[Record]:
+    """Yield records whose numbers all are at a threshold or next to one, until each such value was used.
+
+    If a field has more thresholds than ``limit``, as many are taken, spread evenly.
+    """
     edges = {
-        spec.name: list(chain.from_iterable(_neighbours(number, value) for value in sorted(of_field)))
+        spec.name: list(chain.from_iterable(_neighbours(number, value) for value in _spread(sorted(of_field), limit)))
         for number, (spec, of_field) in enumerate(zip(FIELDS, thresholds, strict=True))
         if spec.type == "number"
     }
@@ -87,12 +106,16 @@ def _all_thresholds(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record
         yield {**base, **{name: values[row % len(values)] for name, values in edges.items() if values}}
 
 
-def _every_node(form: TreesForm, bases: Sequence[Record]) -> Iterator[Record]:
+def _spread(values: list[float], limit: int | None) -> list[float]:
+    return values if limit is None else values[:: max(1, -(-len(values) // limit))]
+
+
+def _every_node(form: TreesForm, bases: Sequence[Record], max_nodes: int) -> Iterator[Record]:
     ends = [*form.roots, len(form.node_column)]
     questions = [
         (root, node) for root, end in pairwise(ends) for node in range(root, end) if form.node_column[node] >= 0
     ]
-    step = max(1, len(questions) // MAX_NODES)
+    step = max(1, len(questions) // max_nodes)
     for number, (root, node) in enumerate(questions[::step]):
         path = _path(form, root, node)
         if path is None:

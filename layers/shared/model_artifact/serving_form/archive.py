@@ -20,6 +20,8 @@ from model_artifact.serving_form.errors import InvalidServingFormError, require
 # The limit for all members together. The basic forest has a million nodes: 14 MB.
 MAX_UNPACKED_BYTES = 128 << 20
 MAX_PACKED_BYTES = MAX_UNPACKED_BYTES
+# A calibration in ten folds of a hundred trees each has about 100; a bag of 50 calibrated models, 1,000.
+MAX_MEMBERS = 4_096
 
 # array's type code → NumPy's. array('i') and array('h') have these sizes on every platform that CPython runs on.
 _DTYPES = {"B": "|u1", "b": "|i1", "h": "<i2", "i": "<i4", "d": "<f8"}
@@ -64,6 +66,7 @@ def unpack(data: bytes, *, max_unpacked_bytes: int = MAX_UNPACKED_BYTES) -> dict
 def _read_members(archive: zipfile.ZipFile, max_unpacked_bytes: int) -> dict[str, array]:  # type: ignore[type-arg]
     members: dict[str, array] = {}  # type: ignore[type-arg]
     remaining_bytes = max_unpacked_bytes
+    require(len(archive.filelist) <= MAX_MEMBERS, f"it has more than {MAX_MEMBERS:,} members")
     for info in archive.infolist():
         name = info.filename.removesuffix(_NPY)
         is_array = name not in members and name != info.filename

@@ -12,8 +12,9 @@ from math import isfinite, isnan
 from typing import Any
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
+from model_artifact.serving_form.checks_of_sums import MAX_CONTRIBUTION, check_composite, check_curves
 from model_artifact.serving_form.errors import InvalidServingFormError, require
-from model_artifact.serving_form.form import LinearForm, ServingForm, TreesForm
+from model_artifact.serving_form.form import CompositeForm, CurvesForm, LinearForm, ServingForm, TreesForm
 
 # Far above any model's leaf or weight, and far below values whose sum could overflow.
 MAX_LOG_ODDS = 1e6
@@ -43,8 +44,14 @@ def check(form: ServingForm) -> None:
     """Raise ``InvalidServingFormError`` unless the form can be scored safely."""
     if isinstance(form, TreesForm):
         _check_trees(form)
+    elif isinstance(form, CompositeForm):
+        check_composite(form)
+        for part in form.parts:
+            check(part)
     else:
         _check_linear(form)
+        if isinstance(form, CurvesForm):
+            check_curves(form)
 
 
 def _check_trees(form: TreesForm) -> None:
@@ -82,7 +89,7 @@ def _check_linear(form: LinearForm) -> None:
     require(are_finite, "a term's shift or weight isn't finite")
     require(all(0 < scale < float("inf") for scale in form.term_scale), "a term's scale isn't above zero")
     contributions = (*form.term_missing, *form.category_contributions)
-    are_log_odds = all(-MAX_LOG_ODDS <= value <= MAX_LOG_ODDS for value in contributions)
+    are_log_odds = all(-MAX_CONTRIBUTION <= value <= MAX_CONTRIBUTION for value in contributions)
     require(are_log_odds, "a contribution isn't a possible log-odds")
 
 

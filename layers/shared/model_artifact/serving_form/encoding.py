@@ -40,6 +40,13 @@ def expit_of_many(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(log_odds < _LEAST_LOG_ODDS, 0.0, 1.0 / (1.0 + powers))
 
 
+def probability_of(log_odds: float) -> float:
+    """Return ``expit(log_odds)``; raise ``NonFiniteOutputError`` if that isn't a probability."""
+    if log_odds >= _LEAST_LOG_ODDS:
+        return 1.0 / (1.0 + exp(-log_odds))
+    return check_probability(expit(log_odds))
+
+
 def check_probability(probability: float) -> float:
     """Return the probability; raise ``NonFiniteOutputError`` if it isn't one."""
     if not 0.0 <= probability <= 1.0:

@@ -1,10 +1,11 @@
 """The serving form: the arrays of a compiled model, and the file that stores them. ``reading`` reads it back.
 
-There are two kinds. ``TreesForm``: every node asks one question about one raw field of the record, so no encoder,
-imputer or scaler is needed. ``LinearForm``: every field adds its contribution to the log-odds.
+There are four kinds. ``TreesForm``: every node asks one question about one raw field of the record, so no encoder,
+imputer or scaler is needed. ``LinearForm``: every field adds its contribution to the log-odds. ``CurvesForm``: the
+same, and a number's contribution may be any function of it. ``CompositeForm``: the weighted sum of other forms.
 
 To change the format: raise ``FORM_FORMAT``, keep reading the old format as long as a version with it may serve, and add
-a case to tests/unit/model_artifact/serving_form/test_form.py. Another ``output`` or another optional array needs no new
+a case to tests/unit/model_artifact/serving_form/test_form.py. Another kind, ``output`` or optional array needs no new
 number: a function that doesn't know it refuses the form.
 """
 
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from math import inf
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 from model_artifact.serving_form import archive
@@ -62,7 +63,7 @@ class _Form:
 
     @classmethod
     def facts(cls) -> list[str]:
-        """Return the names of the fields that are stored in the member ``META``, besides the labels."""
+        """Return the names of the fields that ``META`` holds, besides the labels."""
         return [member.name for member in fields(cls) if not member.metadata and member.name != "labels"]
 
     @property
@@ -72,17 +73,23 @@ class _Form:
 
     def to_bytes(self) -> bytes:
         """Return the ``.npz`` archive; equal forms give equal bytes."""
-        meta = {
-            "format": FORM_FORMAT,
+        meta = {"format": FORM_FORMAT, **self.description()}
+        text = json.dumps(meta, allow_nan=False).encode("utf-8")
+        return archive.pack({META: array("B", text), **self.members()})
+
+    def description(self) -> dict[str, Any]:
+        """Return what the member ``META`` says of the form, besides the format."""
+        return {
             "kind": self.KIND,
             "fields": FIELD_NAMES,
             "labels": {name: self.labels[name] for name in CATEGORY_NAMES},
             **{name: getattr(self, name) for name in self.facts()},
         }
-        text = json.dumps(meta, allow_nan=False).encode("utf-8")
+
+    def members(self) -> dict[str, Any]:
+        """Return the arrays by name, without the optional ones that are empty."""
         arrays = {name: getattr(self, name) for name in self.type_codes()}
-        is_stored = {name: len(values) > 0 or name not in self.optional() for name, values in arrays.items()}
-        return archive.pack({META: array("B", text), **{name: arrays[name] for name in arrays if is_stored[name]}})
+        return {name: values for name, values in arrays.items() if len(values) or name not in self.optional()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +172,104 @@ class LinearForm(_Form):
     category_contributions: array[float] = field(metadata=_FLOAT64)
 
 
-ServingForm = TreesForm | LinearForm
+@dataclass(frozen=True, eq=False)
+class CurvesForm(LinearForm):
+    """A ``LinearForm`` with curves: each adds a function of one number to the log-odds.
+
+    A curve's steps (``number_functions``) change the number into x. Then one of its pieces gives the contribution, a
+    cubic polynomial of ``x - start``. A piece is valid from its start on; a curve's first piece also before that.
+
+    Attributes
+    ----------
+    curve_field, curve_missing, curve_steps, curve_pieces : arrays of length n_curves
+        The number's field; the contribution of a missing number; how many steps and pieces the curve has. The steps and
+        pieces of all curves follow each other.
+    step_function, step_a, step_b : arrays of length n_steps
+        The position in ``FUNCTION_NAMES``, and the function's parameters.
+    piece_start : array of float64, length n_pieces
+        Ascending within a curve.
+    piece_coefficients : array of float64, length 4 * n_pieces
+        Those of 1, u, u² and u³.
+    """
+
+    KIND = "curves"
+    curve_field: array[int] = field(metadata=_INT8)
+    curve_missing: array[float] = field(metadata=_FLOAT64)
+    curve_steps: array[int] = field(metadata=_INT32)
+    curve_pieces: array[int] = field(metadata=_INT32)
+    step_function: array[int] = field(metadata=_INT8)
+    step_a: array[float] = field(metadata=_FLOAT64)
+    step_b: array[float] = field(metadata=_FLOAT64)
+    piece_start: array[float] = field(metadata=_FLOAT64)
+    piece_coefficients: array[float] = field(metadata=_FLOAT64)
+
+
+@dataclass(frozen=True, eq=False)
+class CompositeForm(_Form):
+    """A weighted sum of what other forms give, such as a vote, a stack, or the folds of a calibration.
+
+    Attributes
+    ----------
+    output : {"log_odds", "mean"}
+        Whether the late probability is ``expit(base + weighted sum)`` or ``weighted sum / sum of the weights``.
+    base : float
+        The start of the sum; 0 for a mean.
+    parts : tuple of ServingForm
+        The other forms. Their arrays are stored with the part's number in front: ``0.roots``.
+    part_weight : array of float64, length n_parts
+        The weights.
+    part_is_score : array of uint8, length n_parts
+        1 if the part gives its sum before the last step to a probability, 0 for its probability.
+    part_knots : array of int32, length n_parts
+        How many knots the part's isotonic calibration has; 0 for none. All parts' knots follow each other.
+    knot_x, knot_y : arrays of float64, length n_knots
+        The calibration is linear between the knots and constant beyond the first and the last one.
+    """
+
+    KIND = "composite"
+    output: Output
+    base: float
+    parts: tuple[ServingForm, ...]
+    part_weight: array[float] = field(metadata=_FLOAT64)
+    part_is_score: array[int] = field(metadata=_UINT8)
+    part_knots: array[int] = field(metadata=_INT32)
+    knot_x: array[float] = field(metadata=_FLOAT64)
+    knot_y: array[float] = field(metadata=_FLOAT64)
+
+    @classmethod
+    def facts(cls) -> list[str]:
+        """See ``_Form``."""
+        return ["output", "base"]
+
+    def description(self) -> dict[str, Any]:
+        """See ``_Form``."""
+        return {**super().description(), "parts": [part.description() for part in self.parts]}
+
+    def members(self) -> dict[str, Any]:
+        """See ``_Form``."""
+        of_parts = [(f"{number}.", part.members()) for number, part in enumerate(self.parts)]
+        return {
+            **super().members(),
+            **{prefix + name: values for prefix, members in of_parts for name, values in members.items()},
+        }
+
+
+ServingForm = TreesForm | LinearForm | CompositeForm
+
+
+def leaf_forms(form: ServingForm) -> list[TreesForm | LinearForm]:
+    """Return the form itself, or the forms that a composite is made of in the end."""
+    if isinstance(form, CompositeForm):
+        return [leaf for part in form.parts for leaf in leaf_forms(part)]
+    return [form]
+
+
+def join_labels(forms: Iterable[ServingForm]) -> Labels:
+    """Return all labels that one of the forms knows."""
+    forms = tuple(forms)
+    return {
+        name: tuple(dict.fromkeys(label for form in forms for label in form.labels[name])) for name in CATEGORY_NAMES
+    }
 
 
 def n_codes(labels: Labels) -> int:

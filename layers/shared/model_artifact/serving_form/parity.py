@@ -5,6 +5,7 @@ Used when a version is published. A form that isn't proven isn't stored, and the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -15,6 +16,7 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.serving_form.adversarial import adversarial_records
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.errors import NotCompilableError
+from model_artifact.serving_form.form import Labels
 from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 
@@ -45,11 +47,12 @@ class Parity:
 
 @dataclass(frozen=True)
 class VerifiedForm:
-    """The bytes of a proven serving form, or None and the reason ``why_not``."""
+    """The bytes of a proven serving form and the labels that it knows, or None and the reason ``why_not``."""
 
     body: bytes | None
     parity: Parity | None
     why_not: str | None
+    labels: Labels | None = None
 
 
 def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> VerifiedForm:
@@ -61,6 +64,13 @@ def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ver
     """
     if not records:
         raise ValueError("The comparison needs records: give at least one.")
+    with warnings.catch_warnings():
+        # An encoder may warn of each label that it doesn't know, and the edges have many.
+        warnings.simplefilter("ignore")
+        return _compile_verified(pipeline, records)
+
+
+def _compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> VerifiedForm:
     try:
         body = compile_pipeline(pipeline).to_bytes()
     except NotCompilableError as error:
@@ -73,7 +83,7 @@ def compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ver
     except Exception as error:  # noqa: BLE001 - a pipeline may raise anything at an edge case
         return VerifiedForm(None, None, f"not comparable: {type(error).__name__}: {error}")
     if parity.is_proven:
-        return VerifiedForm(body, parity, None)
+        return VerifiedForm(body, parity, None, form.labels)
     return VerifiedForm(None, parity, f"not equal: probabilities differ by up to {parity.largest_difference:.3g}")
 
 

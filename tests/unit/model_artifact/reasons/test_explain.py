@@ -31,8 +31,14 @@ FAST = {
     "forest-small": SmallTreeGame,
     "lightgbm-small-zero-as-missing": SmallTreeGame,
     "logistic": LinearGame,
+    "logistic-curves": LinearGame,
 }
-KINDS = {**FAST, "boosting-large": MixedRecordsGame, "xgboost-small": MixedRecordsGame}
+KINDS = {
+    **FAST,
+    "boosting-large": MixedRecordsGame,
+    "xgboost-small": MixedRecordsGame,
+    "composite-calibrated": MixedRecordsGame,
+}
 EACH_FIELD: Players = tuple((name, (name,)) for name in FIELD_NAMES)
 
 

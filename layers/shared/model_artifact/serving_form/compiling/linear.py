@@ -1,42 +1,61 @@
-"""Compiles a logistic regression on a matrix into contributions of the record's own fields."""
+"""Compiles a classifier that adds up its columns' contributions, such as a logistic regression."""
 
 from __future__ import annotations
 
-from array import array
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA, TruncatedSVD
 
-from model_artifact.schema import CATEGORY_NAMES
-from model_artifact.serving_form.compiling.columns import Columns
-from model_artifact.serving_form.errors import NotCompilableError
-from model_artifact.serving_form.form import LinearForm, n_codes
+from model_artifact.serving_form.compiling.columns import read_columns
+from model_artifact.serving_form.compiling.preparation import Preparation
+from model_artifact.serving_form.compiling.sums import Contribution, sum_form
+from model_artifact.serving_form.form import LinearForm
+
+Floats = NDArray[np.float64]
 
 
-def linear_form(regression: Any, columns: Columns) -> LinearForm:
-    """Return the form of a fitted ``LogisticRegression`` with two classes.
+def linear_form(regression: Any, preparation: Preparation) -> LinearForm:
+    """Return the form of a fitted linear classifier with two classes, such as ``LogisticRegression``.
 
-    Raises ``NotCompilableError`` if a missing value would reach the regression, which refuses it.
+    Raises ``NotCompilableError`` if a missing value would reach the classifier, which refuses it.
     """
     weights = np.asarray(regression.coef_, dtype=np.float64)[0]
-    width = n_codes(columns.labels)
-    contributions = np.zeros((len(CATEGORY_NAMES), width))
-    terms = []
-    for column, weight in zip(columns.columns, weights.tolist(), strict=True):
-        if column.by_code is None:
-            terms.append((column.field, column.shift, column.scale, weight, column.missing * weight))
-        else:
-            contributions[CATEGORY_NAMES.index(column.name), : len(column.by_code)] += column.by_code * weight
-    if not (np.isfinite(contributions).all() and np.isfinite([missing for *_, missing in terms]).all()):
-        raise NotCompilableError("a LogisticRegression that a missing or unseen value reaches")
-    fields, shifts, scales, of_terms, missing_values = zip(*terms, strict=True) if terms else ((),) * 5
-    return LinearForm(
-        intercept=float(np.ravel(regression.intercept_)[0]),
-        labels=columns.labels,
-        term_field=array("b", fields),
-        term_shift=array("d", shifts),
-        term_scale=array("d", scales),
-        term_weight=array("d", of_terms),
-        term_missing=array("d", missing_values),
-        category_contributions=array("d", contributions.ravel().tolist()),
-    )
+    intercept = float(np.ravel(regression.intercept_)[0])
+    steps = list(preparation.steps)
+    # Components are weighted sums of columns, and so is a weighted sum of components.
+    while steps and type(steps[-1]) in (PCA, TruncatedSVD):
+        components, means = _components(steps.pop())
+        weights = weights @ components
+        intercept -= float(means @ weights)
+    columns = read_columns(replace(preparation, steps=tuple(steps)), np.asarray)
+    return sum_form(intercept, [Contribution(weight) for weight in weights.tolist()], columns)
+
+
+def naive_bayes_form(bayes: Any, preparation: Preparation) -> LinearForm:
+    """Return the form of a fitted ``GaussianNB`` with two classes.
+
+    Each column's two Gaussian log-densities are parabolas, and so is their difference.
+    """
+    prior = np.log(bayes.class_prior_) - 0.5 * np.log(2.0 * np.pi * bayes.var_).sum(axis=1)
+    figures = zip(bayes.theta_.T.tolist(), bayes.var_.T.tolist(), strict=True)
+    contributions = [_difference_of_logs(*means, *variances) for means, variances in figures]
+    return sum_form(float(prior[1] - prior[0]), contributions, read_columns(preparation, np.asarray))
+
+
+def _difference_of_logs(mean: float, late_mean: float, variance: float, late_variance: float) -> Contribution:
+    """Return the exponent of the late loans' Gaussian density minus that of the on-time loans'."""
+    # -(u - distance)² / (2 · late variance) + u² / (2 · variance), with u = x - mean
+    distance = late_mean - mean
+    constant, weight = -distance * distance / (2 * late_variance), distance / late_variance
+    return Contribution(weight, mean, constant, 0.5 / variance - 0.5 / late_variance)
+
+
+def _components(step: Any) -> tuple[Floats, Floats]:
+    """Return the weights of each component, and the means that are subtracted before."""
+    components = np.asarray(step.components_, dtype=np.float64)
+    if getattr(step, "whiten", False):
+        components = components / np.sqrt(step.explained_variance_)[:, np.newaxis]
+    return components, getattr(step, "mean_", np.zeros(components.shape[1]))

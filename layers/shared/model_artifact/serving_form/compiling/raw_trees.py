@@ -95,7 +95,10 @@ def forest_trees(forest: BaseEnsemble) -> RawTrees:
     """Return the trees of a fitted forest of classifiers with two classes and one output."""
     if forest.n_outputs_ != 1:
         raise NotCompilableError("a forest with several outputs")
-    trees = ((_forest_nodes(estimator.tree_), CodeQuestions()) for estimator in forest.estimators_)
+    trees = (
+        (tree_nodes(estimator.tree_, estimator.tree_.value[:, 0, _LATE]), CodeQuestions())
+        for estimator in forest.estimators_
+    )
     return RawTrees("mean", 0.0, *join_trees(trees))
 
 
@@ -124,9 +127,10 @@ def boosted_trees(model: HistGradientBoostingClassifier) -> RawTrees:
     return RawTrees("log_odds", float(np.ravel(model._baseline_prediction)[0]), *join_trees(trees), order)
 
 
-def _forest_nodes(tree: Any) -> Nodes:
+def tree_nodes(tree: Any, leaves: NDArray[np.float64]) -> Nodes:
+    """Return the nodes of a fitted decision tree (``sklearn.tree``), given the values of its leaves, node by node."""
     asks = tree.feature, tree.threshold, tree.missing_go_to_left
-    return make_nodes(tree.children_left < 0, tree.value[:, 0, _LATE], *asks, tree.children_left, tree.children_right)
+    return make_nodes(tree.children_left < 0, leaves, *asks, tree.children_left, tree.children_right)
 
 
 def make_nodes(

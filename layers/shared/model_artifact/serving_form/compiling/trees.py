@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form.checks import MAX_COLUMNS
-from model_artifact.serving_form.compiling.columns import Column, Columns
+from model_artifact.serving_form.compiling.column import Column
+from model_artifact.serving_form.compiling.columns import Columns
 from model_artifact.serving_form.compiling.raw_trees import CodeQuestion, MissingNumbers, RawTrees
 from model_artifact.serving_form.errors import NotCompilableError
 from model_artifact.serving_form.form import NO_BLANK, Blank, TreesForm, n_codes
@@ -100,7 +101,7 @@ def _blank_ends(trees: RawTrees, column: Column) -> tuple[float, float] | None:
     if trees.blank is None:
         return None
     ends = np.array([np.nextafter(trees.blank.low, -np.inf), trees.blank.high])
-    below, high = pull_back(ends, _transform(column, is_float32=trees.blank.is_float32)).tolist()
+    below, high = _pull_back(ends, column, is_float32=trees.blank.is_float32).tolist()
     low = float(np.nextafter(below, np.inf))
     field = FIELDS[column.field]
     assert field.hard_min is not None
@@ -108,22 +109,26 @@ def _blank_ends(trees: RawTrees, column: Column) -> tuple[float, float] | None:
     return (low, high) if max(low, field.hard_min) <= min(high, field.hard_max) else None
 
 
-def _transform(column: Column, *, is_float32: bool) -> Callable[[Floats], Floats]:
-    """Return what turns the record's number into that which the classifier compares."""
-
-    def transform(x: Floats) -> Floats:
-        y = (x - column.shift) / column.scale if column.is_scaled else x
-        return y.astype(np.float32).astype(np.float64) if is_float32 else y
-
-    return transform
-
-
 def _number_thresholds(trees: RawTrees, nodes: NDArray[np.intp], column: Column, *, is_float32: bool) -> Floats:
     """Return each node's threshold on the record's own number."""
     thresholds, of_node = np.unique(trees.nodes["value"][nodes], return_inverse=True)
-    is_changed = is_float32 or column.is_scaled
-    pulled_back = pull_back(thresholds, _transform(column, is_float32=is_float32)) if is_changed else thresholds
-    return pulled_back[of_node]
+    return _pull_back(thresholds, column, is_float32=is_float32)[of_node]
+
+
+def _pull_back(thresholds: Floats, column: Column, *, is_float32: bool) -> Floats:
+    """Return for each threshold the last of the record's own numbers that the classifier sees at or below it."""
+    if not (column.is_changed or is_float32):
+        return thresholds
+    if not column.is_increasing:
+        raise NotCompilableError(f"trees on a function of {column.name} that doesn't always increase")
+
+    def transform(x: Floats) -> Floats:
+        y = column.apply(x)
+        return y.astype(np.float32).astype(np.float64) if is_float32 else y
+
+    # A function such as the logarithm is defined only for values that a loan can have.
+    field = FIELDS[column.field]
+    return pull_back(thresholds, transform, *((field.hard_min, field.hard_max) if column.is_curved else ()))
 
 
 def _nodes_by_category_key(trees: RawTrees, nodes: NDArray[np.intp], column: Column) -> dict[_Key, list[int]]:
@@ -156,25 +161,28 @@ def _sides(
     return tuple(sides)
 
 
-def pull_back(thresholds: Floats, transform: Callable[[Floats], Floats]) -> Floats:
-    """Return for each threshold t the largest finite x with ``transform(x) <= t``.
+def pull_back(
+    thresholds: Floats, transform: Callable[[Floats], Floats], lowest: float | None = None, highest: float | None = None
+) -> Floats:
+    """Return for each threshold t the largest x with ``transform(x) <= t``, from ``lowest`` to ``highest``.
 
     So ``x <= result`` and ``transform(x) <= t`` have the same answer for every x, although ``transform`` rounds: it
     casts to float32, as scikit-learn's forests do, or scales. A formula in place of the search could be wrong in the
     last bit.
 
     ``transform`` turns the record's numbers into those that the tree compares. It must be non-decreasing, and no
-    threshold NaN. The result is −∞ where ``transform(x) > t`` for every finite x, and +∞ where ``transform(x) <= t``
-    for every x.
+    threshold NaN. The result is −∞ where ``transform(x) > t`` for every x, and +∞ where ``transform(x) <= t`` for every
+    x. By default x may be any finite number.
 
     Notes
     -----
     Bisection on the order of the floats, 64 steps: as signed 64-bit whole numbers in sign-and-magnitude order,
     neighbouring floats are neighbouring numbers (IEEE 754).
     """
-    limit = _ordered(np.array([np.finfo(np.float64).max]))[0]
-    low = np.full(len(thresholds), -limit)
-    high = np.full(len(thresholds), limit)
+    limit = np.finfo(np.float64).max
+    bounds = (-limit if lowest is None else lowest, limit if highest is None else highest)
+    ends = np.array(bounds, dtype=np.float64)
+    low, high = (np.full(len(thresholds), end) for end in _ordered(ends))
     with np.errstate(over="ignore"):
         never = ~(transform(_float(low)) <= thresholds)
         always = transform(_float(high)) <= thresholds

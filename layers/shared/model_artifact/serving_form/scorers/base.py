@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from model_artifact.serving_form import encoding, single_precision
 from model_artifact.serving_form.form import TreesForm
@@ -25,11 +25,19 @@ class RecordScorer:
     Up to ``few_records`` records are scored one by one, which is faster for them than NumPy's first step.
     """
 
-    few_records: ClassVar[float]
+    few_records: float
+
+    def score(self, record: Record) -> float:
+        """Return the sum from which the last step makes a record's probability."""
+        raise NotImplementedError
+
+    def scores_of_columns(self, columns: Columns) -> NDArray[np.float64]:
+        """Return the same for each row of a table; see ``late_probabilities_of_columns``."""
+        raise NotImplementedError
 
     def late_probability(self, record: Record) -> float:
         """Return P(is_late = 1) of one record."""
-        raise NotImplementedError
+        return self._probability(self.score(record))
 
     def late_probabilities(self, records: Sequence[Record]) -> list[float]:
         """Return P(is_late = 1) of each record."""
@@ -44,7 +52,13 @@ class RecordScorer:
         The ten fields have one length. Numbers are arrays of float64 with NaN for missing, or what NumPy converts to
         such; labels are sequences of str with None or NaN for missing.
         """
-        raise NotImplementedError
+        return self._probabilities(self.scores_of_columns(columns))
+
+    def _probability(self, score: float) -> float:
+        return encoding.probability_of(score)
+
+    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return encoding.check_probabilities(encoding.expit_of_many(scores))
 
 
 class TreeScorer(RecordScorer):
@@ -54,16 +68,16 @@ class TreeScorer(RecordScorer):
         self.form = form
         self.is_float32 = form.sum_type == "float32"
 
-    def _probability(self, total: float) -> float:
+    def _probability(self, score: float) -> float:
         if self.is_float32:
-            return encoding.check_probability(single_precision.expit(total))
+            return encoding.check_probability(single_precision.expit(score))
         if self.form.output == "mean":
-            return encoding.check_probability(total / len(self.form.roots))
-        return encoding.check_probability(encoding.expit(total))
+            return encoding.check_probability(score / len(self.form.roots))
+        return encoding.probability_of(score)
 
-    def _probabilities(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.is_float32:
-            return encoding.check_probabilities(single_precision.expit_of_many(totals))
+            return encoding.check_probabilities(single_precision.expit_of_many(scores))
         if self.form.output == "mean":
-            return encoding.check_probabilities(totals / len(self.form.roots))
-        return encoding.check_probabilities(encoding.expit_of_many(totals))
+            return encoding.check_probabilities(scores / len(self.form.roots))
+        return super()._probabilities(scores)

@@ -33,7 +33,7 @@ class LargeTrees(TreeScorer):
         super().__init__(form)
         self._encoders = [self._encoder(number) for number in range(len(FIELDS))]
 
-    def late_probability(self, record: Record) -> float:
+    def score(self, record: Record) -> float:
         """See ``RecordScorer``."""
         form = self.form
         columns, values, right = form.node_column, form.node_value, form.node_right
@@ -47,11 +47,11 @@ class LargeTrees(TreeScorer):
                 node = node + 1 if x[column] <= values[node] else right[node]
                 column = columns[node]
             total[0] += values[node]
-        return self._probability(total[0])
+        return total[0]
 
-    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
+    def scores_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
-        return self._probabilities(self._packed.totals(self._column_arrays(columns)))
+        return self._packed.totals(self._column_arrays(columns))
 
     @cached_property
     def _packed(self) -> PackedTrees:

@@ -1,4 +1,4 @@
-"""Logistic regression: each field's contribution to the log-odds, added up."""
+"""Logistic regression and its like: each field's contribution to the log-odds, added up."""
 
 from __future__ import annotations
 
@@ -40,15 +40,25 @@ class Linear(RecordScorer):
             contributions[name] = by_label.get(value, missing if isinstance(value, float) else unseen)
         return contributions
 
-    def late_probability(self, record: Record) -> float:
+    def score(self, record: Record) -> float:
         """See ``RecordScorer``."""
         total = self.form.intercept
         for contribution in self.contributions(record).values():
             total += contribution
-        return encoding.check_probability(encoding.expit(total))
+        return total
 
-    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
+    def scores_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
+        import numpy as np
+
+        contributions = self.contributions_of_columns(columns)
+        total = np.full(len(contributions[FIELD_NAMES[0]]), self.form.intercept)
+        for contribution in contributions.values():
+            total += contribution
+        return total
+
+    def contributions_of_columns(self, columns: Columns) -> dict[str, NDArray[np.float64]]:
+        """Return each field's contribution to the log-odds of each row."""
         import numpy as np
 
         numbers = encoding.numbers(columns)
@@ -61,10 +71,7 @@ class Linear(RecordScorer):
             labels = self.form.labels[name]
             table = np.array([*map(by_label.__getitem__, labels), missing, unseen])
             contributions[name] = table.take(encoding.codes(columns[name], labels))
-        total = np.full(n_rows, self.form.intercept)
-        for contribution in contributions.values():
-            total += contribution
-        return encoding.check_probabilities(encoding.expit_of_many(total))
+        return contributions
 
     def _contributions_of(self, number: int, name: str) -> tuple[str, dict[str | None, float], float, float]:
         labels = self.form.labels[name]

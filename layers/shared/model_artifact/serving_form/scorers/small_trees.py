@@ -42,14 +42,14 @@ _PAIRS_A_STEP = 1 << 17
 _BYTES_A_WORD = 8
 
 
-def is_small(form: TreesForm) -> bool:
-    """Return whether each tree has at most eight questions, and the tables fit into memory."""
+def is_small(form: TreesForm, n_forms: int = 1) -> bool:
+    """Return whether each tree has at most eight questions, and the tables of so many forms fit into memory."""
     # A tree with n questions has 2n + 1 nodes.
     questions = [(end - root) // 2 for root, end in pairwise([*form.roots, len(form.node_column)])]
-    if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES:
+    if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES // n_forms:
         return False
     n_answers = sum(questions) + len(FIELDS) * form.n_codes
-    return n_answers * len(questions) <= MAX_ANSWER_BYTES
+    return n_answers * len(questions) <= MAX_ANSWER_BYTES // n_forms
 
 
 class SmallTrees(TreeScorer):
@@ -99,19 +99,18 @@ class SmallTrees(TreeScorer):
             bits |= answer
         return bits
 
-    def late_probability(self, record: Record) -> float:
+    def score(self, record: Record) -> float:
         """See ``RecordScorer``."""
         total = self.form.base
         tree_bytes = self.answers(record).to_bytes(self.n_trees, "little")
         if self.is_float32:
-            total = add_up(total, map(getitem, self.leaves, tree_bytes))
-            return self._probability(total)
+            return add_up(total, map(getitem, self.leaves, tree_bytes))
         # In the trees' order, as scikit-learn adds them. Since Python 3.12 sum() rounds in another way.
         for leaves, byte in zip(self.leaves, tree_bytes, strict=True):
             total += leaves[byte]
-        return self._probability(total)
+        return total
 
-    def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
+    def scores_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
         import numpy as np
 
@@ -134,7 +133,7 @@ class SmallTrees(TreeScorer):
             # is contiguous in memory (numpy.sum, notes); so the width is at least two.
             totals[start : start + n_step] = np.add.reduce(leaves, axis=0, initial=self.form.base)[:n_step]
         self._spare_buffers.append(buffers)
-        return self._probabilities(totals)
+        return totals
 
     def _take_buffers(self) -> tuple[NDArray[np.intp], NDArray[np.floating[Any]]]:
         """Return buffers that no other thread uses."""

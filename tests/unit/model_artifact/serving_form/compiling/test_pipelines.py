@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
-    OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
-    StandardScaler,
+    SplineTransformer,
 )
 
 from fitted_pipelines import (
@@ -83,24 +90,34 @@ REFUSED = {
     "a DummyClassifier as the classifier": lambda: pipeline(
         columns(MEDIAN, one_hot()), DummyClassifier(strategy="prior")
     ),
-    "CalibratedClassifierCV": lambda: pipeline(
-        columns(MEDIAN, ordinal()), CalibratedClassifierCV(boosting(max_iter=3), cv=2)
+    "a FunctionTransformer of 'fillna'": lambda: pipeline(
+        columns(FunctionTransformer(pd.DataFrame.fillna, kw_args={"value": 0}), ordinal()), boosting()
     ),
-    "a FunctionTransformer": lambda: pipeline(columns(FunctionTransformer(np.log1p), ordinal()), boosting()),
     "a PolynomialFeatures": lambda: pipeline(columns(MEDIAN, ordinal()), boosting(), PolynomialFeatures()),
-    "adds indicators": lambda: pipeline(columns(SimpleImputer(add_indicator=True), ordinal()), boosting()),
+    "function of loan_amnt that doesn't always increase": lambda: pipeline(
+        columns(FunctionTransformer(np.negative), ordinal()), boosting()
+    ),
+    "function of loan_amnt that": lambda: pipeline(
+        columns(Pipeline([("impute", MEDIAN), ("curve", SplineTransformer())]), ordinal()), boosting()
+    ),
+    "an ensemble of LogisticRegression": lambda: pipeline(
+        columns(scaled(), one_hot()), AdaBoostClassifier(LogisticRegression(max_iter=2000), n_estimators=2)
+    ),
+    "begins with a LogisticRegression": lambda: pipeline(
+        columns(scaled(), one_hot()), GradientBoostingClassifier(n_estimators=2, init=LogisticRegression(max_iter=2000))
+    ),
+    "loss='modified_huber'": lambda: pipeline(
+        columns(scaled(), one_hot()), SGDClassifier(loss="modified_huber", random_state=0)
+    ),
+    "doesn't end in a LogisticRegression": lambda: pipeline(
+        columns(MEDIAN, ordinal()), StackingClassifier([("a", boosting(max_iter=2))], boosting(max_iter=2), cv=2)
+    ),
+    "a calibration by _TemperatureScaling": lambda: pipeline(
+        columns(MEDIAN, ordinal()), CalibratedClassifierCV(boosting(max_iter=2), method="temperature", cv=2)
+    ),
     "something else than NaN": lambda: pipeline(columns(SimpleImputer(missing_values=0.0), ordinal()), boosting()),
     "handle_unknown='error'": lambda: pipeline(columns(MEDIAN, OrdinalEncoder()), boosting()),
-    "joins or drops labels": lambda: pipeline(
-        columns(MEDIAN, OneHotEncoder(handle_unknown="ignore", drop="first", sparse_output=False)), boosting()
-    ),
-    "OneHotEncoder that joins": lambda: pipeline(
-        columns(MEDIAN, OneHotEncoder(handle_unknown="ignore", min_frequency=50, sparse_output=False)), boosting()
-    ),
     "OrdinalEncoder of a number": lambda: pipeline(columns(ordinal(), ordinal()), boosting()),
-    "scaled twice": lambda: pipeline(
-        columns(scaled(), one_hot()), LogisticRegression(max_iter=2000), StandardScaler(with_mean=False)
-    ),
     "transformer_weights": lambda: pipeline(
         ColumnTransformer(
             [("n", MEDIAN, list(NUMERIC_NAMES)), ("c", ordinal(), list(CATEGORY_NAMES))], transformer_weights={"n": 2}

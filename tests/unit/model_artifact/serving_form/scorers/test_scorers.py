@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
 from functools import cache
+from math import isnan, nextafter
 
 import numpy as np
 import pytest
@@ -16,8 +19,11 @@ from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.encoding import check_probabilities, check_probability, expit, expit_of_many
+from model_artifact.serving_form.form import CurvesForm
+from model_artifact.serving_form.number_functions import FUNCTION_NAMES
+from model_artifact.serving_form.scorers.composite import Isotonic
 from model_artifact.serving_form.scorers.large_trees import LargeTrees
-from model_artifact.serving_form.scorers.record_scorer import Scorer, load_scorer
+from model_artifact.serving_form.scorers.record_scorer import Scorer, load_scorer, make_scorer
 from model_artifact.serving_form.scorers.small_trees import SmallTrees, is_small
 
 
@@ -135,3 +141,23 @@ def test_no_number_stays_no_number() -> None:
         check_probability(expit(float("nan")))
     with pytest.raises(NonFiniteOutputError):
         check_probabilities(expit_of_many(np.array([float("nan")])))
+
+
+def test_calibration_is_linear_between_its_knots_and_constant_beyond() -> None:
+    calibrate = Isotonic([-1.0, 0.0, 0.0, 2.0], [0.0, 0.25, 0.5, 1.0])
+    assert [calibrate(x) for x in (-9.0, -1.0, -0.5, 0.0, 1.0, 2.0, 9.0)] == [0.0, 0.0, 0.125, 0.5, 0.75, 1.0, 1.0]
+    assert calibrate(nextafter(0.0, -1.0)) == pytest.approx(0.25)
+    assert isnan(calibrate(float("nan")))
+
+
+def test_curve_outside_its_functions_domain_is_refused() -> None:
+    curves = form("logistic-curves")
+    assert isinstance(curves, CurvesForm)
+    steps = array("b", [FUNCTION_NAMES.index("log")] * len(curves.step_function))
+    scorer = make_scorer(replace(curves, step_function=steps))
+    for income in (0.0, -1.0):
+        record = {**records()[0], "annual_inc": income}
+        with pytest.raises(NonFiniteOutputError):
+            scorer.late_probability(record)
+        with pytest.raises(NonFiniteOutputError):
+            scorer.late_probabilities_of_columns({name: [record[name]] * 2 for name in FIELD_NAMES})
