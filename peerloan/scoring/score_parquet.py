@@ -5,7 +5,7 @@ A Parquet file can't be read until its last bytes are written, so an interrupted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,7 @@ def _with_results(
     results: list[list[Any]] = [[] for _ in kinds]
     for scores in scorer.score(columns) if len(batch) else ():
         counts.add(scores)
-        parts = (
+        parts: tuple[Iterable[Any], ...] = (
             scores.probabilities,
             map(int, scores.is_late),
             [scores.version] * len(scores.probabilities),
