@@ -97,7 +97,7 @@ KINDS = (
     Kind("logarithms", "FunctionTransformer(numpy.log1p) of two columns", _logarithms),
     Kind("select-k-best", "SelectKBest before the classifier", lambda: _dense_then(SelectKBest(f_classif, k=12))),
     Kind("variance-threshold", "VarianceThreshold", lambda: _dense_then(VarianceThreshold(0.01))),
-    Kind("pca", "PCA", lambda: _dense_then(PCA(10, random_state=SEED)), End.PICKLE),
+    Kind("pca", "PCA", lambda: _dense_then(PCA(10, random_state=SEED))),
     Kind("target-encoder", "TargetEncoder", _target_encoded),
     Kind("bins", "KBinsDiscretizer", lambda: _regression_on(imputed(KBinsDiscretizer(8)), _CURVED)),
     Kind("splines", "SplineTransformer", lambda: _regression_on(imputed(SplineTransformer(n_knots=5)), _CURVED)),
