@@ -89,6 +89,8 @@ class Keyring:
         if any(self._path(name, ending).exists() for ending in (".pem", ".pub")):
             raise UsageError(f"There is a key {name!r} already. Choose another name, or revoke it first.")
         make_folder(self._folder)
+        if suffix == ".pub" and content.decode().strip() in self.public_keys().split(","):
+            raise UsageError("This public key is there already, under another name: peerloan keys list")
         path = self._path(name, suffix)
         with writing(path):
             # Exclusive: of two commands at once, one wins. Nobody else can read it, from its first byte on.

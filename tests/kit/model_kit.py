@@ -72,7 +72,7 @@ class OpenedHere(PipelineScorer):
         self._pickle = pickle
         self._probe_records = probe_records
 
-    def is_ready(self) -> bool:
+    def is_ready(self, within_s: float = 0.0) -> bool:
         return True
 
     def wait(self) -> dict[str, Any]:

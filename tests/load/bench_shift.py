@@ -73,7 +73,9 @@ def _publish_forest(local: Workplace, folder: Path, seed: int) -> int:
     model.fit(quarter.features.head(20_000), quarter.target[:20_000])
     file = io.BytesIO()
     joblib.dump(model, file, compress=3)
-    candidate = replace(read_candidate(folder / "basic", local.inspect), pickle=file.getvalue(), holdout_parity=None)
+    record = read_candidate(folder / "basic")[1]
+    assert record is not None
+    candidate = replace(record, pickle=file.getvalue(), holdout_parity=None)
     version = local.writer().publish(candidate).manifest.version
     note(f"Version {version}: {len(file.getvalue()):,} bytes of pickle.")
     return version

@@ -35,6 +35,8 @@ PROBE_TOLERANCE = 1e-9
 STUDY_LIMIT_S = 1800
 # Lambda ends the function after 29 s; another version may have to answer then.
 SCORE_LIMIT_S = 15
+# They are all scored when a version is loaded.
+MAX_PROBES = 1000
 
 Record = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -107,9 +109,9 @@ class Loading:
         self._model = model
         self._process = process
 
-    def is_ready(self) -> bool:
-        """Return whether ``wait`` would return or raise at once."""
-        return self._process is None or self._process.is_ready()
+    def is_ready(self, within_s: float = 0.0) -> bool:
+        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for it."""
+        return self._process is None or self._process.is_ready(within_s)
 
     def wait(self) -> LoadedModel:
         """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""
@@ -185,8 +187,8 @@ def _check_suitable(manifest: Manifest) -> None:
         fault = f"has columns that this server doesn't know, or knows with another type: {', '.join(strange)}"
     elif manifest.reasons is not None and manifest.reasons.codes_version > CODES_VERSION:
         fault = f"gives reasons by table {manifest.reasons.codes_version}, and this server has table {CODES_VERSION}"
-    elif not manifest.probes:
-        fault = "has no probe records"
+    elif not 0 < len(manifest.probes) <= MAX_PROBES:
+        fault = f"has {len(manifest.probes)} probe records, not 1 to {MAX_PROBES}"
     else:
         return
     raise UnsuitableModelError(f"Version {manifest.version} {fault}. Publish it again with this server's release.")

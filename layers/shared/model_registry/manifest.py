@@ -178,6 +178,9 @@ class Manifest:
         format is newer than this code.
         """
         try:
-            return documents.read_formatted(cls, body, MANIFEST_FORMAT)
+            manifest = documents.read_formatted(cls, body, MANIFEST_FORMAT)
+            # What can't be signed can't be answered with either: 1e400, half a surrogate pair, too deep a nesting.
+            manifest.signed_bytes()
         except (ValueError, OverflowError, RecursionError) as error:
             raise InvalidManifestError(f"This manifest can't be used: {error}.") from error
+        return manifest

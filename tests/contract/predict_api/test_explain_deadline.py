@@ -32,7 +32,7 @@ class SlowToExplain:
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         return [0.5] * len(records)
 
-    def check_probes(self) -> None:
+    def check_probes(self, _probabilities: Sequence[float] | None = None) -> None:
         return None
 
     def explain(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:

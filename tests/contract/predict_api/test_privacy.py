@@ -32,7 +32,7 @@ class CarelessModel:
     def late_probabilities(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         raise ValueError(f"could not convert {records!r}")
 
-    def check_probes(self) -> None:
+    def check_probes(self, _probabilities: Sequence[float] | None = None) -> None:
         return None
 
 

@@ -7,17 +7,22 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from model_kit import dumped, small_boosted
+from registry_kit import make_candidate
+from training import candidate_folder
+from training.probe_records import PROBE_RECORDS
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_benchmark_runs_quickly_on_emulator_and_fastapi(tmp_path: Path) -> None:
     model = tmp_path / "improved"
-    model.mkdir()
-    (model / "model.pkl").write_bytes(dumped(small_boosted()))
+    candidate_folder.write(
+        model, replace(make_candidate(dumped(small_boosted())), probe_records=PROBE_RECORDS, data={})
+    )
     (tmp_path / "docs/figures").mkdir(parents=True)
     found = tmp_path / "found.json"
     words = ["--quick", "--only", "emulator,fastapi", "--improved", str(model)]

@@ -20,6 +20,9 @@ from processes import emulator_process
 from training import sample_data
 from training.recipes.contenders import monotone_trees
 
+# The commands run in this process, and leave botocore's connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 BUCKET = "handed-over"
 _started: list[object] = []
 

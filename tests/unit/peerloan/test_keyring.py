@@ -79,3 +79,10 @@ def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileWriteError, match="file"):
         Keyring(tmp_path / "file" / "keys").create("local")
+
+
+def test_a_key_has_one_name(tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path)
+    keyring.add("alice", STRANGER)
+    with pytest.raises(UsageError, match="under another name"):
+        keyring.add("bob", STRANGER)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from model_artifact.errors import ModelProcessError
 from model_artifact.loading import LoadedModel
 from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
@@ -17,8 +18,8 @@ from predict_api.models.clock import Clock, Instant
 class VersionLoading(Protocol):
     """A version on its way; see ``loading.Loading``."""
 
-    def is_ready(self) -> bool:
-        """Return whether ``wait`` would return or raise at once."""
+    def is_ready(self, within_s: float = 0.0) -> bool:
+        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for it."""
 
     def wait(self) -> LoadedModel:
         """Return the verified version, or raise an ``ArtifactError``."""
@@ -29,6 +30,8 @@ ModelLoader = Callable[[RegistryReader, int], VersionLoading]
 
 # Both versions of a canary and the previous one, so that neither a canary nor a roll-back has to load anything.
 CAPACITY = 3
+# While no version is in charge. Lambda ends the function after 29 s; an earlier version may have to answer then.
+_LONGEST_WAIT_S = 15.0
 
 
 class ModelObserver(Protocol):
@@ -83,8 +86,13 @@ class ModelCache:
         started, loading = self._loading.pop(version, (self.clock(), None))
         try:
             loading = loading or self.load(self.reader, version)
-            if not is_urgent and not loading.is_ready():
+            if not loading.is_ready(_LONGEST_WAIT_S if is_urgent else 0.0):
+                if is_urgent:
+                    raise ModelProcessError(f"The pickle wasn't opened within {_LONGEST_WAIT_S:g} s.")
                 self._loading[version] = (started, loading)
+                # Dropping one ends its process.
+                for other in list(self._loading)[: -self.capacity]:
+                    del self._loading[other]
                 return None
             model = loading.wait()
         except Exception as error:  # noqa: BLE001 - the last good version stays

@@ -1,6 +1,6 @@
 """The process that opens a pickle and scores with it: ``python -m model_artifact.opening.child``.
 
-Standard input holds a line of JSON, ``model_process.Request``, and the pickle. The process listens on the socket that
+Standard input holds a line of JSON, ``child_process.Request``, and the pickle. The process listens on the socket that
 the request names, sends a report of the model on each connection, and then scores what it is sent. A model that nobody
 has vouched for is opened under limits: no network, no writing, no programs, bounded memory and processor time. For a
 trusted one each connection gets a fork, so that a crash or an endless loop costs that connection alone.
@@ -30,6 +30,7 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 # Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
 _FORBIDDEN_EVENTS = (
+    "cpython.PyInterpreterState_New",  # It would have no hook.
     "ftplib.",
     "http.client.",
     "os.chmod",
@@ -50,6 +51,7 @@ _FORBIDDEN_EVENTS = (
     "pty.spawn",
     "shutil.",
     "smtplib.",
+    "sqlite3.",
     "socket.connect",
     "socket.bind",
     "socket.sendto",
@@ -85,7 +87,9 @@ def main() -> int:
                 _end_with(opener)
                 if model is not None and request["probe_records"]:
                     # A first score after a fork takes many times as long; no request should be the one to wait.
+                    signal.alarm(request["score_limit_s"])
                     model.late_probabilities(request["probe_records"])
+                    signal.alarm(0)
                 _serve(connection, model, report, request["score_limit_s"])
             finally:
                 os._exit(0)
@@ -247,7 +251,7 @@ def _forbid_effects(data: bytes, *, are_names_checked: bool) -> None:
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             flags = arguments[2] if isinstance(arguments[2], int) else 0
-            is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+            is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
         elif event == "pickle.find_class":
             is_forbidden = are_names_checked and not is_allowed(*arguments)
         elif event.startswith("ctypes."):

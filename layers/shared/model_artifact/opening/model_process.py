@@ -15,17 +15,17 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
+import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from model_artifact.errors import ModelProcessError, NonFiniteOutputError, UnsuitableModelError
+from model_artifact.opening.child_process import Request, Tail, end, how_it_ended, kill, start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,19 +35,10 @@ if TYPE_CHECKING:
 
 # How long a model may take from the start of its process until it has scored the probe records.
 TIME_LIMIT_S = 120.0
-
-
-class Request(TypedDict):
-    """What the process is told before the pickle."""
-
-    parent: int
-    listener: int
-    is_trusted: bool
-    is_name_checked: bool
-    probe_records: list[dict[str, Any]]
-    time_limit_s: float
-    score_limit_s: int
-    peak_limit_mib: int
+# A large form is a part of the report.
+_MAX_REPORT_BYTES = 1 << 28
+_REPORT_MEMBERS = frozenset({"pid", "environment", "classes", "columns", "probe_probabilities", "categories"})
+_ENDING_LIMIT_S = 2.0
 
 
 class ModelProcess:
@@ -111,8 +102,11 @@ class ModelProcess:
                 score_limit_s=self._score_limit_s,
                 peak_limit_mib=peak_limit_mib,
             )
-            self._process = _start(request, pickle, self._folder)
-        self.close = weakref.finalize(self, _end, self._process, self._folder, os.getpid())
+            self._process = start(request, pickle, self._folder)
+        self._is_trusted = is_trusted
+        self._stderr = Tail(self._process.stderr)
+        self._stderr.start()
+        self.close = weakref.finalize(self, end, self._process, self._folder, os.getpid())
         if not is_trusted:
             # It takes this one connection, which waits in the listener's queue. Nothing is left even after a SIGKILL.
             self._connect()
@@ -131,9 +125,9 @@ class ModelProcess:
         """The number of the process that scores for this connection."""
         return int(self.wait()["pid"])
 
-    def is_ready(self) -> bool:
-        """Return whether ``wait`` would return or raise at once."""
-        return self._report is not None or time.monotonic() >= self._deadline_s or self._connect().poll(0)
+    def is_ready(self, within_s: float = 0.0) -> bool:
+        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for it."""
+        return self._report is not None or time.monotonic() >= self._deadline_s or self._connect().poll(within_s)
 
     def wait(self) -> dict[str, Any]:
         """Return the process's report of the model.
@@ -146,14 +140,12 @@ class ModelProcess:
             If the process ended, or took longer than its limit.
         """
         if self._report is None:
-            connection = self._connect()
-            if not connection.poll(max(self._deadline_s - time.monotonic(), 0)):
+            left_s = max(self._deadline_s - time.monotonic(), 0.0)
+            try:
+                self._report = self._receive_report(self._connect(), left_s)
+            except ModelProcessError:
                 self.close()
-                raise ModelProcessError(
-                    f"The pickle was not loaded and scored within {self._time_limit_s:g} s. "
-                    "Load it in a fresh Python and score a record to see what takes so long."
-                )
-            self._report = self._receive_report(connection)
+                raise
         if "refused" in self._report:
             self.close()
             raise UnsuitableModelError(self._report["refused"])
@@ -187,21 +179,26 @@ class ModelProcess:
         self.wait()
         connection = self._connect()
         try:
-            connection.send_bytes(pickle.dumps((method, argument), protocol=5))
-            is_answered = connection.poll(self._score_limit_s)
-            answer = connection.recv_bytes(rows * 8 + 1024) if is_answered else b""
+            with self._ended_after(self._score_limit_s):
+                connection.send_bytes(pickle.dumps((method, argument), protocol=5))
+                is_answered = connection.poll(self._score_limit_s)
+                answer = connection.recv_bytes(rows * 8 + 1024) if is_answered else b""
         except (EOFError, OSError) as error:
             self._disconnect()
             raise ModelProcessError(f"The model's process ended while it scored {rows:,} records.") from error
+        except BaseException:
+            # An answer that nobody took would be taken for the next one's.
+            self._disconnect()
+            raise
         if not answer:
             self._disconnect()
             raise ModelProcessError(f"The model took more than {self._score_limit_s} s to score {rows:,} records.")
         if answer[:1] == b"-":
-            raise _error_of(json.loads(answer[1:]))
-        late = np.frombuffer(answer, dtype=np.float64, offset=1)
+            raise _error_of(answer[1:])
+        late = np.frombuffer(answer, dtype=np.float64, offset=1) if len(answer) == 1 + rows * 8 else ()
         if len(late) != rows:
-            raise ModelProcessError(f"The model's process gave {len(late):,} probabilities for {rows:,} records.")
-        return late
+            raise ModelProcessError(f"The model's process gave other than {rows:,} probabilities.")
+        return np.asarray(late)
 
     def _connect(self) -> Connection:
         """Return this process's own connection. A fork of the process that made one makes another."""
@@ -215,84 +212,70 @@ class ModelProcess:
                 raise ModelProcessError(f"The model's process has ended{self._last_words()}.") from error
             self._connection, self._connected_by = Connection(client.detach()), os.getpid()
             if not is_first:
-                self._report = self._receive_report(self._connection)
+                self._report = self._receive_report(self._connection, self._score_limit_s)
         return self._connection
 
-    def _receive_report(self, connection: Connection) -> dict[str, Any]:
-        try:
-            report: dict[str, Any] = json.loads(connection.recv_bytes())
-        except (EOFError, OSError, ValueError):
-            self._disconnect()
-            raise ModelProcessError(
-                f"The pickle ended the process that opened it{self._last_words()}. "
-                "Load it in a fresh Python and score a record to see why."
-            ) from None
+    def _receive_report(self, connection: Connection, limit_s: float) -> dict[str, Any]:
+        """Return the process's report. It comes from a foreign model: its size and its members are checked."""
+        with self._ended_after(limit_s):
+            if not connection.poll(limit_s):
+                self._disconnect()
+                raise ModelProcessError(
+                    f"The pickle was not loaded and scored within {self._time_limit_s:g} s. "
+                    "Load it in a fresh Python and score a record to see what takes so long."
+                )
+            try:
+                report = json.loads(connection.recv_bytes(_MAX_REPORT_BYTES))
+                if not isinstance(report, dict) or not ("refused" in report or report.keys() >= _REPORT_MEMBERS):
+                    raise ValueError("it isn't a report")
+            except (EOFError, OSError, ValueError, RecursionError):
+                self._disconnect()
+                raise ModelProcessError(
+                    f"The pickle ended the process that opened it{self._last_words()}. "
+                    "Load it in a fresh Python and score a record to see why."
+                ) from None
         return report
+
+    @contextlib.contextmanager
+    def _ended_after(self, seconds: float) -> Iterator[None]:
+        """End a process without trust after so many seconds: half a message of it would hold a receive up for ever."""
+        timer = threading.Timer(seconds, kill, (self._process,))
+        timer.daemon = True
+        if not self._is_trusted:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        if self._report is not None:
+        if not self._is_trusted:
+            # Its report may name any process as its own.
+            kill(self._process)
+        elif self._report is not None and self._report["pid"] > 1:
             with contextlib.suppress(OSError):
                 os.kill(self._report["pid"], signal.SIGKILL)
 
     def _last_words(self) -> str:
-        if self._process.stderr is None:
+        if self._is_trusted:
             return ""
-        status = self._process.wait()
-        lines = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-        return f" ({_how_it_ended(status)}; {(lines or ['no message'])[-1][:200]})"
+        # It has ended, or closed its connection and goes on: then it is ended here.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING_LIMIT_S)
+        kill(self._process)
+        self._stderr.join(_ENDING_LIMIT_S)
+        lines = self._stderr.tail.decode("utf-8", "replace").strip().splitlines()
+        return f" ({how_it_ended(self._process.wait())}; {(lines or ['no message'])[-1][:200]})"
 
 
-def _start(request: Request, pickle: bytes, folder: str) -> subprocess.Popen[bytes]:
-    # A file without a name: however this process ends, nothing is left of it.
-    with tempfile.TemporaryFile() as file:
-        file.write(json.dumps(request).encode() + b"\n" + pickle)
-        file.seek(0)
-        # -B: the process may not write, not even compiled modules. -P: nothing is imported from the current folder.
-        return subprocess.Popen(
-            [sys.executable, "-B", "-P", "-W", "ignore", "-m", "model_artifact.opening.child"],
-            cwd=folder,
-            env=_environment(),
-            stdin=file,
-            stdout=subprocess.DEVNULL,
-            # A function's errors belong into its log.
-            stderr=None if request["is_trusted"] else subprocess.PIPE,
-            pass_fds=(request["listener"],),
-            start_new_session=True,
-        )
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables that the process needs: no credentials, no proxies."""
-    packages = [str(Path(__file__).parents[2]), *(path for path in sys.path if path)]
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**kept, **threads, "PYTHONPATH": os.pathsep.join(dict.fromkeys(packages)), "PYTHONUTF8": "1"}
-
-
-def _end(process: subprocess.Popen[bytes], folder: str, owner: int) -> None:
-    """End the process and whatever it started; it leads a session of its own. A fork of the owner ends nothing."""
-    if os.getpid() != owner:
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    # Reaps the process and closes its pipe.
-    process.communicate()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _error_of(answer: dict[str, Any]) -> Exception:
-    if "rows" in answer:
-        return NonFiniteOutputError(answer["rows"], answer["of"])
-    return UnsuitableModelError(f"The model can't score these records ({answer['type']}).")
-
-
-def _how_it_ended(status: int) -> str:
-    if status >= 0:
-        return f"exit code {status}"
+def _error_of(answer: bytes) -> Exception:
     try:
-        return f"signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"
+        error = json.loads(answer)
+        if "rows" in error:
+            return NonFiniteOutputError(int(error["rows"]), int(error["of"]))
+        return UnsuitableModelError(f"The model can't score these records ({str(error['type'])[:100]}).")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ModelProcessError("The model's process gave an answer that can't be read.")

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 _KEY_BYTES = 32
 _KEY_ID_DIGITS = 16
+# The y coordinates of the curve's points of small order (RFC 7748, section 7): anybody can sign for such a key.
+_PRIME = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _PRIME - 1,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    }
+)
 
 
 class Signer:
@@ -135,6 +146,7 @@ def _raw(public_key: str) -> bytes:
         raw = base64.b64decode(public_key, validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != _KEY_BYTES or base64.b64encode(raw).decode() != public_key:
+    is_key = len(raw) == _KEY_BYTES and int.from_bytes(raw, "little") % 2**255 % _PRIME not in _SMALL_ORDER
+    if not is_key or base64.b64encode(raw).decode() != public_key:
         raise ValueError(f"{public_key!r} isn't a public key: write it as 'peerloan keys export' prints it")
     return raw

@@ -21,6 +21,8 @@ MAX_LOG_ODDS = 1e6
 # A column's number must fit int16.
 MAX_COLUMNS = 32_000
 MAX_TREES = 100_000
+# A booster takes one number, or zero, for missing in each field.
+MAX_BLANKS = 100
 MAX_LABELS = 10_000
 MAX_TABLE = 2_000_000
 
@@ -104,6 +106,8 @@ def _check_columns(form: TreesForm, n_columns: int) -> None:
     blanks = form.column_blank_from, form.column_blank_to, form.column_blank_left
     have_one_length = {len(values) for values in blanks} in ({0}, {n_columns}) and not any(map(isnan, chain(*blanks)))
     require(have_one_length, "its columns' numbers that aren't compared have another length, or are NaN")
+    ranges = set(zip(form.column_field, form.column_blank_from, form.column_blank_to, strict=False))
+    require(len(ranges) <= MAX_BLANKS, f"it leaves out more than {MAX_BLANKS} ranges of numbers")
     highest_side = max(chain(form.category_sides, form.column_missing_left, form.column_blank_left), default=0)
     require(highest_side <= 1, "a side is neither left nor right")
 

@@ -24,6 +24,8 @@ from model_artifact.serving_form.form import (
 
 # A stack of calibrated votes is three deep.
 MAX_DEPTH = 4
+# As JSON, a byte may take thirty in memory.
+MAX_META_BYTES = 4 << 20
 
 _KINDS: tuple[type[TreesForm | LinearForm | CompositeForm], ...] = (TreesForm, LinearForm, CurvesForm, CompositeForm)
 
@@ -35,6 +37,7 @@ def form_from_bytes(data: bytes) -> ServingForm:
     """
     members: dict[str, Any] = archive.unpack(data)
     require(META in members and members[META].typecode == "B", "it doesn't say what it is")
+    require(len(members[META]) <= MAX_META_BYTES, f"its description has more than {MAX_META_BYTES:,} bytes")
     try:
         meta = json.loads(members.pop(META).tobytes())
     except (ValueError, RecursionError) as error:

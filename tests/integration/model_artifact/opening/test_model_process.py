@@ -218,6 +218,72 @@ def test_the_child_ends_with_its_parent_and_leaves_no_file(tmp_path: Path, endin
     assert list(temporary.iterdir()) == []
 
 
+# Takes the connection that waits for the child's report.
+ACCEPT = """
+import json, os, socket, struct, sys, time
+def accept():
+    for descriptor in range(3, 60):
+        try:
+            return socket.socket(fileno=os.dup(descriptor)).accept()[0]
+        except OSError:
+            pass
+def send(connection, body):
+    connection.sendall(struct.pack("!i", len(body)) + body)
+"""
+
+
+def _runs(code: str) -> bytes:
+    return dumped(Calls(exec, ACCEPT + code, {}))
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("accept().sendall(struct.pack('!i', 100) + b'{'); time.sleep(600)", "ended the process"),
+        ("os.closerange(3, 60); time.sleep(600)", "ended the process"),
+        ("send(accept(), b'[' * 200_000); time.sleep(600)", "ended the process"),
+        ("send(accept(), b'[]'); time.sleep(600)", "ended the process"),
+        ("send(accept(), b'{}'); time.sleep(600)", "ended the process"),
+        ("sys.stderr.write('x' * 200_000); sys.stderr.flush()", "NoneType"),
+    ],
+    ids=["half a message", "closed connection", "deep report", "list", "empty report", "much on stderr"],
+)
+def test_fault_13_a_pickle_that_takes_over_its_process_is_refused_in_time(code: str, said: str) -> None:
+    before = children(os.getpid())
+    began = time.monotonic()
+    assert said in _refusal(_runs(code), is_name_checked=False, time_limit_s=12)
+    assert time.monotonic() - began < 60, "it waited for the pickle's own sleep"
+    assert children(os.getpid()) == before
+
+
+@pytest.mark.fault(13)
+def test_fault_13_a_report_can_not_name_another_process_to_be_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as victim:
+        members = "environment={}, classes=[0, 1], columns=[], probe_probabilities=[], categories={}"
+        report = f"json.dumps(dict(pid={victim.pid}, {members})).encode()"
+        code = f"connection = accept(); send(connection, {report}); connection.recv(1); os._exit(0)"
+        with ModelProcess(_runs(code), is_name_checked=False, time_limit_s=12) as process:
+            process.wait()
+            with pytest.raises(ModelProcessError):
+                process.late_probabilities(PROBE_RECORDS)
+        assert victim.poll() is None
+        victim.kill()
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import _xxsubinterpreters as s; s.create()", "interpreter creation failed"),
+        ("os.open('file', os.O_TRUNC)", "may not do this"),
+    ],
+    ids=["another interpreter", "emptying a file"],
+)
+def test_fault_13_ways_around_the_audit_hook_are_closed(code: str, said: str) -> None:
+    assert said in _refusal(_runs(code), is_name_checked=False)
+
+
 @pytest.fixture(scope="module")
 def process() -> Iterator[ModelProcess]:
     """A trusted model in its process."""

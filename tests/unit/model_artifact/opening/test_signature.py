@@ -153,3 +153,19 @@ def _without_form(pickle: bytes, probe_records: Any) -> Any:
     from registry_kit import believe
 
     return replace(believe(pickle, probe_records), serving_form=None)
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("place", [0, 1, 2**255 - 20, 2**255 - 19, 2**255, 2**255 + 1])
+def test_fault_13_a_key_that_anybody_can_sign_for_is_refused(place: int) -> None:
+    weak = base64.b64encode((place % 2**256).to_bytes(32, "little")).decode()
+    with pytest.raises(ValueError, match="isn't a public key"):
+        Trust.parse(weak)
+
+
+@pytest.mark.parametrize("value", ["1e400", '"\\ud800"', "[" * 900 + "]" * 900])
+def test_a_manifest_that_can_not_be_signed_is_not_read(value: str) -> None:
+    _, manifest, _ = _published()
+    body = manifest.to_json().replace(b'"roc_auc": 0.7', f'"roc_auc": {value}'.encode())
+    with pytest.raises(InvalidManifestError):
+        Manifest.from_json(body)

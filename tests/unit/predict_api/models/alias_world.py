@@ -81,8 +81,8 @@ class _Loading:
         self._world = world
         self._version = version
 
-    def is_ready(self) -> bool:
-        return self._version not in self._world.opening
+    def is_ready(self, within_s: float = 0.0) -> bool:
+        return self._version not in self._world.opening or within_s > self._world.opening_takes_s
 
     def wait(self) -> LoadedModel:
         if self._version in self._world.bad_pickles:
@@ -101,6 +101,7 @@ class World:
         self.bad: set[int] = set()
         # Pickles that their process is still opening, and those that it won't open.
         self.opening: set[int] = set()
+        self.opening_takes_s = 0.0
         self.bad_pickles: set[int] = set()
         self.look_up_takes_s = 0.0
         self.load_takes_s = 0.0

@@ -299,6 +299,29 @@ def test_at_its_start_an_environment_waits_for_a_pickle() -> None:
     assert versions(world.serve()) == [1]
 
 
+def test_a_pickle_that_hangs_does_not_keep_a_new_environment_from_the_version_before() -> None:
+    world = World()
+    world.opening, world.opening_takes_s = {2}, 1000.0
+    world.point(1)
+    world.point(2)
+    assert versions(world.serve()) == [1]
+    world.opening = set()
+    world.wait(301)
+    assert versions(world.serve()) == [2]
+
+
+def test_pickles_that_the_alias_has_left_are_not_opened_any_further() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    world.opening, world.opening_takes_s = set(range(2, 12)), 1000.0
+    for version in range(2, 12):
+        world.point(version)
+        world.wait(TTL_S)
+        world.serve()
+    assert len(world.cache._loading) <= 3  # noqa: SLF001 - what isn't there can't be seen otherwise
+
+
 def test_an_idle_environment_answers_by_the_newest_earlier_revision_that_can_be_loaded() -> None:
     world = World()
     world.point(1)
