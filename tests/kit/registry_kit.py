@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from model_artifact.opening.signature import Signer, Trust
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import InvalidManifestError
@@ -62,8 +64,8 @@ class CutOffStore:
             self._die()
 
 
-# Signs what tests publish; functions under test trust it.
-PUBLISHER = Signer.generate()
+# Signs what tests publish, in every process with the same key; functions under test trust it.
+PUBLISHER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 TRUST = Trust.parse(PUBLISHER.public_key)
 
 
