@@ -42,10 +42,11 @@ LONGEST_FIRST = (
     "tests/integration/",
 )
 MOST_PROCESSES = 16
-# Modules whose tests share something that takes long to make. One process runs them all, or each would make it anew.
+# Modules and folders whose tests share something that takes long to make. One process runs them all, or each would make
+# it anew.
 IN_ONE_PROCESS = (
     "tests/integration/peerloan/test_gates_and_report.py",
-    "tests/integration/service/test_service.py",
+    "tests/integration/service/",
     "tests/integration/training/test_real_data.py",
     "tests/unit/training/evidence/report/test_report.py",
 )
@@ -57,14 +58,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 class SharedModules(LoadGroupScheduling):
-    """Gives out single tests, and the modules of ``IN_ONE_PROCESS`` whole.
+    """Gives out single tests, and the modules and folders of ``IN_ONE_PROCESS`` whole.
 
     ``xdist_group`` marks would say the same, but have no effect with pytest 9.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return module if module in IN_ONE_PROCESS else nodeid
+        return next((shared for shared in IN_ONE_PROCESS if nodeid.startswith(shared)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedModules:
