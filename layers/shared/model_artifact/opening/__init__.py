@@ -1,1 +1,1 @@
-"""Opening a pickle without running what it says."""
+"""Opens a pickle that a trusted publisher signed, or any in a limited process."""

@@ -122,9 +122,7 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
     try:
         if not request["is_trusted"]:
             _restrict(math.ceil(max(request["time_limit_s"], request["score_limit_s"])))
-            if request["is_name_checked"]:
-                check_names(data)
-            _forbid_effects(data, are_names_checked=request["is_name_checked"])
+            _forbid_effects(check_names(data) if request["is_name_checked"] else None)
         model = open_pickle(data)
         check_pipeline(model)
         return PipelineScorer(model), _describe(model, request)
@@ -233,29 +231,30 @@ def _restrict(cpu_limit_s: int) -> None:
         ctypes.CDLL(None).unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def _forbid_effects(data: bytes, *, are_names_checked: bool) -> None:
-    """Refuse what a model never does, by an audit hook (PEP 578), which can't be removed again."""
+def _forbid_effects(packages: set[str] | None) -> None:
+    """Refuse what a model never does, by an audit hook (PEP 578), which can't be removed again.
+
+    ``packages`` are those that the pickle asks for; None if its names weren't checked.
+    """
     # Everything that only a first import or a first prediction does, while it is still allowed.
     import sklearn.utils.parallel  # noqa: F401
 
-    from model_artifact.opening.scan import find_names, is_allowed, unpack
+    from model_artifact.opening.scan import is_allowed
 
-    has_booster = not are_names_checked
-    if are_names_checked:
-        packages = {module.partition(".")[0] for module, _ in find_names(unpack(data))}
-        for package in packages.intersection(_BOOSTERS):
-            has_booster = True
-            with contextlib.suppress(ImportError):
-                __import__(package)
+    boosters = (packages or set()).intersection(_BOOSTERS)
+    for package in boosters:
+        with contextlib.suppress(ImportError):
+            __import__(package)
+    may_call_libraries = packages is None or bool(boosters)
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             flags = arguments[2] if isinstance(arguments[2], int) else 0
             is_forbidden = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
         elif event == "pickle.find_class":
-            is_forbidden = are_names_checked and not is_allowed(*arguments)
+            is_forbidden = packages is not None and not is_allowed(*arguments)
         elif event.startswith("ctypes."):
-            is_forbidden = not has_booster
+            is_forbidden = not may_call_libraries
         else:
             is_forbidden = event.startswith(_FORBIDDEN_EVENTS)
         if is_forbidden:

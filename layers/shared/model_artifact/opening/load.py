@@ -19,8 +19,8 @@ _PICKLED_VERSION = re.compile(
 )
 
 
-def check_names(data: bytes) -> None:
-    """Scan a pickle without opening it.
+def check_names(data: bytes) -> set[str]:
+    """Scan a pickle without opening it, and return the packages that it asks for.
 
     Raises
     ------
@@ -30,9 +30,11 @@ def check_names(data: bytes) -> None:
         If it isn't a complete pickle.
     """
     with _damage_explained(data):
-        unknown = [f"{module}.{name}" for module, name in find_names(unpack(data)) if not is_allowed(module, name)]
+        names = find_names(unpack(data))
+    unknown = [f"{module}.{name}" for module, name in names if not is_allowed(module, name)]
     if unknown:
         raise DisallowedNamesError(unknown)
+    return {module.partition(".")[0] for module, _ in names}
 
 
 def open_pickle(data: bytes) -> Any:

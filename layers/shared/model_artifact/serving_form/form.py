@@ -46,7 +46,7 @@ _OPTIONAL_UINT8 = {"type_code": "B", "is_optional": True}
 
 @dataclass(frozen=True, eq=False)
 class _Form:
-    """The part that both kinds share; ``KIND`` names the kind."""
+    """The part that all kinds share; ``KIND`` names the kind."""
 
     KIND: ClassVar[str]
     labels: Labels
