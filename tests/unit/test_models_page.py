@@ -21,7 +21,7 @@ def test_there_are_sixty_nine_kinds_each_with_a_name_of_its_own() -> None:
 
 def test_a_refused_kind_is_found_among_the_refusals_by_its_message() -> None:
     explained = TEXT.partition("## What to do about a refusal")[2].partition("\n## ")[0]
-    phrases = [row.split("|")[1].strip() for row in explained.splitlines() if row.startswith("| ")][1:]
+    phrases = re.findall(r'^- "(.+?)"', explained, re.MULTILINE)
     for kind in KINDS.values():
         assert bool(kind.refusal) == (kind.end == End.REFUSED)
         assert not kind.refusal or any(kind.refusal.startswith(phrase) for phrase in phrases), kind.name
