@@ -115,7 +115,8 @@ class _StandIn:
     state: Any = None
 
     def __new__(cls, *_arguments: Any, **_options: Any) -> Any:
-        return object.__new__(cls)
+        # A class that the pickle itself makes is an instance here, and an object of that class is asked of it.
+        return object.__new__(cls if isinstance(cls, type) else _StandIn)
 
     def __init__(self, *arguments: Any, **_options: Any) -> None:
         self.arguments = arguments

@@ -9,9 +9,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -77,6 +79,20 @@ def test_all_names_are_listed_at_once_with_the_way_out() -> None:
     with pytest.raises(DisallowedNamesError, match="--trust-pickle") as caught:
         check_names(dumped(model))
     assert caught.value.names == ("genericpath.exists", "textwrap.dedent")
+
+
+def test_the_names_of_a_class_that_travels_in_its_pickle_are_listed() -> None:
+    class Ratios(BaseEstimator):
+        share: float
+
+        def __init__(self, share: float = 0.5) -> None:
+            self.share = share
+
+    Ratios.__module__ = "__main__"
+    for protocol in range(2, 6):
+        with pytest.raises(DisallowedNamesError, match="--trust-pickle") as caught:
+            check_names(cloudpickle.dumps(Pipeline([("ratios", Ratios())]), protocol=protocol))
+        assert "cloudpickle.cloudpickle._make_skeleton_class" in caught.value.names
 
 
 @pytest.mark.fault(13)
