@@ -6,8 +6,10 @@ their documentation and source have them (kserve/inference_client.py, mlflow/pyf
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 import requests
@@ -40,8 +42,16 @@ def tensor(loans: pd.DataFrame, name: str) -> dict[str, Any]:
     return {"name": name, "shape": [len(loans)], "datatype": datatype, "data": loans[name].tolist()}
 
 
-def test_client_of_the_open_inference_protocol(service: Service, loans: pd.DataFrame, expected: list[float]) -> None:
-    client = OpenInferenceClient(base_url=service.url)
+@pytest.fixture
+def client(service: Service) -> Iterator[OpenInferenceClient]:
+    """Return the protocol's client, whose connections are closed at the end."""
+    with httpx.Client(timeout=30) as connections:
+        yield OpenInferenceClient(base_url=service.url, httpx_client=connections)
+
+
+def test_client_of_the_open_inference_protocol(
+    client: OpenInferenceClient, loans: pd.DataFrame, expected: list[float]
+) -> None:
     client.check_server_liveness()
     client.check_server_readiness()
     client.check_model_readiness("late-payer")
