@@ -24,7 +24,7 @@ from training.data import Quarter
 from training.errors import DataRefusedError
 from training.evidence.bins import count_bins, quantile_edges
 from training.evidence.evaluation import evaluate
-from training.evidence.sweeps import sweep_all
+from training.evidence.sweeps import LENDING_SENSE, sweep_all
 from training.holdout import prove_on_holdout
 from training.thresholds import ThresholdRule
 
@@ -106,7 +106,8 @@ def measure(
         metrics["score_bins"] = _score_bins(scores[0])
         swept = test or train
         assert swept is not None
-        metrics["monotonicity"] = {sweep.column: sweep.to_dict() for sweep in sweep_all(model, swept.features)}
+        sweeps = sweep_all(model, swept.features, LENDING_SENSE)
+        metrics["monotonicity"] = {sweep.column: sweep.to_dict() for sweep in sweeps}
         parity = None
         if test is not None and serving_form is not None:
             parity = prove_on_holdout(model, serving_form, test)

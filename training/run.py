@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import joblib
 import numpy as np
@@ -19,10 +20,10 @@ from model_artifact.serving_form.errors import NotCompilableError
 from model_registry.candidate import Candidate
 from training.data import Quarters
 from training.evidence.comparison import compare
-from training.measuring import Scores, measure
+from training.measuring import Measurements, Scores, measure
 from training.probe_records import PROBE_RECORDS
 from training.recipes import basic_model, improved_model
-from training.recipes.recipe import DEFAULT_SEED, Recipe, silent
+from training.recipes.recipe import DEFAULT_SEED, Alternative, Recipe, silent
 from training.thresholds import FlagShare, ThresholdRule
 
 # zlib level 3: the forest's 82 MB become 16 MB, and unpacking them takes less time than reading 82 MB.
@@ -111,6 +112,8 @@ def train(
             assert measured.on_test is not None
             comparison = compare(quarters.test.target, measured.on_test, baseline)
             metrics["comparison"] = {"against": f"{BASELINE} model, trained on the same loans", **comparison.to_dict()}
+        if fit.alternative is not None:
+            metrics["alternative"] = _price(fit.alternative, quarters, measured)
         progress("evaluating", 1, 1)
     assert measured.input_schema is not None
     candidate = Candidate(
@@ -133,6 +136,17 @@ def _baseline_on_test(quarters: Quarters, progress: StageProgress) -> NDArray[np
     recipe = RECIPES[BASELINE]
     fit = recipe.fit(quarters.train, recipe.default_trees, DEFAULT_SEED, partial(progress, "baseline"))
     return late_probabilities(fit.pipeline, quarters.test.features)
+
+
+def _price(alternative: Alternative, quarters: Quarters, measured: Measurements) -> dict[str, Any]:
+    """Return what taking the other model costs on the test quarter, as a training record keeps it."""
+    assert measured.on_test is not None
+    theirs = late_probabilities(alternative.pipeline, quarters.test.features)
+    return {
+        "contender": alternative.contender,
+        "against_sense_in": list(alternative.columns),
+        **compare(quarters.test.target, measured.on_test, theirs).to_dict(),
+    }
 
 
 def _compiled(pipeline: Pipeline) -> bytes | None:

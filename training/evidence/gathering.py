@@ -22,9 +22,10 @@ from training.evidence.costs import RATIOS, ThresholdRow, threshold_rows
 from training.evidence.evaluation import evaluate
 from training.evidence.influence import Dependence, Importance, partial_dependence, permutation_importance
 from training.evidence.intervals import Interval, wilson
+from training.evidence.reason_counts import ReasonCounts, count_reasons
 from training.evidence.segments import Segment, segment_results
 from training.evidence.stability import Stability, column_stability, score_stability
-from training.evidence.sweeps import Sweep, sweep_all
+from training.evidence.sweeps import LENDING_SENSE, Sweep, sweep_all
 from training.evidence.tally import Floats, Labels
 from training.holdout import records_of
 
@@ -75,6 +76,8 @@ class Evidence:
         How far the serving form's probabilities are from the pickle's; None where the pickle serves.
     explained : tuple or None
         A probe record, the reference and the explanation; None for a version without a serving form or reasons.
+    reason_counts : ReasonCounts or None
+        The codes that some loans of the test quarter get; None likewise.
     """
 
     manifest: Manifest
@@ -101,6 +104,7 @@ class Evidence:
     file_rates: tuple[Interval, ...]
     form_parity: Parity | None
     explained: tuple[Mapping[str, Any], Mapping[str, Any], Explanation] | None
+    reason_counts: ReasonCounts | None
 
     @property
     def recorded_training(self) -> Mapping[str, Any] | None:
@@ -147,6 +151,7 @@ def gather(
     stated_ratios, stated_call = _stated_costs(manifest)
     ratios = tuple(cost_ratios or stated_ratios or RATIOS)
     scorer = load_scorer(serving_form) if serving_form else None
+    explainer = _explainer(manifest, scorer) if scorer else None
     # As in training: more threads cost time on a busy machine.
     with threadpool_limits(limits=1):
         scores = late_probabilities(pipeline, features)
@@ -171,13 +176,14 @@ def gather(
             ),
             importance=permutation_importance(pipeline, features, target),
             dependence=partial_dependence(pipeline, features),
-            sweeps=sweep_all(pipeline, features),
+            sweeps=sweep_all(pipeline, features, LENDING_SENSE),
             columns=column_stability(quarters.train.features, features),
             score=_score_stability(manifest.metrics.get("score_bins"), scores, test.fingerprint),
             segments=segment_results(features, target, scores, manifest.threshold.value),
             file_rates=(*_file_rates(quarters.train), wilson(int(target.sum()), len(target))),
             form_parity=compare_forms(pipeline, scorer, records_of(features)) if scorer else None,
-            explained=_explain_riskiest(manifest, scorer) if scorer else None,
+            explained=_explain_riskiest(manifest, explainer) if explainer else None,
+            reason_counts=count_reasons(explainer, features) if explainer else None,
         )
 
 
@@ -187,16 +193,20 @@ def _score_stability(score_bins: Any, scores: Floats, test: Fingerprint) -> Stab
     return score_stability(score_bins, scores)
 
 
+def _explainer(manifest: Manifest, scorer: Scorer) -> Explainer | None:
+    if manifest.reasons is None:
+        return None
+    return Explainer(scorer, manifest.reasons.reference, codes_version=manifest.reasons.codes_version)
+
+
 def _explain_riskiest(
-    manifest: Manifest, scorer: Scorer
+    manifest: Manifest, explainer: Explainer
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], Explanation] | None:
     """Explain the riskiest probe record, which has the most to explain."""
     if manifest.reasons is None or not manifest.probes:
         return None
-    reference = manifest.reasons.reference
-    explainer = Explainer(scorer, reference, codes_version=manifest.reasons.codes_version)
     record = max(manifest.probes, key=lambda probe: probe.late_probability).record
-    return record, reference, explainer.explain(record)
+    return record, manifest.reasons.reference, explainer.explain(record)
 
 
 def _stated_costs(manifest: Manifest) -> tuple[tuple[float, ...], float | None]:

@@ -9,6 +9,8 @@ from model_registry.candidate import Candidate, Inspection
 from model_registry.manifest import HoldoutParity
 from training.evidence.intervals import in_words
 
+MONOTONE_COMMAND = "peerloan train improved --contender monotone"
+
 # The metrics of whole files, the best evidence first, with what they are called.
 _FILES = {"test": "next quarter", "in_sample": "too good: seen"}
 
@@ -26,6 +28,12 @@ def summarise(candidate: Candidate, inspection: Inspection | None = None) -> lis
     if gain := metrics.get("comparison"):
         claimed = " (claimed)" if "comparison" in metrics.get("claimed", {}).get("what", ()) else ""
         lines.append(f"  ROC-AUC gain   {in_words(gain['roc_auc'], 3)} over the {gain['against']}{claimed}")
+    if offered := metrics.get("alternative"):
+        claimed = " (claimed)" if "alternative" in metrics.get("claimed", {}).get("what", ()) else ""
+        lines += [
+            f"  against sense  in {', '.join(offered['against_sense_in'])}, for some loans; the monotone variant costs",
+            f"                 {in_words(offered['roc_auc'], 3)} of ROC-AUC{claimed}: {MONOTONE_COMMAND}",
+        ]
     flagged = f". {candidate.threshold.how}" if file is None else _flagged(metrics[file])
     return [
         *lines,

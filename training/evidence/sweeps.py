@@ -10,11 +10,25 @@ import numpy as np
 import pandas as pd
 
 from model_artifact.pipeline import late_probabilities
-from model_artifact.schema import GRADES
+from model_artifact.schema import EMP_LENGTHS, GRADES
 from training.evidence.tally import Floats
 
-# The columns whose direction lending sense and the data agree on: 1 if the risk rises with the column, -1 if it falls.
-DIRECTIONS: Mapping[str, int] = {"int_rate": 1, "grade": 1, "annual_inc": -1, "delinq_2yrs": 1}
+# How the risk moves with a column by lending sense: 1 if it rises with the column, -1 if it falls. The other columns
+# have no order, or no direction that goes without saying.
+LENDING_SENSE: Mapping[str, int] = {
+    "int_rate": 1,
+    "grade": 1,
+    "annual_inc": -1,
+    "delinq_2yrs": 1,
+    "dti": 1,
+    "revol_util": 1,
+    "emp_length": -1,
+}
+
+# The columns in which the data agree with it, so that following it costs nothing: the gate requires these.
+DIRECTIONS: Mapping[str, int] = {
+    name: LENDING_SENSE[name] for name in ("int_rate", "grade", "annual_inc", "delinq_2yrs")
+}
 
 LOANS = 200
 SEED = 0
@@ -23,6 +37,7 @@ SEED = 0
 TOLERANCE = 1e-12
 
 _VALUES = 50
+_LABELS = {"grade": GRADES, "emp_length": EMP_LENGTHS}
 
 
 @dataclass(frozen=True)
@@ -46,10 +61,16 @@ class Sweep:
         """Whether no loan had a step the wrong way."""
         return self.loans_against == 0
 
+    @property
+    def is_required(self) -> bool:
+        """Whether the gate on monotonicity requires the direction."""
+        return self.column in DIRECTIONS
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as a training record keeps it."""
         return {
             "direction": "up" if self.direction > 0 else "down",
+            "is_required": self.is_required,
             "values": self.values,
             "loans": self.loans,
             "loans_against": self.loans_against,
@@ -57,10 +78,20 @@ class Sweep:
         }
 
 
-def sweep_all(pipeline: Any, features: pd.DataFrame, *, loans: int = LOANS, seed: int = SEED) -> tuple[Sweep, ...]:
-    """Sweep each column of ``DIRECTIONS`` for some loans drawn from ``features``, over the values that occur there."""
+def sweep_all(
+    pipeline: Any,
+    features: pd.DataFrame,
+    directions: Mapping[str, int] = DIRECTIONS,
+    *,
+    loans: int = LOANS,
+    seed: int = SEED,
+) -> tuple[Sweep, ...]:
+    """Sweep each column of ``directions`` for some loans drawn from ``features``, over the values that occur there."""
     drawn = features.sample(min(loans, len(features)), random_state=seed)
-    return tuple(_sweep(pipeline, drawn, column, _values(features, column)) for column in DIRECTIONS)
+    return tuple(
+        _sweep(pipeline, drawn, column, direction, _values(features, column))
+        for column, direction in directions.items()
+    )
 
 
 def curves(pipeline: Any, loans: pd.DataFrame, column: str, values: Sequence[Any]) -> Floats:
@@ -70,8 +101,7 @@ def curves(pipeline: Any, loans: pd.DataFrame, column: str, values: Sequence[Any
     return late_probabilities(pipeline, repeated).reshape(len(loans), len(values))
 
 
-def _sweep(pipeline: Any, drawn: pd.DataFrame, column: str, values: np.ndarray) -> Sweep:
-    direction = DIRECTIONS[column]
+def _sweep(pipeline: Any, drawn: pd.DataFrame, column: str, direction: int, values: np.ndarray) -> Sweep:
     against = np.maximum(-direction * np.diff(curves(pipeline, drawn, column, values.tolist()), axis=1), 0.0)
     against[against <= TOLERANCE] = 0.0
     return Sweep(
@@ -85,9 +115,9 @@ def _sweep(pipeline: Any, drawn: pd.DataFrame, column: str, values: np.ndarray) 
 
 
 def _values(features: pd.DataFrame, column: str) -> np.ndarray:
-    """Return the values to try, ascending: all grades, all values of a column with few, else quantiles."""
-    if column == "grade":
-        return np.array(GRADES, dtype=object)
+    """Return the values to try, ascending: all labels in order, all values of a column with few, else quantiles."""
+    if column in _LABELS:
+        return np.array(_LABELS[column], dtype=object)
     values = np.unique(features[column].dropna())
     if len(values) <= _VALUES:
         return values

@@ -20,6 +20,14 @@ def silent(*_report: object) -> None:
     """Ignore a report of progress."""
 
 
+class Alternative(NamedTuple):
+    """A fitted contender that moves as lending sense says in ``columns``, in which the chosen model doesn't."""
+
+    contender: str
+    pipeline: Pipeline
+    columns: tuple[str, ...]
+
+
 class Fit(NamedTuple):
     """A fitted model.
 
@@ -31,12 +39,15 @@ class Fit(NamedTuple):
         A sentence that describes the model.
     evidence : mapping
         The fit's own entries in the training record's metrics, as JSON values.
+    alternative : Alternative or None
+        Another model, which the record offers with its price; None where there is nothing to offer.
     """
 
     pipeline: Pipeline
     out_of_sample: NDArray[np.float64]
     description: str
     evidence: Mapping[str, Any]
+    alternative: Alternative | None = None
 
 
 @dataclass(frozen=True)

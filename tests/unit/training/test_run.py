@@ -17,8 +17,11 @@ from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.parity import compare, compile_verified
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
+from model_kit import small_quarter
 from training.__main__ import main
 from training.data import Quarters
+from training.evidence.summary import summarise
+from training.evidence.sweeps import LENDING_SENSE
 from training.holdout import records_of
 from training.probe_records import PROBE_RECORDS
 from training.recipes.contenders import CONTENDERS
@@ -179,9 +182,28 @@ def test_the_improved_model_comes_with_its_evidence(trained: Trained) -> None:
     ]
     assert metrics["comparison"]["against"].startswith("basic model")
     assert metrics["comparison"]["loans"] == 1500
-    assert set(metrics["monotonicity"]) == {"int_rate", "grade", "annual_inc", "delinq_2yrs"}
+    assert set(metrics["monotonicity"]) == set(LENDING_SENSE)
     assert sum(metrics["score_bins"]["loans"]) == 3000
     assert metrics["calibration"]["newest_loans"] == 3000
+
+
+def test_the_price_of_the_monotone_variant_is_what_it_loses_on_the_same_loans() -> None:
+    quarters = Quarters(train=small_quarter(6000), test=small_quarter(1500), source="a test", is_sample=True)
+    chosen, monotone = (
+        train("improved", quarters, n_estimators=20, is_compared=False, contender=contender).candidate
+        for contender in (None, "monotone")
+    )
+    offered = chosen.metrics["alternative"]
+    lost = chosen.metrics["test"]["roc_auc"]["value"] - monotone.metrics["test"]["roc_auc"]["value"]
+    assert offered["roc_auc"]["value"] == pytest.approx(lost, abs=1e-12)
+    assert offered["roc_auc"]["low"] < lost < offered["roc_auc"]["high"]
+    assert (offered["loans"], "dti" in offered["against_sense_in"]) == (1500, True)
+    assert "alternative" not in monotone.metrics
+    summary = "\n".join(summarise(chosen))
+    assert "against sense  in dti" in summary
+    assert f"{lost:.3f} [" in summary
+    assert "of ROC-AUC: peerloan train improved --contender monotone" in summary
+    assert "against sense" not in "\n".join(summarise(monotone))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from training.errors import DataRefusedError
 from training.recipes.contenders import CONTENDERS, Contender
 from training.selection import FOLDS, REPEATS, Score, best_of, choose, select
 
-FEW = tuple(contender for contender in CONTENDERS if contender.name in ("logistic_regression", "monotone_trees"))
+FEW = tuple(contender for contender in CONTENDERS if contender.name in ("logistic_regression", "partly_monotone"))
 
 
 def _score(*aucs: float) -> Score:

@@ -9,6 +9,7 @@ from model_artifact.reasons import CODES_VERSION
 from model_artifact.reasons.codes import TEXTS
 from training.data import Fingerprint
 from training.evidence.gathering import Evidence
+from training.evidence.reason_counts import is_against_sense
 from training.evidence.report.table import Table, table_of
 
 
@@ -76,10 +77,23 @@ def _below_best(model: Mapping[str, Any]) -> str:
     return f"{model['below_best']:.4f}" if model["below_best"] else "best"
 
 
-def reason_codes() -> Table:
-    """Return the table of all reason codes."""
-    note = f"Version {CODES_VERSION} of the table. A code ends in how the loan's value stands to the reference's."
-    return Table(("Code", "Text"), tuple(TEXTS.items()), note)
+def reason_codes(evidence: Evidence) -> Table:
+    """Return the table of all reason codes, how many loans get each, and which say the opposite of lending sense."""
+    counts = evidence.reason_counts
+    assert counts is not None
+    return table_of(
+        TEXTS,
+        {
+            "Code": str,
+            "Text": lambda code: TEXTS[code],
+            f"Of {counts.loans} loans": lambda code: str(counts.codes.get(code, 0)),
+            "Lending sense": lambda code: "against it" if is_against_sense(code) else "–",
+        },
+        f"Version {CODES_VERSION} of the table. A code ends in how the loan's value stands to the reference's. "
+        f"Counted: the reasons of {counts.loans} loans of {evidence.test.name}. Highlighted: codes that some of them "
+        "get and that name as a risk what is the opposite of one by lending sense.",
+        lambda code: code in counts.codes and is_against_sense(code),
+    )
 
 
 def effects(evidence: Evidence) -> Table:

@@ -10,6 +10,7 @@ from training.evidence.gathering import Evidence
 from training.evidence.intervals import in_words
 from training.evidence.report.table import Table, table_of
 from training.evidence.segments import LEAST_LATE, LEAST_LOANS
+from training.evidence.summary import MONOTONE_COMMAND
 
 # The metrics' names in the record, with their names for people and their digits.
 _FIGURES: Mapping[str, tuple[str, int]] = {
@@ -52,7 +53,8 @@ def monotonicity(evidence: Evidence) -> Table:
         evidence.sweeps,
         {
             "Column rises, probability": lambda sweep: sweep.column,
-            "must hold": lambda sweep: "never falls" if sweep.direction > 0 else "never rises",
+            "by lending sense": lambda sweep: "never falls" if sweep.direction > 0 else "never rises",
+            "The gate": lambda sweep: "requires it" if sweep.is_required else "–",
             "Loans x values": lambda sweep: f"{sweep.loans} x {sweep.values}",
             "Loans against it": lambda sweep: str(sweep.loans_against),
             "Largest step against": lambda sweep: f"{sweep.largest_step_against:.2g}",
@@ -61,6 +63,24 @@ def monotonicity(evidence: Evidence) -> Table:
         "All other columns stay as they are.",
         lambda sweep: not sweep.is_monotone,
     )
+
+
+def monotone_offer(evidence: Evidence) -> list[str]:
+    """Say what to do where the probability moves against lending sense, and what that costs; empty where it doesn't."""
+    against = [sweep.column for sweep in evidence.sweeps if not sweep.is_monotone]
+    if not against:
+        return []
+    recorded = evidence.manifest.metrics
+    price = "Its price isn't known: this version's training has no record of one."
+    if offered := recorded.get("alternative"):
+        claimed = _claimed(recorded, "alternative")
+        price = (
+            f"It costs {in_words(offered['roc_auc'], 3)} of ROC-AUC on the next quarter, measured at training{claimed}."
+        )
+    return [
+        f"For some loans the probability moves against lending sense in {', '.join(against)}, so a reason may say the "
+        f"opposite of what a borrower expects. A model that never does: {MONOTONE_COMMAND}. {price}"
+    ]
 
 
 def figures(evidence: Evidence) -> Table:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_artifact.schema import FIELD_NAMES
+from model_artifact.schema import EMP_LENGTHS, FIELD_NAMES
 from model_kit import small_boosted, small_quarter
-from training.evidence.sweeps import DIRECTIONS, sweep_all
+from training.evidence.sweeps import DIRECTIONS, LENDING_SENSE, sweep_all
 
 
 class ByFormula:
@@ -67,6 +67,22 @@ def test_all_grades_and_counts_are_tried() -> None:
     counts = small_quarter().features["delinq_2yrs"].nunique()
     assert (sweeps["grade"].values, sweeps["delinq_2yrs"].values) == (7, counts)
     assert sweeps["annual_inc"].values == 50
+
+
+def test_the_gate_requires_a_part_of_lending_sense_and_the_others_are_swept_on_demand() -> None:
+    employed = {label: 0.1 + place / 100 for place, label in enumerate(EMP_LENGTHS)}
+    sweeps = {
+        sweep.column: sweep
+        for sweep in sweep_all(
+            ByFormula(lambda frame: frame["emp_length"].map(employed).fillna(0.1) + frame["dti"] * 1e-4),
+            small_quarter().features,
+            LENDING_SENSE,
+        )
+    }
+    assert [name for name, sweep in sweeps.items() if sweep.is_required] == list(DIRECTIONS)
+    assert [name for name, sweep in sweeps.items() if not sweep.is_monotone] == ["emp_length"]
+    assert (sweeps["emp_length"].values, sweeps["emp_length"].loans_against) == (len(EMP_LENGTHS), 200)
+    assert sweeps["emp_length"].to_dict()["is_required"] is False
 
 
 def test_the_constrained_trees_are_monotone_and_the_sweep_is_the_same_twice() -> None:

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from model_artifact.features import frame_from_records
+from model_artifact.reasons.explain import Explainer
+from model_artifact.reasons.reference import typical_record
 from model_artifact.schema import GRADES
+from model_artifact.serving_form.compiling.pipelines import compile_pipeline
+from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from model_kit import dumped, small_forest, small_quarter
-from training.evidence.sweeps import sweep_all
+from training.evidence.reason_counts import count_reasons, is_against_sense
+from training.evidence.sweeps import LENDING_SENSE, sweep_all
 from training.recipes import improved_model
 from training.recipes.calibration import NEWEST_ROWS, intercept_shift, shift_intercept
-from training.recipes.contenders import logistic_regression, monotone_trees
+from training.recipes.contenders import logistic_regression, monotone_trees, sensible_trees
 from training.recipes.recipe import DEFAULT_SEED
 
 
@@ -65,6 +70,35 @@ def test_a_sweep_is_monotone_where_lending_sense_asks_for_it(fitted, column: str
         sweep = frame_from_records([{**record, column: value} for value in values])
         probabilities = fitted.predict_proba(sweep)[:, 1]
         assert (sign * np.diff(probabilities) >= -1e-15).all()
+
+
+def test_the_monotone_contender_never_moves_against_lending_sense_and_gives_no_such_reason() -> None:
+    quarter = small_quarter(6000)
+    reference = typical_record({name: column.tolist() for name, column in quarter.features.items()})
+    given = {}
+    for build in (sensible_trees, monotone_trees):
+        pipeline = build(40, DEFAULT_SEED).fit(quarter.features, quarter.target)
+        explainer = Explainer(make_scorer(compile_pipeline(pipeline)), reference)
+        codes = count_reasons(explainer, quarter.features).codes
+        sweeps = sweep_all(pipeline, quarter.features, LENDING_SENSE)
+        given[build] = (all(sweep.is_monotone for sweep in sweeps), list(filter(is_against_sense, codes)))
+    assert given[sensible_trees] == (True, [])
+    is_sensible, codes = given[monotone_trees]
+    assert not is_sensible
+    assert "DTI_LOW" in codes
+
+
+def test_where_the_chosen_model_moves_against_lending_sense_the_monotone_contender_is_fitted_too() -> None:
+    quarter = small_quarter(6000)
+    fit = improved_model.fit(quarter, 20)
+    assert fit.description.startswith(
+        "Small gradient-boosted trees, monotone in rate, grade, income and delinquencies,"
+    )
+    assert fit.alternative is not None
+    assert "dti" in fit.alternative.columns
+    named = improved_model.fit(quarter, 20, contender=fit.alternative.contender)
+    assert dumped(named.pipeline) == dumped(fit.alternative.pipeline)
+    assert named.alternative is None
 
 
 def test_missing_and_unseen_values_are_handled_inside_the_pipeline(fitted) -> None:

@@ -18,6 +18,7 @@ from model_kit import small_quarter
 from model_registry.manifest import Artifact, Manifest, Probe
 from training.data import Quarters
 from training.evidence.gathering import Evidence, Rival, gather
+from training.evidence.reason_counts import ReasonCounts
 from training.evidence.report import record_tables, tables
 from training.evidence.report.render import render_card, render_page
 from training.run import TrainingResult
@@ -246,6 +247,25 @@ def test_the_costs_go_from_nobody_to_everybody_in_calls_and_in_money(evidence: E
     for words in ("this version", "cheapest at 20:1"):
         assert words in which
     assert "In money" not in tables.thresholds(evidence).columns
+
+
+def test_directions_against_lending_sense_are_marked_and_the_monotone_variant_is_offered(evidence: Evidence) -> None:
+    assert tables.monotone_offer(evidence) == []
+    against = tuple(replace(sweep, loans_against=9 * (sweep.column == "dti")) for sweep in evidence.sweeps)
+    unpriced = replace(evidence, sweeps=against, reason_counts=ReasonCounts(200, {"DTI_LOW": 80, "DTI_HIGH": 7}))
+    card = render_card(unpriced)
+    assert "moves against lending sense in dti" in card
+    assert "peerloan train improved --contender monotone. Its price isn't known" in card
+    assert "| **DTI_LOW** |" in card
+    assert "| **80** | **against it** |" in card
+    assert "| DTI_HIGH |" in card
+    price = {
+        "contender": "monotone",
+        "against_sense_in": ["dti"],
+        "roc_auc": {"value": 0.02, "low": 0.01, "high": 0.03},
+    }
+    manifest = replace(evidence.manifest, metrics={**evidence.manifest.metrics, "alternative": price})
+    assert "It costs 0.020 [0.010, 0.030] of ROC-AUC" in render_card(replace(unpriced, manifest=manifest))
 
 
 def test_what_nobody_measured_is_marked_as_claimed(evidence: Evidence) -> None:
