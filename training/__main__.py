@@ -30,7 +30,7 @@ _EPILOG = """\
 examples:
   python -m training basic                          train the basic model on the data that it finds
   python -m training improved --data loans.zip      train on these data
-  python -m training improved --data q3.csv q4.csv  train on the first file, test on the second
+  python -m training improved --data q2.csv q3.csv q4.csv  train on q2 and q3, test on q4
   python -m training basic --estimators 10 --json   train quickly, print the figures as JSON
   python -m training improved --flag-share 0.05     the team can call one loan in twenty
   python -m training improved --cost-missed-late 900 --cost-call 12
@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="PATH",
-        help="a zip archive, a folder, or two CSV files: training data, then test data",
+        help="a zip archive, a folder, or CSV files, oldest first: the last is tested on",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: models/<model>)")
     parser.add_argument("--seed", type=_whole_number(0, 2**32 - 1), help="the model's random seed (default: 42)")

@@ -1,4 +1,4 @@
-"""Loads and checks the loan data: a quarter to train on, and the next quarter to test on.
+"""Loads and checks the loan data: one quarter or several to train on, and the next quarter to test on.
 
 The training file runs newest first, and its order is kept, since the newest loans resemble the next quarter most.
 """
@@ -6,7 +6,9 @@ The training file runs newest first, and its order is kept, since the newest loa
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ class Fingerprint:
     """Identifies a data file.
 
     ``sha256`` is that of the CSV file, unzipped. ``gaps`` counts the missing cells of the columns that have any.
+    ``files`` has the digests of several files that are one training file here; ``sha256`` is then that of the digests.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Fingerprint:
     late: int
     sha256: str
     gaps: Mapping[str, int]
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,10 @@ def load(
 
     Parameters
     ----------
-    source : Path, sequence of two Paths, or None
-        A zip archive or a folder with a training and a test CSV file, or these two files. None: what ``PEERLOAN_DATA``
-        names (two files are separated as in PATH), else ``data/peerLoanData.zip``, else generated sample data.
+    source : Path, sequence of Paths, or None
+        A zip archive or a folder with a training and a test CSV file; or CSV files, oldest first: the last is tested
+        on, all others are trained on. None: what ``PEERLOAN_DATA`` names (files are separated as in PATH), else
+        ``data/peerLoanData.zip``, else generated sample data.
     environ : mapping
         The environment's variables.
     seed : int
@@ -91,13 +96,15 @@ def load(
     DataRefusedError
         If a file can't be read, is too large or isn't a CSV file with the columns; if a column has no value at all, a
         value of the wrong type or one beyond the hard bounds; if fewer than ``MINIMUM_LOANS`` loans are late, or on
-        time; or if both files are the same.
+        time; or if two files are the same.
     """
     paths, named_by = _find_paths(source, environ)
     if not paths:
         return _sample(seed)
-    train, test = (read_quarter(*file) for file in read_files(paths))
-    _check_not_the_same(train, test)
+    *trained_on, test = (read_quarter(*file) for file in read_files(paths))
+    for train, other in itertools.combinations([*trained_on, test], 2):
+        _check_not_the_same(train, other)
+    train = _join(trained_on)
     train_name, test_name = train.fingerprint.name, test.fingerprint.name
     places = ", ".join(map(str, paths))
     gaps = _describe_refused_gaps(train) + _describe_refused_gaps(test)
@@ -131,11 +138,29 @@ def read_quarter(name: str, content: bytes) -> Quarter:
     return Quarter(pd.DataFrame(columns), fingerprint)
 
 
-def _check_not_the_same(train: Quarter, test: Quarter) -> None:
-    if train.fingerprint.sha256 == test.fingerprint.sha256:
-        name = train.fingerprint.name
-        what = f"It is the same file as {name}: a model is tested on loans that it wasn't trained on."
-        raise DataRefusedError(test.fingerprint.name, what)
+def _join(quarters: Sequence[Quarter]) -> Quarter:
+    """Make one quarter of several that are oldest first: its newest loans come first, as in each of them."""
+    if len(quarters) == 1:
+        return quarters[0]
+    fingerprints = [quarter.fingerprint for quarter in quarters]
+    files = tuple(fingerprint.sha256 for fingerprint in fingerprints)
+    joined = Fingerprint(
+        name=" and ".join(fingerprint.name for fingerprint in fingerprints),
+        rows=sum(fingerprint.rows for fingerprint in fingerprints),
+        late=sum(fingerprint.late for fingerprint in fingerprints),
+        sha256=hashlib.sha256("".join(files).encode()).hexdigest(),
+        gaps=dict(sum((Counter(fingerprint.gaps) for fingerprint in fingerprints), Counter())),
+        files=files,
+    )
+    frame = pd.concat([quarter.frame for quarter in reversed(quarters)], ignore_index=True)
+    return Quarter(frame, joined)
+
+
+def _check_not_the_same(quarter: Quarter, other: Quarter) -> None:
+    if quarter.fingerprint.sha256 == other.fingerprint.sha256:
+        name = quarter.fingerprint.name
+        what = f"It is the same file as {name}: each file must hold loans of its own, and the last is tested on."
+        raise DataRefusedError(other.fingerprint.name, what)
 
 
 def _find_paths(source: Path | Sequence[Path] | None, environ: Mapping[str, str]) -> tuple[list[Path], str]:

@@ -1,4 +1,4 @@
-"""Finds the two loan files, and reads them from a zip archive, a folder or the disk.
+"""Finds the files of loans, and reads them from a zip archive, a folder or the disk.
 
 Reading stops at ``LARGEST_FILE_BYTES``, so that neither an archive that unpacks to a thousand times its size nor a
 device can fill the memory.
@@ -21,6 +21,8 @@ LARGEST_FILE_BYTES = 256 * 2**20
 # An archive is unpacked in small steps: bzip2 and LZMA expand the whole input of a step at once.
 _STEP_BYTES = 4096
 
+_WHAT_TO_NAME = "Name one zip archive, one folder, or two or more CSV files, oldest first: the last is tested on."
+
 
 class LoanFile(NamedTuple):
     """A file's name, for messages and for the training record, and its content."""
@@ -29,24 +31,24 @@ class LoanFile(NamedTuple):
     content: bytes
 
 
-def read_files(paths: Sequence[Path]) -> tuple[LoanFile, LoanFile]:
-    """Read the training file and the test file, as ``data.load`` says.
+def read_files(paths: Sequence[Path]) -> list[LoanFile]:
+    """Read the training files, oldest first, and the test file, which is the last.
 
-    The paths are one zip archive or folder that holds both as CSV files, or two CSV files: training data, then test
-    data.
+    The paths are one zip archive or folder that holds a training and a test file as CSV files, or two or more CSV
+    files; ``data.load`` names the errors.
     """
     for path in paths:
         if not path.exists():
-            raise DataNotFoundError(f"{path} doesn't exist. Name a zip archive, a folder, or two CSV files.")
-    if len(paths) == 2 and all(path.is_file() for path in paths):
-        return _read_from_disk(paths[0]), _read_from_disk(paths[1])
+            raise DataNotFoundError(f"{path} doesn't exist. {_WHAT_TO_NAME}")
+    if len(paths) > 1 and all(path.is_file() for path in paths):
+        return [_read_from_disk(path) for path in paths]
     if len(paths) != 1:
-        raise DataNotFoundError("Name one zip archive, one folder, or two CSV files: training data, then test data.")
+        raise DataNotFoundError(_WHAT_TO_NAME)
     path = paths[0]
     if path.is_dir():
         names = [file.name for file in sorted(path.iterdir()) if file.suffix.lower() == ".csv"]
         train, test = (_only_name(path, names, role) for role in ("train", "test"))
-        return _read_from_disk(path / train), _read_from_disk(path / test)
+        return [_read_from_disk(path / train), _read_from_disk(path / test)]
     return _read_archive(path)
 
 
@@ -66,17 +68,15 @@ def _read_from_disk(path: Path) -> LoanFile:
         raise DataRefusedError(str(path), f"The file can't be read: {error.strerror}.") from error
 
 
-def _read_archive(path: Path) -> tuple[LoanFile, LoanFile]:
+def _read_archive(path: Path) -> list[LoanFile]:
     if not zipfile.is_zipfile(path):
-        raise DataNotFoundError(
-            f"{path} is neither a zip archive nor a folder. For CSV files name two: training data, then test data."
-        )
+        raise DataNotFoundError(f"{path} is neither a zip archive nor a folder. {_WHAT_TO_NAME}")
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
             by_name = {PurePosixPath(name).name: name for name in members if not name.startswith("__MACOSX/")}
             train, test = (_only_name(path, by_name, role) for role in ("train", "test"))
-            return _read_member(archive, by_name[train]), _read_member(archive, by_name[test])
+            return [_read_member(archive, by_name[name]) for name in (train, test)]
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError) as error:
         # RuntimeError: the archive needs a password, or its compression isn't supported.
         raise DataRefusedError(path.name, f"The archive can't be unpacked ({error}). Fetch it again.") from error

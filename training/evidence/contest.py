@@ -100,5 +100,7 @@ def _calibration(target: Labels, probabilities: Floats) -> dict[str, Interval]:
 
 
 def _is_held_out(quarter: Quarter, recorded_data: Mapping[str, Any]) -> bool | None:
-    trained_on = recorded_data.get("train", {}).get("sha256")
-    return None if trained_on is None else bool(trained_on != quarter.fingerprint.sha256)
+    trained_on = recorded_data.get("train", {})
+    if trained_on.get("sha256") is None:
+        return None
+    return quarter.fingerprint.sha256 not in {trained_on["sha256"], *trained_on.get("files", ())}

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
@@ -33,6 +34,11 @@ def archive(folder: Path) -> Path:
             file.write(folder / name, f"data/{name}")
             file.writestr(f"__MACOSX/data/._{name}", b"\0")
     return path
+
+
+def _reversed(csv: str) -> str:
+    header, *rows = csv.splitlines()
+    return "\n".join([header, *reversed(rows)]) + "\n"
 
 
 def test_a_zip_a_folder_and_two_files_hold_the_same_loans(folder: Path, archive: Path) -> None:
@@ -64,6 +70,29 @@ def test_the_default_place_is_below_the_current_folder(archive: Path, tmp_path: 
     Path("data").mkdir()
     archive.rename("data/peerLoanData.zip")
     assert "peerLoanData.zip" in load(None, {}).source
+
+
+def test_several_files_are_one_to_train_on_whose_newest_loans_come_first_and_the_last_is_tested_on(
+    folder: Path,
+) -> None:
+    oldest, newer, last = (folder / name for name in ("q1.csv", "peerTraining.csv", "peerTest.csv"))
+    oldest.write_text(_reversed(CSV))
+    loans = load([oldest, newer, last], {})
+    one, other = (read_quarter(path.name, path.read_bytes()) for path in (newer, oldest))
+    pd.testing.assert_frame_equal(loans.train.frame, pd.concat([one.frame, other.frame], ignore_index=True))
+    fingerprint = loans.train.fingerprint
+    assert fingerprint.files == (other.fingerprint.sha256, one.fingerprint.sha256)
+    assert (fingerprint.name, fingerprint.rows) == ("q1.csv and peerTraining.csv", len(one.frame) * 2)
+    assert fingerprint.gaps == {column: 2 * count for column, count in one.fingerprint.gaps.items()}
+    assert loans.test.fingerprint.name == "peerTest.csv"
+
+
+@pytest.mark.parametrize("names", [("q.csv", "q.csv", "test.csv"), ("q.csv", "test.csv", "q.csv")])
+def test_a_file_that_is_named_twice_is_refused(folder: Path, names: tuple[str, ...]) -> None:
+    (folder / "q.csv").write_text(CSV)
+    (folder / "test.csv").write_text(_reversed(CSV))
+    with pytest.raises(DataRefusedError, match=r"It is the same file as q\.csv"):
+        load([folder / name for name in names], {})
 
 
 @pytest.mark.parametrize(("source", "message"), [("/no/such/file", "/no/such/file"), (None, "nowhere")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from model_kit import small_boosted, small_forest, small_quarter
@@ -32,10 +34,15 @@ def test_a_forest_is_not_monotone(quarter: Quarter) -> None:
 
 @pytest.mark.parametrize(
     ("data", "expected"),
-    [({}, None), ({"train": {"sha256": "another"}}, True), ({"train": {"sha256": "same"}}, False)],
+    [
+        ({}, None),
+        ({"sha256": "another"}, True),
+        ({"sha256": "THESE"}, False),
+        ({"sha256": "several", "files": ["another", "THESE"]}, False),
+        ({"sha256": "several", "files": ["another"]}, True),
+    ],
 )
 def test_whether_the_loans_were_held_out_is_what_the_record_says(data, expected) -> None:
-    quarter = small_quarter(1000)
-    if expected is False:
-        data = {"train": {"sha256": quarter.fingerprint.sha256}}
-    assert hold_contest(small_boosted(), small_boosted(), quarter, data).is_held_out is expected
+    loans = small_quarter(1000)
+    quarter = replace(loans, fingerprint=replace(loans.fingerprint, sha256="THESE"))
+    assert hold_contest(small_boosted(), small_boosted(), quarter, {"train": data}).is_held_out is expected
