@@ -24,7 +24,7 @@ def top(
     ctx: typer.Context,
     url: Annotated[str | None, typer.Option(help="The emulator's address; the local stack's by default.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Print the state once and end.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between updates.")] = 1.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the local environments, versions, requests and faults. The key q ends it; in a pipe it prints once.
@@ -129,7 +129,8 @@ def _remarks(status: Mapping[str, Any]) -> list[str]:
             if failure := provisioned["failure"]:
                 remarks.append(f"{name} can't be provisioned: {failure}")
             elif provisioned["ready"] < provisioned["wanted"]:
-                remarks.append(f"{name}: {provisioned['ready']} of {provisioned['wanted']} provisioned are ready")
+                ready = f"{provisioned['ready']} of {provisioned['wanted']} provisioned environments ready"
+                remarks.append(f"{name}: {ready}")
     return remarks
 
 

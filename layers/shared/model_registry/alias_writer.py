@@ -120,7 +120,7 @@ class AliasWriter:
             version for version, weight in current.routing_config.additional_version_weights.items() if weight > 0
         ]
         if sharing:
-            reason = reason or f"take version {sharing[0]} back"
+            reason = reason or f"end the canary of version {sharing[0]}"
             return self.assign(alias, current.version, expected_revision=revision, reason=reason)
         reason = f"roll back from version {current.version}" + (f": {reason}" if reason else "")
         published = self.reader.list_versions()
@@ -138,8 +138,8 @@ class AliasWriter:
                     damaged.append(past.version)
             passed_over |= {past.version, *_version_left(past)}
         raise NoEarlierVersionError(
-            f"Alias {alias!r} has not pointed at another version that still exists and wasn't rolled back from"
-            f"{_note(damaged)}. Set it to a version by number."
+            f"The history of alias {alias!r} has no earlier version that can serve and wasn't rolled back from"
+            f"{_note(damaged)}. Choose one: peerloan alias set {alias} --version N."
         )
 
     def _find_alias(self, alias: str) -> AliasSnapshot | None:

@@ -103,7 +103,7 @@ def test_there_may_be_nothing_to_roll_back_to(store: ObjectStore) -> None:
     publish_two(store)
     writer = make_writer(store)
     writer.assign("live", 1)
-    with pytest.raises(NoEarlierVersionError, match="by number"):
+    with pytest.raises(NoEarlierVersionError, match="alias set live --version N"):
         writer.roll_back("live")
 
 
@@ -145,7 +145,7 @@ def test_a_version_without_traffic_does_not_count_as_a_canary_to_roll_back(store
     writer = make_writer(store)
     writer.assign("live", 1)
     canary = writer.assign("live", 1, routing_config=RoutingConfig({2: 0.5}))
-    assert writer.roll_back("live", expected_revision=canary.revision).reason == "take version 2 back"
+    assert writer.roll_back("live", expected_revision=canary.revision).reason == "end the canary of version 2"
     writer.assign("live", 2, routing_config=RoutingConfig({1: 0.0}))
     assert writer.roll_back("live").version == 1
 
