@@ -127,7 +127,7 @@ def _selector(step: Any, columns: list[Column], _labels: KnownLabels) -> list[Co
 def _imputer(step: SimpleImputer, columns: list[Column], _labels: KnownLabels) -> list[Column]:
     missing = step.missing_values
     if not (isinstance(missing, float) and np.isnan(missing)):
-        raise NotCompilableError("a SimpleImputer of something else than NaN")
+        raise NotCompilableError("a SimpleImputer whose missing_values isn't NaN")
     if any(isinstance(filler, float) and np.isnan(filler) for filler in step.statistics_.tolist()):
         raise NotCompilableError("a SimpleImputer that saw a column without any value")
     if not step.add_indicator:

@@ -115,7 +115,7 @@ REFUSED = {
     "a calibration by _TemperatureScaling": lambda: pipeline(
         columns(MEDIAN, ordinal()), CalibratedClassifierCV(boosting(max_iter=2), method="temperature", cv=2)
     ),
-    "something else than NaN": lambda: pipeline(columns(SimpleImputer(missing_values=0.0), ordinal()), boosting()),
+    "missing_values isn't NaN": lambda: pipeline(columns(SimpleImputer(missing_values=0.0), ordinal()), boosting()),
     "handle_unknown='error'": lambda: pipeline(columns(MEDIAN, OrdinalEncoder()), boosting()),
     "OrdinalEncoder of a number": lambda: pipeline(columns(ordinal(), ordinal()), boosting()),
     "transformer_weights": lambda: pipeline(
