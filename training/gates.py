@@ -94,7 +94,7 @@ def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -
     return Verdict(
         rule,
         bool(is_known and interval.low <= high and interval.high >= low),
-        f"{name} {in_words(interval, 2)}; required: an interval that meets {low:g} to {high:g}",
+        f"{name} {in_words(interval, 2)}; required: an interval that overlaps {low:g} to {high:g}",
         is_told=not (interval.low < low and interval.high > high),
     )
 

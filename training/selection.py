@@ -13,7 +13,6 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 
 from model_artifact.pipeline import late_probabilities
 from training.data import Quarter
-from training.errors import DataRefusedError
 from training.recipes.contenders import Contender
 from training.recipes.recipe import Progress, silent
 
@@ -105,13 +104,9 @@ def select(
     """Score the contenders, the simplest first, on the same folds of the training data, and choose one by ``RULE``.
 
     ``rounds`` are the rounds of boosting, for the contenders that take them; ``seed`` is that of the folds and of the
-    models. The rows are split into folds ``repeats`` times. Progress counts fits. Fewer late loans than folds raise
-    ``DataRefusedError``.
+    models. The rows are split into folds ``repeats`` times. Progress counts fits.
     """
     features, target = quarter.features, quarter.target
-    if min(target.sum(), (1 - target).sum()) < FOLDS:
-        what = f"There are {target.sum()} late loans of {len(target)}: {FOLDS} folds need one each of late and on time."
-        raise DataRefusedError(quarter.fingerprint.name, what)
     splits = list(RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=repeats, random_state=seed).split(features, target))
     # The first repeat holds each row out once.
     held_out = np.empty((len(contenders), len(target)))

@@ -64,7 +64,7 @@ def permutation_importance(
     """Return the importance of each column and of the pricing as a whole, the largest first.
 
     The loans are some that the fitted pipeline was not trained on. ``seed`` is that of the permutations and of the
-    bootstrap; the interval covers the chance in both.
+    bootstrap; the interval includes the randomness of both.
     """
     random = np.random.default_rng(seed)
     original = ScoredLoans(target, late_probabilities(pipeline, features))
@@ -74,8 +74,8 @@ def permutation_importance(
     for columns in groups:
         shuffled = [ScoredLoans(target, _shuffled(pipeline, features, columns, random)) for _ in range(REPEATS)]
         loss = float(np.mean([_loss(original, permuted) for permuted in shuffled]))
-        of_draws = [_loss(original, shuffled[number % REPEATS], rows) for number, rows in enumerate(draws)]
-        importances.append(Importance(tuple(columns), percentile_interval(loss, np.array(of_draws))))
+        drawn_losses = [_loss(original, shuffled[number % REPEATS], rows) for number, rows in enumerate(draws)]
+        importances.append(Importance(columns, percentile_interval(loss, np.array(drawn_losses))))
     return tuple(sorted(importances, key=lambda importance: -importance.loss.value))
 
 

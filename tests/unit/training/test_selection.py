@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
-import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from model_kit import small_quarter
-from training.errors import DataRefusedError
 from training.recipes.contenders import CONTENDERS, Contender
 from training.selection import FOLDS, REPEATS, Score, best_of, choose, select
 
@@ -77,14 +74,6 @@ def test_progress_counts_fits() -> None:
     reports = []
     select(small_quarter(), FEW[:1], 5, seed=1, progress=lambda *report: reports.append(report))
     assert reports == [(number, 10) for number in range(1, 11)]
-
-
-def test_too_few_late_loans_for_the_folds_are_refused() -> None:
-    frame = small_quarter().frame
-    few = [*np.flatnonzero(frame["is_late"])[: FOLDS - 1], *np.flatnonzero(frame["is_late"] == 0)[:100]]
-    quarter = replace(small_quarter(), frame=frame.iloc[few])
-    with pytest.raises(DataRefusedError, match=r"There are 4 late loans of 104"):
-        select(quarter, FEW, 5, seed=1)
 
 
 def test_a_contender_that_the_gate_would_refuse_is_left_out_with_its_columns() -> None:

@@ -89,9 +89,9 @@ def reason_codes(evidence: Evidence) -> Table:
             f"Of {counts.loans} loans": lambda code: str(counts.codes.get(code, 0)),
             "Lending sense": lambda code: "against it" if is_against_sense(code) else "–",
         },
-        f"Version {CODES_VERSION} of the table. A code ends in how the loan's value stands to the reference's. "
+        f"Version {CODES_VERSION} of the table. A code's last word compares the loan's value with the reference's. "
         f"Counted: the reasons of {counts.loans} loans of {evidence.test.name}. Highlighted: codes that some of them "
-        "get and that name as a risk what is the opposite of one by lending sense.",
+        "get and that call a risk what lending sense calls the opposite.",
         lambda code: code in counts.codes and is_against_sense(code),
     )
 
@@ -132,7 +132,7 @@ def gates(metrics: Mapping[str, Any]) -> Table | None:
             "Verdict": _verdict,
             "Figures": lambda verdict: verdict["figures"],
         },
-        f"Required: {recorded['requirement']}, which was version {recorded['against_version']}.",
+        f"Required: {recorded['requirement']}, when that pointed at version {recorded['against_version']}.",
         lambda verdict: not verdict["passed"],
     )
 
@@ -155,7 +155,7 @@ def implementation(evidence: Evidence) -> Table:
         "Model and version": f"{manifest.model} {manifest.version}",
         "Description": manifest.description,
         "Published": f"{manifest.created_at} by {manifest.created_by}",
-        "Code": manifest.git_commit or "unknown",
+        "Git commit": manifest.git_commit or "unknown",
         "Pickle": f"{manifest.artifact.size_bytes:,} bytes, sha256 {manifest.artifact.sha256}",
         "Training data": f"{training['name']}, sha256 {training['sha256']}" if training else "not recorded",
         "Test data": f"{evidence.test.name}, sha256 {evidence.test.sha256}",
