@@ -1,7 +1,7 @@
 """Reads a CSV file in steps of whole rows: their text unchanged for the output, and their values for the model.
 
 There are two ways with equal results (tests/unit/peerloan/scoring/test_score_csv.py). Row by row with Python's own
-reader works for every file. If a step has no quotes, no wrong row and no odd line ending, pandas reads its columns at
+reader works for every file. If a step has no quotes, no invalid row and no odd line ending, pandas reads its columns at
 once, in a fifth of the time.
 """
 
@@ -27,8 +27,8 @@ from peerloan.scoring.source_file import SourceFile
 class Step:
     """Some lines of a file.
 
-    ``rows`` are the right rows' text as in the file, without line endings; ``columns`` are their values: the ten
-    fields, and ``loan_id`` if the file has it. ``rejected`` other rows have the faults ``rejections``.
+    ``rows`` are the valid rows' text as in the file, without line endings; ``columns`` are their values: the ten
+    fields, and ``loan_id`` if the file has it. ``rejected`` counts the invalid rows; ``rejections`` lists their faults.
     """
 
     rows: Sequence[str]
@@ -44,7 +44,7 @@ _READ_OTHERWISE = re.compile(rb"[\"\0\v\f]|^\xef\xbb\xbf|(?:^|[,\n])(?:true|True
 
 
 def read_step(file: SourceFile, header: Header, first_line: int, size_bytes: int) -> Step | None:
-    """Read at least so many bytes from the beginning of a row up to the end of one; None at the end of the file.
+    """Read whole rows, at least ``size_bytes`` of them; return None at the end of the file.
 
     ``first_line`` is the number of the next line of the file.
     """
@@ -130,14 +130,13 @@ def read_row_by_row(raw: bytes, file: SourceFile, header: Header, first_line: in
             records.append(read_cells(dict(zip(header.names, cells, strict=True))))
             numbers.append(number)
     faults = find_rejections(records, numbers)
-    wrong = {fault.line for fault in faults}
-    rejected = len(wrong) + len(rejections)
-    right = [place for place, number in enumerate(numbers) if number not in wrong]
+    invalid = {fault.line for fault in faults}
+    valid = [place for place, number in enumerate(numbers) if number not in invalid]
     return Step(
-        [rows[place] for place in right],
-        columns_of([records[place] for place in right]),
+        [rows[place] for place in valid],
+        columns_of([records[place] for place in valid]),
         sorted([*rejections, *faults], key=lambda rejection: rejection.line),
-        rejected,
+        len(invalid) + len(rejections),
         lines.count,
     )
 
@@ -178,10 +177,10 @@ class _Lines:
             self.is_cut = not line
         if not line:
             raise StopIteration
-        line, is_whole = self._complete(line)
+        line, fits = self._complete(line)
         self.count += 1
         self._row_bytes += len(line)
-        if not is_whole or self._row_bytes > MAX_ROW_BYTES:
+        if not fits or self._row_bytes > MAX_ROW_BYTES:
             raise _RowTooLongError
         self.row.append(line.decode("utf-8", "surrogateescape"))
         return self.row[-1]
@@ -194,12 +193,12 @@ class _Lines:
         return text
 
     def _complete(self, line: bytes) -> tuple[bytes, bool]:
-        """Read a line to its end; drop its beginning once it is longer than a row may be, and return False then."""
-        is_whole = True
+        """Read a line to its end. Return its last piece and False if it is longer than a row may be."""
+        fits = True
         while not line.endswith(b"\n") and (piece := self._file.read_line()):
-            is_whole = is_whole and len(line) + len(piece) <= MAX_ROW_BYTES
-            line = line + piece if is_whole else piece
-        return line, is_whole
+            fits = fits and len(line) + len(piece) <= MAX_ROW_BYTES
+            line = line + piece if fits else piece
+        return line, fits
 
 
 def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] | str]]:

@@ -67,7 +67,7 @@ def find_rejections(records: Sequence[Mapping[str, Any]], lines: Sequence[int]) 
 
 
 def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
-    """Return the ten fields and ``loan_id`` of right records as columns."""
+    """Return the ten fields and ``loan_id`` of valid records as columns."""
     columns: dict[str, Any] = {LOAN_ID: [record[LOAN_ID] for record in records]}
     for field in FIELDS:
         values = [record[field.name] for record in records]

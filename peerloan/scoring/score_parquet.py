@@ -80,10 +80,10 @@ def score_parquet(
         rejects.write(REJECTS_HEADER)
         with parquet.ParquetWriter(scored, schema) as writer:
             for batch in _batches(pyarrow, file, source, rows_a_step):
-                right, columns, rejections = _right_rows(pyarrow, batch, rows + rejected + 1)
+                valid, columns, rejections = _valid_rows(pyarrow, batch, rows + rejected + 1)
                 rejects.write(rejections_as_csv(rejections))
-                writer.write_batch(_with_results(pyarrow, right, columns, schema, scorer, counts))
-                rows, rejected = rows + len(right), rejected + len(batch) - len(right)
+                writer.write_batch(_with_results(pyarrow, valid, columns, schema, scorer, counts))
+                rows, rejected = rows + len(valid), rejected + len(batch) - len(valid)
                 on_progress(size * (rows + rejected) // file.metadata.num_rows)
         for output in (scored, rejects):
             sync_file(output)
@@ -149,8 +149,8 @@ def _columns(pyarrow: Any, batch: Any) -> Columns:
     return columns
 
 
-def _right_rows(pyarrow: Any, batch: Any, first_row: int) -> tuple[Any, Columns, list[Rejection]]:
-    """Return the right rows, their columns, and the faults of the others."""
+def _valid_rows(pyarrow: Any, batch: Any, first_row: int) -> tuple[Any, Columns, list[Rejection]]:
+    """Return the valid rows, their columns, and the faults of the others."""
     columns = _columns(pyarrow, batch)
     if are_valid(columns):
         return batch, columns, []
@@ -164,9 +164,9 @@ def _right_rows(pyarrow: Any, batch: Any, first_row: int) -> tuple[Any, Columns,
     ]
     numbers = range(first_row, first_row + len(records))
     rejections = find_rejections(records, numbers)
-    wrong = {rejection.line for rejection in rejections}
-    right = batch.filter(pyarrow.array([number not in wrong for number in numbers]))
-    return right, _columns(pyarrow, right), rejections
+    invalid = {rejection.line for rejection in rejections}
+    valid = batch.filter(pyarrow.array([number not in invalid for number in numbers]))
+    return valid, _columns(pyarrow, valid), rejections
 
 
 def _with_results(

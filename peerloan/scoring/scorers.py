@@ -44,7 +44,7 @@ class Scores:
 
 
 class Scorer(Protocol):
-    """Scores the right rows of a table."""
+    """Scores the valid rows of a table."""
 
     @property
     def identity(self) -> str:
@@ -52,7 +52,7 @@ class Scorer(Protocol):
         ...
 
     def score(self, columns: Columns) -> Iterator[Scores]:
-        """Yield the scores of right rows in order, in one or several parts."""
+        """Yield the scores of valid rows in order, in one or several parts."""
         ...
 
 
