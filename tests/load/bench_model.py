@@ -266,11 +266,11 @@ def _publish(candidate: Any) -> Any:
     from model_registry.writer import RegistryWriter
 
     store = InMemoryStore()
-    found = inspect_candidate(candidate.pickle, candidate.probe_records)
-    if found.serving_form is None:
-        sys.exit(f"The model has no serving form to measure: {found.why_no_serving_form}")
+    compiled = inspect_candidate(candidate.pickle, candidate.probe_records)
+    if compiled.serving_form is None:
+        sys.exit(f"The model has no serving form to measure: {compiled.why_no_serving_form}")
     numbers = itertools.count()
-    for form, inspection in zip(FORMS, (replace(found, serving_form=None), found), strict=True):
+    for form, inspection in zip(FORMS, (replace(compiled, serving_form=None), compiled), strict=True):
         writer = RegistryWriter(
             store,
             clock=lambda: datetime.now(UTC),

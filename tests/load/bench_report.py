@@ -42,8 +42,8 @@ def table_lines(outcome: Outcome) -> Iterator[str]:
     yield "|---" * (len(CLIENTS) + 1) + "|"
     for name, title in TITLES.items():
         if (name, CLIENTS[0]) in outcome.table:
-            of_one = [outcome.table[name, clients] for clients in CLIENTS]
-            cells = [f"{one.per_second:,.0f}, {one.p50_ms:.2f}, {one.p99_ms:.2f}" for one in of_one]
+            runs = [outcome.table[name, clients] for clients in CLIENTS]
+            cells = [f"{run.per_second:,.0f}, {run.p50_ms:.2f}, {run.p99_ms:.2f}" for run in runs]
             yield f"| {title} | " + " | ".join(cells) + " |"
 
 
@@ -100,8 +100,8 @@ def draw(outcome: Outcome, figure: Path) -> None:
     names = [name for name in TITLES if (name, CLIENTS[0]) in outcome.table]
     drawing, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     for axis, measure, label in (
-        (axes[0], lambda one: one.per_second, "requests a second (more is better)"),
-        (axes[1], lambda one: one.p50_ms, "p50 in ms (less is better)"),
+        (axes[0], lambda run: run.per_second, "requests a second (more is better)"),
+        (axes[1], lambda run: run.p50_ms, "p50 in ms (less is better)"),
     ):
         height = 0.8 / len(names)
         for position, name in enumerate(names):

@@ -102,11 +102,11 @@ def _names(text: str) -> list[str]:
 
 def _without_sam(options: argparse.Namespace) -> list[str]:
     """Take SAM CLI off the list where it can't run; return what there is to say about that."""
-    wanted = [name for name in options.only if name.startswith("sam")]
-    reason = servers.why_no_sam() if wanted else None
+    with_sam = [name for name in options.only if name.startswith("sam")]
+    reason = servers.why_no_sam() if with_sam else None
     if reason is None:
         return []
-    options.only = [name for name in options.only if name not in wanted]
+    options.only = [name for name in options.only if name not in with_sam]
     print(f"bench: SAM CLI is left out: {reason}", flush=True)
     return [f"SAM CLI is left out: {reason}"]
 

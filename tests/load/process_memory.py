@@ -14,11 +14,11 @@ def children_of(pid: int) -> set[int]:
 def descendants_of(pid: int) -> set[int]:
     """Return the processes that a process, and those that it started, have started."""
     children = _parents_to_children()
-    found: set[int] = set()
-    fresh = {pid}
-    while fresh := {child for parent in fresh for child in children.get(parent, set())} - found:
-        found |= fresh
-    return found
+    descendants: set[int] = set()
+    generation = {pid}
+    while generation := {child for parent in generation for child in children.get(parent, set())} - descendants:
+        descendants |= generation
+    return descendants
 
 
 def pss_mb(pid: int) -> float | None:
@@ -31,11 +31,11 @@ def pss_mb(pid: int) -> float | None:
 
 
 def _parents_to_children() -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
+    children: dict[int, set[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # Behind the name, which may hold anything: state, parent.
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
             if state != "Z":
-                found.setdefault(int(parent), set()).add(int(stat.parent.name))
-    return found
+                children.setdefault(int(parent), set()).add(int(stat.parent.name))
+    return children

@@ -57,8 +57,8 @@ class Server:
         """Raise ``AssertionError`` if an answer is not what was asked for."""
         answer = json.loads(body)
         if isinstance(self.expected, float):
-            found = answer["late_probability"] if "late_probability" in answer else _probability(answer)
-            assert abs(found - self.expected) < 1e-9, f"{self.name} answers {found}, not {self.expected}"
+            probability = answer["late_probability"] if "late_probability" in answer else _probability(answer)
+            assert abs(probability - self.expected) < 1e-9, f"{self.name} answers {probability}, not {self.expected}"
         else:
             assert answer == self.expected, f"{self.name} answers {answer}"
 
@@ -80,12 +80,13 @@ class Bench:
 
 def environ(**more: str) -> dict[str, str]:
     """Return the environment of a server: no account, one thread for each model, compiled modules kept."""
-    kept = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("AWS_") and name != "PYTHONDONTWRITEBYTECODE"
     }
-    return {**kept, "PYTHONPATH": os.pathsep.join(IMPORTS), "OMP_NUM_THREADS": "1", "SAM_CLI_TELEMETRY": "0", **more}
+    fixed = {"PYTHONPATH": os.pathsep.join(IMPORTS), "OMP_NUM_THREADS": "1", "SAM_CLI_TELEMETRY": "0"}
+    return {**inherited, **fixed, **more}
 
 
 @contextmanager

@@ -55,27 +55,27 @@ class Figures:
     port_is_free: bool = False
 
     def faults(self) -> list[str]:
-        """Return what is not as it must be."""
+        """Return the faults that the soak has found, a sentence each."""
         assert self.before is not None
         assert self.after is not None
-        found = [f"failed without a kill: {one}" for one in self.unexplained]
+        faults = [f"failed without a kill: {failure}" for failure in self.unexplained]
         if self.after.descriptors > self.before.descriptors:
-            found.append(f"descriptors grew from {self.before.descriptors} to {self.after.descriptors}")
+            faults.append(f"descriptors grew from {self.before.descriptors} to {self.after.descriptors}")
         if self.after.processes > self.before.processes:
-            found.append(f"processes grew from {self.before.processes} to {self.after.processes}")
+            faults.append(f"processes grew from {self.before.processes} to {self.after.processes}")
         if self.after.memory_mb > self.before.memory_mb * 1.1 + 5:
-            found.append(f"memory grew from {self.before.memory_mb:.1f} to {self.after.memory_mb:.1f} MB")
+            faults.append(f"memory grew from {self.before.memory_mb:.1f} to {self.after.memory_mb:.1f} MB")
         if self.left_processes:
-            found.append(f"processes left after the end: {self.left_processes}")
+            faults.append(f"processes left after the end: {self.left_processes}")
         if not self.port_is_free:
-            found.append("the port is still taken after the end")
-        return found
+            faults.append("the port is still taken after the end")
+        return faults
 
 
 @dataclass
 class _Soak:
     url: str
-    wanted: int
+    requests: int
     kills: int
     draw: random.Random
     figures: Figures
@@ -91,7 +91,7 @@ class _Soak:
             await asyncio.gather(*(self._client(session) for _ in range(clients)))
 
     async def _client(self, session: ClientSession) -> None:
-        while self.sent < self.wanted and time.monotonic() < self.deadline:
+        while self.sent < self.requests and time.monotonic() < self.deadline:
             self.sent += 1
             began = time.monotonic()
             try:
@@ -104,7 +104,7 @@ class _Soak:
                 self.seen = [*self.seen[-20:], json.loads(body)["pid"]]
             else:
                 self.failures.append((began, time.monotonic(), f"{status} {body.decode(errors='replace')}"))
-            if self.kills and self.figures.requests % (self.wanted // self.kills) == 0:
+            if self.kills and self.figures.requests % (self.requests // self.kills) == 0:
                 self._kill_one()
 
     def _kill_one(self) -> None:
@@ -115,15 +115,15 @@ class _Soak:
             self.figures.kills += 1
 
     def judge(self) -> None:
-        """Find a kill of its own for each failure; what has none is unexplained."""
+        """Match each failure with a kill at that time; a failure without one is unexplained."""
         self.figures.failed = len(self.failures)
         kills = sorted(self.killed_at)
-        for began, ended, said in sorted(self.failures, key=lambda one: one[1]):
-            mine = next((at for at in kills if began - DYING_S <= at <= ended), None)
-            if mine is None:
-                self.figures.unexplained.append(said)
+        for began, ended, answer in sorted(self.failures, key=lambda failure: failure[1]):
+            kill = next((at for at in kills if began - DYING_S <= at <= ended), None)
+            if kill is None:
+                self.figures.unexplained.append(answer)
             else:
-                kills.remove(mine)
+                kills.remove(kill)
 
 
 def soak(requests: int, kills: int, *, clients: int = 8, limit_s: float = 3600.0, seed: int = 1) -> Figures:
@@ -132,18 +132,18 @@ def soak(requests: int, kills: int, *, clients: int = 8, limit_s: float = 3600.0
     Parameters
     ----------
     requests, kills : int
-        How many of each; a tenth more requests come before, to warm up.
+        How many of each; a tenth more come before, to warm up.
     clients : int
         How many requests at a time.
     limit_s : float
-        When to stop all the same.
+        Seconds after which no more requests are sent.
     seed : int
-        Of what is drawn.
+        Seeds the choice of paths and of processes to kill.
     """
     figures = Figures()
     with _emulator() as (process, url):
         deadline = time.monotonic() + limit_s
-        # The same as afterwards, kills included, so that everything that is made once has been made.
+        # With kills, too, so that whatever is made only once has been made before the first look at usage.
         warm_up = requests // 10
         asyncio.run(_Soak(url, warm_up, max(1, kills // 10), random.Random(seed), Figures(), deadline).run(clients))
         figures.before = _settled(process.pid)
@@ -153,8 +153,8 @@ def soak(requests: int, kills: int, *, clients: int = 8, limit_s: float = 3600.0
         figures.seconds = time.monotonic() - began
         work.judge()
         figures.after = _settled(process.pid)
-        everything = _descendants(process.pid)
-    figures.left_processes = [pid for pid in everything if Path(f"/proc/{pid}").exists()]
+        descendants = _descendants(process.pid)
+    figures.left_processes = [pid for pid in descendants if Path(f"/proc/{pid}").exists()]
     figures.port_is_free = not _answers(url)
     return figures
 
@@ -203,10 +203,10 @@ def _descendants(pid: int) -> set[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
+    family = {pid}
+    while generation := {child for child, parent in parents.items() if parent in family} - family:
+        family |= generation
+    return family - {pid}
 
 
 def _answers(url: str) -> bool:
@@ -222,7 +222,7 @@ def _answers(url: str) -> bool:
 
 
 def main() -> None:
-    """Run a soak and print what it has seen; exit 1 if something is not as it must be."""
+    """Run a soak and print its figures; exit 1 if it has found a fault."""
     options = _options(sys.argv[1:])
     figures = soak(options.requests, options.kills, clients=options.clients, limit_s=options.limit)
     print(json.dumps(asdict(figures), indent=2))

@@ -43,16 +43,13 @@ class Allowed:
         check = self.parts.get(difference.part)
         return check is not None and check(difference.sam, difference.emulator)
 
-    def missing(self, found: Mapping[str, list[Difference]]) -> list[str]:
-        """Return where it should occur and no longer does.
-
-        Parameters
-        ----------
-        found : mapping
-            Case → its differences.
-        """
+    def missing(self, differences_by_case: Mapping[str, list[Difference]]) -> list[str]:
+        """Return where it should occur and no longer does."""
         occurs = {
-            (case, one.part) for case, differences in found.items() for one in differences if self.explains(case, one)
+            (case, difference.part)
+            for case, differences in differences_by_case.items()
+            for difference in differences
+            if self.explains(case, difference)
         }
         if self.cases:
             return [f"{case}: {part}" for case in self.cases for part in self.parts if (case, part) not in occurs]
@@ -69,8 +66,8 @@ def like(sam: str | None, here: str | None) -> Check:
     return lambda by_sam, by_emulator: _is_like(sam, by_sam) and _is_like(here, by_emulator)
 
 
-def _is_like(pattern: str | None, said: Any) -> bool:
+def _is_like(pattern: str | None, value: Any) -> bool:
     if pattern is None:
-        return said is ABSENT
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        return value is ABSENT
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return isinstance(text, str) and re.fullmatch(pattern, text, re.DOTALL) is not None

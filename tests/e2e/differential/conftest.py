@@ -47,17 +47,17 @@ def ask_the_emulator(local_environ: Mapping[str, str], tmp_path_factory: pytest.
 
 
 def _once(ask: Ask) -> Ask:
-    """Return what asks each door once, and keeps what went wrong, too: hundreds of tests want to know."""
-    kept: dict[Door, Future[Mapping[str, Exchange]]] = {}
+    """Return a function that asks each door once and keeps the answers, or the error, for hundreds of tests."""
+    answers: dict[Door, Future[Mapping[str, Exchange]]] = {}
 
     def ask_once(door: Door) -> Mapping[str, Exchange]:
-        if door not in kept:
-            kept[door] = Future()
+        if door not in answers:
+            answers[door] = Future()
             try:
-                kept[door].set_result(ask(door))
+                answers[door].set_result(ask(door))
             except Exception as error:  # noqa: BLE001 - raised where the answer is read
-                kept[door].set_exception(error)
-        return kept[door].result()
+                answers[door].set_exception(error)
+        return answers[door].result()
 
     return ask_once
 

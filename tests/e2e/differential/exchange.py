@@ -158,10 +158,10 @@ def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_now(date: str) -> bool:
     try:
-        said = email.utils.parsedate_to_datetime(date)
+        time = email.utils.parsedate_to_datetime(date)
     except ValueError:
         return False
-    return abs(dt.datetime.now(dt.UTC) - said) < dt.timedelta(minutes=2)
+    return abs(dt.datetime.now(dt.UTC) - time) < dt.timedelta(minutes=2)
 
 
 def _short(value: Any) -> str:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.sam
 Find = Callable[[Door], dict[str, list[Difference]]]
 
 _CASES = [pytest.param(door, case, id=f"{door.name}-{case.name}") for door in DOORS for case in door.cases]
-_ENTRIES = [pytest.param(door, one, id=f"{door.name}-{one.what}") for door in DOORS for one in door.allowed]
+_ENTRIES = [pytest.param(door, allowed, id=f"{door.name}-{allowed.what}") for door in DOORS for allowed in door.allowed]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_every_entry_of_the_table_still_occurs(door: Door, allowed: Allowed, fin
     assert allowed.missing(find(door)) == []
 
 
-@pytest.mark.parametrize("door", [one for one in DOORS if one.command == "start-api"], ids=lambda door: door.name)
+@pytest.mark.parametrize("door", [door for door in DOORS if door.command == "start-api"], ids=lambda door: door.name)
 def test_request_ids_are_fresh_here_and_frozen_in_sam(door: Door, ask_sam: Ask, ask_the_emulator: Ask) -> None:
     place = "event.requestContext.requestId"
     events = [answer for answer in ask_the_emulator(door).values() if answer.has_event]
@@ -61,6 +61,6 @@ def test_request_ids_are_fresh_here_and_frozen_in_sam(door: Door, ask_sam: Ask, 
 
 
 def test_an_error_names_the_request_that_the_header_names(ask_the_emulator: Ask) -> None:
-    door = next(one for one in DOORS if one.command == "start-lambda")
+    door = next(door for door in DOORS if door.command == "start-lambda")
     answer = ask_the_emulator(door)["raise"]
     assert answer["error.requestId"] == answer["header.x-amzn-requestid"]
