@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_artifact.errors import ArtifactError
 from model_registry.stores.base import remaining_s
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.alias_follower import (
@@ -67,51 +66,6 @@ def test_alias_is_not_asked_again_within_the_back_off() -> None:
     assert world.observer.failed_look_ups == 1
 
 
-def test_new_version_is_in_charge_only_when_it_is_loaded() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    world.point(2)
-    world.bad.add(2)
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [1]
-    world.bad.clear()
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [2]
-
-
-def test_canary_with_a_bad_candidate_goes_on_with_the_other_version() -> None:
-    world = World()
-    world.bad.add(2)
-    alias = world.point(1, {2: 0.5})
-    deployment = world.serve()
-    assert (deployment.alias, versions(deployment)) == (alias, [1])
-    assert {deployment.model_for(str(key)).manifest.version for key in range(50)} == {1}
-    world.bad.clear()
-    world.wait(TTL_S)
-    assert {world.serve().model_for(str(key)).manifest.version for key in range(50)} == {1, 2}
-
-
-def test_main_version_that_is_bad_is_stood_in_for_by_the_other_one() -> None:
-    world = World()
-    world.bad.add(1)
-    world.point(1, {2: 0.1})
-    assert {world.serve().model_for(str(key)).manifest.version for key in range(50)} == {2}
-
-
-def test_main_version_that_is_bad_does_not_give_the_canary_all_requests_of_a_good_deployment() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    world.bad.add(3)
-    world.point(3, {2: 0.0})
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [1]
-    world.bad.clear()
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [3, 2]
-
-
 def test_first_look_up_and_load_have_more_time_than_later_ones() -> None:
     world = World()
     world.point(1)
@@ -162,21 +116,6 @@ def test_versions_in_charge_are_kept_and_old_ones_dropped() -> None:
         assert {version, version + 1} <= set(world.cache.versions)
         assert len(world.cache.versions) <= 4
     assert world.observer.loaded == list(range(1, 9))
-
-
-def test_load_that_fails_drops_no_version_to_roll_back_to() -> None:
-    world = World(ttl_s=0.0)
-    for version in (1, 2, 3):
-        world.point(version)
-        world.serve()
-    world.bad.add(4)
-    world.point(4)
-    assert versions(world.serve()) == [3]
-    assert world.cache.versions == [1, 2, 3]
-    world.bad.clear()
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [4]
-    assert world.cache.versions == [2, 3, 4]
 
 
 def test_restored_environment_looks_up_at_once_and_is_stale_until_it_has() -> None:
@@ -263,104 +202,3 @@ def versions_between(pointed: list[tuple[float, int]], start_s: float, end_s: fl
         for (time_s, version), left_s in zip(pointed, ends, strict=True)
         if time_s <= end_s and left_s >= start_s
     }
-
-
-def test_a_pickle_is_opened_beside_the_requests() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    world.opening = {2}
-    world.point(2)
-    world.wait(TTL_S)
-    assert [versions(world.serve()) for _ in range(3)] == [[1]] * 3
-    # It is begun once, and asked again at each request.
-    assert len(world.load_budgets_s) == 2
-    world.opening = set()
-    assert versions(world.serve()) == [2]
-
-
-def test_a_pickle_that_does_not_open_is_refused_like_any_other_bad_version() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    world.opening, world.bad_pickles = {2}, {2}
-    world.point(2)
-    world.wait(TTL_S)
-    world.serve()
-    world.opening = set()
-    assert versions(world.serve()) == [1]
-    assert world.cache.retry_in_s(2) > 0
-
-
-def test_at_its_start_an_environment_waits_for_a_pickle() -> None:
-    world = World()
-    world.opening = {1}
-    world.point(1)
-    assert versions(world.serve()) == [1]
-
-
-def test_a_pickle_that_hangs_does_not_keep_a_new_environment_from_the_version_before() -> None:
-    world = World()
-    world.opening, world.opening_takes_s = {2}, 1000.0
-    world.point(1)
-    world.point(2)
-    assert versions(world.serve()) == [1]
-    world.opening = set()
-    world.wait(301)
-    assert versions(world.serve()) == [2]
-
-
-def test_pickles_that_the_alias_has_left_are_not_opened_any_further() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    world.opening, world.opening_takes_s = set(range(2, 12)), 1000.0
-    for version in range(2, 12):
-        world.point(version)
-        world.wait(TTL_S)
-        world.serve()
-    assert len(world.cache._loading) <= 3  # noqa: SLF001 - what isn't there can't be seen otherwise
-
-
-def test_an_idle_environment_answers_by_the_newest_earlier_revision_that_can_be_loaded() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    for version in (2, 3, 4):
-        world.point(version)
-    world.bad = {3, 4}
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [2]
-    world.bad = set()
-    world.wait(301)
-    assert versions(world.serve()) == [4]
-
-
-def test_an_environment_that_starts_beside_a_bad_version_answers_by_the_revision_before() -> None:
-    world = World()
-    world.point(1)
-    world.point(2, {3: 0.1})
-    world.bad = {2}
-    assert versions(world.serve()) == [1]
-
-
-def test_only_a_few_earlier_revisions_are_tried() -> None:
-    world = World()
-    for version in range(1, 9):
-        world.point(version)
-    world.bad = set(range(2, 9))
-    with pytest.raises(NoVerifiedModelError):
-        world.serve()
-
-
-def test_a_version_that_fails_while_it_scores_leaves_its_place_to_the_revision_before() -> None:
-    world = World()
-    world.point(1)
-    world.serve()
-    world.point(2, {3: 0.1})
-    world.wait(TTL_S)
-    assert versions(world.serve()) == [2, 3]
-    world.follower.refuse(3, ArtifactError("hangs"))
-    assert versions(world.serve()) == [2]
-    world.follower.refuse(2, ArtifactError("crashes"))
-    assert versions(world.serve()) == [1]
