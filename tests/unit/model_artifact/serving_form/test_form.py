@@ -49,7 +49,7 @@ def with_meta(of_kind: str, changes: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_form_is_read_back_as_it_was(kind: str) -> None:
+def test_a_stored_form_is_read_back_unchanged(kind: str) -> None:
     read = form_from_bytes(stored(kind))
     assert type(read) is type(form(kind))
     assert read.to_bytes() == stored(kind)
@@ -58,7 +58,7 @@ def test_form_is_read_back_as_it_was(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_numpy_reads_what_is_stored_and_the_other_way_round(kind: str) -> None:
+def test_numpy_reads_a_stored_form_and_what_numpy_stores_is_read(kind: str) -> None:
     with np.load(io.BytesIO(stored(kind)), allow_pickle=False) as loaded:
         arrays = dict(loaded)
     for name, values in arrays.items():
@@ -87,7 +87,7 @@ def test_every_truncation_is_refused(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_flipped_bits_are_refused_or_change_nothing_that_counts(kind: str, data: st.DataObject) -> None:
+def test_a_flipped_bit_is_refused_or_changes_no_array(kind: str, data: st.DataObject) -> None:
     body = bytearray(stored(kind))
     body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     try:
@@ -127,7 +127,7 @@ def test_any_figures_are_refused_or_can_be_scored(kind: str, data: st.DataObject
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "says"),
+    ("kind", "changes", "message"),
     [
         ("logistic", {"format": 2}, "format isn't 1"),
         ("logistic", {"kind": "neural"}, "kind"),
@@ -145,8 +145,8 @@ def test_any_figures_are_refused_or_can_be_scored(kind: str, data: st.DataObject
         ("boosting-small", {"labels": {name: [] for name in CATEGORY_NAMES}}, "sizes"),
     ],
 )
-def test_form_that_says_wrong_things_of_itself_is_refused(kind: str, changes: dict[str, Any], says: str) -> None:
-    with pytest.raises(InvalidServingFormError, match=says):
+def test_invalid_meta_is_refused(kind: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidServingFormError, match=message):
         form_from_bytes(with_meta(kind, changes))
 
 
@@ -161,7 +161,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (lambda: with_meta("composite-calibrated", {"parts": []}), "parts"),
         (lambda: with_meta("composite-calibrated", {"parts": [1, 2, 3]}), "description"),
@@ -174,13 +174,13 @@ def nested(depth: int) -> dict[str, Any]:
         (lambda: part_changed(fields=[]), "fields"),
     ],
 )
-def test_composite_that_says_wrong_things_of_its_parts_is_refused(data: Callable[[], bytes], says: str) -> None:
-    with pytest.raises(InvalidServingFormError, match=says):
+def test_a_composite_with_invalid_parts_is_refused(data: Callable[[], bytes], message: str) -> None:
+    with pytest.raises(InvalidServingFormError, match=message):
         form_from_bytes(data())
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "index", "value", "says"),
+    ("kind", "name", "index", "value", "message"),
     [
         ("logistic-curves", "curve_field", 0, 2, "isn't a number"),
         ("logistic-curves", "curve_steps", 0, -1, "steps"),
@@ -205,24 +205,24 @@ def test_composite_that_says_wrong_things_of_its_parts_is_refused(data: Callable
         ("composite-calibrated", "2.node_right", 0, -1, "right child"),
     ],
 )
-def test_curves_and_parts_that_would_lead_astray_are_refused(
-    kind: str, name: str, index: int, value: float, says: str
+def test_invalid_figures_of_curves_and_composites_are_refused(
+    kind: str, name: str, index: int, value: float, message: str
 ) -> None:
     members = members_of(kind)
     members[name][index] = value
-    with pytest.raises(InvalidServingFormError, match=says):
+    with pytest.raises(InvalidServingFormError, match=message):
         form_from_bytes(archive.pack(members))
 
 
 @pytest.mark.parametrize("meta", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
-def test_form_that_says_nothing_of_itself_is_refused(meta: bytes) -> None:
+def test_meta_that_is_not_a_json_object_is_refused(meta: bytes) -> None:
     with pytest.raises(InvalidServingFormError):
         form_from_bytes(archive.pack({**members_of("logistic"), "meta": array("B", meta)}))
 
 
 # Changes to the first tree: root 0 asks, its left child is 1.
 @pytest.mark.parametrize(
-    ("name", "index", "value", "says"),
+    ("name", "index", "value", "message"),
     [
         ("node_right", 0, 0, "right child"),
         ("node_right", 0, 1, "right child"),
@@ -241,15 +241,15 @@ def test_form_that_says_nothing_of_itself_is_refused(meta: bytes) -> None:
         ("column_missing_left", 0, 2, "side"),
     ],
 )
-def test_trees_that_would_lead_astray_are_refused(name: str, index: int, value: float, says: str) -> None:
+def test_invalid_tree_links_and_values_are_refused(name: str, index: int, value: float, message: str) -> None:
     members = members_of("boosting-small")
     members[name][index] = value
-    with pytest.raises(InvalidServingFormError, match=says):
+    with pytest.raises(InvalidServingFormError, match=message):
         form_from_bytes(archive.pack(members))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_arrays_of_other_lengths_or_types_are_refused(kind: str) -> None:
+def test_arrays_of_a_wrong_length_or_type_are_refused(kind: str) -> None:
     for name in members_of(kind):
         for change in ("shorter", "longer", "empty", "type", "left out"):
             members = members_of(kind)
@@ -271,14 +271,14 @@ def test_arrays_of_other_lengths_or_types_are_refused(kind: str) -> None:
     ("name", "value"),
     [("column_blank_from", float("nan")), ("column_blank_to", float("nan")), ("column_blank_left", 2)],
 )
-def test_numbers_that_are_not_compared_are_checked(name: str, value: float) -> None:
+def test_invalid_ranges_of_numbers_that_are_not_compared_are_refused(name: str, value: float) -> None:
     members = members_of("xgboost-large-sparse")
     members[name][-1] = value
     with pytest.raises(InvalidServingFormError, match=r"compared|side"):
         form_from_bytes(archive.pack(members))
 
 
-def test_forms_that_compare_all_numbers_are_stored_as_before() -> None:
+def test_only_forms_that_leave_numbers_out_store_their_ranges() -> None:
     assert not [name for name in members_of("boosting-small") if "blank" in name]
     assert [name for name in members_of("xgboost-large-sparse") if "blank" in name]
 

@@ -34,14 +34,14 @@ def test_canary_with_a_bad_candidate_goes_on_with_the_other_version() -> None:
     assert {world.serve().model_for(str(key)).manifest.version for key in range(50)} == {1, 2}
 
 
-def test_main_version_that_is_bad_is_stood_in_for_by_the_other_one() -> None:
+def test_the_other_version_answers_for_a_bad_main_version() -> None:
     world = World()
     world.bad.add(1)
     world.point(1, {2: 0.1})
     assert {world.serve().model_for(str(key)).manifest.version for key in range(50)} == {2}
 
 
-def test_main_version_that_is_bad_does_not_give_the_canary_all_requests_of_a_good_deployment() -> None:
+def test_a_bad_main_version_keeps_the_version_before_rather_than_the_canary() -> None:
     world = World()
     world.point(1)
     world.serve()
