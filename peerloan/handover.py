@@ -42,7 +42,7 @@ def threshold_rule(
 
 
 def check_rule(handover: Handover) -> None:
-    """Raise ``UsageError`` if the threshold should flag a share of loans, and there are none to order."""
+    """Raise ``UsageError`` if the threshold should flag a share of loans, but no loans are named."""
     from training.thresholds import FlagShare
 
     if isinstance(handover.rule, FlagShare) and handover.train is None and handover.test is None:

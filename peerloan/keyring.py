@@ -83,7 +83,7 @@ class Keyring:
                 with writing(aside):
                     path.replace(aside)
                 return aside
-        raise UsageError(f"There is no key {name!r}. List them: peerloan keys list")
+        raise UsageError(f"The key {name!r} doesn't exist. List them: peerloan keys list")
 
     def _write(self, name: str, suffix: str, content: bytes) -> None:
         if any(self._path(name, ending).exists() for ending in (".pem", ".pub")):

@@ -130,7 +130,7 @@ class Workplace:
         """
         signer = None if self.key is None else self.keyring().find_signer(self.key)
         if signer is None and self.key not in (None, DEFAULT_KEY):
-            raise UsageError(f"There is no key {self.key!r} to sign with. Make it: peerloan keys new {self.key}")
+            raise UsageError(f"The key {self.key!r} doesn't exist. Make it: peerloan keys new {self.key}")
         return signer
 
     def _sign(self, manifest: Manifest) -> Manifest:
@@ -140,7 +140,7 @@ class Workplace:
             return signer.sign(manifest)
         if self.key is not None and manifest.serving_form is None:
             raise CandidateRefusedError(
-                "The model can't be served from arrays, and there is no key to sign its pickle with. Make one: "
+                "The model can't be served from arrays, and its pickle needs a signature. Make a key: "
                 "peerloan keys new. Or publish it with --unsigned; then no function serves it."
             )
         return manifest

@@ -1,8 +1,8 @@
 """Measures a fitted model on its loans: the same figures whether training fitted it or somebody handed it over.
 
 The model may be a pipeline, or the process that holds a handed-over pickle: it has ``predict_proba``, ``classes_`` and
-``feature_names_in_``. What isn't known is left out: without training loans there are no ranges and no reference for
-reasons, without test loans no figures of unseen loans.
+``feature_names_in_``. What isn't known is left out: without training loans the ranges and the reference for reasons,
+without test loans the figures of unseen loans.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Disk:
         return {name.partition(".")[2] for name in names if _OBJECT_FILE.fullmatch(name)}
 
     def find_bucket(self, bucket: str) -> Record | None:
-        """Return a bucket's settings, or None where there are none that can be read."""
+        """Return a bucket's settings, or None if its file is missing or damaged."""
         path = self._bucket(bucket) / "bucket"
         return self._read(path) if path.exists() else None
 

@@ -89,7 +89,7 @@ def environment_variables(
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        # Without a daemon there is no AWS_XRAY_DAEMON_ADDRESS: tracers would spend a tenth of a request on segments.
+        # No AWS_XRAY_DAEMON_ADDRESS, since no daemon runs: tracers would spend a tenth of a request on segments.
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "_HANDLER": spec.handler,
         "LAMBDA_TASK_ROOT": task_root,

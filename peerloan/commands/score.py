@@ -77,7 +77,7 @@ def score(
 def describe_warnings(
     warned: int, warnings: Mapping[str, int], schema: Sequence[FieldSchema], *, has_column: bool
 ) -> list[str]:
-    """Return lines about the values that a version wasn't trained on; no line if there are none.
+    """Return lines about the values that a version wasn't trained on; no line if all are known to it.
 
     Parameters
     ----------

@@ -232,7 +232,7 @@ def _state_on_a_class() -> bytes:
 
 
 def _forged_object_type() -> bytes:
-    """A type of object pointers whose flags say that there are no objects."""
+    """A type of object pointers whose flags deny that it holds objects."""
     constructor = _string("numpy") + _string("dtype") + pickle.STACK_GLOBAL
     arguments = _string("O8") + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3
     state = pickle.MARK + b"K\x03" + _string("|") + pickle.NONE * 3 + b"K\x08K\x08K\x00" + pickle.TUPLE

@@ -18,7 +18,7 @@ _FILES = {"test": "next quarter", "in_sample": "too good: seen"}
 def summarise(candidate: Candidate, inspection: Inspection | None = None) -> list[str]:
     """Return the lines: how good it is, its gain over the basic model, its threshold, and how it serves.
 
-    ``inspection`` says why there are no arrays, where they weren't compared on loans.
+    ``inspection`` says why the model has no arrays, where they weren't compared on loans.
     """
     metrics = candidate.metrics
     lines = [candidate.description]

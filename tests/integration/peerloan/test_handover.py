@@ -156,7 +156,7 @@ def test_it_passes_the_gates_if_it_is_good_and_fails_them_if_nobody_says_what_it
         (("--flag-share", "2", "--tested-on", "test.csv"), "not between 0 and 1"),
         (("--threshold", ".1", "--flag-share", ".1"), "not both"),
         (("--cost-call", "12"), "go together"),
-        (("--key", "nobodys"), "There is no key 'nobodys'"),
+        (("--key", "nobodys"), "The key 'nobodys' doesn't exist"),
         (("--data", "test.csv"), "Measure the model on --tested-on"),
         (("--tested-on", "none.csv"), "none.csv doesn't exist"),
         (("--trained-on", "test.csv", "--tested-on", "test.csv"), "same file"),

@@ -24,7 +24,7 @@ def main(names: Sequence[str]) -> int:
     """Publish the kinds with these names, or all; return 1 if one of them ends otherwise than expected."""
     unknown = sorted(set(names) - KINDS.keys())
     if unknown:
-        print(f"models: there are no kinds {', '.join(unknown)}; docs/models.md lists them", file=sys.stderr)
+        print(f"models: unknown kinds: {', '.join(unknown)}; docs/models.md lists them", file=sys.stderr)
         return 2
     kinds = [KINDS[name] for name in names or KINDS]
     installed = [kind for kind in kinds if kind.is_installed()]

@@ -34,7 +34,7 @@ _UNSEEN = ("unknown", "Credit Card", "g")
 class Outcome:
     """What became of a kind.
 
-    ``detail`` is the refusal's message or why there are no arrays. ``largest_difference`` is the largest difference
+    ``detail`` is the refusal's message or why it has no arrays. ``largest_difference`` is the largest difference
     between what the version and the model itself give to ``RECORDS`` loans, 0 for a refused one.
     """
 

@@ -27,7 +27,7 @@ def template() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def check_package_size() -> ModuleType:
-    # env-setup is no package: its scripts are run, not imported, but for here.
+    # env-setup isn't a package, since its scripts are run: only the tests import this one.
     path = ROOT / "env-setup" / "check_package_size.py"
     spec = importlib.util.spec_from_file_location("check_package_size", path)
     assert spec is not None

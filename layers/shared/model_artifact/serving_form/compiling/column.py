@@ -141,7 +141,7 @@ class Column:
 
 
 def ufunc_step(function: Any) -> Step | None:
-    """Return the step of a NumPy ufunc, or None if there is none."""
+    """Return the step of a NumPy ufunc, or None if the scorers don't have it."""
     name = getattr(function, "__name__", "")
     is_known = type(function) is np.ufunc and name in FUNCTION_NAMES and name not in _PARAMETRIC
     return Step(name) if is_known else None

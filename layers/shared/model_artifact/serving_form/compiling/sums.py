@@ -36,7 +36,7 @@ class Contribution:
 
     @property
     def is_linear(self) -> bool:
-        """Whether it is no more than a weight."""
+        """Whether it consists of a weight alone."""
         return not (self.start or self.constant or self.square)
 
     def of(self, x: Any) -> Any:
