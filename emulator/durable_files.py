@@ -69,12 +69,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def lock_folder(folder: Path) -> IO[bytes] | None:
-    """Take a folder's lock; return the open file that holds it, or None if another process has it.
+def lock_folder(folder: Path, name: str = "lock") -> IO[bytes] | None:
+    """Lock a folder; return the open file that holds the lock, or None if another process has it.
 
-    The lock ends when the file is closed, also by the end of the process, ``kill -9`` included.
+    The lock ends when the file is closed, also by the end of the process, ``kill -9`` included. ``name`` is the file's.
     """
-    file = (folder / "lock").open("ab", buffering=0)
+    file = (folder / name).open("ab", buffering=0)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

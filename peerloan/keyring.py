@@ -12,7 +12,7 @@ from pathlib import Path
 from model_artifact.opening.signature import Signer, Trust, key_id
 from model_registry.names import check_alias_name
 from peerloan.errors import UsageError
-from peerloan.files import make_folder, writing
+from peerloan.files import make_folder, sync_file, writing
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ class Keyring:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                sync_file(file)
 
     def _path(self, name: str, suffix: str) -> Path:
         return self._folder / f"{check_alias_name(name)}{suffix}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from emulator.durable_files import lock_folder
 from model_registry.candidate import Inspection, Inspector
 from model_registry.errors import CandidateRefusedError
 from model_registry.manifest import Manifest
@@ -193,13 +194,7 @@ def read_running(state_dir: Path) -> dict[str, Any]:
 
 def try_lock(state_dir: Path) -> IO[bytes] | None:
     """Lock a stack's folder until the returned file is closed or the process ends. None if another stack runs."""
-    file = (state_dir / _LOCK_NAME).open("wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+    return lock_folder(state_dir, _LOCK_NAME)
 
 
 def is_locked(state_dir: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peerloan.commands.publish import CallOption, FlagShareOption, MissedLateOption, ThresholdOption
+from peerloan.commands.publish import CallOption, FlagShareOption, MissedLateOption, ThresholdOption, TrustPickleFlag
 from peerloan.handover import opened, threshold_rule
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.workplace import Workplace
@@ -27,9 +27,7 @@ def evaluate(
     cost_missed_late: MissedLateOption = None,
     cost_call: CallOption = None,
     threshold: ThresholdOption = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open a pickle that brings code of its own.")
-    ] = False,
+    trust_pickle: TrustPickleFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure a model on loans, as `publish` would, without publishing it.

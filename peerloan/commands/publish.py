@@ -23,6 +23,7 @@ FlagShareOption = Annotated[float | None, typer.Option(help="The threshold flags
 MissedLateOption = Annotated[float | None, typer.Option(help="What a late payer costs who was not called.")]
 CallOption = Annotated[float | None, typer.Option(help="What a call costs; with --cost-missed-late.")]
 ThresholdOption = Annotated[float | None, typer.Option(help="The threshold itself.")]
+TrustPickleFlag = Annotated[bool, typer.Option("--trust-pickle", help="Open a pickle that brings code of its own.")]
 
 
 def publish(
@@ -44,9 +45,7 @@ def publish(
     reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.", callback=check_text)] = "",
     key: Annotated[str, typer.Option(help="The key that signs the version; see `peerloan keys`.")] = DEFAULT_KEY,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Publish without a signature.")] = False,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open a pickle that brings code of its own.")
-    ] = False,
+    trust_pickle: TrustPickleFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Check a model and publish it as the next version. No alias moves.

@@ -11,8 +11,8 @@ from itertools import chain, pairwise
 from math import isfinite, isnan
 from typing import Any
 
-from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, NUMERIC_NAMES
-from model_artifact.serving_form.checks_of_sums import MAX_CONTRIBUTION, check_composite, check_curves
+from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
+from model_artifact.serving_form.checks_of_sums import MAX_CONTRIBUTION, NUMBER_FIELDS, check_composite, check_curves
 from model_artifact.serving_form.errors import InvalidServingFormError, require
 from model_artifact.serving_form.form import CompositeForm, CurvesForm, LinearForm, ServingForm, TreesForm
 
@@ -27,7 +27,6 @@ MAX_LABELS = 10_000
 MAX_TABLE = 2_000_000
 
 _CATEGORIES = frozenset(map(FIELD_NAMES.index, CATEGORY_NAMES))
-_NUMBERS = frozenset(map(FIELD_NAMES.index, NUMERIC_NAMES))
 
 
 def check_labels(labels: Any) -> dict[str, tuple[str, ...]]:
@@ -83,7 +82,7 @@ def _check_linear(form: LinearForm) -> None:
     terms = (form.term_shift, form.term_scale, form.term_weight, form.term_missing)
     have_one_length = {len(form.term_field)}.issuperset(map(len, terms)) and len(form.term_field) <= MAX_COLUMNS
     require(have_one_length, "its terms' arrays have different lengths")
-    require(_NUMBERS.issuperset(form.term_field), "a term is about a field that isn't a number")
+    require(NUMBER_FIELDS.issuperset(form.term_field), "a term is about a field that isn't a number")
     n_contributions = len(CATEGORY_NAMES) * form.n_codes
     is_complete = len(form.category_contributions) == n_contributions
     require(is_complete, "its table of contributions has another size than its labels ask for")

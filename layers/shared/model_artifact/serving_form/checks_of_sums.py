@@ -19,8 +19,9 @@ MAX_KNOTS = 1_000_000
 # Far above any contribution that counts, and far below values whose sum could overflow.
 MAX_CONTRIBUTION = 1e12
 
+NUMBER_FIELDS = frozenset(map(FIELD_NAMES.index, NUMERIC_NAMES))
+
 _COEFFICIENTS = 4
-_NUMBERS = frozenset(map(FIELD_NAMES.index, NUMERIC_NAMES))
 
 
 def check_curves(form: CurvesForm) -> None:
@@ -32,7 +33,7 @@ def check_curves(form: CurvesForm) -> None:
     of_curves = (form.curve_missing, form.curve_steps, form.curve_pieces)
     have_one_length = n_curves <= MAX_CURVES and all(len(of_curve) == n_curves for of_curve in of_curves)
     require(have_one_length, "its curves' arrays have different lengths, or are too long")
-    require(_NUMBERS.issuperset(form.curve_field), "a curve is about a field that isn't a number")
+    require(NUMBER_FIELDS.issuperset(form.curve_field), "a curve is about a field that isn't a number")
     are_few = all(0 <= number <= MAX_STEPS for number in form.curve_steps)
     require(are_few, f"a curve doesn't have 0 to {MAX_STEPS} steps")
     have_pieces = all(number >= 1 for number in form.curve_pieces) and n_pieces <= MAX_PIECES
