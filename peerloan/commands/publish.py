@@ -79,9 +79,11 @@ def publish(
     publication, opened = publish_handover(workplace, handover, gates, is_name_checked=not trust_pickle)
     missing = _missing(opened)
     if as_json:
-        say_json({"created": publication.created, **summary(publication.manifest), "missing": missing})
+        facts = {"missing": missing, "limits": opened.inspection.limits}
+        say_json({"created": publication.created, **summary(publication.manifest), **facts})
     else:
         _say(publication, opened, is_measured=handover.train is not None or handover.test is not None)
+    _note_limits(opened)
     command = mending_command(source, trained_on, tested_on, has_rule=rule is not None)
     _note_what_is_missing(publication, missing, command)
 
@@ -112,6 +114,17 @@ def _say(publication: Publication, opened: Opened, *, is_measured: bool) -> None
     if manifest.serving_form is None:
         say(f"It is served from its pickle: {manifest.why_no_serving_form or 'it has no arrays'}.")
     say(f"Shift to it: peerloan alias set {DEFAULT_ALIAS} --version {manifest.version}")
+
+
+def _note_limits(opened: Opened) -> None:
+    """Say under which limits the pickle was opened, and which this system hasn't."""
+    from model_artifact.opening.confinement import LIMITS
+
+    limits = opened.inspection.limits
+    if limits is not None:
+        lacks = [limit for limit in LIMITS if limit not in limits]
+        unlimited = f" Not limited by this system: {', '.join(lacks)}." if lacks else ""
+        note(f"The pickle was opened with limited {', '.join(limits) or 'nothing'}.{unlimited}")
 
 
 def _note_what_is_missing(publication: Publication, missing: Sequence[str], command: str) -> None:

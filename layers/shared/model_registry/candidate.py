@@ -36,7 +36,8 @@ class Inspection:
 
     ``serving_form`` is a file that was proven to give the same probabilities as the pickle. If it is None,
     ``why_no_serving_form`` says why. ``categories`` are the labels that the model's encoders know, by column.
-    ``threshold`` is the model's own, where it brings one.
+    ``threshold`` is the model's own, where it brings one. ``limits`` are those under which the pickle was opened
+    (``confinement.LIMITS``); None if it wasn't opened here.
     """
 
     environment: Mapping[str, str]
@@ -46,6 +47,7 @@ class Inspection:
     why_no_serving_form: str | None = None
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     threshold: float | None = None
+    limits: tuple[str, ...] | None = None
 
 
 class Inspector(Protocol):

@@ -1,9 +1,9 @@
 """The process that opens a pickle and scores with it: ``python -m model_artifact.opening.child``.
 
-Standard input holds a line of JSON, ``child_process.Request``, and the pickle. The process listens on the socket that
-the request names, sends a report of the model on each connection, and then scores what it is sent. A model that nobody
-has vouched for is opened under limits: no network, no writing, no programs, bounded memory and processor time. For a
-trusted one each connection gets a fork, so that a crash or an endless loop costs that connection alone.
+Standard input holds a line of JSON, ``child_process.Request``, and the pickle. The process receives connections over
+the socket that the request names, sends a report of the model on each, and then scores what it is sent. A model that
+nobody has vouched for is opened under limits (``confinement``) and gets one connection. For a trusted one each
+connection gets a fork, so that a crash or an endless loop costs that connection alone.
 """
 
 from __future__ import annotations
@@ -22,11 +22,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-MEMORY_LIMIT_BYTES = 4 << 30
-
-# prctl(2), unshare(2)
+# prctl(2)
 _PR_SET_PDEATHSIG = 1
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 # Python's audit events (docs: "Audit events table") that no loading or scoring of a model raises.
 _FORBIDDEN_EVENTS = (
@@ -67,33 +64,44 @@ def main() -> int:
     request = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()
     _end_with(request["parent"])
-    listener = socket.socket(fileno=request["listener"])
+    control = socket.socket(fileno=request["control"])
     # A model's code may print: a record, or more than a pipe holds.
     _redirect(1, os.devnull)
+    limits = _confine(request)
     model, report = _open_model(request, data)
+    report["limits"] = limits
     if request["is_trusted"]:
         _redirect(2, os.devnull)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the forks.
         gc.freeze()  # The forks share the model's memory as long as the collector doesn't write to it.
-    while True:
-        connection = Connection(listener.accept()[0].detach())
+    while descriptors := socket.recv_fds(control, 1, 1)[1]:
+        connection = Connection(descriptors[0])
         if not request["is_trusted"]:
             _serve(connection, model, report, 0)
             return 0
         opener = os.getpid()
         if os.fork() == 0:
             try:
-                listener.close()
+                control.close()
                 _end_with(opener)
-                if model is not None and request["probe_records"]:
-                    # A first score after a fork takes many times as long; no request should be the one to wait.
-                    signal.alarm(request["score_limit_s"])
-                    model.late_probabilities(request["probe_records"])
-                    signal.alarm(0)
+                if model is not None:
+                    _warm_up(model, request)
                 _serve(connection, model, report, request["score_limit_s"])
             finally:
                 os._exit(0)
         connection.close()
+    # Whoever could ask for a connection has ended.
+    return 0
+
+
+def _warm_up(model: Any, request: dict[str, Any]) -> None:
+    """Score as requests will: a first score after a fork takes many times as long, and no request should wait."""
+    records = request["probe_records"]
+    signal.alarm(request["score_limit_s"])
+    for batch in (records, records[:1], records[-1:]):
+        if batch:
+            model.late_probabilities(batch)
+    signal.alarm(0)
 
 
 def _redirect(descriptor: int, path: str) -> None:
@@ -113,6 +121,15 @@ def _end_with(parent: int) -> None:
         sys.exit("The process that asked for the model has ended.")
 
 
+def _confine(request: dict[str, Any]) -> list[str]:
+    from model_artifact.opening import confinement
+
+    if not request["is_trusted"]:
+        return confinement.confine_untrusted(math.ceil(max(request["time_limit_s"], request["score_limit_s"])))
+    confinement.confine_trusted(request["memory_limit_mib"])
+    return []
+
+
 def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, Any]]:
     """Return the model and its report; None and the reason if it can't serve."""
     from model_artifact.errors import ArtifactError
@@ -121,7 +138,6 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
 
     try:
         if not request["is_trusted"]:
-            _restrict(math.ceil(max(request["time_limit_s"], request["score_limit_s"])))
             _forbid_effects(check_names(data) if request["is_name_checked"] else None)
         model = open_pickle(data)
         check_pipeline(model)
@@ -209,26 +225,6 @@ def _peak_mib() -> int:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return int(peak >> 20 if sys.platform == "darwin" else peak >> 10)
     return 0
-
-
-def _restrict(cpu_limit_s: int) -> None:
-    """Bound memory, processor time and written bytes, and leave the network where the system lets a user do that."""
-    with contextlib.suppress(ImportError):
-        import resource
-
-        limits = (
-            (resource.RLIMIT_AS, MEMORY_LIMIT_BYTES),
-            (resource.RLIMIT_CPU, cpu_limit_s),
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_FSIZE, 0),
-        )
-        for limit, value in limits:
-            with contextlib.suppress(ValueError, OSError):
-                resource.setrlimit(limit, (value, value))
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
 def _forbid_effects(packages: set[str] | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,13 +21,14 @@ class Request(TypedDict):
     """What the process is told before the pickle."""
 
     parent: int
-    listener: int
+    control: int
     is_trusted: bool
     is_name_checked: bool
     probe_records: list[dict[str, Any]]
     time_limit_s: float
     score_limit_s: int
     peak_limit_mib: int
+    memory_limit_mib: int
 
 
 class Tail(threading.Thread):
@@ -46,7 +47,7 @@ class Tail(threading.Thread):
                     self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
 
 
-def start(request: Request, pickle: bytes, folder: str) -> subprocess.Popen[bytes]:
+def start(request: Request, pickle: bytes) -> subprocess.Popen[bytes]:
     """Start the process in a session of its own. It reads the request and the pickle from its standard input."""
     # A file without a name: however this process ends, nothing is left of it.
     with tempfile.TemporaryFile() as file:
@@ -55,13 +56,13 @@ def start(request: Request, pickle: bytes, folder: str) -> subprocess.Popen[byte
         # -B: the process may not write, not even compiled modules. -P: nothing is imported from the current folder.
         return subprocess.Popen(
             [sys.executable, "-B", "-P", "-W", "ignore", "-m", "model_artifact.opening.child"],
-            cwd=folder,
+            cwd="/",
             env=_environment(),
             stdin=file,
             stdout=subprocess.DEVNULL,
             # A function's errors belong into its log.
             stderr=None if request["is_trusted"] else subprocess.PIPE,
-            pass_fds=(request["listener"],),
+            pass_fds=(request["control"],),
             start_new_session=True,
         )
 
@@ -74,12 +75,12 @@ def _environment() -> dict[str, str]:
     return {**kept, **threads, "PYTHONPATH": os.pathsep.join(dict.fromkeys(packages)), "PYTHONUTF8": "1"}
 
 
-def end(process: subprocess.Popen[bytes], folder: str, owner: int) -> None:
+def end(process: subprocess.Popen[bytes], control: socket.socket, owner: int) -> None:
     """End the process and whatever is in its session. A fork of the owner ends nothing."""
+    control.close()
     if os.getpid() == owner:
         kill(process)
         process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from model_artifact.errors import ModelProcessError, UnsuitableModelError
 from model_artifact.loading import STUDY_LIMIT_S
+from model_artifact.opening.confinement import LIMITS
 from model_artifact.opening.model_process import TIME_LIMIT_S, ModelProcess
 from model_registry.candidate import Inspection
 from model_registry.errors import CandidateRefusedError
@@ -77,6 +78,7 @@ def _inspection(report: Mapping[str, Any]) -> Inspection:
         why_no_serving_form=report["why_no_serving_form"],
         categories={name: tuple(labels) for name, labels in report["categories"].items()},
         threshold=_probability(report.get("threshold")),
+        limits=tuple(limit for limit in LIMITS if limit in report["limits"]),
     )
 
 

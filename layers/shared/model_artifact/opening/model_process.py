@@ -11,14 +11,13 @@ import json
 import math
 import os
 import pickle
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import weakref
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 TIME_LIMIT_S = 120.0
 # A large form is a part of the report.
 _MAX_REPORT_BYTES = 1 << 28
-_REPORT_MEMBERS = frozenset({"pid", "environment", "classes", "columns", "probe_probabilities", "categories"})
+_REPORT_MEMBERS = frozenset({"pid", "limits", "environment", "classes", "columns", "probe_probabilities", "categories"})
 _ENDING_LIMIT_S = 2.0
 
 
@@ -60,6 +59,8 @@ class ModelProcess:
         Seconds for scoring once; ``time_limit_s`` by default.
     peak_limit_mib : int
         The most memory that the model may take until then; 0 for no limit.
+    memory_limit_mib : int
+        The memory that a trusted model's process gets at all; 0 for no limit. One without trust has 4 GiB.
 
     Attributes
     ----------
@@ -80,38 +81,34 @@ class ModelProcess:
         time_limit_s: float = TIME_LIMIT_S,
         score_limit_s: int | None = None,
         peak_limit_mib: int = 0,
+        memory_limit_mib: int = 0,
     ) -> None:
-        self._folder = tempfile.mkdtemp(prefix="model-")
-        self._address = f"{self._folder}/socket"
         self._deadline_s = time.monotonic() + time_limit_s
         self._time_limit_s = time_limit_s
         self._score_limit_s = score_limit_s or math.ceil(time_limit_s)
         self._connection: Connection | None = None
         self._connected_by = 0
         self._report: dict[str, Any] | None = None
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self._address)
-            listener.listen()
+        # A connection is made by sending the process its end of it: no address, which others could use, and no file.
+        self._control, control = socket.socketpair()
+        with control:
             request = Request(
                 parent=os.getpid(),
-                listener=listener.fileno(),
+                control=control.fileno(),
                 is_trusted=is_trusted,
                 is_name_checked=is_name_checked,
                 probe_records=[dict(record) for record in probe_records],
                 time_limit_s=time_limit_s,
                 score_limit_s=self._score_limit_s,
                 peak_limit_mib=peak_limit_mib,
+                memory_limit_mib=memory_limit_mib,
             )
-            self._process = start(request, pickle, self._folder)
+            self._process = start(request, pickle)
         self._is_trusted = is_trusted
         self._stderr = Tail(self._process.stderr)
         if not is_trusted:
             self._stderr.start()
-        self.close = weakref.finalize(self, end, self._process, self._folder, os.getpid())
-        if not is_trusted:
-            # It takes this one connection, which waits in the listener's queue. Nothing is left even after a SIGKILL.
-            self._connect()
-            shutil.rmtree(self._folder)
+        self.close = weakref.finalize(self, end, self._process, self._control, os.getpid())
 
     def __enter__(self) -> ModelProcess:
         return self
@@ -156,13 +153,15 @@ class ModelProcess:
 
     def late_probabilities(self, records: Sequence[Record]) -> list[float]:
         """See ``loading.BatchScorer``."""
-        probabilities: list[float] = self._score("late_probabilities", list(records), len(records)).tolist()
-        return probabilities
+        # Without NumPy, which the function needn't import for this.
+        return self._score("late_probabilities", list(records), len(records)).tolist()
 
     def late_probabilities_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``loading.BatchScorer``."""
+        import numpy as np
+
         rows = len(next(iter(columns.values())))
-        return self._score("late_probabilities_of_columns", dict(columns), rows)
+        return np.frombuffer(self._score("late_probabilities_of_columns", dict(columns), rows), dtype=np.float64)
 
     def predict_proba(self, frame: Any) -> NDArray[np.float64]:
         """Return the probabilities of on time and late, an array of shape (n_rows, 2)."""
@@ -174,9 +173,7 @@ class ModelProcess:
         order = [1 - late, late] if self.classes_ == [0, 1] else [late, 1 - late]
         return np.column_stack(order)
 
-    def _score(self, method: str, argument: object, rows: int) -> NDArray[np.float64]:
-        import numpy as np
-
+    def _score(self, method: str, argument: object, rows: int) -> array[float]:
         self.wait()
         connection = self._connect()
         try:
@@ -196,22 +193,22 @@ class ModelProcess:
             raise ModelProcessError(f"The model took more than {self._score_limit_s} s to score {rows:,} records.")
         if answer[:1] == b"-":
             raise _error_of(answer[1:])
-        late = np.frombuffer(answer, dtype=np.float64, offset=1) if len(answer) == 1 + rows * 8 else ()
-        if len(late) != rows:
+        if len(answer) != 1 + rows * 8:
             raise ModelProcessError(f"The model's process gave other than {rows:,} probabilities.")
-        return np.asarray(late)
+        return array("d", answer[1:])
 
     def _connect(self) -> Connection:
         """Return this process's own connection. A fork of the process that made one makes another."""
         if self._connection is None or self._connected_by != os.getpid():
             is_first = self._connection is None and self._report is None
-            client = socket.socket(socket.AF_UNIX)
+            near, far = socket.socketpair()
             try:
-                client.connect(self._address)
+                with far:
+                    socket.send_fds(self._control, [b"+"], [far.fileno()])
             except OSError as error:
-                client.close()
+                near.close()
                 raise ModelProcessError(f"The model's process has ended{self._last_words()}.") from error
-            self._connection, self._connected_by = Connection(client.detach()), os.getpid()
+            self._connection, self._connected_by = Connection(near.detach()), os.getpid()
             if not is_first:
                 self._report = self._receive_report(self._connection, self._score_limit_s)
         return self._connection

@@ -62,21 +62,23 @@ def test_the_child_gets_no_credentials(monkeypatch) -> None:
 PARENT = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
-from model_artifact.opening.inspection import inspect_candidate
-inspect_candidate(Path(sys.argv[1]).read_bytes(), (), time_limit_s=600, is_name_checked=False)
+sys.path[:0] = sys.argv[3:]
+from model_artifact.opening.model_process import ModelProcess
+is_trusted = sys.argv[2] == "trusted"
+ModelProcess(Path(sys.argv[1]).read_bytes(), is_trusted=is_trusted, is_name_checked=False, time_limit_s=600).wait()
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the child by PR_SET_PDEATHSIG")
+@pytest.mark.parametrize("trust", ["untrusted", "trusted"])
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_the_child_ends_with_its_parent_and_leaves_no_file(tmp_path: Path, ending: signal.Signals) -> None:
+def test_the_child_ends_with_its_parent_and_leaves_no_file(tmp_path: Path, ending: signal.Signals, trust: str) -> None:
     slow = tmp_path / "slow.pkl"
     slow.write_bytes(pickle.dumps(Calls(time.sleep, 600)))
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(slow), *sys.path], env=environment)
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(slow), trust, *sys.path], env=environment)
     try:
         child = wait_for(lambda: Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split())[0]
         wait_for(lambda: b"model_artifact.opening.child" in Path(f"/proc/{child}/cmdline").read_bytes())
@@ -93,7 +95,8 @@ import json, os, socket, struct, sys, time
 def accept():
     for descriptor in range(3, 60):
         try:
-            return socket.socket(fileno=os.dup(descriptor)).accept()[0]
+            received = socket.recv_fds(socket.socket(fileno=os.dup(descriptor)), 1, 1)[1]
+            return socket.socket(fileno=received[0])
         except OSError:
             pass
 def send(connection, body):
@@ -129,7 +132,7 @@ def test_fault_13_a_pickle_that_takes_over_its_process_is_refused_in_time(code: 
 @pytest.mark.fault(13)
 def test_fault_13_a_report_can_not_name_another_process_to_be_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as victim:
-        members = "environment={}, classes=[0, 1], columns=[], probe_probabilities=[], categories={}"
+        members = "limits=[], environment={}, classes=[0, 1], columns=[], probe_probabilities=[], categories={}"
         report = f"json.dumps(dict(pid={victim.pid}, {members})).encode()"
         code = f"connection = accept(); send(connection, {report}); connection.recv(1); os._exit(0)"
         with ModelProcess(_runs(code), is_name_checked=False, time_limit_s=12) as process:
@@ -175,6 +178,18 @@ def test_a_process_is_started_beside_its_parent() -> None:
         assert not process.is_ready()
         wait_for(process.is_ready)
         process.wait()
+
+
+@pytest.mark.fault(13)
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound is on a process's data, and the score is Linux's")
+def test_fault_13_a_trusted_model_gets_no_more_memory_than_the_function_and_is_ended_first() -> None:
+    with (
+        ModelProcess(dumped(Calls(bytearray, 2 << 30)), is_trusted=True, memory_limit_mib=1769) as process,
+        pytest.raises(UnsuitableModelError, match="MemoryError"),
+    ):
+        process.wait()
+    with ModelProcess(dumped(small_boosted()), is_trusted=True, memory_limit_mib=1769) as process:
+        assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000"
 
 
 def test_each_fork_of_the_parent_has_a_connection_of_its_own(process: ModelProcess, tmp_path: Path) -> None:

@@ -1,0 +1,181 @@
+"""Limits that the kernel sets on the process of a pickle, for good; what a system hasn't is left out.
+
+Each function is for a process with one thread, before it imports anything large: Landlock and seccomp hold for the
+thread that calls them and whatever it starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import struct
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+# What ``confine_untrusted`` may limit, in the words of its answer.
+LIMITS = ("memory", "time", "network", "files", "processes")
+
+MEMORY_LIMIT_BYTES = 4 << 30
+
+# Beside the interpreter's own folders and those that it imports from.
+_READABLE = ("/usr", "/lib", "/lib64", "/opt", "/nix/store", "/etc/ld.so.cache", "/dev/null", "/dev/urandom")
+_READABLE_OF_SYSTEM = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/fs/cgroup")
+
+# prctl(2), unshare(2)
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 22, 2, 38
+_CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_THREAD = 0x10000000, 0x40000000, 0x10000
+
+# landlock(7): system calls, and the rights that each version of it knows (linux/landlock.h).
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
+_TCP_RIGHTS = {4: 0b11}
+_SCOPES = {6: 0b11}  # Abstract sockets and signals.
+_READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
+_PATH_BENEATH = 1
+
+# The numbers of system calls, and of the architecture itself (linux/audit.h). In x86_64's x32 they have a bit more.
+_ARCHITECTURES = ("x86_64", "aarch64")
+_AUDIT_ARCH = (0xC000003E, 0xC00000B7)
+_Calls = Mapping[str, tuple[int | None, int | None]]
+_LEAVES_GROUP: _Calls = {"setpgid": (109, 154), "setsid": (112, 157)}
+# io_uring does by itself what a filter refuses.
+_REACHES_OUT: _Calls = {"socket": (41, 198), "connect": (42, 203), "io_uring_setup": (425, 425)}
+_STARTS_PROCESS: _Calls = {"fork": (57, None), "vfork": (58, None)}
+_CLONE, _CLONE3, _X32 = (56, 220), 435, 0x40000000
+
+# linux/filter.h, linux/seccomp.h
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_ALLOW, _REFUSE, _NOT_THERE, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
+
+
+def confine_untrusted(cpu_limit_s: int) -> list[str]:
+    """Take from this process all that scoring doesn't need; return which of ``LIMITS`` this system could set.
+
+    Memory and processor time are bounded. It can't connect to anything, not even on this machine, can't start a
+    process, can read only what its imports need, and can write nothing.
+    """
+    limited = set()
+    if _limit_resources({"AS": MEMORY_LIMIT_BYTES, "CPU": cpu_limit_s, "CORE": 0, "FSIZE": 0}):
+        limited |= {"memory", "time"}
+    _be_ended_first()
+    if sys.platform == "linux":
+        # A network of its own, which holds where no system call can be refused. It doesn't hide sockets in folders.
+        _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+        if _close_files((*_READABLE, *_READABLE_OF_SYSTEM, sys.prefix, sys.base_prefix, *sys.path)):
+            limited.add("files")
+        if refuse_calls({**_LEAVES_GROUP, **_REACHES_OUT, **_STARTS_PROCESS}, may_fork=False):
+            limited |= {"network", "processes"}
+    return [limit for limit in LIMITS if limit in limited]
+
+
+def confine_trusted(memory_limit_mib: int) -> None:
+    """Bound the memory of this process, and keep whatever it starts in its group, so that it ends with it.
+
+    ``memory_limit_mib`` is the memory that the function has; 0 for no bound.
+    """
+    if memory_limit_mib:
+        _limit_resources({"DATA": memory_limit_mib << 20})
+    _be_ended_first()
+    if sys.platform == "linux":
+        refuse_calls(_LEAVES_GROUP, may_fork=True)
+
+
+def refuse_calls(refused: _Calls, *, may_fork: bool) -> bool:
+    """Refuse system calls to this process from now on (seccomp(2)); return whether that holds.
+
+    ``refused`` are the calls' numbers on x86_64 and aarch64, None where it hasn't the call.
+    """
+    machine = os.uname().machine
+    if machine not in _ARCHITECTURES or sys.maxsize < 1 << 32 or not _give_up_privileges():
+        return False
+    column = _ARCHITECTURES.index(machine)
+    numbers = [numbers[column] for numbers in refused.values()]
+    program = _program(_AUDIT_ARCH[column], [number for number in numbers if number is not None])
+    if not may_fork:
+        # A thread is a clone, too. glibc takes clone where clone3, whose flags a filter can't see, isn't there.
+        program += [(_IF_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _NOT_THERE)]
+        program += [(_IF_EQUAL, 0, 3, _CLONE[column]), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT)]
+        program += [(_IF_BITS, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE)]
+    program.append((_RETURN, 0, 0, _ALLOW))
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    # struct sock_fprog
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(instructions)))
+    return bool(_libc().prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0) == 0)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _limit_resources(limits: dict[str, int]) -> bool:
+    """Lower this process's limits; return whether all hold."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    hold = True
+    for name, wanted in limits.items():
+        limit = getattr(resource, f"RLIMIT_{name}")
+        _, hard = resource.getrlimit(limit)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        try:
+            resource.setrlimit(limit, (value, value))
+        except (ValueError, OSError):
+            hold = False
+    return hold
+
+
+def _be_ended_first() -> None:
+    """Have the kernel end this process first where memory runs out (proc(5): oom_score_adj)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+
+
+def _close_files(readable: Iterable[str]) -> bool:
+    """Let this process read below some paths, write nowhere, and execute nothing; return whether that holds."""
+    libc = _libc()
+    abi = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
+    if abi < 1 or not _give_up_privileges():
+        return False
+    # struct landlock_ruleset_attr: all rights that this kernel knows are taken away.
+    handled = struct.pack("=3Q", *(_newest(rights, abi) for rights in (_FILE_RIGHTS, _TCP_RIGHTS, _SCOPES)))
+    ruleset = libc.syscall(_CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0)
+    if ruleset < 0:
+        return False
+    try:
+        for path in readable:
+            with contextlib.suppress(OSError):
+                _let_read(libc, ruleset, path)
+        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
+    finally:
+        os.close(ruleset)
+
+
+def _newest(rights_since: dict[int, int], abi: int) -> int:
+    return max((rights for since, rights in rights_since.items() if since <= abi), default=0)
+
+
+def _let_read(libc: ctypes.CDLL, ruleset: int, path: str) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        rights = _READ_FILE | _READ_FOLDER if Path(path).is_dir() else _READ_FILE
+        libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
+    finally:
+        os.close(descriptor)
+
+
+def _program(architecture: int, refused: Collection[int]) -> list[tuple[int, int, int, int]]:
+    """Return the filter's beginning: instructions with the lines to skip if true and if not, and a number."""
+    program = [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_IF_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL)]
+    program += [(_LOAD, 0, 0, _NUMBER_AT), (_IF_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE)]
+    for number in refused:
+        program += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
+    return program
+
+
+def _give_up_privileges() -> bool:
+    """Promise that no program which this process starts gets more rights; both Landlock and seccomp ask for it."""
+    return bool(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
