@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 
-from model_registry.errors import ObjectNotFoundError, PreconditionFailedError
-from model_registry.stores.base import StoredObject
+from model_registry.errors import ObjectNotFoundError, ObjectTooLargeError, PreconditionFailedError
+from model_registry.stores.base import MAX_OBJECT_BYTES, StoredObject
 
 
 class InMemoryStore:
@@ -16,16 +16,19 @@ class InMemoryStore:
         self._objects: dict[str, StoredObject] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> StoredObject:
+    def get(self, key: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject:
         """See ``ObjectStore``."""
         with self._lock:
             if key not in self._objects:
                 raise ObjectNotFoundError(key)
-            return self._objects[key]
+            stored = self._objects[key]
+        if len(stored.body) > limit_bytes:
+            raise ObjectTooLargeError(key, len(stored.body), limit_bytes)
+        return stored
 
-    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+    def get_if_changed(self, key: str, etag: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject | None:
         """See ``ObjectStore``."""
-        stored = self.get(key)
+        stored = self.get(key, limit_bytes=limit_bytes)
         return None if stored.etag == etag else stored
 
     def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:

@@ -14,7 +14,7 @@ from model_artifact.opening.signature import Signer, Trust
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import FieldSchema, Manifest, Threshold
-from model_registry.stores.base import ObjectStore, StoredObject
+from model_registry.stores.base import MAX_OBJECT_BYTES, ObjectStore, StoredObject
 from model_registry.writer import RegistryWriter
 
 SCHEMA = (
@@ -36,11 +36,11 @@ class CutOffStore:
         self._die = die
         self._effective = effective
 
-    def get(self, key: str) -> StoredObject:
-        return self._store.get(key)
+    def get(self, key: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject:
+        return self._store.get(key, limit_bytes=limit_bytes)
 
-    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
-        return self._store.get_if_changed(key, etag)
+    def get_if_changed(self, key: str, etag: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject | None:
+        return self._store.get_if_changed(key, etag, limit_bytes=limit_bytes)
 
     def list_keys(self, prefix: str) -> list[str]:
         return self._store.list_keys(prefix)

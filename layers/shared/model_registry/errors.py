@@ -40,10 +40,12 @@ class StoreUnavailableError(RegistryError):
 
 
 class ObjectTooLargeError(RegistryError):
-    """An object has more bytes than anything that the registry stores; it wasn't read."""
+    """An object has more bytes than it may have; no more than these were read."""
 
     def __init__(self, key: str, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(f"{key!r} has {size_bytes:,} bytes, and at most {limit_bytes:,} are read. Publish it again.")
+        super().__init__(
+            f"{key!r} has {size_bytes:,} bytes or more, and at most {limit_bytes:,} are read. Publish it again."
+        )
         self.key = key
         self.size_bytes = size_bytes
 

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from model_registry import names
 from model_registry.alias import Alias
+from model_registry.documents import MAX_DOCUMENT_BYTES
 from model_registry.errors import (
     AliasNotFoundError,
     ArtifactMismatchError,
     InvalidAliasError,
+    InvalidManifestError,
     ObjectNotFoundError,
+    ObjectTooLargeError,
     VersionDamagedError,
     VersionNotFoundError,
 )
 from model_registry.manifest import Artifact, Manifest
-from model_registry.stores.base import ObjectStore, StoredObject
+from model_registry.stores.base import MAX_OBJECT_BYTES, ObjectStore, StoredObject
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,14 @@ class RegistryReader:
         Raises ``VersionNotFoundError`` if the version doesn't exist, ``InvalidManifestError`` if it can't be used.
         """
         try:
-            return Manifest.from_json(self._store.get(names.version_key(self.model, version, names.MANIFEST)).body)
+            stored = self._store.get(
+                names.version_key(self.model, version, names.MANIFEST), limit_bytes=MAX_DOCUMENT_BYTES
+            )
         except ObjectNotFoundError:
             raise VersionNotFoundError(self.model, version) from None
+        except ObjectTooLargeError as error:
+            raise InvalidManifestError(f"This manifest can't be used: {error}") from None
+        return Manifest.from_json(stored.body)
 
     def get_artifact(self, manifest: Manifest) -> bytes:
         """Return the bytes of a version's pickle, after comparing size and sha256 with the manifest.
@@ -87,16 +95,21 @@ class RegistryReader:
         Raises ``AliasNotFoundError`` if it was never set, ``InvalidAliasError`` if the document can't be used.
         """
         try:
-            return self._snapshot(alias, self._store.get(self._alias_key(alias)))
+            stored = self._store.get(self._alias_key(alias), limit_bytes=MAX_DOCUMENT_BYTES)
         except ObjectNotFoundError:
             raise AliasNotFoundError(self.model, alias) from None
+        except ObjectTooLargeError as error:
+            raise InvalidAliasError(f"This alias document can't be used: {error}") from None
+        return self._snapshot(alias, stored)
 
     def get_alias_if_changed(self, alias: str, etag: str) -> AliasSnapshot | None:
         """Return where an alias points now, or None if it hasn't changed; raises as ``get_alias`` does."""
         try:
-            stored = self._store.get_if_changed(self._alias_key(alias), etag)
+            stored = self._store.get_if_changed(self._alias_key(alias), etag, limit_bytes=MAX_DOCUMENT_BYTES)
         except ObjectNotFoundError:
             raise AliasNotFoundError(self.model, alias) from None
+        except ObjectTooLargeError as error:
+            raise InvalidAliasError(f"This alias document can't be used: {error}") from None
         return None if stored is None else self._snapshot(alias, stored)
 
     def history(self, alias: str) -> list[Alias]:
@@ -114,14 +127,20 @@ class RegistryReader:
 
     def get_revision(self, alias: str, revision: int) -> Alias:
         """Return one entry of an alias's history; ``InvalidAliasError`` if it can't be used."""
-        return Alias.from_json(self._store.get(names.history_key(self.model, alias, revision)).body)
+        key = names.history_key(self.model, alias, revision)
+        return Alias.from_json(self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES).body)
 
     def _get_file(self, version: int, file: str, expected: Artifact) -> bytes:
         key = names.version_key(self.model, version, file)
         try:
-            body = self._store.get(key).body
+            body = self._store.get(key, limit_bytes=min(expected.size_bytes, MAX_OBJECT_BYTES)).body
         except ObjectNotFoundError:
             raise VersionDamagedError(self.model, version, key) from None
+        except ObjectTooLargeError as error:
+            if expected.size_bytes > MAX_OBJECT_BYTES:
+                raise
+            mismatch = (expected.size_bytes, error.size_bytes)
+            raise ArtifactMismatchError(self.model, version, "size in bytes", *mismatch) from None
         actual = Artifact.of(body)
         if actual.size_bytes != expected.size_bytes:
             raise ArtifactMismatchError(self.model, version, "size in bytes", expected.size_bytes, actual.size_bytes)

@@ -20,7 +20,7 @@ from operator import attrgetter
 from model_registry import names
 from model_registry.alias_writer import AliasWriter
 from model_registry.candidate import Candidate, Inspection, Inspector
-from model_registry.documents import dump_object, parse_object
+from model_registry.documents import MAX_DOCUMENT_BYTES, dump_object, parse_object
 from model_registry.errors import (
     InvalidManifestError,
     ObjectNotFoundError,
@@ -124,7 +124,9 @@ class RegistryWriter(AliasWriter):
 
     def _has_abandoned_mark(self, version: int) -> bool:
         try:
-            mark = parse_object(self.store.get(self._key(version, names.TOMBSTONE)).body)
+            mark = parse_object(
+                self.store.get(self._key(version, names.TOMBSTONE), limit_bytes=MAX_DOCUMENT_BYTES).body
+            )
             return self.clock() - datetime.fromisoformat(mark["deleted_at"]) > _ABANDONED_AFTER
         except ObjectNotFoundError:
             return False

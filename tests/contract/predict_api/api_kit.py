@@ -24,7 +24,7 @@ from model_kit import OpenedHere
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
 from model_registry.manifest import Reasons, Threshold
-from model_registry.stores.base import ObjectStore, StoredObject
+from model_registry.stores.base import MAX_OBJECT_BYTES, ObjectStore, StoredObject
 from model_registry.writer import RegistryWriter
 from predict_api.app import build
 from predict_api.models.clock import Instant
@@ -78,13 +78,13 @@ class WatchedStore:
         self.reads: list[str] = []
         self.fail: Callable[[str], Exception | None] = lambda key: None
 
-    def get(self, key: str) -> StoredObject:
+    def get(self, key: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject:
         self._note(key)
-        return self._store.get(key)
+        return self._store.get(key, limit_bytes=limit_bytes)
 
-    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+    def get_if_changed(self, key: str, etag: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject | None:
         self._note(key)
-        return self._store.get_if_changed(key, etag)
+        return self._store.get_if_changed(key, etag, limit_bytes=limit_bytes)
 
     def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
         return self._store.put(key, body, if_absent=if_absent, if_match=if_match)

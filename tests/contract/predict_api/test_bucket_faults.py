@@ -50,10 +50,11 @@ class Body:
     def __init__(self, body: bytes | Exception) -> None:
         self._body = body
 
-    def read(self) -> bytes:
+    def read(self, _limit_bytes: int) -> bytes:
         if isinstance(self._body, Exception):
             raise self._body
-        return self._body
+        body, self._body = self._body, b""
+        return body
 
 
 def raising(error: Exception) -> Callable[[], Any]:
@@ -165,7 +166,7 @@ class HangingBody:
     def __init__(self, end: threading.Event) -> None:
         self._end = end
 
-    def read(self) -> bytes:
+    def read(self, _limit_bytes: int) -> bytes:
         self._end.wait(30)
         return b""
 

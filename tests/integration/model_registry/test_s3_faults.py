@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from model_registry.errors import PreconditionFailedError, StoreUnavailableError
+from model_registry.errors import ObjectTooLargeError, PreconditionFailedError, StoreUnavailableError
 from model_registry.stores.base import reads_until
 from model_registry.stores.s3 import S3Store, make_s3_client
 from processes import GENEROUS_S, wait_until
@@ -49,6 +49,24 @@ def server(answer: Callable[[socket.socket, int], None], **options: float) -> It
         finally:
             client.close()
             listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.fault(16)
+@pytest.mark.parametrize("head", [b"Content-Length: 1000000000\r\n", b""], ids=["says so", "says nothing"])
+def test_fault_16_no_more_of_an_object_is_read_than_it_may_have(head: bytes) -> None:
+    sent_pieces = []
+
+    def answer(connection: socket.socket, call: int) -> None:
+        connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "e"\r\n' + head + b"\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                connection.sendall(b"x" * 1_000_000)
+                sent_pieces.append(call)
+
+    with server(answer) as (store, _):
+        with pytest.raises(ObjectTooLargeError, match="at most 2,000,000 are read"):
+            store.get("a", limit_bytes=2_000_000)
+        assert len(sent_pieces) < 100
 
 
 @pytest.mark.fault(15)

@@ -21,6 +21,8 @@ MAX_LOG_ODDS = 1e6
 # A column's number must fit int16.
 MAX_COLUMNS = 32_000
 MAX_TREES = 100_000
+# The walk through a deep tree costs each record its time. A forest's trees on a million loans are 60 deep.
+MAX_TREE_DEPTH = 1_000
 # A booster takes one number, or zero, for missing in each field.
 MAX_BLANKS = 100
 MAX_LABELS = 10_000
@@ -123,19 +125,28 @@ def _check_values(form: TreesForm) -> None:
     nodes = zip(form.node_column, form.node_value, strict=True)
     is_wrong = any(column >= 0 and is_category[column] and value != 0.5 for column, value in nodes)
     require(not is_wrong, "a category isn't compared with one half")
+    if form.sum_type == "float32":
+        # The scorers round to float32 at different moments; to numbers that are float32 it makes no difference.
+        summands = (form.base, *leaves)
+        require(array("f", summands).tolist() == list(summands), "a leaf or the base isn't a float32, as its sum is")
 
 
 def _check_shape(columns: array[int], right: array[int], root: int, end: int) -> None:
     """Walk one tree in preorder: where a subtree ends, the right child of its closest waiting ancestor must begin."""
-    awaited: list[int] = []
+    awaited: list[tuple[int, int]] = []
+    depth = 0
     for node in range(root, end):
         if columns[node] >= 0:
             # Without a call for each of a million nodes.
             if not node + 1 < right[node] < end:
                 raise InvalidServingFormError("a node's right child isn't in its tree")
-            awaited.append(right[node])
+            depth += 1
+            if depth > MAX_TREE_DEPTH:
+                raise InvalidServingFormError(f"a tree is more than {MAX_TREE_DEPTH:,} deep")
+            awaited.append((right[node], depth))
         elif awaited:
-            if awaited.pop() != node + 1:
+            child, depth = awaited.pop()
+            if child != node + 1:
                 raise InvalidServingFormError("a node has no parent, or two")
         else:
             require(node + 1 == end, "a tree goes on after its last leaf")

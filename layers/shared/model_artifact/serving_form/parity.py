@@ -15,7 +15,7 @@ from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
 from model_artifact.serving_form.adversarial import adversarial_records
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
-from model_artifact.serving_form.errors import NotCompilableError
+from model_artifact.serving_form.errors import InvalidServingFormError, NotCompilableError
 from model_artifact.serving_form.form import Labels
 from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
@@ -77,7 +77,10 @@ def _compile_verified(pipeline: Any, records: Sequence[Mapping[str, Any]]) -> Ve
         return VerifiedForm(None, None, str(error))
     except Exception as error:  # noqa: BLE001 - scikit-learn may raise anything at a damaged pipeline
         return VerifiedForm(None, None, f"not compilable: {type(error).__name__}: {error}")
-    form = form_from_bytes(body)
+    try:
+        form = form_from_bytes(body)
+    except InvalidServingFormError as error:
+        return VerifiedForm(None, None, f"not usable as arrays: {error}")
     try:
         parity = compare(pipeline, make_scorer(form), chain(records, adversarial_records(form, records)))
     except Exception as error:  # noqa: BLE001 - a pipeline may raise anything at an edge case

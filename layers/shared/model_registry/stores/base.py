@@ -14,6 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
+# A larger model doesn't fit into the function's 1,769 MiB beside the model in charge.
+MAX_OBJECT_BYTES = 512 << 20
+
 # For each enclosing block, a function that returns the seconds until its deadline.
 _DEADLINES: ContextVar[tuple[Callable[[], float], ...]] = ContextVar("deadlines", default=())
 
@@ -29,11 +32,15 @@ class StoredObject:
 class ObjectStore(Protocol):
     """A bucket. For any failure but those named here a store raises ``StoreUnavailableError``."""
 
-    def get(self, key: str) -> StoredObject:
-        """Return an object; ``ObjectNotFoundError`` if it doesn't exist."""
+    def get(self, key: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject:
+        """Return an object.
 
-    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
-        """Return an object, or None if it still has this entity tag; ``ObjectNotFoundError`` if it doesn't exist."""
+        Raises ``ObjectNotFoundError`` if it doesn't exist, and ``ObjectTooLargeError`` if it has more bytes than the
+        limit; no more than these are read.
+        """
+
+    def get_if_changed(self, key: str, etag: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject | None:
+        """Return an object, or None if it still has this entity tag; raises as ``get`` does."""
 
     def put(self, key: str, body: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
         """Write an object durably and return its entity tag.

@@ -22,14 +22,13 @@ from model_registry.errors import (
     PreconditionFailedError,
     StoreUnavailableError,
 )
-from model_registry.stores.base import StoredObject, remaining_s
+from model_registry.stores.base import MAX_OBJECT_BYTES, StoredObject, remaining_s
 
 # Enough for a large model over a slow line. The function sets shorter deadlines of its own.
 TOTAL_TIMEOUT_S = 300.0
-# A larger model doesn't fit into the function's 1,769 MiB beside the model in charge.
-MAX_OBJECT_BYTES = 512 << 20
 _SERVICE = "s3"
 _BODY_ATTEMPTS = 3
+_PIECE_BYTES = 1 << 20
 _CONFLICT_ATTEMPTS = 5
 _ABANDONED_TIMEOUT_S = 0.001
 
@@ -84,14 +83,14 @@ class S3Store:
         self._client = client
         self._total_timeout_s = total_timeout_s
 
-    def get(self, key: str) -> StoredObject:
+    def get(self, key: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject:
         """See ``ObjectStore``."""
-        return self._get(key, {})
+        return self._get(key, {}, limit_bytes)
 
-    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+    def get_if_changed(self, key: str, etag: str, *, limit_bytes: int = MAX_OBJECT_BYTES) -> StoredObject | None:
         """See ``ObjectStore``."""
         try:
-            return self._get(key, {"IfNoneMatch": etag})
+            return self._get(key, {"IfNoneMatch": etag}, limit_bytes)
         except _NotModifiedError:
             return None
 
@@ -128,18 +127,18 @@ class S3Store:
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable("delete", key, error) from error
 
-    def _get(self, key: str, conditions: dict[str, str]) -> StoredObject:
+    def _get(self, key: str, conditions: dict[str, str], limit_bytes: int) -> StoredObject:
         limit_s = min(self._total_timeout_s, remaining_s())
+        reading = _Reading(limit_bytes)
         if limit_s == math.inf:
-            return self._read(key, conditions, _Reading())
+            return self._read(key, conditions, reading)
         if limit_s <= 0:
             raise self._unavailable("read", key, TimeoutError("no time is left for it"))
-        return self._get_within(limit_s, key, conditions)
+        return self._get_within(limit_s, key, conditions, reading)
 
-    def _get_within(self, limit_s: float, key: str, conditions: dict[str, str]) -> StoredObject:
+    def _get_within(self, limit_s: float, key: str, conditions: dict[str, str], reading: _Reading) -> StoredObject:
         # On a thread of its own: looking up the host's name, the handshake, the headers and the body may each be slow
         # without exceeding any of the client's time-outs. Rejected: reading in pieces, which bounds only the body.
-        reading = _Reading()
         outcome: list[StoredObject | Exception] = []
 
         def read() -> None:
@@ -163,12 +162,13 @@ class S3Store:
         for attempt in range(1, _BODY_ATTEMPTS + 1):
             answer = self._open(key, conditions)
             size_bytes = int(answer.get("ContentLength", 0))
-            if size_bytes > MAX_OBJECT_BYTES:
-                answer["Body"].close()
-                raise ObjectTooLargeError(key, size_bytes, MAX_OBJECT_BYTES)
             reading.begin(answer["Body"])
             try:
-                return StoredObject(body=answer["Body"].read(), etag=str(answer["ETag"]))
+                content = None if size_bytes > reading.limit_bytes else reading.read()
+                if content is None:
+                    answer["Body"].close()
+                    raise ObjectTooLargeError(key, max(size_bytes, reading.limit_bytes + 1), reading.limit_bytes)
+                return StoredObject(body=content, etag=str(answer["ETag"]))
             except (BotoCoreError, OSError) as error:
                 if attempt == _BODY_ATTEMPTS or reading.is_abandoned:
                     raise self._unavailable("read", key, error) from error
@@ -202,7 +202,8 @@ class S3Store:
 class _Reading:
     """A read under way, which another thread may abandon."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
         self.is_abandoned = False
         self._body: Any = None
 
@@ -211,6 +212,15 @@ class _Reading:
         self._body = body
         if self.is_abandoned:
             self._hurry()
+
+    def read(self) -> bytes | None:
+        """Return the body; None if it has more bytes than the limit, whatever the answer's headers say."""
+        content = bytearray()
+        while piece := self._body.read(_PIECE_BYTES):
+            content += piece
+            if len(content) > self.limit_bytes:
+                return None
+        return bytes(content)
 
     def abandon(self) -> None:
         """Make the read fail at its next wait, so that its thread and its connection end soon."""

@@ -248,6 +248,35 @@ def test_invalid_tree_links_and_values_are_refused(name: str, index: int, value:
         form_from_bytes(archive.pack(members))
 
 
+@pytest.mark.parametrize(("depth", "is_refused"), [(1_000, False), (1_001, True)])
+def test_tree_that_would_take_long_to_walk_is_refused(depth: int, is_refused: bool) -> None:
+    members = members_of("boosting-small")
+    column = members["node_column"][0]
+    # Each question's right child is a leaf, and the left one the next question.
+    members["node_column"] = array("h", [*[column] * depth, *[-1] * (depth + 1)])
+    members["node_right"] = array("i", [*range(2 * depth, depth, -1), *[0] * (depth + 1)])
+    members["node_value"] = array("d", [0.5] * depth + [0.0] * (depth + 1))
+    members["roots"] = array("i", [0])
+    if is_refused:
+        with pytest.raises(InvalidServingFormError, match="a tree is more than 1,000 deep"):
+            form_from_bytes(archive.pack(members))
+    else:
+        form_from_bytes(archive.pack(members))
+
+
+@pytest.mark.parametrize("place", ["leaf", "base"])
+def test_summand_that_is_no_float32_is_refused_where_the_sum_is_one(place: str) -> None:
+    kind = "xgboost-large-sparse"
+    members = members_of(kind)
+    if place == "leaf":
+        members["node_value"][members["node_column"].index(-1)] = 0.1
+        data = archive.pack(members)
+    else:
+        data = with_meta(kind, {"base": 0.1})
+    with pytest.raises(InvalidServingFormError, match="isn't a float32"):
+        form_from_bytes(data)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_arrays_of_a_wrong_length_or_type_are_refused(kind: str) -> None:
     for name in members_of(kind):
