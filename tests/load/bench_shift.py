@@ -1,7 +1,8 @@
 """The longest request while the API shifts to a version that is served from its pickle: `make bench-shift`.
 
 A local stack serves arrays. Two clients send request after request while the alias moves to a calibrated forest, whose
-arrays are left out, and back. The forest takes seconds to open; a request must not wait for it.
+arrays are left out, and back. The forest takes seconds to open; a request must not wait for it. Then they send for as
+long without a shift: what takes long there, too, is the machine's doing.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ _CLIENTS = 2
 _ALIAS_TTL_S = 0.5
 _ROUNDS = 3
 _OPENED_LIMIT_S = 60.0
+_LONG_MS = 250
 
 
 def main() -> None:
-    """Print the longest request of each shift, and of all."""
+    """Print the longest request of each shift, of all, and of as long a time without one."""
     workplace = Workplace(
         environ=os.environ, clock=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex, who=getpass.getuser()
     )
@@ -60,9 +62,20 @@ def main() -> None:
         record = event["body"].encode()
         ApiClient(url).predict(json.loads(record))
         answers = asyncio.run(_shift(local, url, record, first, pickles))
+        still = asyncio.run(_stay(url, record, answers[-1].answered - answers[0].sent))
+    say(f"bench: shift-to-pickle {_figures(answers)}")
+    say(f"bench: without-a-shift {_figures(still)}")
+
+
+def _figures(answers: Sequence[Answer]) -> str:
     failed = [answer for answer in answers if answer.status != 200]
-    longest_ms = max(answer.answered - answer.sent for answer in answers) * 1000
-    say(f"bench: shift-to-pickle requests={len(answers)} failed={len(failed)} longest_ms={longest_ms:.0f}")
+    durations_ms = sorted((answer.answered - answer.sent) * 1000 for answer in answers)
+    p50, p999 = (durations_ms[int(len(durations_ms) * share)] for share in (0.5, 0.999))
+    n_long = sum(duration_ms > _LONG_MS for duration_ms in durations_ms)
+    return (
+        f"requests={len(answers)} failed={len(failed)} p50_ms={p50:.1f} p99.9_ms={p999:.0f} "
+        f"longest_ms={durations_ms[-1]:.0f} over_{_LONG_MS}_ms={n_long}"
+    )
 
 
 def _publish_forest(local: Workplace, folder: Path, seed: int) -> int:
@@ -95,6 +108,12 @@ async def _shift(local: Workplace, url: str, record: bytes, first: int, pickles:
                 await _until_answered_by(answers, target)
             longest_ms = max(answer.answered - answer.sent for answer in answers[began:]) * 1000
             note(f"To version {version} and back: {len(answers) - began} requests, the longest {longest_ms:.0f} ms.")
+    return answers
+
+
+async def _stay(url: str, record: bytes, seconds: float) -> list[Answer]:
+    async with load(f"{url}/predict", [record], _CLIENTS) as answers:
+        await asyncio.sleep(seconds)
     return answers
 
 

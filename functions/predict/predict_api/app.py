@@ -114,7 +114,7 @@ def build_for_lambda() -> Handler:
     api, follower = build(
         settings,
         S3Store(settings.bucket, client),
-        partial(begin_version, trust=settings.trust),
+        partial(begin_version, trust=settings.trust, memory_limit_mib=settings.memory_mib),
         clock=read_clocks,
         jitter=random.SystemRandom().random,
         new_id=lambda: str(uuid.uuid4()),

@@ -37,6 +37,7 @@ class Settings:
     log_level: str
     stage: str
     is_traced: bool
+    memory_mib: int
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -49,7 +50,8 @@ class Settings:
             (5), ``AWS_ENDPOINT_URL_S3``, ``TRUSTED_PUBLISHERS`` (public keys, comma separated), ``REQUIRE_SIGNATURE``
             (false), ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``,
             ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are optional. Traces are sent if Lambda names an X-Ray daemon and
-            ``POWERTOOLS_TRACE_DISABLED`` isn't true.
+            ``POWERTOOLS_TRACE_DISABLED`` isn't true. ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` (MiB) is Lambda's own; 0
+            where nobody sets it.
 
         Raises
         ------
@@ -72,6 +74,7 @@ class Settings:
             log_level=_log_level(environ, "POWERTOOLS_LOG_LEVEL"),
             stage=environ.get("STAGE") or "local",
             is_traced=_is_traced(environ),
+            memory_mib=_memory_mib(environ),
         )
 
 
@@ -119,6 +122,11 @@ def _is_traced(environ: Mapping[str, str]) -> bool:
     # sent, and importing the X-Ray SDK takes a fifth of a second.
     is_disabled = _is_true(environ, "POWERTOOLS_TRACE_DISABLED") or _is_true(environ, "AWS_SAM_LOCAL")
     return bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")) and not is_disabled
+
+
+def _memory_mib(environ: Mapping[str, str]) -> int:
+    text = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _is_true(environ: Mapping[str, str], variable: str) -> bool:

@@ -7,13 +7,16 @@ never imported here: a version that is served from its arrays doesn't need them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.opening.signature import Trust
 from model_artifact.reasons import CODES_VERSION
 from model_artifact.schema import FIELDS
+from model_artifact.serving_form.archive import MAX_PACKED_BYTES
 from model_artifact.training_range import TrainingRange
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Artifact, Manifest
@@ -37,6 +40,10 @@ STUDY_LIMIT_S = 1800
 SCORE_LIMIT_S = 15
 # They are all scored when a version is loaded.
 MAX_PROBES = 1000
+# Arrays of this size are read and checked in a few milliseconds.
+QUICK_FORM_BYTES = 128 << 10
+# More than any scorer scores one by one.
+_MANY_RECORDS = 100
 
 Record = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -103,25 +110,76 @@ class LoadedModel:
 
 
 class Loading:
-    """A version on its way: its files are read and verified; ``process`` is opening its pickle if that serves."""
+    """A version on its way.
 
-    def __init__(self, model: LoadedModel, process: ModelProcess | None = None) -> None:
-        self._model = model
-        self._process = process
+    ``read`` returns the verified version, or the pickle of one for which ``open_pickle`` starts a process. Beside its
+    caller it runs on a thread of its own. The process is started by the caller: the kernel ends it with the thread that
+    started it (prctl(2): PR_SET_PDEATHSIG).
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], LoadedModel] | Callable[[], bytes],
+        open_pickle: Callable[[bytes], LoadedModel] | None = None,
+        *,
+        is_beside: bool = False,
+    ) -> None:
+        self._read: Callable[[], Any] = read
+        self._open_pickle = open_pickle
+        self._is_read = threading.Event()
+        self._content: Any = None
+        self._error: Exception | None = None
+        self._model: LoadedModel | None = None
+        if is_beside:
+            threading.Thread(target=self._run, name="loads a version", daemon=True).start()
+        else:
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            self._content = self._read()
+        except Exception as error:  # noqa: BLE001 - raised by ``wait``
+            self._error = error
+        self._is_read.set()
 
     def is_ready(self, within_s: float = 0.0) -> bool:
-        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for it."""
-        return self._process is None or self._process.is_ready(within_s)
+        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for each step."""
+        if not self._is_read.wait(within_s):
+            return False
+        process = None if self._error else self._process()
+        return process is None or process.is_ready(within_s)
 
     def wait(self) -> LoadedModel:
         """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""
-        # The process has scored them before its report: a first score takes a while, and a request would wait for it.
-        self._model.check_probes(None if self._process is None else self._process.wait()["probe_probabilities"])
+        self._is_read.wait()
+        if self._error is not None:
+            raise self._error
+        model, process = self._opened(), self._process()
+        if process is not None:
+            # The process has scored all of them before its report.
+            model.check_probes(process.wait()["probe_probabilities"])
+            # A first score takes longer, and no request should be the one to wait.
+            model.late_probabilities([model.manifest.probes[0].record])
+        return model
+
+    def _process(self) -> ModelProcess | None:
+        return None if self._open_pickle is None else self._opened().pipeline
+
+    def _opened(self) -> LoadedModel:
+        if self._model is None:
+            self._model = self._content if self._open_pickle is None else self._open_pickle(self._content)
+            self._content = None
         return self._model
 
 
 def begin_version(
-    reader: RegistryReader, version: int, trust: Trust, open_pickle: Callable[..., ModelProcess] | None = None
+    reader: RegistryReader,
+    version: int,
+    trust: Trust,
+    open_pickle: Callable[..., ModelProcess] | None = None,
+    *,
+    is_urgent: bool = True,
+    memory_limit_mib: int = 0,
 ) -> Loading:
     """Begin to load a version in the form that serves: its arrays where it has them, else its pickle.
 
@@ -135,6 +193,10 @@ def begin_version(
         The publishers whose pickles may be opened. It comes from the server's settings, never from the artifact.
     open_pickle : callable, optional
         Opens a pickle; ``ModelProcess`` by default.
+    is_urgent : bool
+        Whether the caller needs the version at once. Otherwise a pickle, or large arrays, are read beside the caller.
+    memory_limit_mib : int
+        See ``ModelProcess``.
 
     Raises
     ------
@@ -144,13 +206,14 @@ def begin_version(
         If the model may not serve here; see ``Trust.check``, ``check_environment`` and ``reading.form_from_bytes``.
     """
     manifest = _get_manifest(reader, version)
-    if trust.require_signature or manifest.serving_form is None:
+    form = manifest.serving_form
+    if trust.require_signature or form is None:
         trust.check(manifest)
-    if manifest.serving_form is None:
-        return _begin_pickle(reader, manifest, open_pickle, is_trusted=True, score_limit_s=SCORE_LIMIT_S)
-    from model_artifact.serving_form.scorers.record_scorer import load_scorer
-
-    return Loading(LoadedModel(manifest, manifest.serving_form, load_scorer(reader.get_serving_form(manifest))))
+    if form is None:
+        options = {"is_trusted": True, "score_limit_s": SCORE_LIMIT_S, "memory_limit_mib": memory_limit_mib}
+        return _begin_pickle(reader, manifest, open_pickle, is_beside=not is_urgent, **options)
+    is_beside = form.size_bytes > QUICK_FORM_BYTES and not is_urgent
+    return Loading(partial(_load_form, reader, manifest, form, is_warmed=is_beside), is_beside=is_beside)
 
 
 def load_version(reader: RegistryReader, version: int, trust: Trust) -> LoadedModel:
@@ -189,19 +252,40 @@ def _check_suitable(manifest: Manifest) -> None:
         fault = f"gives reasons by table {manifest.reasons.codes_version}, and this server has table {CODES_VERSION}"
     elif not 0 < len(manifest.probes) <= MAX_PROBES:
         fault = f"has {len(manifest.probes)} probe records, not 1 to {MAX_PROBES}"
+    elif manifest.serving_form is not None and manifest.serving_form.size_bytes > MAX_PACKED_BYTES:
+        fault = f"has arrays of {manifest.serving_form.size_bytes:,} bytes, more than {MAX_PACKED_BYTES:,}"
     else:
         return
     raise UnsuitableModelError(f"Version {manifest.version} {fault}. Publish it again with this server's release.")
 
 
+def _load_form(reader: RegistryReader, manifest: Manifest, form: Artifact, *, is_warmed: bool) -> LoadedModel:
+    from model_artifact.serving_form.scorers.record_scorer import load_scorer
+
+    model = LoadedModel(manifest, form, load_scorer(reader.get_serving_form(manifest)))
+    model.check_probes()
+    if is_warmed:
+        # The scorers make their tables for many records when these first come.
+        model.late_probabilities([manifest.probes[0].record] * _MANY_RECORDS)
+    return model
+
+
 def _begin_pickle(
-    reader: RegistryReader, manifest: Manifest, open_pickle: Callable[..., ModelProcess] | None, **options: Any
+    reader: RegistryReader,
+    manifest: Manifest,
+    open_pickle: Callable[..., ModelProcess] | None,
+    *,
+    is_beside: bool = False,
+    **options: Any,
 ) -> Loading:
     from model_artifact.libraries import check_environment
     from model_artifact.opening.model_process import ModelProcess
 
+    def start(pickle: bytes) -> LoadedModel:
+        process = (open_pickle or ModelProcess)(pickle, probe_records=probe_records, **options)
+        return LoadedModel(manifest, manifest.artifact, process, process)
+
     # Invariant: signature, libraries, size and sha256 are checked, in this order, before anything is unpickled.
     check_environment(manifest.environment)
     probe_records = [probe.record for probe in manifest.probes]
-    process = (open_pickle or ModelProcess)(reader.get_artifact(manifest), probe_records=probe_records, **options)
-    return Loading(LoadedModel(manifest, manifest.artifact, process, process), process)
+    return Loading(partial(reader.get_artifact, manifest), start, is_beside=is_beside)

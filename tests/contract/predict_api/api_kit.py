@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import joblib
@@ -24,11 +23,12 @@ from model_kit import OpenedHere
 from model_registry.candidate import Candidate, Inspection, Inspector
 from model_registry.errors import StoreUnavailableError
 from model_registry.manifest import Reasons, Threshold
+from model_registry.reader import RegistryReader
 from model_registry.stores.base import MAX_OBJECT_BYTES, ObjectStore, StoredObject
 from model_registry.writer import RegistryWriter
 from predict_api.app import build
 from predict_api.models.clock import Instant
-from predict_api.models.model_cache import ModelLoader
+from predict_api.models.model_cache import ModelLoader, VersionLoading
 from predict_api.settings import Settings
 from registry_kit import PUBLISHER, TRUST
 from tests.contract.predict_api.loans_kit import loans_schema
@@ -243,6 +243,11 @@ class Context:
         return self.remaining_ms
 
 
+def _load_at_once(reader: RegistryReader, version: int, *, is_urgent: bool) -> VersionLoading:
+    """Load a version within the request, so that a test needn't wait for a thread."""
+    return begin_version(reader, version, TRUST, OpenedHere)
+
+
 class Function:
     """The function on a registry."""
 
@@ -251,7 +256,7 @@ class Function:
         self.handler, self.follower = build(
             settings(**changes),
             registry.store,
-            load or partial(begin_version, trust=TRUST, open_pickle=OpenedHere),
+            load or _load_at_once,
             clock=self.clock.now,
             jitter=lambda: 0.0,
             new_id=lambda: f"new-{next(_numbers)}",

@@ -48,9 +48,9 @@ class SlowFunction(Function):
         self.seconds = seconds
         super().__init__(registry, self._load)
 
-    def _load(self, reader: RegistryReader, version: int) -> Any:
+    def _load(self, reader: RegistryReader, version: int, **_options: bool) -> Any:
         self.model = SlowToExplain(reader.get_manifest(version), self.clock.advance, self.seconds)
-        return Loading(self.model)
+        return Loading(lambda: self.model)
 
     def ask(self, n_records: int, **changes: Any) -> Any:
         body = {"instances": [dict(RECORD)] * n_records, "parameters": {"explain": True}}

@@ -103,7 +103,7 @@ def test_fault_13_a_version_that_crashes_while_scoring_costs_no_request(
     registry = Registry()
     first, second = registry.publish(pickled(seed=1)), registry.publish(pickled(seed=2))
 
-    def load(reader: RegistryReader, version: int) -> Any:
+    def load(reader: RegistryReader, version: int, **_options: bool) -> Any:
         return begin_version(reader, version, TRUST, _Crashing if version == second else OpenedHere)
 
     registry.writer.assign("live", first)

@@ -36,8 +36,8 @@ class CarelessModel:
         return None
 
 
-def load_careless(reader: RegistryReader, version: int) -> Loading:
-    return Loading(CarelessModel(reader.get_manifest(version)))  # type: ignore[arg-type]
+def load_careless(reader: RegistryReader, version: int, **_options: bool) -> Loading:
+    return Loading(lambda: CarelessModel(reader.get_manifest(version)))  # type: ignore[arg-type, return-value]
 
 
 SECRET = {**RECORD, "loan_id": f"loan-{CANARY}", "purpose": CANARY, "annual_inc": NUMBER}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from fitted_pipelines import fitted, form, records
 from memory_store import InMemoryStore
+from model_artifact import loading
 from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
@@ -22,7 +24,7 @@ from model_artifact.schema import FIELDS
 from model_kit import OpenedHere, dumped
 from model_registry.candidate import Inspection
 from model_registry.errors import ArtifactMismatchError, InvalidManifestError, VersionDamagedError
-from model_registry.manifest import Reasons
+from model_registry.manifest import Manifest, Reasons
 from model_registry.reader import RegistryReader
 from registry_kit import TRUST, make_candidate, make_writer, signed
 
@@ -132,6 +134,51 @@ def test_fault_14_a_manifest_that_this_server_can_not_follow_is_refused(
     change(reader, version, edit)
     with pytest.raises(UnsuitableModelError, match=said):
         _load(reader, version)
+
+
+class _SlowReader(RegistryReader):
+    """A reader whose files don't come before ``comes`` is set."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.comes = threading.Event()
+
+    def get_artifact(self, manifest: Manifest) -> bytes:
+        self.comes.wait()
+        return super().get_artifact(manifest)
+
+    def get_serving_form(self, manifest: Manifest) -> bytes:
+        self.comes.wait()
+        return super().get_serving_form(manifest)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_takes_long_is_read_beside_a_caller_who_need_not_wait(
+    reader: RegistryReader, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "QUICK_FORM_BYTES", 0)
+    slow = _SlowReader(reader._store)
+    on_its_way = begin_version(slow, version, TRUST, OpenedHere, is_urgent=False)
+    assert not on_its_way.is_ready()
+    slow.comes.set()
+    assert on_its_way.is_ready(60)
+    assert on_its_way.wait().late_probabilities(BATCH) == _load(reader, version).late_probabilities(BATCH)
+
+
+@pytest.mark.parametrize(("version", "file"), [(1, "model.pkl"), (2, "serving-form.npz")])
+def test_what_fails_beside_the_caller_is_raised_where_he_asks(
+    reader: RegistryReader, version: int, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "QUICK_FORM_BYTES", 0)
+    reader._store.delete(f"late-payer/versions/{version}/{file}")
+    on_its_way = begin_version(reader, version, TRUST, OpenedHere, is_urgent=False)
+    assert on_its_way.is_ready(60)
+    with pytest.raises(VersionDamagedError):
+        on_its_way.wait()
+
+
+def test_small_arrays_are_read_at_once(reader: RegistryReader) -> None:
+    assert begin_version(reader, 2, TRUST, is_urgent=False).is_ready()
 
 
 def change(reader: RegistryReader, version: int, edit) -> None:

@@ -28,6 +28,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         log_level="INFO",
         stage="local",
         is_traced=False,
+        memory_mib=0,
     )
 
 
@@ -46,6 +47,7 @@ def test_everything_can_be_set() -> None:
         "POWERTOOLS_LOG_LEVEL": "debug",
         "STAGE": "prod",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
     }
     settings = Settings.from_environ(environ)
     assert settings == Settings(
@@ -61,6 +63,7 @@ def test_everything_can_be_set() -> None:
         log_level="DEBUG",
         stage="prod",
         is_traced=True,
+        memory_mib=1769,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,14 +19,17 @@ class VersionLoading(Protocol):
     """A version on its way; see ``loading.Loading``."""
 
     def is_ready(self, within_s: float = 0.0) -> bool:
-        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for it."""
+        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for each step."""
 
     def wait(self) -> LoadedModel:
         """Return the verified version, or raise an ``ArtifactError``."""
 
 
-# Begins to load a version.
-ModelLoader = Callable[[RegistryReader, int], VersionLoading]
+class ModelLoader(Protocol):
+    """Begins to load a version; see ``loading.begin_version``."""
+
+    def __call__(self, reader: RegistryReader, version: int, *, is_urgent: bool) -> VersionLoading: ...
+
 
 # Both versions of a canary and the previous one, so that neither a canary nor a roll-back has to load anything.
 CAPACITY = 3
@@ -75,8 +78,8 @@ class ModelCache:
         """Return a version, loaded first if it isn't in memory; None if it can't be loaded now.
 
         ``in_charge`` are the versions that answer requests at the moment; they are never dropped. ``is_urgent`` says
-        whether to wait for a pickle, which takes seconds. Otherwise the version is None until its process, beside the
-        requests, has opened it.
+        whether to wait for a pickle or large arrays, which may take seconds. Otherwise the version is None until it
+        has been read and opened beside the requests.
         """
         if version in self._models:
             self._models.move_to_end(version)
@@ -85,10 +88,10 @@ class ModelCache:
             return None
         started, loading = self._loading.pop(version, (self.clock(), None))
         try:
-            loading = loading or self.load(self.reader, version)
+            loading = loading or self.load(self.reader, version, is_urgent=is_urgent)
             if not loading.is_ready(_LONGEST_WAIT_S if is_urgent else 0.0):
                 if is_urgent:
-                    raise ModelProcessError(f"The pickle wasn't opened within {_LONGEST_WAIT_S:g} s.")
+                    raise ModelProcessError(f"The version wasn't loaded within {_LONGEST_WAIT_S:g} s.")
                 self._loading[version] = (started, loading)
                 # Dropping one ends its process.
                 for other in list(self._loading)[: -self.capacity]:

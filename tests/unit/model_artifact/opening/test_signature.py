@@ -112,7 +112,7 @@ def test_arrays_need_a_signature_only_where_it_is_required() -> None:
         begin_version(reader, 1, Trust(require_signature=True))
     # The form of this test isn't one: it was read, without a signature.
     with pytest.raises(Exception, match="form"):
-        begin_version(reader, 1, Trust())
+        begin_version(reader, 1, Trust()).wait()
 
 
 def test_a_member_that_a_later_format_adds_does_not_break_a_signature() -> None:

@@ -145,7 +145,7 @@ class World:
         if self.is_down:
             raise StoreUnavailableError("read", "live", "it is down")
 
-    def load(self, reader: RegistryReader, version: int) -> VersionLoading:
+    def load(self, reader: RegistryReader, version: int, *, is_urgent: bool) -> VersionLoading:
         self.load_budgets_s.append(remaining_s())
         self.clock.time_s += self.load_takes_s
         if self.is_down:
