@@ -26,7 +26,7 @@ def operation(
 ) -> dict[str, Any]:
     """Return an operation with its answer and the problems of these statuses; 500 may come from every operation.
 
-    ``error_schema`` names the schema of errors in another protocol than problem documents.
+    ``error_schema`` names the schema of the errors where they aren't problem documents.
     """
     responses = {"200": answer, **{str(status): _problem(status, error_schema) for status in (*statuses, 500)}}
     return {"operationId": operation_id, "summary": summary, "responses": responses}

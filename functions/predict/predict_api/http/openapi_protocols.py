@@ -48,7 +48,7 @@ def protocol_schemas() -> dict[str, Any]:
     inputs = {
         "oneOf": [
             array_of(ref("Record"), maxItems=MAX_RECORDS),
-            {**object_of({name: {"type": "array"} for name in (*FIELD_NAMES, LOAN_ID)}, FIELD_NAMES)},
+            object_of({name: {"type": "array"} for name in (*FIELD_NAMES, LOAN_ID)}, FIELD_NAMES),
         ]
     }
     datatypes = {field.name: _datatypes(field.name) for field in FIELDS} | {LOAN_ID: ["BYTES"]}
@@ -64,7 +64,7 @@ def protocol_schemas() -> dict[str, Any]:
     }
     request = {
         "id": {"type": ["string", "null"]},
-        "parameters": {"type": ["object", "null"], "description": "Of extensions; ignored."},
+        "parameters": {"type": ["object", "null"], "description": "For extensions; ignored."},
         "inputs": {"type": "array", "minItems": 1, "items": tensor},
         "outputs": {"type": ["array", "null"], "items": {"properties": {"name": {"enum": list(OUTPUTS)}}}},
     }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from model_artifact.schema import LOAN_ID
 from predict_api.http.errors import Violation
 from predict_api.records.envelopes import check_columns, check_record_count
-from predict_api.records.violations import RecordPointers, invalid_request
+from predict_api.records.violations import MAX_LISTED, RecordPointers, invalid_request
 
 
 class Column(NamedTuple):
@@ -66,7 +66,7 @@ def open_columns(
         if not isinstance(column.values, list) or len(column.values) != length
     ]
     if violations:
-        raise invalid_request(*violations)
+        raise invalid_request(*violations[:MAX_LISTED], unlisted=len(violations[MAX_LISTED:]))
     if not length:
         raise invalid_request(Violation(parent, "empty", "It holds no record. Send at least one."))
     absent = dict.fromkeys(name for name in nullable if name not in names)

@@ -11,9 +11,10 @@ from typing import Any
 
 from model_artifact.record_rules import has_surrogate
 from model_artifact.schema import LOAN_ID
-from predict_api.http.errors import MalformedRequestError, RequestTooLargeError, Violation
+from predict_api.http.errors import InvalidRequestError, MalformedRequestError, RequestTooLargeError, Violation
 from predict_api.records.other_forms import find_hint
 from predict_api.records.violations import (
+    MAX_LISTED,
     MAX_NAME_LENGTH,
     RecordPointers,
     describe_unknown,
@@ -106,7 +107,7 @@ def read_explain(document: Mapping[str, Any]) -> bool:
         raise invalid_request(Violation("/parameters", "wrong_type", "The parameters must be an object."))
     for name, value in parameters.items():
         if name not in _PARAMETERS and value is not None:
-            raise invalid_request(_unknown("/parameters", "parameter", name, _PARAMETERS))
+            raise _unknown("/parameters", "parameter", [name], _PARAMETERS)
     explain = parameters.get("explain")
     if explain is None:
         return False
@@ -125,7 +126,7 @@ def check_companions(document: Mapping[str, Any], envelope: str, columns: Sequen
     if any(name in columns for name in further_names):
         raise MalformedRequestError(f"The body holds {envelope} and a record's own fields at once. Send one of them.")
     if further_names:
-        raise invalid_request(*(_unknown("", "member", name, (envelope, *COMPANIONS)) for name in further_names[:10]))
+        raise _unknown("", "member", further_names, (envelope, *COMPANIONS))
 
 
 def check_record_count(records: object) -> None:
@@ -145,21 +146,21 @@ def check_columns(
 
     ``pointers`` lead to the columns' names, ``parent`` to all of them together.
     """
-    violations: list[Violation] = []
+    faults: list[tuple[str, str, str]] = []
     seen: set[str] = set()
     for name, pointer in zip(names, pointers, strict=True):
         if name in seen:
-            violations.append(Violation(pointer, "duplicate_column", "This column comes twice."))
+            faults.append((pointer, "duplicate_column", name))
         elif name not in field_names:
-            violations.append(Violation(pointer, "unknown_field", describe_unknown("column", name, field_names)))
+            faults.append((pointer, "unknown_field", name))
         seen.add(name)
-    violations.extend(
-        Violation(parent, "missing", f"The column {name!r} is missing.")
-        for name in field_names
-        if name not in seen and name not in optional
-    )
-    if violations:
-        raise invalid_request(*violations[:20])
+    faults += [(parent, "missing", name) for name in field_names if name not in seen and name not in optional]
+    if faults:
+        violations = [
+            Violation(pointer, code, _describe_column(code, name, field_names))
+            for pointer, code, name in faults[:MAX_LISTED]
+        ]
+        raise invalid_request(*violations, unlisted=len(faults) - len(violations))
 
 
 def _envelope(document: Mapping[str, Any], records: list[Any], pointers: RecordPointers) -> Envelope:
@@ -187,7 +188,7 @@ def _open_split(split: object, field_names: Sequence[str]) -> tuple[list[Any], R
         raise invalid_request(Violation("/dataframe_split/data", "missing", "The rows are missing."))
     unknown = [name for name, value in split.items() if name not in _SPLIT_MEMBERS and value is not None]
     if unknown:
-        raise invalid_request(*(_unknown("/dataframe_split", "member", name, _SPLIT_MEMBERS) for name in unknown[:10]))
+        raise _unknown("/dataframe_split", "member", unknown, _SPLIT_MEMBERS)
     if not isinstance(split.get("index"), list | None):
         raise invalid_request(Violation("/dataframe_split/index", "wrong_type", "Must be an array, or absent."))
     columns, pointer = split["columns"], "/dataframe_split/columns"
@@ -201,10 +202,20 @@ def _open_split(split: object, field_names: Sequence[str]) -> tuple[list[Any], R
         if not isinstance(row, list) or len(row) != len(columns)
     ]
     if violations:
-        raise invalid_request(*violations[:10])
+        raise invalid_request(*violations[:MAX_LISTED], unlisted=len(violations[MAX_LISTED:]))
     return [dict(zip(columns, row, strict=True)) for row in rows], RecordPointers("/dataframe_split/data", columns)
 
 
-def _unknown(parent: str, kind: str, name: str, allowed: Sequence[str]) -> Violation:
-    pointer = f"{parent}/{escape(name)}" if len(name) <= MAX_NAME_LENGTH else parent
-    return Violation(pointer, "unknown_field", describe_unknown(kind, name, allowed))
+def _describe_column(code: str, name: str, field_names: Sequence[str]) -> str:
+    if code == "unknown_field":
+        return describe_unknown("column", name, field_names)
+    return "This column comes twice." if code == "duplicate_column" else f"The column {name!r} is missing."
+
+
+def _unknown(parent: str, kind: str, names: Sequence[str], allowed: Sequence[str]) -> InvalidRequestError:
+    """Return the error for members of an object that aren't among the allowed ones."""
+    violations = []
+    for name in names[:MAX_LISTED]:
+        pointer = f"{parent}/{escape(name)}" if len(name) <= MAX_NAME_LENGTH else parent
+        violations.append(Violation(pointer, "unknown_field", describe_unknown(kind, name, allowed)))
+    return invalid_request(*violations, unlisted=len(names) - len(violations))

@@ -19,7 +19,7 @@ def find_hint(document: Mapping[str, Any], columns: Sequence[str], envelopes: Se
     """
     if document.get("inputs") is not None:
         return (
-            f"Here no inputs are taken. {_RECORDS} Named tensors go to /v2/models/NAME/infer, and MLflow's inputs to "
+            f"This route takes no inputs. {_RECORDS} Named tensors go to /v2/models/NAME/infer, and MLflow's inputs to "
             "/invocations."
         )
     if "columns" in document and "data" in document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -193,6 +193,33 @@ def test_two_lists_of_errors_are_cut_off_at_a_hundred() -> None:
         check_records([{}] * 50, RecordPointers("/instances"))
     assert len(caught.value.violations) == 100
     assert caught.value.detail == "500 things are wrong in 50 of 50 records. The first 100 are listed."
+
+
+class CountedNames(tuple[str, ...]):
+    """Names that count how often they are gone through: once for each suggestion."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"dataframe_split": {"columns": [f"column {number}" for number in range(1000)], "data": [[1]]}},
+        {"instances": [{}], **{f"member {number}": 1 for number in range(1010)}},
+    ],
+    ids=["columns", "members"],
+)
+def test_of_many_unknown_names_only_those_that_are_listed_are_compared(document: dict[str, Any]) -> None:
+    names = CountedNames(RECORD_NAMES)
+    with pytest.raises(InvalidRequestError) as caught:
+        open_envelope(document, names)
+    assert caught.value.detail == "1,010 things are wrong with the request. The first 20 are listed."
+    assert len(caught.value.violations) == 20
+    assert names.times < 50
 
 
 def test_bare_record_keeps_its_companions_apart() -> None:
