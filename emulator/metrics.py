@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 WINDOW_S = 60
 # Requests per second are averaged over this many whole seconds, few enough to show a change soon.
@@ -17,13 +17,20 @@ _RATE_OVER_S = 5
 _CLASSES_PER_DOUBLING = 8
 _SHORTEST_S = 1e-5
 _CLASSES = 8 * 27
-_ROUTE, _VALUE = 0, 3
-
-
 # A longer value of the counted header is cut.
 _LONGEST_VALUE = 64
-# Route, status, latency class and the counted header's value → number of requests.
-_Counts = Counter[tuple[str, int, int, str]]
+
+
+class _Kind(NamedTuple):
+    """Requests that are counted together; ``value`` is that of the counted header, empty without one."""
+
+    route: str
+    status: int
+    latency_class: int
+    value: str
+
+
+_Counts = Counter[_Kind]
 
 
 class RequestMeter:
@@ -41,12 +48,12 @@ class RequestMeter:
         """Count an answered request."""
         value = ""
         if self._header is not None:
-            wanted = self._header.lower()
-            value = next((text[:_LONGEST_VALUE] for name, text in headers if name.lower() == wanted), "")
+            header = self._header.lower()
+            value = next((text[:_LONGEST_VALUE] for name, text in headers if name.lower() == header), "")
         now = int(self._clock())
         if self._seconds[-1][0] != now:
             self._seconds.append((now, Counter()))
-        self._seconds[-1][1][route_key, status, _class_of(seconds), value] += 1
+        self._seconds[-1][1][_Kind(route_key, status, _class_of(seconds), value)] += 1
 
     def summary(self) -> dict[str, Any]:
         """Return the last minute's figures for JSON: of all requests, of each route, and of each header's value."""
@@ -61,31 +68,31 @@ class RequestMeter:
         summary = {
             "windowSeconds": WINDOW_S,
             "all": _figures(counts, latest),
-            "routes": _figures_by(_ROUTE, counts, latest),
+            "routes": _figures_by("route", counts, latest),
         }
         if self._header is not None:
-            values = _figures_by(_VALUE, counts, latest)
+            values = _figures_by("value", counts, latest)
             values.pop("", None)
             summary["byHeader"] = {"name": self._header, "values": values}
         return summary
 
 
-def _figures_by(place: int, counts: _Counts, latest: _Counts) -> dict[str, Any]:
-    """Return the figures of each route or of each header's value, which stand at this place of the counts' keys."""
+def _figures_by(attribute: str, counts: _Counts, latest: _Counts) -> dict[str, Any]:
+    """Return the figures of each route, or of each value of the counted header."""
 
-    def of(group: object, counts: _Counts) -> _Counts:
-        return Counter({key: count for key, count in counts.items() if key[place] == group})
+    def of(group: str, counts: _Counts) -> _Counts:
+        return Counter({kind: count for kind, count in counts.items() if getattr(kind, attribute) == group})
 
-    groups = sorted({str(key[place]) for key in counts})
+    groups = sorted({getattr(kind, attribute) for kind in counts})
     return {group: _figures(of(group, counts), of(group, latest)) for group in groups}
 
 
 def _figures(counts: _Counts, latest: _Counts) -> dict[str, Any]:
     statuses: Counter[int] = Counter()
     latencies: Counter[int] = Counter()
-    for (_, status, latency_class, _), count in counts.items():
-        statuses[status] += count
-        latencies[latency_class] += count
+    for kind, count in counts.items():
+        statuses[kind.status] += count
+        latencies[kind.latency_class] += count
     return {
         "requests": counts.total(),
         "requestsPerSecond": latest.total() / _RATE_OVER_S,

@@ -49,14 +49,14 @@ def parse_requirement(text: str) -> tuple[Requirement, str]:
 
 @dataclass(frozen=True)
 class Gates:
-    """What a candidate must pass, ready before any process starts.
+    """The version and the loans that a candidate is judged against, read before any process starts.
 
     Attributes
     ----------
     workplace : Workplace
         Opens the version in charge.
     require : str
-        As it was typed.
+        The text of ``--require``.
     in_charge : Manifest
         The version to replace.
     loans : Quarter
@@ -106,8 +106,8 @@ def prepare_gates(
 ) -> Gates | None:
     """Return the gates of ``--require``; None if the alias points at this very pickle already.
 
-    The loans are ``data`` if named, else those that the model is tested on, else those that training finds. Nothing is
-    started: a wrong requirement, alias or file raises first.
+    The loans are ``data`` if named, else those that the model is tested on, else those that training finds. A wrong
+    requirement, alias or file raises before any process starts.
     """
     from training.data import check_apart, load
 

@@ -33,14 +33,14 @@ IN_SAMPLE = "in_sample"
 
 @dataclass(frozen=True)
 class Scores:
-    """Probabilities of a quarter's loans that the threshold and the reference of later scores are taken from.
+    """A quarter's loans with their probabilities, from which the threshold and ``score_bins`` are taken.
 
     Attributes
     ----------
     name : str
-        Their origin: the figures' name among the metrics.
+        The figures' name among the metrics.
     whose : str
-        The loans and the order in words, for the threshold's text.
+        Names the loans and their order in the threshold's text.
     quarter : Quarter
         The loans.
     probabilities : ndarray of shape (n_rows,)
@@ -92,7 +92,7 @@ def measure(
         The model's arrays, which are compared with it on the test loans.
     unseen : Scores, optional
         Probabilities of the training loans by fits that didn't see them, which only training has. Without them the
-        threshold and the reference of later scores are taken from the test loans, else from the training loans.
+        threshold and ``score_bins`` are taken from the test loans, else from the training loans.
     """
     # Boosted trees use as many threads as there are processors, which wait for each other by spinning.
     with threadpool_limits(limits=1):
@@ -153,7 +153,7 @@ def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:
 
 
 def _score_bins(scores: Scores) -> dict[str, Any]:
-    """Count loans by their probability, as a reference for the scores of later quarters."""
+    """Count loans by their probability; later quarters' probabilities are compared with these counts."""
     has_probability = np.isfinite(scores.probabilities)
     probabilities = scores.probabilities[has_probability]
     target = scores.quarter.target[has_probability]

@@ -36,13 +36,13 @@ def keys_list(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: peerloan keys list
     """
-    keyring = _keyring(ctx).list_keys()
+    known_keys = _keyring(ctx).list_keys()
     if as_json:
-        say_json([{**asdict(key), "key_id": key.key_id} for key in keyring])
+        say_json([{**asdict(key), "key_id": key.key_id} for key in known_keys])
         return
     say_table(
         ("name", "key id", "use", "public key"),
-        ((key.name, key.key_id, "signs" if key.can_sign else "trusted", key.public_key) for key in keyring),
+        ((key.name, key.key_id, "signs" if key.can_sign else "trusted", key.public_key) for key in known_keys),
     )
 
 

@@ -12,7 +12,7 @@ from training.evidence.intervals import in_words
 MONOTONE_COMMAND = "peerloan train improved --contender monotone"
 
 # The metrics of whole files, the best evidence first, with what they are called.
-_FILES = {"test": "next quarter", "in_sample": "too good: seen"}
+_FILES = {"test": "next quarter", "in_sample": "training data"}
 
 
 def summarise(candidate: Candidate, inspection: Inspection | None = None) -> list[str]:
@@ -25,6 +25,8 @@ def summarise(candidate: Candidate, inspection: Inspection | None = None) -> lis
     file = next((name for name in _FILES if name in metrics), None)
     if file is not None:
         lines += _figures(_FILES[file], metrics[file])
+    if file == "in_sample":
+        lines.append("                 which the model has seen: on other loans it is worse")
     if gain := metrics.get("comparison"):
         claimed = " (claimed)" if "comparison" in metrics.get("claimed", {}).get("what", ()) else ""
         lines.append(f"  ROC-AUC gain   {in_words(gain['roc_auc'], 3)} over the {gain['against']}{claimed}")

@@ -86,7 +86,7 @@ def monotone_offer(evidence: Evidence) -> list[str]:
 def figures(evidence: Evidence) -> Table:
     """Return the table of the test quarter's metrics beside the training file's."""
     recorded = evidence.manifest.metrics
-    origins = {"cross_validation": "cross-validation", "out_of_bag": "out of bag", "in_sample": "seen: too good"}
+    origins = {"cross_validation": "cross-validation", "out_of_bag": "out of bag", "in_sample": "seen in training"}
     origin = next((name for name in origins if name in recorded), None)
     unseen = recorded[origin] if origin else None
     of_training = origins[origin] + _claimed(recorded, origin) if origin else "not recorded"

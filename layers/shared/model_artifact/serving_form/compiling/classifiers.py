@@ -112,7 +112,7 @@ def _bagging(classifier: BaggingClassifier, preparation: Preparation) -> Serving
         return _float32_trees(bagged_trees)(classifier, preparation)
     every_column = list(range(classifier.n_features_in_))
     if any(sorted(features) != every_column for features in classifier.estimators_features_):
-        raise NotCompilableError("a BaggingClassifier of other than trees, with a part of the columns each")
+        raise NotCompilableError("a BaggingClassifier whose members see a part of the columns and aren't trees")
     return _composite(Combination("mean", [Part(estimator) for estimator in classifier.estimators_]), preparation)
 
 

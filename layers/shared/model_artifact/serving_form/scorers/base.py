@@ -22,10 +22,12 @@ class RecordScorer:
     Records were checked before: numbers are finite floats (or ints below 2**53) within the schema's hard bounds,
     labels are texts; None, NaN and a missing key all mean a missing value; other keys are ignored.
 
-    Up to ``few_records`` records are scored one by one, which is faster for them than NumPy's first step.
+    Up to ``few_records`` records are scored one by one, which is faster for them than NumPy's first step. ``divisor``
+    makes a probability of the sum of a mean; None if the sum is log-odds.
     """
 
     few_records: float
+    divisor: float | None = None
 
     def score(self, record: Record) -> float:
         """Return the sum from which the last step makes a record's probability."""
@@ -55,9 +57,13 @@ class RecordScorer:
         return self._probabilities(self.scores_of_columns(columns))
 
     def _probability(self, score: float) -> float:
+        if self.divisor is not None:
+            return encoding.check_probability(score / self.divisor)
         return encoding.probability_of(score)
 
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.divisor is not None:
+            return encoding.check_probabilities(scores / self.divisor)
         return encoding.check_probabilities(encoding.expit_of_many(scores))
 
 
@@ -67,17 +73,14 @@ class TreeScorer(RecordScorer):
     def __init__(self, form: TreesForm) -> None:
         self.form = form
         self.is_float32 = form.sum_type == "float32"
+        self.divisor = len(form.roots) if form.output == "mean" else None
 
     def _probability(self, score: float) -> float:
         if self.is_float32:
             return encoding.check_probability(single_precision.expit(score))
-        if self.form.output == "mean":
-            return encoding.check_probability(score / len(self.form.roots))
-        return encoding.probability_of(score)
+        return super()._probability(score)
 
     def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.is_float32:
             return encoding.check_probabilities(single_precision.expit_of_many(scores))
-        if self.form.output == "mean":
-            return encoding.check_probabilities(scores / len(self.form.roots))
         return super()._probabilities(scores)

@@ -8,7 +8,6 @@ from itertools import islice
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import CompositeForm
 from model_artifact.serving_form.scorers.base import Columns, Record, RecordScorer
 
@@ -51,10 +50,11 @@ class Composite(RecordScorer):
             (weight, scorer.score if is_score else scorer.late_probability, calibrate)
             for weight, scorer, is_score, calibrate in self._parts
         ]
-        self._total_weight = 0.0
-        # In the order in which the parts are added: then parts that are all 1 have a mean of exactly 1.
-        for weight in form.part_weight:
-            self._total_weight += weight
+        if form.output == "mean":
+            self.divisor = 0.0
+            # In the order in which the parts are added: then parts that are all 1 have a mean of exactly 1.
+            for weight in form.part_weight:
+                self.divisor += weight
 
     def score(self, record: Record) -> float:
         """See ``RecordScorer``."""
@@ -75,16 +75,6 @@ class Composite(RecordScorer):
                 values = np.fromiter(map(calibrate, values.tolist()), np.float64, len(values))
             total = total + weight * values
         return np.asarray(total)
-
-    def _probability(self, score: float) -> float:
-        if self.form.output == "mean":
-            return encoding.check_probability(score / self._total_weight)
-        return super()._probability(score)
-
-    def _probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.form.output == "mean":
-            return encoding.check_probabilities(scores / self._total_weight)
-        return super()._probabilities(scores)
 
 
 def _calibrations_of(form: CompositeForm) -> list[Callable[[float], float] | None]:
