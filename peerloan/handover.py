@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from training.handover import Handover
     from training.thresholds import ThresholdRule
 
+ARRAYS_LEFT_OUT = "it was published with --no-arrays"
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -50,25 +52,29 @@ def check_rule(handover: Handover) -> None:
 
 
 @contextmanager
-def opened(handover: Handover, *, is_name_checked: bool = True) -> Iterator[Opened]:
+def opened(handover: Handover, *, is_name_checked: bool = True, has_arrays: bool = True) -> Iterator[Opened]:
     """Open a model in a limited process of its own, and measure it; the process ends with the block.
 
-    Raises ``CandidateRefusedError`` if it can't serve.
+    Without ``has_arrays`` the model's arrays are left out, so that its pickle serves. Raises ``CandidateRefusedError``
+    if it can't serve.
     """
     from model_artifact.opening.inspection import open_candidate
     from training.handover import candidate_of
     from training.probe_records import PROBE_RECORDS
 
     check_rule(handover)
-    with open_candidate(handover.pickle, PROBE_RECORDS, is_name_checked=is_name_checked) as (model, inspection):
+    with open_candidate(handover.pickle, PROBE_RECORDS, is_name_checked=is_name_checked) as (model, inspected):
+        leaves_arrays_out = bool(inspected.serving_form) and not has_arrays
+        without = replace(inspected, serving_form=None, why_no_serving_form=ARRAYS_LEFT_OUT)
+        inspection = without if leaves_arrays_out else inspected
         yield Opened(model, inspection, candidate_of(handover, model, inspection))
 
 
 def publish_handover(
-    workplace: Workplace, handover: Handover, gates: Gates | None = None, *, is_name_checked: bool = True
+    workplace: Workplace, handover: Handover, gates: Gates | None = None, **options: bool
 ) -> tuple[Publication, Opened]:
-    """Measure a model, judge it where gates are required, and publish it."""
-    with opened(handover, is_name_checked=is_name_checked) as measured:
+    """Measure a model, judge it where gates are required, and publish it. ``options`` are those of ``opened``."""
+    with opened(handover, **options) as measured:
         candidate = gates.judge(measured.candidate, measured.model) if gates else measured.candidate
         inspected = replace(workplace, inspect=lambda *_: measured.inspection)
         return inspected.writer().publish(candidate), replace(measured, candidate=candidate)

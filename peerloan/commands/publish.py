@@ -46,6 +46,9 @@ def publish(
     key: Annotated[str, typer.Option(help="The key that signs the version; see `peerloan keys`.")] = DEFAULT_KEY,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Publish without a signature.")] = False,
     trust_pickle: TrustPickleFlag = False,
+    no_arrays: Annotated[
+        bool, typer.Option("--no-arrays", help="Serve the pickle, though the model has arrays.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Check a model and publish it as the next version. No alias moves.
@@ -76,7 +79,9 @@ def publish(
     gates = prepare_gates(workplace, handover, require, data or (), reason if force else None) if require else None
     if gates is not None:
         handover = handover.tested_on(gates.loans)
-    publication, opened = publish_handover(workplace, handover, gates, is_name_checked=not trust_pickle)
+    publication, opened = publish_handover(
+        workplace, handover, gates, is_name_checked=not trust_pickle, has_arrays=not no_arrays
+    )
     missing = _missing(opened)
     if as_json:
         facts = {"missing": missing, "limits": opened.inspection.limits}

@@ -173,6 +173,17 @@ def test_what_isnt_a_model_is_refused(commands: Commands) -> None:
     assert "web page" in str(commands.run("publish", "page.pkl").exception)
 
 
+def test_arrays_can_be_left_out_and_the_version_says_so(commands: Commands) -> None:
+    arrays = commands.answer("publish", "boosted.pkl")
+    done = commands.run("publish", "boosted.pkl", "--no-arrays", "--unsigned")
+    assert done.exception is None, done.stderr
+    assert "It is served from its pickle: it was published with --no-arrays." in done.stdout
+    manifest = commands.manifest(arrays["version"] + 1)
+    assert manifest.serving_form is None
+    assert manifest.why_no_serving_form == "it was published with --no-arrays"
+    assert arrays["why_no_serving_form"] is None
+
+
 def test_evaluate_measures_and_publishes_nothing(commands: Commands) -> None:
     before = commands.answer("versions")
     answer = commands.answer("evaluate", "boosted.pkl", "--data", "test.csv", "--flag-share", ".05")
