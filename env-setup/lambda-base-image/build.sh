@@ -43,7 +43,7 @@ force=
 
 docker info >/dev/null 2>&1 || fail "the Docker daemon does not answer; start it first"
 requirements=$(runtime_requirements)
-recipe=$({ cat "$here/build.sh" "$here/bootstrap"; echo "$suite $requirements"; } | sha256sum | cut -d' ' -f1)
+recipe=$({ cat "$here/build.sh" "$here/bootstrap" "$here/lambda-entrypoint.sh"; echo "$suite $requirements"; } | sha256sum | cut -d' ' -f1)
 
 if [[ -z $force ]] && built=$(docker image inspect --format "{{index .Config.Labels \"$label\"}}" "$image" 2>/dev/null); then
     case $built in
@@ -75,6 +75,7 @@ printf '%s\n' "$requirements" >"$work/requirements.txt"
     --implementation cp --python-version "$runtime_version" --target "$root/var/runtime" -r "$work/requirements.txt"
 rm -rf "$root/var/runtime/bin"
 install -m 755 "$here/bootstrap" "$root/var/runtime/bootstrap"
+install -m 755 "$here/lambda-entrypoint.sh" "$root/lambda-entrypoint.sh"
 chroot "$root" python3 -m compileall -q /var/runtime || fail "the runtime's packages do not compile"
 mkdir -p "$root/var/task" "$root/var/rapid" "$root/opt"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale,info} "$root"/var/log/*.log
@@ -84,7 +85,7 @@ tar --directory "$root" --numeric-owner --one-file-system --create . | docker im
     --platform "$platform" \
     --change 'ENV PATH=/usr/local/bin:/usr/bin:/bin LANG=en_US.UTF-8 TZ=:UTC LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime' \
     --change 'WORKDIR /var/task' \
-    --change 'ENTRYPOINT ["/var/rapid/aws-lambda-rie"]' \
+    --change 'ENTRYPOINT ["/lambda-entrypoint.sh"]' \
     --change "LABEL $label=$recipe" \
     --message "Debian $suite with Python $runtime_version and the Lambda runtime interface client" \
     - "$image" >/dev/null
