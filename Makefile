@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift models soak reliability lock clean
+.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image image-build sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift models soak reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -90,6 +90,16 @@ sam-build: sam-setup ## Build the function and its layer as Lambda gets them, an
 
 sam-base-image: setup ## Build SAM's base image from Debian packages, where AWS's can't be pulled
 	PYTHON=$(CURDIR)/$(BIN)/python env-setup/lambda-base-image/build.sh
+
+IMAGE := $(CURDIR)/build/image
+# The folder is Docker's context. What pip installs is fetched here and not in Docker, which may not know the index.
+image-build: sam-setup ## Build the function as a container image, with the libraries of requirements-image.txt
+	rm -rf $(IMAGE) && mkdir -p $(IMAGE)/function
+	$(SAM_ENV) $(MAKE) -C functions/predict build-PredictFunction REQUIREMENTS=requirements-image.txt ARTIFACTS_DIR=$(IMAGE)/function
+	$(MAKE) -C layers/shared build-SharedLayer ARTIFACTS_DIR=$(IMAGE)/layer
+	cp functions/predict/Dockerfile $(IMAGE)
+	$(SAM_ENV) python env-setup/image_template.py template.yaml $(IMAGE)/template.yaml
+	$(SAM_ENV) sam build --config-env image $(addprefix --parameter-overrides Architecture=,$(PREDICT_ARCHITECTURE))
 
 sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
 	$(SAM_ENV) $(BIN)/pytest -m sam tests/e2e

@@ -11,7 +11,12 @@ pin --universal --python-version 3.11 --generate-hashes -c pip_requirements.txt 
 pin --universal --python-version 3.11 --generate-hashes requirements-sam.in -o pip_requirements_sam.txt
 pin --universal --python-version 3.11 --generate-hashes requirements-awscli.in -o pip_requirements_awscli.txt
 pin --universal --python-version 3.11 --generate-hashes requirements-uv.in -o pip_requirements_uv.txt
-# What the function ships: for Lambda's Python and platform, without what Lambda's runtime brings itself.
-pin --python-version 3.13 --python-platform linux -c pip_requirements.txt requirements-function.in \
-  -o ../functions/predict/requirements.txt --no-emit-package boto3 --no-emit-package botocore \
-  --no-emit-package s3transfer --no-emit-package jmespath --no-emit-package urllib3
+# What the function ships, as a zip and as an image: for Lambda's Python and platform, without what Lambda's runtime
+# brings itself. A model is served by the version of its library that publishes it.
+pin_function() {
+    pin --python-version 3.13 --python-platform linux --no-emit-package boto3 --no-emit-package botocore \
+      --no-emit-package s3transfer --no-emit-package jmespath --no-emit-package urllib3 "$@"
+}
+pin_function -c pip_requirements.txt requirements-function.in -o ../functions/predict/requirements.txt
+pin_function -c pip_requirements_dev.txt --generate-hashes requirements-image.in \
+  -o ../functions/predict/requirements-image.txt

@@ -19,7 +19,7 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def template() -> dict[str, Any]:
     """``template.yaml`` with CloudFormation's short forms written out: ``!Ref X`` is ``{"Ref": "X"}``."""
     return yaml_parse((ROOT / "template.yaml").read_text())
@@ -27,9 +27,17 @@ def template() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def check_package_size() -> ModuleType:
-    # env-setup isn't a package, since its scripts are run: only the tests import this one.
-    path = ROOT / "env-setup" / "check_package_size.py"
-    spec = importlib.util.spec_from_file_location("check_package_size", path)
+    return _script("check_package_size")
+
+
+@pytest.fixture(scope="session")
+def image_template() -> ModuleType:
+    return _script("image_template")
+
+
+def _script(name: str) -> ModuleType:
+    # env-setup isn't a package, since its scripts are run: only the tests import them.
+    spec = importlib.util.spec_from_file_location(name, ROOT / "env-setup" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

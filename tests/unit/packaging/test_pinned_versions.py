@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+ENVIRONMENTS = [f"env-setup/pip_requirements{name}.txt" for name in ("", "_dev", "_sam", "_awscli", "_uv")]
+
 
 def pins(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE))
@@ -27,9 +29,15 @@ def test_the_function_does_not_ship_what_lambdas_python_has(root: Path) -> None:
     assert not {"boto3", "botocore", "s3transfer", "urllib3"} & set(pins(root / "functions/predict/requirements.txt"))
 
 
-@pytest.mark.parametrize("name", ["", "_dev", "_sam", "_awscli", "_uv"])
+def test_the_image_ships_what_the_zip_does_and_the_boosters_that_publish(root: Path) -> None:
+    image = pins(root / "functions/predict/requirements-image.txt")
+    assert image.items() > pins(root / "functions/predict/requirements.txt").items()
+    assert image["lightgbm"] == pins(root / "env-setup/pip_requirements_dev.txt")["lightgbm"]
+
+
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, "functions/predict/requirements-image.txt"])
 def test_every_pinned_environment_is_hashed(root: Path, name: str) -> None:
-    path = root / "env-setup" / f"pip_requirements{name}.txt"
+    path = root / name
     requirements = path.read_text()
     assert pins(path)
     for block in re.split(r"\n(?=[A-Za-z0-9])", requirements):
