@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from model_artifact.loading import LoadedModel
 from model_registry.alias import Alias
+from model_registry.errors import StoreUnavailableError
 from model_registry.reader import AliasSnapshot, RegistryReader
 from model_registry.routing import resolve_version
 from model_registry.stores.base import reads_until
@@ -200,9 +201,15 @@ class AliasFollower:
         """Return the revisions before this one, newest first, as far as they can be read."""
         if self._earlier is None or self._earlier[0] is not alias:
             revisions: list[Alias] = []
-            with suppress(Exception):
+            try:
                 for number in range(alias.revision - 1, max(alias.revision - 1 - _EARLIER_REVISIONS, 0), -1):
                     revisions.append(self.reader.get_revision(self.alias, number))
+            except StoreUnavailableError:
+                if self._active is None:
+                    # A pickle may have used up the time for reads. The next request reads them, since none is answered.
+                    return revisions
+            except Exception:  # noqa: BLE001, S110 - a damaged revision hides those before it
+                pass
             self._earlier = (alias, revisions)
         return self._earlier[1]
 

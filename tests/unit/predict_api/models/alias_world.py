@@ -98,6 +98,7 @@ class World:
         self.store = InMemoryStore()
         self.observer = Observer()
         self.is_down = False
+        self.is_history_down = False
         self.bad: set[int] = set()
         # Pickles that their process is still opening, and those that it won't open.
         self.opening: set[int] = set()
@@ -118,6 +119,11 @@ class World:
             def get_alias_if_changed(self, alias: str, etag: str) -> Any:
                 world.disturb()
                 return super().get_alias_if_changed(alias, etag)
+
+            def get_revision(self, alias: str, revision: int) -> Alias:
+                if world.is_history_down:
+                    raise StoreUnavailableError("read", f"{alias}/{revision}", "no time is left for it")
+                return super().get_revision(alias, revision)
 
         reader = Reader(self.store)
         back_off = BackOff(0.25, ttl_s, lambda: jitter)

@@ -111,3 +111,15 @@ def test_a_version_that_fails_while_it_scores_leaves_its_place_to_the_revision_b
     assert versions(world.serve()) == [2]
     world.follower.refuse(2, ArtifactError("crashes"))
     assert versions(world.serve()) == [1]
+
+
+def test_earlier_revisions_that_could_not_be_read_in_time_are_read_at_the_next_request() -> None:
+    world = World()
+    world.point(1)
+    world.point(2)
+    world.bad_pickles = {2}
+    world.is_history_down = True
+    with pytest.raises(NoVerifiedModelError):
+        world.serve()
+    world.is_history_down = False
+    assert versions(world.serve()) == [1]
