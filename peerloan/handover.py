@@ -43,12 +43,14 @@ def threshold_rule(
         raise UsageError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
-def check_rule(handover: Handover) -> None:
-    """Raise ``UsageError`` if the threshold should flag a share of loans, but no loans are named."""
+def check_options(handover: Handover) -> None:
+    """Raise ``UsageError`` where an option needs loans, but none are named: a share to flag, or reasons to word."""
     from training.thresholds import FlagShare
 
     if isinstance(handover.rule, FlagShare) and handover.train is None and handover.test is None:
         raise UsageError("--flag-share takes loans to order: add --trained-on TRAIN.csv or --tested-on TEST.csv.")
+    if handover.wording is not None and not handover.gives_reasons:
+        raise UsageError("--reasons words the reasons of a model that gives some: add --trained-on TRAIN.csv.")
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def opened(handover: Handover, *, is_name_checked: bool = True, has_arrays: bool
     from training.handover import candidate_of
     from training.probe_records import PROBE_RECORDS
 
-    check_rule(handover)
+    check_options(handover)
     with open_candidate(handover.pickle, PROBE_RECORDS, is_name_checked=is_name_checked) as (model, inspected):
         leaves_arrays_out = bool(inspected.serving_form) and not has_arrays
         without = replace(inspected, serving_form=None, why_no_serving_form=ARRAYS_LEFT_OUT)

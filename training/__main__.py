@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from training import candidate_folder, data
 from training.errors import TrainingError
 from training.evidence.summary import summarise
+from training.reason_wording import read_wording, worded
 from training.run import RECIPES, TrainingResult, train
 from training.thresholds import FlagShare, ThresholdRule, rule_of
 
@@ -111,6 +112,7 @@ def _train_into(
 ) -> TrainingResult:
     # Checked first, so that no minutes are spent on a model that can't be saved.
     candidate_folder.check_writable(folder)
+    wording = read_wording(arguments.reasons) if arguments.reasons else None
     quarters = data.load(arguments.data, environ)
     console.print(f"Data: {quarters.source}", markup=False, soft_wrap=True)
     with _progress_bar(console) as bar:
@@ -125,8 +127,9 @@ def _train_into(
             contender=arguments.contender,
             progress=_StageBars(bar),
         )
-    candidate_folder.write(folder, result.candidate)
-    return result
+    candidate = replace(result.candidate, reasons=worded(result.candidate.reasons, wording))
+    candidate_folder.write(folder, candidate)
+    return replace(result, candidate=candidate)
 
 
 class _StageBars:
@@ -176,6 +179,9 @@ def _parser() -> argparse.ArgumentParser:
         "--cost-missed-late", type=float, metavar="COST", help="what a late payer costs who isn't called"
     )
     parser.add_argument("--cost-call", type=float, metavar="COST", help="what a call costs")
+    parser.add_argument(
+        "--reasons", type=Path, metavar="TOML", help="words for some codes of reasons, or exclude = true"
+    )
     parser.add_argument("--no-comparison", action="store_true", help="don't train the basic model to compare with")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser

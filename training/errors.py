@@ -38,6 +38,13 @@ class RecordRefusedError(TrainingError):
     """A trained model's folder can't be published: a file is missing, damaged, or from another training."""
 
 
+class WordingRefusedError(TrainingError):
+    """A file of reasons can't be used."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: {what}. docs/evidence.md has an example of --reasons.")
+
+
 class FolderNotWritableError(TrainingError):
     """A trained model's folder can't be written.
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from model_registry.candidate import Candidate, Inspection
-from model_registry.manifest import Threshold
+from model_registry.manifest import Threshold, Wording
 from training import candidate_folder
 from training.data import Quarter, check_apart, read_loans
 from training.measuring import Measurements, measure
 from training.probe_records import PROBE_RECORDS
+from training.reason_wording import read_wording, worded
 from training.thresholds import FlagShare, Stated, ThresholdRule
 
 # Nobody stated costs or shares: a loan is called late if that is likelier than not.
@@ -42,6 +43,8 @@ class Handover:
         The loans that it is said to have been trained on, and loans that it hasn't seen.
     rule : ThresholdRule or None
         How the threshold is to be chosen.
+    wording : Wording or None
+        The publisher's own reasons; by default those of the record.
     """
 
     source: Path
@@ -51,6 +54,12 @@ class Handover:
     train: Quarter | None = None
     test: Quarter | None = None
     rule: ThresholdRule | None = None
+    wording: Wording | None = None
+
+    @property
+    def gives_reasons(self) -> bool:
+        """Whether anything tells the typical loan that reasons compare with."""
+        return self.train is not None or (self.record is not None and self.record.reasons is not None)
 
     @property
     def is_sample(self) -> bool | None:
@@ -74,6 +83,7 @@ def read_handover(
     trained_on: Path | None = None,
     tested_on: Path | None = None,
     rule: ThresholdRule | None = None,
+    reasons: Path | None = None,
 ) -> Handover:
     """Read a model that is handed over, and the loans that are named with it; the pickle isn't opened.
 
@@ -83,7 +93,10 @@ def read_handover(
         If the pickle is missing, or the record beside it can't be read or belongs to another pickle.
     DataNotFoundError, DataRefusedError
         If a file of loans can't be used, or both hold the same loans; see ``data.load``.
+    WordingRefusedError
+        If the file of reasons can't be used.
     """
+    wording = read_wording(reasons) if reasons else None
     pickle, record = candidate_folder.read_candidate(source)
     if record is not None:
         # Verdicts and marks are made here, never taken from a file.
@@ -92,7 +105,9 @@ def read_handover(
     train, test = (read_loans(path) if path else None for path in (trained_on, tested_on))
     if train is not None and test is not None:
         check_apart(train, test)
-    return Handover(source, pickle, who, record, train, test, rule)
+    if wording is None and record is not None and record.reasons is not None:
+        wording = record.reasons.wording
+    return Handover(source, pickle, who, record, train, test, rule, wording)
 
 
 def candidate_of(handover: Handover, model: Any, inspection: Inspection) -> Candidate:
@@ -125,7 +140,7 @@ def candidate_of(handover: Handover, model: Any, inspection: Inspection) -> Cand
         data=_data(handover, measured.data),
         probe_records=PROBE_RECORDS,
         description=claimed.description if handover.record else _description(handover),
-        reasons=measured.reasons or claimed.reasons,
+        reasons=worded(measured.reasons or claimed.reasons, handover.wording),
         holdout_parity=measured.holdout_parity or claimed.holdout_parity,
     )
 
@@ -168,7 +183,13 @@ def _as_claimed(handover: Handover, claimed: Candidate, rule: ThresholdRule | No
     if rule is not None:
         metrics["threshold"] = rule.to_dict()
         claimed = replace(claimed, threshold=rule.threshold(np.empty(0), ""))
-    return replace(claimed, metrics=metrics, data=_data(handover, {}), probe_records=PROBE_RECORDS)
+    return replace(
+        claimed,
+        metrics=metrics,
+        data=_data(handover, {}),
+        probe_records=PROBE_RECORDS,
+        reasons=worded(claimed.reasons, handover.wording),
+    )
 
 
 def _claims(handover: Handover, measured: Measurements | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from peerloan.command_table import check_text
 from peerloan.commands.versions import summary
 from peerloan.errors import UsageError
 from peerloan.gating import parse_requirement, prepare_gates
-from peerloan.handover import Opened, publish_handover, threshold_rule
+from peerloan.handover import Opened, check_options, publish_handover, threshold_rule
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.workplace import DEFAULT_KEY
 
@@ -35,6 +36,9 @@ def publish(
     cost_missed_late: MissedLateOption = None,
     cost_call: CallOption = None,
     threshold: ThresholdOption = None,
+    reasons: Annotated[
+        Path | None, typer.Option(help="A TOML file with words for some codes of reasons, or exclude = true.")
+    ] = None,
     require: Annotated[
         str | None, typer.Option(help="Publish only what is better-than=ALIAS, or no-worse-than=ALIAS.")
     ] = None,
@@ -75,7 +79,10 @@ def publish(
     # Imported here: it brings pandas, which takes longer than most commands.
     from training.handover import read_handover
 
-    handover = read_handover(source, workplace.who, trained_on=trained_on, tested_on=tested_on, rule=rule)
+    handover = read_handover(
+        source, workplace.who, trained_on=trained_on, tested_on=tested_on, rule=rule, reasons=reasons
+    )
+    check_options(handover)
     gates = prepare_gates(workplace, handover, require, data or (), reason if force else None) if require else None
     if gates is not None:
         handover = handover.tested_on(gates.loans)
@@ -89,14 +96,25 @@ def publish(
     else:
         _say(publication, opened, is_measured=handover.train is not None or handover.test is not None)
     _note_limits(opened)
-    command = mending_command(source, trained_on, tested_on, has_rule=rule is not None)
+    command = mending_command(ctx, has_rule=rule is not None or opened.inspection.threshold is not None)
     _note_what_is_missing(publication, missing, command)
 
 
-def mending_command(source: Path, trained_on: Path | None, tested_on: Path | None, *, has_rule: bool) -> str:
-    """Return the command that publishes the model with what it lacks; files that weren't named are in capitals."""
-    words = f"peerloan publish {source} --trained-on {trained_on or 'TRAIN.csv'} --tested-on {tested_on or 'TEST.csv'}"
-    return words if has_rule else f"{words} --flag-share 0.1"
+def mending_command(ctx: typer.Context, *, has_rule: bool) -> str:
+    """Return the command with what it lacks: the loans, in capitals where no file was named, and a threshold's rule."""
+    named = ctx.params
+    loans = ["--trained-on", named["trained_on"] or "TRAIN.csv", "--tested-on", named["tested_on"] or "TEST.csv"]
+    words = ["peerloan", "publish", named["source"], *loans]
+    if not has_rule:
+        words += ["--flag-share", "0.1"]
+    for option in ctx.command.params:
+        name = str(option.name)
+        origin = ctx.get_parameter_source(name)
+        if origin and origin.name == "COMMANDLINE" and name not in ("source", "trained_on", "tested_on"):
+            value = named[name]
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [option.opts[0]] if value is True else [w for each in values for w in (option.opts[0], each)]
+    return shlex.join(map(str, words))
 
 
 def _missing(opened: Opened) -> list[str]:
@@ -118,6 +136,8 @@ def _say(publication: Publication, opened: Opened, *, is_measured: bool) -> None
     say(f"Published version {manifest.version} ({manifest.artifact.size_bytes:,} bytes, {signed}).")
     if manifest.serving_form is None:
         say(f"It is served from its pickle: {manifest.why_no_serving_form or 'it has no arrays'}.")
+        if manifest.reasons and manifest.reasons.wording:
+            note("A pickle gives no reasons, so --reasons has no effect on this version.")
     say(f"Shift to it: peerloan alias set {DEFAULT_ALIAS} --version {manifest.version}")
 
 

@@ -196,7 +196,8 @@ def _score_stability(score_bins: Any, scores: Floats, test: Fingerprint) -> Stab
 def _explainer(manifest: Manifest, scorer: Scorer) -> Explainer | None:
     if manifest.reasons is None:
         return None
-    return Explainer(scorer, manifest.reasons.reference, codes_version=manifest.reasons.codes_version)
+    reasons = manifest.reasons
+    return Explainer(scorer, reasons.reference, codes_version=reasons.codes_version, wording=reasons.wording)
 
 
 def _explain_riskiest(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.opening.signature import Trust
-from model_artifact.reasons import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION, WORDED_CODES_VERSION
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form.archive import MAX_PACKED_BYTES
 from model_artifact.training_range import TrainingRange
@@ -93,7 +93,9 @@ class LoadedModel:
         if self._explainer is None:
             from model_artifact.reasons.explain import Explainer
 
-            self._explainer = Explainer(self._scorer, reasons.reference, codes_version=reasons.codes_version)
+            self._explainer = Explainer(
+                self._scorer, reasons.reference, codes_version=reasons.codes_version, wording=reasons.wording
+            )
         return self._explainer.explain(record).reasons
 
     def check_probes(self, probabilities: Sequence[float] | None = None) -> None:
@@ -248,7 +250,7 @@ def _check_suitable(manifest: Manifest) -> None:
     strange = [field.name for field in manifest.input_schema if types.get(field.name) != field.type]
     if strange:
         fault = f"has columns that this server doesn't know, or knows with another type: {', '.join(strange)}"
-    elif manifest.reasons is not None and manifest.reasons.codes_version > CODES_VERSION:
+    elif manifest.reasons is not None and manifest.reasons.codes_version > WORDED_CODES_VERSION:
         fault = f"gives reasons by table {manifest.reasons.codes_version}, and this server has table {CODES_VERSION}"
     elif not 0 < len(manifest.probes) <= MAX_PROBES:
         fault = f"has {len(manifest.probes)} probe records, not 1 to {MAX_PROBES}"

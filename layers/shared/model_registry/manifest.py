@@ -15,6 +15,9 @@ from model_registry.errors import InvalidManifestError
 
 MANIFEST_FORMAT = 1
 
+MAX_WORDED_CODES = 100
+MAX_REASON_LENGTH = 300
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
 _ED25519 = re.compile(r"[0-9a-f]{128}")
@@ -79,11 +82,30 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """A publisher's own reasons: texts by code, instead of the table's, and the codes that are never given."""
+
+    texts: Mapping[str, str]
+    excluded: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.texts) + len(self.excluded) > MAX_WORDED_CODES:
+            raise ValueError(f"more than {MAX_WORDED_CODES} codes of reasons are worded or left out")
+        for code, text in self.texts.items():
+            if not 0 < len(text) <= MAX_REASON_LENGTH or not text.isprintable():
+                raise ValueError(f"the text of {code} isn't one line of 1 to {MAX_REASON_LENGTH} characters")
+
+
+@dataclass(frozen=True)
 class Reasons:
-    """The basis of reasons: the version of the table of codes, and the typical on-time loan to compare with."""
+    """The basis of reasons: the version of the table of codes, and the typical on-time loan to compare with.
+
+    ``wording`` is None where the table's texts are given, and all its codes.
+    """
 
     codes_version: Positive
     reference: Mapping[str, Any]
+    wording: Wording | None = None
 
 
 @dataclass(frozen=True)

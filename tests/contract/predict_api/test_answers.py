@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from model_artifact.reasons import WORDED_CODES_VERSION
+from model_registry.manifest import Wording
 from predict_api.http.openapi import openapi_document
-from tests.contract.predict_api.api_kit import RECORD, Function, assert_problem, event, split
+from tests.contract.predict_api.api_kit import (
+    RECORD,
+    Function,
+    Registry,
+    assert_problem,
+    candidate,
+    event,
+    inspect_and_compile,
+    split,
+)
+from tests.contract.predict_api.loans_kit import pickled
 
 
 def test_every_envelope_gives_the_same_prediction(function: Function) -> None:
@@ -96,6 +109,27 @@ def test_reasons_are_given_by_arrays_and_refused_by_pickles(function: Function) 
     plain = function.post({"instances": [worse]}).json["predictions"][0]
     assert plain["late_probability"] == first["late_probability"]
     assert "reasons" not in plain
+
+
+def test_a_version_gives_its_publishers_own_reasons(registry: Registry) -> None:
+    """An excluded code is never given; the next strongest takes its place. A worded code has its own text."""
+    worse = {**RECORD, "grade": "F", "int_rate": 0.29, "annual_inc": 20000, "purpose": "small_business"}
+    body = {"instances": [worse], "parameters": {"explain": True}}
+    plain = candidate(pickled("boosted"))
+    assert plain.reasons is not None
+    wording = Wording({"ANNUAL_INC_LOW": "We count on a higher income."}, ("LENDER_PRICING",))
+    own = replace(plain, reasons=replace(plain.reasons, codes_version=WORDED_CODES_VERSION, wording=wording))
+    answers = []
+    for entry in (plain, own):
+        bucket = Registry(inspector=inspect_and_compile)
+        bucket.writer.assign("live", bucket.writer.publish(entry).manifest.version)
+        answers.append(Function(bucket).post(body).json["predictions"][0])
+    before, after = (prediction.pop("reasons") for prediction in answers)
+    assert answers[0] == answers[1]
+    assert before[0]["code"] == "LENDER_PRICING"
+    assert [reason["code"] for reason in after][: len(before) - 1] == [reason["code"] for reason in before[1:]]
+    texts = {reason["code"]: reason["text"] for reason in after}
+    assert texts["ANNUAL_INC_LOW"] == "We count on a higher income."
 
 
 @pytest.mark.parametrize("explain", [1, "true", [], {}])

@@ -8,22 +8,32 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
+from model_artifact.loading import begin_version
 from model_kit import dumped, small_forest, small_quarter
 from model_registry.manifest import Manifest
 from peerloan.command_table import load_command
 from peerloan.workplace import Workplace
+from predict_api.app import build
+from predict_api.models.clock import read_clocks
+from predict_api.settings import Settings
 from processes import emulator_process
 from training import sample_data
+from training.holdout import records_of
 from training.recipes.contenders import monotone_trees
 
 # The commands run in this process, and leave botocore's connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 BUCKET = "handed-over"
+EVENTS = Path(__file__).parents[3] / "events"
 _started: list[object] = []
 
 
@@ -45,6 +55,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quarter = small_quarter(20_000)
     (folder / "boosted.pkl").write_bytes(dumped(monotone_trees(60, 0).fit(quarter.features, quarter.target)))
     (folder / "page.pkl").write_bytes(b"<html>")
+    (folder / "reasons.toml").write_text("[LENDER_PRICING]\nexclude = true\n[DTI_HIGH]\ntext = 'High debts.'\n")
+    (folder / "wrong.toml").write_text("[DTI_HIHG]\nexclude = true\n")
     return folder
 
 
@@ -73,7 +85,7 @@ class Commands:
 
     def run(self, name: str, *words: str) -> Done:
         _started.clear()
-        paths = [str(self._files / word) if word.endswith((".pkl", ".csv")) else word for word in words]
+        paths = [str(self._files / word) if word.endswith((".pkl", ".csv", ".toml")) else word for word in words]
         done = Done()
         with redirect_stdout(done.out), redirect_stderr(done.err):
             try:
@@ -89,6 +101,33 @@ class Commands:
 
     def manifest(self, version: int) -> Manifest:
         return self._workplace.reader().get_manifest(version)
+
+    def ask(self, version: int, records: list[dict], *, explain: bool = False) -> list[dict]:
+        """Shift to a version, and POST records to a function that starts with it."""
+        assert self.run("alias", "set", "live", "--version", str(version)).exception is None
+        handler, _ = build(
+            Settings.from_environ({"MODEL_BUCKET": BUCKET, "POWERTOOLS_SERVICE_NAME": f"handover-{version}"}),
+            self._workplace.writer().store,
+            partial(begin_version, trust=self._workplace.keyring().trust()),
+            clock=read_clocks,
+            jitter=lambda: 0.0,
+            new_id=lambda: "1",
+        )
+        body = json.dumps({"instances": records, "parameters": {"explain": explain}})
+        event = {**json.loads((EVENTS / "late-payer.json").read_text()), "body": body, "isBase64Encoded": False}
+        answer = handler(event, Context())
+        assert answer["statusCode"] == 200, answer["body"]
+        assert answer["headers"]["X-Model-Version"] == str(version)
+        return json.loads(answer["body"])["predictions"]
+
+
+class Context:
+    """What Lambda passes beside the event, as far as it is used."""
+
+    aws_request_id = "a-test"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +152,20 @@ def test_a_bare_pickle_says_what_it_lacks_and_how_to_mend_it(commands: Commands,
     categories = {column.name: column.categories for column in commands.manifest(1).input_schema}
     assert categories["grade"] is not None
     assert categories["grade"][0] == "A"
+    typed = commands.run(
+        "publish",
+        "forest.pkl",
+        "--threshold",
+        ".2",
+        "--reasons",
+        "reasons.toml",
+        "--trained-on",
+        "train.csv",
+        "--unsigned",
+    )
+    mending = next(line for line in typed.stderr.splitlines() if line.startswith("Mend it: "))
+    assert "train.csv --tested-on TEST.csv --threshold 0.2 --reasons " in mending
+    assert mending.endswith("reasons.toml --unsigned")
 
 
 def test_with_its_loans_it_is_measured_in_the_same_process(commands: Commands) -> None:
@@ -161,12 +214,67 @@ def test_it_passes_the_gates_if_it_is_good_and_fails_them_if_nobody_says_what_it
         (("--tested-on", "none.csv"), "none.csv doesn't exist"),
         (("--trained-on", "test.csv", "--tested-on", "test.csv"), "same file"),
         (("--require", "best"), "isn't a requirement"),
+        (("--reasons", "reasons.toml"), "add --trained-on TRAIN.csv"),
+        (("--reasons", "wrong.toml", "--trained-on", "train.csv"), "no such code. The codes are LOAN_AMNT_HIGH"),
     ],
 )
 def test_wrong_arguments_are_refused_before_any_process_starts(commands: Commands, words, message: str) -> None:
     done = commands.run("publish", "forest.pkl", *words)
     assert message in str(done.exception)
     assert _started == []
+
+
+def test_a_loan_is_late_from_the_models_own_threshold_on_unless_options_say_otherwise(
+    commands: Commands, files: Path
+) -> None:
+    features, target = small_quarter().features, small_quarter().target
+    drawn = features.head(300)
+    fitted = FrozenEstimator(monotone_trees(30, 0).fit(features, target))
+    probabilities = fitted.predict_proba(drawn)[:, 1]
+    exact = float(np.sort(probabilities)[-20])
+    models = {
+        "tuned": TunedThresholdClassifierCV(fitted, scoring="balanced_accuracy", cv="prefit", refit=False),
+        # Some loans are exactly at the first of these thresholds, and just below the second.
+        "at": FixedThresholdClassifier(fitted, threshold=exact),
+        "above": FixedThresholdClassifier(fitted, threshold=float(np.nextafter(exact, 1))),
+    }
+    for model in models.values():
+        model.fit(features, target)
+    models["above"] = FrozenEstimator(models["above"])
+    flagged = {}
+    for name, model in models.items():
+        (files / f"{name}.pkl").write_bytes(dumped(model))
+        published = commands.run("publish", f"{name}.pkl", "--json")
+        version, missing = (json.loads(published.stdout)[entry] for entry in ("version", "missing"))
+        assert "threshold" not in " ".join(missing)
+        assert "--flag-share" not in published.stderr
+        predictions = commands.ask(version, records_of(drawn))
+        flagged[name] = [prediction["is_late"] for prediction in predictions]
+        assert flagged[name] == model.predict(drawn).astype(bool).tolist()
+        assert 0 < sum(flagged[name]) < len(drawn)
+        assert commands.manifest(version).threshold.how == "The model brings this threshold."
+    differs = [at != above for at, above in zip(flagged["at"], flagged["above"], strict=True)]
+    assert differs == (probabilities == exact).tolist()
+    typed = commands.answer("publish", "at.pkl", "--threshold", ".9")
+    assert commands.manifest(typed["version"]).threshold.value == 0.9
+    assert not any(prediction["is_late"] for prediction in commands.ask(typed["version"], records_of(drawn)))
+
+
+def test_a_file_of_reasons_words_them_and_makes_another_version(commands: Commands) -> None:
+    loans = ("--trained-on", "train.csv", "--threshold", ".02")
+    plain = commands.answer("publish", "boosted.pkl", *loans)
+    own = commands.answer("publish", "boosted.pkl", *loans, "--reasons", "reasons.toml")
+    assert (own["created"], own["version"]) == (True, plain["version"] + 1)
+    assert not commands.answer("publish", "boosted.pkl", *loans, "--reasons", "reasons.toml")["created"]
+    records = records_of(small_quarter().features.head(200))
+    texts = {}
+    for version in (plain["version"], own["version"]):
+        predictions = commands.ask(version, records, explain=True)
+        texts[version] = {reason["code"]: reason["text"] for answer in predictions for reason in answer["reasons"]}
+    assert "LENDER_PRICING" in texts[plain["version"]]
+    assert set(texts[own["version"]]) >= set(texts[plain["version"]]) - {"LENDER_PRICING"}
+    assert "LENDER_PRICING" not in texts[own["version"]]
+    assert texts[own["version"]]["DTI_HIGH"] == "High debts."
 
 
 def test_what_isnt_a_model_is_refused(commands: Commands) -> None:

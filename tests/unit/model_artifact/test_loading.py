@@ -19,7 +19,7 @@ from model_artifact.features import frame_from_records
 from model_artifact.libraries import running_environment
 from model_artifact.loading import LoadedModel, begin_version, load_pickle
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION, WORDED_CODES_VERSION
 from model_artifact.schema import FIELDS
 from model_kit import OpenedHere, dumped
 from model_registry.candidate import Inspection
@@ -122,7 +122,7 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
     [
         (lambda document: document["input_schema"][0].update(name="zip_code"), "zip_code"),
         (lambda document: document["input_schema"][1].update(type="number"), "grade"),
-        (lambda document: document["reasons"].update(codes_version=CODES_VERSION + 1), "gives reasons by table"),
+        (lambda document: document["reasons"].update(codes_version=WORDED_CODES_VERSION + 1), "gives reasons by table"),
         (lambda document: document.update(probes=[]), "has 0 probe records, not 1 to 1000"),
     ],
     ids=["unknown column", "category as a number", "newer reasons", "no probes"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from model_registry.alias import Alias, RoutingConfig
 from model_registry.documents import MAX_DOCUMENT_BYTES, parse_object
 from model_registry.errors import InvalidAliasError, InvalidManifestError
-from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold
+from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold, Wording
 
 MANIFEST = Manifest(
     model="late-payer",
@@ -48,6 +49,10 @@ def test_an_alias_survives_its_own_format(
 
 def test_a_manifest_survives_its_own_format() -> None:
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+    worded = replace(MANIFEST, reasons=Reasons(2, {"grade": "A"}, Wording({"DTI_HIGH": "High."}, ("DTI_LOW",))))
+    assert Manifest.from_json(worded.to_json()) == worded
+    assert b"wording" not in MANIFEST.signed_bytes()
+    assert b'"wording":{"excluded":["DTI_LOW"],"texts":{"DTI_HIGH":"High."}}' in worded.signed_bytes()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,10 @@ def test_a_manifest_survives_its_own_format() -> None:
         ({"probes": [{"record": [], "late_probability": 0.1}]}, "record"),
         ({"serving_form": {"size_bytes": 0, "sha256": "ab" * 32}}, "size_bytes"),
         ({"reasons": {"codes_version": 1}}, "reference"),
+        (
+            {"reasons": {"codes_version": 2, "reference": {}, "wording": {"texts": {"X": "x" * 301}, "excluded": []}}},
+            "1 to 300 characters",
+        ),
         ({"classes": ["no", "yes"]}, "'classes' isn't a whole number"),
     ],
 )

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from model_artifact.libraries import running_environment
+from model_artifact.reasons import WORDED_CODES_VERSION
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_registry.candidate import Candidate, Inspection
+from model_registry.manifest import Reasons, Wording
 from training import candidate_folder
 from training.data import Quarters
 from training.errors import DataNotFoundError, DataRefusedError
@@ -133,6 +135,22 @@ def test_a_record_that_isnt_measured_is_marked_as_claimed(
     assert {"test", "reasons", "input_schema", "holdout_parity"} <= set(candidate.metrics["claimed"]["what"])
     assert candidate.data["train"]["claimed_by"] == "training.json"
     assert "gates" not in candidate.metrics
+
+
+def test_reasons_are_worded_by_the_file_else_as_the_record_has_them(
+    result: TrainingResult, inspection: Inspection, quarters: Quarters, tmp_path: Path
+) -> None:
+    assert result.candidate.reasons is not None
+    recorded, own = Wording({"DTI_HIGH": "High debts."}, ()), Wording({}, ("LENDER_PRICING",))
+    candidate_folder.write(
+        tmp_path, replace(result.candidate, reasons=replace(result.candidate.reasons, wording=recorded))
+    )
+    (tmp_path / "reasons.toml").write_text("[LENDER_PRICING]\nexclude = true\n")
+    for path, wording in ((None, recorded), (tmp_path / "reasons.toml", own)):
+        handover = read_handover(tmp_path, "alice", reasons=path)
+        for loans in (handover, replace(handover, train=quarters.train)):
+            reasons = candidate_of(loans, result.pipeline, inspection).reasons
+            assert reasons == Reasons(WORDED_CODES_VERSION, result.candidate.reasons.reference, wording)
 
 
 def test_loans_to_judge_on_are_tested_on_unless_it_was_trained_on_them(bare: Handover, quarters: Quarters) -> None:

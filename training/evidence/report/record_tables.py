@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_artifact.reasons import CODES_VERSION
 from model_artifact.reasons.codes import TEXTS
+from model_registry.manifest import Wording
 from training.data import Fingerprint
 from training.evidence.gathering import Evidence
 from training.evidence.reason_counts import is_against_sense
@@ -79,17 +79,21 @@ def _below_best(model: Mapping[str, Any]) -> str:
 
 def reason_codes(evidence: Evidence) -> Table:
     """Return the table of all reason codes, how many loans get each, and which say the opposite of lending sense."""
-    counts = evidence.reason_counts
+    counts, reasons = evidence.reason_counts, evidence.manifest.reasons
     assert counts is not None
+    assert reasons is not None
+    wording = reasons.wording or Wording({}, ())
     return table_of(
         TEXTS,
         {
             "Code": str,
-            "Text": lambda code: TEXTS[code],
-            f"Of {counts.loans} loans": lambda code: str(counts.codes.get(code, 0)),
+            "Text": lambda code: wording.texts.get(code, TEXTS[code]),
+            f"Of {counts.loans} loans": lambda code: (
+                "left out" if code in wording.excluded else str(counts.codes.get(code, 0))
+            ),
             "Lending sense": lambda code: "against it" if is_against_sense(code) else "–",
         },
-        f"Version {CODES_VERSION} of the table. A code's last word compares the loan's value with the reference's. "
+        f"Version {reasons.codes_version} of the table. A code's last word compares the loan's value with the reference's. "
         f"Counted: the reasons of {counts.loans} loans of {evidence.test.name}. Highlighted: codes that some of them "
         "get and that call a risk what lending sense calls the opposite.",
         lambda code: code in counts.codes and is_against_sense(code),

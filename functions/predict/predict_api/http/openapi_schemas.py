@@ -109,7 +109,7 @@ def _prediction_schemas() -> dict[str, Any]:
         "code": TEXT,
         "feature": TEXT,
         "effect": _described(_NUMBER, "By how much it raises the probability."),
-        "text": TEXT,
+        "text": _described(TEXT, "The code in words: the publisher's own, where the version has them."),
         "is_lender_pricing": _described(_BOOLEAN, "Whether it is the lender's own rate and grade."),
     }
     return {

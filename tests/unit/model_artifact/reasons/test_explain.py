@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fitted_pipelines import any_record, fitted, form, loans, records
 from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
-from model_artifact.reasons import CODES_VERSION
+from model_artifact.reasons import CODES_VERSION, WORDED_CODES_VERSION
 from model_artifact.reasons.coalitions import LinearGame, MixedRecordsGame, make_game
 from model_artifact.reasons.codes import TEXTS, find_code
 from model_artifact.reasons.explain import LEAST_EFFECT, MAX_REASONS, Explainer
@@ -24,6 +24,7 @@ from model_artifact.reasons.reference import typical_record
 from model_artifact.reasons.small_tree_game import SmallTreeGame
 from model_artifact.schema import FIELD_NAMES, FIELDS
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
+from model_registry.manifest import Wording
 
 FAST = {
     "boosting-small": SmallTreeGame,
@@ -208,8 +209,30 @@ def test_texts_hold_no_values() -> None:
 
 
 def test_unknown_table_of_codes_is_refused() -> None:
-    with pytest.raises(ValueError, match="version 1 here, not 2"):
-        Explainer(make_scorer(form("logistic")), reference(), codes_version=2)
+    with pytest.raises(ValueError, match="version 1 here, not 3"):
+        Explainer(make_scorer(form("logistic")), reference(), codes_version=3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30, deadline=None)
+@given(record=any_record(), excluded=st.sets(st.sampled_from(sorted(TEXTS))), texts=st.sampled_from(sorted(TEXTS)))
+def test_an_excluded_code_gives_way_to_the_next_strongest_and_a_worded_one_has_its_text(
+    kind: str, record: dict[str, object], excluded: set[str], texts: str
+) -> None:
+    plain = explainer(kind).explain(record)
+    wording = Wording({texts: "In our own words."}, tuple(excluded))
+    scorer = make_scorer(form(kind))
+    own = Explainer(scorer, reference(), codes_version=WORDED_CODES_VERSION, wording=wording).explain(record)
+    assert (own.effects, own.late_probability) == (plain.effects, plain.late_probability)
+    by_effect = sorted(
+        (-round(effect, 12), player, find_code(player, record, reference()))
+        for player, effect in plain.effects.items()
+        if effect > LEAST_EFFECT
+    )
+    codes = [code for _, _, code in by_effect if code not in excluded][:MAX_REASONS]
+    assert [reason.code for reason in own.reasons] == codes
+    for reason in own.reasons:
+        assert reason.text == ("In our own words." if reason.code == texts else TEXTS[reason.code])
 
 
 @given(st.lists(st.floats(-1, 1), min_size=8, max_size=8))

@@ -15,7 +15,7 @@ import pytest
 from model_artifact.libraries import running_environment
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_kit import small_quarter
-from model_registry.manifest import Artifact, Manifest, Probe
+from model_registry.manifest import Artifact, Manifest, Probe, Wording
 from training.data import Quarters
 from training.evidence.gathering import Evidence, Rival, gather
 from training.evidence.reason_counts import ReasonCounts
@@ -266,6 +266,17 @@ def test_directions_against_lending_sense_are_marked_and_the_monotone_variant_is
     }
     manifest = replace(evidence.manifest, metrics={**evidence.manifest.metrics, "alternative": price})
     assert "It costs 0.020 [0.010, 0.030] of ROC-AUC" in render_card(replace(unpriced, manifest=manifest))
+
+
+def test_the_publishers_own_reasons_are_shown(evidence: Evidence) -> None:
+    assert evidence.manifest.reasons is not None
+    wording = Wording({"DTI_HIGH": "Your debts are high."}, ("LENDER_PRICING",))
+    reasons = replace(evidence.manifest.reasons, codes_version=2, wording=wording)
+    table = record_tables.reason_codes(replace(evidence, manifest=replace(evidence.manifest, reasons=reasons)))
+    rows = {row[0]: row for row in table.rows}
+    assert rows["DTI_HIGH"][1] == "Your debts are high."
+    assert rows["LENDER_PRICING"][2] == "left out"
+    assert table.note.startswith("Version 2 of the table")
 
 
 def test_what_nobody_measured_is_marked_as_claimed(evidence: Evidence) -> None:
