@@ -133,8 +133,8 @@ def late_probabilities(pipeline: Any, frame: pandas.DataFrame) -> NDArray[np.flo
 def find_threshold(model: Any) -> float | None:
     """Return the late probability from which a model itself flags a loan, or None if it has no threshold of its own.
 
-    ``FixedThresholdClassifier`` and ``TunedThresholdClassifierCV`` have one, also as a pipeline's last step or a
-    search's best estimator. A threshold of a decision function isn't a probability, so it doesn't count.
+    ``FixedThresholdClassifier`` and ``TunedThresholdClassifierCV`` have one, also as a pipeline's last step, a search's
+    best estimator, or frozen. A threshold of a decision function isn't a probability, so it doesn't count.
     """
     from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
@@ -151,7 +151,11 @@ def find_threshold(model: Any) -> float | None:
 
 
 def _last_part(model: Any) -> Any:
-    """Return a search's best estimator, or a pipeline's last step; None for other models."""
+    """Return a search's best estimator, a pipeline's last step, or what is frozen; None for other models."""
+    from sklearn.frozen import FrozenEstimator
+
+    if isinstance(model, FrozenEstimator):
+        return model.estimator
     steps = getattr(model, "steps", None)
     return getattr(model, "best_estimator_", None) if not steps else steps[-1][1]
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
@@ -143,6 +144,7 @@ def test_threshold_of_a_model_is_found_wherever_it_is() -> None:
     assert find_threshold(fixed) == 0.125
     assert find_threshold(_with_threshold()) == 0.5
     assert find_threshold(Pipeline([("only", fixed)])) == 0.125
+    assert find_threshold(FrozenEstimator(fixed)) == 0.125
     quarter = small_quarter()
     search = GridSearchCV(fixed, {"threshold": [0.25]}, cv=2).fit(quarter.features, quarter.target)
     assert find_threshold(search) == 0.25

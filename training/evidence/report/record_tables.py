@@ -93,9 +93,9 @@ def reason_codes(evidence: Evidence) -> Table:
             ),
             "Lending sense": lambda code: "against it" if is_against_sense(code) else "–",
         },
-        f"Version {reasons.codes_version} of the table. A code's last word compares the loan's value with the reference's. "
-        f"Counted: the reasons of {counts.loans} loans of {evidence.test.name}. Highlighted: codes that some of them "
-        "get and that call a risk what lending sense calls the opposite.",
+        f"Version {reasons.codes_version} of the table. A code's last word compares the loan's value with the "
+        f"reference's. Counted: the reasons of {counts.loans} loans of {evidence.test.name}. Highlighted: codes that "
+        "some of them get and that call a risk what lending sense calls the opposite.",
         lambda code: code in counts.codes and is_against_sense(code),
     )
 
