@@ -63,7 +63,7 @@ class Handover:
 
     @property
     def is_sample(self) -> bool | None:
-        """Whether it was trained on generated loans, as far as anybody says; None if nobody does."""
+        """Whether it was trained on generated loans, as far as anybody says; None if nobody says."""
         if self.train is not None:
             return False
         return None if self.record is None else self.record.data.get("is_sample")
@@ -149,7 +149,7 @@ def shortcomings(candidate: Candidate) -> list[str]:
     """Return what a candidate lacks, each with what follows from it; empty for a complete one."""
     numbers = [column for column in candidate.input_schema if column.type == "number"]
     lacking = {
-        f"no threshold of its own: from {candidate.threshold.value:g} on a loan is called late, which may be none": (
+        f"no threshold of its own: a loan is called late from {candidate.threshold.value:g} on, perhaps never": (
             candidate.threshold == BARE_THRESHOLD
         ),
         "no typical loan of its training to compare with: it gives no reasons": candidate.reasons is None,

@@ -69,7 +69,7 @@ def score(
     by = f"version {scored_by['model_version']}" if url is None else url
     say(f"Scored {outcome.rows:,} rows by {by}: {targets.scored}")
     if outcome.rejected:
-        say(f"Left out {outcome.rejected:,} wrong rows, with the reasons: {targets.rejects}")
+        say(f"Left out {_rows(outcome.rejected)}; the reasons are in {targets.rejects}")
     for line in describe_warnings(outcome.warned, outcome.warnings, schema, has_column=warnings):
         say(line)
 

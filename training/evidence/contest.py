@@ -30,7 +30,7 @@ class Contest:
     Attributes
     ----------
     is_held_out : bool or None
-        Whether the candidate was trained on other loans, as far as anybody says; None if nobody does.
+        Whether the candidate was trained on other loans, as far as anybody says; None if nobody says.
     whole : Comparison
         The candidate's metrics minus those of the version in charge, on all loans.
     slope, over_expected : Interval

@@ -57,17 +57,16 @@ class PredictionService:
             envelope = open_request(document, RECORD_NAMES)
             records = check_records(envelope.records, envelope.pointers)
         with exchange.span("model"):
-            active = self._follower.follow(_spare_s(exchange))
-            model = active.model_for(routing_key(records, exchange.headers, exchange.request_id))
+            model, active = self._choose(records, exchange)
         if exchange.remaining_ms() < LEAST_REMAINING_MS:
             raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
         with exchange.span("score"):
             try:
                 probabilities = model.late_probabilities(records)
             except ModelProcessError as error:
+                # Another version answers for one whose process ended.
                 self._follower.refuse(model.manifest.version, error)
-                active = self._follower.follow(_spare_s(exchange))
-                model = active.model_for(routing_key(records, exchange.headers, exchange.request_id))
+                model, active = self._choose(records, exchange)
                 probabilities = model.late_probabilities(records)
         reasons = None
         if envelope.wants_reasons:
@@ -121,6 +120,11 @@ class PredictionService:
             "versions": [_describe_version(model, active) for model in active.models.values()],
             "schema": [vars(field) for field in main.manifest.input_schema],
         }
+
+    def _choose(self, records: Sequence[Mapping[str, Any]], exchange: Exchange) -> tuple[LoadedModel, ActiveVersions]:
+        """Return the version that answers, and all versions in charge."""
+        active = self._follower.follow(_spare_s(exchange))
+        return active.model_for(routing_key(records, exchange.headers, exchange.request_id)), active
 
 
 def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str], request_id: str) -> str:

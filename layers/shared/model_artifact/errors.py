@@ -8,7 +8,7 @@ _LISTED_NAMES = 12
 
 
 class ArtifactError(Exception):
-    """Base of all errors about a model's pickle."""
+    """Base of all errors about a version's model."""
 
 
 class UnreadablePickleError(ArtifactError):
@@ -47,7 +47,7 @@ class LibraryMismatchError(ArtifactError):
 
     def __init__(self, library: str, pickled_with: str, running: str) -> None:
         super().__init__(
-            f"The model was pickled with {library} {pickled_with}, {library} {running} is running here. "
+            f"The model was pickled with {library} {pickled_with}, but {library} {running} runs here. "
             f"Train it again with {library} {running}."
         )
         self.library = library
@@ -79,7 +79,7 @@ class ProbeMismatchError(ArtifactError):
 
     def __init__(self, probe: int, expected: float, actual: float) -> None:
         super().__init__(
-            f"Probe record {probe} gets {actual!r}, the manifest says {expected!r}: the model computes "
+            f"Probe record {probe} gets {actual!r}, but the manifest says {expected!r}: the model computes "
             "something else here than where it was published. Compare the library versions and the processor."
         )
         self.probe = probe

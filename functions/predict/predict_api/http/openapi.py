@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from predict_api.http.exchange import MAX_REQUEST_ID_LENGTH, REQUEST_ID_PATTERN
-from predict_api.http.openapi_operations import MODEL_HEADERS, answer_of, operation, read_operation
+from predict_api.http.openapi_operations import MODEL_HEADERS, MODEL_NAME, answer_of, operation, read_operation
 from predict_api.http.openapi_protocols import protocol_paths, protocol_schemas
 from predict_api.http.openapi_schemas import ON_TIME_RECORD, TEXT, ref, schemas
 
@@ -37,9 +37,7 @@ def openapi_document() -> dict[str, Any]:
             "/models/{name}": {
                 "get": {
                     **read_operation("model", "The model in charge", ref("ModelDescription"), 404, 503),
-                    "parameters": [
-                        {"name": "name", "in": "path", "required": True, "schema": TEXT, "example": "late-payer"}
-                    ],
+                    "parameters": [MODEL_NAME],
                 }
             },
             "/openapi.json": {"get": read_operation("openapi", "This document", {"type": "object"})},

@@ -13,6 +13,7 @@ _HEADERS = {
     "Cache-Control": "Always no-store.",
 }
 MODEL_HEADERS = {"X-Model-Version": "The version that scored.", "X-Model-Form": "The form in which it serves."}
+MODEL_NAME = {"name": "name", "in": "path", "required": True, "schema": TEXT, "example": "late-payer"}
 _RETRY = {"Retry-After": "Seconds."}
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID
 from predict_api.http.open_inference import NUMBER_DATATYPES, OUTPUTS
-from predict_api.http.openapi_operations import MODEL_HEADERS, answer_of, operation
+from predict_api.http.openapi_operations import MODEL_HEADERS, MODEL_NAME, answer_of, operation
 from predict_api.http.openapi_schemas import ON_TIME_RECORD, TEXT, array_of, object_of, ref
 from predict_api.records.envelopes import MAX_RECORDS
 
 _BOOLEAN = {"type": "boolean"}
 _ERRORS = (400, 413, 415, 503, 504)
-_NAME = {"name": "name", "in": "path", "required": True, "schema": TEXT, "example": "late-payer"}
 
 
 def protocol_paths() -> dict[str, Any]:
@@ -92,13 +91,13 @@ def _predict(
         operation_id, f"{protocol}: predict lateness", answered, *_ERRORS, *statuses, error_schema=error
     )
     content = {"schema": ref(request), "example": example}
-    named = {"parameters": [_NAME]} if 404 in statuses else {}
+    named = {"parameters": [MODEL_NAME]} if 404 in statuses else {}
     body = {"requestBody": {"required": True, "content": {"application/json": content}}}
     return {"post": {**predict, **named, **body}}
 
 
 def _read(operation_id: str, summary: str, schema: dict[str, Any], error: str = "ProtocolError") -> dict[str, Any]:
-    named = {"parameters": [_NAME]} if schema in (ref("ModelReady"), ref("ModelMetadata")) else {}
+    named = {"parameters": [MODEL_NAME]} if schema in (ref("ModelReady"), ref("ModelMetadata")) else {}
     statuses = (404, 503) if named else (503,)
     read = operation(operation_id, summary, answer_of(summary, schema), *statuses, error_schema=error)
     return {"get": {**read, **named}}

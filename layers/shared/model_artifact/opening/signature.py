@@ -36,13 +36,7 @@ _SMALL_ORDER = frozenset(
 
 
 class Signer:
-    """A publisher's private key.
-
-    Parameters
-    ----------
-    private_key : Ed25519PrivateKey
-        Signs.
-    """
+    """A publisher's private key, which signs manifests."""
 
     def __init__(self, private_key: Ed25519PrivateKey) -> None:
         self._private_key = private_key

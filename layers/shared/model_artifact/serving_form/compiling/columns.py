@@ -66,6 +66,7 @@ def _fill_tables(
     preparation: Preparation, finish: Callable[[Any], Any], columns: list[Column], labels: dict[str, tuple[str, ...]]
 ) -> Columns:
     """Fill the columns' tables with the transformers' results for each label and for missing values."""
+    # A text that isn't among the labels.
     unseen = "unseen"
     while any(unseen in of_field for of_field in labels.values()):
         unseen += "?"
@@ -101,7 +102,7 @@ def _check_numbers(matrix: Floats, columns: list[Column]) -> None:
             expected = column.apply(np.array([_within_bounds(column.name, x) for x in _SAMPLE_NUMBERS]))
             # A forest's matrix has been cast to float32.
             if not np.allclose(values, expected, rtol=1e-6, atol=1e-9):
-                raise NotCompilableError(f"transformers that do something else to {column.name} than they say")
+                raise NotCompilableError(f"transformers whose attributes don't tell what they do to {column.name}")
 
 
 def _within_bounds(name: str, x: float) -> float:

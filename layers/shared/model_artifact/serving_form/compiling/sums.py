@@ -123,8 +123,7 @@ def _as_one_scale(steps: Sequence[Step]) -> Step:
 def _contributed(column: Column, contribution: Contribution) -> Pieces:
     """Return the pieces of a column's contribution."""
     if column.pieces is None:
-        of_one = (contribution.constant, contribution.weight, contribution.square, 0.0)
-        return Pieces((contribution.start,), (of_one,))
+        return Pieces((contribution.start,), ((contribution.constant, contribution.weight, contribution.square, 0.0),))
     coefficients = np.array(column.pieces.coefficients)
     if contribution.is_linear:
         coefficients *= contribution.weight
