@@ -63,9 +63,8 @@ class Disk:
         """
         marker = self.root / _MARKER
         if marker.exists():
-            found = _format_of(marker)
-            if found != FORMAT:
-                raise UnknownFormatError(self.root, found, FORMAT)
+            if (stored_format := _format_of(marker)) != FORMAT:
+                raise UnknownFormatError(self.root, stored_format, FORMAT)
         elif self.root.exists() and {path.name for path in self.root.iterdir()} - _FIRST_FILES:
             raise ForeignFolderError(self.root)
 
@@ -191,8 +190,8 @@ class Disk:
         durable_files.write_durably(path, encode_record(record))
 
     def _read_all(self, paths: Iterable[Path]) -> list[Record]:
-        found = (self._read(path) for path in sorted(paths) if path.suffix != durable_files.TEMPORARY_SUFFIX)
-        return [record for record in found if record is not None]
+        records = (self._read(path) for path in sorted(paths) if path.suffix != durable_files.TEMPORARY_SUFFIX)
+        return [record for record in records if record is not None]
 
     def _read(self, path: Path) -> Record | None:
         try:

@@ -264,7 +264,7 @@ def _acl_facts(acl: FakeAcl | None) -> list[dict[str, Any]] | None:
     return [
         {
             "permissions": list(grant.permissions),
-            "grantees": [[one.id, one.uri, one.display_name] for one in grant.grantees],
+            "grantees": [[grantee.id, grantee.uri, grantee.display_name] for grantee in grant.grantees],
         }
         for grant in acl.grants
     ]

@@ -178,14 +178,14 @@ class WriteThrough:
         if request.method not in {"PUT", "DELETE"}:
             return
         sub_resource = request.target.partition("?")[2]
-        wanted = dict(self._sub_resources.get(bucket, {}))
+        settings = dict(self._sub_resources.get(bucket, {}))
         if sub_resource and sub_resource != "acl" and request.method == "PUT":
-            wanted[sub_resource] = base64.b64encode(request.body).decode()
+            settings[sub_resource] = base64.b64encode(request.body).decode()
         else:
-            wanted.pop(sub_resource, None)
-        facts = self._memory.bucket_facts(bucket) | {"sub_resources": wanted}
+            settings.pop(sub_resource, None)
+        facts = self._memory.bucket_facts(bucket) | {"sub_resources": settings}
         self._disk.write_bucket(bucket, facts)
-        self._sub_resources[bucket] = wanted
+        self._sub_resources[bucket] = settings
         self._written.setdefault(bucket, {})
         self._written_parts.setdefault(bucket, {})
 
@@ -244,9 +244,9 @@ class WriteThrough:
             if not key:
                 self._replay_settings([bucket])
             keys = [key] if key else {*self._memory.keys(bucket), *self._written.get(bucket, {})}
-            for one in keys:
-                if not self._is_as_written(bucket, one):
-                    self._replace_versions(bucket, one, self._disk.read_versions(bucket, one))
+            for object_key in keys:
+                if not self._is_as_written(bucket, object_key):
+                    self._replace_versions(bucket, object_key, self._disk.read_versions(bucket, object_key))
             if not was_there or _UPLOAD_QUERIES.intersection(query):
                 self._reload_uploads(bucket)
 
@@ -276,14 +276,14 @@ class WriteThrough:
         settings = [
             (bucket, name, body) for bucket in buckets for name, body in self._sub_resources.get(bucket, {}).items()
         ]
-        for bucket, name, body in sorted(settings, key=lambda one: _replay_rank(one[1])):
+        for bucket, name, body in sorted(settings, key=lambda setting: _replay_rank(setting[1])):
             content = base64.b64decode(body)
             region = self._memory.bucket_facts(bucket)["region"]
             headers = {"Content-Length": str(len(content)), "Authorization": _authorization(region)}
             answer = self._ask(S3Request("PUT", f"/{bucket}?{name}", headers, content))
             if not 200 <= answer.status < 300:
                 reason = answer.body.decode(errors="replace")
-                _log.error("the setting %r of the bucket %r does not come back: %s", name, bucket, reason)
+                _log.error("the setting %r of the bucket %r can't be restored: %s", name, bucket, reason)
 
     def _rebuild_bucket(self, bucket: str) -> Record:
         """Give a bucket whose settings are lost the default ones; its objects outlive its settings."""
@@ -302,7 +302,8 @@ class WriteThrough:
             version.version_id: (version, dict(record.facts))
             for version, record in zip(self._memory.versions(bucket, key), ordered, strict=True)
         }
-        self._next_sequence = max([self._next_sequence, *(int(one.facts["sequence"]) + 1 for one in ordered)])
+        if ordered:
+            self._next_sequence = max(self._next_sequence, int(ordered[-1].facts["sequence"]) + 1)
 
     def _reload_uploads(self, bucket: str) -> None:
         self._memory.put_uploads_back(bucket, self._disk.read_uploads(bucket))

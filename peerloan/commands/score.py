@@ -103,12 +103,12 @@ def _beyond(code: str, field: FieldSchema | None) -> str:
     from model_artifact.training_range import OUT_OF_TRAINING_RANGE
 
     if code == OUT_OF_TRAINING_RANGE:
-        known = "" if field is None else f" ({field.train_min:.10g} to {field.train_max:.10g})"
-        return f"outside the training range{known}"
+        limits = "" if field is None else f" ({field.train_min:.10g} to {field.train_max:.10g})"
+        return f"outside the training range{limits}"
     categories = [] if field is None else list(field.categories or ())
     more = ", …" if len(categories) > _CATEGORIES_LISTED else ""
-    known = f" (trained on {', '.join(categories[:_CATEGORIES_LISTED])}{more})" if categories else ""
-    return f"with an unseen category{known}"
+    listed = f" (trained on {', '.join(categories[:_CATEGORIES_LISTED])}{more})" if categories else ""
+    return f"with an unseen category{listed}"
 
 
 def _by_column(warnings: Mapping[str, int]) -> dict[str, dict[str, int]]:

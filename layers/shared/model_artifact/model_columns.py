@@ -21,9 +21,8 @@ def input_columns(model: Any) -> list[str] | None:
     if names is not None:
         return [str(name) for name in names]
     for part in _parts(model):
-        known = [name for name in input_columns(part) or () if name in FIELD_NAMES]
-        if known:
-            return known + [name for name in FIELD_NAMES if name not in known]
+        if columns := [name for name in input_columns(part) or () if name in FIELD_NAMES]:
+            return columns + [name for name in FIELD_NAMES if name not in columns]
     return None
 
 

@@ -41,9 +41,9 @@ def test_the_benchmark_runs_quickly_on_emulator_and_fastapi(tmp_path: Path) -> N
     ratios = dict(re.findall(r"^bench: ([a-z0-9-]+) ratio=([0-9]+\.[0-9]{2})$", done.stdout, re.MULTILINE))
     assert ratios.keys() == {*names, "snapstart-vs-plain-to-4-environments"}
     document = json.loads(found.read_text())
-    figures = {(one["server"], one["clients"]): one for one in document["figures"]}
+    figures = {(run["server"], run["clients"]): run for run in document["figures"]}
     assert figures.keys() == {(name, clients) for name in ("emulator", "fastapi") for clients in (1, 8, 32)}
-    assert all(one["answers"] >= one["checked"] == one["clients"] for one in figures.values())
+    assert all(run["answers"] >= run["checked"] == run["clients"] for run in figures.values())
     assert len(document["first_answers_ms"]) == 2
     assert {name: burst["calls"] for name, burst in document["bursts"].items()} == {"snapstart": 4, "plain": 4}
     page = (tmp_path / "docs/benchmarks.md").read_text()

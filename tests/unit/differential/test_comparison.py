@@ -29,8 +29,9 @@ def test_an_event_is_compared_place_by_place() -> None:
 
 
 def test_where_one_answers_no_event_the_other_ones_body_is_kept() -> None:
-    found = differences(Exchange(EVENT), Exchange({"status": 413, "body": b"too large"}))
-    assert [one.part for one in found] == ["body", "event.body", "header.x-echo", "status"]
+    refusal = Exchange({"status": 413, "body": b"too large"})
+    parts = [difference.part for difference in differences(Exchange(EVENT), refusal)]
+    assert parts == ["body", "event.body", "header.x-echo", "status"]
 
 
 def _allowed(*cases: str) -> Allowed:
@@ -55,13 +56,13 @@ def test_an_entry_explains_its_own_difference_alone(case: str, difference: Diffe
 
 
 def test_an_entry_of_cases_misses_each_part_of_each_case() -> None:
-    found = {"one": [Difference("status", 403, 404)], "two": []}
-    assert _allowed("one", "two").missing(found) == ["one: body", "two: status", "two: body"]
+    by_case = {"one": [Difference("status", 403, 404)], "two": []}
+    assert _allowed("one", "two").missing(by_case) == ["one: body", "two: status", "two: body"]
 
 
 def test_an_entry_of_any_case_misses_a_part_that_occurs_nowhere() -> None:
-    found = {"one": [Difference("status", 403, 404)], "two": [Difference("status", 403, 404)]}
-    assert _allowed().missing(found) == ["body"]
+    by_case = {"one": [Difference("status", 403, 404)], "two": [Difference("status", 403, 404)]}
+    assert _allowed().missing(by_case) == ["body"]
 
 
 def test_names_are_given_once() -> None:
@@ -75,11 +76,11 @@ def test_the_corpus_is_large() -> None:
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
 def test_entries_are_named_once_and_name_cases_that_there_are(door: Door) -> None:
-    names = [one.what for one in door.allowed]
+    names = [allowed.what for allowed in door.allowed]
     assert len(names) == len(set(names))
-    assert {case for one in door.allowed for case in one.cases} <= {case.name for case in door.cases}
+    assert {case for allowed in door.allowed for case in allowed.cases} <= {case.name for case in door.cases}
 
 
 def test_two_doors_give_one_name_to_one_entry_alone() -> None:
-    entries = {id(one): one.what for door in DOORS for one in door.allowed}
+    entries = {id(allowed): allowed.what for door in DOORS for allowed in door.allowed}
     assert len(set(entries.values())) == len(entries)
