@@ -15,7 +15,7 @@ def with_flipped_bit(body: bytes) -> bytes:
 
 
 def assert_refused_and_first_version_serves(
-    registry: Registry, version: int, capsys: pytest.CaptureFixture[str], says: str
+    registry: Registry, version: int, capsys: pytest.CaptureFixture[str], message: str
 ) -> None:
     """Point the alias at a bad version under a running function, and start another one."""
     function = Function(registry)
@@ -26,7 +26,7 @@ def assert_refused_and_first_version_serves(
     output = capsys.readouterr().out
     [refusal] = logs(output, "model version not loaded; the versions in charge stay")
     assert refusal["model_version"] == version
-    assert says in f"{refusal['error']}: {refusal['reason']}"
+    assert message in f"{refusal['error']}: {refusal['reason']}"
     assert [line["model_version"] for line in metrics(output, "ModelLoadFailures")] == [str(version)]
     # One that starts now answers by the revision before.
     cold = Function(registry)

@@ -146,7 +146,7 @@ def test_fault_14_other_library_versions_are_refused(
 
 @pytest.mark.fault(14)
 @pytest.mark.parametrize(
-    ("model", "says"),
+    ("model", "message"),
     [
         (lambda: fitted(columns=9), "9 columns"),
         (lambda: fitted(columns=11), "11 columns"),
@@ -156,9 +156,9 @@ def test_fault_14_other_library_versions_are_refused(
     ids=["nine columns", "eleven columns", "regressor", "text labels"],
 )
 def test_fault_14_model_that_can_not_serve_is_refused(
-    registry: Registry, capsys: pytest.CaptureFixture[str], model: Callable[[], bytes], says: str
+    registry: Registry, capsys: pytest.CaptureFixture[str], model: Callable[[], bytes], message: str
 ) -> None:
-    assert_refused_and_first_version_serves(registry, registry.publish(model()), capsys, says)
+    assert_refused_and_first_version_serves(registry, registry.publish(model()), capsys, message)
 
 
 @pytest.mark.fault(14)

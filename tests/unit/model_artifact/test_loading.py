@@ -118,7 +118,7 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
 
 @pytest.mark.fault(14)
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "message"),
     [
         (lambda document: document["input_schema"][0].update(name="zip_code"), "zip_code"),
         (lambda document: document["input_schema"][1].update(type="number"), "grade"),
@@ -129,10 +129,10 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
 )
 @pytest.mark.parametrize("version", [1, 2])
 def test_fault_14_a_manifest_that_this_server_can_not_follow_is_refused(
-    reader: RegistryReader, version: int, edit: Callable[[Any], None], said: str
+    reader: RegistryReader, version: int, edit: Callable[[Any], None], message: str
 ) -> None:
     change(reader, version, edit)
-    with pytest.raises(UnsuitableModelError, match=said):
+    with pytest.raises(UnsuitableModelError, match=message):
         _load(reader, version)
 
 

@@ -49,7 +49,7 @@ def test_the_labels_that_the_encoders_know_are_found(model) -> None:
 
 @pytest.mark.fault(11)
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "empty"),
         (b"<!DOCTYPE html><html></html>", "web page"),
@@ -58,8 +58,8 @@ def test_the_labels_that_the_encoders_know_are_found(model) -> None:
     ],
     ids=["zero bytes", "web page", "wrong object", "truncated"],
 )
-def test_fault_11_what_is_no_model_is_refused_at_publish(content: bytes, said: str) -> None:
-    assert said in _refusal(content)
+def test_fault_11_what_is_no_model_is_refused_at_publish(content: bytes, message: str) -> None:
+    assert message in _refusal(content)
 
 
 @pytest.mark.fault(13)
@@ -118,7 +118,7 @@ def _with_leaf(value: float) -> bytes:
 
 @pytest.mark.fault(14)
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: dumped(small_boosted(), 0).replace(b"\x8c\x051.9.1", b"\x8c\x050.8.7"), "0.8.7"),
         (lambda: _with_columns([name for name in FIELD_NAMES if name != "dti"]), "takes 9 columns, the schema has 10"),
@@ -133,8 +133,8 @@ def _with_leaf(value: float) -> bytes:
     ],
     ids=["another scikit-learn", "nine columns", "eleven columns", "regressor", "string labels", "NaN", "above 1"],
 )
-def test_fault_14_what_can_not_serve_is_refused_at_publish_with_both_sides_named(make, said: str) -> None:
-    assert said in _refusal(make())
+def test_fault_14_what_can_not_serve_is_refused_at_publish_with_both_sides_named(make, message: str) -> None:
+    assert message in _refusal(make())
 
 
 @pytest.mark.fault(14)

@@ -110,7 +110,7 @@ def _runs(code: str) -> bytes:
 
 @pytest.mark.fault(13)
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("accept().sendall(struct.pack('!i', 100) + b'{'); time.sleep(600)", "ended the process"),
         ("os.closerange(3, 60); time.sleep(600)", "ended the process"),
@@ -121,10 +121,10 @@ def _runs(code: str) -> bytes:
     ],
     ids=["half a message", "closed connection", "deep report", "list", "empty report", "much on stderr"],
 )
-def test_fault_13_a_pickle_that_takes_over_its_process_is_refused_in_time(code: str, said: str) -> None:
+def test_fault_13_a_pickle_that_takes_over_its_process_is_refused_in_time(code: str, message: str) -> None:
     before = children(os.getpid())
     began = time.monotonic()
-    assert said in _refusal(_runs(code), is_name_checked=False, time_limit_s=12)
+    assert message in _refusal(_runs(code), is_name_checked=False, time_limit_s=12)
     assert time.monotonic() - began < 60, "it waited for the pickle's own sleep"
     assert children(os.getpid()) == before
 
@@ -145,15 +145,15 @@ def test_fault_13_a_report_can_not_name_another_process_to_be_ended() -> None:
 
 @pytest.mark.fault(13)
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("import _xxsubinterpreters as s; s.create()", "interpreter creation failed"),
         ("os.open('file', os.O_TRUNC)", "may not do this"),
     ],
     ids=["another interpreter", "emptying a file"],
 )
-def test_fault_13_ways_around_the_audit_hook_are_closed(code: str, said: str) -> None:
-    assert said in _refusal(_runs(code), is_name_checked=False)
+def test_fault_13_ways_around_the_audit_hook_are_closed(code: str, message: str) -> None:
+    assert message in _refusal(_runs(code), is_name_checked=False)
 
 
 @pytest.fixture(scope="module")

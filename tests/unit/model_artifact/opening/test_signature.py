@@ -40,7 +40,7 @@ def test_a_published_manifest_is_trusted_as_it_is_read_back() -> None:
 
 @pytest.mark.fault(13)
 @pytest.mark.parametrize(
-    ("forge", "said"),
+    ("forge", "message"),
     [
         (lambda first, second: replace(first, signature=None), "nobody has signed it"),
         (lambda first, second: replace(first, signature=second.signature), "isn't of this manifest"),
@@ -62,9 +62,9 @@ def test_a_published_manifest_is_trusted_as_it_is_read_back() -> None:
         "stranger",
     ],
 )
-def test_fault_13_a_forged_manifest_is_refused(forge: Callable[[Manifest, Manifest], Manifest], said: str) -> None:
+def test_fault_13_a_forged_manifest_is_refused(forge: Callable[[Manifest, Manifest], Manifest], message: str) -> None:
     _, first, second = _published()
-    with pytest.raises(UntrustedVersionError, match=said):
+    with pytest.raises(UntrustedVersionError, match=message):
         TRUST.check(forge(first, second))
 
 
