@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Keys that were typed since the last look are read at once, at most so many.
+# At most this many typed keys are read at once.
 _MOST_KEYS = 64
 
 

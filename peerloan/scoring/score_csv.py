@@ -1,7 +1,8 @@
 """Scores a CSV file in steps, in constant memory. An interrupted run resumes.
 
-Both outputs are written under other names and renamed at the end. A resumed run writes the same bytes as an
-uninterrupted one, since no byte of the output depends on where a step ends.
+Both outputs are written under other names and renamed at the end. No byte of the output depends on where a step ends.
+So a resumed run by a fixed version writes the same bytes as an uninterrupted one; the API may have changed its version
+meanwhile.
 """
 
 from __future__ import annotations
@@ -137,8 +138,8 @@ class _Run:
             endings = (f",{text}{ending}" for text in scores.warning_texts()) if self._targets.has_warnings else None
             tails = (f",0,{scores.version}", f",1,{scores.version}")
             text = [
-                f"{row},{p!r}{tails[is_late]}{end}"
-                for p, is_late, end, row in zip(
+                f"{row},{probability!r}{tails[is_late]}{end}"
+                for probability, is_late, end, row in zip(
                     scores.probabilities, scores.is_late, endings or repeat(ending), rows, strict=False
                 )
             ]

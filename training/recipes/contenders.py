@@ -71,7 +71,7 @@ def trees_as_they_come(rounds: int, seed: int) -> Pipeline:
     return _on_ordinal_codes(HistGradientBoostingClassifier(max_iter=min(rounds, 100), random_state=seed))
 
 
-# The contender that lending sense would want, whose price is told where another one is chosen.
+# It follows lending sense in every column. Where another contender is chosen, the report says what this one would cost.
 MONOTONE = Contender("monotone", "Small gradient-boosted trees, monotone wherever lending sense is", sensible_trees)
 
 CONTENDERS: tuple[Contender, ...] = (

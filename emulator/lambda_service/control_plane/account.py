@@ -110,7 +110,7 @@ class FunctionRecord:
         """The version that was published last."""
         return next(reversed(list(self.versions.values())), None)
 
-    def version(self, version: str) -> VersionRecord | None:
+    def find_version(self, version: str) -> VersionRecord | None:
         """Return a version or ``$LATEST``; None if it doesn't exist."""
         return self.latest if version == LATEST else self.versions.get(version)
 

@@ -106,7 +106,7 @@ class AliasOperations:
         """Raise unless an alias may point to its versions."""
         _check_weights(alias)
         for version in alias.versions:
-            record = function.version(version)
+            record = function.find_version(version)
             if record is None:
                 raise ResourceNotFoundError(
                     f"Function not found: {self.catalogue.arn_scope.arn(function.name, version)}"

@@ -123,7 +123,7 @@ class Catalogue:
     def get_version(self, function: FunctionRecord, qualifier: str | None) -> VersionRecord:
         """Return the version that a qualifier names, for an alias its main one."""
         alias = function.aliases.get(qualifier) if qualifier is not None else None
-        record = function.version(alias.version if alias is not None else qualifier or LATEST)
+        record = function.find_version(alias.version if alias is not None else qualifier or LATEST)
         if record is None:
             raise ResourceNotFoundError(f"Function not found: {self.arn_scope.arn(function.name, qualifier)}")
         return record

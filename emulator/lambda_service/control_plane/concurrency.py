@@ -94,7 +94,7 @@ class ConcurrencyOperations:
     def check_provisioning(self, function: FunctionRecord, qualifier: str, count: int) -> None:
         """Raise unless `count` environments may be kept initialised under this qualifier."""
         for version in targets(function, qualifier):
-            record = function.version(version)
+            record = function.find_version(version)
             if record is not None:
                 check_can_be_provisioned(record)
         self._check_provisioned_once(function, qualifier)
