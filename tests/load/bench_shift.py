@@ -40,6 +40,7 @@ _CLIENTS = 2
 _ALIAS_TTL_S = 0.5
 _ROUNDS = 3
 _OPENED_LIMIT_S = 60.0
+_WARM_UP_S = 5.0
 _LONG_MS = 250
 
 
@@ -100,7 +101,9 @@ def _without_arrays(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -
 
 async def _shift(local: Workplace, url: str, record: bytes, first: int, pickles: Sequence[int]) -> list[Answer]:
     async with load(f"{url}/predict", [record], _CLIENTS) as answers:
-        await asyncio.sleep(2 * _ALIAS_TTL_S)
+        # The environments start first.
+        await asyncio.sleep(_WARM_UP_S)
+        answers.clear()
         for version in pickles:
             began = len(answers)
             for target in (version, first):

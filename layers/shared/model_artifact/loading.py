@@ -7,7 +7,6 @@ never imported here: a version that is served from its arrays doesn't need them.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +17,7 @@ from model_artifact.reasons import CODES_VERSION, WORDED_CODES_VERSION
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form.archive import MAX_PACKED_BYTES
 from model_artifact.training_range import TrainingRange
+from model_artifact.version_loading import Loading
 from model_registry.errors import InvalidManifestError
 from model_registry.manifest import Artifact, Manifest
 from model_registry.reader import RegistryReader
@@ -111,69 +111,6 @@ class LoadedModel:
                 raise ProbeMismatchError(number, probe.late_probability, probability)
 
 
-class Loading:
-    """A version on its way.
-
-    ``read`` returns the verified version, or the pickle of one for which ``open_pickle`` starts a process. Beside its
-    caller it runs on a thread of its own. The process is started by the caller: the kernel ends it with the thread that
-    started it (prctl(2): PR_SET_PDEATHSIG).
-    """
-
-    def __init__(
-        self,
-        read: Callable[[], LoadedModel] | Callable[[], bytes],
-        open_pickle: Callable[[bytes], LoadedModel] | None = None,
-        *,
-        is_beside: bool = False,
-    ) -> None:
-        self._read: Callable[[], Any] = read
-        self._open_pickle = open_pickle
-        self._is_read = threading.Event()
-        self._content: Any = None
-        self._error: Exception | None = None
-        self._model: LoadedModel | None = None
-        if is_beside:
-            threading.Thread(target=self._run, name="loads a version", daemon=True).start()
-        else:
-            self._run()
-
-    def _run(self) -> None:
-        try:
-            self._content = self._read()
-        except Exception as error:  # noqa: BLE001 - raised by ``wait``
-            self._error = error
-        self._is_read.set()
-
-    def is_ready(self, within_s: float = 0.0) -> bool:
-        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for each step."""
-        if not self._is_read.wait(within_s):
-            return False
-        process = None if self._error else self._process()
-        return process is None or process.is_ready(within_s)
-
-    def wait(self) -> LoadedModel:
-        """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""
-        self._is_read.wait()
-        if self._error is not None:
-            raise self._error
-        model, process = self._opened(), self._process()
-        if process is not None:
-            # The process has scored all of them before its report.
-            model.check_probes(process.wait()["probe_probabilities"])
-            # A first score takes longer, and no request should be the one to wait.
-            model.late_probabilities([model.manifest.probes[0].record])
-        return model
-
-    def _process(self) -> ModelProcess | None:
-        return None if self._open_pickle is None else self._opened().pipeline
-
-    def _opened(self) -> LoadedModel:
-        if self._model is None:
-            self._model = self._content if self._open_pickle is None else self._open_pickle(self._content)
-            self._content = None
-        return self._model
-
-
 def begin_version(
     reader: RegistryReader,
     version: int,
@@ -206,14 +143,16 @@ def begin_version(
         If the version or a file is missing, or a file isn't the one that the manifest describes.
     ArtifactError
         If the model may not serve here; see ``Trust.check``, ``check_environment`` and ``reading.form_from_bytes``.
+
+    What is found out after the manifest was read, ``Loading.wait`` raises.
     """
     manifest = _get_manifest(reader, version)
     form = manifest.serving_form
-    if trust.require_signature or form is None:
-        trust.check(manifest)
     if form is None:
         options = {"is_trusted": True, "score_limit_s": SCORE_LIMIT_S, "memory_limit_mib": memory_limit_mib}
-        return _begin_pickle(reader, manifest, open_pickle, is_beside=not is_urgent, **options)
+        return _begin_pickle(reader, manifest, open_pickle, trust, is_beside=not is_urgent, **options)
+    if trust.require_signature:
+        trust.check(manifest)
     is_beside = form.size_bytes > QUICK_FORM_BYTES and not is_urgent
     return Loading(partial(_load_form, reader, manifest, form, is_warmed=is_beside), is_beside=is_beside)
 
@@ -276,18 +215,27 @@ def _begin_pickle(
     reader: RegistryReader,
     manifest: Manifest,
     open_pickle: Callable[..., ModelProcess] | None,
+    trust: Trust | None = None,
     *,
     is_beside: bool = False,
     **options: Any,
 ) -> Loading:
-    from model_artifact.libraries import check_environment
-    from model_artifact.opening.model_process import ModelProcess
+    def read() -> bytes:
+        # Imported here, where no request waits for it: it brings subprocess and multiprocessing.
+        import model_artifact.opening.model_process  # noqa: F401
+        from model_artifact.libraries import check_environment
+
+        # Invariant: signature, libraries, size and sha256 are checked, in this order, before anything is unpickled.
+        if trust is not None:
+            trust.check(manifest)
+        check_environment(manifest.environment)
+        return reader.get_artifact(manifest)
 
     def start(pickle: bytes) -> LoadedModel:
+        from model_artifact.opening.model_process import ModelProcess
+
+        probe_records = [probe.record for probe in manifest.probes]
         process = (open_pickle or ModelProcess)(pickle, probe_records=probe_records, **options)
         return LoadedModel(manifest, manifest.artifact, process, process)
 
-    # Invariant: signature, libraries, size and sha256 are checked, in this order, before anything is unpickled.
-    check_environment(manifest.environment)
-    probe_records = [probe.record for probe in manifest.probes]
-    return Loading(partial(reader.get_artifact, manifest), start, is_beside=is_beside)
+    return Loading(read, start, is_beside=is_beside)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from model_artifact.loading import Loading
 from model_artifact.training_range import TrainingRange
+from model_artifact.version_loading import Loading
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
 from predict_api.http.openapi import openapi_document

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from model_artifact.loading import Loading
 from model_artifact.training_range import TrainingRange
+from model_artifact.version_loading import Loading
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry, event, logs, metrics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -163,6 +164,34 @@ def test_what_takes_long_is_read_beside_a_caller_who_need_not_wait(
     slow.comes.set()
     assert on_its_way.is_ready(60)
     assert on_its_way.wait().late_probabilities(BATCH) == _load(reader, version).late_probabilities(BATCH)
+
+
+class _SlowToProve(OpenedHere):
+    """A pickle whose process reports once ``comes`` is set."""
+
+    comes = threading.Event()
+    opened_by = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        type(self).opened_by = threading.get_ident()
+
+    def wait(self) -> dict[str, Any]:
+        self.comes.wait()
+        return super().wait()
+
+
+def test_the_caller_starts_the_process_and_does_not_wait_for_its_report(reader: RegistryReader) -> None:
+    on_its_way = begin_version(reader, 1, TRUST, _SlowToProve, is_urgent=False)
+    for _ in range(1200):
+        assert not on_its_way.is_ready()
+        if _SlowToProve.opened_by:
+            break
+        time.sleep(0.05)
+    assert _SlowToProve.opened_by == threading.get_ident()
+    _SlowToProve.comes.set()
+    assert on_its_way.is_ready(60)
+    assert on_its_way.wait().form == "pickle"
 
 
 @pytest.mark.parametrize(("version", "file"), [(1, "model.pkl"), (2, "serving-form.npz")])

@@ -16,13 +16,16 @@ from predict_api.models.clock import Clock, Instant
 
 
 class VersionLoading(Protocol):
-    """A version on its way; see ``loading.Loading``."""
+    """A version on its way; see ``version_loading.Loading``."""
 
     def is_ready(self, within_s: float = 0.0) -> bool:
         """Return whether ``wait`` would return or raise at once, after waiting so many seconds for each step."""
 
     def wait(self) -> LoadedModel:
         """Return the verified version, or raise an ``ArtifactError``."""
+
+    def abandon(self) -> None:
+        """End what still runs for it."""
 
 
 class ModelLoader(Protocol):
@@ -93,12 +96,13 @@ class ModelCache:
                 if is_urgent:
                     raise ModelProcessError(f"The version wasn't loaded within {_LONGEST_WAIT_S:g} s.")
                 self._loading[version] = (started, loading)
-                # Dropping one ends its process.
                 for other in list(self._loading)[: -self.capacity]:
-                    del self._loading[other]
+                    self._loading.pop(other)[1].abandon()
                 return None
             model = loading.wait()
         except Exception as error:  # noqa: BLE001 - the last good version stays
+            if loading is not None:
+                loading.abandon()
             self.refuse(version, error)
             return None
         self._failures.pop(version, None)

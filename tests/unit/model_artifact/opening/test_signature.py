@@ -102,7 +102,7 @@ def test_fault_13_nothing_of_an_untrusted_pickle_is_opened() -> None:
         opened.append(pickle)
 
     with pytest.raises(UntrustedVersionError, match="publish a model that is served from arrays"):
-        begin_version(RegistryReader(store), 1, Trust(), open_pickle)
+        begin_version(RegistryReader(store), 1, Trust(), open_pickle).wait()
     assert opened == []
 
 

@@ -84,6 +84,9 @@ class _Loading:
     def is_ready(self, within_s: float = 0.0) -> bool:
         return self._version not in self._world.opening or within_s > self._world.opening_takes_s
 
+    def abandon(self) -> None:
+        self._world.abandoned.append(self._version)
+
     def wait(self) -> LoadedModel:
         if self._version in self._world.bad_pickles:
             raise ArtifactError("bad")
@@ -103,6 +106,7 @@ class World:
         # Pickles that their process is still opening, and those that it won't open.
         self.opening: set[int] = set()
         self.opening_takes_s = 0.0
+        self.abandoned: list[int] = []
         self.bad_pickles: set[int] = set()
         self.look_up_takes_s = 0.0
         self.load_takes_s = 0.0
