@@ -72,7 +72,19 @@ def test_the_improved_model_is_monotone(improved: TrainingResult, quarters: data
     sweeps = sweep_all(improved.pipeline, quarters.test.features, loans=400, seed=7)
     assert {sweep.column for sweep in sweeps} == {"int_rate", "grade", "annual_inc", "delinq_2yrs"}
     assert all(sweep.is_monotone for sweep in sweeps)
-    assert all(sweep["loans_against"] == 0 for sweep in improved.candidate.metrics["monotonicity"].values())
+    required = [sweep for sweep in improved.candidate.metrics["monotonicity"].values() if sweep["is_required"]]
+    assert len(required) == len(sweeps)
+    assert all(sweep["loans_against"] == 0 for sweep in required)
+
+
+def test_the_monotone_variant_is_offered_with_its_price(improved: TrainingResult) -> None:
+    offered = improved.candidate.metrics["alternative"]
+    assert (offered["contender"], offered["loans"]) == ("monotone", 6_843)
+    assert {"dti", "revol_util"} <= set(offered["against_sense_in"])
+    price = offered["roc_auc"]
+    assert 0 < price["low"] < price["value"] < price["high"] < 0.05
+    selection = {contender["name"]: contender for contender in improved.candidate.metrics["selection"]["contenders"]}
+    assert selection["monotone"]["below_best"] == pytest.approx(0.005, abs=0.002)
 
 
 def test_the_shift_of_the_rate_card_is_seen_and_most_columns_hold(quarters: data.Quarters) -> None:
