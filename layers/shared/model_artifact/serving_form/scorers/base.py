@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model_artifact.serving_form import encoding, single_precision
@@ -74,6 +74,16 @@ class TreeScorer(RecordScorer):
         self.form = form
         self.is_float32 = form.sum_type == "float32"
         self.divisor = len(form.roots) if form.output == "mean" else None
+
+    def add_up(self, leaves: Iterable[float]) -> float:
+        """Return the sum of ``base`` and a record's leaves, as the model's library adds them in the trees' order."""
+        total = self.form.base
+        if self.is_float32:
+            return single_precision.add_up(total, leaves)
+        # Since Python 3.12 sum() rounds in another way.
+        for leaf in leaves:
+            total += leaf
+        return total
 
     def _probability(self, score: float) -> float:
         if self.is_float32:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from functools import cached_property
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, Any
@@ -38,16 +37,15 @@ class LargeTrees(TreeScorer):
         form = self.form
         columns, values, right = form.node_column, form.node_value, form.node_right
         x = self._column_values(record)
-        # A sum in the form's own precision, in the trees' order, as the model's library adds them.
-        total = array("f" if self.is_float32 else "d", [form.base])
+        leaves = []
         for root in form.roots:
             node = root
             column = columns[node]
             while column >= 0:
                 node = node + 1 if x[column] <= values[node] else right[node]
                 column = columns[node]
-            total[0] += values[node]
-        return total[0]
+            leaves.append(values[node])
+        return self.add_up(leaves)
 
     def scores_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""

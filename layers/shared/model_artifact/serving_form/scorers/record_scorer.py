@@ -1,7 +1,7 @@
 """Late probabilities from a serving form: directly from JSON records, or from columns for whole files.
 
-The scorers are ``small_trees`` (up to eight questions a tree), ``large_trees``, ``linear``, ``curves`` and
-``composite``. Each scores a single record in plain Python, and many with NumPy. Invariant
+The scorers are ``small_trees`` (up to eight questions a tree), ``leaf_masks``, ``large_trees`` (of any size),
+``linear``, ``curves`` and ``composite``. Each scores a single record in plain Python, and many with NumPy. Invariant
 (tests/unit/model_artifact/serving_form/scorers/test_scorers.py): all give a record the pipeline's probability; for
 trees it is the same bit for bit.
 """
@@ -13,6 +13,7 @@ from model_artifact.serving_form.reading import form_from_bytes
 from model_artifact.serving_form.scorers.composite import Composite
 from model_artifact.serving_form.scorers.curves import Curves
 from model_artifact.serving_form.scorers.large_trees import LargeTrees
+from model_artifact.serving_form.scorers.leaf_masks import LeafMasks, has_leaf_masks
 from model_artifact.serving_form.scorers.linear import Linear
 from model_artifact.serving_form.scorers.small_trees import SmallTrees, is_small
 
@@ -37,4 +38,6 @@ def _make_scorer(form: ServingForm, n_forms: int) -> Scorer:
         return Curves(form)
     if isinstance(form, LinearForm):
         return Linear(form)
-    return SmallTrees(form) if is_small(form, n_forms) else LargeTrees(form)
+    if is_small(form, n_forms):
+        return SmallTrees(form)
+    return LeafMasks(form) if has_leaf_masks(form, n_forms) else LargeTrees(form)

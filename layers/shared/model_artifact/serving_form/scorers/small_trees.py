@@ -7,34 +7,30 @@ For each field's value there is one integer with the answers to all questions ab
     OR            tree 0: 0 0 0 0 0 1 1 1   tree 1: 0 0 0 0 0 0 1 0   ...
     leaves        tree 0: table 0 [7]       tree 1: table 1 [2]       ...
 
-A label's integer is looked up; a number's is found by bisection among the field's thresholds. OR-ing the ten fields'
-integers gives each tree its byte. This is the idea of QuickScorer (Lucchese et al., SIGIR 2015), with tables instead of
-its search for the first remaining leaf.
+OR-ing the ten fields' integers (``answer_tables``) gives each tree its byte. This is the idea of QuickScorer (Lucchese
+et al., SIGIR 2015), with tables instead of its search for the first remaining leaf.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
-from math import inf, isnan, nextafter
+from math import inf
 from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form import encoding
 from model_artifact.serving_form.form import TreesForm
+from model_artifact.serving_form.scorers.answer_tables import MAX_BYTES, make_tables
 from model_artifact.serving_form.scorers.base import Columns, Record, TreeScorer
-from model_artifact.serving_form.single_precision import add_up
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MAX_QUESTIONS = 8
-# Each threshold and label has an integer with a byte for each tree: 5 MB for 1,000 trees of 6 leaves.
-MAX_ANSWER_BYTES = 32 << 20
 MAX_LEAVES = 1 << 20
 
 # Pairs of a tree and a row that are computed at once: 2 MB, or a thousand rows of the improved model.
@@ -49,7 +45,7 @@ def is_small(form: TreesForm, n_forms: int = 1) -> bool:
     if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES // n_forms:
         return False
     n_answers = sum(questions) + len(FIELDS) * form.n_codes
-    return n_answers * len(questions) <= MAX_ANSWER_BYTES // n_forms
+    return n_answers * len(questions) <= MAX_BYTES // n_forms
 
 
 class SmallTrees(TreeScorer):
@@ -78,37 +74,24 @@ class SmallTrees(TreeScorer):
             [form.column_field[form.node_column[node]] for node in nodes] for nodes in self._questions
         ]
         self.leaves = [self._leaves_of(tree) for tree in range(self.n_trees)]
-        self._numbers, self._categories = self._answers_by_field()
+        bits = {
+            node: 1 << (8 * tree + number)
+            for tree, nodes in enumerate(self._questions)
+            for number, node in enumerate(nodes)
+        }
+        self._tables = make_tables(form, bits.__getitem__)
         # Reused by the next batch: fresh memory would take a third of a batch's time. In a list, so that two threads
         # never use the same buffers.
         self._spare_buffers: list[tuple[NDArray[np.intp], NDArray[np.floating[Any]]]] = []
 
     def answers(self, record: Record) -> int:
         """Return the record's answers: tree t's byte is the t-th from the right, and a bit is 1 where it goes right."""
-        get = record.get
-        bits = 0
-        for name, thresholds, by_rank, missing in self._numbers:
-            value = get(name)
-            bits |= missing if value is None or isnan(value) else by_rank[bisect_left(thresholds, value)]
-        for name, by_label, missing, unseen in self._categories:
-            value = get(name)
-            answer = by_label.get(value)
-            if answer is None:
-                # A float among the labels is NaN.
-                answer = missing if isinstance(value, float) else unseen
-            bits |= answer
-        return bits
+        return self._tables.answers(record)
 
     def score(self, record: Record) -> float:
         """See ``RecordScorer``."""
-        total = self.form.base
-        tree_bytes = self.answers(record).to_bytes(self.n_trees, "little")
-        if self.is_float32:
-            return add_up(total, map(getitem, self.leaves, tree_bytes))
-        # In the trees' order, as scikit-learn adds them. Since Python 3.12 sum() rounds in another way.
-        for leaves, byte in zip(self.leaves, tree_bytes, strict=True):
-            total += leaves[byte]
-        return total
+        tree_bytes = self._tables.answers(record).to_bytes(self.n_trees, "little")
+        return self.add_up(map(getitem, self.leaves, tree_bytes))
 
     def scores_of_columns(self, columns: Columns) -> NDArray[np.float64]:
         """See ``RecordScorer``."""
@@ -168,7 +151,7 @@ class SmallTrees(TreeScorer):
         for name, thresholds in self._thresholds.items():
             # NumPy sorts NaN after infinity, the last threshold; the table's last row is for a missing number.
             rows.append((tables[name], thresholds.searchsorted(numbers[name], side="left")))
-        for name, *_ in self._categories:
+        for name, *_ in self._tables.categories:
             rows.append((tables[name], encoding.codes(columns[name], self.form.labels[name])))
         return rows
 
@@ -176,13 +159,13 @@ class SmallTrees(TreeScorer):
     def _thresholds(self) -> dict[str, NDArray[np.float64]]:
         import numpy as np
 
-        return {name: np.array([*thresholds, inf]) for name, thresholds, *_ in self._numbers}
+        return {name: np.array([*thresholds, inf]) for name, thresholds, *_ in self._tables.numbers}
 
     @cached_property
     def _answer_tables(self) -> dict[str, NDArray[np.uint64]]:
         """Each field's answers as rows of words, a byte for each tree."""
-        tables = {name: self._as_words([*by_rank, missing]) for name, _, by_rank, missing in self._numbers}
-        for name, by_label, missing, unseen in self._categories:
+        tables = {name: self._as_words([*by_rank, missing]) for name, _, by_rank, missing in self._tables.numbers}
+        for name, by_label, missing, unseen in self._tables.categories:
             tables[name] = self._as_words([*map(by_label.__getitem__, self.form.labels[name]), missing, unseen])
         return tables
 
@@ -214,54 +197,3 @@ class SmallTrees(TreeScorer):
                 node = form.node_right[node] if byte & bit[node] else node + 1
             leaves.append(form.node_value[node])
         return leaves
-
-    def _answers_by_field(self) -> tuple[list[Any], list[Any]]:
-        """Return per number field its thresholds, answers by rank and when missing; per category answers by label."""
-        of_field: list[list[tuple[int, int]]] = [[] for _ in FIELDS]
-        for tree, nodes in enumerate(self._questions):
-            for number, node in enumerate(nodes):
-                of_field[self.question_fields[tree][number]].append((node, 1 << (8 * tree + number)))
-        numbers, categories = [], []
-        for field, questions in zip(FIELDS, of_field, strict=True):
-            if field.type == "number":
-                numbers.append((field.name, *self._number_answers(questions)))
-            else:
-                answers = encoding.by_label(self.form.labels[field.name], self._answers_by_code(questions))
-                categories.append((field.name, *answers))
-        return numbers, categories
-
-    def _number_answers(self, questions: Sequence[tuple[int, int]]) -> tuple[list[float], list[int], int]:
-        form = self.form
-        right_of: dict[float, int] = {}
-        # For each range of numbers that aren't compared: the questions' bits, and those of them that are 1.
-        blanks: dict[tuple[float, float], tuple[int, int]] = {}
-        missing = 0
-        for node, bit in questions:
-            right_of[form.node_value[node]] = right_of.get(form.node_value[node], 0) | bit
-            missing |= 0 if form.column_missing_left[form.node_column[node]] else bit
-            low, high, is_left = form.blank_of(form.node_column[node])
-            if low <= high:
-                bits, right_bits = blanks.get((low, high), (0, 0))
-                blanks[low, high] = bits | bit, right_bits | (0 if is_left else bit)
-        for low, high in blanks:
-            right_of = {nextafter(low, -inf): 0, high: 0} | right_of
-        thresholds = sorted(right_of)
-        by_rank = [0]
-        # A value of rank r is above the first r thresholds.
-        for threshold in thresholds:
-            by_rank.append(by_rank[-1] | right_of[threshold])
-        for (low, high), (bits, right_bits) in blanks.items():
-            for rank, threshold in enumerate(thresholds):
-                # Both ends are thresholds: all values of a rank are in the range, or none.
-                if low <= threshold <= high:
-                    by_rank[rank] = by_rank[rank] & ~bits | right_bits
-        return thresholds, by_rank, missing
-
-    def _answers_by_code(self, questions: Sequence[tuple[int, int]]) -> list[int]:
-        form = self.form
-        by_code = [0] * form.n_codes
-        for node, bit in questions:
-            first = form.node_column[node] * form.n_codes
-            for code, side in enumerate(form.category_sides[first : first + form.n_codes]):
-                by_code[code] |= bit if side else 0
-        return by_code

@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fitted_pipelines import KINDS, TREES, any_record, fitted, form, loans, records
+from fitted_pipelines import (
+    KINDS,
+    TREES,
+    any_record,
+    columns,
+    fitted,
+    form,
+    lightgbm,
+    loans,
+    ordinal,
+    pipeline,
+    records,
+)
 from model_artifact.errors import NonFiniteOutputError
 from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
@@ -23,6 +35,7 @@ from model_artifact.serving_form.form import CurvesForm
 from model_artifact.serving_form.number_functions import FUNCTION_NAMES
 from model_artifact.serving_form.scorers.composite import Isotonic
 from model_artifact.serving_form.scorers.large_trees import LargeTrees
+from model_artifact.serving_form.scorers.leaf_masks import LeafMasks, has_leaf_masks
 from model_artifact.serving_form.scorers.record_scorer import Scorer, load_scorer, make_scorer
 from model_artifact.serving_form.scorers.small_trees import SmallTrees, is_small
 
@@ -61,13 +74,40 @@ def test_any_records_agree_with_the_pipeline(kind: str, batch: list[dict[str, ob
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_small_trees_get_the_fast_scorer(kind: str) -> None:
-    assert isinstance(scorer(kind), SmallTrees) == ("small" in kind or kind == "boosting-unknown-minus-one")
+    is_small_kind = "small" in kind or kind == "boosting-unknown-minus-one"
+    assert isinstance(scorer(kind), SmallTrees) == is_small_kind
+    assert isinstance(scorer(kind), LeafMasks) == (kind in TREES and not is_small_kind)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TREES if "small" in kind])
-def test_small_and_large_trees_agree_bit_for_bit(kind: str) -> None:
-    large = LargeTrees(form(kind))
-    assert large.late_probabilities(records()) == scorer(kind).late_probabilities(records())
+@pytest.mark.parametrize("kind", TREES)
+def test_all_scorers_of_trees_agree_bit_for_bit(kind: str) -> None:
+    expected = scorer(kind).late_probabilities(records())
+    for make in (LargeTrees, LeafMasks):
+        assert make(form(kind)).late_probabilities(records()) == expected
+        assert list(map(make(form(kind)).late_probability, records()[:300])) == expected[:300]
+
+
+@pytest.mark.parametrize("leaves", [2, 8, 9, 16, 17, 32, 33, 64, 65, 130])
+def test_masks_of_every_width_find_the_same_leaves(leaves: int) -> None:
+    trees = compile_pipeline(
+        pipeline(columns("passthrough", ordinal()), lightgbm(num_leaves=leaves, min_child_samples=1)).fit(*loans())
+    )
+    masks, nodes = LeafMasks(trees), LargeTrees(trees)
+    assert list(map(masks.score, records())) == list(map(nodes.score, records()))
+
+
+def test_trees_whose_masks_would_fill_the_memory_are_walked() -> None:
+    trees = compile_pipeline(fitted("boosting-large"))
+    assert has_leaf_masks(trees)
+    assert not has_leaf_masks(trees, n_forms=1 << 20)
+    # Each has one leaf only, but a place in every mask.
+    end = len(trees.node_column)
+    many = 99_000
+    trees.roots.extend(range(end, end + many))
+    for values, value in ((trees.node_column, -1), (trees.node_value, 0.0), (trees.node_right, 0)):
+        values.extend([value] * many)
+    assert not has_leaf_masks(trees)
+    assert type(make_scorer(trees)) is LargeTrees
 
 
 @pytest.mark.parametrize("kind", ["forest", "boosting-small", "boosting-large", "logistic"])
