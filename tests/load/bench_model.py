@@ -4,9 +4,9 @@
 Prints ``bench: <name> ratio=<x>`` lines, medians of both ways taken in turns: ``scoring-…`` from checked records to
 probabilities, ``function-…`` from API event to answer (both in the processor's time), ``cold-start`` from a fresh
 process to its first answer, ``score-file`` the rate of ``peerloan score`` over that of bare ``predict_proba`` on
-arrays. ``scoring-1-lightgbm`` and ``scoring-1-xgboost`` are one record by pipelines of these libraries' default models,
-100 trees each, and by their arrays. Absolute figures are in the lines between, and the basic model, whose forest is
-served as arrays for the sake of its start and of single records.
+arrays. ``scoring-1-lightgbm…`` and ``scoring-1-xgboost…`` are one record by these libraries and by arrays
+(``bench_boosters``). Absolute figures are in the lines between, and the basic model, whose forest is served as arrays
+for the sake of its start and of single records.
 Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
 """
 
@@ -37,13 +37,13 @@ ROOT = Path(__file__).parents[2]
 PARTS = [str(ROOT / part) for part in ("", "layers/shared", "functions/predict", "tests/kit")]
 sys.path[:0] = PARTS
 
+from bench_boosters import bench_boosters  # noqa: E402
 from interleaved import seconds_of, tell, time_in_turns  # noqa: E402
 
 FORMS = ("pickle", "arrays")
 BUCKET = "models"
 EVENT = ROOT / "events/one-record.json"
 COLD_STARTS = 5
-BOOSTER_ROWS = 20_000
 
 
 def main() -> None:
@@ -103,47 +103,6 @@ def bench_scoring(out: TextIO, suffix: str, candidate: Any, store: Any, loans: S
         explainer = Explainer(scorer, loans[0])
         took = sorted(seconds_of(lambda turn: explainer.explain(loans[turn]), turn) for turn in range(60))
         print(f"reasons for one record: {took[30] * 1000:.3f} ms", file=out)
-
-
-def bench_boosters(out: TextIO, loans: Sequence[Any]) -> None:
-    """From a checked record to its probability: LightGBM's and XGBoost's wrappers in a pipeline, and their arrays."""
-    import numpy as np
-    from lightgbm import LGBMClassifier
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
-    from xgboost import XGBClassifier
-
-    from model_artifact.features import frame_from_records
-    from model_artifact.pipeline import late_probabilities
-    from model_artifact.schema import CATEGORY_NAMES
-    from model_artifact.serving_form.parity import compile_verified
-    from model_artifact.serving_form.scorers.record_scorer import load_scorer
-    from training.data import load
-
-    quarter = load(None, os.environ).train
-    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    columns = ColumnTransformer([("labels", encoder, list(CATEGORY_NAMES))], remainder="passthrough")
-    boosters = {"lightgbm": LGBMClassifier(n_jobs=1, verbose=-1), "xgboost": XGBClassifier(n_jobs=1)}
-    for name, booster in boosters.items():
-        pipeline = make_pipeline(columns, booster).fit(quarter.features[:BOOSTER_ROWS], quarter.target[:BOOSTER_ROWS])
-        verified = compile_verified(pipeline, loans[:50])
-        assert verified.body is not None, verified.why_not
-        scorer = load_scorer(verified.body)
-        rows = pipeline[:-1].transform(frame_from_records(loans))
-
-        def by_arrays(turn: int, scorer: Any = scorer) -> object:
-            return scorer.late_probability(loans[turn])
-
-        def by_pipeline(turn: int, pipeline: Any = pipeline) -> object:
-            return late_probabilities(pipeline, frame_from_records([loans[turn]]))
-
-        def by_wrapper(turn: int, pipeline: Any = pipeline, rows: Any = rows) -> object:
-            return pipeline[-1].predict_proba(rows[turn : turn + 1])
-
-        tell(out, f"scoring-1-{name}", time_in_turns(by_pipeline, by_arrays, rounds=200, longest_s=5))
-        alone = time_in_turns(by_wrapper, by_arrays, rounds=200, longest_s=5)
-        tell(out, f"scoring-1-{name}, the encoded row", alone, ("wrapper alone", "arrays"), is_gate=False)
 
 
 def bench_function(out: TextIO, suffix: str, store: Any, loans: Sequence[Any]) -> None:
