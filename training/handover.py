@@ -5,13 +5,14 @@ A claim is never believed where it can be measured. What can't be measured is ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from model_artifact.opening.booster_files import with_columns
 from model_registry.candidate import Candidate, Inspection
 from model_registry.manifest import Threshold, Wording
 from training import candidate_folder
@@ -84,13 +85,18 @@ def read_handover(
     tested_on: Path | None = None,
     rule: ThresholdRule | None = None,
     reasons: Path | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Handover:
     """Read a model that is handed over, and the loans that are named with it; the pickle isn't opened.
+
+    ``columns`` names the columns of a booster's own file, in its order.
 
     Raises
     ------
     RecordRefusedError
         If the pickle is missing, or the record beside it can't be read or belongs to another pickle.
+    UnsuitableModelError, UnreadablePickleError
+        If the columns can't be named; see ``booster_files.with_columns``.
     DataNotFoundError, DataRefusedError
         If a file of loans can't be used, or both hold the same loans; see ``data.load``.
     WordingRefusedError
@@ -98,6 +104,8 @@ def read_handover(
     """
     wording = read_wording(reasons) if reasons else None
     pickle, record = candidate_folder.read_candidate(source)
+    if columns is not None:
+        pickle = with_columns(pickle, columns)
     if record is not None:
         # Verdicts and marks are made here, never taken from a file.
         metrics = {name: value for name, value in record.metrics.items() if name not in ("gates", "claimed")}
@@ -216,4 +224,4 @@ def _data(handover: Handover, measured: Mapping[str, Any]) -> dict[str, Any]:
 def _description(handover: Handover) -> str:
     train = handover.train
     claim = f"; {handover.who} says that it was trained on {train.fingerprint.name}" if train else ""
-    return f"A pickle handed over as {handover.source.name}{claim}."
+    return f"A model handed over as {handover.source.name}{claim}."

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peerloan.commands.publish import CallOption, FlagShareOption, MissedLateOption, ThresholdOption, TrustPickleFlag
+from peerloan.commands.publish import (
+    CallOption,
+    ColumnsOption,
+    FlagShareOption,
+    MissedLateOption,
+    ThresholdOption,
+    TrustPickleFlag,
+    column_names,
+)
 from peerloan.handover import opened, threshold_rule
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.workplace import Workplace
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a pickle file.")],
+    source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, a pickle, or a booster's own file.")],
     data: Annotated[
         list[Path], typer.Option(help="A CSV file of loans that it hasn't seen; or both files, as for `train`.")
     ],
@@ -27,6 +35,7 @@ def evaluate(
     cost_missed_late: MissedLateOption = None,
     cost_call: CallOption = None,
     threshold: ThresholdOption = None,
+    columns: ColumnsOption = None,
     trust_pickle: TrustPickleFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -42,7 +51,8 @@ def evaluate(
     from training.evidence.summary import summarise
     from training.handover import read_handover, shortcomings
 
-    handover = _with_loans(read_handover(source, workplace.who, rule=rule), data, workplace)
+    handover = read_handover(source, workplace.who, rule=rule, columns=column_names(columns))
+    handover = _with_loans(handover, data, workplace)
     with opened(handover, is_name_checked=not trust_pickle) as model:
         candidate, inspection = model.candidate, model.inspection
     if as_json:

@@ -23,19 +23,23 @@ from peerloan.workplace import DEFAULT_KEY
 FlagShareOption = Annotated[float | None, typer.Option(help="The threshold flags this share of the loans.")]
 MissedLateOption = Annotated[float | None, typer.Option(help="What a late payer costs who was not called.")]
 CallOption = Annotated[float | None, typer.Option(help="What a call costs; with --cost-missed-late.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option(help="The ten columns in the order of a booster's own file that names them otherwise.")
+]
 ThresholdOption = Annotated[float | None, typer.Option(help="The threshold itself.")]
 TrustPickleFlag = Annotated[bool, typer.Option("--trust-pickle", help="Open a pickle that brings code of its own.")]
 
 
 def publish(
     ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, or a pickle file.")],
+    source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, a pickle, or a booster's own file.")],
     trained_on: Annotated[Path | None, typer.Option(help="The CSV file of loans that it was trained on.")] = None,
     tested_on: Annotated[Path | None, typer.Option(help="A CSV file of later loans, to measure it on.")] = None,
     flag_share: FlagShareOption = None,
     cost_missed_late: MissedLateOption = None,
     cost_call: CallOption = None,
     threshold: ThresholdOption = None,
+    columns: ColumnsOption = None,
     reasons: Annotated[
         Path | None, typer.Option(help="A TOML file with words for some codes of reasons, or exclude = true.")
     ] = None,
@@ -58,7 +62,8 @@ def publish(
     """Check a model and publish it as the next version. No alias moves.
 
     The pickle is opened in a limited process of its own. A function opens it only if its publisher's key is trusted
-    there; a model that is served from arrays needs no signature.
+    there; a model that is served from arrays needs no signature. A booster's own file is LightGBM's text, or XGBoost's
+    JSON or UBJSON.
 
     With the loans, a pickle that was trained elsewhere gets what training would have measured: a threshold, figures,
     reasons, and warnings about unusual values. What its training.json says is measured again, or marked as claimed.
@@ -80,7 +85,13 @@ def publish(
     from training.handover import read_handover
 
     handover = read_handover(
-        source, workplace.who, trained_on=trained_on, tested_on=tested_on, rule=rule, reasons=reasons
+        source,
+        workplace.who,
+        trained_on=trained_on,
+        tested_on=tested_on,
+        rule=rule,
+        reasons=reasons,
+        columns=column_names(columns),
     )
     check_options(handover)
     gates = prepare_gates(workplace, handover, require, data or (), reason if force else None) if require else None
@@ -98,6 +109,11 @@ def publish(
     _note_limits(opened)
     command = mending_command(ctx, has_rule=rule is not None or opened.inspection.threshold is not None)
     _note_what_is_missing(publication, missing, command)
+
+
+def column_names(columns: str | None) -> list[str] | None:
+    """Return the names that --columns lists."""
+    return None if columns is None else [name.strip() for name in columns.split(",")]
 
 
 def mending_command(ctx: typer.Context, *, has_rule: bool) -> str:

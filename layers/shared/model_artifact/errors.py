@@ -12,7 +12,7 @@ class ArtifactError(Exception):
 
 
 class UnreadablePickleError(ArtifactError):
-    """The bytes aren't a complete pickle: they are cut off, empty, damaged, or another kind of file."""
+    """The bytes aren't a complete pickle or booster's file: cut off, empty, damaged, or another kind of file."""
 
 
 class DisallowedNamesError(ArtifactError):

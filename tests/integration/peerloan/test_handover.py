@@ -17,6 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
 from model_artifact.loading import begin_version
+from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES
 from model_kit import dumped, small_forest, small_quarter
 from model_registry.manifest import Manifest
 from peerloan.command_table import load_command
@@ -186,6 +187,33 @@ def test_with_its_loans_it_is_measured_in_the_same_process(commands: Commands) -
     assert manifest.holdout_parity is not None
     assert manifest.holdout_parity.is_proven
     assert all(column.train_min is not None for column in manifest.input_schema if column.type == "number")
+
+
+def test_a_boosters_own_file_is_published_as_arrays_and_can_be_compared_with(commands: Commands, files: Path) -> None:
+    from xgboost import XGBClassifier
+
+    quarter = small_quarter(20_000)
+    labels = dict.fromkeys(CATEGORY_NAMES, "category")
+    names = {name: name.title() for name in FIELD_NAMES}
+    model = XGBClassifier(n_estimators=20, max_depth=2, n_jobs=1, enable_categorical=True)
+    model.fit(quarter.features.astype(labels).rename(columns=names), quarter.target)
+    source = files / "booster.json"
+    model.save_model(source)
+    refused = commands.run("publish", str(source))
+    assert "calls its columns Loan_Amnt, Int_Rate" in str(refused.exception)
+    columns = ("--columns", ",".join(FIELD_NAMES))
+    tested = commands.answer("evaluate", str(source), *columns, "--data", "test.csv")
+    answer = commands.answer(
+        "publish", str(source), *columns, "--trained-on", "train.csv", "--tested-on", "test.csv", "--flag-share", ".05"
+    )
+    assert (tested["serves_as"], answer["serves_as"], answer["missing"]) == ("arrays", "arrays", [])
+    assert tested["metrics"]["test"]["roc_auc"] == answer["metrics"]["test"]["roc_auc"]
+    version = str(answer["version"])
+    assert commands.run("alias", "set", "live", "--version", version).exception is None
+    loans = ("--trained-on", "train.csv", "--tested-on", "test.csv", "--threshold", ".02")
+    require = ("--require", "no-worse-than=live", "--force", "--reason", "only to compare")
+    compared = commands.answer("publish", "boosted.pkl", *loans, *require)
+    assert "no-worse-than" in [verdict["rule"] for verdict in compared["metrics"]["gates"]["verdicts"]]
 
 
 def test_it_passes_the_gates_if_it_is_good_and_fails_them_if_nobody_says_what_it_was_trained_on(

@@ -66,7 +66,7 @@ def test_its_figures_of_unseen_loans_are_those_of_training(measured: Candidate, 
 def test_what_it_was_trained_on_is_somebodys_claim(measured: Candidate, result: TrainingResult) -> None:
     assert measured.data["train"] == {**result.candidate.data["train"], "claimed_by": "alice"}
     assert measured.data["is_sample"] is False
-    assert measured.description == "A pickle handed over as theirs.pkl; alice says that it was trained on small.csv."
+    assert measured.description == "A model handed over as theirs.pkl; alice says that it was trained on small.csv."
 
 
 def test_the_threshold_flags_a_share_of_the_unseen_loans_else_of_those_seen_in_training(

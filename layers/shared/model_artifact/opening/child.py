@@ -133,15 +133,21 @@ def _confine(request: dict[str, Any]) -> list[str]:
 def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, Any]]:
     """Return the model and its report; None and the reason if it can't serve."""
     from model_artifact.errors import ArtifactError
+    from model_artifact.opening.booster_files import library_of, open_booster
     from model_artifact.opening.load import check_names, open_pickle
     from model_artifact.pipeline import PipelineScorer, check_pipeline
 
+    library = library_of(data)
     try:
         if not request["is_trusted"]:
-            _forbid_effects(check_names(data) if request["is_name_checked"] else None)
-        model = open_pickle(data)
+            packages = {library} if library else check_names(data) if request["is_name_checked"] else None
+            _forbid_effects(packages)
+        model = open_booster(data) if library else open_pickle(data)
         check_pipeline(model)
-        return PipelineScorer(model), _describe(model, request)
+        report = _describe(model, request)
+        if library and report.get("why_no_serving_form"):
+            return None, {"refused": _why_not_arrays(library, report["why_no_serving_form"])}
+        return PipelineScorer(model), report
     except ArtifactError as error:
         return None, {"refused": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever a foreign model does with a record
@@ -149,6 +155,13 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
             "refused": f"The model can't score the probe records, some of which have gaps or an unseen label "
             f"({type(error).__name__}: {error}). Let the pipeline impute what is missing and ignore unknown labels."
         }
+
+
+def _why_not_arrays(library: str, why: str) -> str:
+    return (
+        f"A booster's file is served as arrays only, and this one has none: {why}. Pickle the fitted {library} model "
+        "with joblib.dump."
+    )
 
 
 def _describe(model: Any, request: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def lightgbm_trees(classifier: Any) -> RawTrees:
     """
     if classifier.get_params().get("pred_early_stop"):
         raise NotCompilableError("a LGBMClassifier with pred_early_stop")
-    header, sections = _read(classifier.booster_.model_to_string())
+    header, sections = read_model(classifier.booster_.model_to_string())
     scale = _sigmoid(header.get("objective", "of one's own"))
     if int(header["num_tree_per_iteration"]) != 1 or not sections:
         raise NotCompilableError("a LGBMClassifier without trees, or with several in each iteration")
@@ -52,7 +52,7 @@ def lightgbm_trees(classifier: Any) -> RawTrees:
     )
 
 
-def _read(text: str) -> tuple[_Section, list[_Section]]:
+def read_model(text: str) -> tuple[_Section, list[_Section]]:
     """Return the header and the trees of a model's text, as keys and values."""
     header, *trees = text.partition("\nend of trees")[0].split("\nTree=")
     sections = [dict(line.partition("=")[::2] for line in part.splitlines()) for part in (header, *trees)]
