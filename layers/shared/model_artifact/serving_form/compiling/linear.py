@@ -47,10 +47,14 @@ def naive_bayes_form(bayes: Any, preparation: Preparation) -> LinearForm:
 
 def _difference_of_logs(mean: float, late_mean: float, variance: float, late_variance: float) -> Contribution:
     """Return the exponent of the late loans' Gaussian density minus that of the on-time loans'."""
-    # -(u - distance)² / (2 · late variance) + u² / (2 · variance), with u = x - mean
-    distance = late_mean - mean
-    constant, weight = -distance * distance / (2 * late_variance), distance / late_variance
-    return Contribution(weight, mean, constant, 0.5 / variance - 0.5 / late_variance)
+    square, distance = 0.5 / variance - 0.5 / late_variance, late_mean - mean
+    # The narrower density's mean is where u is zero. Its variance is almost zero for a label that a class never had,
+    # so that a distance over it is too large for the sum to be precise.
+    if variance < late_variance:
+        # -(u - distance)² / (2 · late variance) + u² / (2 · variance), with u = x - mean
+        return Contribution(distance / late_variance, mean, -distance * distance / (2 * late_variance), square)
+    # -u² / (2 · late variance) + (u + distance)² / (2 · variance), with u = x - late mean
+    return Contribution(distance / variance, late_mean, distance * distance / (2 * variance), square)
 
 
 def _components(step: Any) -> tuple[Floats, Floats]:

@@ -6,14 +6,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
-from fitted_pipelines import loans, records
+from fitted_pipelines import loans, pipeline, records, scaled
 from model_artifact.features import frame_from_records
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.parity import VerifiedForm, compile_verified
 from model_artifact.serving_form.scorers.record_scorer import load_scorer
-from more_pipelines import MORE_KINDS, TREES, fitted_more
+from more_pipelines import MORE_KINDS, TREES, dense, fitted_more
 
 # An encoder that drops or joins labels warns of each that it doesn't know.
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories:UserWarning")
@@ -51,6 +52,14 @@ def test_missing_key_none_and_nan_are_the_same(kind: str) -> None:
         assert scorer.late_probability(without) == expected
         assert scorer.late_probability({**record, name: float("nan")}) == expected
         assert scorer.late_probabilities([without] * 60) == [expected] * 60
+
+
+@pytest.mark.parametrize("never_late", ["wedding", "car"])
+def test_naive_bayes_is_precise_about_a_label_that_one_class_never_had(never_late: str) -> None:
+    frame, late = loans()
+    # Its variance among the late loans is almost zero, and small differences are divided by it.
+    model = pipeline(dense(scaled()), GaussianNB()).fit(frame, np.where(frame["purpose"] == never_late, 0, late))
+    assert compile_verified(model, records()[:40]).parity.largest_difference <= 1e-13
 
 
 @pytest.mark.parametrize("kind", MORE_KINDS)
