@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from pipelines.kind import End, Kind
+from pipelines.kind import Kind
 from pipelines.parts import SEED, imputed_and_encoded, numbered_labels
 
 
@@ -33,5 +33,5 @@ def _catboost() -> Pipeline:
 KINDS = (
     Kind("lightgbm", "LGBMClassifier in a pipeline", _lightgbm, library="lightgbm"),
     Kind("xgboost", "XGBClassifier in a pipeline", _xgboost, library="xgboost"),
-    Kind("catboost", "CatBoostClassifier in a pipeline", _catboost, End.PICKLE, library="catboost"),
+    Kind("catboost", "CatBoostClassifier in a pipeline", _catboost, library="catboost"),
 )

@@ -28,7 +28,7 @@ _NAMES_LINE = re.compile(r"^feature_names=.*$", re.MULTILINE)
 _OBJECTIVES = {_LIGHTGBM: ("binary", "cross_entropy"), _XGBOOST: ("binary:logistic", "reg:logistic")}
 # The keys of other files in JSON, and what to do about them.
 _OTHER_FILES = {
-    "features_info": "CatBoost's models aren't compiled: hand the fitted pipeline over as a pickle (docs/models.md)",
+    "features_info": "CatBoost's files aren't taken: hand the fitted pipeline over as a pickle (docs/models.md)",
     "tree_info": "this is LightGBM's dump_model: write its text with booster_.save_model('model.txt')",
 }
 

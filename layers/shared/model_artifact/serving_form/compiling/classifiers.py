@@ -45,6 +45,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from model_artifact.native_categories import find_native_labels
+from model_artifact.serving_form.compiling.catboost_trees import catboost_trees
 from model_artifact.serving_form.compiling.columns import read_columns
 from model_artifact.serving_form.compiling.composites import COMPOSITES, Combination, Part
 from model_artifact.serving_form.compiling.lightgbm_trees import lightgbm_trees
@@ -129,6 +130,10 @@ def _histogram_boosting(classifier: HistGradientBoostingClassifier, preparation:
     return trees_form(trees, read_columns(preparation, finish, trees.order, encodings), is_float32=False)
 
 
+def _catboost(classifier: Any, preparation: Preparation) -> ServingForm:
+    return trees_form(catboost_trees(classifier), read_columns(preparation, _as_float32), is_float32=True)
+
+
 def _lightgbm(classifier: Any, preparation: Preparation) -> ServingForm:
     preparation = _with_codes(classifier, preparation)
     return trees_form(lightgbm_trees(classifier), read_columns(preparation, np.asarray), is_float32=False)
@@ -184,6 +189,7 @@ CLASSIFIERS: Mapping[type, Compiler] = {
 
 # By module and qualified name. Their compilers never import the package.
 FOREIGN_CLASSIFIERS: Mapping[str, Compiler] = {
+    "catboost.core.CatBoostClassifier": _catboost,
     "lightgbm.sklearn.LGBMClassifier": _lightgbm,
     "xgboost.sklearn.XGBClassifier": _xgboost,
     "xgboost.sklearn.XGBRFClassifier": _xgboost,
