@@ -40,19 +40,36 @@ class OneAtATime:
         return locked if name.endswith("_object") else call
 
 
+@pytest.fixture(scope="session")
+def moto_client() -> Any:
+    """A client of moto's S3. Making one takes longer than most of the tests do."""
+    with mock_aws():
+        return make_s3_client(region="us-east-1")
+
+
+@pytest.fixture(scope="session")
+def bucket_client(local_bucket_url: str) -> Iterator[Any]:
+    """A client of the local bucket."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        client = make_s3_client(local_bucket_url, region="us-east-1")
+    yield client
+    client.close()
+
+
 @pytest.fixture(params=["memory", "moto", "local-bucket"])
-def store(request: pytest.FixtureRequest, aws_environment: None) -> Iterator[ObjectStore]:
+def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
     """An empty store of each kind."""
     bucket = f"contract-{os.getpid()}-{next(_numbers)}"
     if request.param == "memory":
         yield InMemoryStore()
     elif request.param == "moto":
         with mock_aws():
-            client = make_s3_client()
+            client = request.getfixturevalue("moto_client")
             client.create_bucket(Bucket=bucket)
             yield S3Store(bucket, OneAtATime(client))
     else:
-        client = make_s3_client(request.getfixturevalue("local_bucket_url"))
+        client = request.getfixturevalue("bucket_client")
         client.create_bucket(Bucket=bucket)
         yield S3Store(bucket, client)
-        client.close()
