@@ -16,6 +16,7 @@ from registry_kit import make_writer
 from service_kit import ALIAS_TTL_S, PROJECT, Service
 from training import data, run
 from training.data import Quarters
+from training.recipes.contenders import MONOTONE
 
 BUCKET = "models"
 
@@ -37,7 +38,11 @@ def service(tmp_path_factory: pytest.TempPathFactory, quarters: Quarters) -> Ite
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         client = make_s3_client(bucket_url)
         writer = make_writer(S3Store(BUCKET, client), inspect=inspect_candidate)
-        results = [run.train(name, quarters, n_estimators=10) for name in ("basic", "improved")]
+        # What is served needs neither the selection nor the comparison, which take a minute.
+        results = [
+            run.train("basic", quarters, n_estimators=4),
+            run.train("improved", quarters, n_estimators=10, contender=MONOTONE.name, is_compared=False),
+        ]
         pipelines = {writer.publish(result.candidate).manifest.version: result.pipeline for result in results}
         writer.assign("live", 1)
         variables = {"MODEL_BUCKET": BUCKET, "AWS_ENDPOINT_URL_S3": bucket_url, "ALIAS_TTL_SECONDS": str(ALIAS_TTL_S)}
