@@ -56,11 +56,26 @@ class Deployed:
 
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Stack(tmp_path / "state", "models", dict(os.environ)) as stack:
+    """A stack of the test's own."""
+    yield from _stack(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A stack on which nothing is deployed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield from _stack(tmp_path_factory.mktemp("unchanged"))
+
+
+def _stack(folder: Path) -> Iterator[Deployed]:
+    with Stack(folder / "state", "models", dict(os.environ)) as stack:
         bucket_url = stack.start_bucket(0)
         api_url = stack.start_api(0, bucket_url, lambda_port=0)
-        notes = json.loads((tmp_path / "state" / "running.json").read_text())
-        function = Deployed(tmp_path, api_url, notes["lambda_url"])
+        notes = json.loads((folder / "state" / "running.json").read_text())
+        function = Deployed(folder, api_url, notes["lambda_url"])
         yield function
         function.client.close()
 
@@ -124,7 +139,7 @@ def test_code_that_does_not_start_leaves_the_alias_where_it_was(deployed: Deploy
         (["--alias", "nobody"], 1, "Name the function with --function and the alias (nobody) with --alias"),
     ],
 )
-def test_what_cant_be_deployed_says_what_to_do(deployed: Deployed, words: list[str], code: int, message: str) -> None:
-    done = deployed.deploy(*words)
+def test_what_cant_be_deployed_says_what_to_do(unchanged: Deployed, words: list[str], code: int, message: str) -> None:
+    done = unchanged.deploy(*words)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert message in done.stderr
