@@ -81,7 +81,7 @@ class Peerloan:
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         train, test = sample_data.generate()
-        train.head(4000).to_csv(folder / "peerLoanTraining.csv", index=False)
+        train.head(2000).to_csv(folder / "peerLoanTraining.csv", index=False)
         test.head(1200).to_csv(folder / "peerLoanTest.csv", index=False)
 
     return made_once(tmp_path_factory, "small-data", make)
@@ -98,7 +98,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
         process.send_signal(signal.SIGINT)
         assert process.wait(STOP_LIMIT_S) == 0
         command_line.close()
-        assert command_line.run("train", "improved", "--out", str(folder / "improved")).returncode == 0
+        quickly = ("--contender", "monotone", "--estimators", "20", "--no-comparison")
+        assert command_line.run("train", "improved", *quickly, "--out", str(folder / "improved")).returncode == 0
 
     return made_once(tmp_path_factory, "trained-stack", make)
 
