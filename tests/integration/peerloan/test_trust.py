@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +16,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from command_line import run_peerloan
 from model_kit import small_boosted, small_quarter
 from peerloan.api_client import ApiClient
 from peerloan.stack import Stack
+
+# Botocore's connections are left to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 BUCKET = "peerloan-models"
 RECORD = json.loads(Path("events/late-payer.json").read_text())["body"]
@@ -33,9 +36,9 @@ class Commands:
         self._words = ["--state-dir", str(state_dir), "--endpoint-url", bucket_url]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "peerloan", *self._words, *words]
-        environ = {**os.environ, "COLUMNS": "200"}
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COLUMNS", "200")
+            return run_peerloan(*self._words, *words)
 
     def done(self, *words: str) -> str:
         ended = self.run(*words)
