@@ -142,7 +142,13 @@ def test_empty_object_in_base64_is_read_and_its_record_refused() -> None:
 
 
 @unhurried
-@given(st.dictionaries(names | st.text(), anything | st.lists(st.dictionaries(names, anything)), max_size=6))
+@given(
+    st.dictionaries(
+        names | st.text(),
+        anything | st.lists(st.dictionaries(names, anything, max_size=4), max_size=4),
+        max_size=6,
+    )
+)
 def test_any_object_is_refused_with_pointers_that_lead_somewhere(document: dict[str, Any]) -> None:
     with pytest.raises(RequestError) as caught:
         read(json.dumps(document))

@@ -61,7 +61,7 @@ def test_trees_agree_bit_for_bit(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(batch=st.lists(any_record(), min_size=1, max_size=20))
 def test_any_records_agree_with_the_pipeline(kind: str, batch: list[dict[str, object]]) -> None:
     expected = late_probabilities(fitted(kind), frame_from_records(batch))
