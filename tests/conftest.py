@@ -45,10 +45,19 @@ MOST_PROCESSES = 16
 # Modules and folders whose tests share something that takes long to make. One process runs them all, or each would make
 # it anew.
 IN_ONE_PROCESS = (
+    "tests/integration/emulator/lambda_service/test_control_api.py",
+    "tests/integration/emulator/lambda_service/test_invoke_with_boto3.py",
+    "tests/integration/peerloan/test_deploy.py",
     "tests/integration/peerloan/test_gates_and_report.py",
+    "tests/integration/peerloan/test_handover.py",
+    "tests/integration/peerloan/test_score.py",
     "tests/integration/service/",
     "tests/integration/training/test_real_data.py",
+    "tests/unit/model_artifact/serving_form/scorers/",
+    "tests/unit/model_artifact/serving_form/test_form.py",
+    "tests/unit/model_artifact/serving_form/test_parity.py",
     "tests/unit/training/evidence/report/test_report.py",
+    "tests/unit/training/test_run.py",
 )
 
 
