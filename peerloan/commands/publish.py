@@ -82,7 +82,7 @@ def publish(
         parse_requirement(require)
     workplace.find_signer()
     # Imported here: it brings pandas, which takes longer than most commands.
-    from training.handover import read_handover
+    from training.handover import BARE_THRESHOLD, read_handover
 
     handover = read_handover(
         source,
@@ -107,7 +107,7 @@ def publish(
     else:
         _say(publication, opened, is_measured=handover.train is not None or handover.test is not None)
     _note_limits(opened)
-    command = mending_command(ctx, has_rule=rule is not None or opened.inspection.threshold is not None)
+    command = mending_command(ctx, has_threshold=opened.candidate.threshold != BARE_THRESHOLD)
     _note_what_is_missing(publication, missing, command)
 
 
@@ -116,12 +116,12 @@ def column_names(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in columns.split(",")]
 
 
-def mending_command(ctx: typer.Context, *, has_rule: bool) -> str:
+def mending_command(ctx: typer.Context, *, has_threshold: bool) -> str:
     """Return the command with what it lacks: the loans, in capitals where no file was named, and a threshold's rule."""
     named = ctx.params
     loans = ["--trained-on", named["trained_on"] or "TRAIN.csv", "--tested-on", named["tested_on"] or "TEST.csv"]
     words = ["peerloan", "publish", named["source"], *loans]
-    if not has_rule:
+    if not has_threshold:
         words += ["--flag-share", "0.1"]
     for option in ctx.command.params:
         name = str(option.name)
