@@ -197,7 +197,8 @@ def test_a_taken_port_is_named_with_the_flag_that_moves_it(fresh: Peerloan) -> N
 def test_a_new_version_is_trained_published_shifted_to_and_rolled_back(peerloan: Peerloan, small_data: Path) -> None:
     peerloan.up()
     url = urls(peerloan)["api_url"]
-    assert peerloan.run("train", "improved", "--out", str(peerloan.folder / "improved")).returncode == 0
+    quickly = ("--estimators", "20", "--no-comparison")
+    assert peerloan.run("train", "improved", *quickly, "--out", str(peerloan.folder / "improved")).returncode == 0
     published = peerloan.answer("publish", str(peerloan.folder / "improved"))
     assert (published["version"], published["created"]) == (2, True)  # type: ignore[index]
     assert peerloan.answer("publish", str(peerloan.folder / "improved"))["created"] is False  # type: ignore[index]
@@ -245,7 +246,7 @@ def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerl
 
 
 def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(fresh: Peerloan) -> None:
-    done = fresh.run("demo", "--rounds", "1", "--json")
+    done = fresh.run("demo", "--rounds", "1", "--alias-ttl", "0.5", "--json")
     figures = json.loads(done.stdout)
     assert (figures["failed"], figures["untrue"], figures["versions"], figures["shifts"]) == (0, 0, [1, 2], 2)
     assert done.returncode == (0 if figures["passed"] else 1)
