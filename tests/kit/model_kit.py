@@ -81,6 +81,9 @@ class OpenedHere(PipelineScorer):
         super().__init__(pipeline)
         return {"probe_probabilities": self.late_probabilities(self._probe_records)}
 
+    def close(self) -> None:
+        """No process has to be ended."""
+
 
 class Calls:
     """Unpickles as a call of ``function``."""
