@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,11 @@ class Loading:
         self._proving: _Step | None = None
 
     def is_ready(self, within_s: float = 0.0) -> bool:
-        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for each step."""
+        """Return whether ``wait`` would return or raise at once, after waiting at most so many seconds."""
+        until_s = time.monotonic() + within_s
         if not self._reading.is_done(within_s):
             return False
+        within_s = max(until_s - time.monotonic(), 0.0)
         process = self._opened().pipeline if self._open_pickle and self._reading.error is None else None
         if self._proving is not None:
             return self._proving.is_done(within_s)

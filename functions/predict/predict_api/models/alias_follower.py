@@ -25,7 +25,7 @@ from model_registry.stores.base import reads_until
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.models.back_off import BackOff, Failures
 from predict_api.models.clock import Clock, Instant, elapsed_s, known_elapsed_s
-from predict_api.models.model_cache import ModelCache, ModelObserver
+from predict_api.models.model_cache import LONGEST_WAIT_S, ModelCache, ModelObserver
 
 # While a version is in charge, the bucket may take this long: for looking the alias up, and with all downloads.
 LOOK_UP_S = 1.5
@@ -84,6 +84,10 @@ class AliasFollower:
     _failures: Failures | None = field(default=None, init=False)
     _active: ActiveVersions | None = field(default=None, init=False)
     _earlier: tuple[Alias, Sequence[Alias]] | None = field(default=None, init=False)
+    # Whether some of these could not be read.
+    _misses_revisions: bool = field(default=False, init=False)
+    # The seconds for which this request still waits for versions, all of them together.
+    _patience_s: float = field(default=0.0, init=False)
 
     def follow(self, remaining_s: float = math.inf) -> ActiveVersions:
         """Return the versions in charge now, after looking the alias up if that is due.
@@ -150,13 +154,17 @@ class AliasFollower:
                 self._snapshot = self.reader.get_alias(self.alias)
             else:
                 changed = self.reader.get_alias_if_changed(self.alias, self._snapshot.etag)
-                self._snapshot = changed or self._snapshot
+                if changed is not None:
+                    self._snapshot = changed
+                    self.cache.abandon_loading(changed.alias.versions)
         except Exception as error:  # noqa: BLE001 - the last good version stays in charge
             self._failures = self.back_off.after_failure(self._failures, self.clock())
             self.observer.alias_look_up_failed(error, self._failures)
             return
         # Invariant: the moment before the look-up. What was read is at least as new as that.
         self._last_checked = started
+        if self._misses_revisions:
+            self._earlier, self._misses_revisions = None, False
         self.is_stale = False
         self._failures = None
 
@@ -169,6 +177,7 @@ class AliasFollower:
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return
         alias = self._snapshot.alias
+        self._patience_s = LONGEST_WAIT_S if self._active is None else 0.0
         models = self._find_models(alias)
         if alias.version in models:
             self._active = ActiveVersions(alias=alias, models=models)
@@ -189,10 +198,11 @@ class AliasFollower:
     def _find_models(self, alias: Alias) -> dict[int, LoadedModel]:
         """Return those of a revision's versions that are loaded, the main one first."""
         in_charge = () if self._active is None else tuple(self._active.models)
-        is_urgent = self._active is None
         models = {}
         for version in alias.versions:
-            model = self.cache.find(version, in_charge=(*in_charge, *alias.versions), is_urgent=is_urgent)
+            began_s = self._monotonic_s()
+            model = self.cache.find(version, in_charge=(*in_charge, *alias.versions), wait_s=self._patience_s)
+            self._patience_s = max(self._patience_s - (self._monotonic_s() - began_s), 0.0)
             if model is not None:
                 models[version] = model
         return models
@@ -205,8 +215,10 @@ class AliasFollower:
                 for number in range(alias.revision - 1, max(alias.revision - 1 - _EARLIER_REVISIONS, 0), -1):
                     revisions.append(self.reader.get_revision(self.alias, number))
             except StoreUnavailableError:
+                # A pickle may have used up the time for reads. They are read again at the next look-up, or at the next
+                # request if none is answered.
+                self._misses_revisions = True
                 if self._active is None:
-                    # A pickle may have used up the time for reads. The next request reads them, since none is answered.
                     return revisions
             except Exception:  # noqa: BLE001, S110 - a damaged revision hides those before it
                 pass

@@ -12,14 +12,14 @@ from model_artifact.loading import LoadedModel
 from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
 from predict_api.models.back_off import BackOff, Failures
-from predict_api.models.clock import Clock, Instant
+from predict_api.models.clock import Clock, Instant, known_elapsed_s
 
 
 class VersionLoading(Protocol):
     """A version on its way; see ``version_loading.Loading``."""
 
     def is_ready(self, within_s: float = 0.0) -> bool:
-        """Return whether ``wait`` would return or raise at once, after waiting so many seconds for each step."""
+        """Return whether ``wait`` would return or raise at once, after waiting at most so many seconds."""
 
     def wait(self) -> LoadedModel:
         """Return the verified version, or raise an ``ArtifactError``."""
@@ -37,7 +37,10 @@ class ModelLoader(Protocol):
 # Both versions of a canary and the previous one, so that neither a canary nor a roll-back has to load anything.
 CAPACITY = 3
 # While no version is in charge. Lambda ends the function after 29 s; an earlier version may have to answer then.
-_LONGEST_WAIT_S = 15.0
+LONGEST_WAIT_S = 15.0
+# Lambda stops an environment between its requests. After such a pause a request gives what is being loaded some time.
+_PAUSE_S = 1.0
+_WAIT_AFTER_PAUSE_S = 0.1
 
 
 class ModelObserver(Protocol):
@@ -51,6 +54,15 @@ class ModelObserver(Protocol):
 
     def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:
         """The alias couldn't be read."""
+
+
+@dataclass
+class _OnItsWay:
+    """A version that is being loaded: since when, and when a request last asked for it."""
+
+    loading: VersionLoading
+    started: Instant
+    asked: Instant
 
 
 @dataclass(eq=False)
@@ -70,34 +82,32 @@ class ModelCache:
     capacity: int = CAPACITY
     _models: OrderedDict[int, LoadedModel] = field(default_factory=OrderedDict, init=False)
     _failures: dict[int, Failures] = field(default_factory=dict, init=False)
-    _loading: dict[int, tuple[Instant, VersionLoading]] = field(default_factory=dict, init=False)
+    _loading: dict[int, _OnItsWay] = field(default_factory=dict, init=False)
 
     @property
     def versions(self) -> list[int]:
         """The versions in memory, the most recently used one last."""
         return list(self._models)
 
-    def find(self, version: int, *, in_charge: Collection[int], is_urgent: bool) -> LoadedModel | None:
+    def find(self, version: int, *, in_charge: Collection[int], wait_s: float = 0.0) -> LoadedModel | None:
         """Return a version, loaded first if it isn't in memory; None if it can't be loaded now.
 
-        ``in_charge`` are the versions that answer requests at the moment; they are never dropped. ``is_urgent`` says
-        whether to wait for a pickle or large arrays, which may take seconds. Otherwise the version is None until it
-        has been read and opened beside the requests.
+        ``in_charge`` are the versions that answer requests at the moment; they are never dropped. ``wait_s`` says how
+        long to wait for a pickle or large arrays. Where that isn't enough, or is 0, the version is None until it has
+        been read and opened beside the requests; one that was waited for is refused after ``LONGEST_WAIT_S``.
         """
         if version in self._models:
             self._models.move_to_end(version)
             return self._models[version]
         if self.retry_in_s(version) > 0:
             return None
-        started, loading = self._loading.pop(version, (self.clock(), None))
+        started = self.clock()
+        loading = None
         try:
-            loading = loading or self.load(self.reader, version, is_urgent=is_urgent)
-            if not loading.is_ready(_LONGEST_WAIT_S if is_urgent else 0.0):
-                if is_urgent:
-                    raise ModelProcessError(f"The version wasn't loaded within {_LONGEST_WAIT_S:g} s.")
-                self._loading[version] = (started, loading)
-                for other in list(self._loading)[: -self.capacity]:
-                    self._loading.pop(other)[1].abandon()
+            on_its_way = self._loading.pop(version, None) or self._begin(version, started, is_urgent=wait_s > 0)
+            loading, started = on_its_way.loading, on_its_way.started
+            if not self._is_ready(on_its_way, wait_s):
+                self._put_on_its_way(version, on_its_way)
                 return None
             model = loading.wait()
         except Exception as error:  # noqa: BLE001 - the last good version stays
@@ -111,6 +121,11 @@ class ModelCache:
         self._make_room({*in_charge, version})
         self.observer.model_loaded(model, self.clock().monotonic_s - started.monotonic_s)
         return model
+
+    def abandon_loading(self, needed: Collection[int]) -> None:
+        """End the loading of all versions but those that are needed."""
+        for version in self._loading.keys() - set(needed):
+            self._loading.pop(version).loading.abandon()
 
     def retry_in_s(self, version: int) -> float:
         """Return the seconds until a version that failed is tried again; 0 if it may be tried now."""
@@ -132,6 +147,24 @@ class ModelCache:
         back_off = self.outage_back_off if is_outage else self.refusal_back_off
         failures = self._failures[version] = back_off.after_failure(self._failures.get(version), self.clock())
         self.observer.model_refused(version, error, failures)
+
+    def _begin(self, version: int, now: Instant, *, is_urgent: bool) -> _OnItsWay:
+        return _OnItsWay(self.load(self.reader, version, is_urgent=is_urgent), now, now)
+
+    def _is_ready(self, on_its_way: _OnItsWay, wait_s: float) -> bool:
+        now = self.clock()
+        was_paused = known_elapsed_s(on_its_way.asked, now) >= _PAUSE_S
+        on_its_way.asked = now
+        if on_its_way.loading.is_ready(wait_s or (_WAIT_AFTER_PAUSE_S if was_paused else 0.0)):
+            return True
+        if wait_s > 0 and known_elapsed_s(on_its_way.started, self.clock()) >= LONGEST_WAIT_S:
+            raise ModelProcessError(f"The version wasn't loaded within {LONGEST_WAIT_S:g} s.")
+        return False
+
+    def _put_on_its_way(self, version: int, on_its_way: _OnItsWay) -> None:
+        self._loading[version] = on_its_way
+        for other in list(self._loading)[: -self.capacity]:
+            self._loading.pop(other).loading.abandon()
 
     def _make_room(self, needed: Collection[int]) -> None:
         """Drop versions that aren't needed, the least recently used first, until the rest fits the capacity."""

@@ -82,7 +82,10 @@ class _Loading:
         self._version = version
 
     def is_ready(self, within_s: float = 0.0) -> bool:
-        return self._version not in self._world.opening or within_s > self._world.opening_takes_s
+        if self._version not in self._world.opening:
+            return True
+        self._world.clock.time_s += min(within_s, self._world.opening_takes_s)
+        return within_s > self._world.opening_takes_s
 
     def abandon(self) -> None:
         self._world.abandoned.append(self._version)

@@ -123,3 +123,20 @@ def test_earlier_revisions_that_could_not_be_read_in_time_are_read_at_the_next_r
         world.serve()
     world.is_history_down = False
     assert versions(world.serve()) == [1]
+
+
+def test_earlier_revisions_that_could_not_be_read_are_read_again_at_the_next_look_up() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    world.point(2)
+    world.point(3)
+    world.bad = {3}
+    world.is_history_down = True
+    world.wait(TTL_S)
+    assert versions(world.serve()) == [1]
+    world.is_history_down = False
+    # Until then no request waits for a bucket that doesn't answer.
+    assert versions(world.serve()) == [1]
+    world.wait(TTL_S)
+    assert versions(world.serve()) == [2]

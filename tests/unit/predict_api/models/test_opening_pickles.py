@@ -50,13 +50,65 @@ def test_a_pickle_that_hangs_does_not_keep_a_new_environment_from_the_version_be
     assert versions(world.serve()) == [2]
 
 
-def test_pickles_that_the_alias_has_left_are_not_opened_any_further() -> None:
+def test_pickles_that_hang_take_a_new_environment_no_longer_than_one_of_them() -> None:
+    world = World()
+    world.opening, world.opening_takes_s = {2, 3, 4}, 1000.0
+    for version in (1, 2):
+        world.point(version)
+    world.point(3, {4: 0.1})
+    started_s = world.clock.time_s
+    assert versions(world.serve()) == [1]
+    # Lambda ends the function after 29 s, and with it all that it knows of these versions.
+    assert world.clock.time_s - started_s < 20
+
+
+def test_a_pickle_that_another_left_too_little_time_goes_on_to_be_opened() -> None:
+    world = World()
+    world.opening, world.opening_takes_s = {1, 2}, 10.0
+    world.point(1, {2: 0.1})
+    assert versions(world.serve()) == [1]
+    assert (world.observer.refused, world.abandoned) == ([], [])
+    world.opening = set()
+    assert versions(world.serve()) == [1, 2]
+    assert world.observer.loaded == [1, 2]
+
+
+def test_an_environment_that_is_stopped_between_its_requests_gives_a_pickle_some_time_of_each() -> None:
     world = World()
     world.point(1)
     world.serve()
-    world.opening, world.opening_takes_s = set(range(2, 12)), 1000.0
-    for version in range(2, 12):
+    world.opening, world.opening_takes_s = {2}, 0.05
+    world.point(2)
+    world.wait(TTL_S)
+    assert versions(world.serve()) == [1]
+    world.wait(0.1)
+    # Amid many requests it goes on beside them.
+    assert versions(world.serve()) == [1]
+    world.wait(60)
+    assert versions(world.serve()) == [2]
+
+
+def test_what_the_alias_has_left_on_its_way_is_ended() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    world.opening, world.opening_takes_s = {2}, 1000.0
+    world.point(2)
+    world.wait(TTL_S)
+    world.serve()
+    world.point(1)
+    world.wait(TTL_S)
+    world.serve()
+    assert world.abandoned == [2]
+
+
+def test_only_a_few_versions_are_loaded_at_once() -> None:
+    world = World()
+    world.point(1)
+    world.serve()
+    for version in range(2, 7):
         world.point(version)
-        world.wait(TTL_S)
-        world.serve()
-    assert world.abandoned == list(range(2, 9))
+    world.bad, world.opening, world.opening_takes_s = {6}, {2, 3, 4, 5}, 1000.0
+    world.wait(TTL_S)
+    assert versions(world.serve()) == [1]
+    assert world.abandoned == [5]
