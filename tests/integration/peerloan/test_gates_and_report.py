@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from command_line import run_peerloan
 from model_kit import dumped
 from processes import emulator_process
 from training import candidate_folder, sample_data
@@ -20,7 +19,11 @@ from training.recipes.calibration import intercept_shift, shift_intercept
 from training.recipes.contenders import monotone_trees
 from training.run import train
 
+# Botocore's connections are left to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 BUCKET = "gated-models"
+REPORTED_BUCKET = "reported-models"
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quarters(folder: Path) -> Quarters:
     first, second = sample_data.generate()
     (folder / "data").mkdir()
-    first.head(40_000).to_csv(folder / "data" / "peerLoanTraining.csv", index=False)
-    second.to_csv(folder / "data" / "peerLoanTest.csv", index=False)
+    first.head(8_000).to_csv(folder / "data" / "peerLoanTraining.csv", index=False)
+    second.head(4_000).to_csv(folder / "data" / "peerLoanTest.csv", index=False)
     return load(folder / "data", {})
 
 
@@ -59,16 +62,21 @@ def better(quarters: Quarters, worse: Path, folder: Path) -> Path:
 class Bucket:
     """The command line on one bucket."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, name: str = BUCKET) -> None:
         self._url = url
         self._folder = folder
+        self._name = name
+
+    def beside(self, name: str) -> Bucket:
+        """Return another bucket of the same server."""
+        return Bucket(self._url, self._folder, name)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "peerloan", "--endpoint-url", self._url, "--bucket", BUCKET, *words]
-        environ = {**os.environ, "PEERLOAN_DATA": str(self._folder / "data"), "COLUMNS": "200"}
-        return subprocess.run(
-            command, env=environ, cwd=self._folder, capture_output=True, text=True, timeout=120, check=False
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PEERLOAN_DATA", str(self._folder / "data"))
+            patch.setenv("COLUMNS", "200")
+            patch.chdir(self._folder)
+            return run_peerloan("--endpoint-url", self._url, "--bucket", self._name, *words)
 
     def answer(self, *words: str) -> dict:
         done = self.run(*words, "--json")
@@ -78,8 +86,19 @@ class Bucket:
 
 @pytest.fixture(scope="module")
 def bucket(folder: Path) -> Iterator[Bucket]:
-    with emulator_process(folder, "bucket", "--data-dir", str(folder / "bucket"), "--bucket", BUCKET) as (_, url):
+    words = ("--data-dir", str(folder / "bucket"), "--bucket", BUCKET, "--bucket", REPORTED_BUCKET)
+    with emulator_process(folder, "bucket", *words) as (_, url):
         yield Bucket(url, folder)
+
+
+@pytest.fixture(scope="module")
+def published(bucket: Bucket, worse: Path, better: Path) -> Bucket:
+    """A bucket with both models; ``live`` points at the better one."""
+    bucket = bucket.beside(REPORTED_BUCKET)
+    for source in (worse, better):
+        bucket.answer("publish", str(source))
+    bucket.answer("alias", "set", "live", "--version", "2")
+    return bucket
 
 
 def test_gates_let_the_better_model_pass_and_refuse_the_worse_one(bucket: Bucket, worse: Path, better: Path) -> None:
@@ -125,13 +144,10 @@ def test_options_that_make_no_sense_end_with_exit_code_2(bucket: Bucket, worse: 
     assert bucket.run("publish", str(worse), *words).returncode == 2
 
 
-def test_the_report_writes_a_page_and_a_card_beside_the_live_version(
-    bucket: Bucket, worse: Path, better: Path, folder: Path
-) -> None:
-    for source in (worse, better):
-        bucket.answer("publish", str(source))
-    bucket.answer("alias", "set", "live", "--version", "2")
-    answer = bucket.answer("report", "1", "--out", str(folder / "out"), "--cost-missed-late", "40", "--cost-call", "1")
+def test_the_report_writes_a_page_and_a_card_beside_the_live_version(published: Bucket, folder: Path) -> None:
+    answer = published.answer(
+        "report", "1", "--out", str(folder / "out"), "--cost-missed-late", "40", "--cost-call", "1"
+    )
     assert (answer["version"], 0.5 < answer["metrics"]["roc_auc"]["value"] < 0.9) == (1, True)
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["model-card-1.md", "report-1.html"]
     card = Path(answer["model_card"]).read_text()
@@ -144,8 +160,6 @@ def test_the_report_writes_a_page_and_a_card_beside_the_live_version(
     ("words", "code", "message"),
     [(("9",), 1, "version 9"), (("--data", "no.zip"), 1, "no.zip"), (("--cost-call", "1"), 2, "--cost-missed-late")],
 )
-def test_a_report_that_can_not_be_made_says_why(bucket: Bucket, worse: Path, words, code: int, message: str) -> None:
-    bucket.answer("publish", str(worse))
-    bucket.answer("alias", "set", "live", "--version", "1")
-    done = bucket.run("report", *words)
+def test_a_report_that_can_not_be_made_says_why(published: Bucket, words, code: int, message: str) -> None:
+    done = published.run("report", *words)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
