@@ -11,13 +11,17 @@ import ctypes
 import os
 import struct
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+
+from model_artifact.opening.system_calls import FOR_UNTRUSTED, LEAVES_GROUP, Calls, filter_program
 
 # What ``confine_untrusted`` may limit, in the words of its answer.
 LIMITS = ("memory", "time", "network", "files", "processes")
 
 MEMORY_LIMIT_BYTES = 4 << 30
+# Pipes and sockets hold memory that the limit above doesn't count.
+_MAX_DESCRIPTORS = 1024
 
 # Beside the interpreter's own folders and those that it imports from.
 _READABLE = ("/usr", "/lib", "/lib64", "/opt", "/nix/store", "/etc/ld.so.cache", "/dev/null", "/dev/urandom")
@@ -25,7 +29,7 @@ _READABLE_OF_SYSTEM = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/dev
 
 # prctl(2), unshare(2)
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 22, 2, 38
-_CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_THREAD = 0x10000000, 0x40000000, 0x10000
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 # landlock(7): system calls, and the rights that each version of it knows (linux/landlock.h).
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -35,30 +39,16 @@ _SCOPES = {6: 0b11}  # Abstract sockets and signals.
 _READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
 _PATH_BENEATH = 1
 
-# The numbers of system calls, and of the architecture itself (linux/audit.h). In x86_64's x32 they have a bit more.
-_ARCHITECTURES = ("x86_64", "aarch64")
-_AUDIT_ARCH = (0xC000003E, 0xC00000B7)
-_Calls = Mapping[str, tuple[int | None, int | None]]
-_LEAVES_GROUP: _Calls = {"setpgid": (109, 154), "setsid": (112, 157)}
-# io_uring does by itself what a filter refuses.
-_REACHES_OUT: _Calls = {"socket": (41, 198), "connect": (42, 203), "io_uring_setup": (425, 425)}
-_STARTS_PROCESS: _Calls = {"fork": (57, None), "vfork": (58, None)}
-_CLONE, _CLONE3, _X32 = (56, 220), 435, 0x40000000
-
-# linux/filter.h, linux/seccomp.h
-_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
-_ALLOW, _REFUSE, _NOT_THERE, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
-
 
 def confine_untrusted(cpu_limit_s: int) -> list[str]:
     """Take from this process all that scoring doesn't need; return which of ``LIMITS`` this system could set.
 
     Memory and processor time are bounded. It can't connect to anything, not even on this machine, can't start a
-    process, can read only what its imports need, and can write nothing.
+    process or touch another one, can read only what its imports need, and can write nothing, not even a file's mode.
     """
     limited = set()
-    if _limit_resources({"AS": MEMORY_LIMIT_BYTES, "CPU": cpu_limit_s, "CORE": 0, "FSIZE": 0}):
+    limits = {"AS": MEMORY_LIMIT_BYTES, "CPU": cpu_limit_s, "CORE": 0, "FSIZE": 0, "NOFILE": _MAX_DESCRIPTORS}
+    if _limit_resources(limits):
         limited |= {"memory", "time"}
     _be_ended_first()
     if sys.platform == "linux":
@@ -66,7 +56,7 @@ def confine_untrusted(cpu_limit_s: int) -> list[str]:
         _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
         if _close_files((*_READABLE, *_READABLE_OF_SYSTEM, sys.prefix, sys.base_prefix, *sys.path)):
             limited.add("files")
-        if refuse_calls({**_LEAVES_GROUP, **_REACHES_OUT, **_STARTS_PROCESS}, may_fork=False):
+        if refuse_calls(FOR_UNTRUSTED, is_alone=True):
             limited |= {"network", "processes"}
     return [limit for limit in LIMITS if limit in limited]
 
@@ -80,26 +70,17 @@ def confine_trusted(memory_limit_mib: int) -> None:
         _limit_resources({"DATA": memory_limit_mib << 20})
     _be_ended_first()
     if sys.platform == "linux":
-        refuse_calls(_LEAVES_GROUP, may_fork=True)
+        refuse_calls(LEAVES_GROUP)
 
 
-def refuse_calls(refused: _Calls, *, may_fork: bool) -> bool:
+def refuse_calls(refused: Calls, *, is_alone: bool = False) -> bool:
     """Refuse system calls to this process from now on (seccomp(2)); return whether that holds.
 
-    ``refused`` are the calls' numbers on x86_64 and aarch64, None where it hasn't the call.
+    ``is_alone`` takes from it what reaches other processes, too: see ``system_calls.filter_program``.
     """
-    machine = os.uname().machine
-    if machine not in _ARCHITECTURES or sys.maxsize < 1 << 32 or not _give_up_privileges():
+    program = filter_program(os.uname().machine, refused, os.getpid() if is_alone else None)
+    if program is None or sys.maxsize < 1 << 32 or not _give_up_privileges():
         return False
-    column = _ARCHITECTURES.index(machine)
-    numbers = [numbers[column] for numbers in refused.values()]
-    program = _program(_AUDIT_ARCH[column], [number for number in numbers if number is not None])
-    if not may_fork:
-        # A thread is a clone, too. glibc takes clone where clone3, whose flags a filter can't see, isn't there.
-        program += [(_IF_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _NOT_THERE)]
-        program += [(_IF_EQUAL, 0, 3, _CLONE[column]), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT)]
-        program += [(_IF_BITS, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE)]
-    program.append((_RETURN, 0, 0, _ALLOW))
     instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
     # struct sock_fprog
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(instructions)))
@@ -165,15 +146,6 @@ def _let_read(libc: ctypes.CDLL, ruleset: int, path: str) -> None:
         libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
     finally:
         os.close(descriptor)
-
-
-def _program(architecture: int, refused: Collection[int]) -> list[tuple[int, int, int, int]]:
-    """Return the filter's beginning: instructions with the lines to skip if true and if not, and a number."""
-    program = [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_IF_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL)]
-    program += [(_LOAD, 0, 0, _NUMBER_AT), (_IF_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE)]
-    for number in refused:
-        program += [(_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
-    return program
 
 
 def _give_up_privileges() -> bool:

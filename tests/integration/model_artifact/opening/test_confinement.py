@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -79,6 +80,83 @@ def test_fault_13_a_pickle_connects_to_nothing_of_this_machine(family: socket.Ad
             listener.accept()
 
 
+# By number, as on x86_64 and aarch64: what these do, a file's rights and Landlock don't know of.
+CALLS = """
+import platform
+column = ("x86_64", "aarch64").index(platform.machine())
+def call(numbers, *arguments):
+    libc.syscall(numbers[column], *arguments)
+"""
+
+
+@pytest.mark.fault(13)
+def test_fault_13_a_pickle_changes_no_files_mode_times_or_attributes(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("content")
+    mine.chmod(0o600)
+    before = mine.stat()
+    path = bytes(mine)
+    _open(
+        f"{CALLS}\n"
+        f"libc.chmod({path!r}, 0o777)\n"
+        f"call((268, 53), -100, {path!r}, 0o777)\n"
+        f"call((452, 452), -100, {path!r}, 0o777, 0)\n"
+        f"call((280, 88), -100, {path!r}, None, 0)\n"
+        f"call((188, 5), {path!r}, b'user.canary', b'1', 1, 0)",
+        "processes",
+    )
+    assert mine.stat() == before
+    assert not hasattr(os, "listxattr") or os.listxattr(mine) == []
+
+
+@pytest.mark.fault(13)
+def test_fault_13_a_pickle_touches_no_other_process() -> None:
+    resource = pytest.importorskip("resource")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as victim:
+        try:
+            pid = victim.pid
+            before = _state_of(resource, pid)
+            _open(
+                f"{CALLS}\n"
+                f"call((302, 261), {pid}, 7, ctypes.byref((ctypes.c_uint64 * 2)(5, 5)), None)\n"
+                f"libc.setpriority(0, {pid}, 19)\n"
+                f"call((203, 122), {pid}, 8, ctypes.byref(ctypes.c_uint64(1)))\n"
+                f"call((144, 119), {pid}, 5, ctypes.byref(ctypes.c_int(0)))\n"
+                "import os; near, far = os.pipe()\n"
+                f"for command, argument in ((8, {pid}), (10, 9), (4, 0o20000)): libc.fcntl(near, command, argument)\n"
+                "os.write(far, b'a')\n"
+                f"for of in (libc.kill, lambda p, s: call((129, 138), p, s, None)): of({pid}, 9)",
+                "processes",
+            )
+            assert _state_of(resource, pid) == before
+            assert victim.poll() is None
+        finally:
+            victim.kill()
+
+
+def _state_of(resource: ModuleType, pid: int) -> tuple[object, ...]:
+    limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    return limit, os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid), os.sched_getscheduler(pid)
+
+
+@pytest.mark.fault(13)
+def test_fault_13_a_pickle_leaves_nothing_in_the_kernel() -> None:
+    key = 0x5EED0000 + os.getpid() % 0x10000
+    _open(
+        f"{CALLS}\n"
+        f"call((29, 194), {key}, 4096, 0o1600)\n"
+        f"call((68, 186), {key}, 0o1600)\n"
+        f"call((64, 190), {key}, 1, 0o1600)",
+        "processes",
+    )
+    left = [line.split()[:2] for kind in ("shm", "msg", "sem") for line in _system_v(kind) if str(key) in line.split()]
+    assert left == []
+
+
+def _system_v(kind: str) -> list[str]:
+    return Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
+
+
 def _named(name: str) -> list[Path]:
     """Return the processes of a name."""
     found = []
@@ -122,7 +200,7 @@ from pathlib import Path
 from model_artifact.opening.confinement import refuse_calls
 from model_artifact.opening.inspection import inspect_candidate
 from training.probe_records import PROBE_RECORDS
-refuse_calls({"prctl": (157, 167), "unshare": (272, 97), "landlock": (444, 444)}, may_fork=True)
+refuse_calls({"prctl": (157, 167), "unshare": (272, 97), "landlock": (444, 444)})
 found = inspect_candidate(Path(sys.argv[1]).read_bytes(), PROBE_RECORDS)
 print(json.dumps([found.limits, found.serving_form is not None]))
 """
