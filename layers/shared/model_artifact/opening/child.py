@@ -68,12 +68,15 @@ def main() -> int:
     """Open the model, and answer connections until the parent ends."""
     request = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()
+    # Open, the file would keep its place in the function's /tmp.
+    _redirect(0, os.devnull)
     _end_with(request["parent"])
     control = socket.socket(fileno=request["control"])
     # A model's code may print: a record, or more than a pipe holds.
     _redirect(1, os.devnull)
     limits = _confine(request)
     model, report = _open_model(request, data)
+    del data
     report["limits"] = limits
     if request["is_trusted"]:
         _redirect(2, os.devnull)
@@ -102,15 +105,16 @@ def main() -> int:
 def _warm_up(model: Any, request: dict[str, Any]) -> None:
     """Score as requests will: a first score after a fork takes many times as long, and no request should wait."""
     records = request["probe_records"]
-    signal.alarm(request["score_limit_s"])
+    # Processor time: beside the requests Lambda may stop this process for hours.
+    signal.setitimer(signal.ITIMER_PROF, request["score_limit_s"])
     for batch in (records, records[:1], records[-1:]):
         if batch:
             model.late_probabilities(batch)
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _redirect(descriptor: int, path: str) -> None:
-    file = os.open(path, os.O_WRONLY)
+    file = os.open(path, os.O_RDWR)
     os.dup2(file, descriptor)
     os.close(file)
 

@@ -51,7 +51,7 @@ def start(request: Request, pickle: bytes) -> subprocess.Popen[bytes]:
     """Start the process in a session of its own. It reads the request and the pickle from its standard input."""
     # A file without a name: however this process ends, nothing is left of it.
     with tempfile.TemporaryFile() as file:
-        file.write(json.dumps(request).encode() + b"\n" + pickle)
+        file.writelines((json.dumps(request).encode(), b"\n", pickle))
         file.seek(0)
         # -B: the process may not write, not even compiled modules. -P: nothing is imported from the current folder.
         return subprocess.Popen(

@@ -38,6 +38,7 @@ TIME_LIMIT_S = 120.0
 _MAX_REPORT_BYTES = 1 << 28
 _REPORT_MEMBERS = frozenset({"pid", "limits", "environment", "classes", "columns", "probe_probabilities", "categories"})
 _ENDING_LIMIT_S = 2.0
+_PIECE_S = 1.0
 
 
 class ModelProcess:
@@ -216,7 +217,7 @@ class ModelProcess:
     def _receive_report(self, connection: Connection, limit_s: float) -> dict[str, Any]:
         """Return the process's report. It comes from a foreign model: its size and its members are checked."""
         with self._ended_after(limit_s):
-            if not connection.poll(limit_s):
+            if not comes_within(connection, limit_s):
                 self._disconnect()
                 raise ModelProcessError(
                     f"The pickle was not loaded and scored within {self._time_limit_s:g} s. "
@@ -269,6 +270,19 @@ class ModelProcess:
         self._stderr.join(_ENDING_LIMIT_S)
         lines = self._stderr.tail.decode("utf-8", "replace").strip().splitlines()
         return f" ({how_it_ended(self._process.wait())}; {(lines or ['no message'])[-1][:200]})"
+
+
+def comes_within(connection: Connection, seconds: float) -> bool:
+    """Return whether a message comes within so many seconds.
+
+    Between requests Lambda stops this process and the model's alike. So the wait is cut into pieces, and a pause counts
+    as the piece that it fell into.
+    """
+    while seconds > _PIECE_S:
+        if connection.poll(_PIECE_S):
+            return True
+        seconds -= _PIECE_S
+    return connection.poll(seconds)
 
 
 def _error_of(answer: bytes) -> Exception:

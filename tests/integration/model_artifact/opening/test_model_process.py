@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 from model_artifact.errors import ModelProcessError, UnsuitableModelError
 from model_artifact.features import columns_of
 from model_artifact.opening.inspection import inspect_candidate
-from model_artifact.opening.model_process import ModelProcess
+from model_artifact.opening.model_process import ModelProcess, comes_within
 from model_artifact.pipeline import late_probabilities
 from model_kit import Calls, dumped, small_boosted, small_quarter
 from model_registry.errors import CandidateRefusedError
@@ -63,7 +65,7 @@ PARENT = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
-from model_artifact.opening.model_process import ModelProcess
+from model_artifact.opening.model_process import ModelProcess, comes_within
 is_trusted = sys.argv[2] == "trusted"
 ModelProcess(Path(sys.argv[1]).read_bytes(), is_trusted=is_trusted, is_name_checked=False, time_limit_s=600).wait()
 """
@@ -232,6 +234,35 @@ def test_a_value_that_the_model_can_not_score_is_not_repeated(process: ModelProc
     with pytest.raises(UnsuitableModelError) as caught:
         process.late_probabilities([{"dti": "secret"}])
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
+def test_a_process_does_not_keep_the_file_of_its_pickle_open(process: ModelProcess) -> None:
+    assert str(Path(f"/proc/{process.pid}/fd/0").readlink()) == os.devnull
+
+
+class _PausedConnection(Connection):
+    """A connection whose message comes after a few waits, each of which may have taken hours."""
+
+    def __init__(self, waits_before: float) -> None:
+        self.waits_s: list[float] = []
+        self._waits_before = waits_before
+
+    def poll(self, timeout: float | None = 0.0) -> bool:
+        self.waits_s.append(timeout or 0.0)
+        return len(self.waits_s) > self._waits_before
+
+    def __del__(self) -> None:
+        pass
+
+
+def test_a_pause_of_the_environment_does_not_use_up_the_time_limit() -> None:
+    connection = _PausedConnection(3)
+    assert comes_within(connection, 120)
+    assert connection.waits_s == [1, 1, 1, 1]
+    never = _PausedConnection(math.inf)
+    assert not comes_within(never, 2.5)
+    assert never.waits_s == [1, 1, 0.5]
 
 
 def test_closing_ends_the_process_and_its_forks(tmp_path: Path) -> None:
