@@ -27,6 +27,10 @@ _MAX_DESCRIPTORS = 1024
 _READABLE = ("/usr", "/lib", "/lib64", "/opt", "/nix/store", "/etc/ld.so.cache", "/dev/null", "/dev/urandom")
 _READABLE_OF_SYSTEM = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/fs/cgroup")
 
+# Folders of ``sys.path`` that have nothing but packages and what belongs to them, and the modules of the others.
+_PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+_MODULE_SUFFIXES = (".py", ".so")
+
 # prctl(2), unshare(2)
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 22, 2, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -54,7 +58,8 @@ def confine_untrusted(cpu_limit_s: int) -> list[str]:
     if sys.platform == "linux":
         # A network of its own, which holds where no system call can be refused. It doesn't hide sockets in folders.
         _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-        if _close_files((*_READABLE, *_READABLE_OF_SYSTEM, sys.prefix, sys.base_prefix, *sys.path)):
+        of_python = [sys.prefix, sys.base_prefix, *(module for path in sys.path for module in _modules(Path(path)))]
+        if _close_files((*_READABLE, *_READABLE_OF_SYSTEM, *of_python), listable=sys.path):
             limited.add("files")
         if refuse_calls(FOR_UNTRUSTED, is_alone=True):
             limited |= {"network", "processes"}
@@ -115,8 +120,22 @@ def _be_ended_first() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
 
 
-def _close_files(readable: Iterable[str]) -> bool:
-    """Let this process read below some paths, write nowhere, and execute nothing; return whether that holds."""
+def _modules(folder: Path) -> Iterable[str]:
+    """Return what can be imported from a folder of ``sys.path``, which may be the user's own and hold keys."""
+    if folder.name in _PACKAGE_FOLDERS or not folder.is_dir():
+        return (str(folder),)
+    with contextlib.suppress(OSError):
+        entries = list(folder.iterdir())
+        packages = (entry for entry in entries if (entry / "__init__.py").is_file())
+        return map(str, (*packages, *(entry for entry in entries if entry.suffix in _MODULE_SUFFIXES)))
+    return ()
+
+
+def _close_files(readable: Iterable[str], listable: Iterable[str]) -> bool:
+    """Let this process read below some paths, list what is below others, write nowhere, and execute nothing.
+
+    Returns whether that holds.
+    """
     libc = _libc()
     abi = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if abi < 1 or not _give_up_privileges():
@@ -127,9 +146,10 @@ def _close_files(readable: Iterable[str]) -> bool:
     if ruleset < 0:
         return False
     try:
-        for path in readable:
-            with contextlib.suppress(OSError):
-                _let_read(libc, ruleset, path)
+        for rights, paths in ((_READ_FILE | _READ_FOLDER, readable), (_READ_FOLDER, listable)):
+            for path in paths:
+                with contextlib.suppress(OSError):
+                    _allow(libc, ruleset, path, rights)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
@@ -139,10 +159,10 @@ def _newest(rights_since: dict[int, int], abi: int) -> int:
     return max((rights for since, rights in rights_since.items() if since <= abi), default=0)
 
 
-def _let_read(libc: ctypes.CDLL, ruleset: int, path: str) -> None:
+def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        rights = _READ_FILE | _READ_FOLDER if Path(path).is_dir() else _READ_FILE
+        rights = rights if Path(path).is_dir() else rights & _READ_FILE
         libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
     finally:
         os.close(descriptor)

@@ -64,6 +64,29 @@ def test_fault_13_a_pickle_reads_no_file_of_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(13)
+def test_fault_13_a_pickle_reads_no_key_beside_the_modules_that_it_may_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # ``python -m`` and notebooks import from the current folder, which has the state folder with the keys.
+    (tmp_path / "of_ones_own.py").write_text("NAME = 'imported'")
+    keys = tmp_path / ".peerloan/keys"
+    keys.mkdir(parents=True)
+    (keys / "publisher.pem").write_text("content")
+    (tmp_path / "credentials").write_text("content")
+    monkeypatch.syspath_prepend(tmp_path)
+    secrets = [bytes(keys / "publisher.pem"), bytes(tmp_path / "credentials")]
+    code = f"""
+import of_ones_own
+raise ValueError(of_ones_own.NAME + ''.join(' read' for path in {secrets!r} if libc.open(path, 0) >= 0))
+"""
+    with pytest.raises(CandidateRefusedError) as caught:
+        inspect_candidate(_code(code), PROBE_RECORDS, is_name_checked=False)
+    assert "imported" in str(caught.value)
+    if "files" in (inspect_candidate(dumped(small_boosted()), PROBE_RECORDS).limits or ()):
+        assert "read" not in str(caught.value)
+
+
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
 def test_fault_13_a_pickle_connects_to_nothing_of_this_machine(family: socket.AddressFamily, tmp_path: Path) -> None:
     with socket.socket(family) as listener:
