@@ -58,16 +58,8 @@ class PredictionService:
             records = check_records(envelope.records, envelope.pointers)
         with exchange.span("model"):
             model, active = self._choose(records, exchange)
-        if exchange.remaining_ms() < LEAST_REMAINING_MS:
-            raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
         with exchange.span("score"):
-            try:
-                probabilities = model.late_probabilities(records)
-            except ModelProcessError as error:
-                # Another version answers for one whose process ended.
-                self._follower.refuse(model.manifest.version, error)
-                model, active = self._choose(records, exchange)
-                probabilities = model.late_probabilities(records)
+            probabilities, model, active = self._score(records, exchange, model, active)
         reasons = None
         if envelope.wants_reasons:
             with exchange.span("explain"):
@@ -120,6 +112,21 @@ class PredictionService:
             "versions": [_describe_version(model, active) for model in active.models.values()],
             "schema": [vars(field) for field in main.manifest.input_schema],
         }
+
+    def _score(
+        self, records: Sequence[Mapping[str, Any]], exchange: Exchange, model: LoadedModel, active: ActiveVersions
+    ) -> tuple[Sequence[float], LoadedModel, ActiveVersions]:
+        """Return the probabilities, and the versions as ``_choose`` does: another answers for one whose process ends.
+
+        That is repeated until a version answers, none is left, or the request's time is used up.
+        """
+        while exchange.remaining_ms() >= LEAST_REMAINING_MS:
+            try:
+                return model.late_probabilities(records), model, active
+            except ModelProcessError as error:
+                self._follower.refuse(model.manifest.version, error)
+                model, active = self._choose(records, exchange)
+        raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
 
     def _choose(self, records: Sequence[Mapping[str, Any]], exchange: Exchange) -> tuple[LoadedModel, ActiveVersions]:
         """Return the version that answers, and all versions in charge."""

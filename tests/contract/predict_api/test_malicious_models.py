@@ -117,3 +117,35 @@ def test_fault_13_a_version_that_crashes_while_scoring_costs_no_request(
     assert {(answer.status, answer.version) for answer in answers} == {(200, first)}
     [refusal] = logs(capsys.readouterr().out, "model version not loaded; the versions in charge stay")
     assert (refusal["model_version"], refusal["error"]) == (second, "ModelProcessError")
+
+
+@pytest.mark.fault(13)
+def test_fault_13_several_versions_that_crash_while_scoring_are_all_refused() -> None:
+    registry = Registry()
+    first, second, third = (registry.publish(pickled(seed=seed)) for seed in (1, 2, 3))
+
+    def load(reader: RegistryReader, version: int, **_options: bool) -> Any:
+        return begin_version(reader, version, TRUST, OpenedHere if version == first else _Crashing)
+
+    registry.writer.assign("live", first)
+    function = Function(registry, load)
+    for version in (second, third):
+        registry.writer.assign("live", version)
+        function.clock.advance(TTL_S)
+        function.get("/readyz")
+    answer = function.post({**RECORD, "loan_id": "loan"})
+    assert (answer.status, answer.version) == (200, first)
+
+
+@pytest.mark.fault(13)
+def test_fault_13_where_every_version_crashes_the_answer_is_that_none_is_loaded() -> None:
+    registry = Registry()
+    registry.writer.assign("live", registry.publish(pickled(seed=1)))
+    registry.writer.assign("live", registry.publish(pickled(seed=2)))
+
+    def load(reader: RegistryReader, version: int, **_options: bool) -> Any:
+        return begin_version(reader, version, TRUST, _Crashing)
+
+    function = Function(registry, load)
+    answer = function.post({**RECORD, "loan_id": "loan"})
+    assert answer.status == 503

@@ -92,7 +92,8 @@ class AliasFollower:
     def follow(self, remaining_s: float = math.inf) -> ActiveVersions:
         """Return the versions in charge now, after looking the alias up if that is due.
 
-        If the bucket uses up the caller's ``remaining_s``, the versions last in charge stay. Raises
+        No longer than the caller's ``remaining_s`` it waits for the bucket, or for versions while none is in charge. If
+        the bucket uses them up, the versions last in charge stay. Raises
         ``NoVerifiedModelError`` if no version was ever loaded and verified.
         """
         now = self.clock()
@@ -101,6 +102,9 @@ class AliasFollower:
             if self._is_due(now):
                 with reads_until(now.monotonic_s + look_up_s, self._monotonic_s):
                     self._look_up(now)
+            # By the clock: reading may have used up most of it.
+            waited_s = self._monotonic_s() - now.monotonic_s
+            self._patience_s = max(min(LONGEST_WAIT_S, remaining_s - waited_s), 0.0) if self._active is None else 0.0
             self._adopt()
         if self._active is None:
             raise NoVerifiedModelError(self.retry_in_s())
@@ -177,7 +181,6 @@ class AliasFollower:
         if self._snapshot is None or self._is_adopted(self._snapshot.alias):
             return
         alias = self._snapshot.alias
-        self._patience_s = LONGEST_WAIT_S if self._active is None else 0.0
         models = self._find_models(alias)
         if alias.version in models:
             self._active = ActiveVersions(alias=alias, models=models)

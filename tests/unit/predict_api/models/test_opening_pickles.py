@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from predict_api.http.errors import NoVerifiedModelError
 from tests.unit.predict_api.models.alias_world import TTL_S, World, versions
 
 
@@ -60,6 +63,20 @@ def test_pickles_that_hang_take_a_new_environment_no_longer_than_one_of_them() -
     assert versions(world.serve()) == [1]
     # Lambda ends the function after 29 s, and with it all that it knows of these versions.
     assert world.clock.time_s - started_s < 20
+
+
+def test_a_request_waits_for_a_pickle_no_longer_than_it_has_time() -> None:
+    world = World()
+    world.opening, world.opening_takes_s = {1}, 10.0
+    world.point(1)
+    started_s = world.clock.time_s
+    with pytest.raises(NoVerifiedModelError):
+        world.follower.follow(4.0)
+    assert world.clock.time_s - started_s <= 4
+    # It goes on meanwhile.
+    world.opening = set()
+    assert versions(world.serve()) == [1]
+    assert world.observer.refused == []
 
 
 def test_a_pickle_that_another_left_too_little_time_goes_on_to_be_opened() -> None:
