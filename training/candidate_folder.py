@@ -89,8 +89,8 @@ def read_candidate(path: Path) -> tuple[bytes, Candidate | None]:
         pickle = pickle_path.read_bytes()
     except OSError as error:
         raise RecordRefusedError(
-            f"The model {pickle_path} can't be read ({error.strerror}). Name a folder that training wrote, or a "
-            "pickle. Train one: python -m training improved, or peerloan train improved."
+            f"The model {pickle_path} can't be read ({error.strerror}). Name a folder that training wrote, a "
+            "pickle, or a booster's own file. Train one: python -m training improved, or peerloan train improved."
         ) from error
     record_path = pickle_path.parent / RECORD_NAME
     # A record describes the model.pkl beside it. A pickle of another name may be in the same folder by chance.

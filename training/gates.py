@@ -91,11 +91,13 @@ def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
 def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -> Verdict:
     low, high = band
     is_known = np.isfinite([interval.low, interval.high]).all()
+    is_told = not (interval.low < low and interval.high > high)
+    too_wide = "" if is_told else "; this one reaches beyond both ends"
     return Verdict(
         rule,
         bool(is_known and interval.low <= high and interval.high >= low),
-        f"{name} {in_words(interval, 2)}; required: an interval that overlaps {low:g} to {high:g}",
-        is_told=not (interval.low < low and interval.high > high),
+        f"{name} {in_words(interval, 2)}; required: an interval that overlaps {low:g} to {high:g}{too_wide}",
+        is_told=is_told,
     )
 
 

@@ -23,7 +23,7 @@ from training.reason_wording import read_wording, worded
 from training.thresholds import FlagShare, Stated, ThresholdRule
 
 # Nobody stated costs or shares: a loan is called late if that is likelier than not.
-BARE_THRESHOLD = Threshold(0.5, "The pickle came without a training record: late is what is likelier than not.")
+BARE_THRESHOLD = Threshold(0.5, "The model came without a training record: late is what is likelier than not.")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _bare(handover: Handover, inspection: Inspection) -> Candidate:
         data={},
         probe_records=PROBE_RECORDS,
         git_commit=None,
-        description="A pickle without a training record.",
+        description="A model without a training record.",
     )
 
 

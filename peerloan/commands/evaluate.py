@@ -29,7 +29,7 @@ def evaluate(
     ctx: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder that `train` wrote, a pickle, or a booster's own file.")],
     data: Annotated[
-        list[Path], typer.Option(help="A CSV file of loans that it hasn't seen; or both files, as for `train`.")
+        list[Path], typer.Option(help="A CSV file of loans that it hasn't seen; or --data for each of its two files.")
     ],
     flag_share: FlagShareOption = None,
     cost_missed_late: MissedLateOption = None,

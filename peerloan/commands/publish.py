@@ -47,7 +47,8 @@ def publish(
         str | None, typer.Option(help="Publish only what is better-than=ALIAS, or no-worse-than=ALIAS.")
     ] = None,
     data: Annotated[
-        list[Path] | None, typer.Option(help="The loans to judge on, as for `train`; else those of --tested-on.")
+        list[Path] | None,
+        typer.Option(help="The loans to judge on; --data once more for each further file. Else those of --tested-on."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish what --require refuses; takes --reason.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is forced, for the manifest.", callback=check_text)] = "",
@@ -165,7 +166,7 @@ def _note_limits(opened: Opened) -> None:
     if limits is not None:
         lacks = [limit for limit in LIMITS if limit not in limits]
         unlimited = f" Not limited by this system: {', '.join(lacks)}." if lacks else ""
-        note(f"The pickle was opened with limited {', '.join(limits) or 'nothing'}.{unlimited}")
+        note(f"The model was opened with limited {', '.join(limits) or 'nothing'}.{unlimited}")
 
 
 def _note_what_is_missing(publication: Publication, missing: Sequence[str], command: str) -> None:

@@ -108,6 +108,8 @@ def test_late_over_expected_must_be_able_to_be_in_its_band(ratio: Interval, pass
 def test_an_interval_that_leaves_the_band_on_both_sides_tells_nothing(slope: Interval, word: str) -> None:
     verdicts = {verdict.rule: verdict for verdict in judge(BETTER, replace(GOOD, slope=slope))}
     assert verdicts["calibration-slope"].word == word
+    says_too_wide = verdicts["calibration-slope"].figures.endswith("this one reaches beyond both ends")
+    assert says_too_wide == (word == "could not be told")
 
 
 def test_a_step_against_lending_sense_is_named_with_its_size() -> None:
