@@ -11,6 +11,7 @@ from model_artifact.errors import ModelProcessError, UnsuitableModelError
 from model_artifact.loading import STUDY_LIMIT_S
 from model_artifact.opening.confinement import LIMITS
 from model_artifact.opening.model_process import TIME_LIMIT_S, ModelProcess
+from model_registry import documents
 from model_registry.candidate import Inspection
 from model_registry.errors import CandidateRefusedError
 
@@ -70,16 +71,21 @@ def inspect_candidate(pickle: bytes, probe_records: Sequence[Mapping[str, Any]],
 
 
 def _inspection(report: Mapping[str, Any]) -> Inspection:
-    return Inspection(
-        environment=report["environment"],
-        classes=tuple(report["classes"]),
-        probe_probabilities=tuple(report["probe_probabilities"]),
-        serving_form=base64.b64decode(report["serving_form"]) if report["serving_form"] else None,
-        why_no_serving_form=report["why_no_serving_form"],
-        categories={name: tuple(labels) for name, labels in report["categories"].items()},
-        threshold=_probability(report.get("threshold")),
-        limits=tuple(limit for limit in LIMITS if limit in report["limits"]),
-    )
+    """Return what a report says. Code in the pickle may have written it: each member's type is checked."""
+    try:
+        form, limits = report["serving_form"], report["limits"]
+        members = {
+            **report,
+            "serving_form": base64.b64decode(form, validate=True) if form else None,
+            "threshold": _probability(report.get("threshold")),
+            "limits": [limit for limit in LIMITS if limit in limits],
+        }
+        return documents.read(Inspection, members)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CandidateRefusedError(
+            f"The process that opened the pickle gave a report that can't be read ({error}). "
+            "The pickle may hold code that wrote it: don't open it elsewhere before you know who made it."
+        ) from error
 
 
 def _probability(threshold: object) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import pickle
@@ -143,6 +144,26 @@ def test_fault_13_a_report_can_not_name_another_process_to_be_ended() -> None:
                 process.late_probabilities(PROBE_RECORDS)
         assert victim.poll() is None
         victim.kill()
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"classes": None}, "'classes' isn't an array"),
+        ({"probe_probabilities": [None]}, "isn't a finite number"),
+        ({"categories": {"grade": 5}}, "'grade' isn't an array"),
+        ({"environment": {"python": 3}}, "'python' isn't a string"),
+        ({"serving_form": 5}, "bytes-like"),
+        ({"serving_form": "!"}, "base64"),
+        ({"limits": None}, "NoneType"),
+    ],
+)
+def test_fault_13_a_report_that_a_pickle_forges_is_refused(members: dict[str, Any], message: str) -> None:
+    report = {"pid": 1, "limits": [], "environment": {}, "classes": [0, 1], "columns": [], "probe_probabilities": []}
+    report |= {"categories": {}, "serving_form": None, "why_no_serving_form": None} | members
+    code = f"connection = accept(); send(connection, {json.dumps(report).encode()!r}); connection.recv(1)"
+    assert message in _refusal(_runs(code), is_name_checked=False)
 
 
 @pytest.mark.fault(13)
