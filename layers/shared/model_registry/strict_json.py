@@ -7,6 +7,7 @@ has clear messages for texts that are nested too deeply, and for numbers that ar
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 _MAX_QUOTED_NAME = 64
@@ -40,8 +41,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) == len(pairs):
         return document
-    names = [name for name, _ in pairs]
-    repeated = next(name for name in names if names.count(name) > 1)
+    # Counted once: a body may have hundreds of thousands of keys.
+    counts = Counter(name for name, _ in pairs)
+    repeated = next(name for name, count in counts.items() if count > 1)
     key = f"the key {repeated!r}" if len(repeated) <= _MAX_QUOTED_NAME else "a key"
     raise StrictJsonError(f"has {key} twice in one object; write each key once")
 

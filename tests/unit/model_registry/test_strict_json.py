@@ -40,3 +40,9 @@ def test_what_is_wrong_is_said(text: str, message: str) -> None:
     with pytest.raises(StrictJsonError) as caught:
         parse(text)
     assert str(caught.value) == message
+
+
+def test_a_key_that_is_repeated_after_many_others_is_found_at_once() -> None:
+    many = ",".join(f'"{number}": 1' for number in range(300_000))
+    with pytest.raises(StrictJsonError, match="'299999' twice"):
+        parse(f'{{{many}, "299999": 2}}')
