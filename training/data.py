@@ -10,7 +10,7 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ class Fingerprint:
     late: int
     sha256: str
     gaps: Mapping[str, int]
-    files: tuple[str, ...] = ()
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _join(quarters: Sequence[Quarter]) -> Quarter:
     if len(quarters) == 1:
         return quarters[0]
     fingerprints = [quarter.fingerprint for quarter in quarters]
-    files = tuple(fingerprint.sha256 for fingerprint in fingerprints)
+    files = [fingerprint.sha256 for fingerprint in fingerprints]
     joined = Fingerprint(
         name=" and ".join(fingerprint.name for fingerprint in fingerprints),
         rows=sum(fingerprint.rows for fingerprint in fingerprints),

@@ -81,7 +81,7 @@ def test_several_files_are_one_to_train_on_whose_newest_loans_come_first_and_the
     one, other = (read_quarter(path.name, path.read_bytes()) for path in (newer, oldest))
     pd.testing.assert_frame_equal(loans.train.frame, pd.concat([one.frame, other.frame], ignore_index=True))
     fingerprint = loans.train.fingerprint
-    assert fingerprint.files == (other.fingerprint.sha256, one.fingerprint.sha256)
+    assert fingerprint.files == [other.fingerprint.sha256, one.fingerprint.sha256]
     assert (fingerprint.name, fingerprint.rows) == ("q1.csv and peerTraining.csv", len(one.frame) * 2)
     assert fingerprint.gaps == {column: 2 * count for column, count in one.fingerprint.gaps.items()}
     assert loans.test.fingerprint.name == "peerTest.csv"
