@@ -124,7 +124,7 @@ REFUSED = {
         ),
         boosting(),
     ),
-    "something else to delinq_2yrs": lambda: pipeline(
+    "don't tell what they do to delinq_2yrs": lambda: pipeline(
         columns("passthrough", ordinal()), boosting(categorical_features=[5])
     ),
 }
