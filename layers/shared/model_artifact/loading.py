@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from model_artifact.errors import NoReasonsError, ProbeMismatchError, UnsuitableModelError
 from model_artifact.opening.signature import Trust
-from model_artifact.reasons import CODES_VERSION, WORDED_CODES_VERSION
+from model_artifact.reasons import WORDED_CODES_VERSION
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form.archive import MAX_PACKED_BYTES
 from model_artifact.training_range import TrainingRange
@@ -190,7 +190,8 @@ def _check_suitable(manifest: Manifest) -> None:
     if strange:
         fault = f"has columns that this server doesn't know, or knows with another type: {', '.join(strange)}"
     elif manifest.reasons is not None and manifest.reasons.codes_version > WORDED_CODES_VERSION:
-        fault = f"gives reasons by table {manifest.reasons.codes_version}, and this server has table {CODES_VERSION}"
+        newer = manifest.reasons.codes_version
+        fault = f"gives reasons by table {newer}, and this server knows tables up to {WORDED_CODES_VERSION}"
     elif not 0 < len(manifest.probes) <= MAX_PROBES:
         fault = f"has {len(manifest.probes)} probe records, not 1 to {MAX_PROBES}"
     elif manifest.serving_form is not None and manifest.serving_form.size_bytes > MAX_PACKED_BYTES:

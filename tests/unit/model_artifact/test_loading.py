@@ -123,7 +123,10 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
     [
         (lambda document: document["input_schema"][0].update(name="zip_code"), "zip_code"),
         (lambda document: document["input_schema"][1].update(type="number"), "grade"),
-        (lambda document: document["reasons"].update(codes_version=WORDED_CODES_VERSION + 1), "gives reasons by table"),
+        (
+            lambda document: document["reasons"].update(codes_version=WORDED_CODES_VERSION + 1),
+            "gives reasons by table 3, and this server knows tables up to 2",
+        ),
         (lambda document: document.update(probes=[]), "has 0 probe records, not 1 to 1000"),
     ],
     ids=["unknown column", "category as a number", "newer reasons", "no probes"],
