@@ -51,11 +51,12 @@ from model_artifact.serving_form.compiling.composites import COMPOSITES, Combina
 from model_artifact.serving_form.compiling.lightgbm_trees import lightgbm_trees
 from model_artifact.serving_form.compiling.linear import linear_form, naive_bayes_form
 from model_artifact.serving_form.compiling.preparation import Preparation
-from model_artifact.serving_form.compiling.raw_trees import RawTrees, boosted_trees, forest_trees
+from model_artifact.serving_form.compiling.raw_trees import RawTrees, boosted_trees
 from model_artifact.serving_form.compiling.tree_ensembles import (
     TREES,
     adaboost_trees,
     bagged_trees,
+    forest_trees,
     gradient_boosted_trees,
     single_tree,
 )
@@ -96,7 +97,7 @@ def _composite(combination: Combination, preparation: Preparation) -> ServingFor
 
 
 def _float32_trees(read: Callable[[Any], RawTrees]) -> Compiler:
-    """Return the compiler of trees that cast the matrix to float32, as all of scikit-learn's do but one."""
+    """Return the compiler of trees that cast the matrix to float32: CatBoost's, and all of scikit-learn's but one."""
 
     def compile_trees(classifier: Any, preparation: Preparation) -> ServingForm:
         return trees_form(read(classifier), read_columns(preparation, _as_float32), is_float32=True)
@@ -128,10 +129,6 @@ def _histogram_boosting(classifier: HistGradientBoostingClassifier, preparation:
         return classifier._preprocess_X(matrix, reset=False)
 
     return trees_form(trees, read_columns(preparation, finish, trees.order, encodings), is_float32=False)
-
-
-def _catboost(classifier: Any, preparation: Preparation) -> ServingForm:
-    return trees_form(catboost_trees(classifier), read_columns(preparation, _as_float32), is_float32=True)
 
 
 def _lightgbm(classifier: Any, preparation: Preparation) -> ServingForm:
@@ -189,7 +186,7 @@ CLASSIFIERS: Mapping[type, Compiler] = {
 
 # By module and qualified name. Their compilers never import the package.
 FOREIGN_CLASSIFIERS: Mapping[str, Compiler] = {
-    "catboost.core.CatBoostClassifier": _catboost,
+    "catboost.core.CatBoostClassifier": _float32_trees(catboost_trees),
     "lightgbm.sklearn.LGBMClassifier": _lightgbm,
     "xgboost.sklearn.XGBClassifier": _xgboost,
     "xgboost.sklearn.XGBRFClassifier": _xgboost,

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn._loss.loss import HalfBinomialLoss
-from sklearn.ensemble import BaseEnsemble, HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from model_artifact.serving_form.errors import NotCompilableError
 from model_artifact.serving_form.form import Output
 
-_LATE = 1
 _CATEGORIES_A_WORD = 32
 
 _NODE = np.dtype(
@@ -89,17 +88,6 @@ class RawTrees:
     code_questions: CodeQuestions
     order: list[int] | None = None
     blank: MissingNumbers | None = None
-
-
-def forest_trees(forest: BaseEnsemble) -> RawTrees:
-    """Return the trees of a fitted forest of classifiers with two classes and one output."""
-    if forest.n_outputs_ != 1:
-        raise NotCompilableError("a forest with several outputs")
-    trees = (
-        (tree_nodes(estimator.tree_, estimator.tree_.value[:, 0, _LATE]), CodeQuestions())
-        for estimator in forest.estimators_
-    )
-    return RawTrees("mean", 0.0, *join_trees(trees))
 
 
 def boosted_trees(model: HistGradientBoostingClassifier) -> RawTrees:

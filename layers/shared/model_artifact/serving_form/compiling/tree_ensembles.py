@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logit
 from sklearn._loss.loss import HalfBinomialLoss
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, GradientBoostingClassifier
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, BaseEnsemble, GradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from model_artifact.serving_form.compiling.raw_trees import CodeQuestions, RawTrees, join_trees, tree_nodes
@@ -22,6 +22,13 @@ TREES = (DecisionTreeClassifier, ExtraTreeClassifier)
 def single_tree(tree: Any) -> RawTrees:
     """Return a fitted tree that is a classifier by itself."""
     return _mean([(tree, None)])
+
+
+def forest_trees(forest: BaseEnsemble) -> RawTrees:
+    """Return the trees of a fitted forest of classifiers with two classes and one output."""
+    if forest.n_outputs_ != 1:
+        raise NotCompilableError("a forest with several outputs")
+    return _mean((tree, None) for tree in forest.estimators_)
 
 
 def bagged_trees(bagging: BaggingClassifier) -> RawTrees:
