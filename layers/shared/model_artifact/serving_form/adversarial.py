@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, cycle, islice, pairwise
+from itertools import chain, cycle, islice
 from math import inf, nextafter
 from random import Random
 from typing import Any
@@ -111,9 +111,8 @@ def _spread(values: list[float], limit: int | None) -> list[float]:
 
 
 def _every_node(form: TreesForm, bases: Sequence[Record], max_nodes: int) -> Iterator[Record]:
-    ends = [*form.roots, len(form.node_column)]
     questions = [
-        (root, node) for root, end in pairwise(ends) for node in range(root, end) if form.node_column[node] >= 0
+        (root, node) for root, end in form.tree_spans() for node in range(root, end) if form.node_column[node] >= 0
     ]
     step = max(1, len(questions) // max_nodes)
     for number, (root, node) in enumerate(questions[::step]):

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from math import inf
 from typing import Any, ClassVar, Literal
 
@@ -138,6 +139,10 @@ class TreesForm(_Form):
     def sum_type(self) -> str:
         """NumPy's name for the numbers in which the leaves are added."""
         return "float32" if self.output == "log_odds_float32" else "float64"
+
+    def tree_spans(self) -> Iterator[tuple[int, int]]:
+        """Yield each tree's first node, and the one after its last."""
+        return pairwise([*self.roots, len(self.node_column)])
 
     def blank_of(self, column: int) -> Blank:
         """Return a column's numbers that aren't compared."""

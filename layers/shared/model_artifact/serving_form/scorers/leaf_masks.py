@@ -15,8 +15,6 @@ et al., SIGIR 2015) with one large integer in place of a word for each tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
 from operator import getitem
 from struct import Struct
 from typing import Any
@@ -55,7 +53,7 @@ class LeafMasks(LargeTrees):
         self._leaves: list[dict[Any, float]] = []
         # Each question's first leaf to the left, the one after the last, and the place of its tree's mask.
         left_leaves: dict[int, tuple[int, int, int]] = {}
-        for tree, (root, end) in enumerate(_trees(form)):
+        for tree, (root, end) in enumerate(form.tree_spans()):
             leaf_number, leaves = _leaf_numbers(form, root, end)
             values = [form.node_value[node] for node in leaves]
             keys = b"".join(((2 << number) - 1).to_bytes(mask_bytes, "little") for number in range(len(leaves)))
@@ -79,15 +77,10 @@ class LeafMasks(LargeTrees):
         return self.add_up(map(getitem, self._leaves, self._unpack(up_to_leaf)))
 
 
-def _trees(form: TreesForm) -> Iterator[tuple[int, int]]:
-    """Yield each tree's first node, and the one after its last."""
-    return pairwise([*form.roots, len(form.node_column)])
-
-
 def _mask_bytes(form: TreesForm) -> int:
     """Return the size of a mask with a bit for each leaf of the largest tree."""
     # A tree with n leaves has 2n - 1 nodes.
-    most_leaves = max((end - root + 1) // 2 for root, end in _trees(form))
+    most_leaves = max((end - root + 1) // 2 for root, end in form.tree_spans())
     return next((size for size in _CODES if most_leaves <= 8 * size), -(-most_leaves // 8))
 
 

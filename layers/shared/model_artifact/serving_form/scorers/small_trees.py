@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from math import inf
 from operator import getitem
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,7 @@ _BYTES_A_WORD = 8
 def is_small(form: TreesForm, n_forms: int = 1) -> bool:
     """Return whether each tree has at most eight questions, and the tables of so many forms fit into memory."""
     # A tree with n questions has 2n + 1 nodes.
-    questions = [(end - root) // 2 for root, end in pairwise([*form.roots, len(form.node_column)])]
+    questions = [(end - root) // 2 for root, end in form.tree_spans()]
     if max(questions) > MAX_QUESTIONS or sum(1 << number for number in questions) > MAX_LEAVES // n_forms:
         return False
     n_answers = sum(questions) + len(FIELDS) * form.n_codes
@@ -67,8 +66,7 @@ class SmallTrees(TreeScorer):
         super().__init__(form)
         self.n_trees = len(form.roots)
         self._questions = [
-            [node for node in range(root, end) if form.node_column[node] >= 0]
-            for root, end in pairwise([*form.roots, len(form.node_column)])
+            [node for node in range(root, end) if form.node_column[node] >= 0] for root, end in form.tree_spans()
         ]
         self.question_fields = [
             [form.column_field[form.node_column[node]] for node in nodes] for nodes in self._questions
