@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from model_registry import threads
 
 if TYPE_CHECKING:
     from model_artifact.loading import LoadedModel
 
 
-class _Step:
-    """A part of the loading. Beside its caller it runs on a thread of its own."""
-
-    def __init__(self, run: Callable[[], Any], *, is_beside: bool) -> None:
-        self.error: Exception | None = None
-        self._content: Any = None
-        self._is_done = threading.Event()
-        if is_beside:
-            threading.Thread(target=self._keep, args=(run,), name="loads a version", daemon=True).start()
-        else:
-            self._keep(run)
-
-    def _keep(self, run: Callable[[], Any]) -> None:
-        try:
-            self._content = run()
-        except Exception as error:  # noqa: BLE001 - raised where the content is asked for
-            self.error = error
-        self._is_done.set()
-
-    def is_done(self, within_s: float) -> bool:
-        return self._is_done.wait(within_s)
-
-    def content(self) -> Any:
-        self._is_done.wait()
-        if self.error is not None:
-            raise self.error
-        return self._content
+_NAME = "loads a version"
 
 
 class Loading:
@@ -58,26 +34,26 @@ class Loading:
     ) -> None:
         self._is_beside = is_beside
         self._open_pickle = open_pickle
-        self._reading = _Step(read, is_beside=is_beside)
+        self._reading: Future[Any] = threads.begin(read, _NAME) if is_beside else threads.settled(read)
         self._model: LoadedModel | None = None
-        self._proving: _Step | None = None
+        self._proving: Future[None] | None = None
 
     def is_ready(self, within_s: float = 0.0) -> bool:
         """Return whether ``wait`` would return or raise at once, after waiting at most so many seconds."""
         until_s = time.monotonic() + within_s
-        if not self._reading.is_done(within_s):
+        if not _is_done(self._reading, within_s):
             return False
         within_s = max(until_s - time.monotonic(), 0.0)
-        process = self._opened().pipeline if self._open_pickle and self._reading.error is None else None
+        process = self._opened().pipeline if self._open_pickle and self._reading.exception() is None else None
         if self._proving is not None:
-            return self._proving.is_done(within_s)
+            return _is_done(self._proving, within_s)
         return process is None or process.is_ready(within_s)
 
     def wait(self) -> LoadedModel:
         """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""
         model = self._opened()
         if self._proving is not None:
-            self._proving.content()
+            self._proving.result()
         elif self._open_pickle:
             _prove(model)
         return model
@@ -89,11 +65,15 @@ class Loading:
 
     def _opened(self) -> LoadedModel:
         if self._model is None:
-            content = self._reading.content()
+            content = self._reading.result()
             self._model = content if self._open_pickle is None else self._open_pickle(content)
             if self._open_pickle and self._is_beside:
-                self._proving = _Step(partial(_prove, self._model), is_beside=True)
+                self._proving = threads.begin(partial(_prove, self._model), _NAME)
         return self._model
+
+
+def _is_done(step: Future[Any], within_s: float) -> bool:
+    return step in wait([step], within_s).done
 
 
 def _prove(model: LoadedModel) -> None:

@@ -7,8 +7,9 @@ aren't used here, and a cold start would wait for them.
 from __future__ import annotations
 
 import math
-import threading
+from concurrent.futures import wait
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import botocore.session
@@ -16,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
+from model_registry import threads
 from model_registry.errors import (
     ObjectNotFoundError,
     ObjectTooLargeError,
@@ -139,23 +141,11 @@ class S3Store:
     def _get_within(self, limit_s: float, key: str, conditions: dict[str, str], reading: _Reading) -> StoredObject:
         # On a thread of its own: looking up the host's name, the handshake, the headers and the body may each be slow
         # without exceeding any of the client's time-outs. Rejected: reading in pieces, which bounds only the body.
-        outcome: list[StoredObject | Exception] = []
-
-        def read() -> None:
-            try:
-                outcome.append(self._read(key, conditions, reading))
-            except Exception as error:  # noqa: BLE001 - raised by the thread that waits
-                outcome.append(error)
-
-        thread = threading.Thread(target=read, name=f"read of {key}", daemon=True)
-        thread.start()
-        thread.join(limit_s)
-        if not outcome:
+        outcome = threads.begin(partial(self._read, key, conditions, reading), f"read of {key}")
+        if not wait([outcome], limit_s).done:
             reading.abandon()
             raise self._unavailable("read", key, TimeoutError(f"it took longer than {limit_s:.3g} s"))
-        if isinstance(outcome[0], Exception):
-            raise outcome[0]
-        return outcome[0]
+        return outcome.result()
 
     def _read(self, key: str, conditions: dict[str, str], reading: _Reading) -> StoredObject:
         # botocore retries failures before the body. If the connection breaks within the body, this loop retries.
