@@ -28,10 +28,10 @@ def summarise(candidate: Candidate, inspection: Inspection | None = None) -> lis
     if file == "in_sample":
         lines.append("                 which the model has seen: on other loans it is worse")
     if gain := metrics.get("comparison"):
-        claimed = " (claimed)" if "comparison" in metrics.get("claimed", {}).get("what", ()) else ""
+        claimed = " (claimed)" if is_claimed(metrics, "comparison") else ""
         lines.append(f"  ROC-AUC gain   {in_words(gain['roc_auc'], 3)} over the {gain['against']}{claimed}")
     if offered := metrics.get("alternative"):
-        claimed = " (claimed)" if "alternative" in metrics.get("claimed", {}).get("what", ()) else ""
+        claimed = " (claimed)" if is_claimed(metrics, "alternative") else ""
         lines += [
             f"  against sense  in {', '.join(offered['against_sense_in'])}, for some loans; the monotone variant costs",
             f"                 {in_words(offered['roc_auc'], 3)} of ROC-AUC{claimed}: {MONOTONE_COMMAND}",
@@ -42,6 +42,11 @@ def summarise(candidate: Candidate, inspection: Inspection | None = None) -> lis
         f"  threshold      {candidate.threshold.value:.4f}{flagged}",
         f"  serving form   {_serving(candidate.holdout_parity, inspection)}",
     ]
+
+
+def is_claimed(metrics: Mapping[str, Any], name: str) -> bool:
+    """Return whether one of a record's metrics was claimed and not measured."""
+    return name in metrics.get("claimed", {}).get("what", ())
 
 
 def _figures(title: str, figures: Mapping[str, Any]) -> list[str]:

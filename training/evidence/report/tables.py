@@ -10,7 +10,7 @@ from training.evidence.gathering import Evidence
 from training.evidence.intervals import in_words
 from training.evidence.report.table import Table, table_of
 from training.evidence.segments import LEAST_LATE, LEAST_LOANS
-from training.evidence.summary import MONOTONE_COMMAND
+from training.evidence.summary import MONOTONE_COMMAND, is_claimed
 
 # The metrics' names in the record, with their names for people and their digits.
 _FIGURES: Mapping[str, tuple[str, int]] = {
@@ -131,7 +131,7 @@ def comparisons(evidence: Evidence) -> Table:
 
 def _claimed(metrics: Mapping[str, Any], name: str) -> str:
     """Return a mark for a figure that was claimed and not measured."""
-    return ", claimed" if name in metrics.get("claimed", {}).get("what", ()) else ""
+    return ", claimed" if is_claimed(metrics, name) else ""
 
 
 def deciles(evidence: Evidence) -> Table:
