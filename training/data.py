@@ -18,10 +18,10 @@ import pandas as pd
 
 from model_artifact.number_hints import number_hint
 from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET, Field
-from training import sample_data
 from training.errors import DataRefusedError
-from training.loan_csv import read_table
-from training.loan_files import read_file, read_files
+from training.loans import sample_data
+from training.loans.loan_csv import read_table
+from training.loans.loan_files import read_file, read_files
 
 DATA_VARIABLE = "PEERLOAN_DATA"
 DEFAULT_PATH = Path("data/peerLoanData.zip")

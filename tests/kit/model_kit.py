@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_limits
 from model_artifact.opening.load import open_pickle
 from model_artifact.pipeline import PipelineScorer, check_pipeline
 from model_artifact.schema import FIELD_NAMES
-from training import sample_data
 from training.data import Quarter, read_quarter
+from training.loans import sample_data
 from training.recipes import basic_model
 from training.recipes.contenders import monotone_trees
 from training.recipes.recipe import DEFAULT_SEED

@@ -10,8 +10,8 @@ import pandas as pd
 
 from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
 from model_registry.manifest import FieldSchema
-from training import sample_data
 from training.candidate_folder import input_schema
+from training.loans import sample_data
 from training.recipes import basic_model
 from training.recipes.contenders import monotone_trees
 

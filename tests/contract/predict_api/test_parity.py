@@ -13,7 +13,7 @@ import pytest
 from model_artifact.schema import FIELD_NAMES
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry
 from tests.contract.predict_api.loans_kit import as_features, pickled
-from training import sample_data
+from training.loans import sample_data
 
 
 @pytest.fixture(scope="module")

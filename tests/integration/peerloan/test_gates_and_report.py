@@ -13,8 +13,9 @@ import pytest
 from command_line import run_peerloan
 from model_kit import dumped
 from processes import emulator_process
-from training import candidate_folder, sample_data
+from training import candidate_folder
 from training.data import Quarters, load
+from training.loans import sample_data
 from training.recipes.calibration import intercept_shift, shift_intercept
 from training.recipes.contenders import monotone_trees
 from training.run import train

@@ -26,8 +26,8 @@ from predict_api.app import build
 from predict_api.models.clock import read_clocks
 from predict_api.settings import Settings
 from processes import emulator_process
-from training import sample_data
 from training.holdout import records_of
+from training.loans import sample_data
 from training.recipes.contenders import monotone_trees
 
 # The commands run in this process, and leave botocore's connections to the garbage collector.

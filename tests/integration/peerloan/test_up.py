@@ -21,7 +21,7 @@ import requests
 from made_once import made_once
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.workplace import DEFAULT_BUCKET
-from training import sample_data
+from training.loans import sample_data
 
 START_LIMIT_S = 90
 STOP_LIMIT_S = 15

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from training import loan_files
 from training.errors import DataNotFoundError, DataRefusedError
-from training.loan_files import LARGEST_FILE_BYTES, read_files
+from training.loans import loan_files
+from training.loans.loan_files import LARGEST_FILE_BYTES, read_files
 
 COMPRESSIONS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 

@@ -44,7 +44,7 @@ def generate(seed: int = DEFAULT_SEED) -> tuple[pd.DataFrame, pd.DataFrame]:
     test : pandas.DataFrame of shape (6843, 11)
         The next quarter.
     """
-    parameters = json.loads(resources.files("training").joinpath("sample_parameters.json").read_text("utf-8"))
+    parameters = json.loads(resources.files("training.loans").joinpath("sample_parameters.json").read_text("utf-8"))
     random = np.random.default_rng(seed)
     return _quarter(parameters, "train", random), _quarter(parameters, "test", random)
 

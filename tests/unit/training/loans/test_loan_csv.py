@@ -8,7 +8,7 @@ import pytest
 from model_artifact.loan_header import MAX_ROW_BYTES
 from model_artifact.schema import CATEGORY_NAMES, FIELD_NAMES, MISSING_CELLS, TARGET
 from training.errors import DataRefusedError
-from training.loan_csv import read_table
+from training.loans.loan_csv import read_table
 
 NAMES = ",".join((*FIELD_NAMES, TARGET))
 ROW = "12000,0.1356,credit_card,C,65000,0.54,3 years,18.4,0,RENT,1"

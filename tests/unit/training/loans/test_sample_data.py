@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from model_artifact.schema import FIELD_NAMES, TARGET
-from training import sample_data
+from training.loans import sample_data
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Where loans come from: files, archives, and generated samples."""
