@@ -70,6 +70,11 @@ def fit(
     with warnings.catch_warnings():
         # A row that every tree saw has no such probability; it becomes NaN below.
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
+        # The forest's threads each set and restore the process's one list of filters, and may so leave it empty for a
+        # moment (Python 3.14 gives each thread a list of its own). scikit-learn then warns that a tree was grown
+        # without the settings of the calling thread. Nothing here depends on these, and where warnings are errors, the
+        # training would stop.
+        warnings.filterwarnings("ignore", "`sklearn.utils.parallel.delayed` should be used", UserWarning)
         for grown in [*range(_TREES_A_STEP, n_estimators, _TREES_A_STEP), n_estimators]:
             # The out-of-bag vote is taken once, over all the trees.
             forest.set_params(n_estimators=grown, oob_score=_no_score if grown == n_estimators else False)
