@@ -40,6 +40,12 @@ FAULTS = {
     25: "Two requests at once: a second environment, never interleaved; 429 beyond the limit",
     26: "A function's answer that isn't a valid one: 502 or 500, as API Gateway gives it",
     27: "An environment killed under load: its own request fails, no other",
+    28: "Two controllers drive one rollout, or one is killed anywhere: each step once, and the same end",
+    29: "Log objects late, twice, out of order, truncated, of another format: each request counts once",
+    30: "The log's delivery stops in a canary: the rollout holds, requests go on, nothing is promoted",
+    31: "The shadow raises, hangs, gives NaN, can't be loaded: answers as before; it is counted",
+    32: "All canary traffic from one loan, requests repeated ten times: distinct keys count",
+    33: "An environment's clock is an hour off, a day has 23 or 25 hours: nothing is lost at a border",
 }
 
 HEAD = """# Reliability
