@@ -23,7 +23,7 @@ def test_the_layer_holds_the_shared_packages_and_nothing_else(built: Path) -> No
     shared = ROOT / "layers" / "shared"
     expected = {
         path.relative_to(shared)
-        for package in ("model_registry", "model_artifact")
+        for package in ("model_registry", "model_artifact", "model_rollout")
         for path in (shared / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -37,7 +37,8 @@ def test_the_function_carries_no_dead_weight_and_nothing_of_this_machine(built: 
     assert not [path for path in function.rglob("*") if path.name in ("tests", "__pycache__", "RECORD")]
     assert not [path for path in function.iterdir() if path.name in ("Makefile", "requirements.txt", "bin")]
     # Lambda's Python has boto3, and the layer has the shared packages: a second copy would hide either.
-    assert not [path for path in function.iterdir() if path.name in ("boto3", "model_registry", "model_artifact")]
+    shared = ("boto3", "model_registry", "model_artifact", "model_rollout")
+    assert not [path for path in function.iterdir() if path.name in shared]
 
 
 @pytest.mark.parametrize("library", ["scikit_learn", "numpy", "joblib"])
