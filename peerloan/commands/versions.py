@@ -71,6 +71,6 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 def _aliases_by_version(reader: RegistryReader) -> dict[int, list[str]]:
     users: dict[int, list[str]] = {}
     for name in reader.list_aliases():
-        for version in reader.get_alias(name).alias.versions:
+        for version in reader.get_alias(name).alias.versions_in_use:
             users.setdefault(version, []).append(name)
     return users

@@ -9,12 +9,13 @@ complete.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from model_registry import names
-from model_registry.alias import Alias, AliasConflictError, RoutingConfig, next_rollout
+from model_registry.alias import Alias, AliasConflictError, RoutingConfig, Shadow, next_rollout
 from model_registry.errors import (
     AliasNotFoundError,
     ArtifactMismatchError,
@@ -60,8 +61,13 @@ class AliasWriter:
         routing_config: RoutingConfig = _NO_ADDITIONAL,
         expected_revision: int | None = None,
         reason: str = "",
+        shadow: Shadow | None = None,
+        rollout: str | None = None,
+        evidence: Mapping[str, Any] | None = None,
     ) -> Alias:
         """Point an alias, which may be a new one, at a version, and return its new revision.
+
+        What isn't given isn't kept: an update without ``shadow`` ends the alias's shadow.
 
         Parameters
         ----------
@@ -75,6 +81,13 @@ class AliasWriter:
             The revision that this update was decided on, 0 for a new alias; by default the one read now.
         reason : str
             Why, for the history.
+        shadow : Shadow, optional
+            A version to score beside the ones that answer.
+        rollout : str, optional
+            The name of the split between two versions. Updates with one name keep each key's point, whatever the
+            weights and versions are in between. By default ``next_rollout`` names it.
+        evidence : mapping, optional
+            What the update was decided on, as JSON, for the history.
 
         Raises
         ------
@@ -85,19 +98,41 @@ class AliasWriter:
         ArtifactMismatchError, VersionDamagedError
             If a version that is new to the alias is damaged.
         InvalidAliasError
-            If the weights break the rules, or the alias document in the bucket can't be used.
+            If the weights or the shadow break the rules, the evidence isn't JSON, or the alias document in the bucket
+            can't be used.
+        InvalidNameError
+            If the alias's or the rollout's name isn't allowed.
         """
         names.check_alias_name(alias)
         routing_config.check(version)
+        if shadow is not None:
+            shadow.check(version)
+        if rollout is not None:
+            names.check_rollout_name(rollout)
         current = self._find_alias(alias)
         revision = current.alias.revision if current else 0
         if current and expected_revision is not None and expected_revision != revision:
             raise AliasConflictError(alias, expected_revision, current.alias)
         if not current and expected_revision:
             raise AliasNotFoundError(self.model, alias)
-        update = self._update(alias, current.alias if current else None, version, routing_config, reason)
-        self._require_published(update.versions)
-        self._require_whole(set(update.versions) - set(current.alias.versions if current else ()))
+        # If the alias document was lost, the numbers continue after the history's last, so that each is used once.
+        number = 1 + (revision or max(self.reader.list_revisions(alias), default=0))
+        versions = (version, *routing_config.additional_version_weights)
+        update = Alias(
+            alias=alias,
+            revision=number,
+            version=version,
+            routing_config=routing_config,
+            rollout=rollout or next_rollout(current.alias if current else None, alias, number, versions),
+            updated_at=self._now(),
+            updated_by=self.who,
+            reason=reason,
+            update_id=self.new_id(),
+            shadow=shadow,
+            evidence=evidence,
+        ).as_stored()
+        self._require_published(update.versions_in_use)
+        self._require_whole(_newly_used(update, current))
         if current:
             self._write_history(current.alias)
         self._swap(update, current)
@@ -111,8 +146,8 @@ class AliasWriter:
         While two versions share the traffic, the main one gets all of it. Otherwise the history is searched backwards
         for another main version that still exists and isn't damaged. A version that was rolled back from is passed
         over until it is assigned again, so a second roll-back goes one version further back. The reason in the history
-        names the version that was left and the damaged ones that were skipped. Raises ``NoEarlierVersionError`` if no
-        such version exists, and the errors of ``assign``.
+        names the version that was left and the damaged ones that were skipped. A shadow ends in both cases. Raises
+        ``NoEarlierVersionError`` if no such version exists, and the errors of ``assign``.
         """
         current = self.reader.get_alias(alias).alias
         revision = current.revision if expected_revision is None else expected_revision
@@ -147,24 +182,6 @@ class AliasWriter:
             return self.reader.get_alias(alias)
         except AliasNotFoundError:
             return None
-
-    def _update(
-        self, alias: str, before: Alias | None, version: int, routing_config: RoutingConfig, reason: str
-    ) -> Alias:
-        # If the alias document was lost, the numbers continue after the history's last, so that each is used once.
-        last = before.revision if before else max(self.reader.list_revisions(alias), default=0)
-        versions = (version, *routing_config.additional_version_weights)
-        return Alias(
-            alias=alias,
-            revision=last + 1,
-            version=version,
-            routing_config=routing_config,
-            rollout=next_rollout(before, alias, last + 1, versions),
-            updated_at=self._now(),
-            updated_by=self.who,
-            reason=reason,
-            update_id=self.new_id(),
-        )
 
     def _require_published(self, versions: tuple[int, ...]) -> None:
         files = self.reader.list_version_files()
@@ -208,13 +225,16 @@ class AliasWriter:
         # A deletion may check the aliases before this update and remove the version after it. Its tombstone is there by
         # now, so this check sees it, and the alias points back rather than at nothing.
         try:
-            self._require_published(update.versions)
+            self._require_published(update.versions_in_use)
         except VersionNotFoundError as error:
             if current:
                 self.assign(
                     update.alias,
                     current.alias.version,
                     routing_config=current.alias.routing_config,
+                    shadow=current.alias.shadow,
+                    rollout=current.alias.rollout,
+                    evidence=current.alias.evidence,
                     expected_revision=update.revision,
                     reason=f"version {error.version} was deleted meanwhile",
                 )
@@ -230,6 +250,14 @@ class AliasWriter:
 
     def _now(self) -> str:
         return self.clock().astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _newly_used(update: Alias, current: AliasSnapshot | None) -> set[int]:
+    """Return the versions that the alias didn't use before, or only as its shadow."""
+    if current is None:
+        return set(update.versions_in_use)
+    may_answer = set(update.versions) - set(current.alias.versions)
+    return may_answer | set(update.versions_in_use) - set(current.alias.versions_in_use)
 
 
 def _version_left(alias: Alias) -> set[int]:

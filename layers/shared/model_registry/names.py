@@ -8,6 +8,8 @@
     late-payer/versions/7/deleted.json              a mark: the version is deleted, and its number never used again
     late-payer/aliases/live.json
     late-payer/aliases/live/history/00000012.json
+    late-payer/rollouts/live.json                   the rollout under way on the alias, or the last one
+    late-payer/rollouts/live/<id>.json              a rollout that ended
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ TOMBSTONE = "deleted.json"
 _MODEL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Lambda's own rule for alias names: letters, digits, - and _, and not a number alone.
 _ALIAS_NAME = re.compile(r"(?![0-9]+$)[a-zA-Z0-9_-]{1,128}")
+# A part of a key, and of the names of the splits that are made for a rollout. The names that the registry makes are an
+# alias's name, a hyphen and a revision.
+_ROLLOUT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,160}")
 # These would be mistaken for versions.
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 _VERSION_KEY = re.compile(r"[^/]+/versions/([1-9][0-9]*)/([^/]+)")
@@ -49,6 +54,13 @@ def check_alias_name(alias: str) -> str:
             f"{alias!r} isn't an alias name: use letters, digits, - and _; not a number alone, nor 'latest' or 'v1'."
         )
     return alias
+
+
+def check_rollout_name(rollout: str) -> str:
+    """Return the rollout's name if it is allowed, else raise ``InvalidNameError``."""
+    if not _ROLLOUT_NAME.fullmatch(rollout):
+        raise InvalidNameError(f"{rollout!r} isn't a rollout's name: use up to 160 letters, digits, - and _.")
+    return rollout
 
 
 def versions_prefix(model: str) -> str:
@@ -97,3 +109,18 @@ def parse_history_key(key: str) -> int | None:
     """Return the revision's number, or None for another kind of key."""
     match = _HISTORY_KEY.fullmatch(key)
     return int(match[1]) if match else None
+
+
+def rollout_key(model: str, alias: str) -> str:
+    """Return the key of the rollout that is under way on an alias, or was the last one."""
+    return f"{model}/rollouts/{check_alias_name(alias)}.json"
+
+
+def past_rollouts_prefix(model: str, alias: str) -> str:
+    """Return the prefix of the keys of the rollouts of an alias that have ended."""
+    return f"{model}/rollouts/{check_alias_name(alias)}/"
+
+
+def past_rollout_key(model: str, alias: str, rollout: str) -> str:
+    """Return the key under which a rollout that has ended is kept."""
+    return f"{past_rollouts_prefix(model, alias)}{check_rollout_name(rollout)}.json"

@@ -109,7 +109,7 @@ class RegistryWriter(AliasWriter):
 
     def _require_unused(self, version: int) -> None:
         aliases = self.reader.list_aliases()
-        using = [name for name in aliases if version in self.reader.get_alias(name).alias.versions]
+        using = [name for name in aliases if version in self.reader.get_alias(name).alias.versions_in_use]
         if using:
             raise VersionInUseError(self.model, version, using)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_registry.alias import Alias, RoutingConfig
+from model_registry.alias import Alias, RoutingConfig, Shadow
 from model_registry.documents import MAX_DOCUMENT_BYTES, parse_object
 from model_registry.errors import InvalidAliasError, InvalidManifestError
 from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold, Wording
@@ -37,14 +37,32 @@ MANIFEST = Manifest(
 weights = st.one_of(st.just({}), st.builds(lambda weight: {9: weight}, st.floats(0, 1)))
 
 
-@given(st.integers(1), st.integers(1, 8), weights, st.text(), st.text())
+shadows = st.none() | st.builds(
+    Shadow, st.just(9), st.floats(0, 1), st.none() | st.floats(0, 1e6, exclude_min=True, allow_subnormal=False)
+)
+evidence = st.none() | st.dictionaries(st.text("abc", max_size=3), st.integers() | st.booleans() | st.none())
+
+
+@given(st.integers(1), st.integers(1, 8), weights, st.text(), st.text(), shadows, evidence)
 def test_an_alias_survives_its_own_format(
-    revision: int, version: int, share: dict[int, float], who: str, reason: str
+    revision: int,
+    version: int,
+    share: dict[int, float],
+    who: str,
+    reason: str,
+    shadow: Shadow | None,
+    why: dict[str, Any] | None,
 ) -> None:
-    alias = Alias("live", revision, version, RoutingConfig(share), "live-1", "2026-01-01", who, reason, "id")
     if any("\ud800" <= letter <= "\udfff" for letter in who + reason):
         return
+    alias = Alias(
+        "live", revision, version, RoutingConfig(share), "live-1", "2026-01-01", who, reason, "id", shadow, why
+    )
     assert Alias.from_json(alias.to_json()) == alias
+    # What an earlier release can read is written as that release wrote it.
+    document = json.loads(alias.to_json())
+    assert document["format"] == (1 if shadow is None and why is None else 2)
+    assert (("shadow" in document), ("evidence" in document)) == (shadow is not None, why is not None)
 
 
 def test_a_manifest_survives_its_own_format() -> None:
@@ -98,6 +116,30 @@ def test_an_alias_document_that_can_be_read_in_two_ways_is_refused(old: str, new
     assert old in ALIAS
     with pytest.raises(InvalidAliasError, match=message):
         Alias.from_json(ALIAS.replace(old, new).encode())
+
+
+@pytest.mark.parametrize(
+    ("shadow", "message"),
+    [
+        ('{"version": 7, "share": 1.0}', "The shadow is the alias's own version, 7"),
+        ('{"version": 0, "share": 1.0}', "'version' isn't a whole number of at least 1"),
+        ('{"version": 8, "share": 1.5}', "The shadow's share 1.5 isn't between 0.0 and 1.0"),
+        ('{"version": 8}', "'share' isn't a finite number"),
+        ('{"version": 8, "share": 1.0, "budget_ms": 0}', "budget 0.0 isn't a number of milliseconds above 0"),
+        ('{"version": 8, "share": 1.0, "budget_ms": "5"}', "'budget_ms' isn't a finite number"),
+        ('{"version": 8, "share": NaN}', "it holds NaN"),
+        ("[8]", "'shadow' isn't an object"),
+    ],
+)
+def test_an_alias_document_whose_shadow_breaks_the_rules_is_refused(shadow: str, message: str) -> None:
+    document = ALIAS.replace('"format": 1', f'"format": 2, "shadow": {shadow}')
+    with pytest.raises(InvalidAliasError, match=message):
+        Alias.from_json(document.encode())
+
+
+def test_an_alias_of_the_first_format_is_read() -> None:
+    alias = Alias.from_json(ALIAS.encode())
+    assert (alias.format, alias.shadow, alias.evidence, alias.versions_in_use) == (1, None, None, (7, 8))
 
 
 def test_a_document_of_any_size_is_not_read() -> None:
