@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 from model_registry import documents
@@ -17,6 +18,8 @@ MANIFEST_FORMAT = 1
 
 MAX_WORDED_CODES = 100
 MAX_REASON_LENGTH = 300
+# One character stands for a bin: 0-9, a-z, A-Z.
+MAX_PROFILE_BINS = 62
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
@@ -59,6 +62,41 @@ class FieldSchema:
     train_max: float | None
     categories: tuple[str, ...] | None
     description: str
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """How one column's values are spread in the training data.
+
+    A number has ``edges`` in rising order, and ``counts`` by bin. Bin ``i`` holds the values from ``edges[i]`` on that
+    are below ``edges[i + 1]``; the last bin holds its upper edge too. A category has ``labels``, the most frequent
+    ones, and ``counts`` by label. ``missing`` counts the missing values.
+    """
+
+    name: str
+    edges: tuple[float, ...] | None
+    labels: tuple[str, ...] | None
+    counts: tuple[int, ...]
+    missing: int
+
+    def __post_init__(self) -> None:
+        if (self.edges is None) == (self.labels is None):
+            raise ValueError(f"the profile of {self.name!r} must have either edges or labels")
+        bins = max(len(self.edges) - 1, 0) if self.edges is not None else len(self.labels or ())
+        if len(self.counts) != bins or bins > MAX_PROFILE_BINS:
+            raise ValueError(
+                f"the profile of {self.name!r} has {len(self.counts)} counts for {bins} bins, of which "
+                f"{MAX_PROFILE_BINS} are allowed"
+            )
+        if self.edges is not None and any(low > high for low, high in pairwise(self.edges)):
+            raise ValueError(f"the edges of {self.name!r} aren't in rising order")
+
+
+@dataclass(frozen=True)
+class TrainingProfile:
+    """How the training data are spread over a few bins, one entry a column, in the order of ``input_schema``."""
+
+    columns: tuple[ColumnProfile, ...]
 
 
 @dataclass(frozen=True)
@@ -151,7 +189,7 @@ class Manifest:
     ``environment`` maps a library's name to the version that the model was pickled with. ``serving_form`` describes the
     file that serves instead of the pickle, and ``holdout_parity`` its comparison on the held-out loans; either may be
     missing. ``why_no_serving_form`` says why the pickle serves. ``reasons`` is None for a model that gives no reasons.
-    ``signature`` is None where nobody signed.
+    ``profile`` is None where the training data aren't known. ``signature`` is None where nobody signed.
     """
 
     model: str
@@ -172,6 +210,7 @@ class Manifest:
     reasons: Reasons | None = None
     holdout_parity: HoldoutParity | None = None
     why_no_serving_form: str | None = None
+    profile: TrainingProfile | None = None
     signature: Signature | None = None
     format: Positive = MANIFEST_FORMAT
 

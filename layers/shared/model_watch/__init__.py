@@ -1,5 +1,6 @@
 """Watching a model: the prediction log's format, its reader, and the tests that judge what the log says.
 
-Read in this order: ``prediction_log`` (what a line says), ``log_reader`` (which lines there are), ``sequential_tests``
-(whether a difference between two versions is more than luck).
+Read in this order: ``prediction_log`` (the line of a request), ``loan_hash`` and ``profile`` (what stands in a line for
+the borrower's values), ``log_reader`` (which lines there are), ``sequential_tests`` (whether a difference between two
+versions is more than luck). The function imports the first three and nothing else of this package.
 """
