@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=35)
 class Answer:
     """The answer to one request: times in seconds (monotonic), and the version that it names.
 
-    ``status`` is 0 where the request failed without an answer.
+    ``status`` is 0 where the request failed without an answer. ``key`` is the routing key that was sent in a header.
     """
 
     sent: float
@@ -25,10 +25,13 @@ class Answer:
     status: int
     version: int | None
     problem: str = ""
+    key: str = ""
 
 
 @asynccontextmanager
-async def load(url: str, bodies: Sequence[bytes], clients: int) -> AsyncIterator[list[Answer]]:
+async def load(
+    url: str, bodies: Sequence[bytes], clients: int, *, key_of: Callable[[int], str] | None = None
+) -> AsyncIterator[list[Answer]]:
     """Send requests until the block ends, and yield the list that grows with their answers.
 
     Parameters
@@ -39,6 +42,9 @@ async def load(url: str, bodies: Sequence[bytes], clients: int) -> AsyncIterator
         The requests' JSON bodies, taken in turn.
     clients : int
         How many clients send at once; each sends one request after another.
+    key_of : callable, optional
+        Returns the routing key of a request by its number. It is sent as ``Idempotency-Key``, which counts for records
+        without ``loan_id``.
     """
     answers: list[Answer] = []
     stopped = asyncio.Event()
@@ -48,7 +54,8 @@ async def load(url: str, bodies: Sequence[bytes], clients: int) -> AsyncIterator
         async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector) as session:
             turn = number
             while not stopped.is_set():
-                answers.append(await _send(session, url, bodies[turn % len(bodies)]))
+                key = "" if key_of is None else key_of(turn)
+                answers.append(await _send(session, url, bodies[turn % len(bodies)], key))
                 turn += clients
 
     tasks = [asyncio.create_task(run(number)) for number in range(clients)]
@@ -59,13 +66,14 @@ async def load(url: str, bodies: Sequence[bytes], clients: int) -> AsyncIterator
         await asyncio.gather(*tasks)
 
 
-async def _send(session: aiohttp.ClientSession, url: str, body: bytes) -> Answer:
+async def _send(session: aiohttp.ClientSession, url: str, body: bytes, key: str) -> Answer:
+    headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
     sent = time.monotonic()
     try:
-        async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
+        async with session.post(url, data=body, headers=headers) as response:
             text = await response.text()
             version = response.headers.get("X-Model-Version")
             problem = "" if response.ok else text[:300]
-            return Answer(sent, time.monotonic(), response.status, int(version) if version else None, problem)
+            return Answer(sent, time.monotonic(), response.status, int(version) if version else None, problem, key)
     except (aiohttp.ClientError, TimeoutError) as error:
-        return Answer(sent, time.monotonic(), 0, None, repr(error))
+        return Answer(sent, time.monotonic(), 0, None, repr(error), key)
