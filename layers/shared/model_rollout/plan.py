@@ -38,6 +38,10 @@ class Stage:
     weight: float
     seconds: float
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1 or not self.seconds > 0:
+            raise InvalidPlanError(f"A stage of weight {self.weight} for {self.seconds} seconds can't be.")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -158,12 +162,12 @@ def format_duration(seconds: float) -> str:
 
 
 def _plan(strategy: str, percents: Sequence[float], every_s: float, shadow_s: float, bake_s: float) -> Plan:
-    stages = [
-        Stage("shadow", 0.0, shadow_s),
-        *(Stage("canary", percent / 100, every_s) for percent in percents),
-        Stage("bake", 1.0, bake_s),
-    ]
-    return Plan(strategy, tuple(stage for stage in stages if stage.seconds > 0))
+    stages = [Stage("canary", percent / 100, every_s) for percent in percents]
+    if shadow_s:
+        stages.insert(0, Stage("shadow", 0.0, shadow_s))
+    if bake_s:
+        stages.append(Stage("bake", 1.0, bake_s))
+    return Plan(strategy, tuple(stages))
 
 
 def _stage_sentence(stage: Stage, main: int, candidate: int) -> str:
