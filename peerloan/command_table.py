@@ -18,6 +18,7 @@ SUMMARIES = {
     "evaluate": "Measure a model on loans, as `publish` would, without publishing it.",
     "versions": "List the published versions, and which aliases use them.",
     "report": "Write an HTML report and a model card of a version.",
+    "compare": "Compare two versions on the same loans.",
     "delete": "Delete a version that no alias uses.",
     "alias": "Show where an alias points, and move it.",
     "keys": "Make, list and trust publishers' keys.",

@@ -11,15 +11,13 @@ import typer
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.errors import UsageError
 from peerloan.output import JsonFlag, byte_progress_bar, note, say, say_json
-from peerloan.scoring.results import Targets
+from peerloan.scoring.results import Targets, is_csv
 from peerloan.workplace import Workplace, check_url
 
 if TYPE_CHECKING:
     from model_registry.manifest import FieldSchema
     from peerloan.scoring.scorers import Scorer
 
-_CSV = ".csv"
-_PARQUET = (".parquet", ".pq")
 # A message lists at most this many categories.
 _CATEGORIES_LISTED = 20
 
@@ -56,7 +54,7 @@ def score(
     scorer, scored_by, schema = _scorer(ctx.obj, version, alias, url)
     with byte_progress_bar() as progress:
         task = progress.add_task(source.name, total=source.stat().st_size)
-        score_file = score_csv if source.suffix.lower() == _CSV else score_parquet
+        score_file = score_csv if is_csv(source) else score_parquet
         outcome = score_file(source, targets, scorer, on_progress=lambda done: progress.update(task, completed=done))
     if outcome.resumed_at:
         note(f"Resumed at byte {outcome.resumed_at:,}, where an earlier run stopped.")
@@ -147,8 +145,7 @@ def _scorer(
 def _targets(source: Path, out: Path | None, *, has_warnings: bool) -> Targets:
     if not source.is_file():
         raise UsageError(f"{source} isn't a file.")
-    if source.suffix.lower() not in (_CSV, *_PARQUET):
-        raise UsageError(f"{source} must end in .csv or .parquet.")
+    is_csv(source)  # Refuses another kind of file.
     scored = out or source.with_name(f"{source.stem}.scored{source.suffix}")
     if scored.suffix.lower() != source.suffix.lower():
         raise UsageError(f"{scored} must end as {source.name} does: the output has the input's format.")

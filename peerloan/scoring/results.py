@@ -24,6 +24,18 @@ WARNINGS_COLUMN = "warnings"
 REJECTS_HEADER = b"line,column,code,detail\n"
 
 
+_CSV = ".csv"
+_PARQUET = (".parquet", ".pq")
+
+
+def is_csv(source: Path) -> bool:
+    """Return whether a file of loans is CSV, by its name; Parquet otherwise. Another name raises ``UsageError``."""
+    suffix = source.suffix.lower()
+    if suffix not in (_CSV, *_PARQUET):
+        raise UsageError(f"{source} must end in .csv or .parquet.")
+    return suffix == _CSV
+
+
 @dataclass(frozen=True)
 class Targets:
     """The two outputs: the scored rows, and the reasons why the others aren't scored.

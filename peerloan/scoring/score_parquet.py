@@ -61,10 +61,7 @@ def score_parquet(
     pyarrow, parquet = _import_pyarrow()
     size = source.stat().st_size
     rows = rejected = 0
-    try:
-        file = parquet.ParquetFile(source)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UsageError(f"{source} isn't a Parquet file: {error}") from error
+    file = _open(pyarrow, parquet, source)
     with (
         writing(targets.scored),
         file,
@@ -89,6 +86,26 @@ def score_parquet(
             sync_file(output)
         put_in_place(targets, rejected=rejected)
     return Outcome(rows, rejected, 0, counts.warned, dict(counts.by_warning))
+
+
+def read_parquet(source: Path, *, rows_a_step: int = ROWS_A_STEP) -> Iterator[tuple[Any, Columns, int]]:
+    """Yield the valid rows of a file as they are, their columns for the model, and how many others there were.
+
+    Raises as ``score_parquet`` does.
+    """
+    pyarrow, parquet = _import_pyarrow()
+    with _open(pyarrow, parquet, source) as file:
+        _check_schema(pyarrow, file.schema_arrow, ())
+        for batch in _batches(pyarrow, file, source, rows_a_step):
+            valid, columns, _ = _valid_rows(pyarrow, batch, 1)
+            yield valid, columns, len(batch) - len(valid)
+
+
+def _open(pyarrow: Any, parquet: Any, source: Path) -> Any:
+    try:
+        return parquet.ParquetFile(source)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise UsageError(f"{source} isn't a Parquet file: {error}") from error
 
 
 def _batches(pyarrow: Any, file: Any, source: Path, rows: int) -> Iterator[Any]:

@@ -86,7 +86,7 @@ class ApiScorer:
 
     def score(self, columns: Columns) -> Iterator[Scores]:
         """See ``Scorer``; raises ``ServiceError`` if the API refuses a batch or can't be reached."""
-        for batch in _batches(_records(columns)):
+        for batch in _batches(records_of(columns)):
             answer = self._client.predict({"instances": batch})
             try:
                 predictions = answer["predictions"]
@@ -104,7 +104,8 @@ class ApiScorer:
             yield scores
 
 
-def _records(columns: Columns) -> Iterator[dict[str, Any]]:
+def records_of(columns: Columns) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table as records, as a request would hold them."""
     loan_ids = columns.get(LOAN_ID)
     values = [
         columns[name].tolist() if isinstance(columns[name], np.ndarray) else columns[name] for name in FIELD_NAMES

@@ -164,3 +164,26 @@ def test_the_report_writes_a_page_and_a_card_beside_the_live_version(published: 
 def test_a_report_that_can_not_be_made_says_why(published: Bucket, words, code: int, message: str) -> None:
     done = published.run("report", *words)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+
+
+def test_two_versions_are_compared_on_a_file_and_on_the_held_out_loans(published: Bucket, folder: Path) -> None:
+    held_out = published.answer("compare", "1", "2")
+    on_file = published.answer("compare", "1", "2", "--records", str(folder / "data" / "peerLoanTest.csv"))
+    sources = held_out.pop("source"), on_file.pop("source")
+    assert held_out == on_file
+    assert sources[1] == "peerLoanTest.csv"
+    assert (on_file["main"]["version"], on_file["candidate"]["version"]) == (1, 2)
+    flips = on_file["swap_set"]["to_late"] + on_file["swap_set"]["to_on_time"]
+    assert flips == round(on_file["window"]["flip_share"] * on_file["loans"]) > 0
+    explained = on_file["swap_set"]["reasons"]
+    for way in ("to_late", "to_on_time"):
+        assert explained[way]["loans"] == min(on_file["swap_set"][way], 100)
+        assert bool(explained[way]["changes"]) == bool(explained[way]["loans"])
+    assert on_file["outcomes"]["difference"]["roc_auc"]["value"] > 0
+
+    shown = published.run("compare", "1", "2")
+    assert shown.returncode == 0, shown.stderr
+    assert "Version 2 beside version 1" in shown.stdout
+    assert "Decisions that flip" in shown.stdout
+    assert published.run("compare", "1", "1").returncode == 2
+    assert published.run("compare", "1", "9").returncode == 1

@@ -1,0 +1,1 @@
+"""Compares two versions on the same loans, before one replaces the other: figures, swap set, reasons, and the page."""
