@@ -84,6 +84,7 @@ class Stack:
         lambda_port: int | None = None,
         alias_ttl_s: float | None = None,
         throttled: bool = True,
+        schedule_interval_s: float | None = None,
     ) -> str:
         """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL.
 
@@ -97,6 +98,8 @@ class Stack:
             Replaces the template's value.
         throttled : bool, optional
             Whether the template's limits on requests hold.
+        schedule_interval_s : float, optional
+            Shortens the template's schedules.
         """
         check_port(port, "--port")
         variables = {
@@ -113,6 +116,8 @@ class Stack:
         arguments += ["--state-dir", str(self._state_dir / "lambda"), *(() if throttled else UNTHROTTLED)]
         # So that `peerloan top` can say which model versions answer.
         arguments += ["--count-header", "X-Model-Version"]
+        if schedule_interval_s is not None:
+            arguments += ["--schedule-interval", f"{schedule_interval_s:g}"]
         if lambda_port is not None:
             check_port(lambda_port, "--lambda-port")
             arguments += ["--lambda-port", str(lambda_port)]

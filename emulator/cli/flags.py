@@ -61,6 +61,7 @@ class Options(argparse.Namespace):
     state_dir: Path | None = None
     faults: tuple[tuple[str, Fault], ...] = ()
     async_retry_waits: RetryWaits
+    schedule_interval: float | None = None
     no_watch: bool = False
     disable_authorizer: bool = False
     count_header: str | None = None
@@ -192,6 +193,10 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--async-retry-waits", type=_option("parse_retry_waits"), default="60,120", metavar="S,S",
         help="seconds after the first and the second failed attempt of an asynchronous invocation (60,120)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--schedule-interval", type=_option("parse_seconds"), metavar="S",
+        help="let every rate(...) of the template's schedules have at most this many seconds; cron(...) stays as it is",
     )  # fmt: skip
     parser.add_argument(
         "--warm-containers",

@@ -114,6 +114,17 @@ def parse_retry_waits(text: str) -> RetryWaits:
     return RetryWaits((first, second))
 
 
+def parse_seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.01 <= seconds <= 86_400:
+        raise OptionError(f"an interval is a number of seconds from 0.01 to 86400, not {text!r}")
+    return seconds
+
+
 def read_faults_file(path: str) -> tuple[tuple[str, Fault], ...]:
     """Return the faults of a ``--faults`` file, by function, as ``PUT /_emulator/faults`` takes them."""
     with _naming_the_file("--faults", path):

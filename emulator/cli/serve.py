@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from uuid import uuid4
 
 from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
@@ -19,9 +20,12 @@ from emulator.cli.code_watcher import CodeWatcher
 from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, Options
 from emulator.cli.options import parse_parameter_overrides, read_env_vars, read_event, with_variables
 from emulator.cli.terminal import port_errors_name, say, stop_on_signals, url_of, write_ready_file
+from emulator.event_sources.schedules import FunctionCaller, Schedules
 from emulator.http_api.gateway import Gateway
 from emulator.http_server import HttpServer
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
+from emulator.lambda_service.data_plane.retries import AsyncInvocations
+from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.sandbox.logs import LogSink
 from emulator.metrics import RequestMeter
 from emulator.supervision import BackgroundTasks, first_of
@@ -55,6 +59,8 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
     for note in project.notes:
         say(f"emulator: {note}")
     async with _service(project, options, machine) as service, contextlib.AsyncExitStack() as servers:
+        events = AsyncInvocations(options.async_retry_waits, clock=time.monotonic)
+        servers.push_async_callback(events.close)
         meter = RequestMeter(time.monotonic, options.count_header)
         guard = BrowserGuard([options.host, *options.allow_host])
         admin = AdminPages(service, meter, guard)
@@ -65,7 +71,7 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
                 urls.append(await _listen(gateway, servers, options.host, port, "-p"))
         lambda_url = None
         if options.lambda_port is not None:
-            control = _control_api(options, service, admin, guard)
+            control = _control_api(options, service, events, admin, guard)
             lambda_url = await _listen(control, servers, options.host, options.lambda_port, options.lambda_flag)
         service.faults.replace_all(options.faults)
         service.start()
@@ -77,6 +83,7 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
         await first_of(service.deployed(), stopping.wait())
         if stopping.is_set():
             return
+        await servers.enter_async_context(_running_schedules(project, options, service, events, machine))
         if urls:
             _say_routes(project.apis, urls)
         if lambda_url is not None:
@@ -107,19 +114,42 @@ async def invoke_once(project: Project, options: Options, machine: Mapping[str, 
 def _gateways(
     project: Project, service: LambdaService, admin: AdminPages, meter: RequestMeter, region: str
 ) -> list[Gateway]:
-    names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
+    names = _names(project)
     return [
         Gateway(api, names, service, ACCOUNT_ID, admin=admin.answer, meter=meter, region=region) for api in project.apis
     ]
 
 
-def _control_api(options: Options, service: LambdaService, admin: AdminPages, guard: BrowserGuard) -> ControlApi:
+@contextlib.asynccontextmanager
+async def _running_schedules(
+    project: Project, options: Options, service: LambdaService, events: AsyncInvocations, machine: Mapping[str, str]
+) -> AsyncIterator[None]:
+    """Call functions on the template's schedules inside the block."""
+    names = _names(project)
+    caller = FunctionCaller(
+        service, names, events, account_id=ACCOUNT_ID, region=_region(machine), new_id=lambda: str(uuid4())
+    )
+    mine = [schedule for schedule in project.schedules if schedule.function in names]
+    schedules = Schedules(mine, caller.call, longest_rate_s=options.schedule_interval, clock=utc_now)
+    schedules.start()
+    try:
+        yield
+    finally:
+        await schedules.close()
+
+
+def _names(project: Project) -> dict[str, str]:
+    """Return the functions' names by logical id."""
+    return {logical_id: spec.name for logical_id, spec in project.functions.items()}
+
+
+def _control_api(
+    options: Options, service: LambdaService, events: AsyncInvocations, admin: AdminPages, guard: BrowserGuard
+) -> ControlApi:
     # Imported here, since botocore, which describes the API, takes a fifth of a second to import.
     from emulator.lambda_service.control_api.server import ControlApi
 
-    return ControlApi(
-        service, admin=admin.answer, s3_endpoint=options.s3_endpoint, waits=options.async_retry_waits, guard=guard
-    )
+    return ControlApi(service, events, admin=admin.answer, s3_endpoint=options.s3_endpoint, guard=guard)
 
 
 async def _listen(server: HttpServer, servers: contextlib.AsyncExitStack, host: str, port: int, flag: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from emulator.template.resource_models import Alias, LayerVersion
 from emulator.template.resources import Resources
 from emulator.template.values import plain, resolvable
 
+# The address that API Gateway calls contains the function's ARN; API Gateway also accepts the ARN alone.
+_FUNCTION_ARN = re.compile(
+    r"(?:^|functions/)arn:[^:]+:lambda:[^:]*:[^:]*:function:([^:/]+)(?::([^:/]+))?(?:/invocations)?$"
+)
 # Properties that Lambda's API shows and the emulator has no other use for.
 _SHOWN_PROPERTIES = (
     "Architectures", "DeadLetterConfig", "Description", "EphemeralStorage", "LoggingConfig", "Role", "TracingConfig",
@@ -46,6 +51,15 @@ def read_function(resources: Resources, logical_id: str) -> FunctionSpec:
         provisioned_concurrency=None if alias is None else alias.provisioned_concurrency,
         properties=_shown(properties),
     )
+
+
+def find_function(address: str, functions: Mapping[str, str]) -> tuple[str, str | None] | None:
+    """Return the logical id and the qualifier of the function whose ARN an address is or contains, or None.
+
+    ``functions`` maps the names of the template's functions to logical ids.
+    """
+    match = _FUNCTION_ARN.search(address)
+    return (functions[match[1]], match[2]) if match is not None and match[1] in functions else None
 
 
 def _layers(resources: Resources, function: str) -> dict[str, Path]:

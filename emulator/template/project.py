@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from emulator.template.event_sources.schedule_spec import ScheduleSpec
 from emulator.template.http_api_spec import MAX_LIMIT, HttpApi
 from emulator.template.property_types import LocalFolder, Text, matching, member, named, properties, whole_number
 
@@ -70,3 +71,5 @@ class Project:
     buckets: tuple[str, ...]
     # Messages about parts of the template that the emulator leaves out; no answer depends on them.
     notes: tuple[str, ...] = ()
+    # Those that are enabled.
+    schedules: tuple[ScheduleSpec, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emulator.template.errors import UnsupportedError
+from emulator.template.event_sources.schedules import read_schedules
 from emulator.template.functions import read_function
 from emulator.template.http_apis import read_api
 from emulator.template.load import load_template
@@ -56,4 +57,5 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     apis = [read_api(resources, name, ids) for name in resources.ids(Api)]
     buckets = tuple(resource.name for resource in resolved.values() if resource.type == "AWS::S3::Bucket")
     apis_with_routes = tuple(api for api in apis if any(stage.routes for stage in api.stages))
-    return Project(functions, apis_with_routes, buckets, tuple(resources.notes))
+    schedules = tuple(read_schedules(resources, ids))
+    return Project(functions, apis_with_routes, buckets, tuple(resources.notes), schedules)

@@ -18,7 +18,14 @@ from emulator.template.values import Reference
 
 # The version that a stack's first deployment publishes.
 _FIRST_VERSION = "1"
-_NAMED_BY = {"AWS::Lambda::Function": "FunctionName", "AWS::ApiGatewayV2::Stage": "StageName"}
+_NAMED_BY = {
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::ApiGatewayV2::Stage": "StageName",
+    "AWS::Events::Rule": "Name",
+    "AWS::Scheduler::Schedule": "Name",
+}
+# Types whose ARN other properties may hold, or events show.
+_WITH_ARN = ("AWS::Lambda::Function", "AWS::Events::Rule", "AWS::Scheduler::Schedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Resource:
     properties: Mapping[str, Any]
     # The value of ``Ref`` of it.
     name: str
-    # For types whose ARN other properties may hold.
+    # For the types of `_WITH_ARN`.
     arn: str | None = None
 
 
@@ -66,7 +73,7 @@ class _Stack:
     def _resource(self, logical_id: str, resource: Mapping[str, Any]) -> Resource:
         properties = self._resolver.resolve_document(resource.get("Properties") or {})
         name = self._name(logical_id)
-        arn = self._function_arn(name) if resource["Type"] == "AWS::Lambda::Function" else None
+        arn = str(self._attribute(logical_id, "Arn")) if resource["Type"] in _WITH_ARN else None
         return Resource(resource["Type"], properties, name, arn)
 
     def _ref(self, name: str) -> Any:
@@ -94,10 +101,10 @@ class _Stack:
                 return f"{arn}:{self._property(logical_id, 'Name') or _FIRST_VERSION}"
             case "AWS::Lambda::LayerVersion":
                 return f"arn:aws:lambda:{self._region}:{ACCOUNT_ID}:layer:{logical_id}:1"
-            case "AWS::Lambda::Function" | "AWS::ApiGatewayV2::Stage" as kind:
-                return str(self._property(logical_id, _NAMED_BY[kind]) or logical_id)
             case "AWS::S3::Bucket":
                 return str(self._property(logical_id, "BucketName") or f"{STACK_NAME}-{logical_id}").lower()
+            case kind if kind in _NAMED_BY:
+                return str(self._property(logical_id, _NAMED_BY[kind]) or logical_id)
             case _:
                 return logical_id
 
@@ -126,6 +133,11 @@ class _Stack:
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint"): f"https://{name}.execute-api.{self._region}.amazonaws.com",
             ("AWS::ApiGatewayV2::Authorizer", "AuthorizerId"): name,
             ("AWS::ApiGatewayV2::Integration", "IntegrationId"): name,
+            ("AWS::Events::Rule", "Arn"): f"arn:aws:events:{self._region}:{ACCOUNT_ID}:rule/{name}",
+            (
+                "AWS::Scheduler::Schedule",
+                "Arn",
+            ): f"arn:aws:scheduler:{self._region}:{ACCOUNT_ID}:schedule/default/{name}",
             ("AWS::Logs::LogGroup", "Arn"): f"arn:aws:logs:{self._region}:{ACCOUNT_ID}:log-group:{name}:*",
         }
         if (kind, attribute) not in texts:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from emulator.template.errors import UnsupportedError
+from emulator.template.event_sources.schedule_spec import Rule, Schedule
 from emulator.template.http_api_spec import Authorizer, HttpStage
 from emulator.template.project import FunctionSpec
 from emulator.template.resolve import Resource
@@ -24,11 +25,13 @@ _KINDS: Mapping[type, str] = {
     Route: "AWS::ApiGatewayV2::Route",
     Integration: "AWS::ApiGatewayV2::Integration",
     Authorizer: "AWS::ApiGatewayV2::Authorizer",
+    Rule: "AWS::Events::Rule",
+    Schedule: "AWS::Scheduler::Schedule",
 }
 # Name of a property after the transform → its name in a SAM template, for messages.
 _SAM_NAMES = {"Code": "CodeUri", "Content": "ContentUri", "BodyS3Location": "DefinitionUri"}
 # Types read members of these properties.
-_OBJECTS = ("Environment", "SnapStart", "LoggingConfig", "ProvisionedConcurrencyConfig")
+_OBJECTS = ("Environment", "SnapStart", "LoggingConfig", "ProvisionedConcurrencyConfig", "Target")
 _Kind = TypeVar("_Kind")
 
 

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.template.errors import UnsupportedError
+from emulator.template.functions import find_function
 from emulator.template.http_api_spec import ANY_METHOD, DEFAULT_ROUTE, Authorizer, HttpRoute
 from emulator.template.resource_models import VERBS, Api, Integration, Route
 from emulator.template.resources import Resources, read_properties
 
-# The address that API Gateway calls contains the function's ARN; API Gateway also accepts the ARN alone.
-_FUNCTION_ARN = re.compile(
-    r"(?:^|functions/)arn:[^:]+:lambda:[^:]*:[^:]*:function:([^:/]+)(?::([^:/]+))?(?:/invocations)?$"
-)
 _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _ROUTE_PATH = re.compile(r"(/[^{}/]*|/\{[^{}/+]+\})*(/\{[^{}/+]+\+\})?$")
 _DEFAULT_TTL_S = 300
@@ -47,19 +44,19 @@ class RouteDefinition:
         def function_at(address: str, where: str) -> tuple[str, str | None]:
             """Return the logical id and the qualifier of the function that an address names."""
             address = _STAGE_VARIABLE.sub(lambda match: variables.get(match[1], ""), address)
-            match = _FUNCTION_ARN.search(address)
-            if match is None or match[1] not in functions:
+            called = find_function(address, functions)
+            if called is None:
                 reason = f"only functions of this template can be called, not {address or 'nothing'}"
                 raise UnsupportedError(self.resource, where, reason)
-            return functions[match[1]], match[2]
+            return called
 
         function, qualifier = function_at(self.integration.uri, self.where)
         if self.path != DEFAULT_ROUTE and _ROUTE_PATH.fullmatch(self.path) is None:
             raise UnsupportedError(self.resource, self.where, "the path has a parameter that is not a whole segment")
         authorizer = self.authorizer
         if authorizer is not None:
-            called, alias = function_at(authorizer.uri, f"{self.where}, authorizer {authorizer.name}")
-            authorizer = dataclasses.replace(authorizer, function=called, qualifier=alias)
+            authorizing, alias = function_at(authorizer.uri, f"{self.where}, authorizer {authorizer.name}")
+            authorizer = dataclasses.replace(authorizer, function=authorizing, qualifier=alias)
         limit_s = self.integration.timeout_in_millis / 1000
         payload_format = self.integration.payload_format_version
         return HttpRoute(self.method, self.path, function, qualifier, limit_s, payload_format, authorizer)

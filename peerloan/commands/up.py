@@ -25,6 +25,9 @@ from peerloan.workplace import (
     remember_data,
 )
 
+# On AWS a rollout advances each minute, which is long to wait for on one's own machine.
+_SCHEDULE_INTERVAL_S = 2.0
+
 
 def up(
     ctx: typer.Context,
@@ -66,7 +69,10 @@ def up(
             if docker:
                 note(f"Containers: sam local start-api --env-vars {stack.write_container_variables(bucket_url)}")
             if api:
-                _show_first_answer(stack.start_api(port, bucket_url, lambda_port=lambda_port))
+                url = stack.start_api(
+                    port, bucket_url, lambda_port=lambda_port, schedule_interval_s=_SCHEDULE_INTERVAL_S
+                )
+                _show_first_answer(url)
                 _say_what_serves(local)
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")

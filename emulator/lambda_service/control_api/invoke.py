@@ -6,14 +6,13 @@ import base64
 import binascii
 import functools
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from emulator.lambda_service.control_api.answers import ApiAnswer, too_large
 from emulator.lambda_service.control_api.operations_table import INVOKE
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
+from emulator.lambda_service.data_plane.retries import AsyncInvocations, QueuedEvent
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult, error_words
 from emulator.strict_json import read_json
@@ -23,15 +22,11 @@ MAX_CLIENT_CONTEXT_BYTES = 3_583
 
 
 class Invoker:
-    """Answers Invoke; `waits` are those between the attempts of asynchronous invocations."""
+    """Answers Invoke; `events` takes the asynchronous invocations."""
 
-    def __init__(self, service: LambdaService, waits: RetryWaits) -> None:
+    def __init__(self, service: LambdaService, events: AsyncInvocations) -> None:
         self._service = service
-        self._events = AsyncInvocations(waits, clock=time.monotonic)
-
-    async def close(self) -> None:
-        """Give up the asynchronous invocations that have not succeeded yet."""
-        await self._events.close()
+        self._events = events
 
     async def invoke(
         self, parameters: Mapping[str, Any], headers: Mapping[str, str], payload: bytes, request_id: str
@@ -55,22 +50,10 @@ class Invoker:
             return ApiAnswer(204)
         if kind == "Event":
             # An alias is resolved at each attempt.
-            policy = functools.partial(self._policy, function, qualifier)
+            policy = functools.partial(self._service.event_policy, function, qualifier)
             self._events.accept(QueuedEvent(function, request_id, len(payload), run, policy))
             return ApiAnswer(202)
         return _answer(await run(want_log_tail=parameters.get("LogType") == "Tail"))
-
-    def _policy(self, function: str, qualifier: str | None) -> EventPolicy:
-        default = EventPolicy()
-        try:
-            config = self._service.operations.event_invoke.get(function_name=function, qualifier=qualifier)
-        except LambdaApiError:
-            # It has no configuration, and Lambda's defaults hold.
-            return default
-        return EventPolicy(
-            config.get("MaximumRetryAttempts", default.max_retries),
-            config.get("MaximumEventAgeInSeconds", default.max_age_s),
-        )
 
 
 def _answer(result: InvocationResult) -> ApiAnswer:

@@ -30,7 +30,7 @@ from emulator.lambda_service.control_api.operations_table import (
 from emulator.lambda_service.control_api.packages import PACKAGE_PARAMETERS, receive
 from emulator.lambda_service.control_api.parameters import gather
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import RetryWaits
+from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES
 
@@ -47,12 +47,12 @@ class ControlApi(HttpServer):
     ----------
     service : LambdaService
         The functions.
+    events : AsyncInvocations
+        Takes the asynchronous invocations.
     admin : callable or None
         Answers requests for the emulator's own pages.
     s3_endpoint : str or None
         Where UpdateFunctionCode finds ``S3Bucket`` and ``S3Key``.
-    waits : RetryWaits
-        Between the attempts of asynchronous invocations.
     guard : BrowserGuard, optional
         Refuses requests of web pages.
     """
@@ -60,24 +60,19 @@ class ControlApi(HttpServer):
     def __init__(
         self,
         service: LambdaService,
+        events: AsyncInvocations,
         *,
         admin: Handler | None = None,
         s3_endpoint: str | None = None,
-        waits: RetryWaits | None = None,
         guard: BrowserGuard | None = None,
     ) -> None:
         super().__init__(admin=admin, keepalive_timeout=75)
         self._guard = guard or BrowserGuard()
         self._functions = service.operations.functions
         self._methods = service.operations.table()
-        self._invoker = Invoker(service, waits or RetryWaits())
+        self._invoker = Invoker(service, events)
         self._s3_endpoint = s3_endpoint
         operations_by_form()  # Read now, so that the first request need not wait for it.
-
-    async def stop(self) -> None:
-        """Stop listening, close the connections, and give up asynchronous invocations."""
-        await super().stop()
-        await self._invoker.close()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer of the operation that a request names, or the refusal as Lambda words it."""

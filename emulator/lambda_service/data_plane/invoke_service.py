@@ -18,6 +18,7 @@ from emulator.lambda_service.data_plane.faults import FaultInjector
 from emulator.lambda_service.data_plane.fleet import Fleet
 from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
+from emulator.lambda_service.data_plane.retries import EventPolicy
 from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, utc_now
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import Invocation, InvocationResult
@@ -119,6 +120,19 @@ class LambdaService:
             raise
         result.add_done_callback(lambda _: self.ledger.release(name))
         return asyncio.shield(result)
+
+    def event_policy(self, name: str, qualifier: str | None) -> EventPolicy:
+        """Return how often and for how long a function's asynchronous events are tried, as it is configured now."""
+        default = EventPolicy()
+        try:
+            config = self.operations.event_invoke.get(function_name=name, qualifier=qualifier)
+        except LambdaApiError:
+            # It has no configuration, and Lambda's defaults hold.
+            return default
+        return EventPolicy(
+            config.get("MaximumRetryAttempts", default.max_retries),
+            config.get("MaximumEventAgeInSeconds", default.max_age_s),
+        )
 
     def pools(self) -> Iterable[EnvironmentPool]:
         """Return the environments of every version that has any."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.cli.flags import parse
-from emulator.cli.options import OptionError, parse_parameter_overrides, parse_retry_waits
+from emulator.cli.options import OptionError, parse_parameter_overrides, parse_retry_waits, parse_seconds
 from emulator.lambda_service.data_plane.retries import RetryWaits
 
 SHARED = [
@@ -59,3 +59,11 @@ def test_waits_of_asynchronous_invocations() -> None:
     for wrong in ("", "1", "1,2,3", "a,b", "-1,2", "nan,1", "1,inf"):
         with pytest.raises(OptionError, match="--async-retry-waits takes two numbers"):
             parse_retry_waits(wrong)
+
+
+def test_intervals() -> None:
+    assert parse(["start-api", "--schedule-interval", "2"]).schedule_interval == 2.0
+    assert parse(["start-api"]).schedule_interval is None
+    for wrong in ("", "a", "0", "-1", "nan", "inf", "100000"):
+        with pytest.raises(OptionError, match=r"a number of seconds from 0.01 to 86400"):
+            parse_seconds(wrong)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.lambda_service.control_api.invoke import Invoker
-from emulator.lambda_service.data_plane.retries import RetryWaits
+from emulator.lambda_service.data_plane.retries import AsyncInvocations, RetryWaits
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import SNAP_START_TIMEOUT, UNHANDLED, InvocationResult, error_payload
 
@@ -20,7 +20,7 @@ def new_invoker(result: InvocationResult) -> Invoker:
 
     catalogue = SimpleNamespace(check_created=lambda *_: None)
     service: Any = SimpleNamespace(submit=submit, operations=SimpleNamespace(catalogue=catalogue))
-    return Invoker(service, RetryWaits())
+    return Invoker(service, AsyncInvocations(RetryWaits(), clock=lambda: 0.0))
 
 
 @pytest.mark.fidelity("failing-hooks")
