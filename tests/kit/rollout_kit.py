@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,9 @@ class Verdict:
     @property
     def sentence(self) -> str:
         return f"{self.guard}: {self.verdict}."
+
+    def to_document(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def verdicts(**guards: str) -> tuple[Verdict, ...]:
@@ -68,7 +71,7 @@ def make_rollout(plan: Plan = PLAN, **changes: Any) -> Rollout:
         "judgements": (),
         "judged_at": None,
         "seen_until": None,
-        "waived": (),
+        "weights": {},
         "events": (),
         "update_id": "first",
     }

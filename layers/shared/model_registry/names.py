@@ -111,14 +111,19 @@ def parse_history_key(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def rollouts_prefix(model: str) -> str:
+    """Return the prefix of the keys of all rollouts."""
+    return f"{model}/rollouts/"
+
+
 def rollout_key(model: str, alias: str) -> str:
     """Return the key of the rollout that is under way on an alias, or was the last one."""
-    return f"{model}/rollouts/{check_alias_name(alias)}.json"
+    return f"{rollouts_prefix(model)}{check_alias_name(alias)}.json"
 
 
 def past_rollouts_prefix(model: str, alias: str) -> str:
     """Return the prefix of the keys of the rollouts of an alias that have ended."""
-    return f"{model}/rollouts/{check_alias_name(alias)}/"
+    return f"{rollouts_prefix(model)}{check_alias_name(alias)}/"
 
 
 def past_rollout_key(model: str, alias: str, rollout: str) -> str:

@@ -8,23 +8,19 @@ Whatever a person asks for (hold, resume, promote, abort) is decided here by the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from model_registry.alias import Alias, RoutingConfig, Shadow
 from model_registry.errors import RegistryError
 from model_rollout.document import HeldFor, Rollout, State
 
 CONTROLLER = "controller"
-# Guards whose failure is no fault of the candidate: a person looks at the routing, nothing is rolled back.
-HOLDING_GUARDS = frozenset({"sample_ratio"})
 
 
 class Judgement(Protocol):
-    """A guard's verdict: a dataclass with these members, and others that are kept with them."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    """A guard's verdict: these members, and others that are kept in the document."""
 
     @property
     def guard(self) -> str:
@@ -37,6 +33,9 @@ class Judgement(Protocol):
     @property
     def sentence(self) -> str:
         """What it found, for people."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return all members as plain values."""
 
 
 class RolloutStateError(RegistryError):
@@ -110,7 +109,7 @@ class _Move:
             expected_revision=self.alias.revision,
             reason=f"rollout of version {document.candidate}: {what}: {self.reason or why}",
         )
-        return StepResult(replace(changed, alias_revision=self.alias.revision + 1), update)
+        return StepResult(_at_revision(changed, self.alias.revision + 1, weights), update)
 
 
 def step(
@@ -148,12 +147,8 @@ def step(
     if document.stage == 0:
         return move.to_stage(1, "it begins")
     failed = [judgement for judgement in judgements if judgement.verdict == "fail"]
-    deciding = [judgement for judgement in failed if judgement.guard not in HOLDING_GUARDS]
-    if deciding:
-        return move.to_end("rolled_back", _say(deciding))
-    doubtful = [judgement for judgement in failed if judgement.guard not in document.waived]
-    if doubtful:
-        return StepResult(_held(document, "person", _say(doubtful), now))
+    if failed:
+        return move.to_end("rolled_back", _say(failed))
     if document.held_for == "person":
         return StepResult(document)
     return _at_the_end(move, judgements, seen_until)
@@ -177,7 +172,7 @@ def catch_up(document: Rollout, alias: Alias, now: datetime) -> Rollout:
             "superseded", at=now, by=alias.updated_by, reason=why, state="superseded", why=why, held_for=None
         )
     why = str(evidence["why"])
-    return document.with_event(
+    completed = document.with_event(
         str(evidence["what"]),
         at=now,
         by=CONTROLLER,
@@ -187,8 +182,8 @@ def catch_up(document: Rollout, alias: Alias, now: datetime) -> Rollout:
         why=why,
         held_for=None,
         stage_began_at=alias.updated_at,
-        alias_revision=alias.revision,
     )
+    return _at_revision(completed, alias.revision, alias.routing_config.additional_version_weights)
 
 
 def hold(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:
@@ -198,16 +193,10 @@ def hold(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str
 
 
 def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:
-    """Go on after a hold: the stage gets its whole time again. A guard that held needs a reason to be overruled."""
+    """Go on after a hold: the stage gets its whole time again."""
     document = _under_way(document, alias, now)
     if document.state != "held":
         raise RolloutStateError("The rollout isn't held; there is nothing to resume.")
-    failed = {verdict["guard"] for verdict in document.judgements if verdict["verdict"] == "fail"}
-    overruled = sorted(failed & set(HOLDING_GUARDS) - set(document.waived))
-    if overruled and not reason:
-        raise RolloutStateError(
-            f"The rollout is held by {', '.join(overruled)}: {document.why} To go on all the same, say why: --reason."
-        )
     resumed = document.with_event(
         "resumed",
         at=now,
@@ -217,7 +206,6 @@ def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: s
         why=reason or f"resumed by {by}",
         held_for=None,
         stage_began_at=now.isoformat(),
-        waived=(*document.waived, *overruled),
     )
     return StepResult(resumed)
 
@@ -286,7 +274,7 @@ def _with_judgements(
 ) -> Rollout:
     return replace(
         document,
-        judgements=tuple(asdict(judgement) for judgement in judgements),
+        judgements=tuple(judgement.to_document() for judgement in judgements),
         judged_at=now.isoformat(),
         seen_until=None if seen_until is None else seen_until.isoformat(),
     )
@@ -303,6 +291,12 @@ def _target(document: Rollout, stage: int, state: State) -> tuple[int, dict[int,
     if current.kind == "bake" or not document.shadow_share:
         return document.main, weights, None
     return document.main, weights, Shadow(document.candidate, document.shadow_share, document.shadow_budget_ms)
+
+
+def _at_revision(document: Rollout, revision: int, weights: Mapping[int, float]) -> Rollout:
+    """Return the document after the alias has moved: log lines name the revision, guards want its weight."""
+    weight = weights.get(document.candidate, 0.0)
+    return replace(document, alias_revision=revision, weights={**document.weights, revision: weight})
 
 
 def _position(alias: Alias) -> tuple[int, dict[int, float], Shadow | None]:

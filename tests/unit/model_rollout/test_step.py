@@ -18,7 +18,6 @@ from rollout_kit import PASSED, at, make_alias, make_rollout, moved, verdicts
 
 FAILED = verdicts(failed_answers="fail", flips="pass")
 OPEN = verdicts(failed_answers="pass", flips="inconclusive")
-DOUBTFUL = verdicts(failed_answers="pass", sample_ratio="fail")
 
 
 class World:
@@ -74,6 +73,7 @@ def test_a_rollout_goes_through_its_stages():
     assert (world.alias.version, world.weight, world.alias.shadow) == (2, 0, None)
     assert world.rollout.state == "promoted"
     assert {alias.rollout for alias in world.history[1:]} == {"live-2-test"}
+    assert world.rollout.weights == {2: 0, 3: 0.1, 4: 0.5, 5: 1, 6: 0}
     assert [event.what for event in world.rollout.events] == ["stage 1", "stage 2", "stage 3", "stage 4", "promoted"]
 
 
@@ -124,23 +124,6 @@ def test_without_any_log_line_it_holds():
     world.step(0)
     world.apply(step(world.rollout, PASSED, world.alias, at(1000), None), 1000)
     assert (world.rollout.state, world.rollout.why) == ("held", "no data: there are no log lines")
-
-
-@pytest.mark.fault(32)
-def test_a_doubtful_sample_ratio_holds_until_a_person_overrules_it():
-    world = World()
-    began = world.to_stage(2)
-    world.step(began + 1, DOUBTFUL)
-    assert (world.rollout.state, world.rollout.held_for, world.weight) == ("held", "person", 0.1)
-    world.step(began + 100)
-    assert world.rollout.state == "held"
-    world.step(began + 101, DOUBTFUL)
-    with pytest.raises(RolloutStateError, match="sample_ratio"):
-        world.ask(resume, began + 102, reason="")
-    world.ask(resume, began + 102)
-    for seconds in (103, 133):
-        world.step(began + seconds, verdicts(failed_answers="pass", sample_ratio="fail", flips="pass"))
-    assert (world.rollout.state, world.rollout.stage) == ("running", 3)
 
 
 def test_a_person_holds_and_resumes():
@@ -239,7 +222,7 @@ def test_a_controller_that_dies_before_the_document_is_completed_by_the_next(sta
     for one in (world, other):
         one.step(1001, judgements)
     assert world.alias == other.alias
-    members = ("state", "stage", "why", "stage_began_at", "alias_revision", "held_for")
+    members = ("state", "stage", "why", "weights", "stage_began_at", "alias_revision", "held_for")
     assert [getattr(world.rollout, name) for name in members] == [getattr(other.rollout, name) for name in members]
     assert [event.what for event in world.rollout.events] == [event.what for event in other.rollout.events]
 
@@ -247,7 +230,7 @@ def test_a_controller_that_dies_before_the_document_is_completed_by_the_next(sta
 MOMENTS = st.lists(
     st.tuples(
         st.integers(1, 60),  # Seconds since the last look.
-        st.sampled_from([PASSED, PASSED, OPEN, (), DOUBTFUL, FAILED]),
+        st.sampled_from([PASSED, PASSED, OPEN, (), FAILED]),
         st.integers(0, 60),  # How old the newest log line is.
         st.booleans(),  # Whether the controller dies between alias and document.
         st.sampled_from([None, None, None, None, hold, resume, promote, abort, "foreign"]),

@@ -1,0 +1,179 @@
+"""Drives rollouts: reads document, alias and evidence, decides by ``step``, and writes the alias, then the document.
+
+It keeps nothing that a rollout needs, so it may be killed anywhere and any number may run at once. Each write is
+conditional on what was read; whoever loses reads again. The requests don't depend on it: if no controller runs, the
+alias stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from model_registry.alias import Alias, AliasConflictError
+from model_registry.alias_writer import AliasWriter
+from model_registry.errors import (
+    ArtifactMismatchError,
+    PreconditionFailedError,
+    RegistryError,
+    VersionDamagedError,
+    VersionNotFoundError,
+)
+from model_rollout.document import Rollout
+from model_rollout.rollout_store import RolloutSnapshot, RolloutStore
+from model_rollout.step import CONTROLLER, AliasUpdate, Judgement, StepResult, catch_up, hold, step
+
+_ATTEMPTS = 10
+
+
+class RolloutBusyError(RegistryError):
+    """Others changed the rollout again and again while this change was tried."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(
+            f"The rollout on alias {alias!r} was changed by others {_ATTEMPTS} times meanwhile. Try again."
+        )
+        self.alias = alias
+
+
+class RolloutRefusedError(RegistryError):
+    """A rollout that can't begin as things are."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The verdicts of a stage's guards, and the time of the newest log line (None without one)."""
+
+    judgements: Sequence[Judgement]
+    seen_until: datetime | None
+
+
+class EvidenceSource(Protocol):
+    """Judges a rollout's stage from the log."""
+
+    def judge(self, rollout: Rollout) -> Evidence:
+        """Return the evidence up to now."""
+
+
+# What a person asks for, from the document and the alias as they are then.
+Request = Callable[[Rollout, Alias, datetime], StepResult]
+
+
+class Controller:
+    """Drives the rollouts of one model; ``clock`` returns now, with a time zone."""
+
+    def __init__(
+        self, rollouts: RolloutStore, aliases: AliasWriter, evidence: EvidenceSource, *, clock: Callable[[], datetime]
+    ) -> None:
+        self.rollouts = rollouts
+        self._aliases = aliases
+        self._evidence = evidence
+        self._clock = clock
+
+    def start(self, rollout: Rollout) -> Rollout:
+        """Begin a rollout, and enter its first stage.
+
+        Raises
+        ------
+        RolloutUnderWayError
+            If the alias has one.
+        RolloutRefusedError
+            If the alias isn't at the rollout's main version alone.
+        VersionNotFoundError, VersionDamagedError, ArtifactMismatchError
+            If the candidate can't be rolled out.
+        """
+        last = self.rollouts.find(rollout.alias)
+        if last is None or last.rollout.is_over:
+            self._require_ready(rollout)
+        self.rollouts.begin(rollout)
+        return self.change(rollout.alias, lambda document, alias, now: step(document, (), alias, now))
+
+    def advance(self, alias: str) -> Rollout | None:
+        """Take a rollout's next step, if it is due; return where it stands, None if the alias never had one."""
+        last = self.rollouts.find(alias)
+        if last is None:
+            return None
+        if last.rollout.is_over:
+            # A controller may have been killed before it made the copy.
+            self.rollouts.keep(last.rollout)
+            return last.rollout
+        return self.change(alias, self._next_step)
+
+    def change(self, alias: str, request: Request) -> Rollout:
+        """Decide and write a change; if somebody else was faster, decide anew on what they left.
+
+        Raises
+        ------
+        RolloutNotFoundError
+            If the alias never had a rollout.
+        RolloutStateError
+            If the request doesn't fit the state.
+        """
+        for _ in range(_ATTEMPTS):
+            # The document before the alias: so the alias is never older than the document.
+            snapshot = self.rollouts.get(alias)
+            current = self._aliases.reader.get_alias(alias).alias
+            try:
+                return self._write(snapshot, current, request(snapshot.rollout, current, self._clock()))
+            except (AliasConflictError, PreconditionFailedError):
+                continue
+        raise RolloutBusyError(alias)
+
+    def _next_step(self, document: Rollout, alias: Alias, now: datetime) -> StepResult:
+        document = catch_up(document, alias, now)
+        if document.is_over or document.stage == 0:
+            return step(document, (), alias, now)
+        evidence = self._evidence.judge(document)
+        return step(document, evidence.judgements, alias, now, evidence.seen_until)
+
+    def _write(self, snapshot: RolloutSnapshot, alias: Alias, result: StepResult) -> Rollout:
+        document = result.document
+        if result.alias_update:
+            try:
+                self._assign(document.alias, result.alias_update)
+            except (ArtifactMismatchError, VersionDamagedError, VersionNotFoundError) as error:
+                held = hold(snapshot.rollout, alias, self._clock(), by=CONTROLLER, reason=str(error))
+                return self.rollouts.write(held.document, snapshot.etag).rollout
+        if document == snapshot.rollout:
+            return document
+        try:
+            return self.rollouts.write(document, snapshot.etag).rollout
+        except PreconditionFailedError:
+            if not result.alias_update:
+                raise
+            # The change itself is done: decided anew, a promotion would be made twice.
+            return self.change(document.alias, lambda *state: StepResult(catch_up(*state)))
+
+    def _assign(self, alias: str, update: AliasUpdate) -> None:
+        self._aliases.assign(
+            alias,
+            update.version,
+            routing_config=update.routing_config,
+            expected_revision=update.expected_revision,
+            reason=update.reason,
+            shadow=update.shadow,
+            rollout=update.rollout,
+            evidence=update.evidence,
+        )
+
+    def _require_ready(self, rollout: Rollout) -> None:
+        reader = self._aliases.reader
+        alias = reader.get_alias(rollout.alias).alias
+        if alias.versions_in_use != (rollout.main,) or alias.revision != rollout.alias_revision:
+            versions = ", ".join(map(str, alias.versions_in_use))
+            raise RolloutRefusedError(
+                f"Alias {alias.alias!r} is at revision {alias.revision} with version {versions}; a rollout begins from "
+                f"one version alone. End the canary or the shadow first: "
+                f"peerloan alias set {alias.alias} --version {alias.version}."
+            )
+        if rollout.candidate == rollout.main:
+            raise RolloutRefusedError(f"Version {rollout.main} is in charge already.")
+        manifest = reader.get_manifest(rollout.candidate)
+        reader.get_artifact(manifest)
+
+
+def new_rollout_id(alias: str, candidate: int, now: datetime, unique: str) -> str:
+    """Return a name for a rollout that says what and when; ``unique`` tells two of one second apart."""
+    return f"{alias[:100]}-to-{candidate}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{unique[:6]}"
