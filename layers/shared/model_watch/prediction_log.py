@@ -54,7 +54,8 @@ class ShadowEntry:
 class LogLine:
     """One prediction request.
 
-    ``invocation_id`` is Lambda's own and unique; a client may send one ``request_id`` twice.
+    ``invocation_id`` is Lambda's own and unique; a client may send one ``request_id`` twice. ``score_ms`` is the part
+    of ``latency_ms`` in which ``version`` scored.
 
     ``version`` answered, or failed to. ``routed_version`` is the one that the alias's weights chose; they differ if it
     couldn't be loaded or its process ended. ``refused_versions`` were taken out of charge within this request. A
@@ -73,6 +74,7 @@ class LogLine:
     route: str
     status: int
     latency_ms: float
+    score_ms: float | None = None
     problem: str | None = None
     rows: int = 0
     cold_start: bool = False
@@ -223,6 +225,7 @@ def _read_prediction(document: Mapping[str, Any]) -> LogLine:
         route=_get(document, "route", str),
         status=_get(document, "status", int),
         latency_ms=_get(document, "latency_ms", float),
+        score_ms=_find(_find(document, "spans_ms", dict) or {}, "score", float),
         problem=_find(document, "problem", str),
         rows=_get(document, "rows", int),
         cold_start=_get(document, "cold_start", bool),

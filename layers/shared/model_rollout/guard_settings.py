@@ -1,0 +1,159 @@
+"""What the guards of a rollout tolerate: the defaults of guards.toml, and the window that the plan announces."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from model_registry import documents
+from model_registry.documents import Positive
+from model_rollout.plan import StageKind
+from model_rollout.window import AnnouncedWindow
+
+SAMPLE_RATIO: Final = "sample_ratio"
+# The guards that each stage asks. The first ones are asked in every stage.
+GUARDS: Final[Mapping[StageKind, tuple[str, ...]]] = {
+    "shadow": ("crashes", "shadow_failures", "shadow_slow", "score_difference", "flips"),
+    "canary": (
+        "crashes", "failed_answers", "refused_loads", "slow_answers", "flagged", "mean_score", "warnings", SAMPLE_RATIO,
+    ),
+    "bake": ("crashes", "failed_answers", "refused_loads", "slow_answers", "flagged", "mean_score", "warnings"),
+}  # fmt: skip
+# Those that compare what the versions say have a window with two ends; of the others only more is worse.
+_TWO_SIDED: Final = frozenset({"flagged", "mean_score", "score_difference"})
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The tolerated difference, candidate less main: from ``low`` (None: however low) to ``high``."""
+
+    low: float | None
+    high: float
+
+    def __post_init__(self) -> None:
+        if not -1 < (self.high if self.low is None else self.low) <= self.high < 1:
+            raise ValueError(f"the bounds {self.low} to {self.high} aren't a window between -1 and 1")
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What a rollout's guards tolerate; stored with the rollout.
+
+    Attributes
+    ----------
+    error_rate : float
+        How often a rollout of a version that breaks no tolerance may be taken back, between 0 and 1.
+    bounds : mapping of str to Bounds
+        The tolerated difference of each guard that can take a rollout back.
+    mean_score : float
+        The main version's mean score. Scores count as at most seven times as much, paired differences as twice.
+    slow_shadow_times : float
+        The shadow is slow when it takes more than this many times as long as the main version.
+    least_in_step : int
+        How many of the candidate's requests a step needs before a guard can pass in it.
+    """
+
+    error_rate: float
+    bounds: Mapping[str, Bounds]
+    mean_score: float
+    slow_shadow_times: float
+    least_in_step: Positive
+
+    def __post_init__(self) -> None:
+        if not 0 < self.error_rate < 1 or not 0 < self.mean_score <= 1:
+            raise ValueError(
+                f"the error rate {self.error_rate} or the mean score {self.mean_score} isn't within 0 to 1"
+            )
+        needed = {guard for guards in GUARDS.values() for guard in guards} - {SAMPLE_RATIO}
+        if needed != set(self.bounds):
+            raise ValueError(f"bounds are needed for {', '.join(sorted(needed))}, not {', '.join(sorted(self.bounds))}")
+
+    @property
+    def fail_at(self) -> float:
+        """The e-value from which on a guard fails: the error rate is shared out equally over the guards."""
+        return len(self.bounds) / self.error_rate
+
+    @property
+    def pass_at(self) -> float:
+        """The e-value from which on a guard passes.
+
+        The error rate isn't shared out here: a version is promoted only if all guards pass, so one that breaks a
+        tolerance must deceive that guard in particular.
+        """
+        return 1 / self.error_rate
+
+    @property
+    def most_score(self) -> float:
+        """Scores above it count as this much, so that a few loans don't decide; of main's loans under 1 % are above."""
+        return min(7 * self.mean_score, 1.0)
+
+    @property
+    def most_difference(self) -> float:
+        """Paired differences of scores beyond it count as this much."""
+        return min(2 * self.mean_score, 1.0)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> GuardSettings:
+        """Read what ``to_document`` returned; raise ``ValueError`` that names what is wrong."""
+        return documents.read(cls, document, "guards")
+
+
+def default_settings(
+    window: AnnouncedWindow | None = None,
+    mean_score: float | None = None,
+    flagged_difference: float = 0.0,
+    tolerances: Mapping[str, float] | None = None,
+) -> GuardSettings:
+    """Return the settings of a rollout: the tolerances of guards.toml around what the plan announces.
+
+    Parameters
+    ----------
+    window : AnnouncedWindow, optional
+        How far the candidate's scores and decisions differed on held-out loans; None: not at all.
+    mean_score : float, optional
+        The main version's mean score on these loans.
+    flagged_difference : float
+        How much more of these loans the candidate flagged, as a share.
+    tolerances : mapping, optional
+        Other tolerances than the file's, by guard, in the file's units.
+
+    Raises
+    ------
+    ValueError
+        If a tolerance is for a guard that doesn't exist, or makes no window between -1 and 1.
+    """
+    defaults = _defaults()
+    scale = mean_score or defaults["usual_mean_score"]
+    guards: dict[str, Any] = defaults["guards"]
+    if unknown := set(tolerances or {}) - set(guards):
+        raise ValueError(f"There's no guard {min(unknown)!r}; there are {', '.join(guards)}.")
+    announced: dict[str, tuple[float, float]] = {"flagged": (flagged_difference, flagged_difference)}
+    if window is not None:
+        announced["score_difference"] = announced["mean_score"] = (window.low, window.high)
+        announced["flips"] = (0.0, window.flip_high)
+    bounds = {}
+    for guard, default in guards.items():
+        tolerance = (tolerances or {}).get(guard, default["tolerance"])
+        tolerance *= scale if default.get("unit") == "mean score" else 1
+        low, high = announced.get(guard, (0.0, 0.0))
+        bounds[guard] = Bounds(low - tolerance if guard in _TWO_SIDED else None, min(high + tolerance, 0.999))
+    return GuardSettings(
+        error_rate=defaults["error_rate"],
+        bounds=bounds,
+        mean_score=scale,
+        slow_shadow_times=defaults["slow_shadow_times"],
+        least_in_step=defaults["least_in_step"],
+    )
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return tomllib.loads(files("model_rollout").joinpath("guards.toml").read_text(encoding="utf-8"))
