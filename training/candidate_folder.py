@@ -45,6 +45,12 @@ def schema_without_ranges(categories: Mapping[str, Collection[str]]) -> tuple[Fi
     return tuple(_described(field, labels=categories.get(field.name)) for field in FIELDS)
 
 
+def in_order(labels: Collection[str], order: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels, each once, in their column's own ``order``; those that it doesn't name last and by name."""
+    place = {label: number for number, label in enumerate(order)}
+    return tuple(sorted(set(labels), key=lambda label: (place.get(label, len(order)), label)))
+
+
 def check_writable(folder: Path) -> None:
     """Raise ``FolderNotWritableError`` unless files can be made in the folder or, until it exists, in the one above."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -133,15 +139,9 @@ def _described(
         hard_max=field.hard_max,
         train_min=low,
         train_max=high,
-        categories=None if labels is None else _in_order(set(labels), field.order),
+        categories=None if labels is None else in_order(labels, field.order),
         description=field.description,
     )
-
-
-def _in_order(labels: set[str], order: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels in the column's own order, those that it doesn't name last and by name."""
-    place = {label: number for number, label in enumerate(order)}
-    return tuple(sorted(labels, key=lambda label: (place.get(label, len(order)), label)))
 
 
 def _write_together(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -150,6 +150,7 @@ def candidate_of(handover: Handover, model: Any, inspection: Inspection) -> Cand
         description=claimed.description if handover.record else _description(handover),
         reasons=worded(measured.reasons or claimed.reasons, handover.wording),
         holdout_parity=measured.holdout_parity or claimed.holdout_parity,
+        profile=measured.profile or claimed.profile,
     )
 
 
@@ -161,7 +162,7 @@ def shortcomings(candidate: Candidate) -> list[str]:
             candidate.threshold == BARE_THRESHOLD
         ),
         "no typical loan of its training to compare with: it gives no reasons": candidate.reasons is None,
-        "no ranges of its training loans: it gives no warnings about unusual numbers": all(
+        "no ranges of its training loans: it gives no warnings about unusual numbers, and its log no profiles": all(
             column.train_min is None for column in numbers
         ),
         "nobody says which loans it was trained on: it can't pass a gate (--require)": (
@@ -206,7 +207,7 @@ def _claims(handover: Handover, measured: Measurements | None) -> dict[str, Any]
         return {}
     seen = ("threshold", *(measured.metrics if measured else ()))
     names = [name for name in handover.record.metrics if name not in seen]
-    for name in ("input_schema", "reasons", "holdout_parity"):
+    for name in ("input_schema", "reasons", "holdout_parity", "profile"):
         if getattr(handover.record, name) and not (measured and getattr(measured, name)):
             names.append(name)
     return {"claimed": {"by": candidate_folder.RECORD_NAME, "what": names}} if names else {}

@@ -1,8 +1,8 @@
 """Measures a fitted model on its loans: the same figures whether training fitted it or somebody handed it over.
 
 The model may be a pipeline, or the process that holds a handed-over pickle: it has ``predict_proba``, ``classes_`` and
-``feature_names_in_``. What isn't known is left out: without training loans the ranges and the reference for reasons,
-without test loans the figures of unseen loans.
+``feature_names_in_``. What isn't known is left out: without training loans the ranges, the profile and the reference
+for reasons, without test loans the figures of unseen loans.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons import CODES_VERSION
 from model_artifact.reasons.reference import typical_record
-from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold
+from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold, TrainingProfile
 from training.candidate_folder import input_schema
 from training.data import Quarter
 from training.errors import DataRefusedError
@@ -27,6 +27,7 @@ from training.evidence.evaluation import evaluate
 from training.evidence.sweeps import LENDING_SENSE, sweep_all
 from training.holdout import prove_on_holdout
 from training.thresholds import ThresholdRule
+from training.training_profile import training_profile
 
 IN_SAMPLE = "in_sample"
 
@@ -64,6 +65,7 @@ class Measurements:
     metrics: Mapping[str, Any]
     data: Mapping[str, Any]
     input_schema: tuple[FieldSchema, ...] | None
+    profile: TrainingProfile | None
     reasons: Reasons | None
     holdout_parity: HoldoutParity | None
     on_test: NDArray[np.float64] | None
@@ -117,6 +119,7 @@ def measure(
         metrics=metrics,
         data={name: asdict(quarter.fingerprint) for name, quarter in quarters.items() if quarter},
         input_schema=None if train is None else input_schema(train.features),
+        profile=None if train is None else training_profile(train.features),
         reasons=None if train is None else Reasons(CODES_VERSION, _typical_on_time_loan(train)),
         holdout_parity=parity,
         on_test=on_test,

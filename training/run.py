@@ -127,6 +127,7 @@ def train(
         description=f"{fit.description} {n_estimators} trees, seed {seed}.",
         reasons=measured.reasons,
         holdout_parity=measured.holdout_parity,
+        profile=measured.profile,
     )
     return TrainingResult(name, fit.pipeline, candidate, quarters.source)
 

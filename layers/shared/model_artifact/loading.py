@@ -19,7 +19,7 @@ from model_artifact.serving_form.archive import MAX_PACKED_BYTES
 from model_artifact.training_range import TrainingRange
 from model_artifact.version_loading import Loading
 from model_registry.errors import InvalidManifestError
-from model_registry.manifest import Artifact, Manifest
+from model_registry.manifest import Artifact, FieldSchema, Manifest, TrainingProfile
 from model_registry.reader import RegistryReader
 
 if TYPE_CHECKING:
@@ -189,6 +189,8 @@ def _check_suitable(manifest: Manifest) -> None:
     strange = [field.name for field in manifest.input_schema if types.get(field.name) != field.type]
     if strange:
         fault = f"has columns that this server doesn't know, or knows with another type: {', '.join(strange)}"
+    elif manifest.profile is not None and not _is_profile_of(manifest.profile, manifest.input_schema):
+        fault = "has a training profile of other columns than its input_schema"
     elif manifest.reasons is not None and manifest.reasons.codes_version > WORDED_CODES_VERSION:
         newer = manifest.reasons.codes_version
         fault = f"gives reasons by table {newer}, and this server knows tables up to {WORDED_CODES_VERSION}"
@@ -199,6 +201,11 @@ def _check_suitable(manifest: Manifest) -> None:
     else:
         return
     raise UnsuitableModelError(f"Version {manifest.version} {fault}. Publish it again with this server's release.")
+
+
+def _is_profile_of(profile: TrainingProfile, schema: Sequence[FieldSchema]) -> bool:
+    columns = [(column.name, "category" if column.edges is None else "number") for column in profile.columns]
+    return columns == [(field.name, field.type) for field in schema]
 
 
 def _load_form(reader: RegistryReader, manifest: Manifest, form: Artifact, *, is_warmed: bool) -> LoadedModel:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold
+from model_registry.manifest import FieldSchema, HoldoutParity, Reasons, Threshold, TrainingProfile
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Candidate:
 
     ``probe_records`` are a few records whose probabilities are written into the manifest, so that whoever loads the
     model later can tell that it still computes the same. ``holdout_parity`` is None where nothing was compared; if
-    it isn't proven, the serving form isn't stored.
+    it isn't proven, the serving form isn't stored. ``profile`` is None where the training loans aren't known.
     """
 
     pickle: bytes = field(repr=False)
@@ -28,6 +28,7 @@ class Candidate:
     description: str
     reasons: Reasons | None = None
     holdout_parity: HoldoutParity | None = None
+    profile: TrainingProfile | None = None
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,7 @@ class RegistryWriter(AliasWriter):
             reasons=candidate.reasons,
             holdout_parity=_parity_of(inspection.serving_form, candidate),
             why_no_serving_form=None if inspection.serving_form else inspection.why_no_serving_form,
+            profile=candidate.profile,
         )
         # As it will be read: a signature covers the values that a reader sees.
         return self.sign(Manifest.from_json(manifest.to_json()))
@@ -206,11 +207,11 @@ def _parity_of(serving_form: bytes | None, candidate: Candidate) -> HoldoutParit
 
 
 def _is_same_model(version: Manifest, other: Manifest) -> bool:
-    """Return whether both versions would answer alike, with the same key's signature, whatever their metrics.
+    """Return whether both versions would answer and be logged alike, signed with one key, whatever their metrics.
 
     A version whose figures were claimed isn't the same as one whose figures were measured.
     """
-    parts = attrgetter("artifact", "serving_form", "threshold", "input_schema", "reasons")
+    parts = attrgetter("artifact", "serving_form", "threshold", "input_schema", "reasons", "profile")
     keys = [manifest.signature and manifest.signature.key_id for manifest in (version, other)]
     claims = [manifest.metrics.get("claimed") for manifest in (version, other)]
     return bool(parts(version) == parts(other)) and keys[0] == keys[1] and claims[0] == claims[1]

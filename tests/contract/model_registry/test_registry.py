@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from model_registry.errors import (
     VersionInUseError,
     VersionNotFoundError,
 )
+from model_registry.manifest import ColumnProfile, TrainingProfile
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from registry_kit import make_candidate, make_writer, publish_two
@@ -43,6 +45,11 @@ def test_publishing_the_newest_model_again_gives_its_version(store: ObjectStore)
     assert (again.created, again.manifest.version) == (False, 1)
     # Another threshold is another version, even of the same pickle.
     assert writer.publish(make_candidate(threshold=0.1)).manifest.version == 2
+    # So is a version that has a profile now: an earlier release published it without.
+    profile = TrainingProfile((ColumnProfile("dti", (0.0, 40.0), None, (9,), 1),))
+    profiled = replace(make_candidate(threshold=0.1), profile=profile)
+    assert writer.publish(profiled).manifest.version == 3
+    assert writer.reader.get_manifest(3).profile == profile
 
 
 def test_publishers_at_once_get_numbers_of_their_own(store: ObjectStore) -> None:

@@ -31,7 +31,7 @@ from predict_api.models.clock import Instant
 from predict_api.models.model_cache import ModelLoader, VersionLoading
 from predict_api.settings import Settings
 from registry_kit import PUBLISHER, TRUST
-from tests.contract.predict_api.loans_kit import loans_schema
+from tests.contract.predict_api.loans_kit import loans_profile, loans_schema
 
 TTL_S = 5.0
 RECORD: Mapping[str, Any] = {
@@ -167,6 +167,7 @@ def candidate(model: bytes, threshold: float = 0.05) -> Candidate:
         git_commit=None,
         description="a model of a test",
         reasons=Reasons(CODES_VERSION, {**RECORD, "grade": "A", "int_rate": 0.08, "home_ownership": "MORTGAGE"}),
+        profile=loans_profile(),
     )
 
 

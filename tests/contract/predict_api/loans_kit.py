@@ -9,11 +9,12 @@ import joblib
 import pandas as pd
 
 from model_artifact.schema import FIELD_NAMES, FIELDS, TARGET
-from model_registry.manifest import FieldSchema
+from model_registry.manifest import FieldSchema, TrainingProfile
 from training.candidate_folder import input_schema
 from training.loans import sample_data
 from training.recipes import basic_model
 from training.recipes.contenders import monotone_trees
+from training.training_profile import training_profile
 
 
 @functools.lru_cache(maxsize=1)
@@ -26,6 +27,12 @@ def loans() -> pd.DataFrame:
 def loans_schema() -> tuple[FieldSchema, ...]:
     """Return the schema with the ranges of the generated loans."""
     return input_schema(loans())
+
+
+@functools.lru_cache(maxsize=1)
+def loans_profile() -> TrainingProfile:
+    """Return the profile of the generated loans."""
+    return training_profile(loans())
 
 
 @functools.lru_cache(maxsize=8)

@@ -179,7 +179,7 @@ DOCUMENTS: dict[str, Callable[[bytes], bytes]] = {
     "weight text": _weighted({"2": "0.5"}),
     "three versions": _weighted({"2": 0.1, "3": 0.1}),
     "the same version twice": _weighted({"1": 0.1}),
-    "future format": _edited(format=2),
+    "future format": _edited(format=9),
     "no version": _edited(version=None),
     "version 0": _edited(version=0),
     "another alias's": _edited(alias="other"),

@@ -187,6 +187,7 @@ def test_with_its_loans_it_is_measured_in_the_same_process(commands: Commands) -
     assert manifest.holdout_parity is not None
     assert manifest.holdout_parity.is_proven
     assert all(column.train_min is not None for column in manifest.input_schema if column.type == "number")
+    assert manifest.profile is not None
 
 
 def test_a_boosters_own_file_is_published_as_arrays_and_can_be_compared_with(commands: Commands, files: Path) -> None:

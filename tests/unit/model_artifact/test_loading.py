@@ -128,8 +128,12 @@ def test_a_damaged_or_lost_file_is_refused(reader: RegistryReader, version: int,
             "gives reasons by table 3, and this server knows tables up to 2",
         ),
         (lambda document: document.update(probes=[]), "has 0 probe records, not 1 to 1000"),
+        (
+            lambda document: document.update(profile={"columns": []}),
+            "has a training profile of other columns than its input_schema",
+        ),
     ],
-    ids=["unknown column", "category as a number", "newer reasons", "no probes"],
+    ids=["unknown column", "category as a number", "newer reasons", "no probes", "another profile"],
 )
 @pytest.mark.parametrize("version", [1, 2])
 def test_fault_14_a_manifest_that_this_server_can_not_follow_is_refused(

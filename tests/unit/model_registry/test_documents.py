@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from model_registry.alias import Alias, RoutingConfig, Shadow
 from model_registry.documents import MAX_DOCUMENT_BYTES, parse_object
 from model_registry.errors import InvalidAliasError, InvalidManifestError
-from model_registry.manifest import Artifact, FieldSchema, Manifest, Probe, Reasons, Threshold, Wording
+from model_registry.manifest import (
+    Artifact,
+    ColumnProfile,
+    FieldSchema,
+    Manifest,
+    Probe,
+    Reasons,
+    Threshold,
+    TrainingProfile,
+    Wording,
+)
 
 MANIFEST = Manifest(
     model="late-payer",
@@ -70,7 +80,19 @@ def test_a_manifest_survives_its_own_format() -> None:
     worded = replace(MANIFEST, reasons=Reasons(2, {"grade": "A"}, Wording({"DTI_HIGH": "High."}, ("DTI_LOW",))))
     assert Manifest.from_json(worded.to_json()) == worded
     assert b"wording" not in MANIFEST.signed_bytes()
+    profile = TrainingProfile(
+        (ColumnProfile("dti", (0.0, 9.5, 40.0), None, (3, 4), 1), ColumnProfile("grade", None, ("A", "B"), (5, 2), 1))
+    )
+    profiled = replace(MANIFEST, profile=profile)
+    assert Manifest.from_json(profiled.to_json()) == profiled
+    assert b"profile" not in MANIFEST.signed_bytes()
+    assert b'{"counts":[5,2],"labels":["A","B"],"missing":1,"name":"grade"}' in profiled.signed_bytes()
     assert b'"wording":{"excluded":["DTI_LOW"],"texts":{"DTI_HIGH":"High."}}' in worded.signed_bytes()
+
+
+def _profile(**changes: Any) -> dict[str, Any]:
+    column = {"name": "dti", "edges": [0, 1, 2], "labels": None, "counts": [1, 1], "missing": 0}
+    return {"profile": {"columns": [column | changes]}}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +113,12 @@ def test_a_manifest_survives_its_own_format() -> None:
             "1 to 300 characters",
         ),
         ({"classes": ["no", "yes"]}, "'classes' isn't a whole number"),
+        (_profile(edges=None), "'dti' must have either edges or labels"),
+        (_profile(labels=["A"]), "'dti' must have either edges or labels"),
+        (_profile(edges=[0, 1]), "2 counts for 1 bins, of which 62 are allowed"),
+        (_profile(edges=list(range(64)), counts=[1] * 63), "63 counts for 63 bins, of which 62 are allowed"),
+        (_profile(edges=[0, 2, 1]), "the edges of 'dti' aren't in rising order"),
+        (_profile(edges=[0, 1, None]), "'edges' isn't a finite number"),
     ],
 )
 def test_a_manifest_that_is_wrong_says_where(change: dict[str, Any], named: str) -> None:

@@ -49,7 +49,7 @@ def measured(bare: Handover, result: TrainingResult, inspection: Inspection, qua
     return candidate_of(whole, result.pipeline, inspection)
 
 
-@pytest.mark.parametrize("name", ["input_schema", "reasons", "holdout_parity"])
+@pytest.mark.parametrize("name", ["input_schema", "reasons", "holdout_parity", "profile"])
 def test_a_bare_pickle_with_its_loans_gets_what_training_would_have_given_it(
     measured: Candidate, result: TrainingResult, name: str
 ) -> None:
@@ -132,7 +132,7 @@ def test_a_record_that_isnt_measured_is_marked_as_claimed(
 ) -> None:
     candidate_folder.write(tmp_path, forged)
     candidate = candidate_of(read_handover(tmp_path, "alice"), None, inspection)
-    assert {"test", "reasons", "input_schema", "holdout_parity"} <= set(candidate.metrics["claimed"]["what"])
+    assert {"test", "reasons", "input_schema", "holdout_parity", "profile"} <= set(candidate.metrics["claimed"]["what"])
     assert candidate.data["train"]["claimed_by"] == "training.json"
     assert "gates" not in candidate.metrics
 

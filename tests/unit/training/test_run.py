@@ -27,6 +27,7 @@ from training.probe_records import PROBE_RECORDS
 from training.recipes.contenders import CONTENDERS
 from training.recipes.recipe import silent
 from training.run import BASELINE, RECIPES, TrainingResult, train
+from training.training_profile import training_profile
 
 Trained = dict[str, TrainingResult]
 
@@ -125,6 +126,7 @@ def test_the_candidate_knows_its_columns_data_and_figures(name: str, quarters: Q
     assert schema["emp_length"].categories[0] == "< 1 year"
     assert schema["emp_length"].categories[-1] == "10+ years"
     assert schema["purpose"].categories == tuple(sorted(quarters.train.features["purpose"].unique()))
+    assert candidate.profile == training_profile(quarters.train.features)
     assert candidate.metrics["test"]["data"]["sha256"] == quarters.test.fingerprint.sha256
     assert candidate.data["train"]["rows"] == 3000
     assert candidate.git_commit == "abc"
