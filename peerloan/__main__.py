@@ -31,6 +31,9 @@ def peerloan(
     bucket: Annotated[
         str | None, typer.Option(help="The model bucket (MODEL_BUCKET). Named alone, it is on AWS.")
     ] = None,
+    log_bucket: Annotated[
+        str | None, typer.Option(help="The prediction log's bucket (LOG_BUCKET). On AWS it must be named.")
+    ] = None,
     endpoint_url: Annotated[
         str | None, typer.Option(help="Where the bucket is, if not on AWS (AWS_ENDPOINT_URL_S3).")
     ] = None,
@@ -46,7 +49,9 @@ def peerloan(
     workplace = Workplace(
         environ=os.environ, clock=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex, who=_who()
     )
-    ctx.obj = workplace.at(bucket=bucket, endpoint_url=endpoint_url, model=model, state_dir=state_dir)
+    ctx.obj = workplace.at(
+        bucket=bucket, endpoint_url=endpoint_url, model=model, state_dir=state_dir, log_bucket=log_bucket
+    )
     if ctx.obj.endpoint_url and is_local(ctx.obj.endpoint_url):
         # A local bucket takes any credentials, but botocore wants to sign with some, and in some region.
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

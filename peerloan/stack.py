@@ -19,7 +19,7 @@ from emulator.child import ChildStartError, EmulatorChild
 from peerloan.errors import PortTakenError, StackError, StackRunsError
 from peerloan.files import make_folder, write_whole, writing
 from peerloan.keyring import Keyring
-from peerloan.workplace import DEFAULT_KEY, PROJECT, read_running, running_file, try_lock
+from peerloan.workplace import DEFAULT_KEY, DEFAULT_LOG_BUCKET, PROJECT, read_running, running_file, try_lock
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
@@ -38,7 +38,7 @@ class Stack:
     state_dir : Path
         Holds the bucket's objects, the logs and running.json.
     bucket : str
-        The bucket's name.
+        The name of the models' bucket.
     environ : mapping
         The children's environment.
     """
@@ -65,11 +65,12 @@ class Stack:
         self.stop()
 
     def start_bucket(self, port: int, extra_hosts: Sequence[str] = ()) -> str:
-        """Start the bucket and return its URL on loopback. The first start makes the key that signs."""
+        """Start the buckets of the models and the log; return their URL. The first start makes the key that signs."""
         self._make_keyring()
         check_port(port, "--bucket-port")
         hosts = [word for host in (_LOOPBACK, *extra_hosts) for word in ("--host", host)]
-        arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket"), "--bucket", self._bucket]
+        arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket")]
+        arguments += ["--bucket", self._bucket, "--bucket", DEFAULT_LOG_BUCKET]
         # The name that containers have for this machine.
         arguments += ["--allow-host", "host.docker.internal"]
         url = str(self._start("bucket", [*hosts, *arguments])["url"])
@@ -114,6 +115,7 @@ class Stack:
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
         arguments += ["--state-dir", str(self._state_dir / "lambda"), *(() if throttled else UNTHROTTLED)]
+        arguments += ["--parameter-overrides", f"LogBucketName={DEFAULT_LOG_BUCKET}"]
         # So that `peerloan top` can say which model versions answer.
         arguments += ["--count-header", "X-Model-Version"]
         if schedule_interval_s is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
+DEFAULT_LOG_BUCKET = "peerloan-logs"
 DEFAULT_KEY = "local"
 DEFAULT_BUCKET_PORT = 9000
 DEFAULT_API_PORT = 3000
@@ -51,7 +52,8 @@ class Workplace:
     """Everything from outside that a command uses: environment, clock, identifiers, bucket and folders.
 
     ``endpoint_url`` is where the bucket is, None for AWS. ``state_dir`` holds the local stack's bucket, keys and notes.
-    ``key`` is the name of the key that signs what is published; None leaves it unsigned.
+    ``key`` is the name of the key that signs what is published; None leaves it unsigned. ``log_bucket`` holds the
+    prediction log; None if it isn't known.
     """
 
     environ: Mapping[str, str]
@@ -64,12 +66,22 @@ class Workplace:
     state_dir: Path = PROJECT / ".peerloan"
     inspect: Inspector = _inspect
     key: str | None = DEFAULT_KEY
+    log_bucket: str | None = None
 
-    def at(self, *, bucket: str | None, endpoint_url: str | None, model: str, state_dir: Path | None) -> Workplace:
+    def at(
+        self,
+        *,
+        bucket: str | None,
+        endpoint_url: str | None,
+        model: str,
+        state_dir: Path | None,
+        log_bucket: str | None = None,
+    ) -> Workplace:
         """Return the workplace that a command's options and the environment ask for.
 
         A bucket without an endpoint is on AWS. Without both, the local stack's bucket is used. Then ``PEERLOAN_DATA``,
-        unless it is set, has the value that the stack was started with.
+        unless it is set, has the value that the stack was started with. At an endpoint the log's bucket has the local
+        stack's name unless another is given; on AWS it has no default.
 
         Raises
         ------
@@ -94,6 +106,9 @@ class Workplace:
             endpoint_url=endpoint_url,
             model=model,
             state_dir=state_dir,
+            log_bucket=log_bucket
+            or self.environ.get("LOG_BUCKET")
+            or (DEFAULT_LOG_BUCKET if endpoint_url is not None else None),
         )
 
     def api_url(self, url: str | None = None) -> str:
@@ -150,11 +165,20 @@ class Workplace:
         """Return a reader on the bucket."""
         return RegistryReader(self._store(), self.model)
 
-    def _store(self) -> ObjectStore:
+    def log_store(self) -> ObjectStore:
+        """Return the bucket of the prediction log; raise ``UsageError`` if its name isn't known."""
+        if self.log_bucket is None:
+            raise UsageError(
+                "The prediction log's bucket isn't known. Name it with --log-bucket or LOG_BUCKET: it is the stack's "
+                "output LogBucket."
+            )
+        return self._store(self.log_bucket)
+
+    def _store(self, bucket: str | None = None) -> ObjectStore:
         # Imported here: botocore takes longer than what most commands do, and some need no bucket.
         from model_registry.stores.s3 import S3Store, make_s3_client
 
-        return S3Store(self.bucket, make_s3_client(self.endpoint_url))
+        return S3Store(bucket or self.bucket, make_s3_client(self.endpoint_url))
 
 
 def check_url(url: str, source: str) -> str:

@@ -111,7 +111,7 @@ def test_the_bucket_refuses_what_is_not_encrypted_on_the_way(resources: dict[str
 
 def test_every_log_group_forgets(template: dict[str, Any]) -> None:
     groups = [entry for entry in template["Resources"].values() if entry["Type"] == "AWS::Logs::LogGroup"]
-    assert len(groups) == 2
+    assert len(groups) == 3
     assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
 
 
@@ -217,3 +217,49 @@ def test_samconfig_names_files_and_parameters_that_exist(root: Path, template: d
     for stage in ("default", "prod"):
         overrides = config[stage]["deploy"]["parameters"]["parameter_overrides"].split()
         assert {override.split("=")[0] for override in overrides} <= set(template["Parameters"])
+
+
+def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def test_the_prediction_log_goes_to_a_bucket_of_its_own(resources: dict[str, Any]) -> None:
+    subscription = resources["LogSubscription"]
+    assert subscription["LogGroupName"] == resources["PredictFunction"]["LoggingConfig"]["LogGroup"]
+    assert subscription["DestinationArn"] == {"Fn::GetAtt": ["LogDelivery", "Arn"]}
+    destination = resources["LogDelivery"]["ExtendedS3DestinationConfiguration"]
+    assert destination["BucketARN"] == {"Fn::GetAtt": ["LogBucket", "Arn"]}
+    # Readers look under these prefixes.
+    assert destination["Prefix"] == "log/dt=!{timestamp:yyyy-MM-dd}/"
+    assert destination["ErrorOutputPrefix"].startswith("log-errors/!{firehose:error-output-type}/")
+    kinds = [processor["Type"] for processor in destination["ProcessingConfiguration"]["Processors"]]
+    assert kinds == ["Decompression", "CloudWatchLogProcessing", "AppendDelimiterToRecord"]
+
+
+def test_crashes_and_timeouts_are_in_the_log(resources: dict[str, Any]) -> None:
+    logging = resources["PredictFunction"]["LoggingConfig"]
+    # WARN would leave out Lambda's report lines, and text has no fields to filter by.
+    assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "INFO")
+
+
+def test_only_the_log_delivery_may_write_the_log_and_only_there(resources: dict[str, Any]) -> None:
+    (put,) = _statements(resources["LogSubscriptionRole"])
+    assert put["Resource"] == {"Fn::GetAtt": ["LogDelivery", "Arn"]}
+    targets = [statement["Resource"] for statement in _statements(resources["LogDeliveryRole"])]
+    assert {"Fn::Sub": "${LogBucket.Arn}/log*"} in targets
+    assert "*" not in targets
+    assert "LogBucket" not in json.dumps(resources["PredictRole"])
+
+
+def test_both_buckets_are_private_encrypted_and_tidy(resources: dict[str, Any]) -> None:
+    for name in ("ModelBucket", "LogBucket"):
+        bucket = resources[name]
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["BucketEncryption"]
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+        (statement,) = resources[f"{name}Policy"]["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert {"Ref": "LogBucketDays"} in [
+        rule.get("ExpirationInDays") for rule in resources["LogBucket"]["LifecycleConfiguration"]["Rules"]
+    ]

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from peerloan.errors import UsageError
-from peerloan.workplace import DEFAULT_BUCKET, Workplace, check_url, read_running, remember_data, try_lock
+from peerloan.workplace import (
+    DEFAULT_BUCKET,
+    DEFAULT_LOG_BUCKET,
+    Workplace,
+    check_url,
+    read_running,
+    remember_data,
+    try_lock,
+)
 
 # Beyond what any system gives to a process.
 DEAD_PID = 2**31 - 1
@@ -86,3 +94,13 @@ def test_later_commands_know_the_data_that_the_stack_was_started_with(
 def test_remembered_data_that_can_not_be_read_do_not_count(tmp_path: Path, content: str) -> None:
     (tmp_path / "data.json").write_text(content)
     assert "PEERLOAN_DATA" not in workplace({}, tmp_path).environ
+
+
+def test_the_logs_bucket_has_a_default_here_and_must_be_named_on_aws(tmp_path: Path) -> None:
+    assert workplace({}, tmp_path).log_bucket == DEFAULT_LOG_BUCKET
+    assert workplace({"LOG_BUCKET": "mine", "MODEL_BUCKET": "models"}, tmp_path).log_bucket == "mine"
+    on_aws = workplace({"MODEL_BUCKET": "models"}, tmp_path)
+    with pytest.raises(UsageError, match="--log-bucket or LOG_BUCKET"):
+        on_aws.log_store()
+    named = on_aws.at(bucket="m", endpoint_url=None, model="late-payer", state_dir=tmp_path, log_bucket="logs")
+    assert named.log_bucket == "logs"
