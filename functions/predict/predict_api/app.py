@@ -11,7 +11,8 @@ How a request becomes a prediction:
 4. The routing key (the first record's ``loan_id``) decides between the two versions of a canary.
 5. The version scores the records; ``service`` compares the probabilities with its threshold and adds warnings about
    values that the version wasn't trained on.
-6. ``telemetry`` writes one line about the request: its metrics, and none of the values that the client sent.
+6. ``telemetry`` writes one line about the request: its metrics and, from ``prediction_entry``, what is known of its
+   version and records; none of the values that the client sent.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Clock, read_clocks
 from predict_api.models.model_cache import ModelCache, ModelLoader
+from predict_api.prediction_entry import PredictionEntries
 from predict_api.service import PredictionService
 from predict_api.settings import Settings
 from predict_api.telemetry import Telemetry
@@ -134,7 +136,8 @@ def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
         metrics.set_default_dimensions(stage=settings.stage)
     logger = Logger(service=settings.service, level=settings.log_level, utc=True, use_rfc3339=True)
     logger.append_keys(stage=settings.stage)
-    return Telemetry(logger, metrics, clock, print, get_tracer_id)
+    entries = PredictionEntries(settings.model, settings.loan_hasher)
+    return Telemetry(logger, metrics, clock, print, get_tracer_id, entries)
 
 
 def _register_snapshot_hooks(client: Any, follower: AliasFollower) -> None:

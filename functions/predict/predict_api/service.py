@@ -8,6 +8,7 @@ from typing import Any
 from model_artifact.errors import ArtifactError, ModelProcessError, NoReasonsError
 from model_artifact.loading import LoadedModel
 from model_artifact.schema import LOAN_ID
+from model_registry.routing import resolve_version
 from predict_api.http.errors import (
     DeadlineExceededError,
     ExplanationUnavailableError,
@@ -16,11 +17,10 @@ from predict_api.http.errors import (
     RequestTooLargeError,
     UnknownModelError,
 )
-from predict_api.http.exchange import Exchange
+from predict_api.http.exchange import Exchange, ScoredBatch
 from predict_api.models.alias_follower import ActiveVersions, AliasFollower
 from predict_api.records.envelopes import Envelope, open_envelope
 from predict_api.records.record_schema import RECORD_NAMES, check_records
-from predict_api.records.violations import RecordPointers
 
 # Scoring a thousand records and writing the answer takes less; with less time left, Lambda would end the environment.
 LEAST_REMAINING_MS = 250
@@ -49,9 +49,9 @@ class PredictionService:
     ) -> dict[str, Any]:
         """Return the body of the answer to a request's body, in which ``open_request`` finds the records.
 
-        The model that scored and the number of records are written into the exchange. Raises ``RequestError`` if the
-        request is wrong, no model is loaded, or the time is used up, and ``NonFiniteOutputError`` if the model returns
-        something that isn't a probability.
+        The version and what it made of the records are written into the exchange, for the request's log line. Raises
+        ``RequestError`` if the request is wrong, no model is loaded, or the time is used up, and
+        ``NonFiniteOutputError`` if the model returns something that isn't a probability.
         """
         with exchange.span("validate"):
             envelope = open_request(document, RECORD_NAMES)
@@ -64,11 +64,12 @@ class PredictionService:
         if envelope.wants_reasons:
             with exchange.span("explain"):
                 reasons = _explain(model, records, exchange)
-        exchange.model, exchange.rows = model, len(records)
+        warnings = model.training_range.warnings(records, envelope.pointers.field)
+        exchange.scored, exchange.rows = ScoredBatch(records, probabilities, warnings), len(records)
         return {
             "id": envelope.request_name or exchange.request_id,
             "model": _describe_model(model, active),
-            "predictions": _predictions(model, records, probabilities, reasons, envelope.pointers),
+            "predictions": _predictions(model, exchange.scored, reasons),
         }
 
     def check_ready(self, exchange: Exchange) -> dict[str, Any]:
@@ -125,13 +126,21 @@ class PredictionService:
                 return model.late_probabilities(records), model, active
             except ModelProcessError as error:
                 self._follower.refuse(model.manifest.version, error)
+                exchange.refused_versions.append(model.manifest.version)
                 model, active = self._choose(records, exchange)
         raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
 
     def _choose(self, records: Sequence[Mapping[str, Any]], exchange: Exchange) -> tuple[LoadedModel, ActiveVersions]:
-        """Return the version that answers, and all versions in charge."""
+        """Return the version that answers, and all versions in charge.
+
+        They are written into the exchange first: whatever fails from now on, this version is answerable for it.
+        """
         active = self._follower.follow(_spare_s(exchange))
-        return active.model_for(routing_key(records, exchange.headers, exchange.request_id)), active
+        exchange.alias = active.alias
+        exchange.routing_key = routing_key(records, exchange.headers, exchange.request_id)
+        exchange.routed_version = resolve_version(active.alias, exchange.routing_key)
+        exchange.model = model = active.model_of(exchange.routed_version)
+        return model, active
 
 
 def routing_key(records: Sequence[Mapping[str, Any]], headers: Mapping[str, str], request_id: str) -> str:
@@ -184,16 +193,11 @@ def _too_many_reasons(max_records: int) -> RequestError:
 
 
 def _predictions(
-    model: LoadedModel,
-    records: Sequence[Mapping[str, Any]],
-    probabilities: Sequence[float],
-    reasons: Sequence[list[dict[str, Any]]] | None,
-    pointers: RecordPointers,
+    model: LoadedModel, scored: ScoredBatch, reasons: Sequence[list[dict[str, Any]]] | None
 ) -> list[dict[str, Any]]:
     threshold = model.manifest.threshold.value
-    warnings = model.training_range.warnings(records, pointers.field)
     predictions: list[dict[str, Any]] = []
-    for index, (record, probability) in enumerate(zip(records, probabilities, strict=True)):
+    for index, (record, probability) in enumerate(zip(scored.records, scored.late_probabilities, strict=True)):
         prediction: dict[str, Any] = {"index": index}
         if record.get(LOAN_ID) is not None:
             prediction[LOAN_ID] = record[LOAN_ID]
@@ -202,7 +206,7 @@ def _predictions(
         prediction["threshold"] = threshold
         if reasons is not None:
             prediction["reasons"] = reasons[index]
-        prediction["warnings"] = warnings[index]
+        prediction["warnings"] = scored.warnings[index]
         predictions.append(prediction)
     return predictions
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from model_artifact.opening.signature import Trust
 from model_registry import names
+from model_watch.loan_hash import KEY_REQUIREMENT, LoanHasher
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TRUE_WORDS = ("1", "true", "t", "yes", "y", "on")
@@ -38,6 +39,7 @@ class Settings:
     stage: str
     is_traced: bool
     memory_mib: int
+    loan_hasher: LoanHasher | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -48,10 +50,10 @@ class Settings:
         environ : mapping of str to str
             ``MODEL_BUCKET`` is required. ``MODEL_NAME`` (late-payer), ``MODEL_ALIAS`` (live), ``ALIAS_TTL_SECONDS``
             (5), ``AWS_ENDPOINT_URL_S3``, ``TRUSTED_PUBLISHERS`` (public keys, comma separated), ``REQUIRE_SIGNATURE``
-            (false), ``POWERTOOLS_SERVICE_NAME``, ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``,
-            ``POWERTOOLS_LOG_LEVEL`` and ``STAGE`` are optional. Traces are sent if Lambda names an X-Ray daemon and
-            ``POWERTOOLS_TRACE_DISABLED`` isn't true. ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` (MiB) is Lambda's own; 0
-            where nobody sets it.
+            (false), ``LOAN_HASH_KEY`` (without it the log names no loans), ``POWERTOOLS_SERVICE_NAME``,
+            ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``, ``POWERTOOLS_LOG_LEVEL`` and ``STAGE``
+            are optional. Traces are sent if Lambda names an X-Ray daemon and ``POWERTOOLS_TRACE_DISABLED`` isn't true.
+            ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` (MiB) is Lambda's own; 0 where nobody sets it.
 
         Raises
         ------
@@ -75,6 +77,7 @@ class Settings:
             stage=environ.get("STAGE") or "local",
             is_traced=_is_traced(environ),
             memory_mib=_memory_mib(environ),
+            loan_hasher=_loan_hasher(environ),
         )
 
 
@@ -108,6 +111,15 @@ def _trust(environ: Mapping[str, str]) -> Trust:
         return Trust.parse(keys, require_signature=_is_true(environ, "REQUIRE_SIGNATURE"))
     except ValueError as error:
         raise SettingsError("TRUSTED_PUBLISHERS", f"must list public keys: {error}") from error
+
+
+def _loan_hasher(environ: Mapping[str, str]) -> LoanHasher | None:
+    key = environ.get("LOAN_HASH_KEY", "").strip()
+    try:
+        return LoanHasher(key) if key else None
+    except ValueError:
+        # Without the cause, so that the key can't get into a log.
+        raise SettingsError("LOAN_HASH_KEY", f"must be empty, or {KEY_REQUIREMENT}") from None
 
 
 def _log_level(environ: Mapping[str, str], variable: str) -> str:

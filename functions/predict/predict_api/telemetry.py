@@ -1,27 +1,34 @@
 """Writes logs and metrics: one line a request, which is its log entry and its metrics at once.
 
 The line is a document of CloudWatch's embedded metric format (EMF): CloudWatch makes metrics of the values that its
-``_aws`` member names, and keeps the whole line as a log entry. Health checks have no metrics and are logged only.
-Invariant (tests/contract/predict_api/test_privacy.py): of what a client sent, only the request id is logged. So an
-unexpected error is logged by its type and its place in the code; its message may quote a record.
+``_aws`` member names, and keeps the whole line as a log entry. A prediction's line is also the record by which the
+model is watched (``prediction_entry``). Health checks have no metrics and are logged only.
+
+Invariants: of what a client sent, only the request id is logged (tests/contract/predict_api/test_privacy.py). So an
+unexpected error is logged by its type and its place in the code; its message may quote a record. And no failure of a
+line costs an answer (tests/contract/predict_api/test_prediction_log.py).
 """
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
 from model_artifact.loading import LoadedModel
+from model_watch.prediction_log import MODEL_LOADED, MODEL_REFUSED, PREDICTION
 from predict_api.http.exchange import Exchange
 from predict_api.models.back_off import Failures
 from predict_api.models.clock import Clock
+from predict_api.prediction_entry import PredictionEntries
 
 # The metrics' names: alarms and dashboards are built on them. Each is written by service and stage, and once more by
 # service, stage and model_version if a version is known.
@@ -33,9 +40,9 @@ MODEL_LOAD_TIME = "ModelLoadTime"
 MODEL_LOAD_FAILURES = "ModelLoadFailures"
 ALIAS_LOOK_UP_FAILURES = "AliasLookUpFailures"
 ALIAS_STALENESS = "AliasStaleness"
+PREDICTION_LOG_FAILURES = "PredictionLogFailures"
 
 _Metric = tuple[str, MetricUnit, float]
-_NO_ENTRY: Mapping[str, object] = {}
 
 
 @dataclass(eq=False)
@@ -43,7 +50,8 @@ class Telemetry:
     """Writes the logs and metrics of requests, and as a ``ModelObserver`` those of loading models.
 
     ``metrics`` have the default dimensions set; None if metrics are switched off. ``write`` writes one line to standard
-    output. ``find_trace_id`` returns the X-Ray trace's id of this invocation, if it has one.
+    output. ``find_trace_id`` returns the X-Ray trace's id of this invocation, if it has one. ``entries`` says what a
+    prediction's line has besides those of other requests.
     """
 
     logger: Logger
@@ -51,6 +59,7 @@ class Telemetry:
     clock: Clock
     write: Callable[[str], None]
     find_trace_id: Callable[[], str | None]
+    entries: PredictionEntries
     _is_cold: bool = field(default=True, init=False)
 
     def model_loaded(self, model: LoadedModel, duration_s: float) -> None:
@@ -59,6 +68,7 @@ class Telemetry:
         self.logger.info(
             "model loaded",
             extra={
+                "kind": MODEL_LOADED,
                 "model_version": manifest.version,
                 "model_form": model.form,
                 "sha256": manifest.artifact.sha256,
@@ -70,7 +80,7 @@ class Telemetry:
     def model_refused(self, version: int, error: Exception, failures: Failures) -> None:
         """See ``ModelObserver``."""
         message = "model version not loaded; the versions in charge stay"
-        self._log_failure(message, error, failures, model_version=version)
+        self._log_failure(message, error, failures, kind=MODEL_REFUSED, model_version=version)
         self._emit([(MODEL_LOAD_FAILURES, MetricUnit.Count, 1)], version)
 
     def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:
@@ -90,40 +100,34 @@ class Telemetry:
         )
 
     def request_finished(self, exchange: Exchange, status: int, staleness_s: float | None) -> None:
-        """Write the line of a request."""
+        """Write the line of a request. Whatever fails here, the request is answered."""
         is_cold, self._is_cold = self._is_cold, False
-        duration_s = exchange.duration_s()
-        version = None if exchange.model is None else exchange.model.manifest.version
-        fields: dict[str, object] = {
-            "request_id": exchange.request_id,
-            "invocation_id": exchange.invocation_id,
-            "method": exchange.method,
-            "route": exchange.route,
-            "status": status,
-            "violations": exchange.violations,
-            "rows": exchange.rows,
-            "latency_ms": _milliseconds(duration_s),
-            "spans_ms": {name: _milliseconds(seconds) for name, seconds in exchange.spans_s.items()},
-            "cold_start": is_cold,
-        }
-        if exchange.problem is not None:
-            fields["problem"] = exchange.problem
-        if exchange.model is not None:
-            fields["model_form"] = exchange.model.form
-        measured: list[_Metric] = []
-        if exchange.is_prediction:
-            measured.append((LATENCY, MetricUnit.Milliseconds, duration_s * 1000))
-            measured.append((ROWS, MetricUnit.Count, exchange.rows))
-            if staleness_s is not None:
-                measured.append((ALIAS_STALENESS, MetricUnit.Seconds, staleness_s))
-        if is_cold:
-            measured.append((COLD_START, MetricUnit.Count, 1))
-        if status >= 500:
-            measured.append((SERVER_ERRORS, MetricUnit.Count, 1))
-        if measured and self.metrics is not None:
-            self._emit(measured, version, self._as_log_entry(fields))
-        else:
-            self.logger.info("request", extra=fields)
+        try:
+            fields = _fields(exchange, status, is_cold=is_cold)
+            measured = _measured(exchange, status, staleness_s, fields["latency_ms"], is_cold=is_cold)
+            if exchange.is_prediction:
+                self.write(self._prediction_line(exchange, measured, fields))
+            elif measured and self.metrics is not None:
+                self.write(self._document(measured, _version(exchange), self._as_log_entry(fields)))
+            else:
+                self.logger.info("request", extra=fields)
+        except Exception as error:  # noqa: BLE001 - the line is lost, the answer isn't
+            with suppress(Exception):
+                self._log_lost(error, exchange)
+
+    def _prediction_line(self, exchange: Exchange, measured: list[_Metric], fields: dict[str, Any]) -> str:
+        entry = self._as_log_entry(fields)
+        version = _version(exchange)
+        try:
+            return self._document(measured, version, entry | self.entries.members(exchange))
+        except Exception as error:  # noqa: BLE001 - then the line has what is known without the members that failed
+            self._log_lost(error, exchange)
+            counted = [*measured, (PREDICTION_LOG_FAILURES, MetricUnit.Count, 1.0)]
+            return self._document(counted, version, entry | {"kind": PREDICTION})
+
+    def _log_lost(self, error: Exception, exchange: Exchange) -> None:
+        facts = {"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _frames(error)}
+        self.logger.error("prediction log line incomplete", extra=facts)
 
     def _log_failure(self, message: str, error: Exception, failures: Failures, **facts: object) -> None:
         # These errors are about the bucket's objects, which hold no borrower's values; an operator needs the message.
@@ -138,16 +142,69 @@ class Telemetry:
         trace_id = self.find_trace_id()
         return entry if trace_id is None else {**entry, "xray_trace_id": trace_id}
 
-    def _emit(self, measured: list[_Metric], version: int | None, entry: Mapping[str, object] = _NO_ENTRY) -> None:
-        """Write one EMF document. Powertools makes it; pydantic-core writes it in a third of ``json``'s time."""
+    def _emit(self, measured: list[_Metric], version: int | None) -> None:
+        """Write the metrics of something that isn't a request."""
+        if self.metrics is not None:
+            self.write(self._document(measured, version, {}))
+
+    def _document(self, measured: list[_Metric], version: int | None, entry: dict[str, object]) -> str:
+        """Return an EMF document as one line; the entry alone if metrics are switched off.
+
+        Powertools makes it; pydantic-core writes it in a third of ``json``'s time.
+        """
         if self.metrics is None:
-            return
+            dimensions = {} if version is None else {"model_version": str(version)}
+            return to_json({**dimensions, **entry}).decode()
         metrics = {name: {"Unit": unit.value, "Value": [float(value)]} for name, unit, value in measured}
         if version is not None:
             self.metrics.add_dimensions(service=str(self.metrics.service), model_version=str(version))
-        document = self.metrics.serialize_metric_set(metrics=metrics, metadata=dict(entry))
-        self.metrics.clear_metrics()
-        self.write(to_json(document).decode())
+        try:
+            document = self.metrics.serialize_metric_set(metrics=metrics, metadata=entry)
+        finally:
+            self.metrics.clear_metrics()
+        return to_json(document).decode()
+
+
+def _fields(exchange: Exchange, status: int, *, is_cold: bool) -> dict[str, Any]:
+    """Return what the line of every request says."""
+    fields: dict[str, Any] = {
+        "request_id": exchange.request_id,
+        "invocation_id": exchange.invocation_id,
+        "method": exchange.method,
+        "route": exchange.route,
+        "status": status,
+        "violations": exchange.violations,
+        "rows": exchange.rows,
+        "latency_ms": _milliseconds(exchange.duration_s()),
+        "spans_ms": {name: _milliseconds(seconds) for name, seconds in exchange.spans_s.items()},
+        "cold_start": is_cold,
+    }
+    if exchange.problem is not None:
+        fields["problem"] = exchange.problem
+    if exchange.model is not None:
+        fields["model_form"] = exchange.model.form
+    return fields
+
+
+def _measured(
+    exchange: Exchange, status: int, staleness_s: float | None, latency_ms: float, *, is_cold: bool
+) -> list[_Metric]:
+    """Return the metrics of a request; none for most that make no predictions."""
+    measured: list[_Metric] = []
+    if exchange.is_prediction:
+        measured.append((LATENCY, MetricUnit.Milliseconds, latency_ms))
+        measured.append((ROWS, MetricUnit.Count, exchange.rows))
+        if staleness_s is not None:
+            measured.append((ALIAS_STALENESS, MetricUnit.Seconds, staleness_s))
+    if is_cold:
+        measured.append((COLD_START, MetricUnit.Count, 1))
+    if status >= 500:
+        measured.append((SERVER_ERRORS, MetricUnit.Count, 1))
+    return measured
+
+
+def _version(exchange: Exchange) -> int | None:
+    return None if exchange.model is None else exchange.model.manifest.version
 
 
 def _frames(error: Exception) -> list[str]:

@@ -6,16 +6,20 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b, sha256
 from typing import Any
 
 import pytest
 
+from model_artifact.schema import FIELD_NAMES
 from model_artifact.training_range import TrainingRange
 from model_artifact.version_loading import Loading
 from model_registry.manifest import Manifest
 from model_registry.reader import RegistryReader
+from model_watch.loan_hash import LoanHasher
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry, event, logs, metrics
 
+HASH_KEY = "hash-key-of-tests-0123456789abcdef"
 CANARY = "canary-7f3a9c"
 NUMBER = 31337.125
 
@@ -66,13 +70,42 @@ def assert_no_canary(text: str) -> None:
 
 @pytest.mark.parametrize("kind", BODIES)
 def test_no_value_gets_into_logs_or_problems(kind: str, capfd: pytest.CaptureFixture[str], registry: Registry) -> None:
-    function = Function(registry, log_level="DEBUG")
+    function = Function(registry, log_level="DEBUG", loan_hasher=LoanHasher(HASH_KEY))
     answer = function.post(BODIES[kind], headers={"authorization": CANARY, "idempotency-key": CANARY})
     if answer.status != 200:
         assert_no_canary(answer.body)
     assert_no_canary(json.dumps(dict(answer.headers)))
     captured = capfd.readouterr()
-    assert logs(captured.out, "request")
+    [line] = logs(captured.out, "request")
+    assert ("profiles" in line) == (answer.status == 200)
+    assert_no_canary(captured.out + captured.err)
+
+
+def test_a_record_is_logged_by_its_bins_and_the_keyed_hash_of_its_loan(
+    registry: Registry, capfd: pytest.CaptureFixture[str]
+) -> None:
+    function = Function(registry, loan_hasher=LoanHasher(HASH_KEY))
+    function.post(SECRET)
+    captured = capfd.readouterr()
+    [line] = logs(captured.out, "request")
+    assert [len(profile) for profile in line["profiles"]] == [len(FIELD_NAMES)]
+    # Who has no key can't find a loan by trying ids.
+    for digest in (sha256(SECRET["loan_id"].encode()).digest(), blake2b(SECRET["loan_id"].encode()).digest()):
+        assert base64.urlsafe_b64encode(digest).decode()[:15] not in captured.out
+    assert HASH_KEY not in captured.out + captured.err
+
+
+def test_no_value_gets_into_logs_when_a_line_can_not_be_made(
+    registry: Registry, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Careless(LoanHasher):
+        def hash(self, text: str) -> str:
+            raise ValueError(f"can't hash {text!r}")
+
+    function = Function(registry, loan_hasher=Careless(HASH_KEY))
+    assert function.post(SECRET).status == 200
+    captured = capfd.readouterr()
+    assert logs(captured.out, "prediction log line incomplete")
     assert_no_canary(captured.out + captured.err)
 
 

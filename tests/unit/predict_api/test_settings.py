@@ -7,9 +7,11 @@ import base64
 import pytest
 
 from model_artifact.opening.signature import Trust, key_id
+from model_watch.loan_hash import LoanHasher
 from predict_api.settings import Settings, SettingsError
 
 PUBLIC_KEY = base64.b64encode(bytes(range(32))).decode()
+LOAN_HASH_KEY = "loan-hash-key-0123456789abcdef-ABCDEF"
 LEAST = {"MODEL_BUCKET": "models"}
 
 
@@ -29,6 +31,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         stage="local",
         is_traced=False,
         memory_mib=0,
+        loan_hasher=None,
     )
 
 
@@ -48,8 +51,12 @@ def test_everything_can_be_set() -> None:
         "STAGE": "prod",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
+        "LOAN_HASH_KEY": LOAN_HASH_KEY,
     }
     settings = Settings.from_environ(environ)
+    assert settings.loan_hasher is not None
+    assert settings.loan_hasher.hash("1") == LoanHasher(LOAN_HASH_KEY).hash("1")
+    assert LOAN_HASH_KEY not in repr(settings)
     assert settings == Settings(
         bucket="other",
         model="early-payer",
@@ -64,11 +71,20 @@ def test_everything_can_be_set() -> None:
         stage="prod",
         is_traced=True,
         memory_mib=1769,
+        loan_hasher=settings.loan_hasher,
     )
 
 
 def test_empty_counts_as_absent() -> None:
-    names = ("MODEL_NAME", "MODEL_ALIAS", "ALIAS_TTL_SECONDS", "AWS_ENDPOINT_URL_S3", "TRUSTED_PUBLISHERS", "STAGE")
+    names = (
+        "MODEL_NAME",
+        "MODEL_ALIAS",
+        "ALIAS_TTL_SECONDS",
+        "AWS_ENDPOINT_URL_S3",
+        "TRUSTED_PUBLISHERS",
+        "STAGE",
+        "LOAN_HASH_KEY",
+    )
     assert Settings.from_environ({**LEAST, **dict.fromkeys(names, "")}) == Settings.from_environ(LEAST)
 
 
@@ -85,6 +101,7 @@ def test_empty_counts_as_absent() -> None:
         ("AWS_ENDPOINT_URL_S3", "localhost:9000"),
         ("TRUSTED_PUBLISHERS", "MyClass"),
         ("POWERTOOLS_LOG_LEVEL", "LOUD"),
+        ("LOAN_HASH_KEY", "tooshort"),
     ],
 )
 def test_unusable_variable_is_named(variable: str, value: str) -> None:

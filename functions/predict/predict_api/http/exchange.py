@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from model_artifact.loading import LoadedModel
+from model_registry.alias import Alias
 from predict_api.models.clock import Clock, Instant
 
 # A client's request id goes into a header and a log, so it may have no spaces or control characters and must be short.
@@ -19,6 +20,15 @@ _REQUEST_ID = re.compile(REQUEST_ID_PATTERN)
 UNMATCHED_ROUTE = "unmatched"
 
 
+@dataclass(frozen=True)
+class ScoredBatch:
+    """The records that a version scored, with the probability and the warnings of each."""
+
+    records: Sequence[Mapping[str, Any]]
+    late_probabilities: Sequence[float]
+    warnings: Sequence[Sequence[Mapping[str, str]]]
+
+
 @dataclass
 class Exchange:
     """The state of one request.
@@ -26,9 +36,12 @@ class Exchange:
     ``request_id`` is the client's ``X-Request-Id``, or Lambda's own id of this invocation. Names of ``headers`` are in
     lower case. ``method`` is in capitals, and empty if the event isn't an HTTP request. ``route`` is the route's
     pattern; never the path itself, which a client may fill with anything. ``is_prediction`` says whether the route
-    makes predictions. ``model`` is the version that scored
-    ``rows`` records. ``problem`` is the slug of the problem that is answered, and ``violations`` the number of wrong
+    makes predictions. ``problem`` is the slug of the problem that is answered, and ``violations`` the number of wrong
     places that it lists. ``spans_s`` are the seconds of each step, in order.
+
+    Once a version was chosen, ``alias`` is the revision in charge, ``routed_version`` the version that its weights
+    chose for ``routing_key``, and ``model`` the one that answers, also if it fails to. ``refused_versions`` ended or
+    hung while they scored. ``scored`` are the ``rows`` records once they have probabilities.
     """
 
     clock: Clock
@@ -40,8 +53,13 @@ class Exchange:
     lambda_context: Any
     route: str = UNMATCHED_ROUTE
     is_prediction: bool = False
+    alias: Alias | None = None
+    routing_key: str = ""
+    routed_version: int | None = None
+    refused_versions: list[int] = field(default_factory=list)
     model: LoadedModel | None = None
     rows: int = 0
+    scored: ScoredBatch | None = None
     problem: str | None = None
     violations: int = 0
     spans_s: dict[str, float] = field(default_factory=dict)

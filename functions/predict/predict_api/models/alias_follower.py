@@ -49,12 +49,16 @@ class ActiveVersions:
     models: Mapping[int, LoadedModel]
 
     def model_for(self, routing_key: str) -> LoadedModel:
-        """Return the model that answers for a routing key.
+        """Return the model that answers for a routing key."""
+        return self.model_of(resolve_version(self.alias, routing_key))
 
-        If the version for this key could not be loaded, the other version answers: a bad candidate must not lower the
-        availability of the version beside it.
+    def model_of(self, routed_version: int) -> LoadedModel:
+        """Return the model that answers for a version that the alias's weights chose.
+
+        If that version could not be loaded, the other one answers: a bad candidate must not lower the availability of
+        the version beside it.
         """
-        model = self.models.get(resolve_version(self.alias, routing_key))
+        model = self.models.get(routed_version)
         return next(iter(self.models.values())) if model is None else model
 
     def weight_of(self, version: int) -> float:
