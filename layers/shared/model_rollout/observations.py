@@ -70,7 +70,7 @@ class Comparison:
     candidate, main : ndarray of shape (n_pairs,)
         The i-th request of each, at the same alias revision and over the same width of the hash range.
     alone : ndarray of shape (n_alone,)
-        The candidate's requests while it had all traffic.
+        The candidate's requests that have no counterpart: it had all traffic, or more than half of it.
     reference : ndarray of shape (n_reference,)
         All of the main version's requests, which ``alone`` is compared with.
     in_step : int
@@ -206,10 +206,13 @@ class CanaryTable:
         self._measures = dict(zip(MEASURES, values[:, 4:].T, strict=True))
         self._measures["refused"] = _resolve_refusals(self._measures["refused"], times, first_refusal)
         self._is_split = (self._weight > 0) & (self._weight < 1)
-        self._is_compared = self._first_of_version(self._is_split & self._is_in_range(points))
-        self._is_alone = self._first_of_version(self._is_candidate & (self._weight == 1))
+        is_in_range = self._is_in_range(points)
+        self._is_compared = self._first_of_version(self._is_split & is_in_range)
+        # Above a weight of .5 too, most of the candidate's requests have no counterpart.
+        self._is_alone = self._is_candidate & ((self._weight == 1) | (self._is_split & ~is_in_range))
         self._is_alone &= ~np.isin(self._keys, self._keys[self._is_compared & self._is_candidate])
-        self._measures["slow"] = self._slow(times)
+        self._is_alone = self._first_of_version(self._is_alone)
+        self._measures["slow"] = self._slow()
 
     def compare(self, measure: str) -> Comparison:
         """Return a measure of both versions: one of ``MEASURES``, or ``slow``."""
@@ -252,10 +255,10 @@ class CanaryTable:
         ::
 
             0 ......... w ......... 2w .................. 1      w up to .5
-            candidate   main        main, not compared
+            candidate   main        main, no counterpart
 
-            0 ................ 1-w ............. w ...... 1      w above .5
-            candidate          not compared      main
+            0 ....... 1-w ..................... w ....... 1      w above .5
+            candidate     candidate, alone      main
         """
         weight = np.where(self._is_split, self._weight, 0.5)
         width = np.minimum(weight, 1 - weight)
@@ -272,12 +275,14 @@ class CanaryTable:
         kept[positions[np.unique(ids, return_index=True)[1]]] = True
         return kept
 
-    def _slow(self, times: Floats) -> Floats:
-        """Return 1 where a request took longer than the main version's p99, 0 where it didn't."""
+    def _slow(self) -> Floats:
+        """Return 1 where a request took longer than the main version's p99, 0 where it didn't.
+
+        The p99 is that of before the canary. With too few requests of then it is that of all.
+        """
         latency = self._measures["latency_ms"]
         is_main = ~self._is_candidate & ~np.isnan(latency)
-        began = times[self._is_candidate].min(initial=math.inf)
-        before = latency[is_main & (times < began)]
+        before = latency[is_main & ~self._is_split]
         usual = before if len(before) >= 100 else latency[is_main]
         if not len(usual):
             return np.full(len(latency), math.nan)

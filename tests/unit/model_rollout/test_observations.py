@@ -1,0 +1,178 @@
+"""What is counted of the log's lines: distinct keys, the same time and width of the hash range, in any order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from log_lines import (
+    CANARY_REVISION,
+    CANDIDATE,
+    MAIN,
+    ROLLOUT,
+    SHADOW_REVISION,
+    START,
+    Traffic,
+    crash,
+    failed,
+    refusal,
+)
+from model_registry.routing import routing_point
+from model_rollout import observations as module
+from model_rollout.guard_settings import default_settings
+from model_rollout.guards import judge
+from model_rollout.observations import Observations
+
+WEIGHTS = {SHADOW_REVISION: 0.0, CANARY_REVISION: 0.1, 7: 0.5, 8: 0.9}
+
+
+def observe(lines, weights=WEIGHTS):
+    observations = Observations(CANDIDATE, MAIN, ROLLOUT, START, weights)
+    observations.add(lines)
+    return observations
+
+
+def pairs(observations, measure="failed"):
+    comparison = observations.table().compare(measure)
+    return len(comparison.candidate), len(comparison.alone)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_verdicts_do_not_depend_on_order_and_batches(seed, batch) -> None:
+    random, traffic = Random(seed), Traffic()
+    lines = [*traffic.shadowed(60), *traffic.lines(200, weight=0.1), *traffic.lines(100, weight=0.5, revision=7)]
+    lines = [failed(line) if random.random() < 0.1 else line for line in lines]
+    lines += [crash(1), refusal()]
+    expected = [judge(default_settings(), observe(lines), stage) for stage in ("shadow", "canary", "bake")]
+    random.shuffle(lines)
+    observations = observe([])
+    for begin in range(0, len(lines), batch):
+        observations.add(lines[begin : begin + batch])
+    assert [judge(default_settings(), observations, stage) for stage in ("shadow", "canary", "bake")] == expected
+
+
+@pytest.mark.parametrize(("weight", "revision"), [(0.1, CANARY_REVISION), (0.5, 7), (0.9, 8)])
+def test_both_versions_have_the_same_width_of_the_hash_range(weight, revision) -> None:
+    lines = list(Traffic().lines(4000, weight=weight, revision=revision))
+    width = min(weight, 1 - weight)
+    paired, alone = pairs(observe(lines))
+    assert paired == pytest.approx(4000 * width, rel=0.15)
+    assert alone == pytest.approx(4000 * (weight - width), rel=0.15)
+    # Main lines beyond the range are no counterpart: with them alone nothing is compared.
+    beyond = [line for line in lines if line.routed_version == CANDIDATE or line.point >= weight + width]
+    assert pairs(observe(beyond))[0] == 0
+
+
+def test_requests_are_compared_with_those_of_the_same_step() -> None:
+    traffic = Traffic()
+    first = [line for line in traffic.lines(500, weight=0.1) if line.routed_version == MAIN]
+    second = [line for line in traffic.lines(500, weight=0.5, revision=7) if line.routed_version == CANDIDATE]
+    assert pairs(observe([*first, *second])) == (0, 0)
+
+
+def test_lines_of_a_revision_count_once_its_weight_is_known() -> None:
+    observations = observe(Traffic().lines(500, weight=0.1), weights={SHADOW_REVISION: 0.0})
+    assert pairs(observations) == (0, 0)
+    observations.weights = WEIGHTS
+    assert pairs(observations)[0] > 20
+
+
+def test_lines_of_another_rollout_count_for_the_main_version_alone() -> None:
+    lines = [replace(line, rollout="live-3") for line in Traffic().lines(500, weight=0.1)]
+    comparison = observe(lines).table().compare("failed")
+    assert (len(comparison.candidate), len(comparison.main), len(comparison.alone)) == (0, 0, 0)
+    assert len(comparison.reference) == sum(line.routed_version == MAIN for line in lines)
+
+
+def test_what_the_client_did_wrong_counts_for_no_version() -> None:
+    refused = [replace(line, status=422, late_probabilities=()) for line in Traffic().lines(500, weight=0.1)]
+    assert pairs(observe(refused)) == (0, 0)
+    nobody = [replace(failed(line), routed_version=None, version=None) for line in Traffic().lines(500, weight=0.1)]
+    assert pairs(observe(nobody)) == (0, 0)
+
+
+def test_failed_requests_without_a_point_are_compared_in_the_same_shares() -> None:
+    lines = [replace(failed(line), point=None, key=None) for line in Traffic().lines(4000, weight=0.1)]
+    assert pairs(observe(lines))[0] == pytest.approx(400, rel=0.15)
+
+
+def test_cold_starts_are_left_out_of_the_slow_answers() -> None:
+    lines = [replace(line, cold_start=True, latency_ms=900.0) for line in Traffic().lines(500, weight=0.1)]
+    assert pairs(observe(lines), "slow") == (0, 0)
+
+
+def test_slow_is_measured_by_the_p99_of_before_the_canary() -> None:
+    traffic = Traffic()
+    before = [replace(traffic.line(revision=SHADOW_REVISION), latency_ms=10.0) for _ in range(200)]
+    canary = [replace(line, latency_ms=10.5) for line in traffic.lines(1000, weight=0.1)]
+    assert observe([*before, *canary]).table().compare("slow").candidate.mean() == 1
+    # Without requests of before, the main version's own of the same time decide.
+    assert observe(canary).table().compare("slow").candidate.mean() == 0
+
+
+@pytest.mark.fault(32)
+def test_retries_of_a_request_add_nothing() -> None:
+    traffic = Traffic()
+    once = list(traffic.lines(1000, weight=0.1))
+    retried = [replace(line, invocation_id=f"{line.invocation_id}-{retry}") for line in once for retry in range(10)]
+    assert [
+        (found.guard, found.verdict, found.n) for found in judge(default_settings(), observe(once), "canary")[1:]
+    ] == [(found.guard, found.verdict, found.n) for found in judge(default_settings(), observe(retried), "canary")[1:]]
+
+
+@pytest.mark.fault(32)
+def test_a_canary_whose_requests_are_all_of_one_loan_waits_and_its_sample_ratio_fails() -> None:
+    number = next(number for number in range(100) if routing_point(ROLLOUT, f"loan-{number}") < 0.1)
+    traffic = Traffic()
+    lines = [line for line in traffic.lines(1000, weight=0.1) if line.routed_version == MAIN]
+    traffic = Traffic()
+    loan = next(line for line in traffic.lines(number + 1, weight=0.1) if line.key == f"key-{number}")
+    lines += [
+        replace(loan, invocation_id=f"retry-{retry}", time=loan.time + timedelta(seconds=retry)) for retry in range(200)
+    ]
+    found = {judgement.guard: judgement for judgement in judge(default_settings(), observe(lines), "canary")}
+    assert found["sample_ratio"].verdict == "fail"
+    assert found["sample_ratio"].sentence.startswith("Version 2 got 1 of ")
+    assert found["failed_answers"].n == 1
+    del found["sample_ratio"], found["crashes"]
+    assert {judgement.verdict for judgement in found.values()} == {"inconclusive"}
+
+
+def test_the_sample_ratio_counts_a_key_where_it_came_first() -> None:
+    traffic = Traffic()
+    lines = list(traffic.lines(1000, weight=0.1))
+    # The same loans come again in the next step; half of them now belong to the candidate.
+    later = Traffic()
+    again = [
+        replace(line, invocation_id=f"{line.invocation_id}-2") for line in later.lines(1000, weight=0.5, revision=7)
+    ]
+    counts = observe([*lines, *again]).table().split_counts()
+    assert [(total, weight) for _, total, weight in counts] == [(1000, 0.1)]
+
+
+@pytest.mark.fault(33)
+def test_an_environment_whose_clock_is_an_hour_off_loses_nothing() -> None:
+    lines = list(Traffic().lines(3000, weight=0.1))
+    hour = timedelta(hours=1)
+    for shift in (-hour, hour):
+        off = [replace(line, time=line.time + shift) if number % 4 == 0 else line for number, line in enumerate(lines)]
+        assert pairs(observe(off)) == pairs(observe(lines))
+        assert observe(off).seen_until == pytest.approx(lines[-1].time, abs=timedelta(seconds=1))
+
+
+def test_how_far_the_log_was_seen_is_unknown_without_requests_since_the_start() -> None:
+    before = replace(Traffic().line(), time=START - timedelta(seconds=1))
+    assert observe([before]).seen_until is None
+
+
+def test_the_oldest_half_is_forgotten_when_there_is_too_much(monkeypatch) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 100)
+    observations = observe(Traffic().lines(1020, weight=0.5, revision=7))
+    assert pairs(observations)[0] + pairs(observations)[1] < 60
+    assert np.isfinite(observations.table().compare("failed").candidate).all()
