@@ -21,6 +21,7 @@ SUMMARIES = {
     "compare": "Compare two versions on the same loans.",
     "delete": "Delete a version that no alias uses.",
     "alias": "Show where an alias points, and move it.",
+    "rollout": "Roll a version out in judged steps, which go back by themselves when a guard fails.",
     "keys": "Make, list and trust publishers' keys.",
     "predict": "Ask the API about one record or one event.",
     "score": "Score a file of any size.",

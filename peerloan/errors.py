@@ -8,6 +8,7 @@ from typing import Any
 
 from model_artifact.errors import ArtifactError
 from model_registry.errors import InvalidAliasError, InvalidNameError, RegistryError
+from model_rollout.plan import InvalidPlanError
 from training.errors import TrainingError
 
 EXIT_FAILED = 1
@@ -76,6 +77,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (UsageError, EXIT_USAGE),
     (InvalidNameError, EXIT_USAGE),
     (InvalidAliasError, EXIT_USAGE),
+    (InvalidPlanError, EXIT_USAGE),
     (CommandError, EXIT_FAILED),
     (RegistryError, EXIT_FAILED),
     (ArtifactError, EXIT_FAILED),

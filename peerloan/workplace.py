@@ -26,6 +26,8 @@ from peerloan.files import write_whole
 
 if TYPE_CHECKING:
     from model_artifact.opening.signature import Signer
+    from model_rollout.controller import Controller
+    from model_rollout.rollout_store import RolloutStore
     from peerloan.keyring import Keyring
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -173,6 +175,22 @@ class Workplace:
                 "output LogBucket."
             )
         return self._store(self.log_bucket)
+
+    def rollouts(self) -> RolloutStore:
+        """Return the rollouts in the bucket."""
+        from model_rollout.rollout_store import RolloutStore
+
+        return RolloutStore(self._store(), self.model, new_id=self.new_id)
+
+    def rollout_controller(self) -> Controller:
+        """Return a controller of rollouts. It needs the prediction log once it judges."""
+        # Imported here: the guards bring NumPy.
+        from model_rollout.controller import Controller
+        from model_rollout.log_evidence import LogEvidence
+        from model_watch.log_reader import LogReader
+
+        evidence = LogEvidence(lambda: LogReader(self.log_store()))
+        return Controller(self.rollouts(), self.writer(), evidence, clock=self.clock)
 
     def _store(self, bucket: str | None = None) -> ObjectStore:
         # Imported here: botocore takes longer than what most commands do, and some need no bucket.

@@ -53,7 +53,7 @@ class Evidence:
 class EvidenceSource(Protocol):
     """Judges a rollout's stage from the log."""
 
-    def judge(self, rollout: Rollout) -> Evidence:
+    def judge(self, rollout: Rollout, now: datetime) -> Evidence:
         """Return the evidence up to now."""
 
 
@@ -125,7 +125,7 @@ class Controller:
         document = catch_up(document, alias, now)
         if document.is_over or document.stage == 0:
             return step(document, (), alias, now)
-        evidence = self._evidence.judge(document)
+        evidence = self._evidence.judge(document, now)
         return step(document, evidence.judgements, alias, now, evidence.seen_until)
 
     def _write(self, snapshot: RolloutSnapshot, alias: Alias, result: StepResult) -> Rollout:

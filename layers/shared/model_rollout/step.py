@@ -253,13 +253,19 @@ def _at_the_end(move: _Move, judgements: Sequence[Judgement], seen_until: dateti
     if move.now < began + length or (not is_complete and move.now < began + length * 1.5):
         return StepResult(document)
     missing = [judgement for judgement in judgements if judgement.verdict == "inconclusive"]
+    reasons = [judgement.sentence for judgement in missing]
     if seen_until is None or seen_until < began + length / 2:
-        newest = "there are no log lines" if seen_until is None else f"the newest log line is of {seen_until:%X}"
-        return StepResult(_held(document, "evidence", f"no data: {newest}", move.now))
-    if missing or not judgements:
-        return StepResult(_held(document, "evidence", _say(missing) or "no guard was asked", move.now))
+        reasons.insert(0, f"No data: {_newest(seen_until)}.")
+    elif not judgements:
+        reasons.insert(0, "No guard was asked.")
+    if reasons:
+        return StepResult(_held(document, "evidence", " ".join(reasons), move.now))
     passed = f"{len(judgements)} guards passed stage {document.stage}"
     return move.to_stage(document.stage + 1, passed)
+
+
+def _newest(seen_until: datetime | None) -> str:
+    return "there are no log lines" if seen_until is None else f"the newest log line is of {seen_until:%X}"
 
 
 def _held(document: Rollout, held_for: HeldFor, why: str, now: datetime, *, by: str = CONTROLLER) -> Rollout:

@@ -43,7 +43,7 @@ class Judge:
     judgements: tuple = PASSED
     seen: float | None = None  # None: as new as the clock says.
 
-    def judge(self, rollout: Rollout) -> Evidence:
+    def judge(self, rollout: Rollout, now: datetime) -> Evidence:
         return Evidence(self.judgements, at(self.clock.seconds if self.seen is None else self.seen))
 
 
@@ -193,7 +193,7 @@ def test_a_log_that_stops_in_a_canary_holds_and_goes_on_when_it_comes_again(benc
     bench.run(bench.controller(), range(62, 700, 2))
     rollout = bench.controller().rollouts.get("live").rollout
     assert (rollout.state, rollout.stage) == ("held", 2)
-    assert "no data" in rollout.why
+    assert "No data" in rollout.why
     bench.judge.seen = None
     bench.run(bench.controller(), (702,))
     assert bench.alias.routing_config == RoutingConfig({2: 0.5})

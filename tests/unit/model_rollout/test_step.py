@@ -112,7 +112,7 @@ def test_a_log_whose_delivery_stopped_holds():
     assert world.rollout.state == "running"  # Lines may arrive late: half the stage's length more.
     world.step(began + 45, seen=began + 10)
     assert (world.rollout.state, world.weight) == ("held", 0.1)
-    assert world.rollout.why.startswith("no data: the newest log line is of")
+    assert world.rollout.why.startswith("No data: the newest log line is of")
     world.step(began + 600, seen=began + 10)
     assert (world.rollout.state, world.weight) == ("held", 0.1)
     world.step(began + 610, seen=began + 609)
@@ -123,7 +123,7 @@ def test_without_any_log_line_it_holds():
     world = World()
     world.step(0)
     world.apply(step(world.rollout, PASSED, world.alias, at(1000), None), 1000)
-    assert (world.rollout.state, world.rollout.why) == ("held", "no data: there are no log lines")
+    assert (world.rollout.state, world.rollout.why) == ("held", "No data: there are no log lines.")
 
 
 def test_a_person_holds_and_resumes():

@@ -1,0 +1,1 @@
+"""Rollouts on the command line: planned from options, shown, and watched to their end."""
