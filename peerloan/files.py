@@ -33,8 +33,10 @@ def writing(path: Path) -> Iterator[None]:
         raise FileWriteError(path if is_draft else Path(error.filename), error) from error
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, is_private: bool = False) -> None:
     """Write a file so that after a crash at any moment its old or its new content is there, never a part.
+
+    A private file can be read by its owner alone, from its first byte on.
 
     Raises
     ------
@@ -44,7 +46,10 @@ def write_whole(path: Path, content: bytes) -> None:
     draft = path.with_name(path.name + ".new")
     with writing(path):
         try:
-            with draft.open("wb") as file:
+            # A draft that was left by a crash may have another mode.
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666)
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 sync_file(file)
             draft.replace(path)

@@ -1,18 +1,23 @@
-"""The publishers' keys in a state folder: private keys that sign, and public keys that are trusted.
+"""The keys in a state folder: the publishers', and the one that hashes loan ids in the function's log.
 
-``NAME.pem`` is a private key (PKCS #8, readable by its owner alone), ``NAME.pub`` somebody else's public key.
+``NAME.pem`` is a private key that signs (PKCS #8), ``NAME.pub`` somebody else's public key, which is trusted.
+``loan-hash.key`` is the text of ``LOAN_HASH_KEY``. Private keys can be read by their owner alone.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_artifact.opening.signature import Signer, Trust, key_id
 from model_registry.names import check_alias_name
+from model_watch.loan_hash import LoanHasher
 from peerloan.errors import UsageError
-from peerloan.files import make_folder, sync_file, writing
+from peerloan.files import make_folder, sync_file, write_whole, writing
+
+_LOAN_HASH_KEY = "loan-hash.key"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,30 @@ class Keyring:
                     path.replace(aside)
                 return aside
         raise UsageError(f"The key {name!r} doesn't exist. List them: peerloan keys list")
+
+    def find_loan_hash_key(self) -> str | None:
+        """Return the key of loan ids' hashes, or None; raise ``UsageError`` if its file doesn't hold one."""
+        path = self._folder / _LOAN_HASH_KEY
+        if not path.exists():
+            return None
+        key = path.read_text("ascii", "replace").strip()
+        try:
+            LoanHasher(key)
+        except ValueError as error:
+            raise UsageError(
+                f"{path} can't be used: {error} Restore it; or delete it, and loans that the log has so far can't be "
+                "found in it any more."
+            ) from None
+        return key
+
+    def make_loan_hash_key(self) -> str:
+        """Return the key of loan ids' hashes, which is made at the first time; raises as ``find_loan_hash_key``."""
+        key = self.find_loan_hash_key()
+        if key is None:
+            key = secrets.token_urlsafe(32)
+            make_folder(self._folder)
+            write_whole(self._folder / _LOAN_HASH_KEY, key.encode() + b"\n", is_private=True)
+        return key
 
     def _write(self, name: str, suffix: str, content: bytes) -> None:
         if any(self._path(name, ending).exists() for ending in (".pem", ".pub")):

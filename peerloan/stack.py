@@ -106,12 +106,12 @@ class Stack:
         variables = {
             "MODEL_BUCKET": self._bucket,
             "AWS_ENDPOINT_URL_S3": bucket_url,
-            "TRUSTED_PUBLISHERS": self._make_keyring().public_keys(),
+            **self._key_variables(),
         }
         if alias_ttl_s is not None:
             variables["ALIAS_TTL_SECONDS"] = f"{alias_ttl_s:g}"
         env_vars = self._state_dir / "function-env.json"
-        write_whole(env_vars, json.dumps({"Parameters": variables}, indent=2).encode())
+        write_whole(env_vars, json.dumps({"Parameters": variables}, indent=2).encode(), is_private=True)
         template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
         arguments += ["--state-dir", str(self._state_dir / "lambda"), *(() if throttled else UNTHROTTLED)]
@@ -132,10 +132,14 @@ class Stack:
         document = json.loads((PROJECT / "env-setup" / "sam-local-env.json").read_text(encoding="utf-8"))
         variables = document["PredictFunction"]
         variables["AWS_ENDPOINT_URL_S3"] = f"http://host.docker.internal:{urlsplit(bucket_url).port}"
-        variables["TRUSTED_PUBLISHERS"] = self._make_keyring().public_keys()
+        variables |= self._key_variables()
         path = self._state_dir / "sam-local-env.json"
-        write_whole(path, json.dumps(document, indent=2).encode())
+        write_whole(path, json.dumps(document, indent=2).encode(), is_private=True)
         return path
+
+    def _key_variables(self) -> dict[str, str]:
+        keyring = self._make_keyring()
+        return {"TRUSTED_PUBLISHERS": keyring.public_keys(), "LOAN_HASH_KEY": keyring.make_loan_hash_key()}
 
     def _make_keyring(self) -> Keyring:
         """Return the state folder's keys. At the first start this machine gets one, so that its pickles are trusted."""

@@ -20,6 +20,9 @@ import requests
 
 from made_once import made_once
 from model_registry.stores.s3 import S3Store, make_s3_client
+from model_watch.loan_hash import LoanHasher
+from model_watch.prediction_log import LogLine, read_line
+from peerloan.keyring import Keyring
 from peerloan.workplace import DEFAULT_BUCKET
 from training.loans import sample_data
 
@@ -157,6 +160,13 @@ def test_up_from_nothing_the_printed_curl_answers_and_a_second_start_finds_the_s
     assert answered["model"]["version"] == 1
     before = fresh.answer("versions")
     notes = urls(fresh)
+    state = fresh.folder / "state"
+    key = Keyring(state / "keys").find_loan_hash_key()
+    assert key is not None
+    lines = [read_line(line) for line in (state / "start-api.log").read_bytes().splitlines()]
+    [line, *_] = [line for line in lines if isinstance(line, LogLine)]
+    assert line.loans == (LoanHasher(key).hash(answered["predictions"][0]["loan_id"]),)
+    assert line.late_probabilities[0] == answered["predictions"][0]["late_probability"]
 
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_LIMIT_S) == 0

@@ -12,6 +12,7 @@ import pytest
 
 from model_registry import names
 from model_registry.errors import InvalidNameError
+from model_watch.loan_hash import LoanHasher
 
 
 @pytest.fixture
@@ -206,6 +207,22 @@ def test_sam_local_sets_only_variables_that_the_template_declares(root: Path, re
     assert set(environment) == {"PredictFunction"}
     declared = resources["PredictFunction"]["Environment"]["Variables"]
     assert set(environment["PredictFunction"]) <= set(declared)
+
+
+def test_the_key_of_loan_ids_is_shown_nowhere_and_of_the_form_that_the_function_takes(
+    template: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    parameter = template["Parameters"]["LoanHashKey"]
+    assert parameter["NoEcho"] is True
+    assert resources["PredictFunction"]["Environment"]["Variables"]["LOAN_HASH_KEY"] == {"Ref": "LoanHashKey"}
+    for key in ("k" * 31, "k" * 32, "k" * 64, "k" * 65, "+/=-_" * 7, "k k" * 12, ""):
+        try:
+            LoanHasher(key)
+            is_taken = True
+        except ValueError:
+            # An empty one stands for none.
+            is_taken = not key
+        assert bool(re.fullmatch(parameter["AllowedPattern"], key)) == is_taken, key
 
 
 def test_samconfig_names_files_and_parameters_that_exist(root: Path, template: dict[str, Any]) -> None:

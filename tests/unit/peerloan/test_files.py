@@ -17,6 +17,14 @@ def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_private_file_is_its_owners_alone_whatever_a_crash_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "file.new").touch(mode=0o644)
+    write_whole(tmp_path / "file", b"secret", is_private=True)
+    assert (tmp_path / "file").read_bytes() == b"secret"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_failed_write_names_the_file_and_leaves_the_old_content(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.mkdir()

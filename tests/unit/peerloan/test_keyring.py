@@ -8,6 +8,7 @@ import pytest
 
 from model_artifact.opening.signature import Signer
 from model_registry.errors import InvalidNameError
+from model_watch.loan_hash import LoanHasher
 from peerloan.errors import UsageError
 from peerloan.files import FileWriteError
 from peerloan.keyring import Keyring
@@ -86,3 +87,25 @@ def test_a_key_has_one_name(tmp_path: Path) -> None:
     keyring.add("alice", STRANGER)
     with pytest.raises(UsageError, match="under another name"):
         keyring.add("bob", STRANGER)
+
+
+def test_the_key_of_loan_ids_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path / "keys")
+    assert keyring.find_loan_hash_key() is None
+    key = keyring.make_loan_hash_key()
+    assert (tmp_path / "keys" / "loan-hash.key").stat().st_mode & 0o777 == 0o600
+    assert keyring.make_loan_hash_key() == Keyring(tmp_path / "keys").find_loan_hash_key() == key
+    assert len(LoanHasher(key).hash("1")) == 16
+    assert Keyring(tmp_path / "others").make_loan_hash_key() != key
+    # It neither signs nor is it trusted.
+    assert keyring.list_keys() == []
+
+
+def test_a_damaged_key_of_loan_ids_is_named_and_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "loan-hash.key"
+    path.write_text("hidden")
+    for use in (Keyring(tmp_path).find_loan_hash_key, Keyring(tmp_path).make_loan_hash_key):
+        with pytest.raises(UsageError, match=r"loan-hash\.key can't be used: .* Restore it") as caught:
+            use()
+        assert "hidden" not in str(caught.value)
+    assert path.read_text() == "hidden"

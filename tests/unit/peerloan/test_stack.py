@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from emulator.cli.options import parse_parameter_overrides
 from emulator.template.read import load_project
 from peerloan.errors import StackError, StackRunsError
 from peerloan.files import FileWriteError
+from peerloan.keyring import Keyring
 from peerloan.stack import UNTHROTTLED, Stack
 from peerloan.workplace import PROJECT
 
@@ -67,3 +69,12 @@ def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileWriteError, match=r"file/state could not be written: Not a directory"):
         Stack(tmp_path / "file" / "state", "models", {}).__enter__()
+
+
+def test_the_variables_of_containers_have_the_keys_and_are_the_users_alone(tmp_path: Path) -> None:
+    path = Stack(tmp_path, "models", {}).write_container_variables("http://127.0.0.1:9010")
+    variables = json.loads(path.read_text())["PredictFunction"]
+    keyring = Keyring(tmp_path / "keys")
+    assert variables["LOAN_HASH_KEY"] == keyring.find_loan_hash_key()
+    assert variables["TRUSTED_PUBLISHERS"] == keyring.public_keys()
+    assert path.stat().st_mode & 0o777 == 0o600
