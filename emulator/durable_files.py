@@ -19,11 +19,14 @@ TEMPORARY_SUFFIX = ".tmp"
 def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     """Replace a file's content atomically; it has reached the disk when this returns. The folder exists.
 
-    After an `OSError` (the disk is full, read-only or broken) the old content, if any, is untouched.
+    After an `OSError` (the disk is full, read-only or broken) the old content, if any, is untouched. The file can be
+    read by its owner alone: functions' variables may hold secrets, and objects anything.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
-        with temporary.open("wb") as file:
+        # One that a crash left may have another mode.
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
