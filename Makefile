@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image image-build sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift models soak reliability lock clean
+.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image image-build sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift models soak flips reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -132,6 +132,9 @@ models: setup-dev ## Publish every kind of pipeline; writes the table of docs/mo
 
 soak: setup-dev ## 100,000 requests while environments are killed at random
 	@$(BIN)/python tests/load/soak.py
+
+flips: setup-dev ## 100 alias flips and a rollout under load, checked against the promises of docs/architecture.md
+	@$(BIN)/python tests/load/flips.py
 
 reliability: setup-dev ## Run the fault tests; write docs/reliability.md and the tests of docs/emulator-fidelity.md
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) -m "fault and not sam and not awscli" --fault-report build/faults.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import aiohttp
@@ -30,7 +30,12 @@ class Answer:
 
 @asynccontextmanager
 async def load(
-    url: str, bodies: Sequence[bytes], clients: int, *, key_of: Callable[[int], str] | None = None
+    url: str,
+    bodies: Sequence[bytes],
+    clients: int,
+    *,
+    key_of: Callable[[int], str] | None = None,
+    gate: asyncio.Semaphore | None = None,
 ) -> AsyncIterator[list[Answer]]:
     """Send requests until the block ends, and yield the list that grows with their answers.
 
@@ -45,6 +50,8 @@ async def load(
     key_of : callable, optional
         Returns the routing key of a request by its number. It is sent as ``Idempotency-Key``, which counts for records
         without ``loan_id``.
+    gate : Semaphore, optional
+        Lets so many requests through at once, however many clients there are.
     """
     answers: list[Answer] = []
     stopped = asyncio.Event()
@@ -55,7 +62,8 @@ async def load(
             turn = number
             while not stopped.is_set():
                 key = "" if key_of is None else key_of(turn)
-                answers.append(await _send(session, url, bodies[turn % len(bodies)], key))
+                async with gate or nullcontext():
+                    answers.append(await _send(session, url, bodies[turn % len(bodies)], key))
                 turn += clients
 
     tasks = [asyncio.create_task(run(number)) for number in range(clients)]

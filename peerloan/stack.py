@@ -86,6 +86,7 @@ class Stack:
         alias_ttl_s: float | None = None,
         throttled: bool = True,
         schedule_interval_s: float | None = None,
+        idle_timeout_s: float | None = None,
     ) -> str:
         """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL.
 
@@ -101,6 +102,8 @@ class Stack:
             Whether the template's limits on requests hold.
         schedule_interval_s : float, optional
             Shortens the template's schedules.
+        idle_timeout_s : float, optional
+            When an idle environment ends.
         """
         check_port(port, "--port")
         variables = {
@@ -120,6 +123,8 @@ class Stack:
         arguments += ["--count-header", "X-Model-Version"]
         if schedule_interval_s is not None:
             arguments += ["--schedule-interval", f"{schedule_interval_s:g}"]
+        if idle_timeout_s is not None:
+            arguments += ["--idle-timeout", f"{idle_timeout_s:g}"]
         if lambda_port is not None:
             check_port(lambda_port, "--lambda-port")
             arguments += ["--lambda-port", str(lambda_port)]
