@@ -22,7 +22,7 @@ class Loading:
 
     ``read`` returns the verified version, or the pickle of one for which ``open_pickle`` starts a process. All of it
     runs beside the caller but that start: the kernel ends the process with the thread that started it (prctl(2):
-    PR_SET_PDEATHSIG).
+    PR_SET_PDEATHSIG). ``start`` is for a thread that stays.
     """
 
     def __init__(
@@ -48,6 +48,16 @@ class Loading:
         if self._proving is not None:
             return _is_done(self._proving, within_s)
         return process is None or process.is_ready(within_s)
+
+    def start(self) -> Callable[[], object] | None:
+        """Start the process of a pickle, once it is read, and return what waits for its end; None for arrays.
+
+        The process ends with the thread that calls this first.
+        """
+        if self._open_pickle is None:
+            return None
+        pipeline = self._opened().pipeline
+        return None if pipeline is None else pipeline.wait_for_end
 
     def wait(self) -> LoadedModel:
         """Return the version once its probe records have their probabilities; else raise an ``ArtifactError``."""

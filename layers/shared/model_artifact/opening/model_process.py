@@ -110,6 +110,8 @@ class ModelProcess:
         if not is_trusted:
             self._stderr.start()
         self.close = weakref.finalize(self, end, self._process, self._control, os.getpid())
+        # Not a method of this object, which would be kept as long as somebody waits.
+        self.wait_for_end = self._process.wait
 
     def __enter__(self) -> ModelProcess:
         return self
@@ -174,6 +176,20 @@ class ModelProcess:
         order = [1 - late, late] if self.classes_ == [0, 1] else [late, 1 - late]
         return np.column_stack(order)
 
+    def open_connection(self) -> socket.socket:
+        """Return a new connection's end. Of a trusted model it gets a fork, which first sends the report.
+
+        Raises ``ModelProcessError`` if the process has ended.
+        """
+        near, far = socket.socketpair()
+        try:
+            with far:
+                socket.send_fds(self._control, [b"+"], [far.fileno()])
+        except OSError as error:
+            near.close()
+            raise ModelProcessError(f"The model's process has ended{self._last_words()}.") from error
+        return near
+
     def _score(self, method: str, argument: object, rows: int) -> array[float]:
         self.wait()
         connection = self._connect()
@@ -181,7 +197,7 @@ class ModelProcess:
             with self._ended_after(self._score_limit_s):
                 connection.send_bytes(pickle.dumps((method, argument), protocol=5))
                 is_answered = connection.poll(self._score_limit_s)
-                answer = connection.recv_bytes(rows * 8 + 1024) if is_answered else b""
+                answer = connection.recv_bytes(longest_answer(rows)) if is_answered else b""
         except (EOFError, OSError) as error:
             self._disconnect()
             raise ModelProcessError(f"The model's process ended while it scored {rows:,} records.") from error
@@ -192,23 +208,13 @@ class ModelProcess:
         if not answer:
             self._disconnect()
             raise ModelProcessError(f"The model took more than {self._score_limit_s} s to score {rows:,} records.")
-        if answer[:1] == b"-":
-            raise _error_of(answer[1:])
-        if len(answer) != 1 + rows * 8:
-            raise ModelProcessError(f"The model's process gave other than {rows:,} probabilities.")
-        return array("d", answer[1:])
+        return read_answer(answer, rows)
 
     def _connect(self) -> Connection:
         """Return this process's own connection. A fork of the process that made one makes another."""
         if self._connection is None or self._connected_by != os.getpid():
             is_first = self._connection is None and self._report is None
-            near, far = socket.socketpair()
-            try:
-                with far:
-                    socket.send_fds(self._control, [b"+"], [far.fileno()])
-            except OSError as error:
-                near.close()
-                raise ModelProcessError(f"The model's process has ended{self._last_words()}.") from error
+            near = self.open_connection()
             self._connection, self._connected_by = Connection(near.detach()), os.getpid()
             if not is_first:
                 self._report = self._receive_report(self._connection, self._score_limit_s)
@@ -283,6 +289,20 @@ def comes_within(connection: Connection, seconds: float) -> bool:
             return True
         seconds -= _PIECE_S
     return connection.poll(seconds)
+
+
+def longest_answer(rows: int) -> int:
+    """Return the most bytes of an answer about so many records."""
+    return rows * 8 + 1024
+
+
+def read_answer(answer: bytes, rows: int) -> array[float]:
+    """Return the probabilities that the process answered for so many records, or raise the error that it answered."""
+    if answer[:1] == b"-":
+        raise _error_of(answer[1:])
+    if len(answer) != 1 + rows * 8:
+        raise ModelProcessError(f"The model's process gave other than {rows:,} probabilities.")
+    return array("d", answer[1:])
 
 
 def _error_of(answer: bytes) -> Exception:
