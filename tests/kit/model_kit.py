@@ -84,6 +84,9 @@ class OpenedHere(PipelineScorer):
     def close(self) -> None:
         """No process has to be ended."""
 
+    def wait_for_end(self) -> None:
+        """No process has to be kept."""
+
 
 class Calls:
     """Unpickles as a call of ``function``."""

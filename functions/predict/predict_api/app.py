@@ -11,7 +11,8 @@ How a request becomes a prediction:
 4. The routing key (the first record's ``loan_id``) decides between the two versions of a canary.
 5. The version scores the records; ``service`` compares the probabilities with its threshold and adds warnings about
    values that the version wasn't trained on.
-6. ``telemetry`` writes one line about the request: its metrics and, from ``prediction_entry``, what is known of its
+6. If the alias names a shadow, ``shadow`` scores that version too, now that the answer is made up.
+7. ``telemetry`` writes one line about the request: its metrics and, from ``prediction_entry``, what is known of its
    version and records; none of the values that the client sent.
 """
 
@@ -35,9 +36,11 @@ from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Clock, read_clocks
 from predict_api.models.model_cache import ModelCache, ModelLoader
+from predict_api.models.shadow_loader import ShadowLoader
 from predict_api.prediction_entry import PredictionEntries
 from predict_api.service import PredictionService
 from predict_api.settings import Settings
+from predict_api.shadow import ShadowScorer
 from predict_api.telemetry import Telemetry
 
 Handler = Callable[[Any, Any], dict[str, Any]]
@@ -75,11 +78,12 @@ def build(
     cache = ModelCache(reader, load, clock, outage_back_off, refusal_back_off, telemetry)
     follower = AliasFollower(reader, settings.alias, cache, settings.alias_ttl_s, clock, outage_back_off, telemetry)
     service = PredictionService(settings.model, follower)
+    shadow = ShadowScorer(ShadowLoader(reader, load, cache, clock))
     try:
         follower.follow()
     except NoVerifiedModelError as error:
         telemetry.not_ready(error)
-    return PredictionApi(service, follower, telemetry, clock, new_id), follower
+    return PredictionApi(service, follower, shadow, telemetry, clock, new_id), follower
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from model_artifact.loading import LoadedModel
 from model_artifact.schema import LOAN_ID
 from model_registry.routing import routing_point
 from model_watch.loan_hash import LoanHasher
-from model_watch.prediction_log import ScoredRecords, line_members
+from model_watch.prediction_log import ScoredRecords, ShadowEntry, line_members
 from predict_api.http.exchange import Exchange, ScoredBatch
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class PredictionEntries:
             refused_versions=exchange.refused_versions,
             key=None if self._hasher is None else self._hasher.hash(exchange.routing_key),
             point=routing_point(alias.rollout, exchange.routing_key),
-            scored=None if exchange.scored is None else self._records(exchange.scored, model),
+            scored=None if exchange.scored is None else self._records(exchange.scored, model, exchange.shadow),
         )
 
-    def _records(self, scored: ScoredBatch, model: LoadedModel) -> ScoredRecords:
+    def _records(self, scored: ScoredBatch, model: LoadedModel, shadow: ShadowEntry | None) -> ScoredRecords:
         loans = [record.get(LOAN_ID) for record in scored.records]
         profiler = self._profiler(model)
         return ScoredRecords(
@@ -52,6 +52,7 @@ class PredictionEntries:
             late_probabilities=scored.late_probabilities,
             profiles=None if profiler is None else profiler.of(scored.records),
             warnings=_codes(scored.warnings),
+            shadow=shadow,
         )
 
     def _profiler(self, model: LoadedModel) -> Profiler | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from model_artifact.loading import LoadedModel
 from model_registry.alias import Alias
+from model_watch.prediction_log import ShadowEntry
 from predict_api.models.clock import Clock, Instant
 
 # A client's request id goes into a header and a log, so it may have no spaces or control characters and must be short.
@@ -41,7 +42,8 @@ class Exchange:
 
     Once a version was chosen, ``alias`` is the revision in charge, ``routed_version`` the version that its weights
     chose for ``routing_key``, and ``model`` the one that answers, also if it fails to. ``refused_versions`` ended or
-    hung while they scored. ``scored`` are the ``rows`` records once they have probabilities.
+    hung while they scored. ``scored`` are the ``rows`` records once they have probabilities, and ``shadow`` is what the
+    alias's shadow made of them after the answer.
     """
 
     clock: Clock
@@ -60,9 +62,11 @@ class Exchange:
     model: LoadedModel | None = None
     rows: int = 0
     scored: ScoredBatch | None = None
+    shadow: ShadowEntry | None = None
     problem: str | None = None
     violations: int = 0
     spans_s: dict[str, float] = field(default_factory=dict)
+    _ended_s: float | None = field(default=None, init=False)
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -74,8 +78,13 @@ class Exchange:
             self.spans_s[name] = self.clock().monotonic_s - started_s
 
     def duration_s(self) -> float:
-        """Return the seconds since the request came in."""
-        return self.clock().monotonic_s - self.started.monotonic_s
+        """Return the seconds from the request's coming in until now, or until ``end``."""
+        now_s = self.clock().monotonic_s if self._ended_s is None else self._ended_s
+        return now_s - self.started.monotonic_s
+
+    def end(self) -> None:
+        """Take note that the answer is made up: what follows isn't a part of the request's duration."""
+        self._ended_s = self.clock().monotonic_s
 
     def remaining_ms(self) -> float:
         """Return the milliseconds that are left of the invocation's time; infinite without a limit."""

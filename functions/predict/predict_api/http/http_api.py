@@ -21,6 +21,7 @@ from predict_api.http.request_body import read_json_object
 from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.clock import Clock
 from predict_api.service import PredictionService
+from predict_api.shadow import ShadowScorer
 from predict_api.telemetry import Telemetry
 
 JSON = "application/json"
@@ -57,12 +58,14 @@ class PredictionApi:
         self,
         service: PredictionService,
         follower: AliasFollower,
+        shadow: ShadowScorer,
         telemetry: Telemetry,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
         self._service = service
         self._follower = follower
+        self._shadow = shadow
         self._telemetry = telemetry
         self._clock = clock
         self._new_id = new_id
@@ -92,6 +95,8 @@ class PredictionApi:
         except Exception as error:  # noqa: BLE001 - any failure is a problem document
             response = self._problem_response(error, exchange, protocol)
         answer = _as_event_answer(response, exchange)
+        exchange.end()
+        exchange.shadow = self._shadow.score(exchange)
         self._telemetry.request_finished(exchange, response.status, self._follower.staleness_s())
         return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +20,9 @@ class VersionLoading(Protocol):
 
     def is_ready(self, within_s: float = 0.0) -> bool:
         """Return whether ``wait`` would return or raise at once, after waiting at most so many seconds."""
+
+    def start(self) -> Callable[[], object] | None:
+        """Start the process that a pickle needs, and return what waits for its end; None if it needs none."""
 
     def wait(self) -> LoadedModel:
         """Return the verified version, or raise an ``ArtifactError``."""
@@ -96,9 +99,9 @@ class ModelCache:
         long to wait for a pickle or large arrays. Where that isn't enough, or is 0, the version is None until it has
         been read and opened beside the requests; one that was waited for is refused after ``LONGEST_WAIT_S``.
         """
-        if version in self._models:
-            self._models.move_to_end(version)
-            return self._models[version]
+        model = self.find_in_memory(version)
+        if model is not None:
+            return model
         if self.retry_in_s(version) > 0:
             return None
         started = self.clock()
@@ -115,12 +118,24 @@ class ModelCache:
                 loading.abandon()
             self.refuse(version, error)
             return None
+        self.add(model, started, in_charge=in_charge)
+        return model
+
+    def find_in_memory(self, version: int) -> LoadedModel | None:
+        """Return a version if it is in memory, and count it as used."""
+        model = self._models.get(version)
+        if model is not None:
+            self._models.move_to_end(version)
+        return model
+
+    def add(self, model: LoadedModel, started: Instant, *, in_charge: Collection[int]) -> None:
+        """Keep a version that was loaded since ``started``; those in charge, and this one, aren't dropped for it."""
+        version = model.manifest.version
         self._failures.pop(version, None)
         self._models[version] = model
         # Only after a successful load: otherwise a failure would drop the version to roll back to.
         self._make_room({*in_charge, version})
         self.observer.model_loaded(model, self.clock().monotonic_s - started.monotonic_s)
-        return model
 
     def abandon_loading(self, needed: Collection[int]) -> None:
         """End the loading of all versions but those that are needed."""

@@ -87,6 +87,9 @@ class _Loading:
         self._world.clock.time_s += min(within_s, self._world.opening_takes_s)
         return within_s > self._world.opening_takes_s
 
+    def start(self) -> None:
+        pass
+
     def abandon(self) -> None:
         self._world.abandoned.append(self._version)
 

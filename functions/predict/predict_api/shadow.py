@@ -1,0 +1,195 @@
+"""Scores the shadow's version after a request's answer is made up. Its scores are for the log alone.
+
+Invariant (tests/contract/predict_api/test_shadow.py): whatever the shadow does, the answer stays as it is, and waits no
+longer than the shadow's budget. Without a budget in the alias it is ``ARRAYS_BUDGET_MS``, and only a version that is
+served from arrays is scored. A score from arrays can't be interrupted, so it isn't begun if the last batches of its
+size all took longer. A process that holds a pickle isn't waited for after its budget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from model_artifact.errors import ModelProcessError, NonFiniteOutputError
+from model_artifact.loading import PICKLE, SCORE_LIMIT_S, LoadedModel
+from model_registry.routing import resolve_shadow
+from model_watch.prediction_log import ShadowEntry, ShadowOutcome
+from predict_api.http.exchange import Exchange
+from predict_api.models.clock import Clock
+from predict_api.models.shadow_loader import ShadowLoader
+
+# What a shadow may take of a request if the alias doesn't say it. A thousand records of small trees take half of it.
+ARRAYS_BUDGET_MS = 5.0
+# As much of the invocation's time stays for the log line.
+_RESERVE_MS = 100.0
+# A larger batch that may take too long begins with so many records, and goes on if there is time for the rest.
+_FIRST_RECORDS = 100
+# So many batches of one size are measured before one is passed over.
+_MEASUREMENTS = 3
+# Of the batches that are passed over, one in so many is scored all the same: it may be quick by now.
+_TRIED_AGAIN = 20
+
+Records = Sequence[Mapping[str, Any]]
+
+
+class SideScorer(Protocol):
+    """See ``side_connection.SideConnection``."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def late_probabilities(self, records: Records, within_s: float) -> list[float] | None: ...
+
+    def close(self) -> None: ...
+
+
+def connect_beside(model: LoadedModel) -> SideScorer:
+    """Return a further connection to the process of a version that is served from its pickle."""
+    # Imported here: only shadows from pickles need it, and what it imports.
+    from model_artifact.opening.side_connection import SideConnection
+
+    assert model.pipeline is not None
+    return SideConnection(model.pipeline, SCORE_LIMIT_S)
+
+
+@dataclass(eq=False)
+class _Pace:
+    """The seconds a record that a version took for batches, by their size: from one power of two to the next.
+
+    The shortest of the last few counts: a pause of the machine isn't the version's.
+    """
+
+    _s_per_record: defaultdict[int, deque[float]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=_MEASUREMENTS))
+    )
+    _passed_over: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def expected_s(self, rows: int) -> float:
+        """Return the time that so many records will take; infinite if no such batch was measured."""
+        return min(self._s_per_record[rows.bit_length()], default=math.inf) * rows
+
+    def measured(self, rows: int, seconds: float) -> None:
+        """Take note of the time that so many records took."""
+        self._s_per_record[rows.bit_length()].append(seconds / rows)
+
+    def pass_over(self, rows: int, budget_s: float) -> bool:
+        """Return whether to leave such a batch out: the last few all took longer. One in a while is tried again."""
+        size = rows.bit_length()
+        if len(self._s_per_record[size]) < _MEASUREMENTS or self.expected_s(rows) <= budget_s:
+            return False
+        self._passed_over[size] = (self._passed_over[size] + 1) % _TRIED_AGAIN
+        return self._passed_over[size] > 0
+
+
+@dataclass(eq=False)
+class _Run:
+    """A version while it is the shadow. ``side`` is its connection if it is served from its pickle."""
+
+    model: LoadedModel
+    side: SideScorer | None
+    pace: _Pace = field(default_factory=_Pace)
+
+    def score(self, records: Records, budget_s: float, clock: Clock) -> tuple[ShadowOutcome, Sequence[float]]:
+        """Return the outcome and the probabilities; none unless the outcome is "scored"."""
+        rows = len(records)
+        if budget_s <= 0 or self.pace.pass_over(rows, budget_s):
+            return "over_budget", ()
+        began_s = clock().monotonic_s
+        if self.side is not None:
+            was_open = self.side.is_open
+            probabilities: Sequence[float] | None = self.side.late_probabilities(records, budget_s)
+            if probabilities is None and not (was_open or self.side.is_open):
+                return "not_loaded", ()
+        elif rows > _FIRST_RECORDS and self.pace.expected_s(rows) > budget_s:
+            probabilities = self._score_in_two(records, budget_s, clock)
+        else:
+            probabilities = self.model.late_probabilities(records)
+        took_s = clock().monotonic_s - began_s
+        if probabilities is None:
+            # It would have taken longer than that.
+            self.pace.measured(rows, max(took_s, 2 * budget_s))
+            return "over_budget", ()
+        self.pace.measured(rows, took_s)
+        usable = sum([0 <= probability <= 1 for probability in probabilities])
+        if not usable == rows == len(probabilities):
+            raise NonFiniteOutputError(rows - usable, rows)
+        return "scored", probabilities
+
+    def _score_in_two(self, records: Records, budget_s: float, clock: Clock) -> Sequence[float] | None:
+        """Score a large batch that may take too long: the rest of it only if there will be time."""
+        began_s = clock().monotonic_s
+        first = self.model.late_probabilities(records[:_FIRST_RECORDS])
+        if (clock().monotonic_s - began_s) / _FIRST_RECORDS * len(records) > budget_s:
+            return None
+        return [*first, *self.model.late_probabilities(records[_FIRST_RECORDS:])]
+
+
+@dataclass(eq=False)
+class ShadowScorer:
+    """Scores the alias's shadow. ``connect`` opens a further connection to the process of a pickled version."""
+
+    loader: ShadowLoader
+    connect: Callable[[LoadedModel], SideScorer] = connect_beside
+    _run: _Run | None = field(default=None, init=False)
+
+    def score(self, exchange: Exchange) -> ShadowEntry | None:
+        """Return what the shadow makes of an answered request; None if the request has no shadow. Never raises."""
+        alias, scored, answering = exchange.alias, exchange.scored, exchange.model
+        if alias is None or scored is None or answering is None:
+            return None
+        if alias.shadow is None:
+            self._stop()
+            return None
+        # Asked for at each request, so that it is loaded by the time that a request needs it.
+        model = self.loader.find(alias.shadow, alias.versions)
+        shadow = resolve_shadow(alias, exchange.routing_key, answering.manifest.version)
+        if shadow is None:
+            return None
+        if not isinstance(model, LoadedModel):
+            return ShadowEntry(version=shadow.version, outcome=model, ms=0.0)
+        began_s = exchange.clock().monotonic_s
+        probabilities: Sequence[float] = ()
+        error = None
+        try:
+            run = self._run_of(model)
+            budget_ms = min(shadow.budget_ms or ARRAYS_BUDGET_MS, exchange.remaining_ms() - _RESERVE_MS)
+            outcome, probabilities = run.score(scored.records, budget_ms / 1000, exchange.clock)
+        except Exception as raised:  # noqa: BLE001 - a shadow costs no answer
+            outcome, error = "failed", type(raised).__name__
+            if isinstance(raised, ModelProcessError):
+                self._take_out(model, raised, is_in_charge=shadow.version in alias.versions)
+        threshold = model.manifest.threshold.value
+        return ShadowEntry(
+            version=shadow.version,
+            outcome=outcome,
+            ms=(exchange.clock().monotonic_s - began_s) * 1000,
+            late_probabilities=tuple(probabilities),
+            is_late=tuple([probability >= threshold for probability in probabilities]),
+            error=error,
+        )
+
+    def _run_of(self, model: LoadedModel) -> _Run:
+        if self._run is None or self._run.model is not model:
+            self._end_run()
+            side = self.connect(model) if model.form == PICKLE else None
+            self._run = _Run(model, side)
+        return self._run
+
+    def _take_out(self, model: LoadedModel, error: Exception, *, is_in_charge: bool) -> None:
+        """Let go of a version whose process ended. The requests themselves find out about one that is in charge."""
+        self._end_run()
+        if not is_in_charge:
+            self.loader.cache.refuse(model.manifest.version, error)
+
+    def _stop(self) -> None:
+        self.loader.stop()
+        self._end_run()
+
+    def _end_run(self) -> None:
+        run, self._run = self._run, None
+        if run is not None and run.side is not None:
+            run.side.close()

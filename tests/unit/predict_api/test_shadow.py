@@ -1,0 +1,139 @@
+"""The shadow scorer's outcomes, with a process that is a mere value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_artifact.errors import ModelProcessError
+from model_artifact.loading import LoadedModel
+from model_registry.alias import Alias, RoutingConfig, Shadow
+from model_watch.prediction_log import ShadowOutcome
+from predict_api.http.exchange import Exchange, ScoredBatch
+from predict_api.shadow import ShadowScorer
+from tests.unit.predict_api.models.alias_world import Clock, Scorer, model
+
+Records = Sequence[Mapping[str, Any]]
+ALIAS = Alias("live", 1, 1, RoutingConfig(), "to-2", "", "", "", "id", Shadow(2, budget_ms=20.0))
+
+
+class Side:
+    """A connection to a process that takes as long as the test says."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.is_open = True
+        self.takes_s = 0.0
+        self.error: Exception | None = None
+        self.within_s: list[float] = []
+        self.closed = 0
+
+    def late_probabilities(self, records: Records, within_s: float) -> list[float] | None:
+        self.within_s.append(within_s)
+        if self.error is not None:
+            raise self.error
+        if not self.is_open:
+            return None
+        self._clock.time_s += min(self.takes_s, within_s)
+        return None if self.takes_s > within_s else [0.25] * len(records)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Loader:
+    """A loader with a pickled version 2."""
+
+    def __init__(self) -> None:
+        process: Any = SimpleNamespace()
+        pickled = model(2)
+        self.found: LoadedModel | ShadowOutcome = LoadedModel(pickled.manifest, pickled.file, Scorer(), process)
+        self.refused: list[int] = []
+        self.stops = 0
+        self.cache = SimpleNamespace(refuse=lambda version, error: self.refused.append(version))
+
+    def find(self, shadow: Shadow, in_charge: Collection[int]) -> LoadedModel | ShadowOutcome:
+        return self.found
+
+    def stop(self) -> None:
+        self.stops += 1
+
+
+class World:
+    """A scorer, what it works with, and requests."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.side = Side(self.clock)
+        self.loader = Loader()
+        loader: Any = self.loader
+        self.scorer = ShadowScorer(loader, lambda _model: self.side)
+        self.remaining_ms = 29_000.0
+
+    def ask(self, alias: Alias = ALIAS, rows: int = 1) -> tuple[str, str | None] | None:
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: self.remaining_ms)
+        exchange = Exchange(self.clock.now, self.clock.now(), "id", "id", {}, "POST", context)
+        exchange.alias, exchange.model, exchange.routing_key = alias, model(1), "loan-1"
+        exchange.scored = ScoredBatch([{}] * rows, [0.5] * rows, [[]] * rows)
+        entry = self.scorer.score(exchange)
+        return None if entry is None else (entry.outcome, entry.error)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_process_gets_the_aliass_budget_and_no_more_than_the_invocation_has_left(world: World) -> None:
+    assert world.ask() == ("scored", None)
+    world.remaining_ms = 110.0
+    assert world.ask() == ("scored", None)
+    world.remaining_ms = 90.0
+    assert world.ask() == ("over_budget", None)
+    assert world.side.within_s == [0.02, 0.01]
+
+
+@pytest.mark.fault(31)
+def test_fault_31_a_process_that_hangs_costs_a_few_budgets_and_then_one_now_and_again(world: World) -> None:
+    world.side.takes_s = 1000.0
+    began_s = world.clock.time_s
+    assert {world.ask() for _ in range(200)} == {("over_budget", None)}
+    assert len(world.side.within_s) == 3 + 9
+    assert world.clock.time_s - began_s == pytest.approx(12 * 0.02)
+    # Once it is quick again, that is found out.
+    world.side.takes_s = 0.001
+    assert ("scored", None) in [world.ask() for _ in range(21)]
+
+
+@pytest.mark.fault(31)
+def test_fault_31_a_process_that_ends_is_taken_out(world: World) -> None:
+    world.side.error = ModelProcessError("it ended")
+    assert world.ask() == ("failed", "ModelProcessError")
+    assert (world.loader.refused, world.side.closed) == ([2], 1)
+    # Beside a canary the requests find out themselves; the shadow takes nothing out of charge.
+    canary = replace(ALIAS, routing_config=RoutingConfig({2: 0.0}))
+    assert world.ask(canary) == ("failed", "ModelProcessError")
+    assert world.loader.refused == [2]
+
+
+def test_a_process_whose_fork_is_not_open_yet_is_not_loaded(world: World) -> None:
+    world.side.is_open = False
+    assert world.ask() == ("not_loaded", None)
+    assert world.side.within_s == [0.02]
+
+
+def test_what_the_loader_says_is_the_outcome(world: World) -> None:
+    world.loader.found = "not_loaded"
+    assert world.ask() == ("not_loaded", None)
+    # Outside of the share there is no entry.
+    assert world.ask(replace(ALIAS, shadow=Shadow(2, 0.0))) is None
+
+
+def test_the_end_of_a_shadow_ends_its_connection(world: World) -> None:
+    world.ask()
+    assert world.ask(replace(ALIAS, shadow=None)) is None
+    assert (world.side.closed, world.loader.stops) == (1, 1)
