@@ -16,6 +16,7 @@ _COUNTED: Final = {
     "shadow_failures": "Requests that version {candidate} could not score in the shadow",
     "shadow_slow": "Requests that version {candidate} scored many times more slowly in the shadow than version {main}",
     "score_difference": "The mean difference of the scores of versions {candidate} and {main} on the same records",
+    "flag_difference": "The difference of the shares that versions {candidate} and {main} flag of the same records",
     "flips": "Records that versions {candidate} and {main} decide differently",
 }
 _ENDS: Final = {

@@ -17,14 +17,14 @@ from model_rollout.window import AnnouncedWindow
 SAMPLE_RATIO: Final = "sample_ratio"
 # The guards that each stage asks. The first ones are asked in every stage.
 GUARDS: Final[Mapping[StageKind, tuple[str, ...]]] = {
-    "shadow": ("crashes", "shadow_failures", "shadow_slow", "score_difference", "flips"),
+    "shadow": ("crashes", "shadow_failures", "shadow_slow", "score_difference", "flag_difference", "flips"),
     "canary": (
         "crashes", "failed_answers", "refused_loads", "slow_answers", "flagged", "mean_score", "warnings", SAMPLE_RATIO,
     ),
     "bake": ("crashes", "failed_answers", "refused_loads", "slow_answers", "flagged", "mean_score", "warnings"),
 }  # fmt: skip
 # Those that compare what the versions say have a window with two ends; of the others only more is worse.
-_TWO_SIDED: Final = frozenset({"flagged", "mean_score", "score_difference"})
+_TWO_SIDED: Final = frozenset({"flagged", "mean_score", "flag_difference", "score_difference"})
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def default_settings(
     guards: dict[str, Any] = defaults["guards"]
     if unknown := set(tolerances or {}) - set(guards):
         raise ValueError(f"There's no guard {min(unknown)!r}; there are {', '.join(guards)}.")
-    announced: dict[str, tuple[float, float]] = {"flagged": (flagged_difference, flagged_difference)}
+    announced = dict.fromkeys(("flagged", "flag_difference"), (flagged_difference, flagged_difference))
     if window is not None:
         announced["score_difference"] = announced["mean_score"] = (window.low, window.high)
         announced["flips"] = (0.0, window.flip_high)

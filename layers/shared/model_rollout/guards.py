@@ -30,6 +30,7 @@ _MEASURES: Final = {
     "mean_score": "score",
     "warnings": "warned",
 }
+_SHADOW_MEASURES: Final = {"shadow_failures": "failed", "flag_difference": "flag_change", "flips": "flipped"}
 # A sound version has none of these, so the candidate is judged even where nothing is known of the main version.
 _EXPECTED_ZERO: Final = frozenset({"failed_answers", "refused_loads"})
 
@@ -114,12 +115,10 @@ def _values(guard: str, settings: GuardSettings, observations: Observations) -> 
     """Return the values of a guard that doesn't compare two groups of requests, and the size that counts as 1."""
     if guard == "crashes":
         return np.repeat([0.0, 1.0], [observations.requests, observations.crashes]), 1.0
-    if guard == "shadow_failures":
-        return observations.shadow("failed"), 1.0
     if guard == "shadow_slow":
         return (observations.shadow("times_slower") > settings.slow_shadow_times).astype(np.float64), 1.0
-    if guard == "flips":
-        return observations.shadow("flipped"), 1.0
+    if guard in _SHADOW_MEASURES:
+        return observations.shadow(_SHADOW_MEASURES[guard]), 1.0
     return observations.shadow("difference"), settings.most_difference
 
 

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 # The measures of one request, between 0 and 1 but for the last two; NaN where the request doesn't tell.
 MEASURES: Final = ("failed", "refused", "flagged", "warned", "score", "latency_ms")
 # The measures of one request that the candidate scored in the shadow.
-SHADOW_MEASURES: Final = ("failed", "flipped", "difference", "times_slower")
+SHADOW_MEASURES: Final = ("failed", "flipped", "flag_change", "difference", "times_slower")
 # Beyond this many lines the oldest half is forgotten. A million take about 150 MB.
 MOST_ROWS: Final = 500_000
 
@@ -292,14 +292,15 @@ class CanaryTable:
 def _measure_shadow(line: LogLine, shadow: ShadowEntry) -> tuple[float, ...]:
     if shadow.outcome != "scored":
         failed = {"failed": 1.0, "not_loaded": _NOT_LOADED}.get(shadow.outcome, math.nan)
-        return failed, math.nan, math.nan, math.inf if shadow.outcome == "over_budget" else math.nan
+        return failed, *[math.nan] * 3, math.inf if shadow.outcome == "over_budget" else math.nan
     span_ms = line.score_ms or 0.0
     if line.version is None or len(shadow.late_probabilities) != len(line.late_probabilities):
-        return 0.0, math.nan, math.nan, math.nan
+        return 0.0, *[math.nan] * 4
     rows = max(len(line.late_probabilities), 1)
     difference = (math.fsum(shadow.late_probabilities) - math.fsum(line.late_probabilities)) / rows
     flipped = sum(first != second for first, second in zip(line.is_late, shadow.is_late, strict=True)) / rows
-    return 0.0, flipped, difference, shadow.ms / span_ms if span_ms > 0 else math.nan
+    flag_change = (sum(shadow.is_late) - sum(line.is_late)) / rows
+    return 0.0, flipped, flag_change, difference, shadow.ms / span_ms if span_ms > 0 else math.nan
 
 
 def _resolve_refusals(column: Floats, times: Floats, first_refusal: float) -> Floats:

@@ -122,14 +122,27 @@ SHADOW_FAULTS = {
     "shadow_failures": {"outcome": "failed", "error": "NonFiniteOutputError"},
     "shadow_slow": {"ms": 1.0},
     "score_difference": {"late_probabilities": (0.02,)},
-    "flips": {"is_late": (True,)},
+    "flag_difference": {"is_late": (True,)},
 }
 
 
 @pytest.mark.parametrize("guard", SHADOW_FAULTS)
 def test_a_fault_in_the_shadow_fails_its_guard_alone(guard) -> None:
     found = verdicts(observe(Traffic().shadowed(1000, **SHADOW_FAULTS[guard])), "shadow")
-    assert [name for name, verdict in found.items() if verdict == "fail"] == [guard]
+    failing = {name for name, verdict in found.items() if verdict == "fail"}
+    # Decisions that change in one direction flip, too.
+    assert failing == {guard} | ({"flips"} if guard == "flag_difference" else set())
+
+
+def test_decisions_that_flip_both_ways_fail_their_guard_alone() -> None:
+    lines = []
+    for number, line in enumerate(Traffic().shadowed(1000)):
+        is_flipped = number % 16 == 1 or (line.is_late[0] and number % 16 == 3)
+        assert line.shadow is not None
+        shadow = replace(line.shadow, is_late=(line.is_late[0] != is_flipped,))
+        lines.append(replace(line, shadow=shadow))
+    found = verdicts(observe(lines), "shadow")
+    assert [name for name, verdict in found.items() if verdict == "fail"] == ["flips"]
 
 
 def test_a_shadow_that_ran_out_of_its_budget_is_slow_and_no_failure() -> None:
