@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image image-build sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift models soak flips reliability lock clean
+.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image image-build sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift simulate models soak flips reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -126,6 +126,9 @@ bench-model: setup-dev ## How much faster arrays serve than pickles, and how fas
 
 bench-shift: setup-dev ## The longest request while the API shifts to a version that is served from its pickle
 	@$(BIN)/python tests/load/bench_shift.py
+
+simulate: setup-dev ## How often and how soon the guards take back good and bad versions: 10,000 simulated rollouts
+	@$(BIN)/python tests/load/rollouts/simulate_rollouts.py
 
 models: setup-dev ## Publish every kind of pipeline; writes the table of docs/models.md. One kind: make models KINDS=knn-imputer
 	@PYTHONPATH=tests/kit $(BIN)/python -m pipelines $(KINDS)

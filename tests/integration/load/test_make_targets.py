@@ -55,7 +55,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("target", "paths"),
-    [("bench", {"improved"}), ("bench-model", {"improved", "basic"}), ("soak", set()), ("flips", set())],
+    [
+        ("bench", {"improved"}),
+        ("bench-model", {"improved", "basic"}),
+        ("soak", set()),
+        ("flips", set()),
+        ("simulate", set()),
+    ],
 )
 def test_a_benchmarks_arguments_are_read_and_its_models_found(folder: Path, target: str, paths: set[str]) -> None:
     python, script, *words = recipe(folder, target)
