@@ -16,12 +16,15 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 FUNCTION = "PredictFunction"
+# The image's template lies in build/image, and the other functions are built from their folders as zips.
+_ROOT = "../.."
+_FOLDERS = ("CodeUri", "ContentUri")
 # An image brings its handler, Python and layers itself. SAM refuses them for one.
 _ZIP_ONLY = ("CodeUri", "Handler", "Runtime", "Layers")
 
 
 def image_template(template: dict[str, Any]) -> dict[str, Any]:
-    """Return a template whose function is an image; everything else is as it was, but for the layer, which is gone.
+    """Return a template whose function is an image; everything else is as it was, but for the paths of the folders.
 
     Parameters
     ----------
@@ -31,8 +34,10 @@ def image_template(template: dict[str, Any]) -> dict[str, Any]:
     derived = copy.deepcopy(template)
     function = derived["Resources"][FUNCTION]
     zip_only = {name: function["Properties"].pop(name) for name in _ZIP_ONLY}
-    for layer in zip_only["Layers"]:
-        del derived["Resources"][layer["Ref"]]
+    for resource in derived["Resources"].values():
+        for folder in _FOLDERS:
+            if folder in resource["Properties"]:
+                resource["Properties"][folder] = f"{_ROOT}/{resource['Properties'][folder]}"
     function["Properties"] = {"PackageType": "Image", **function["Properties"]}
     python = zip_only["Runtime"].removeprefix("python")
     function["Metadata"] = {

@@ -18,5 +18,6 @@ pin_function() {
       --no-emit-package s3transfer --no-emit-package jmespath --no-emit-package urllib3 "$@"
 }
 pin_function -c pip_requirements.txt requirements-function.in -o ../functions/predict/requirements.txt
+pin_function -c pip_requirements.txt requirements-operate.in -o ../functions/operate/requirements.txt
 pin_function -c pip_requirements_dev.txt --generate-hashes requirements-image.in \
   -o ../functions/predict/requirements-image.txt

@@ -13,6 +13,7 @@ from model_rollout.document import InvalidRolloutError, Rollout
 from model_rollout.guard_settings import GuardSettings
 from model_rollout.guards import judge
 from model_rollout.observations import Observations
+from model_watch.log_reader import Damage
 from model_watch.prediction_log import LoadLine, LogLine, PlatformLine
 
 Line = LogLine | LoadLine | PlatformLine
@@ -23,6 +24,8 @@ _BEFORE_START = timedelta(minutes=15)
 
 class NewLines(Protocol):
     """Reads the log; see ``LogReader``."""
+
+    damage: Damage
 
     def read_new(self, since: datetime, until: datetime) -> Iterable[Line]:
         """Return the lines from ``since`` to now that it hasn't returned before."""
@@ -94,6 +97,10 @@ class LogEvidence:
             problems = [LogProblem(f"The prediction log can't be read: {error}")]
         folded.observations.weights = rollout.weights
         return Evidence((*judge(settings, folded.observations, stage.kind), *problems), folded.seen_until)
+
+    def damage(self, alias: str) -> Damage:
+        """Return what of the log couldn't be read for the newest rollout of an alias."""
+        return self._folded[alias][1].reader.damage if alias in self._folded else Damage()
 
     def _find_folded(self, rollout: Rollout) -> _Folded:
         name, folded = self._folded.get(rollout.alias, ("", None))

@@ -253,13 +253,15 @@ def _at_the_end(move: _Move, judgements: Sequence[Judgement], seen_until: dateti
     if move.now < began + length or (not is_complete and move.now < began + length * 1.5):
         return StepResult(document)
     missing = [judgement for judgement in judgements if judgement.verdict == "inconclusive"]
-    reasons = [judgement.sentence for judgement in missing]
+    why = ""
     if seen_until is None or seen_until < began + length / 2:
-        reasons.insert(0, f"No data: {_newest(seen_until)}.")
+        why = f"No data: {_newest(seen_until)}."
     elif not judgements:
-        reasons.insert(0, "No guard was asked.")
-    if reasons:
-        return StepResult(_held(document, "evidence", " ".join(reasons), move.now))
+        why = "No guard was asked."
+    elif missing:
+        why = f"Too little evidence to tell: {', '.join(judgement.guard for judgement in missing)}."
+    if why:
+        return StepResult(_held(document, "evidence", why, move.now))
     passed = f"{len(judgements)} guards passed stage {document.stage}"
     return move.to_stage(document.stage + 1, passed)
 

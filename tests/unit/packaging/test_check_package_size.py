@@ -12,8 +12,9 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def build_folder(tmp_path: Path) -> Path:
-    """A function of 3 MiB in two libraries, a layer of 1 MiB, and the built template beside them."""
+    """A function of 3 MiB in two libraries, one of 2, a layer of 1 MiB, and the built template beside them."""
     for name, size_bytes in {
+        "OperateFunction/numpy/core.so": 2 * MIB,
         "PredictFunction/scipy/big.so": 2 * MIB,
         "PredictFunction/numpy/core.so": MIB,
         "SharedLayer/python/model_registry/a.py": MIB,
@@ -25,11 +26,12 @@ def build_folder(tmp_path: Path) -> Path:
     return tmp_path / "build"
 
 
-def test_counts_the_files_of_the_function_and_of_the_layer(check_package_size: ModuleType, build_folder: Path) -> None:
-    assert check_package_size.measure(build_folder) == {"PredictFunction": 3 * MIB, "SharedLayer": MIB}
+def test_counts_the_files_of_the_functions_and_of_the_layer(check_package_size: ModuleType, build_folder: Path) -> None:
+    sizes = {"OperateFunction": 2 * MIB, "PredictFunction": 3 * MIB, "SharedLayer": MIB}
+    assert check_package_size.measure(build_folder) == sizes
 
 
-def test_within_the_budget_it_prints_the_sum_and_passes(
+def test_within_the_budget_it_prints_the_largest_function_with_its_layer_and_passes(
     check_package_size: ModuleType, build_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check_package_size.main([str(build_folder), "--budget-mib", "4"]) == 0

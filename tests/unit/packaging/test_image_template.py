@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,11 +23,14 @@ def test_the_function_is_an_image_and_otherwise_as_it_was(derived: dict[str, Any
     assert of_image == {**{name: of_zip[name] for name in of_zip if name not in left_out}, "PackageType": "Image"}
 
 
-def test_everything_else_is_as_it_was_without_the_layer(derived: dict[str, Any], template: dict[str, Any]) -> None:
-    assert "SharedLayer" not in json.dumps(derived)
-    for name in ("SharedLayer", "PredictFunction"):
-        template["Resources"][name] = derived["Resources"].get(name)
-    del template["Resources"]["SharedLayer"]
+def test_everything_else_is_as_it_was_and_found_from_the_images_folder(
+    derived: dict[str, Any], template: dict[str, Any], root: Path
+) -> None:
+    for name, folder in (("SharedLayer", "ContentUri"), ("OperateFunction", "CodeUri")):
+        written = derived["Resources"][name]["Properties"].pop(folder)
+        original = template["Resources"][name]["Properties"].pop(folder)
+        assert (root / "build/image" / written).resolve() == (root / original).resolve()
+    template["Resources"]["PredictFunction"] = derived["Resources"]["PredictFunction"]
     assert derived == template
 
 

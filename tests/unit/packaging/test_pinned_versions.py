@@ -25,6 +25,11 @@ def test_the_function_ships_what_training_used(root: Path) -> None:
     }
 
 
+def test_what_drives_rollouts_ships_numpy_alone_and_trainings(root: Path) -> None:
+    shipped = pins(root / "functions/operate/requirements.txt")
+    assert shipped == {"numpy": pins(root / "env-setup/pip_requirements.txt")["numpy"]}
+
+
 def test_the_function_does_not_ship_what_lambdas_python_has(root: Path) -> None:
     assert not {"boto3", "botocore", "s3transfer", "urllib3"} & set(pins(root / "functions/predict/requirements.txt"))
 

@@ -112,7 +112,7 @@ def test_the_bucket_refuses_what_is_not_encrypted_on_the_way(resources: dict[str
 
 def test_every_log_group_forgets(template: dict[str, Any]) -> None:
     groups = [entry for entry in template["Resources"].values() if entry["Type"] == "AWS::Logs::LogGroup"]
-    assert len(groups) == 3
+    assert len(groups) == 4
     assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
 
 
@@ -135,16 +135,21 @@ def test_alarms_watch_errors_throttles_latency_and_the_model(resources: dict[str
     own = {metric for metric, namespace in watched.items() if not namespace.startswith("AWS/")}
     variables = resources["PredictFunction"]["Environment"]["Variables"]
     assert {watched[metric] for metric in own} == {variables["POWERTOOLS_METRICS_NAMESPACE"]}
-    assert len(own) == 2
+    assert len(own) == 3
 
 
 def test_the_functions_own_metrics_are_written_as_the_alarms_look_for_them(
     root: Path, resources: dict[str, Any]
 ) -> None:
-    """``telemetry`` names the metrics and their dimensions: service and stage, from these variables."""
-    source = (root / "functions/predict/predict_api/telemetry.py").read_text()
-    variables = resources["PredictFunction"]["Environment"]["Variables"]
-    for name in ("ModelLoadFailuresAlarm", "AliasStalenessAlarm"):
+    """Each function names its metrics and their dimensions: service and stage, from these variables."""
+    telemetry, rounds = "predict/predict_api/telemetry.py", "operate/operate/rollout_round.py"
+    for name, function, module in (
+        ("ModelLoadFailuresAlarm", "PredictFunction", telemetry),
+        ("AliasStalenessAlarm", "PredictFunction", telemetry),
+        ("RolloutAttentionAlarm", "OperateFunction", rounds),
+    ):
+        source = (root / "functions" / module).read_text()
+        variables = resources[function]["Environment"]["Variables"]
         assert f'= "{resources[name]["MetricName"]}"\n' in source
         assert resources[name]["Dimensions"] == [
             {"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]},
@@ -280,3 +285,21 @@ def test_both_buckets_are_private_encrypted_and_tidy(resources: dict[str, Any]) 
     assert {"Ref": "LogBucketDays"} in [
         rule.get("ExpirationInDays") for rule in resources["LogBucket"]["LifecycleConfiguration"]["Rules"]
     ]
+
+
+def test_rollouts_are_driven_each_minute_by_the_only_role_that_may_move_the_alias(resources: dict[str, Any]) -> None:
+    (event,) = resources["OperateFunction"]["Events"].values()
+    assert (event["Type"], event["Properties"]["Schedule"]) == ("Schedule", "rate(1 minute)")
+    writing = {
+        name: [statement["Resource"] for statement in _statements(role) if "s3:PutObject" in statement["Action"]]
+        for name, role in resources.items()
+        if "AssumeRolePolicyDocument" in role
+    }
+    model = "${ModelBucket.Arn}/${ModelName}"
+    assert writing["OperateRole"] == [[{"Fn::Sub": f"{model}/aliases/*"}, {"Fn::Sub": f"{model}/rollouts/*"}]]
+    assert not [name for name, targets in writing.items() if name != "OperateRole" and "ModelBucket" in str(targets)]
+    assert "*" not in [statement["Resource"] for statement in _statements(resources["OperateRole"])]
+    listings = [
+        statement for statement in _statements(resources["OperateRole"]) if "s3:ListBucket" in statement["Action"]
+    ]
+    assert len(listings) == len([listing["Condition"]["StringLike"]["s3:prefix"] for listing in listings]) == 2
