@@ -25,13 +25,14 @@ SUMMARIES = {
     "keys": "Make, list and trust publishers' keys.",
     "predict": "Ask the API about one record or one event.",
     "score": "Score a file of any size.",
+    "decisions": "Find past decisions of a loan in the prediction log.",
     "deploy": "Ship the function's code without losing a request.",
     "status": "Say whether the API and the bucket answer, and which version is live.",
     "top": "Show the local environments, versions, requests and faults.",
     "demo": "Shift to a new version and back, ten times, under load.",
 }
 # Commands that share a module with another one.
-_MODULES = {"delete": "versions"}
+_MODULES = {"delete": "versions", "train": "evaluate"}
 
 
 class CommandGroup(TyperGroup):

@@ -1,7 +1,9 @@
-"""The command ``evaluate``: the figures of a model that somebody handed over, without publishing it."""
+"""The commands ``train`` and ``evaluate``: a model of one's own, and the figures of one that was handed over."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +25,18 @@ from peerloan.workplace import Workplace
 
 if TYPE_CHECKING:
     from training.handover import Handover
+
+train = typer.Typer(add_completion=False)
+
+
+@train.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def hand_over(ctx: typer.Context) -> None:
+    """Train a model and save it as a folder that `publish` takes."""
+    workplace: Workplace = ctx.obj
+    # A process of its own: its memory is free when it ends. Every option is defined there, `--help` among them.
+    command = [sys.executable, "-m", "training", *ctx.args]
+    if code := subprocess.run(command, check=False, env=dict(workplace.environ)).returncode:
+        raise typer.Exit(code)
 
 
 def evaluate(
