@@ -99,6 +99,7 @@ def plan_rollout(workplace: Workplace, alias: str, candidate: int, wishes: Wishe
         judgements=(),
         judged_at=None,
         seen_until=None,
+        waived=(),
         weights={},
         events=(),
         update_id="",

@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.sam
 
 ROOT = Path(__file__).resolve().parents[2]
+SHARED = ("model_registry", "model_artifact", "model_watch", "model_rollout")
 
 
 def test_the_package_fits_into_lambda(built: Path) -> None:
@@ -23,7 +24,7 @@ def test_the_layer_holds_the_shared_packages_and_nothing_else(built: Path) -> No
     shared = ROOT / "layers" / "shared"
     expected = {
         path.relative_to(shared)
-        for package in ("model_registry", "model_artifact", "model_rollout")
+        for package in SHARED
         for path in (shared / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -37,8 +38,12 @@ def test_the_function_carries_no_dead_weight_and_nothing_of_this_machine(built: 
     assert not [path for path in function.rglob("*") if path.name in ("tests", "__pycache__", "RECORD")]
     assert not [path for path in function.iterdir() if path.name in ("Makefile", "requirements.txt", "bin")]
     # Lambda's Python has boto3, and the layer has the shared packages: a second copy would hide either.
-    shared = ("boto3", "model_registry", "model_artifact", "model_rollout")
-    assert not [path for path in function.iterdir() if path.name in shared]
+    assert not [path for path in function.iterdir() if path.name in ("boto3", *SHARED)]
+
+
+def test_what_drives_rollouts_carries_numpy_alone(built: Path) -> None:
+    folders = {path.name for path in (built / "OperateFunction").iterdir() if path.is_dir()}
+    assert {name for name in folders if not name.endswith(".dist-info")} == {"numpy", "numpy.libs", "operate"}
 
 
 @pytest.mark.parametrize("library", ["scikit_learn", "numpy", "joblib"])

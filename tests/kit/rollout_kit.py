@@ -71,6 +71,7 @@ def make_rollout(plan: Plan = PLAN, **changes: Any) -> Rollout:
         "judgements": (),
         "judged_at": None,
         "seen_until": None,
+        "waived": (),
         "weights": {},
         "events": (),
         "update_id": "first",

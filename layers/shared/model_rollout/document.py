@@ -65,6 +65,8 @@ class Rollout:
         The alias's revision that this rollout wrote last, or began on. Another one is somebody else's.
     judgements : tuple of mappings
         The guards' last verdicts; ``judged_at`` is when, ``seen_until`` the time of the newest log line among them.
+    waived : tuple of str
+        Guards that hold, which a person has overruled.
     weights : mapping of int to float
         The candidate's weight at each of the alias's revisions that this rollout wrote.
     """
@@ -91,6 +93,7 @@ class Rollout:
     judgements: tuple[Mapping[str, Any], ...]
     judged_at: str | None
     seen_until: str | None
+    waived: tuple[str, ...]
     weights: Mapping[int, float]
     events: tuple[Event, ...]
     update_id: str

@@ -15,8 +15,11 @@ from typing import Any, Literal, Protocol
 from model_registry.alias import Alias, RoutingConfig, Shadow
 from model_registry.errors import RegistryError
 from model_rollout.document import HeldFor, Rollout, State
+from model_rollout.guard_settings import SAMPLE_RATIO
 
 CONTROLLER = "controller"
+# Guards whose failure doubts the figures and says nothing of the candidate: a person looks, nothing is taken back.
+HOLDING_GUARDS = frozenset({SAMPLE_RATIO})
 
 
 class Judgement(Protocol):
@@ -147,8 +150,12 @@ def step(
     if document.stage == 0:
         return move.to_stage(1, "it begins")
     failed = [judgement for judgement in judgements if judgement.verdict == "fail"]
-    if failed:
-        return move.to_end("rolled_back", _say(failed))
+    deciding = [judgement for judgement in failed if judgement.guard not in HOLDING_GUARDS]
+    if deciding:
+        return move.to_end("rolled_back", _say(deciding))
+    doubtful = [judgement for judgement in failed if judgement.guard not in document.waived]
+    if doubtful:
+        return StepResult(_held(document, "person", _say(doubtful), now))
     if document.held_for == "person":
         return StepResult(document)
     return _at_the_end(move, judgements, seen_until)
@@ -193,10 +200,16 @@ def hold(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str
 
 
 def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:
-    """Go on after a hold: the stage gets its whole time again."""
+    """Go on after a hold: the stage gets its whole time again. A guard that holds is overruled with a reason alone."""
     document = _under_way(document, alias, now)
     if document.state != "held":
         raise RolloutStateError("The rollout isn't held; there is nothing to resume.")
+    failed = {judgement["guard"] for judgement in document.judgements if judgement["verdict"] == "fail"}
+    overruled = sorted(failed & HOLDING_GUARDS - set(document.waived))
+    if overruled and not reason:
+        raise RolloutStateError(
+            f"The rollout is held by {', '.join(overruled)}: {document.why} To go on all the same, say why: --reason."
+        )
     resumed = document.with_event(
         "resumed",
         at=now,
@@ -206,6 +219,7 @@ def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: s
         why=reason or f"resumed by {by}",
         held_for=None,
         stage_began_at=now.isoformat(),
+        waived=(*document.waived, *overruled),
     )
     return StepResult(resumed)
 
@@ -319,10 +333,10 @@ def _evidence(document: Rollout) -> dict[str, Any]:
         "state": document.state,
         "what": document.events[-1].what,
         "why": document.why,
-        "guards": {
-            verdict["guard"]: {name: verdict[name] for name in ("verdict", "n", "estimate")}
-            for verdict in document.judgements
-        },
+        "guards": [
+            {name: judgement[name] for name in ("guard", "verdict", "n", "estimate")}
+            for judgement in document.judgements
+        ],
     }
 
 

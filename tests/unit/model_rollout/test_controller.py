@@ -103,7 +103,7 @@ def test_a_rollout_is_driven_to_its_end(bench):
     ]  # fmt: skip
     assert (events, state) == ([*STAGES, "promoted"], "promoted")
     assert copies == [past_rollout_key("late-payer", "live", "live-2-test")]
-    assert bench.alias.evidence["guards"]["flips"] == {"verdict": "pass", "n": 100, "estimate": 0.0}
+    assert bench.alias.evidence["guards"][1] == {"guard": "flips", "verdict": "pass", "n": 100, "estimate": 0.0}
 
 
 def test_looking_often_writes_the_alias_once_a_stage(bench):

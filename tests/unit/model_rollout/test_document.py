@@ -12,9 +12,11 @@ from rollout_kit import at, make_rollout
 
 
 def test_a_document_is_read_as_it_was_written():
-    rollout = make_rollout(guards={"alpha": 0.05}, expect={"low": -0.01}, shadow_budget_ms=20.0, weights={7: 0.1})
+    rollout = make_rollout(
+        guards={"alpha": 0.05}, expect={"low": -0.01}, shadow_budget_ms=20.0, weights={7: 0.1}, waived=("a",)
+    )
     rollout = rollout.with_event("held", at=at(1), by="bob", reason="", state="held", held_for="person")
-    rollout = replace(rollout, judgements=({"guard": "flips", "verdict": "pass"},))
+    rollout = replace(rollout, judgements=({"guard": "flips", "verdict": "pass"},), waived=("sample_ratio",))
     assert Rollout.from_json(rollout.to_json()) == rollout
     assert json.loads(rollout.to_json())["format"] == 1
 

@@ -18,6 +18,7 @@ from rollout_kit import PASSED, at, make_alias, make_rollout, moved, verdicts
 
 FAILED = verdicts(failed_answers="fail", flips="pass")
 OPEN = verdicts(failed_answers="pass", flips="inconclusive")
+DOUBTFUL = verdicts(failed_answers="pass", sample_ratio="fail")
 
 
 class World:
@@ -85,7 +86,7 @@ def test_a_failed_guard_goes_back_at_once(stage):
     world.step(began + 1, FAILED)
     assert (world.alias.version, world.weight, world.alias.shadow) == (1, 0, None)
     assert (world.rollout.state, world.rollout.why) == ("rolled_back", "failed_answers: fail.")
-    assert world.alias.evidence["guards"]["failed_answers"]["verdict"] == "fail"
+    assert world.alias.evidence["guards"][0]["verdict"] == "fail"
 
 
 @pytest.mark.fault(22)
@@ -124,6 +125,25 @@ def test_without_any_log_line_it_holds():
     world.step(0)
     world.apply(step(world.rollout, PASSED, world.alias, at(1000), None), 1000)
     assert (world.rollout.state, world.rollout.why) == ("held", "No data: there are no log lines.")
+
+
+@pytest.mark.fault(32)
+def test_a_doubtful_sample_ratio_holds_until_a_person_overrules_it():
+    world = World()
+    began = world.to_stage(2)
+    world.step(began + 1, DOUBTFUL)
+    assert (world.rollout.state, world.rollout.held_for, world.weight) == ("held", "person", 0.1)
+    world.step(began + 100)
+    assert world.rollout.state == "held"
+    world.step(began + 101, DOUBTFUL)
+    with pytest.raises(RolloutStateError, match="sample_ratio"):
+        world.ask(resume, began + 102, reason="")
+    world.ask(resume, began + 102)
+    for seconds in (103, 133):
+        world.step(began + seconds, DOUBTFUL)
+    assert (world.rollout.state, world.rollout.stage) == ("running", 3)
+    world.step(began + 134, (*DOUBTFUL, *FAILED))
+    assert world.rollout.state == "rolled_back"
 
 
 def test_a_person_holds_and_resumes():
@@ -230,7 +250,7 @@ def test_a_controller_that_dies_before_the_document_is_completed_by_the_next(sta
 MOMENTS = st.lists(
     st.tuples(
         st.integers(1, 60),  # Seconds since the last look.
-        st.sampled_from([PASSED, PASSED, OPEN, (), FAILED]),
+        st.sampled_from([PASSED, PASSED, OPEN, (), DOUBTFUL, FAILED]),
         st.integers(0, 60),  # How old the newest log line is.
         st.booleans(),  # Whether the controller dies between alias and document.
         st.sampled_from([None, None, None, None, hold, resume, promote, abort, "foreign"]),
@@ -268,7 +288,7 @@ def assert_allowed(alias, judgements, command):
     """No weight rises without all guards' passing or a person's reason."""
     evidence = alias.evidence or {}
     if evidence.get("state") == "running" and evidence["stage"] > 1 and "promoted by" not in evidence["why"]:
-        assert {verdict["verdict"] for verdict in evidence["guards"].values()} == {"pass"}
+        assert {verdict["verdict"] for verdict in evidence["guards"]} == {"pass"}
         assert judgements == PASSED
     if evidence.get("state") == "promoted" and "promoted by" not in evidence["why"]:
         assert judgements == PASSED
