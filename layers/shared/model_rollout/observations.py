@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from operator import ne
 from typing import Final
 
 import numpy as np
@@ -202,7 +203,9 @@ class CanaryTable:
         self._is_candidate = values[:, 0] == 1
         self._weights = weights
         self._revisions, times, points = values[:, 1].astype(np.int64), values[:, 2], values[:, 3]
-        self._weight = np.array([weights.get(int(revision), math.nan) for revision in self._revisions], dtype=float)
+        revisions, places = np.unique(self._revisions, return_inverse=True)
+        of_revisions = [weights.get(int(revision), math.nan) for revision in revisions]
+        self._weight = np.array(of_revisions, dtype=np.float64)[places]
         self._measures = dict(zip(MEASURES, values[:, 4:].T, strict=True))
         self._measures["refused"] = _resolve_refusals(self._measures["refused"], times, first_refusal)
         self._is_split = (self._weight > 0) & (self._weight < 1)
@@ -294,11 +297,12 @@ def _measure_shadow(line: LogLine, shadow: ShadowEntry) -> tuple[float, ...]:
         failed = {"failed": 1.0, "not_loaded": _NOT_LOADED}.get(shadow.outcome, math.nan)
         return failed, *[math.nan] * 3, math.inf if shadow.outcome == "over_budget" else math.nan
     span_ms = line.score_ms or 0.0
-    if line.version is None or len(shadow.late_probabilities) != len(line.late_probabilities):
+    if len({len(line.is_late), len(line.late_probabilities), len(shadow.is_late), len(shadow.late_probabilities)}) > 1:
+        # The version in charge failed, or the line was damaged.
         return 0.0, *[math.nan] * 4
     rows = max(len(line.late_probabilities), 1)
     difference = (math.fsum(shadow.late_probabilities) - math.fsum(line.late_probabilities)) / rows
-    flipped = sum(first != second for first, second in zip(line.is_late, shadow.is_late, strict=True)) / rows
+    flipped = sum(map(ne, line.is_late, shadow.is_late)) / rows
     flag_change = (sum(shadow.is_late) - sum(line.is_late)) / rows
     return 0.0, flipped, flag_change, difference, shadow.ms / span_ms if span_ms > 0 else math.nan
 

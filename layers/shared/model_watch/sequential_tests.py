@@ -106,27 +106,6 @@ def e_value(log_e: float) -> float:
     return math.exp(min(log_e, _MOST_LOG_E))
 
 
-def confidence_bounds(values: ArrayLike, error_rate: float, lowest: float, highest: float) -> tuple[float, float]:
-    """Return bounds of the mean that hold at all times together, each with this error rate.
-
-    A bound is the outermost mean that the test doesn't reject, found by bisection: the e-value falls as the bound
-    rises.
-
-    Parameters
-    ----------
-    values : array_like of shape (n,)
-        Observations between ``lowest`` and ``highest``.
-    error_rate : float
-        Between 0 and 1; of each bound.
-    lowest, highest : float
-        The range that an observation can have.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    below = _lowest_not_rejected(values, error_rate, lowest, highest)
-    above = -_lowest_not_rejected(-values, error_rate, -highest, -lowest)
-    return below, above
-
-
 def log_ratio_e_value(successes: int, trials: int, share: float) -> float:
     """Return the logarithm of an e-value against "each trial is a success with probability ``share``".
 
@@ -145,18 +124,6 @@ def log_ratio_e_value(successes: int, trials: int, share: float) -> float:
     hits, misses = _RATIO_PRIOR * share, _RATIO_PRIOR * (1 - share)
     mixture = _log_beta(hits + successes, misses + trials - successes) - _log_beta(hits, misses)
     return mixture - successes * math.log(share) - (trials - successes) * math.log1p(-share)
-
-
-def _lowest_not_rejected(values: Floats, error_rate: float, lowest: float, highest: float) -> float:
-    rejected, held = lowest, highest
-    threshold = -math.log(error_rate)
-    for _ in range(24):
-        middle = (rejected + held) / 2
-        if log_e_value(log_wealths(values, middle, lowest)) >= threshold:
-            rejected = middle
-        else:
-            held = middle
-    return rejected
 
 
 def _log_beta(a: float, b: float) -> float:

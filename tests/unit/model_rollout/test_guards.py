@@ -68,6 +68,7 @@ CANARY_FAULTS = {
 }
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize("guard", CANARY_FAULTS)
 def test_a_fault_of_the_candidate_fails_its_guard_alone(guard) -> None:
     traffic = Traffic()
@@ -126,6 +127,7 @@ SHADOW_FAULTS = {
 }
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize("guard", SHADOW_FAULTS)
 def test_a_fault_in_the_shadow_fails_its_guard_alone(guard) -> None:
     found = verdicts(observe(Traffic().shadowed(1000, **SHADOW_FAULTS[guard])), "shadow")
@@ -166,6 +168,7 @@ def test_scores_that_differ_as_announced_pass_and_those_that_do_not_differ_fail(
     assert verdicts(observe(Traffic().shadowed(2000)), "shadow", settings)["score_difference"] == "fail"
 
 
+@pytest.mark.fault(21)
 def test_in_the_bake_the_candidate_is_compared_with_what_the_main_version_did_before() -> None:
     weights = WEIGHTS | {BAKE_REVISION: 1.0}
     traffic = Traffic()

@@ -116,6 +116,14 @@ def test_slow_is_measured_by_the_p99_of_before_the_canary() -> None:
     assert observe(canary).table().compare("slow").candidate.mean() == 0
 
 
+@pytest.mark.parametrize("change", [failed, lambda line: replace(line, shadow=replace(line.shadow, is_late=()))])
+def test_a_request_of_which_one_version_has_no_scores_tells_no_difference(change) -> None:
+    observations = observe(map(change, Traffic().shadowed(20)))
+    assert len(observations.shadow("failed")) == 20
+    for measure in ("difference", "flipped", "flag_change", "times_slower"):
+        assert len(observations.shadow(measure)) == 0
+
+
 @pytest.mark.fault(32)
 def test_retries_of_a_request_add_nothing() -> None:
     traffic = Traffic()

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from model_watch.sequential_tests import (
     BETS,
     PRIOR,
-    confidence_bounds,
     e_value,
     log_e_value,
     log_factors,
@@ -86,16 +85,6 @@ def test_a_bound_at_the_lowest_value_is_refused() -> None:
 
 def test_an_e_value_stays_a_number_that_json_has() -> None:
     assert e_value(float(log_e_value(log_wealths(np.ones(5000), 0.01)))) == pytest.approx(1e12)
-
-
-def test_the_bounds_enclose_the_mean_and_narrow_with_the_observations() -> None:
-    random = np.random.default_rng(3)
-    few, many = (random.choice([-1.0, 0.0, 1.0], size, p=[0.05, 0.85, 0.1]) for size in (50, 5000))
-    for values in (few, many):
-        low, high = confidence_bounds(values, 0.05, -1, 1)
-        assert low < values.mean() < high
-    assert 0.02 < low < 0.05 < high < 0.08
-    assert confidence_bounds([], 0.05, 0, 1) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
