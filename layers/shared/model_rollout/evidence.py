@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model_rollout.canary_table import Comparison, Floats
 from model_rollout.guard_settings import Bounds
-from model_rollout.observations import Comparison, Floats
 from model_watch.sequential_tests import e_value, log_e_value, log_wealths
 
 

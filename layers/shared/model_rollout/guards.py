@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from model_rollout.canary_table import CanaryTable, Floats
 from model_rollout.evidence import Sample, e_values, samples_of, weighted_mean
 from model_rollout.guard_sentences import Verdict, guard_sentence, ratio_sentence
 from model_rollout.guard_settings import GUARDS, SAMPLE_RATIO, Bounds, GuardSettings
-from model_rollout.observations import CanaryTable, Floats, Observations
+from model_rollout.observations import Observations
 from model_rollout.plan import StageKind
 from model_watch.sequential_tests import e_value, log_ratio_e_value
 
