@@ -123,7 +123,7 @@ class RolloutMachine(RuleBasedStateMachine):
     def now(self) -> datetime:
         return at(self.seconds)
 
-    def judge(self, _rollout: Rollout) -> Evidence:
+    def judge(self, _rollout: Rollout, _now: datetime) -> Evidence:
         return Evidence(EVIDENCE[self.evidence], self.now() if self.has_data else None)
 
     def writer(self, store: ObjectStore | None = None) -> Any:
