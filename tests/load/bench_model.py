@@ -5,7 +5,8 @@ Prints ``bench: <name> ratio=<x>`` lines, medians of both ways taken in turns: `
 probabilities, in the processor's time; ``function-…`` from API event to answer, by the clock, since a pickle is scored
 in a process of its own; ``cold-start`` from a fresh process to its first answer; ``score-file`` the rate of ``peerloan
 score`` over that of bare ``predict_proba`` on arrays. ``scoring-1-lightgbm…`` and ``scoring-1-xgboost…`` are one record
-by these libraries and by arrays (``bench_boosters``). Absolute figures are in the lines between, and the basic model,
+by these libraries and by arrays (``bench_boosters``). ``shadow-…`` is the time of a request with a shadow over that of
+one without: less is better. Absolute figures are in the lines between, and the basic model,
 whose forest is served as arrays for the sake of its start and of single records.
 Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
 """
@@ -43,7 +44,11 @@ from interleaved import seconds_of, tell, time_in_turns  # noqa: E402
 
 from registry_kit import PUBLISHER, TRUST  # noqa: E402
 
+# Aliases of the versions 1 and 2.
 FORMS = ("pickle", "arrays")
+# The alias of version 2 that names version 3 as its shadow.
+SHADOWED = "shadowed"
+SHADOW = 3
 BUCKET = "models"
 EVENT = ROOT / "events/one-record.json"
 COLD_STARTS = 5
@@ -64,6 +69,7 @@ def main() -> None:
             suffix = "" if kind == "improved" else f"-{kind}"
             bench_scoring(out, suffix, candidates[kind], store, loans)
             bench_function(out, suffix, store, loans)
+        bench_shadow(out, published["improved"], loans)
         bench_boosters(out, loans)
         bench_cold_start(out, published["improved"], folder)
         bench_score_file(out, candidates["improved"], published["improved"], loans, folder, options.rows)
@@ -126,6 +132,28 @@ def bench_function(out: TextIO, suffix: str, store: Any, loans: Sequence[Any]) -
             ask("pickle"), ask("arrays"), rounds=rounds, longest_s=3 if suffix else 5, clock=perf_counter
         )
         tell(out, f"function-{n_records}{suffix}", pair, is_gate=not suffix)
+
+
+def bench_shadow(out: TextIO, store: Any, loans: Sequence[Any], suffix: str = "") -> None:
+    """From API event to answer, with a shadow of as many arrays as the version that answers, and without one."""
+    plain, (shadowed, follower) = _build(store, "arrays")[0], _build(store, SHADOWED)
+    for n_records, rounds in ((1, 400), (1000, 40)):
+        events = [_event(_turned(loans, turn, n_records)) for turn in range(10)]
+        # A thread loads the shadow, and its first batches of a size are measured.
+        until_s = perf_counter() + 30
+        while not follower.cache.find_in_memory(SHADOW) and perf_counter() < until_s:
+            shadowed(events[0], None)
+        assert follower.cache.find_in_memory(SHADOW), "The shadow wasn't loaded."
+        for event in events:
+            assert shadowed(event, None)["statusCode"] == plain(event, None)["statusCode"] == 200
+        pair = time_in_turns(
+            lambda turn, events=events: shadowed(events[turn % len(events)], None),
+            lambda turn, events=events: plain(events[turn % len(events)], None),
+            rounds=rounds,
+            fast_a_round=1,
+            longest_s=5,
+        )
+        tell(out, f"shadow-{n_records}{suffix}", pair, ("with", "without"), is_gate=not suffix)
 
 
 def bench_cold_start(out: TextIO, store: Any, folder: Path) -> None:
@@ -200,7 +228,12 @@ def _start(environ: dict[str, str], form: str) -> None:
     assert done.stderr.split()[-2:] == ["200", form], done.stderr
 
 
-def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
+def _handler(store: Any, alias: str) -> Callable[[Any, Any], Any]:
+    return _build(store, alias)[0]
+
+
+def _build(store: Any, alias: str) -> tuple[Any, Any]:
+    """Return the function's handler for an alias, and its alias follower."""
     from model_artifact.loading import begin_version
     from predict_api.app import build
     from predict_api.models.clock import read_clocks
@@ -211,7 +244,7 @@ def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
     settings = Settings.from_environ(
         {
             "MODEL_BUCKET": BUCKET,
-            "MODEL_ALIAS": form,
+            "MODEL_ALIAS": alias,
             "POWERTOOLS_SERVICE_NAME": service,
             "TRUSTED_PUBLISHERS": PUBLISHER.public_key,
         }
@@ -223,7 +256,7 @@ def _handler(store: Any, form: str) -> Callable[[Any, Any], Any]:
         clock=read_clocks,
         jitter=random.random,
         new_id=lambda: str(uuid.uuid4()),
-    )[0]
+    )
 
 
 def _event(records: Sequence[Any]) -> dict[str, Any]:
@@ -232,9 +265,10 @@ def _event(records: Sequence[Any]) -> dict[str, Any]:
 
 
 def publish(candidate: Any) -> Any:
-    """Return a bucket in memory with the model twice: as version 1 by its pickle, as version 2 by its arrays."""
+    """Return a bucket in memory with the model by its pickle (version 1) and by its arrays (2, and 3 as its shadow)."""
     from memory_store import InMemoryStore
     from model_artifact.opening.inspection import inspect_candidate
+    from model_registry.alias import Shadow
     from model_registry.writer import RegistryWriter
 
     store = InMemoryStore()
@@ -252,6 +286,10 @@ def publish(candidate: Any) -> Any:
             sign=PUBLISHER.sign,
         )
         writer.assign(form, writer.publish(candidate).manifest.version)
+    # Another threshold makes another version of it.
+    twin = replace(candidate, threshold=replace(candidate.threshold, value=candidate.threshold.value / 2))
+    assert writer.publish(twin).manifest.version == SHADOW
+    writer.assign(SHADOWED, SHADOW - 1, shadow=Shadow(SHADOW))
     return store
 
 

@@ -93,19 +93,20 @@ class _Run:
     side: SideScorer | None
     pace: _Pace = field(default_factory=_Pace)
 
-    def score(self, records: Records, budget_s: float, clock: Clock) -> tuple[ShadowOutcome, Sequence[float]]:
+    def score(
+        self, records: Records, budget_s: float, clock: Clock, began_s: float
+    ) -> tuple[ShadowOutcome, Sequence[float]]:
         """Return the outcome and the probabilities; none unless the outcome is "scored"."""
         rows = len(records)
         if budget_s <= 0 or self.pace.pass_over(rows, budget_s):
             return "over_budget", ()
-        began_s = clock().monotonic_s
         if self.side is not None:
             was_open = self.side.is_open
             probabilities: Sequence[float] | None = self.side.late_probabilities(records, budget_s)
             if probabilities is None and not (was_open or self.side.is_open):
                 return "not_loaded", ()
         elif rows > _FIRST_RECORDS and self.pace.expected_s(rows) > budget_s:
-            probabilities = self._score_in_two(records, budget_s, clock)
+            probabilities = self._score_in_two(records, budget_s, clock, began_s)
         else:
             probabilities = self.model.late_probabilities(records)
         took_s = clock().monotonic_s - began_s
@@ -119,9 +120,8 @@ class _Run:
             raise NonFiniteOutputError(rows - usable, rows)
         return "scored", probabilities
 
-    def _score_in_two(self, records: Records, budget_s: float, clock: Clock) -> Sequence[float] | None:
+    def _score_in_two(self, records: Records, budget_s: float, clock: Clock, began_s: float) -> Sequence[float] | None:
         """Score a large batch that may take too long: the rest of it only if there will be time."""
-        began_s = clock().monotonic_s
         first = self.model.late_probabilities(records[:_FIRST_RECORDS])
         if (clock().monotonic_s - began_s) / _FIRST_RECORDS * len(records) > budget_s:
             return None
@@ -157,7 +157,7 @@ class ShadowScorer:
         try:
             run = self._run_of(model)
             budget_ms = min(shadow.budget_ms or ARRAYS_BUDGET_MS, exchange.remaining_ms() - _RESERVE_MS)
-            outcome, probabilities = run.score(scored.records, budget_ms / 1000, exchange.clock)
+            outcome, probabilities = run.score(scored.records, budget_ms / 1000, exchange.clock, began_s)
         except Exception as raised:  # noqa: BLE001 - a shadow costs no answer
             outcome, error = "failed", type(raised).__name__
             if isinstance(raised, ModelProcessError):

@@ -35,7 +35,8 @@ def resolve_shadow(alias: Alias, routing_key: str, answering_version: int) -> Sh
     shadow = alias.shadow
     if shadow is None or shadow.version == answering_version:
         return None
-    return shadow if routing_point(alias.rollout + _SHADOW_SPLIT, routing_key) < shadow.share else None
+    is_drawn = shadow.share == 1 or routing_point(alias.rollout + _SHADOW_SPLIT, routing_key) < shadow.share
+    return shadow if is_drawn else None
 
 
 def routing_point(rollout: str, routing_key: str) -> float:

@@ -29,6 +29,15 @@ def test_the_function_answers_by_pickle_and_by_arrays_and_a_file_is_scored(
     out = io.StringIO()
     # Each asserts what its answers must be.
     bench_model.bench_function(out, "-small", store, loans[:2000])
+    bench_model.bench_shadow(out, store, loans[:2000], "-small")
     bench_model.bench_score_file(out, candidate, store, loans[:100], tmp_path, 1000)
     names = [line.partition(":")[0] for line in out.getvalue().splitlines()]
-    assert names == ["function-1-small", "function-1000-small", "score-file", "bench", "score-file"]
+    assert names == [
+        "function-1-small",
+        "function-1000-small",
+        "shadow-1-small",
+        "shadow-1000-small",
+        "score-file",
+        "bench",
+        "score-file",
+    ]
