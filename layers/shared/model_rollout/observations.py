@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -25,9 +24,6 @@ from model_watch.prediction_log import MODEL_REFUSED, LoadLine, LogLine, Platfor
 SHADOW_MEASURES: Final = ("failed", "flipped", "flag_change", "difference", "times_slower")
 # Beyond this many lines the oldest half is forgotten. A million take about 150 MB.
 MOST_ROWS: Final = 500_000
-
-# Of so many requests the middle one's time is how far the log was seen: one environment's clock may be an hour ahead.
-_NEWEST = 9
 
 
 class _Rows:
@@ -83,7 +79,6 @@ class Observations:
         self._rollout = rollout
         self._start = start
         self._first_refusal = math.inf
-        self._newest: deque[datetime] = deque(maxlen=_NEWEST)
         self._rows = _Rows(4 + len(MEASURES))
         self._shadow_rows = _Rows(1 + len(SHADOW_MEASURES))
 
@@ -98,15 +93,8 @@ class Observations:
             elif line.status != "success" and line.time >= self._start:
                 self.crashes += 1
 
-    @property
-    def seen_until(self) -> datetime | None:
-        """Until when the log was seen, by the clocks of most environments; None without requests since the start."""
-        return sorted(self._newest)[len(self._newest) // 2] if self._newest else None
-
     def _add_request(self, line: LogLine) -> None:
-        if line.time >= self._start:
-            self.requests += 1
-            self._newest.append(line.time)
+        self.requests += line.time >= self._start
         version = self._version_of(line)
         # What the client did wrong says nothing about a version.
         if version is None or 400 <= line.status < 500:

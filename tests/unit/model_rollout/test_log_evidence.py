@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -135,6 +135,17 @@ def test_a_log_that_cant_be_read_leaves_the_verdicts_and_one_open_question(log):
     problem = evidence.judgements[-1]
     assert (problem.guard, problem.verdict) == ("prediction_log", "inconclusive")
     assert "no network" in problem.to_document()["sentence"]
+
+
+@pytest.mark.fault(33)
+def test_requests_count_whatever_their_environments_clock_says_and_one_that_is_ahead_is_no_news(log):
+    lines = [*map(request, range(30))]
+    for line, hours in zip(lines, [-1, 0, 1] * 10, strict=True):
+        line["timestamp"] = (datetime.fromisoformat(line["timestamp"]) + timedelta(hours=hours)).isoformat()
+    log.deliver("a", *lines)
+    evidence = log.evidence.judge(RUNNING, NOW)
+    assert flips(evidence).n == 30
+    assert evidence.seen_until == START + timedelta(seconds=28)
 
 
 def test_settings_that_cant_be_used_are_an_error(log):

@@ -171,12 +171,6 @@ def test_an_environment_whose_clock_is_an_hour_off_loses_nothing() -> None:
     for shift in (-hour, hour):
         off = [replace(line, time=line.time + shift) if number % 4 == 0 else line for number, line in enumerate(lines)]
         assert pairs(observe(off)) == pairs(observe(lines))
-        assert observe(off).seen_until == pytest.approx(lines[-1].time, abs=timedelta(seconds=1))
-
-
-def test_how_far_the_log_was_seen_is_unknown_without_requests_since_the_start() -> None:
-    before = replace(Traffic().line(), time=START - timedelta(seconds=1))
-    assert observe([before]).seen_until is None
 
 
 def test_the_oldest_half_is_forgotten_when_there_is_too_much(monkeypatch) -> None:
