@@ -39,4 +39,6 @@ def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if name(path) not in LONG_LINES], ids=name)
 def test_lines_fit_into_120_columns(document: Path) -> None:
     lines = document.read_text(encoding="utf-8").splitlines()
-    assert [(number, len(line)) for number, line in enumerate(lines, 1) if len(line) > 120] == []
+    # A row of a table can't be wrapped.
+    wrapped = [(number, line) for number, line in enumerate(lines, 1) if not line.startswith("|")]
+    assert [(number, len(line)) for number, line in wrapped if len(line) > 120] == []
