@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
+from emulator.event_sources.log_delivery import LogDelivery
 from emulator.http_server import ADMIN_PATH
 from emulator.lambda_service.control_plane.account import AliasRecord
 from emulator.lambda_service.data_plane.faults import FaultError, read_faults
@@ -26,7 +27,14 @@ _MB = 1 << 20
 class AdminPages:
     """Answers requests for the emulator's own pages: about the service and its faults, and the HTTP API's requests."""
 
-    def __init__(self, service: LambdaService, meter: RequestMeter, guard: BrowserGuard | None = None) -> None:
+    def __init__(
+        self,
+        service: LambdaService,
+        meter: RequestMeter,
+        guard: BrowserGuard | None = None,
+        delivery: LogDelivery | None = None,
+    ) -> None:
+        self._delivery = delivery
         self._guard = guard or BrowserGuard()
         self._service = service
         self._meter = meter
@@ -72,6 +80,7 @@ class AdminPages:
                 "unreserved": self._service.operations.catalogue.unreserved_concurrency(),
             },
             "requests": self._meter.summary(),
+            "logDelivery": [] if self._delivery is None else self._delivery.status(),
             **self._service.faults.describe(),
         }
 

@@ -62,6 +62,7 @@ class Options(argparse.Namespace):
     faults: tuple[tuple[str, Fault], ...] = ()
     async_retry_waits: RetryWaits
     schedule_interval: float | None = None
+    delivery_interval: float = 2.0
     no_watch: bool = False
     disable_authorizer: bool = False
     count_header: str | None = None
@@ -197,6 +198,10 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schedule-interval", type=_option("parse_seconds"), metavar="S",
         help="let every rate(...) of the template's schedules have at most this many seconds; cron(...) stays as it is",
+    )  # fmt: skip
+    parser.add_argument(
+        "--delivery-interval", type=_option("parse_seconds"), default=2.0, metavar="S",
+        help="buffer logs that go to a bucket for at most this many seconds (2)",
     )  # fmt: skip
     parser.add_argument(
         "--warm-containers",

@@ -9,7 +9,7 @@ import gc
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
@@ -18,6 +18,7 @@ from emulator.browser_guard import BrowserGuard
 from emulator.cli.admin_pages import AdminPages
 from emulator.cli.code_watcher import CodeWatcher
 from emulator.cli.flags import DEFAULT_DATA_DIR, DEFAULT_STATE_DIR, Options
+from emulator.cli.function_logs import open_logs
 from emulator.cli.options import parse_parameter_overrides, read_env_vars, read_event, with_variables
 from emulator.cli.terminal import port_errors_name, say, stop_on_signals, url_of, write_ready_file
 from emulator.event_sources.schedules import FunctionCaller, Schedules
@@ -36,8 +37,6 @@ from emulator.template.read import load_project
 
 if TYPE_CHECKING:
     from emulator.lambda_service.control_api.server import ControlApi
-
-_STDERR = 2
 
 
 def read_project(options: Options, machine: Mapping[str, str]) -> Project:
@@ -58,12 +57,16 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
     stopping = stop_on_signals(asyncio.get_running_loop())
     for note in project.notes:
         say(f"emulator: {note}")
-    async with _service(project, options, machine) as service, contextlib.AsyncExitStack() as servers:
+    async with (
+        open_logs(project, options) as logs,
+        _service(project, options, machine, logs.sink) as service,
+        contextlib.AsyncExitStack() as servers,
+    ):
         events = AsyncInvocations(options.async_retry_waits, clock=time.monotonic)
         servers.push_async_callback(events.close)
         meter = RequestMeter(time.monotonic, options.count_header)
         guard = BrowserGuard([options.host, *options.allow_host])
-        admin = AdminPages(service, meter, guard)
+        admin = AdminPages(service, meter, guard, logs.delivery)
         urls = []
         if options.api_port is not None:
             for number, gateway in enumerate(_gateways(project, service, admin, meter, _region(machine))):
@@ -76,24 +79,12 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
         service.faults.replace_all(options.faults)
         service.start()
         if not options.no_watch:
-            watcher = CodeWatcher(service, project.functions, options.template, _private_paths(options))
-            watching = BackgroundTasks()
-            servers.push_async_callback(watching.cancel)
-            watching.keep_running(watcher.run, "watch the code")
+            servers.push_async_callback(_watch_code(project, options, service).cancel)
         await first_of(service.deployed(), stopping.wait())
         if stopping.is_set():
             return
         await servers.enter_async_context(_running_schedules(project, options, service, events, machine))
-        if urls:
-            _say_routes(project.apis, urls)
-        if lambda_url is not None:
-            _say_lambda(lambda_url)
-        # Objects made at the start live as long as the process. Freezing them saves 50 ms in each later collection.
-        gc.collect()
-        gc.freeze()
-        write_ready_file(
-            options.ready_file, url=urls[0] if urls else lambda_url, urls=urls, lambda_url=lambda_url, pid=os.getpid()
-        )
+        _announce(project, options, urls, lambda_url)
         await stopping.wait()
 
 
@@ -106,7 +97,10 @@ async def invoke_once(project: Project, options: Options, machine: Mapping[str, 
     if function is None and len(project.functions) == 1:
         function = next(iter(project.functions))
     spec = next(iter(_functions_named(project, [function or ""]).values()))
-    async with _service(project, options, machine) as service:
+    async with (
+        open_logs(project, options) as logs,
+        _service(project, options, machine, logs.sink) as service,
+    ):
         result = await service.submit(spec.name, event)
         return result.payload
 
@@ -118,6 +112,14 @@ def _gateways(
     return [
         Gateway(api, names, service, ACCOUNT_ID, admin=admin.answer, meter=meter, region=region) for api in project.apis
     ]
+
+
+def _watch_code(project: Project, options: Options, service: LambdaService) -> BackgroundTasks:
+    """Deploy code that is saved from now on, until the returned tasks are cancelled."""
+    watcher = CodeWatcher(service, project.functions, options.template, _private_paths(options))
+    watching = BackgroundTasks()
+    watching.keep_running(watcher.run, "watch the code")
+    return watching
 
 
 @contextlib.asynccontextmanager
@@ -159,6 +161,19 @@ async def _listen(server: HttpServer, servers: contextlib.AsyncExitStack, host: 
         return url_of(host, await server.start(host, port))
 
 
+def _announce(project: Project, options: Options, urls: Sequence[str], lambda_url: str | None) -> None:
+    """Say on stderr and in the ready file that requests are answered."""
+    if urls:
+        _say_routes(project.apis, urls)
+    if lambda_url is not None:
+        _say_lambda(lambda_url)
+    # Objects made at the start live as long as the process. Freezing them saves 50 ms in each later collection.
+    gc.collect()
+    gc.freeze()
+    url = urls[0] if urls else lambda_url
+    write_ready_file(options.ready_file, url=url, urls=urls, lambda_url=lambda_url, pid=os.getpid())
+
+
 def _say_routes(apis: Collection[HttpApi], urls: Collection[str]) -> None:
     """Print the routes and URLs in SAM CLI's words, since scripts wait for these lines."""
     for api, url in zip(apis, urls, strict=True):
@@ -180,32 +195,25 @@ def _say_lambda(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _service(project: Project, options: Options, machine: Mapping[str, str]) -> AsyncIterator[LambdaService]:
-    """Yield the Lambda service; on exit, end the functions' processes and write their remaining output."""
-    with contextlib.ExitStack() as files:
-        descriptor = _STDERR
-        if options.log_file is not None:
-            try:
-                descriptor = files.enter_context(options.log_file.open("ab")).fileno()
-            except OSError as error:
-                raise ProjectError(f"--log-file {options.log_file}: {error.strerror}") from error
-        sink = LogSink(descriptor)
-        files.callback(sink.close)
-        service = open_service(
-            project.functions,
-            sink,
-            machine,
-            region=_region(machine),
-            account_id=ACCOUNT_ID,
-            limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
-            state_dir=options.state_dir,
-            private=_private_paths(options),
-            draw=random.random,
-        )
-        try:
-            yield service
-        finally:
-            await service.close()
+async def _service(
+    project: Project, options: Options, machine: Mapping[str, str], sink: LogSink
+) -> AsyncIterator[LambdaService]:
+    """Yield the Lambda service; on exit, end the functions' processes."""
+    service = open_service(
+        project.functions,
+        sink,
+        machine,
+        region=_region(machine),
+        account_id=ACCOUNT_ID,
+        limits=Limits(options.concurrency, options.idle_timeout, options.init_limit),
+        state_dir=options.state_dir,
+        private=_private_paths(options),
+        draw=random.random,
+    )
+    try:
+        yield service
+    finally:
+        await service.close()
 
 
 def _private_paths(options: Options) -> tuple[Path, ...]:

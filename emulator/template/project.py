@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from emulator.template.event_sources.delivery_spec import SubscriptionSpec
 from emulator.template.event_sources.schedule_spec import ScheduleSpec
 from emulator.template.http_api_spec import MAX_LIMIT, HttpApi
 from emulator.template.property_types import LocalFolder, Text, matching, member, named, properties, whole_number
@@ -58,6 +59,12 @@ class FunctionSpec:
     # Further properties under AWS's names; Lambda's API shows them, and they have no effect here.
     properties: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def log_group(self) -> str:
+        """The name of its log group: LoggingConfig's, else Lambda's own."""
+        config = self.properties.get("LoggingConfig") or {}
+        return str(config.get("LogGroup") or f"/aws/lambda/{self.name}")
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -73,3 +80,4 @@ class Project:
     notes: tuple[str, ...] = ()
     # Those that are enabled.
     schedules: tuple[ScheduleSpec, ...] = ()
+    subscriptions: tuple[SubscriptionSpec, ...] = ()

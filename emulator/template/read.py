@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emulator.template.errors import UnsupportedError
+from emulator.template.event_sources.deliveries import read_subscriptions
 from emulator.template.event_sources.schedules import read_schedules
 from emulator.template.functions import read_function
 from emulator.template.http_apis import read_api
@@ -58,4 +59,5 @@ def load_project(path: Path, overrides: Mapping[str, str] | None = None, *, regi
     buckets = tuple(resource.name for resource in resolved.values() if resource.type == "AWS::S3::Bucket")
     apis_with_routes = tuple(api for api in apis if any(stage.routes for stage in api.stages))
     schedules = tuple(read_schedules(resources, ids))
-    return Project(functions, apis_with_routes, buckets, tuple(resources.notes), schedules)
+    subscriptions = tuple(read_subscriptions(resources, {spec.log_group for spec in functions.values()}))
+    return Project(functions, apis_with_routes, buckets, tuple(resources.notes), schedules, subscriptions)

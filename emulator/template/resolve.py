@@ -23,9 +23,16 @@ _NAMED_BY = {
     "AWS::ApiGatewayV2::Stage": "StageName",
     "AWS::Events::Rule": "Name",
     "AWS::Scheduler::Schedule": "Name",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
 }
 # Types whose ARN other properties may hold, or events show.
-_WITH_ARN = ("AWS::Lambda::Function", "AWS::Events::Rule", "AWS::Scheduler::Schedule")
+_WITH_ARN = (
+    "AWS::Lambda::Function",
+    "AWS::Events::Rule",
+    "AWS::Scheduler::Schedule",
+    "AWS::KinesisFirehose::DeliveryStream",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,9 @@ class _Stack:
                 "AWS::Scheduler::Schedule",
                 "Arn",
             ): f"arn:aws:scheduler:{self._region}:{ACCOUNT_ID}:schedule/default/{name}",
+            ("AWS::KinesisFirehose::DeliveryStream", "Arn"): (
+                f"arn:aws:firehose:{self._region}:{ACCOUNT_ID}:deliverystream/{name}"
+            ),
             ("AWS::Logs::LogGroup", "Arn"): f"arn:aws:logs:{self._region}:{ACCOUNT_ID}:log-group:{name}:*",
         }
         if (kind, attribute) not in texts:

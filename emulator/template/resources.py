@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from emulator.template.errors import UnsupportedError
+from emulator.template.event_sources.delivery_spec import DeliveryStream, SubscriptionFilter
 from emulator.template.event_sources.schedule_spec import Rule, Schedule
 from emulator.template.http_api_spec import Authorizer, HttpStage
 from emulator.template.project import FunctionSpec
@@ -27,6 +28,8 @@ _KINDS: Mapping[type, str] = {
     Authorizer: "AWS::ApiGatewayV2::Authorizer",
     Rule: "AWS::Events::Rule",
     Schedule: "AWS::Scheduler::Schedule",
+    SubscriptionFilter: "AWS::Logs::SubscriptionFilter",
+    DeliveryStream: "AWS::KinesisFirehose::DeliveryStream",
 }
 # Name of a property after the transform → its name in a SAM template, for messages.
 _SAM_NAMES = {"Code": "CodeUri", "Content": "ContentUri", "BodyS3Location": "DefinitionUri"}

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from emulator.lambda_service.control_api.parameters import decode_base64
 from emulator.lambda_service.control_plane.functions import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
+from emulator.s3_client import make_s3_client
 
 _S3_PARAMETERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
 PACKAGE_PARAMETERS = ("ZipFile", *_S3_PARAMETERS)
@@ -83,13 +84,9 @@ def _fetch(parameters: Mapping[str, Any], s3_endpoint: str | None, target: Path)
             "S3Bucket and S3Key need a bucket, and the emulator has none: name one with --s3-endpoint, "
             "or send the code as ZipFile"
         )
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # A local bucket takes any credentials, but botocore needs some to sign with, and a region.
-    keys = {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
-    credentials = {} if boto3.Session().get_credentials() else keys
-    client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1", **credentials)
+    client = make_s3_client(s3_endpoint)
     names = {"Bucket": "S3Bucket", "Key": "S3Key", "VersionId": "S3ObjectVersion"}
     try:
         answer = client.get_object(**{name: parameters[ours] for name, ours in names.items() if ours in parameters})

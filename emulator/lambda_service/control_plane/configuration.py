@@ -62,8 +62,7 @@ class Readiness:
 
 def settings_of(spec: FunctionSpec, arn_scope: ArnScope) -> dict[str, Any]:
     """Return a template's function as its configuration, in the names of AWS's API."""
-    logging = {"LogFormat": spec.log_format, **spec.properties.get("LoggingConfig", {})}
-    logging.setdefault("LogGroup", f"/aws/lambda/{spec.name}")
+    logging = {"LogFormat": spec.log_format, "LogGroup": spec.log_group, **spec.properties.get("LoggingConfig", {})}
     return {
         **_DEFAULTS,
         "Role": f"arn:aws:iam::{arn_scope.account_id}:role/{spec.logical_id}Role",
@@ -121,6 +120,8 @@ def spec_of(name: str, record: VersionRecord, store: CodeStore) -> FunctionSpec:
         snap_start=applies_snap_start(record),
         log_format=settings["LoggingConfig"]["LogFormat"],
         log_level=settings["LoggingConfig"].get("ApplicationLogLevel"),
+        # Its log group is in there.
+        properties={"LoggingConfig": settings["LoggingConfig"]},
     )
 
 

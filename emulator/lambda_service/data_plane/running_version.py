@@ -47,7 +47,8 @@ class RunningVersion:
         self.function = function
         spec = function.spec
         self._surroundings = surroundings
-        self._log = PlatformLog(surroundings.sink, spec.log_format, function.version, spec.memory_mb, utc_now)
+        output = surroundings.sink.of_group(spec.log_group)
+        self._log = PlatformLog(output, spec.log_format, function.version, spec.memory_mb, utc_now)
         site_first = is_built_for_another_python(spec)
         if site_first:
             self._log.note(f"{spec.name} was built for another Python version; the emulator's own packages come first")
@@ -56,7 +57,7 @@ class RunningVersion:
         arguments = {
             "function": spec.name, "handler": spec.handler, "path": import_folders(spec), "site_first": site_first
         }  # fmt: skip
-        self._spawn = SpawnLauncher(arguments, spec.code_dir, surroundings.sink)
+        self._spawn = SpawnLauncher(arguments, spec.code_dir, output)
         self.snapshot: SnapshotLauncher | None = None
         if function.uses_snapshots:
             limit_s = max(SNAPSHOT_INIT_LIMIT_S, spec.timeout_s)

@@ -7,22 +7,37 @@ import contextlib
 import os
 import queue
 import threading
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 _CHUNK_BYTES = 65_536
 _FLUSH_AFTER_S = 0.02
 _MAX_WAITING_BYTES = 16 << 20
 _TAIL_BYTES = 4096
+# CloudWatch Logs' limit of an event; a longer line is divided.
+_MAX_LINE_BYTES = 1 << 20
+
+
+class LogOutput(Protocol):
+    """What takes the output of functions."""
+
+    def write(self, data: bytes) -> None:
+        """Take whole lines; call on the event loop."""
 
 
 class LogSink:
     """Writes functions' output, in order, and never delays an invocation.
 
     A thread does the writing: a terminal that is paused, or a pipe that nobody reads, must not stop requests. At most
-    16 MiB wait for a slow reader; more is dropped, and a line says how much.
+    16 MiB wait for a slow reader; more is dropped, and a line says how much. ``subscribers`` get the lines of their log
+    group, too; they must return at once.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(
+        self, descriptor: int, subscribers: Mapping[str, Collection[Callable[[bytes], None]]] | None = None
+    ) -> None:
         self._descriptor = descriptor
+        self._subscribers = subscribers or {}
         self._pending: list[bytes] = []
         self._flushing = False
         # Only one thread writes each of these, so that no count is lost.
@@ -33,8 +48,13 @@ class LogSink:
         self._thread = threading.Thread(target=self._write_all, name="function-logs", daemon=True)
         self._thread.start()
 
+    def of_group(self, name: str) -> LogOutput:
+        """Return what takes the output of one log group."""
+        subscribers = self._subscribers.get(name)
+        return _SubscribedOutput(self, subscribers) if subscribers else self
+
     def write(self, data: bytes) -> None:
-        """Take output; call on the event loop."""
+        """See `LogOutput`."""
         self._pending.append(data)
         if not self._flushing:
             self._flushing = True
@@ -69,6 +89,20 @@ class LogSink:
             self._written_bytes += len(data)
 
 
+class _SubscribedOutput:
+    """The output of a log group that has subscribers."""
+
+    def __init__(self, sink: LogSink, subscribers: Collection[Callable[[bytes], None]]) -> None:
+        self._sink = sink
+        self._subscribers = subscribers
+
+    def write(self, data: bytes) -> None:
+        """See `LogOutput`."""
+        self._sink.write(data)
+        for subscriber in self._subscribers:
+            subscriber(data)
+
+
 class LogTail:
     """The last 4 KB of one invocation's log, for ``LogType: Tail``."""
 
@@ -84,7 +118,7 @@ class LogTail:
 class LogPipe:
     """The pipe of a process's stdout and stderr; passes whole lines to a sink."""
 
-    def __init__(self, sink: LogSink) -> None:
+    def __init__(self, sink: LogOutput) -> None:
         self._sink = sink
         self.tail: LogTail | None = None
         """If it is set, it gets all output, too."""
@@ -107,7 +141,7 @@ class LogPipe:
             lines, newline, self._unfinished_line = (self._unfinished_line + data).rpartition(b"\n")
             if newline:
                 self._write(lines + newline)
-            elif len(self._unfinished_line) > _CHUNK_BYTES:
+            elif len(self._unfinished_line) > _MAX_LINE_BYTES:
                 self._write(self._unfinished_line + b"\n")
                 self._unfinished_line = b""
             if len(data) < _CHUNK_BYTES:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from emulator.lambda_service.invocation import InitFailure
-from emulator.lambda_service.sandbox.logs import LogSink, LogTail
+from emulator.lambda_service.sandbox.logs import LogOutput, LogTail
 
 _RUNTIME = f"python:{platform.python_version()}"
 _IN_TEXT = {
@@ -49,7 +49,7 @@ class PlatformLog:
     """The lines about one version; `now` returns the time in UTC."""
 
     def __init__(
-        self, sink: LogSink, log_format: str, version: str, memory_mb: int, now: Callable[[], dt.datetime]
+        self, sink: LogOutput, log_format: str, version: str, memory_mb: int, now: Callable[[], dt.datetime]
     ) -> None:
         self._sink = sink
         self._is_json = log_format == "JSON"

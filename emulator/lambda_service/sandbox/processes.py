@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emulator.lambda_service.sandbox.bootstrap import become_subreaper
-from emulator.lambda_service.sandbox.logs import LogPipe, LogSink
+from emulator.lambda_service.sandbox.logs import LogOutput, LogPipe
 from emulator.lambda_service.sandbox.process_tree import end_orphans_of, kill_group, kill_tree, spare_environment
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -30,7 +30,7 @@ class EnvironmentProcess:
     A fork isn't a child of the emulator: the process that it was forked from reports its start and its end.
     """
 
-    def __init__(self, sink: LogSink, *, is_restored: bool = False) -> None:
+    def __init__(self, sink: LogOutput, *, is_restored: bool = False) -> None:
         self.pid = 0
         self.is_restored = is_restored
         """Whether it is forked from a snapshot, so that only the hooks after the restore have to run."""
@@ -103,7 +103,7 @@ class SpawnLauncher:
 
     settings: Mapping[str, Any]  # The JSON argument of `bootstrap`, without role and descriptors
     folder: Path
-    sink: LogSink
+    sink: LogOutput
 
     async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
         """Start a process."""
