@@ -11,6 +11,7 @@ import typer
 
 from model_registry.alias import Alias, RoutingConfig, Shadow
 from model_registry.names import DEFAULT_ALIAS
+from model_registry.reader import RegistryReader
 from peerloan.command_table import check_text
 from peerloan.errors import UsageError
 from peerloan.output import JsonFlag, say, say_json, say_table
@@ -70,11 +71,15 @@ def alias_set(
 
     peerloan alias set live --version 1 --shadow 2 --reason "look at its scores first"
     """
-    update = ctx.obj.writer().assign(
+    writer = ctx.obj.writer()
+    scored_beside = parse_shadow(shadow, shadow_budget_ms)
+    if scored_beside is not None:
+        _require_budget(scored_beside, writer.reader)
+    update = writer.assign(
         name,
         version,
         routing_config=RoutingConfig(parse_weights(weight or [])),
-        shadow=parse_shadow(shadow, shadow_budget_ms),
+        shadow=scored_beside,
         expected_revision=revision,
         reason=reason,
     )
@@ -154,6 +159,14 @@ def alias_line(alias: Mapping[str, Any]) -> str:
     beside = f", in the shadow {shadow}" if shadow else ""
     change = f"revision {alias['revision']}, by {alias['updated_by']}"
     return f"{alias['alias']} -> version {alias['version']}{shares}{beside} ({change})"
+
+
+def _require_budget(shadow: Shadow, reader: RegistryReader) -> None:
+    if shadow.budget_ms is None and reader.get_manifest(shadow.version).serving_form is None:
+        raise UsageError(
+            f"Version {shadow.version} is served from its pickle, so it is scored only within a budget: "
+            "add --shadow-budget-ms 20, the milliseconds that an answer may wait for it."
+        )
 
 
 def _parse_share(text: str, form: str, default_share: str = "") -> tuple[int, float]:

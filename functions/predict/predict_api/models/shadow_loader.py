@@ -56,12 +56,17 @@ class ShadowLoader:
         """Return the shadow's version, or why it can't score now: "not_loaded" or "over_budget".
 
         A version that is served from its pickle is over budget without one, and isn't loaded then. Call this at each
-        request, so that the loading goes on. ``in_charge`` are the versions that answer requests.
+        request, so that the loading goes on. ``in_charge`` are the versions that answer requests; none of them is
+        loaded here.
         """
         takes_pickle = shadow.budget_ms is not None
         model = self.cache.find_in_memory(shadow.version)
         if model is not None:
             return model if takes_pickle or model.form == ARRAYS else "over_budget"
+        if shadow.version in in_charge:
+            # Whoever puts it in charge loads it.
+            self.stop()
+            return "not_loaded"
         if self._step is not None and (self._step.version, self._step.takes_pickle) != (shadow.version, takes_pickle):
             self.stop()
         if self.cache.retry_in_s(shadow.version) > 0:

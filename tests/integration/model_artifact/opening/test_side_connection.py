@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from model_artifact.errors import ModelProcessError, UnsuitableModelError
 from model_artifact.opening.model_process import ModelProcess
 from model_artifact.opening.side_connection import SideConnection
 from model_kit import dumped, small_boosted
+from model_registry import threads
 from training.probe_records import PROBE_RECORDS
 
 # As long as a test waits for what comes at once.
@@ -126,3 +129,20 @@ def wait_for(find: Callable[[], Any]) -> Any:
             return found
         time.sleep(0.05)
     pytest.fail("waited in vain")
+
+
+def test_a_process_that_a_thread_started_lives_as_long_as_somebody_holds_it() -> None:
+    def start() -> tuple[ModelProcess, Callable[[], object]]:
+        process = ModelProcess(dumped(small_boosted()), is_trusted=True)
+        return process, process.wait_for_end
+
+    future = threads.begin_and_stay(start, "starts a process")
+    process = future.result(timeout=PLENTY_S)
+    del future
+    # The kernel would have ended it with its thread.
+    assert process.late_probabilities(PROBE_RECORDS)
+    fork = process.pid
+    del process
+    gc.collect()
+    wait_for(lambda: has_ended(fork))
+    wait_for(lambda: "starts a process" not in [thread.name for thread in threading.enumerate()])

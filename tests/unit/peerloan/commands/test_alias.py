@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from peerloan.__main__ import app
 from peerloan.commands.alias import alias, alias_line, evidence_line, parse_shadow, parse_weights
 from peerloan.errors import EXIT_FAILED, EXIT_USAGE, NoLiveVersionError, UsageError, exit_code
 from peerloan.first_model import find_only_version
-from registry_kit import make_candidate, make_writer
+from registry_kit import believe, make_candidate, make_writer
 
 
 def test_an_empty_bucket_has_no_version_to_begin_with() -> None:
@@ -67,6 +68,18 @@ def test_a_shadow_is_read_with_or_without_its_share() -> None:
 def test_a_shadow_that_can_not_be_right_is_refused(text: str | None, budget_ms: float | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_shadow(text, budget_ms)
+
+
+def test_a_shadow_from_a_pickle_needs_a_budget() -> None:
+    writer = make_writer(InMemoryStore(), inspect=lambda *of: replace(believe(*of), serving_form=None))
+    workplace = SimpleNamespace(writer=lambda: writer)
+    for number in (1, 2):
+        writer.publish(make_candidate(b"pickle %d" % number))
+    words = ("set", "live", "--version", "1", "--shadow", "2")
+    with pytest.raises(UsageError, match=r"Version 2 is served from its pickle.*--shadow-budget-ms 20"):
+        run(workplace, *words)
+    assert writer.reader.list_aliases() == []
+    assert "version 2 for 100.0% within 20 ms" in run(workplace, *words, "--shadow-budget-ms", "20")
 
 
 JUDGEMENTS = [{"guard": "flips", "verdict": "pass", "n": 900}, {"guard": "crashes", "verdict": "inconclusive"}]

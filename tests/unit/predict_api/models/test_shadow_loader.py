@@ -81,6 +81,20 @@ def test_a_shadow_in_charge_is_the_version_in_memory(world: ShadowWorld) -> None
     assert world.calls.waiting == []
 
 
+def test_a_canary_that_is_its_shadow_too_is_loaded_once(world: ShadowWorld) -> None:
+    world.opening, world.opening_takes_s = {3}, 1000.0
+    world.find()
+    world.calls.make()
+    world.point(1, {3: 0.1})
+    world.wait(TTL_S)
+    world.serve()
+    assert world.loader.find(ANY, (1, 3)) == "not_loaded"
+    assert (world.calls.waiting, world.abandoned) == ([], [3])
+    world.opening = set()
+    assert versions(world.serve()) == [1, 3]
+    assert isinstance(world.loader.find(ANY, (1, 3)), LoadedModel)
+
+
 def test_a_shadow_pushes_no_version_in_charge_out_and_is_there_when_it_is_put_in_charge(world: ShadowWorld) -> None:
     world.find()
     world.calls.make()
@@ -133,6 +147,14 @@ def test_fault_31_a_pickle_that_never_opens_keeps_no_request_waiting(world: Shad
     assert world.clock.time_s == before_s
     # Nobody needs it any more.
     world.loader.stop()
+    assert world.abandoned == [3]
+
+
+def test_a_loading_that_is_not_needed_any_more_ends_as_soon_as_its_thread_has_begun_it(world: ShadowWorld) -> None:
+    world.find()
+    world.loader.stop()
+    assert world.abandoned == []
+    world.calls.make()
     assert world.abandoned == [3]
 
 
