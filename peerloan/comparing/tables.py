@@ -49,6 +49,14 @@ def headline(findings: Findings) -> dict[str, str]:
     }
 
 
+def headline_note(findings: Findings) -> str:
+    """Return the sentence below the headline."""
+    return (
+        f"Intervals at {findings.window.level:.0%}. They are the window that a rollout's plan announces: live loans "
+        "should show the difference that these loans show."
+    )
+
+
 def scores_table(findings: Findings) -> Table:
     """Return means, quantiles and the share that is flagged, of both versions and of the difference by loan."""
     scores = findings.scores
@@ -89,6 +97,13 @@ def swap_table(findings: Findings) -> Table:
     return Table(("Decision", "Loans", "Share", *(("Were late",) if outcomes else ())), tuple(rows))
 
 
+def reasons_title(findings: Findings, *, to_late: bool) -> str:
+    """Return the title above the reasons of the loans that flip one way."""
+    scores = findings.scores
+    only = scores.candidate.version if to_late else scores.main.version
+    return f"Reasons that changed most, where only version {only} says late"
+
+
 def reasons_table(findings: Findings, *, to_late: bool) -> Table | None:
     """Return the reasons that changed most among the loans that flip one way; None without such reasons."""
     comparison, scores = findings.comparison, findings.scores
@@ -106,8 +121,7 @@ def reasons_table(findings: Findings, *, to_late: bool) -> Table | None:
         for change in changes.changes[:_SHOWN_REASONS]
     )
     by = (f"By version {scores.main.version}", f"By version {scores.candidate.version}")
-    only = scores.candidate.version if to_late else scores.main.version
-    columns = (f"Where only version {only} says late", *by, "Effect, points", "Meaning")
+    columns = ("Reason", *by, "Effect, points", "Meaning")
     note = (
         f"Counted among {changes.loans:,} of these loans. The effect is by how much more the reason raises the "
         f"probability in version {scores.candidate.version}, in percentage points, the mean over the loans."

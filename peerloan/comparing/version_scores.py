@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from model_artifact.loading import LoadedModel, load_version
-from model_rollout.window import AnnouncedWindow
 from peerloan.comparing.paired_scores import Floats, PairedScores, ScoredVersion
 from peerloan.comparing.reason_changes import LoanSample, ReasonChanges, find_reason_changes
 from peerloan.errors import UsageError
@@ -66,14 +65,6 @@ def compare_versions(
             find_reason_changes(to_late, main_model, candidate_model),
             find_reason_changes(to_on_time, main_model, candidate_model),
         )
-
-
-def measure_window(
-    workplace: Workplace, main: int, candidate: int, records: Path | None = None
-) -> tuple[AnnouncedWindow, str]:
-    """Return the window that a rollout's plan announces, and which loans it is from; see ``compare_versions``."""
-    scores = compare_versions(workplace, main, candidate, records, has_reasons=False).scores
-    return scores.window(), scores.source
 
 
 def score_pairs(

@@ -171,6 +171,7 @@ def test_two_versions_are_compared_on_a_file_and_on_the_held_out_loans(published
     on_file = published.answer("compare", "1", "2", "--records", str(folder / "data" / "peerLoanTest.csv"))
     sources = held_out.pop("source"), on_file.pop("source")
     assert held_out == on_file
+    assert (folder / on_file["page"]).read_text().startswith("<!doctype html>")
     assert sources[1] == "peerLoanTest.csv"
     assert (on_file["main"]["version"], on_file["candidate"]["version"]) == (1, 2)
     flips = on_file["swap_set"]["to_late"] + on_file["swap_set"]["to_on_time"]

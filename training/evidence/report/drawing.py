@@ -16,7 +16,6 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.evidence.gathering import Evidence
 from training.evidence.intervals import Interval
 
 INK = "#22303c"
@@ -73,7 +72,7 @@ class Plot:
 
 def plot(
     alt: str, rows: int = 1, columns: int = 1, *, height: float = 3.0
-) -> Callable[[Callable[..., None]], Callable[[Evidence], Plot]]:
+) -> Callable[[Callable[..., None]], Callable[[Any], Plot]]:
     """Return a decorator that turns a function that draws on axes into one that returns a ``Plot``.
 
     The same evidence gives the same bytes.
@@ -88,9 +87,9 @@ def plot(
         The plot's height in inches; every plot has the page's width.
     """
 
-    def decorate(draw: Callable[..., None]) -> Callable[[Evidence], Plot]:
+    def decorate(draw: Callable[..., None]) -> Callable[[Any], Plot]:
         @functools.wraps(draw)
-        def drawn(evidence: Evidence) -> Plot:
+        def drawn(evidence: Any) -> Plot:
             with mpl.rc_context(_STYLE):
                 figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
                 FigureCanvasSVG(figure)
