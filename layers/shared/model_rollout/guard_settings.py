@@ -35,8 +35,10 @@ class Bounds:
     high: float
 
     def __post_init__(self) -> None:
-        if not -1 < (self.high if self.low is None else self.low) <= self.high < 1:
-            raise ValueError(f"the bounds {self.low} to {self.high} aren't a window between -1 and 1")
+        if self.low is None and not 0 < self.high < 1:
+            raise ValueError(f"the tolerated difference is {self.high}, not above 0 and below 1")
+        if self.low is not None and not -1 < self.low < self.high < 1:
+            raise ValueError(f"the tolerated difference is {self.low} to {self.high}, not a window between -1 and 1")
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,9 @@ class GuardSettings:
     least_in_step: Positive
 
     def __post_init__(self) -> None:
-        if not 0 < self.error_rate < 1 or not 0 < self.mean_score <= 1:
-            raise ValueError(
-                f"the error rate {self.error_rate} or the mean score {self.mean_score} isn't within 0 to 1"
-            )
+        for name, value in (("error rate", self.error_rate), ("mean score", self.mean_score)):
+            if not 0 < value < 1:
+                raise ValueError(f"the {name} {value} isn't between 0 and 1")
         needed = {guard for guards in GUARDS.values() for guard in guards} - {SAMPLE_RATIO}
         if needed != set(self.bounds):
             raise ValueError(f"bounds are needed for {', '.join(sorted(needed))}, not {', '.join(sorted(self.bounds))}")
@@ -128,13 +129,13 @@ def default_settings(
     Raises
     ------
     ValueError
-        If a tolerance is for a guard that doesn't exist, or makes no window between -1 and 1.
+        If a tolerance is for a guard that doesn't exist or isn't between 0 and 1, or makes no window between -1 and 1.
     """
     defaults = _defaults()
     scale = mean_score or defaults["usual_mean_score"]
     guards: dict[str, Any] = defaults["guards"]
     if unknown := set(tolerances or {}) - set(guards):
-        raise ValueError(f"There's no guard {min(unknown)!r}; there are {', '.join(guards)}.")
+        raise ValueError(f"there is no guard {min(unknown)!r}; there are {', '.join(guards)}")
     announced = dict.fromkeys(("flagged", "flag_difference"), (flagged_difference, flagged_difference))
     if window is not None:
         announced["score_difference"] = announced["mean_score"] = (window.low, window.high)
@@ -142,6 +143,8 @@ def default_settings(
     bounds = {}
     for guard, default in guards.items():
         tolerance = (tolerances or {}).get(guard, default["tolerance"])
+        if not 0 < tolerance < 1:
+            raise ValueError(f"the tolerance of {guard} is {tolerance}, not above 0 and below 1")
         tolerance *= scale if default.get("unit") == "mean score" else 1
         low, high = announced.get(guard, (0.0, 0.0))
         bounds[guard] = Bounds(low - tolerance if guard in _TWO_SIDED else None, min(high + tolerance, 0.999))
