@@ -138,6 +138,15 @@ class ShadowScorer:
 
     def score(self, exchange: Exchange) -> ShadowEntry | None:
         """Return what the shadow makes of an answered request; None if the request has no shadow. Never raises."""
+        try:
+            return self._find_and_score(exchange)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong here, the request is answered
+            shadow = None if exchange.alias is None else exchange.alias.shadow
+            if shadow is None:
+                return None
+            return ShadowEntry(version=shadow.version, outcome="failed", ms=0.0, error=type(error).__name__)
+
+    def _find_and_score(self, exchange: Exchange) -> ShadowEntry | None:
         alias, scored, answering = exchange.alias, exchange.scored, exchange.model
         if alias is None or scored is None or answering is None:
             return None
@@ -151,22 +160,27 @@ class ShadowScorer:
             return None
         if not isinstance(model, LoadedModel):
             return ShadowEntry(version=shadow.version, outcome=model, ms=0.0)
-        began_s = exchange.clock().monotonic_s
+        budget_ms = min(shadow.budget_ms or ARRAYS_BUDGET_MS, exchange.remaining_ms() - _RESERVE_MS)
+        is_in_charge = shadow.version in alias.versions
+        return self._score(model, scored.records, budget_ms, exchange.clock, is_in_charge=is_in_charge)
+
+    def _score(
+        self, model: LoadedModel, records: Records, budget_ms: float, clock: Clock, *, is_in_charge: bool
+    ) -> ShadowEntry:
+        began_s = clock().monotonic_s
         probabilities: Sequence[float] = ()
         error = None
         try:
-            run = self._run_of(model)
-            budget_ms = min(shadow.budget_ms or ARRAYS_BUDGET_MS, exchange.remaining_ms() - _RESERVE_MS)
-            outcome, probabilities = run.score(scored.records, budget_ms / 1000, exchange.clock, began_s)
+            outcome, probabilities = self._run_of(model).score(records, budget_ms / 1000, clock, began_s)
         except Exception as raised:  # noqa: BLE001 - a shadow costs no answer
             outcome, error = "failed", type(raised).__name__
             if isinstance(raised, ModelProcessError):
-                self._take_out(model, raised, is_in_charge=shadow.version in alias.versions)
+                self._take_out(model, raised, is_in_charge=is_in_charge)
         threshold = model.manifest.threshold.value
         return ShadowEntry(
-            version=shadow.version,
+            version=model.manifest.version,
             outcome=outcome,
-            ms=(exchange.clock().monotonic_s - began_s) * 1000,
+            ms=(clock().monotonic_s - began_s) * 1000,
             late_probabilities=tuple(probabilities),
             is_late=tuple([probability >= threshold for probability in probabilities]),
             error=error,

@@ -133,6 +133,15 @@ def test_what_the_loader_says_is_the_outcome(world: World) -> None:
     assert world.ask(replace(ALIAS, shadow=Shadow(2, 0.0))) is None
 
 
+@pytest.mark.fault(31)
+def test_fault_31_a_fault_of_our_own_costs_no_answer(world: World) -> None:
+    def find(_shadow: Shadow, _in_charge: Collection[int]) -> LoadedModel:
+        raise OSError("standard output is closed")
+
+    world.loader.find = find  # type: ignore[method-assign]
+    assert world.ask() == ("failed", "OSError")
+
+
 def test_the_end_of_a_shadow_ends_its_connection(world: World) -> None:
     world.ask()
     assert world.ask(replace(ALIAS, shadow=None)) is None
