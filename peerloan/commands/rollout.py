@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,14 +120,14 @@ def rollout_watch(
     from peerloan.rollouts.watching import watch
 
     workplace: Workplace = ctx.obj
-    look: Callable[[], Rollout]
-    if drive:
-        controller = workplace.rollout_controller()
-        workplace.rollouts().get(name)
-        look = lambda: controller.advance(name)  # type: ignore[assignment, return-value]  # noqa: E731
-    else:
-        rollouts = workplace.rollouts()
-        look = lambda: rollouts.get(name).rollout  # noqa: E731
+    rollouts = workplace.rollouts()
+    controller = workplace.rollout_controller() if drive else None
+
+    def look() -> Rollout:
+        if controller:
+            controller.advance(name)
+        return rollouts.get(name).rollout
+
     last = watch(look, workplace.clock, every_s=every, wait_s=read_duration(wait), as_json=as_json)
     _exit_by_state(last)
 

@@ -85,7 +85,8 @@ class Controller:
             If the candidate can't be rolled out.
         """
         last = self.rollouts.find(rollout.alias)
-        if last is None or last.rollout.is_over:
+        # If somebody has moved the alias, that has ended the last rollout, which no controller may have noticed yet.
+        if last is None or self.change(rollout.alias, _catch_up).is_over:
             self._require_ready(rollout)
         self.rollouts.begin(rollout)
         return self.change(rollout.alias, lambda document, alias, now: step(document, (), alias, now))
@@ -144,7 +145,7 @@ class Controller:
             if not result.alias_update:
                 raise
             # The change itself is done: decided anew, a promotion would be made twice.
-            return self.change(document.alias, lambda *state: StepResult(catch_up(*state)))
+            return self.change(document.alias, _catch_up)
 
     def _assign(self, alias: str, update: AliasUpdate) -> None:
         self._aliases.assign(
@@ -172,6 +173,10 @@ class Controller:
             raise RolloutRefusedError(f"Version {rollout.main} is in charge already.")
         manifest = reader.get_manifest(rollout.candidate)
         reader.get_artifact(manifest)
+
+
+def _catch_up(document: Rollout, alias: Alias, now: datetime) -> StepResult:
+    return StepResult(catch_up(document, alias, now))
 
 
 def new_rollout_id(alias: str, candidate: int, now: datetime, unique: str) -> str:

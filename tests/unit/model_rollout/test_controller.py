@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -224,6 +225,27 @@ def test_somebody_elses_update_supersedes(bench):
     assert bench.controller().rollouts.get("live").rollout.state == "superseded"
     # And the next rollout may begin.
     bench.controller().start(make_rollout(id="back", main=2, candidate=1, alias_revision=revision))
+
+
+def test_a_rollout_may_begin_where_nobody_has_noticed_that_the_last_one_was_superseded(bench):
+    bench.controller().start(make_rollout())
+    bench.writer.assign("live", 1, reason="stop it")
+    bench.controller().start(make_rollout(id="again", alias_revision=bench.alias.revision, began_at=at(9).isoformat()))
+    assert [past.state for past in bench.controller().rollouts.history("live")] == ["superseded", "running"]
+
+
+@pytest.mark.fault(28)
+def test_many_controllers_at_the_same_time_do_each_step_once(bench):
+    undisturbed = Bench()
+    for one in (undisturbed, bench):
+        one.controller().start(make_rollout())
+    undisturbed.run(undisturbed.controller())
+    controllers = [bench.controller(who=f"controller-{number}") for number in range(4)]
+    for seconds in TICKS:
+        bench.clock.seconds = seconds
+        with ThreadPoolExecutor(len(controllers)) as threads:
+            list(threads.map(lambda controller: controller.advance("live"), controllers))
+    assert bench.outcome() == undisturbed.outcome()
 
 
 def test_the_next_rollout_makes_the_copy_that_a_killed_controller_left_out(bench):
