@@ -256,4 +256,4 @@ def test_expectations_and_tolerances_are_the_operators(bench: Bench, tmp_path: P
     guards.write_text("misspelt = 0.2\n")
     bench.run("abort", "live")
     refused = bench.start("--guards", str(guards), "--yes")
-    assert (refused.returncode, "There's no guard 'misspelt'" in refused.stderr) == (2, True)
+    assert (refused.returncode, "there is no guard 'misspelt'" in refused.stderr) == (2, True)
