@@ -10,7 +10,7 @@ from typing import Any
 
 from emulator.template.errors import UnsupportedError
 from emulator.template.project import FunctionSpec
-from emulator.template.resource_models import Alias, LayerVersion
+from emulator.template.resource_models import Alias, EventInvokeConfig, LayerVersion
 from emulator.template.resources import Resources
 from emulator.template.values import plain, resolvable
 
@@ -49,6 +49,7 @@ def read_function(resources: Resources, logical_id: str) -> FunctionSpec:
         layer_arns=tuple(layers),
         alias=None if alias is None else alias.name,
         provisioned_concurrency=None if alias is None else alias.provisioned_concurrency,
+        event_invoke=_event_invoke(resources, logical_id),
         properties=_shown(properties),
     )
 
@@ -86,6 +87,19 @@ def _alias_of(resources: Resources, function: str) -> Alias | None:
     if len(aliases) > 1:
         raise UnsupportedError(function, "Alias", f"it has {' and '.join(aliases)}; only one is imitated")
     return resources.read(aliases[0], Alias) if aliases else None
+
+
+def _event_invoke(resources: Resources, function: str) -> dict[str, dict[str, int]]:
+    """Return the function's settings of asynchronous events, by alias or version."""
+    settings = {}
+    for name in resources.owned_by(function, EventInvokeConfig, "FunctionName"):
+        config = resources.read(name, EventInvokeConfig)
+        values = {
+            "MaximumRetryAttempts": config.maximum_retry_attempts,
+            "MaximumEventAgeInSeconds": config.maximum_event_age_in_seconds,
+        }
+        settings[config.qualifier] = {name: value for name, value in values.items() if value is not None}
+    return settings
 
 
 def _shown(properties: Mapping[str, Any]) -> dict[str, Any]:

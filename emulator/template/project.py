@@ -54,6 +54,8 @@ class FunctionSpec:
     ] = None
     # Environments of the alias that are kept initialised.
     provisioned_concurrency: int | None = None
+    # How asynchronous events are retried: by alias or version, settings under the names of Lambda's API.
+    event_invoke: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     # In the order of `layer_dirs`, without version numbers.
     layer_arns: tuple[str, ...] = ()
     # Further properties under AWS's names; Lambda's API shows them, and they have no effect here.

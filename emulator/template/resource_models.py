@@ -56,6 +56,16 @@ class Alias:
 
 @properties
 @dataclass(frozen=True, slots=True)
+class EventInvokeConfig:
+    """``AWS::Lambda::EventInvokeConfig``; destinations have no effect."""
+
+    qualifier: Text
+    maximum_retry_attempts: Annotated[int, whole_number(0, 2)] | None = None
+    maximum_event_age_in_seconds: Annotated[int, whole_number(60, 21_600)] | None = None
+
+
+@properties
+@dataclass(frozen=True, slots=True)
 class Api:
     """``AWS::ApiGatewayV2::Api``."""
 

@@ -14,13 +14,14 @@ from emulator.template.event_sources.schedule_spec import Rule, Schedule
 from emulator.template.http_api_spec import Authorizer, HttpStage
 from emulator.template.project import FunctionSpec
 from emulator.template.resolve import Resource
-from emulator.template.resource_models import Alias, Api, Integration, LayerVersion, Route
+from emulator.template.resource_models import Alias, Api, EventInvokeConfig, Integration, LayerVersion, Route
 from emulator.template.values import Reference, Unresolvable
 
 _KINDS: Mapping[type, str] = {
     FunctionSpec: "AWS::Lambda::Function",
     LayerVersion: "AWS::Lambda::LayerVersion",
     Alias: "AWS::Lambda::Alias",
+    EventInvokeConfig: "AWS::Lambda::EventInvokeConfig",
     Api: "AWS::ApiGatewayV2::Api",
     HttpStage: "AWS::ApiGatewayV2::Stage",
     Route: "AWS::ApiGatewayV2::Route",

@@ -11,6 +11,7 @@ from typing import Any
 from emulator.lambda_service.control_plane.account import (
     AliasRecord,
     Code,
+    EventInvokeRecord,
     FunctionRecord,
     Layer,
     ProvisionedRecord,
@@ -68,8 +69,16 @@ class TemplateFunctions:
                     self.concurrency.check_reservation(function, spec.reserved_concurrency)
                 latest = function.latest if function.latest.runs_as(latest) else latest
                 deployed = digest if spec.alias is None else ""
+                modified = catalogue.now().timestamp()
+                event_invoke = {name: EventInvokeRecord(values, modified) for name, values in spec.event_invoke.items()}
                 catalogue.save(
-                    dataclasses.replace(function, latest=latest, reserved=spec.reserved_concurrency, deployed=deployed)
+                    dataclasses.replace(
+                        function,
+                        latest=latest,
+                        reserved=spec.reserved_concurrency,
+                        event_invoke={**function.event_invoke, **event_invoke},
+                        deployed=deployed,
+                    )
                 )
         return digest
 
@@ -126,4 +135,6 @@ def _digest(spec: FunctionSpec, settings: dict[str, Any], code: Code, layers: li
         code.digest, [layer.digest for layer in layers], settings,
         spec.alias, spec.reserved_concurrency, spec.provisioned_concurrency,
     ]  # fmt: skip
+    if spec.event_invoke:
+        content.append({name: dict(values) for name, values in spec.event_invoke.items()})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -102,3 +102,10 @@ def test_a_resource_without_effect_is_noted(load) -> None:  # type: ignore[no-un
 def test_a_shown_property_that_cannot_be_resolved_is_left_out(load) -> None:  # type: ignore[no-untyped-def]
     text = FUNCTION + "      Role: !GetAtt R.Arn\n      Description: !ImportValue x\n  R: {Type: AWS::IAM::Role}\n"
     assert load(text).functions["F"].properties == {"Role": "arn:aws:iam::123456789012:role/R"}
+
+
+def test_retries_of_asynchronous_events(load) -> None:  # type: ignore[no-untyped-def]
+    config = "      EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60}\n"
+    settings = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert load(FUNCTION + config).functions["F"].event_invoke == {"$LATEST": settings}
+    assert load(FUNCTION + config + "      AutoPublishAlias: live\n").functions["F"].event_invoke == {"live": settings}

@@ -171,6 +171,17 @@ def test_layers_have_versions_of_their_own(reopen: Any, spec: FunctionSpec, tmp_
     assert "Layers" not in operations.functions.update_configuration(**F, changes={"Layers": []})
 
 
+@pytest.mark.fidelity("asynchronous-retries")
+def test_the_templates_retries_are_deployed(operations: Operations, spec: FunctionSpec) -> None:
+    retrying = dataclasses.replace(spec, event_invoke={"$LATEST": {"MaximumRetryAttempts": 0}})
+    assert operations.template.update(retrying) is not None
+    assert operations.event_invoke.get(**F)["MaximumRetryAttempts"] == 0
+    # As long as the template is unchanged, a change by the API stays.
+    operations.event_invoke.put(**F, changes={"MaximumRetryAttempts": 1})
+    assert operations.template.update(retrying) is None
+    assert operations.event_invoke.get(**F)["MaximumRetryAttempts"] == 1
+
+
 def test_only_the_last_versions_that_saves_made_are_kept(operations: Operations, spec: FunctionSpec) -> None:
     aliased = dataclasses.replace(spec, alias="live")
 
