@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from peerloan.errors import UsageError
 from peerloan.files import make_folder, write_whole
 from peerloan.output import JsonFlag, say, say_json, say_table
 from peerloan.workplace import Workplace
 
 if TYPE_CHECKING:
     from peerloan.comparing.findings import Findings
+    from peerloan.comparing.logged_scores import LoggedSides
+    from peerloan.comparing.paired_scores import PairedScores
+    from training.evidence.report.table import Table
 
 
 def compare(
@@ -23,6 +28,9 @@ def compare(
         Path | None,
         typer.Option(help="A CSV or Parquet file; a column is_late gives the outcomes. By default the held-out loans."),
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(help="Take the prediction log of this period, such as 7d, instead of loans.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder that the page is written to.")] = Path(),
     as_json: JsonFlag = False,
 ) -> None:
@@ -31,23 +39,65 @@ def compare(
     It says how far their probabilities differ, which decisions flip and why, and, where outcomes are known, how well
     both are calibrated. It also writes comparison-MAIN-CANDIDATE.html, a page that needs no other file.
 
-    Example: peerloan compare 2 3 --records loans.csv
+    With --log it compares the loans that one version answered while the other was its shadow. Without such loans it
+    says what each version answered, and how far their loans differ.
+
+    Examples: peerloan compare 2 3 --records loans.csv
+
+    peerloan compare 2 3 --log 7d
     """
-    # Imported here: they bring NumPy, SciPy and Matplotlib, which take longer than most commands.
+    # Imported here: they bring NumPy and SciPy, which take longer than most commands.
     from peerloan.comparing.findings import find_findings
-    from peerloan.comparing.page import render_comparison
-    from peerloan.comparing.version_scores import compare_versions
+    from peerloan.comparing.paired_scores import PairedScores
+    from peerloan.comparing.version_scores import VersionComparison, compare_versions
 
     workplace: Workplace = ctx.obj
-    findings = find_findings(compare_versions(workplace, main, candidate, records))
-    make_folder(out)
-    page = out / f"comparison-{main}-{candidate}.html"
-    write_whole(page, render_comparison(findings).encode())
+    if log is None:
+        comparison = compare_versions(workplace, main, candidate, records)
+    else:
+        if records is not None:
+            raise UsageError("--records and --log name different loans. Give one of them.")
+        scores = _logged(workplace, main, candidate, log)
+        if not isinstance(scores, PairedScores):
+            _say_sides(scores, as_json=as_json)
+            return
+        comparison = VersionComparison(scores, None, None)
+    findings = find_findings(comparison)
+    page = _write_page(findings, out)
     if as_json:
         say_json({**findings.to_document(), "page": str(page)})
         return
     _say(findings)
     say(f"Written: {page}")
+
+
+def _logged(workplace: Workplace, main: int, candidate: int, period: str) -> PairedScores | LoggedSides:
+    """Return what the log of a period shows of both versions."""
+    from model_watch.log_reader import LogReader
+    from peerloan.comparing.logged_scores import find_logged_scores
+    from peerloan.comparing.version_scores import check_two
+    from peerloan.logged.days import note_damage, read_period, read_predictions
+
+    check_two(main, candidate)
+    now = workplace.clock()
+    since = now - read_period(period, "--log")
+    registry = workplace.reader()
+    manifests = [registry.get_manifest(version) for version in (main, candidate)]
+    reader = LogReader(workplace.log_store())
+    scores = find_logged_scores(read_predictions(reader, since, now), manifests[0], manifests[1], period)
+    note_damage(reader)
+    return scores
+
+
+def _write_page(findings: Findings, out: Path) -> Path:
+    # Imported here: Matplotlib takes longer than most commands.
+    from peerloan.comparing.page import render_comparison
+
+    scores = findings.scores
+    make_folder(out)
+    page = out / f"comparison-{scores.main.version}-{scores.candidate.version}.html"
+    write_whole(page, render_comparison(findings).encode())
+    return page
 
 
 def _say(findings: Findings) -> None:
@@ -65,6 +115,22 @@ def _say(findings: Findings) -> None:
         ),
         ("Outcomes", tables.outcomes_table(findings)),
     ]
+    _say_tables(shown)
+
+
+def _say_sides(sides: LoggedSides, *, as_json: bool) -> None:
+    from peerloan.comparing import tables
+
+    if as_json:
+        say_json(sides.to_document())
+        return
+    say(f"No version was the other's shadow often enough in {sides.source}. Each one's own loans:")
+    _say_tables(
+        [("Scores", tables.logged_table(sides)), ("How far the loans of both differ", tables.shifts_table(sides))]
+    )
+
+
+def _say_tables(shown: Sequence[tuple[str, Table | None]]) -> None:
     for title, table in shown:
         if table is None:
             continue

@@ -9,6 +9,7 @@ import numpy as np
 
 from model_artifact.reasons.codes import TEXTS
 from peerloan.comparing.findings import Findings
+from peerloan.comparing.logged_scores import LoggedSides
 from peerloan.comparing.paired_scores import QUANTILES, quantile_name
 from training.evidence.intervals import in_words
 from training.evidence.report.table import Table
@@ -74,6 +75,29 @@ def scores_table(findings: Findings) -> Table:
         tuple(rows),
         "A quantile of the difference is over the loans' own differences, not the difference of two quantiles.",
     )
+
+
+def logged_table(sides: LoggedSides) -> Table:
+    """Return means, quantiles and the share that is flagged, of two versions that answered different loans."""
+    versions = (sides.main, sides.candidate)
+    rows = [("Loans", *(f"{len(version.probabilities):,}" for version in versions))]
+    rows.append(("Mean probability", *(_percent(float(version.probabilities.mean()), 3) for version in versions)))
+    for quantile in QUANTILES:
+        values = (float(np.quantile(version.probabilities, quantile)) for version in versions)
+        rows.append((f"Quantile {quantile_name(quantile)}", *(_percent(value, 3) for value in values)))
+    rows.append(("Called late", *(_percent(float(version.is_late.mean()), 2) for version in versions)))
+    points = {name: end and end * 100 for name, end in sides.mean_difference.to_dict().items()}
+    note = f"Difference of the means, percentage points: {in_words(points, 3)}. The loans are different ones."
+    return Table(("", *(f"Version {version.version}" for version in versions)), tuple(rows), note)
+
+
+def shifts_table(sides: LoggedSides) -> Table | None:
+    """Return how far the loans of two versions differ by column; None where their profiles can't be compared."""
+    if not sides.shifts:
+        return None
+    rows = tuple((shift.name, f"{shift.psi:.4f}", f"{shift.limit:.4f}", shift.verdict) for shift in sides.shifts)
+    note = "The index (PSI) of the loans' profiles. Sampling alone exceeds the limit in one case of twenty."
+    return Table(("Column", "PSI", "Limit", "Verdict"), rows, note)
 
 
 def swap_table(findings: Findings) -> Table:

@@ -52,8 +52,7 @@ def compare_versions(
     RegistryError, ArtifactError
         If a version doesn't exist or can't be loaded.
     """
-    if main == candidate:
-        raise UsageError(f"Both are version {main}. Name two versions, the one in charge first.")
+    check_two(main, candidate)
     with _loaded(workplace, main) as main_model, _loaded(workplace, candidate) as candidate_model:
         tables, source = _find_loans(workplace, (main_model, candidate_model), records)
         to_late, to_on_time = LoanSample(), LoanSample()
@@ -65,6 +64,12 @@ def compare_versions(
             find_reason_changes(to_late, main_model, candidate_model),
             find_reason_changes(to_on_time, main_model, candidate_model),
         )
+
+
+def check_two(main: int, candidate: int) -> None:
+    """Raise ``UsageError`` if both versions are one."""
+    if main == candidate:
+        raise UsageError(f"Both are version {main}. Name two versions, the one in charge first.")
 
 
 def score_pairs(

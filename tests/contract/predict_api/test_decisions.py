@@ -1,10 +1,16 @@
-"""``peerloan decisions`` finds what the function logged of a loan, and the recorded version scores it again."""
+"""``peerloan decisions`` and ``compare --log`` read what the function logged.
+
+A loan's decisions are found, and the recorded version scores it again. Two versions are compared by the scores of one
+and of its shadow.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +19,13 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from memory_store import InMemoryStore
+from model_artifact.loading import load_version
+from model_artifact.record_rules import check_records
+from model_registry.alias import Shadow
 from model_watch.loan_hash import LoanHasher
+from peerloan.commands.compare import compare
 from peerloan.commands.decisions import decisions
+from peerloan.comparing.logged_scores import TooFewLoggedError
 from peerloan.errors import UsageError
 from registry_kit import TRUST
 from tests.contract.predict_api.api_kit import RECORD, Function, Registry, inspect_and_compile
@@ -41,10 +52,22 @@ class Log:
         """Ask the function, put what it printed into the log, and return its answer."""
         answer = self.function.post({"instances": list(records)})
         self._objects += 1
-        self.store.put(f"log/dt={NOW.date()}/{self._objects}.jsonl", self._capsys.readouterr().out.encode())
+        self.store.put(f"log/dt={NOW.date()}/{self._objects:06}.jsonl", self._capsys.readouterr().out.encode())
         return answer.json
 
-    def decisions(self, *words: str, key: str | None = KEY, environ: Mapping[str, str] | None = None) -> Result:
+    def await_shadow(self) -> None:
+        """Ask without a loan's id until the shadow, which is loaded beside the requests, scores too."""
+        for _ in range(1000):
+            self.ask(RECORD)
+            if b'"outcome":"scored"' in self.store.get(self.store.list_keys("log/")[-1]).body:
+                return
+            time.sleep(0.01)
+        raise AssertionError("the shadow was never scored")
+
+    def decisions(self, *words: str, **keys: Any) -> Result:
+        return self.run(decisions, *words, **keys)
+
+    def run(self, command: Any, *words: str, key: str | None = KEY, environ: Mapping[str, str] | None = None) -> Result:
         workplace = SimpleNamespace(
             environ=environ or {},
             clock=lambda: NOW,
@@ -53,7 +76,7 @@ class Log:
             log_store=lambda: self.store,
         )
         app = Typer(pretty_exceptions_enable=False)
-        app.command()(decisions)
+        app.command()(command)
         return CliRunner().invoke(app, words, obj=workplace)
 
 
@@ -154,3 +177,37 @@ def test_the_key_is_the_environments_else_the_state_folders(log: Log) -> None:
     assert "short" not in str(wrong.exception)
     other = log.decisions("LN-1", environ={"LOAN_HASH_KEY": KEY[::-1]})
     assert other.exit_code == 1
+
+
+def test_two_versions_are_compared_by_the_log_of_a_version_and_its_shadow(log: Log, tmp_path: Path) -> None:
+    log.registry.writer.assign("live", 1, shadow=Shadow(2))
+    log.function.clock.advance(60)
+    log.await_shadow()
+    loans = [{**RECORD, "loan_id": f"S-{number}", "dti": float(number % 40)} for number in range(150)]
+    log.ask(*loans)
+    log.ask(*loans)
+    compared = log.run(compare, "1", "2", "--log", "1d", "--out", str(tmp_path), "--json")
+    assert compared.exit_code == 0, compared.output
+    document = json.loads(compared.stdout)
+    # Those that waited for the shadow have no ids, so each that it scored counts.
+    assert document["loans"] == 150 + 1
+    models = [load_version(log.registry.writer.reader, version, TRUST) for version in (1, 2)]
+    means = [sum(model.late_probabilities(check_records([RECORD, *loans]))) / 151 for model in models]
+    assert document["difference"]["mean"] == pytest.approx(means[1] - means[0])
+    assert (tmp_path / "comparison-1-2.html").exists()
+    shown = log.run(compare, "2", "1", "--log", "1d", "--out", str(tmp_path)).stdout
+    assert "Version 1 beside version 2: 151 loans of the log of 1d, which one version answered" in shown
+
+
+def test_versions_that_were_never_logged_together_are_compared_by_their_own_loans(log: Log) -> None:
+    few = log.run(compare, "1", "2", "--log", "1d")
+    assert isinstance(few.exception, TooFewLoggedError)
+    assert isinstance(log.run(compare, "1", "1", "--log", "1d").exception, UsageError)
+    assert isinstance(log.run(compare, "1", "2", "--log", "1d", "--records", "x.csv").exception, UsageError)
+    for version in (1, 2):
+        log.registry.writer.assign("live", version)
+        log.function.clock.advance(60)
+        log.ask(*[dict(RECORD)] * 120)
+    shown = log.run(compare, "1", "2", "--log", "1d")
+    assert shown.exit_code == 0, shown.output
+    assert "Each one's own loans" in shown.stdout
