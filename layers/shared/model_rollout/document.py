@@ -146,4 +146,4 @@ class Rollout:
         try:
             return documents.read_formatted(cls, body, ROLLOUT_FORMAT)
         except (ValueError, OverflowError, RecursionError, InvalidPlanError) as error:
-            raise InvalidRolloutError(f"This rollout's document can't be used: {error}.") from error
+            raise InvalidRolloutError(f"It isn't a rollout's document that this code reads: {error}.") from error

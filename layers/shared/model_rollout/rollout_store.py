@@ -13,7 +13,7 @@ from model_registry import names
 from model_registry.documents import MAX_DOCUMENT_BYTES
 from model_registry.errors import ObjectNotFoundError, PreconditionFailedError, RegistryError
 from model_registry.stores.base import ObjectStore
-from model_rollout.document import Rollout
+from model_rollout.document import InvalidRolloutError, Rollout
 
 
 class RolloutNotFoundError(RegistryError):
@@ -54,11 +54,12 @@ class RolloutStore:
 
     def find(self, alias: str) -> RolloutSnapshot | None:
         """Return the rollout that is under way on an alias or was the last, None if it never had one."""
+        key = names.rollout_key(self.model, alias)
         try:
-            stored = self._store.get(names.rollout_key(self.model, alias), limit_bytes=MAX_DOCUMENT_BYTES)
+            stored = self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES)
         except ObjectNotFoundError:
             return None
-        return RolloutSnapshot(Rollout.from_json(stored.body), stored.etag)
+        return RolloutSnapshot(_read(key, stored.body), stored.etag)
 
     def get(self, alias: str) -> RolloutSnapshot:
         """Return the rollout that is under way on an alias or was the last; raise ``RolloutNotFoundError``."""
@@ -97,7 +98,7 @@ class RolloutStore:
     def history(self, alias: str) -> list[Rollout]:
         """Return all rollouts of an alias, the oldest first; the last one may be under way."""
         keys = self._store.list_keys(names.past_rollouts_prefix(self.model, alias))
-        past = [Rollout.from_json(self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES).body) for key in keys]
+        past = [_read(key, self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES).body) for key in keys]
         last = self.find(alias)
         if last and last.rollout.id not in {rollout.id for rollout in past}:
             past.append(last.rollout)
@@ -114,3 +115,13 @@ class RolloutStore:
         unique = replace(rollout, update_id=self._new_id())
         key = names.rollout_key(self.model, rollout.alias)
         return RolloutSnapshot(unique, self._store.put(key, unique.to_json(), if_absent=etag is None, if_match=etag))
+
+
+def _read(key: str, body: bytes) -> Rollout:
+    try:
+        return Rollout.from_json(body)
+    except InvalidRolloutError as error:
+        raise InvalidRolloutError(
+            f"{key!r} can't be used: {error} Restore an earlier version of this object, or delete it; the alias stays "
+            "where it is."
+        ) from error

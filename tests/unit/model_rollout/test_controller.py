@@ -11,10 +11,10 @@ import pytest
 from memory_store import InMemoryStore
 from model_registry.alias import RoutingConfig
 from model_registry.errors import StoreUnavailableError, VersionDamagedError, VersionNotFoundError
-from model_registry.names import past_rollout_key, version_key
+from model_registry.names import past_rollout_key, rollout_key, version_key
 from model_registry.stores.base import ObjectStore
 from model_rollout.controller import Controller, Evidence, RolloutRefusedError, new_rollout_id
-from model_rollout.document import Rollout
+from model_rollout.document import InvalidRolloutError, Rollout
 from model_rollout.rollout_store import RolloutNotFoundError, RolloutStore, RolloutUnderWayError
 from model_rollout.step import abort, hold, promote, resume
 from registry_kit import CutOffError, CutOffStore, make_writer, publish_two
@@ -311,6 +311,12 @@ def test_a_bucket_that_fails_leaves_the_alias_where_it_is(bench):
     with pytest.raises(StoreUnavailableError):
         bench.controller(Failing()).advance("live")
     assert bench.alias == before
+
+
+def test_a_damaged_document_is_named_with_what_to_do(bench):
+    bench.store.put(rollout_key("late-payer", "live"), b'{"format": 1}')
+    with pytest.raises(InvalidRolloutError, match=r"'late-payer/rollouts/live\.json' can't be used: .*delete it"):
+        bench.controller().start(make_rollout())
 
 
 def test_a_rollouts_name_is_one_that_the_registry_takes():
