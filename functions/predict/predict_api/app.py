@@ -32,6 +32,7 @@ from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.http.http_api import PredictionApi
+from predict_api.metrics import EmbeddedMetrics
 from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Clock, read_clocks
@@ -131,13 +132,11 @@ def build_for_lambda() -> Handler:
 
 def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
     from aws_lambda_powertools import Logger
-    from aws_lambda_powertools.metrics import EphemeralMetrics
     from aws_lambda_powertools.shared.functions import get_tracer_id
 
     metrics = None
     if settings.has_metrics:
-        metrics = EphemeralMetrics(namespace=settings.metrics_namespace, service=settings.service)
-        metrics.set_default_dimensions(stage=settings.stage)
+        metrics = EmbeddedMetrics(settings.metrics_namespace, settings.service, settings.stage)
     logger = Logger(service=settings.service, level=settings.log_level, utc=True, use_rfc3339=True)
     logger.append_keys(stage=settings.stage)
     entries = PredictionEntries(settings.model, settings.loan_hasher)

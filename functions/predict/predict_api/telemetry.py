@@ -1,7 +1,7 @@
 """Writes logs and metrics: one line a request, which is its log entry and its metrics at once.
 
-The line is a document of CloudWatch's embedded metric format (EMF): CloudWatch makes metrics of the values that its
-``_aws`` member names, and keeps the whole line as a log entry. A prediction's line is also the record by which the
+The line is a document of CloudWatch's embedded metric format (``metrics``): CloudWatch makes metrics of the values that
+its ``_aws`` member names, and keeps the whole line as a log entry. A prediction's line is also the record by which the
 model is watched (``prediction_entry``). Health checks have no metrics and are logged only.
 
 Invariants: of what a client sent, only the request id is logged (tests/contract/predict_api/test_privacy.py). So an
@@ -20,42 +20,39 @@ from pathlib import PurePath
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
 from model_artifact.loading import LoadedModel
 from model_watch.prediction_log import MODEL_LOADED, MODEL_REFUSED, PREDICTION
 from predict_api.http.exchange import Exchange
+from predict_api.metrics import (
+    ALIAS_LOOK_UP_FAILURES,
+    ALIAS_STALENESS,
+    COLD_START,
+    LATENCY,
+    MODEL_LOAD_FAILURES,
+    MODEL_LOAD_TIME,
+    PREDICTION_LOG_FAILURES,
+    ROWS,
+    SERVER_ERRORS,
+    EmbeddedMetrics,
+)
 from predict_api.models.back_off import Failures
 from predict_api.models.clock import Clock
 from predict_api.prediction_entry import PredictionEntries
-
-# The metrics' names: alarms and dashboards are built on them. Each is written by service and stage, and once more by
-# service, stage and model_version if a version is known.
-LATENCY = "Latency"
-ROWS = "Rows"
-COLD_START = "ColdStart"
-SERVER_ERRORS = "ServerErrors"
-MODEL_LOAD_TIME = "ModelLoadTime"
-MODEL_LOAD_FAILURES = "ModelLoadFailures"
-ALIAS_LOOK_UP_FAILURES = "AliasLookUpFailures"
-ALIAS_STALENESS = "AliasStaleness"
-PREDICTION_LOG_FAILURES = "PredictionLogFailures"
-
-_Metric = tuple[str, MetricUnit, float]
 
 
 @dataclass(eq=False)
 class Telemetry:
     """Writes the logs and metrics of requests, and as a ``ModelObserver`` those of loading models.
 
-    ``metrics`` have the default dimensions set; None if metrics are switched off. ``write`` writes one line to standard
-    output. ``find_trace_id`` returns the X-Ray trace's id of this invocation, if it has one. ``entries`` says what a
-    prediction's line has besides those of other requests.
+    ``metrics`` is None if metrics are switched off. ``write`` writes one line to standard output. ``find_trace_id``
+    returns the X-Ray trace's id of this invocation, if it has one. ``entries`` says what a prediction's line has
+    besides those of other requests.
     """
 
     logger: Logger
-    metrics: EphemeralMetrics | None
+    metrics: EmbeddedMetrics | None
     clock: Clock
     write: Callable[[str], None]
     find_trace_id: Callable[[], str | None]
@@ -75,18 +72,18 @@ class Telemetry:
                 "duration_ms": _milliseconds(duration_s),
             },
         )
-        self._emit([(MODEL_LOAD_TIME, MetricUnit.Milliseconds, duration_s * 1000)], manifest.version)
+        self._emit({MODEL_LOAD_TIME: duration_s * 1000}, manifest.version)
 
     def model_refused(self, version: int, error: Exception, failures: Failures) -> None:
         """See ``ModelObserver``."""
         message = "model version not loaded; the versions in charge stay"
         self._log_failure(message, error, failures, kind=MODEL_REFUSED, model_version=version)
-        self._emit([(MODEL_LOAD_FAILURES, MetricUnit.Count, 1)], version)
+        self._emit({MODEL_LOAD_FAILURES: 1}, version)
 
     def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:
         """See ``ModelObserver``."""
         self._log_failure("alias not read; the versions in charge stay", error, failures)
-        self._emit([(ALIAS_LOOK_UP_FAILURES, MetricUnit.Count, 1)], None)
+        self._emit({ALIAS_LOOK_UP_FAILURES: 1}, None)
 
     def not_ready(self, error: Exception) -> None:
         """Log that the function starts without a model; requests will try again."""
@@ -115,15 +112,14 @@ class Telemetry:
             with suppress(Exception):
                 self._log_lost(error, exchange)
 
-    def _prediction_line(self, exchange: Exchange, measured: list[_Metric], fields: dict[str, Any]) -> str:
+    def _prediction_line(self, exchange: Exchange, measured: dict[str, float], fields: dict[str, Any]) -> str:
         entry = self._as_log_entry(fields)
         version = _version(exchange)
         try:
             return self._document(measured, version, entry | self.entries.members(exchange))
         except Exception as error:  # noqa: BLE001 - then the line has what is known without the members that failed
             self._log_lost(error, exchange)
-            counted = [*measured, (PREDICTION_LOG_FAILURES, MetricUnit.Count, 1.0)]
-            return self._document(counted, version, entry | {"kind": PREDICTION})
+            return self._document(measured | {PREDICTION_LOG_FAILURES: 1}, version, entry | {"kind": PREDICTION})
 
     def _log_lost(self, error: Exception, exchange: Exchange) -> None:
         facts = {"request_id": exchange.request_id, "error": type(error).__name__, "raised_at": _frames(error)}
@@ -142,26 +138,18 @@ class Telemetry:
         trace_id = self.find_trace_id()
         return entry if trace_id is None else {**entry, "xray_trace_id": trace_id}
 
-    def _emit(self, measured: list[_Metric], version: int | None) -> None:
+    def _emit(self, measured: dict[str, float], version: int | None) -> None:
         """Write the metrics of something that isn't a request."""
         if self.metrics is not None:
             self.write(self._document(measured, version, {}))
 
-    def _document(self, measured: list[_Metric], version: int | None, entry: dict[str, object]) -> str:
-        """Return an EMF document as one line; the entry alone if metrics are switched off.
-
-        Powertools makes it; pydantic-core writes it in a third of ``json``'s time.
-        """
-        if self.metrics is None:
-            dimensions = {} if version is None else {"model_version": str(version)}
-            return to_json({**dimensions, **entry}).decode()
-        metrics = {name: {"Unit": unit.value, "Value": [float(value)]} for name, unit, value in measured}
-        if version is not None:
-            self.metrics.add_dimensions(service=str(self.metrics.service), model_version=str(version))
-        try:
-            document = self.metrics.serialize_metric_set(metrics=metrics, metadata=entry)
-        finally:
-            self.metrics.clear_metrics()
+    def _document(self, measured: dict[str, float], version: int | None, entry: dict[str, object]) -> str:
+        """Return a log entry with its metrics as one line; the entry alone if metrics are switched off."""
+        if self.metrics is not None:
+            document = self.metrics.document(measured, version, entry, self.clock().wall_s)
+        else:
+            document = entry if version is None else {**entry, "model_version": str(version)}
+        # In a third of the time of ``json``.
         return to_json(document).decode()
 
 
@@ -188,18 +176,18 @@ def _fields(exchange: Exchange, status: int, *, is_cold: bool) -> dict[str, Any]
 
 def _measured(
     exchange: Exchange, status: int, staleness_s: float | None, latency_ms: float, *, is_cold: bool
-) -> list[_Metric]:
+) -> dict[str, float]:
     """Return the metrics of a request; none for most that make no predictions."""
-    measured: list[_Metric] = []
+    measured: dict[str, float] = {}
     if exchange.is_prediction:
-        measured.append((LATENCY, MetricUnit.Milliseconds, latency_ms))
-        measured.append((ROWS, MetricUnit.Count, exchange.rows))
+        measured[LATENCY] = latency_ms
+        measured[ROWS] = exchange.rows
         if staleness_s is not None:
-            measured.append((ALIAS_STALENESS, MetricUnit.Seconds, staleness_s))
+            measured[ALIAS_STALENESS] = staleness_s
     if is_cold:
-        measured.append((COLD_START, MetricUnit.Count, 1))
+        measured[COLD_START] = 1
     if status >= 500:
-        measured.append((SERVER_ERRORS, MetricUnit.Count, 1))
+        measured[SERVER_ERRORS] = 1
     return measured
 
 
