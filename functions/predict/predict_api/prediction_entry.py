@@ -30,39 +30,45 @@ class PredictionEntries:
 
     def members(self, exchange: Exchange) -> dict[str, object]:
         """Return the members for a request, as far as it came: up to the problem that it was answered with."""
-        alias, model = exchange.alias, exchange.model
+        alias, model, scored = exchange.alias, exchange.model, exchange.scored
         if alias is None or model is None:
             return line_members(model=self._model)
+        loans = [] if scored is None else [record.get(LOAN_ID) for record in scored.records]
+        key, *loans = self._hashes([exchange.routing_key, *loans])
         return line_members(
             model=self._model,
             alias=alias,
             routed_version=exchange.routed_version,
             refused_versions=exchange.refused_versions,
-            key=None if self._hasher is None else self._hasher.hash(exchange.routing_key),
+            key=key,
             point=routing_point(alias.rollout, exchange.routing_key),
-            scored=None if exchange.scored is None else self._records(exchange.scored, model, exchange.shadow),
+            scored=None if scored is None else self._records(scored, model, loans, exchange.shadow),
         )
 
-    def _records(self, scored: ScoredBatch, model: LoadedModel, shadow: ShadowEntry | None) -> ScoredRecords:
-        loans = [record.get(LOAN_ID) for record in scored.records]
-        profiler = self._profiler(model)
+    def _hashes(self, texts: list[str | None]) -> list[str | None]:
+        return [None] * len(texts) if self._hasher is None else self._hasher.hash_all(texts)
+
+    def _records(
+        self, scored: ScoredBatch, model: LoadedModel, loans: list[str | None], shadow: ShadowEntry | None
+    ) -> ScoredRecords:
         return ScoredRecords(
             threshold=model.manifest.threshold.value,
-            loans=[None] * len(loans) if self._hasher is None else self._hasher.hash_all(loans),
+            loans=loans,
             late_probabilities=scored.late_probabilities,
-            profiles=None if profiler is None else profiler.of(scored.records),
+            profiles=self._profiles(scored, model),
             warnings=_codes(scored.warnings),
             shadow=shadow,
         )
 
-    def _profiler(self, model: LoadedModel) -> Profiler | None:
+    def _profiles(self, scored: ScoredBatch, model: LoadedModel) -> list[str] | None:
         if model not in self._profilers:
             # Imported here: it brings NumPy, which no request needs before a version is loaded.
             from model_watch.profile import Profiler
 
             profile = model.manifest.profile
             self._profilers[model] = None if profile is None else Profiler(profile)
-        return self._profilers[model]
+        profiler = self._profilers[model]
+        return None if profiler is None else profiler.of(scored.records)
 
 
 def _codes(warnings: Sequence[Sequence[Mapping[str, str]]]) -> dict[int, list[str]]:

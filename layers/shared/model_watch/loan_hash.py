@@ -31,19 +31,22 @@ class LoanHasher:
 
     def hash(self, text: str) -> str:
         """Return a text's hash of 16 characters."""
-        return urlsafe_b64encode(self._digest(text)).decode("ascii")
+        return urlsafe_b64encode(self._digests([text])).decode("ascii")
 
     def hash_all(self, texts: Sequence[str | None]) -> list[str | None]:
         """Return each text's hash, and None for None."""
         # 12 bytes are 16 characters without padding, so all digests can be encoded at once.
-        digests = b"".join([self._digest(text) for text in texts if text is not None])
-        encoded = urlsafe_b64encode(digests).decode("ascii")
+        encoded = urlsafe_b64encode(self._digests([text for text in texts if text is not None])).decode("ascii")
         hashes = iter(range(0, len(encoded), HASH_LENGTH))
         return [None if text is None else encoded[(at := next(hashes)) : at + HASH_LENGTH] for text in texts]
 
-    def _digest(self, text: str) -> bytes:
-        # Copying the state saves taking the key in again.
-        state = self._keyed.copy()
-        # An Idempotency-Key may hold half a surrogate pair.
-        state.update(text.encode("utf-8", "surrogatepass"))
-        return state.digest()
+    def _digests(self, texts: Sequence[str]) -> bytes:
+        """Return the digests of texts, one after the other."""
+        # Copying the state saves taking the key in again. An Idempotency-Key may hold half a surrogate pair.
+        copy_keyed = self._keyed.copy
+        digests = []
+        for text in texts:
+            state = copy_keyed()
+            state.update(text.encode("utf-8", "surrogatepass"))
+            digests.append(state.digest())
+        return b"".join(digests)

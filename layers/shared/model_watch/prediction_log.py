@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import floor
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from model_registry.alias import Alias
 
@@ -116,8 +116,7 @@ class PlatformLine:
     status: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoredRecords:
+class ScoredRecords(NamedTuple):
     """What the function logs of the records that it scored; see ``LogLine``. ``profiles`` is None without a profile."""
 
     threshold: float

@@ -21,38 +21,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_artifact.serving_form import encoding
 from model_registry.manifest import ColumnProfile, TrainingProfile
 
 MISSING = "-"
 UNSEEN = "?"
 BIN_CHARACTERS = string.digits + string.ascii_lowercase + string.ascii_uppercase
 
-# Up to here plain Python is faster than NumPy.
-_FEW_RECORDS = 8
-
-_Codes = NDArray[np.uint8]
-
 
 class Profiler:
-    """Writes the profiles of checked records by one version's training profile."""
+    """Writes the profiles of checked records by one version's training profile.
+
+    A profile has as many characters as the training profile has columns, in its order.
+    """
 
     def __init__(self, profile: TrainingProfile) -> None:
-        self._values = _values_of([column.name for column in profile.columns])
+        self._names = [column.name for column in profile.columns]
+        self._values = _values_of(self._names)
         self._columns = [_Labels(column) if column.edges is None else _Bins(column) for column in profile.columns]
+        self._characters = [(column.edges, column.characters) for column in self._columns]
 
     def of(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Return the profile of each record: as many characters as the training profile has columns, in its order."""
-        if len(records) <= _FEW_RECORDS:
-            return [self._profile(self._values(record)) for record in records]
-        width = len(self._columns)
-        codes = np.empty((len(records), width), np.uint8)
-        for number, values in enumerate(zip(*map(self._values, records), strict=True)):
-            codes[:, number] = self._columns[number].codes(values)
-        text = codes.tobytes().decode("ascii")
+        """Return the profile of each record. A ``RecordTable`` is faster for many."""
+        if isinstance(records, encoding.RecordTable):
+            return self.of_columns(records.columns)
+        return [self._profile(self._values(record)) for record in records]
+
+    def of_columns(self, columns: Mapping[str, Any]) -> list[str]:
+        """Return the profile of each row of a table: numbers as float64 with NaN, labels with None for missing."""
+        codes = np.array([column.codes(columns[name]) for name, column in zip(self._names, self._columns, strict=True)])
+        width = len(codes)
+        text = codes.T.tobytes().decode("ascii")
         return [text[start : start + width] for start in range(0, len(text), width)]
 
     def _profile(self, values: tuple[Any, ...]) -> str:
-        return "".join([column.character(value) for column, value in zip(self._columns, values, strict=True)])
+        # In one expression: it runs in every request.
+        return "".join(
+            [
+                characters.get(value, UNSEEN)
+                if edges is None
+                else MISSING
+                if value is None
+                else characters[bisect_right(edges, value)]
+                for (edges, characters), value in zip(self._characters, values, strict=True)
+            ]
+        )
 
 
 def bin_number(character: str) -> int | None:
@@ -62,44 +75,36 @@ def bin_number(character: str) -> int | None:
 
 
 class _Bins:
-    """A number's bins.
-
-    One sorted array finds the character of every value: below the first edge, bin 0, bin 1 …, above the last edge, NaN.
-    """
+    """A number's bins: ``characters`` by the number of ``edges`` that are at or below a value."""
 
     def __init__(self, column: ColumnProfile) -> None:
         edges = column.edges or ()
         # The last bin holds its upper edge, so it ends at the next larger number.
-        self._edges = [*edges[:-1], nextafter(edges[-1], inf)] if edges else [inf]
-        self._characters = UNSEEN + BIN_CHARACTERS[: len(column.counts)] + UNSEEN
-        self._sorted = np.array([*self._edges, nan])
+        self.edges = [*edges[:-1], nextafter(edges[-1], inf)] if edges else [inf]
+        self.characters: Any = UNSEEN + BIN_CHARACTERS[: len(column.counts)] + UNSEEN
         # NumPy sorts NaN after every number.
-        self._codes = np.frombuffer((self._characters + MISSING).encode("ascii"), np.uint8)
+        self._sorted = np.array([*self.edges, nan])
+        self._codes = np.frombuffer((self.characters + MISSING).encode("ascii"), np.uint8)
 
-    def character(self, value: Any) -> str:
-        return MISSING if value is None else self._characters[bisect_right(self._edges, value)]
-
-    def codes(self, values: Sequence[Any]) -> _Codes:
-        # None becomes NaN.
-        numbers = np.array(values, np.float64)
-        return self._codes[self._sorted.searchsorted(numbers, side="right")]
+    def codes(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return the characters of a column's values, as their codes."""
+        return self._codes.take(self._sorted.searchsorted(values, side="right"))
 
 
 class _Labels:
-    """A category's labels."""
+    """A category's labels: ``characters`` by label. It has no edges."""
+
+    edges = None
 
     def __init__(self, column: ColumnProfile) -> None:
-        self._characters: dict[Any, str] = {
-            None: MISSING,
-            **dict(zip(column.labels or (), BIN_CHARACTERS, strict=False)),
-        }
+        self._labels = column.labels or ()
+        text = BIN_CHARACTERS[: len(self._labels)]
+        self.characters: Any = {None: MISSING, **dict(zip(self._labels, text, strict=True))}
+        self._codes = np.frombuffer((text + MISSING + UNSEEN).encode("ascii"), np.uint8)
 
-    def character(self, value: Any) -> str:
-        return self._characters.get(value, UNSEEN)
-
-    def codes(self, values: Sequence[Any]) -> _Codes:
-        find = self._characters.get
-        return np.frombuffer("".join([find(value, UNSEEN) for value in values]).encode("ascii"), np.uint8)
+    def codes(self, values: Sequence[Any]) -> NDArray[np.uint8]:
+        """Return the characters of a column's values, as their codes."""
+        return self._codes.take(encoding.codes(values, self._labels))
 
 
 def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -225,8 +225,8 @@ def test_without_metrics_the_line_is_written_all_the_same(
 class _BrokenHasher(LoanHasher):
     """Fails with the loan's id in its message."""
 
-    def hash(self, text: str) -> str:
-        raise RuntimeError(f"can't hash {text}")
+    def hash_all(self, texts: Sequence[str | None]) -> list[str | None]:
+        raise RuntimeError(f"can't hash {texts}")
 
 
 def test_a_line_that_can_not_be_made_is_counted_and_costs_no_answer(

@@ -99,8 +99,8 @@ def test_no_value_gets_into_logs_when_a_line_can_not_be_made(
     registry: Registry, capfd: pytest.CaptureFixture[str]
 ) -> None:
     class Careless(LoanHasher):
-        def hash(self, text: str) -> str:
-            raise ValueError(f"can't hash {text!r}")
+        def hash_all(self, texts: Sequence[str | None]) -> list[str | None]:
+            raise ValueError(f"can't hash {texts!r}")
 
     function = Function(registry, loan_hasher=Careless(HASH_KEY))
     assert function.post(SECRET).status == 200

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_artifact.schema import FIELDS
+from model_artifact.serving_form.encoding import RecordTable
 from model_artifact.training_range import TrainingRange
 from model_registry.manifest import FieldSchema
 from peerloan.scoring.row_rules import columns_of
@@ -42,6 +43,7 @@ def test_table_and_records_get_the_same_warnings(records: list[dict[str, Any]]) 
     expected = [{(warning["pointer"], warning["code"]) for warning in warnings} for warnings in of_records]
     warned_rows = TrainingRange(SCHEMA).warned_rows(columns_of([{**record, "loan_id": None} for record in records]))
     assert all(warned_rows.values())
+    assert of_records == TrainingRange(SCHEMA).warnings(RecordTable(records), lambda index, name: name)
     assert expected == [
         {warning for warning, rows in warned_rows.items() if index in rows} for index in range(len(records))
     ]

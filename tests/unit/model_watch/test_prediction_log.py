@@ -110,7 +110,7 @@ def test_a_probability_and_its_decision_keep_every_bit(probabilities: list[float
 
 
 def test_absent_members_are_left_out() -> None:
-    document = line_members(model="late-payer", scored=replace(SCORED, profiles=None, warnings={}, shadow=None))
+    document = line_members(model="late-payer", scored=SCORED._replace(profiles=None, warnings={}, shadow=None))
     assert set(document) == {"kind", "model", "threshold", "loans", "late_probabilities", "is_late"}
 
 
@@ -124,7 +124,7 @@ def test_a_request_that_failed_early_has_its_status_and_problem_and_no_records()
 @pytest.mark.parametrize("outcome", ["failed", "over_budget", "not_loaded"])
 def test_a_shadow_without_scores_is_read(outcome: Any) -> None:
     shadow = ShadowEntry(version=4, outcome=outcome, ms=3.0, error="ModelProcessError")
-    assert read(members(replace(SCORED, shadow=shadow))).shadow == shadow
+    assert read(members(SCORED._replace(shadow=shadow))).shadow == shadow
 
 
 @given(st.floats(0, 1, exclude_max=True))
@@ -216,4 +216,4 @@ def test_a_line_of_a_thousand_records_with_all_warnings_and_a_shadow_stays_below
         shadow=replace(SHADOW, late_probabilities=(0.12345678901234567,) * n, is_late=(True,) * n),
     )
     assert len(to_json(members(many))) < 160_000
-    assert len(to_json(members(replace(many, warnings={}, shadow=None)))) < 60_000
+    assert len(to_json(members(many._replace(warnings={}, shadow=None)))) < 60_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,16 +43,17 @@ def test_a_column_that_was_always_the_same_has_one_bin() -> None:
 def test_a_column_that_was_always_missing_has_no_bins() -> None:
     profiler = Profiler(TrainingProfile((ColumnProfile("age", (), None, (), 9), ColumnProfile("x", None, (), (), 9))))
     assert profiler.of([{"age": 1.0, "x": "a"}]) == [UNSEEN * 2]
-    assert profiler.of([{"age": None, "x": None}] * 9) == [MISSING * 2] * 9
+    assert profiler.of_columns({"age": np.full(9, np.nan), "x": [None] * 9}) == [MISSING * 2] * 9
 
 
 VALUES = st.none() | st.floats(-5, 25) | st.integers(-5, 25) | st.sampled_from([0.0, 10.0, 20.0])
 
 
-@given(st.lists(st.tuples(VALUES, st.sampled_from(["Rome", "Oslo", "Paris", None])), min_size=9, max_size=30))
-def test_many_records_have_the_profiles_of_each(values: list[tuple[Any, Any]]) -> None:
-    records = [{"city": city, "age": age} for age, city in values]
-    assert PROFILER.of(records) == [profile(age, city) for age, city in values]
+@given(st.lists(st.tuples(VALUES, st.sampled_from(["Rome", "Oslo", "Paris", None])), min_size=1))
+def test_a_table_has_the_profiles_of_its_records(values: list[tuple[Any, Any]]) -> None:
+    ages = np.array([np.nan if age is None else age for age, _ in values], np.float64)
+    columns = {"city": [city for _, city in values], "age": ages}
+    assert PROFILER.of_columns(columns) == [profile(age, city) for age, city in values]
 
 
 def test_each_character_has_the_number_of_its_bin() -> None:

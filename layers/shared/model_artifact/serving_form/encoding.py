@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from math import exp
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -62,8 +63,26 @@ def check_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float6
     return probabilities
 
 
-def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+class RecordTable(list[Mapping[str, Any]]):
+    """Many checked records, and the same as a table. Whoever needs the table first makes it for all."""
+
+    @cached_property
+    def columns(self) -> Mapping[str, Any]:
+        """The ten fields: numbers as float64 with NaN for missing, labels with None for missing."""
+        columns = _columns(self)
+        return {**columns, **numbers(columns)}
+
+    def __reduce__(self) -> tuple[type, tuple[list[Mapping[str, Any]]]]:
+        # Another process gets the records alone.
+        return list, (list(self),)
+
+
+def columns_of(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
     """Return the ten fields of records as columns, for ``late_probabilities_of_columns``."""
+    return records.columns if isinstance(records, RecordTable) else _columns(records)
+
+
+def _columns(records: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
     try:
         return {field.name: _column(field, map(itemgetter(field.name), records), len(records)) for field in FIELDS}
     except (KeyError, TypeError):
