@@ -8,6 +8,7 @@ buffers, compresses and writes.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import queue
@@ -15,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from emulator.event_sources.delivery_buffer import DeliveryBuffer, LogObject
@@ -24,10 +25,20 @@ from emulator.template.event_sources.filter_patterns import FilterPattern
 
 # What waits for a bucket that doesn't answer: queue, buffer and objects together, uncompressed.
 MAX_WAITING_BYTES = 64 << 20
+# Output is gathered for so long before the thread looks at it: waking it for each line would cost requests time.
+_GATHER_S = 0.1
 _FIRST_RETRY_S = 0.25
 _LONGEST_RETRY_S = 5.0
 _log = logging.getLogger(__name__)
-_Chunk = tuple[FilterPattern, bytes]
+
+
+class _Chunk(NamedTuple):
+    """Lines of a log group, and when they came: the buffer's interval counts from then."""
+
+    pattern: FilterPattern
+    lines: bytes
+    at: float
+    time: dt.datetime
 
 
 class BucketWriteError(Exception):
@@ -62,6 +73,8 @@ class StreamDelivery:
         self._buffer = DeliveryBuffer(stream, interval_s, lambda: str(uuid4()))
         self._objects: deque[LogObject] = deque()
         self._queue: queue.SimpleQueue[_Chunk | None] = queue.SimpleQueue()
+        # Set first, so that the thread stops gathering; then the end of the queue says that all is received.
+        self._closing = threading.Event()
         self._is_closing = False
         self._retry_at = 0.0
         self._retry_wait_s = _FIRST_RETRY_S
@@ -81,7 +94,7 @@ class StreamDelivery:
             self._dropped_lines += lines.count(b"\n")
             return
         self._offered_bytes += len(lines)
-        self._queue.put((pattern, lines))
+        self._queue.put(_Chunk(pattern, lines, time.monotonic(), dt.datetime.now(dt.UTC)))
 
     def status(self) -> dict[str, Any]:
         """Return what was delivered, waits and was dropped, for the status page."""
@@ -96,6 +109,7 @@ class StreamDelivery:
 
     def close(self, limit_s: float) -> None:
         """Deliver what is left, in at most so many seconds; say how much couldn't be."""
+        self._closing.set()
         self._queue.put(None)
         self._thread.join(limit_s)
         left = self._offered_bytes - self._finished_bytes
@@ -124,22 +138,30 @@ class StreamDelivery:
         due_at = min((at for at in times if at is not None), default=None)
         try:
             wait_s = None if due_at is None else max(0.0, due_at - time.monotonic())
-            chunk = self._queue.get(timeout=wait_s)
+            chunks = [self._queue.get(timeout=wait_s)]
         except queue.Empty:
             return
-        if chunk is None:
-            self._is_closing = True
-            return
-        pattern, lines = chunk
+        if chunks[0] is not None:
+            self._closing.wait(_GATHER_S)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                chunks.append(self._queue.get_nowait())
+        for chunk in chunks:
+            if chunk is None:
+                self._is_closing = True
+            else:
+                self._select(chunk)
+
+    def _select(self, chunk: _Chunk) -> None:
+        """Put the lines that match into the buffer."""
         matching = 0
-        now, moment = time.monotonic(), dt.datetime.now(dt.UTC)
-        for line in lines.splitlines():
-            if line and pattern.matches(line):
+        for line in chunk.lines.splitlines():
+            if line and chunk.pattern.matches(line):
                 matching += len(line) + 1
-                self._buffer.add(line, now, moment)
+                self._buffer.add(line, chunk.at, chunk.time)
                 if self._buffer.is_full():
                     self._objects.append(self._buffer.take())
-        self._finished_bytes += len(lines) - matching
+        self._finished_bytes += len(chunk.lines) - matching
 
     def _send(self) -> None:
         """Write the objects that wait, the oldest first, until one fails."""
