@@ -8,8 +8,8 @@ from typing import Any
 
 from model_registry.alias import Alias, RoutingConfig
 from model_rollout.document import Rollout
+from model_rollout.moves import AliasUpdate
 from model_rollout.plan import Plan, read_steps
-from model_rollout.step import AliasUpdate
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Shadow 60 s, 10 % for 30 s, 50 % for 30 s, bake 60 s.

@@ -22,8 +22,9 @@ from model_registry.errors import (
     VersionNotFoundError,
 )
 from model_rollout.document import Rollout
+from model_rollout.moves import CONTROLLER, AliasUpdate, StepResult, catch_up
 from model_rollout.rollout_store import RolloutSnapshot, RolloutStore
-from model_rollout.step import CONTROLLER, AliasUpdate, Judgement, StepResult, catch_up, hold, step
+from model_rollout.step import Judgement, hold, step
 
 _ATTEMPTS = 10
 
