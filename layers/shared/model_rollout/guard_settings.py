@@ -51,8 +51,9 @@ class GuardSettings:
         How often a rollout of a version that breaks no tolerance may be taken back, between 0 and 1.
     bounds : mapping of str to Bounds
         The tolerated difference of each guard that can take a rollout back.
-    mean_score : float
-        The main version's mean score. Scores count as at most seven times as much, paired differences as twice.
+    most_score, most_difference : float
+        Higher scores, and larger paired differences, count as this much: the smaller the range, the sooner a mean is
+        known. Hardly any loan is beyond, or else the mean would be another one than the plan announced.
     slow_shadow_times : float
         The shadow is slow when it takes more than this many times as long as the main version.
     least_in_step : int
@@ -61,14 +62,15 @@ class GuardSettings:
 
     error_rate: float
     bounds: Mapping[str, Bounds]
-    mean_score: float
+    most_score: float
+    most_difference: float
     slow_shadow_times: float
     least_in_step: Positive
 
     def __post_init__(self) -> None:
-        for name, value in (("error rate", self.error_rate), ("mean score", self.mean_score)):
-            if not 0 < value < 1:
-                raise ValueError(f"the {name} {value} isn't between 0 and 1")
+        for name in ("error_rate", "most_score", "most_difference"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name!r} is {getattr(self, name)}, not above 0 and up to 1")
         needed = {guard for guards in GUARDS.values() for guard in guards} - {SAMPLE_RATIO}
         if needed != set(self.bounds):
             raise ValueError(f"bounds are needed for {', '.join(sorted(needed))}, not {', '.join(sorted(self.bounds))}")
@@ -86,16 +88,6 @@ class GuardSettings:
         tolerance must deceive that guard in particular.
         """
         return 1 / self.error_rate
-
-    @property
-    def most_score(self) -> float:
-        """Scores above it count as this much, so that a few loans don't decide; of main's loans under 1 % are above."""
-        return min(7 * self.mean_score, 1.0)
-
-    @property
-    def most_difference(self) -> float:
-        """Paired differences of scores beyond it count as this much."""
-        return min(2 * self.mean_score, 1.0)
 
     def to_document(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -140,6 +132,8 @@ def default_settings(
     if window is not None:
         announced["score_difference"] = announced["mean_score"] = (window.low, window.high)
         announced["flips"] = (0.0, window.flip_high)
+    # Room for a window that somebody expects without having measured loans.
+    reach = [4 * abs(end) for end in announced.get("score_difference", ())]
     bounds = {}
     for guard, default in guards.items():
         tolerance = (tolerances or {}).get(guard, default["tolerance"])
@@ -151,7 +145,8 @@ def default_settings(
     return GuardSettings(
         error_rate=defaults["error_rate"],
         bounds=bounds,
-        mean_score=scale,
+        most_score=min(max(7 * scale, window.tail_score if window else 0.0), 1.0),
+        most_difference=min(max(2 * scale, window.tail_difference if window else 0.0, *reach), 1.0),
         slow_shadow_times=defaults["slow_shadow_times"],
         least_in_step=defaults["least_in_step"],
     )

@@ -30,6 +30,8 @@ class AnnouncedWindow:
         The share of loans that get another decision, 0 to 1, and its interval.
     level : float
         The confidence of both intervals.
+    tail_difference, tail_score : float
+        Only one loan in a thousand differs by more, or has a higher probability of either version.
     """
 
     loans: int
@@ -40,6 +42,8 @@ class AnnouncedWindow:
     flip_low: float
     flip_high: float
     level: float = LEVEL
+    tail_difference: float = 0.0
+    tail_score: float = 0.0
 
     def to_document(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -96,7 +100,14 @@ def announced_window(
         flip_low=flip_low,
         flip_high=flip_high,
         level=level,
+        tail_difference=_tail(list(map(abs, differences))),
+        tail_score=max(_tail(main), _tail(candidate)),
     )
+
+
+def _tail(values: Sequence[float]) -> float:
+    """Return the value that one in a thousand exceeds."""
+    return sorted(values)[-1 - len(values) // 1000]
 
 
 def _mean_and_half_width(differences: Sequence[float], z: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from importlib.resources import files
 
 import pytest
@@ -39,8 +39,17 @@ def test_the_tolerances_lie_around_what_the_plan_announces() -> None:
 
 
 def test_scores_are_cut_off_in_units_of_the_mean_score_and_never_above_one() -> None:
-    assert default_settings(mean_score=0.02).most_score == pytest.approx(0.14)
-    assert default_settings(mean_score=0.6).most_score == default_settings(mean_score=0.6).most_difference == 1
+    settings = default_settings(mean_score=0.02)
+    assert (settings.most_score, settings.most_difference) == pytest.approx((0.14, 0.04))
+    settings = default_settings(mean_score=0.6)
+    assert settings.most_score == settings.most_difference == 1
+
+
+def test_hardly_any_loan_is_beyond_where_scores_are_cut_off() -> None:
+    settings = default_settings(replace(WINDOW, tail_difference=0.3, tail_score=0.5), mean_score=0.02)
+    assert (settings.most_score, settings.most_difference) == (0.5, 0.3)
+    # Expected without having measured loans.
+    assert default_settings(replace(WINDOW, low=-0.1), mean_score=0.02).most_difference == pytest.approx(0.4)
 
 
 def test_settings_survive_being_stored() -> None:
@@ -65,8 +74,8 @@ def test_a_tolerance_that_can_not_be_meant_is_refused(tolerances, message) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"error_rate": 1}, "the error rate 1.0 isn't between 0 and 1"),
-        ({"mean_score": 0}, "the mean score 0.0 isn't between 0 and 1"),
+        ({"error_rate": 1.5}, "'error_rate' is 1.5, not above 0 and up to 1"),
+        ({"most_score": 0}, "'most_score' is 0.0, not above 0 and up to 1"),
         ({"least_in_step": 0}, "'least_in_step' isn't a whole number of at least 1"),
         ({"bounds": {}}, "bounds are needed for crashes, failed_answers, "),
         ({"bounds": {"crashes": {"low": None, "high": 0}}}, "the tolerated difference is 0.0, not above 0"),

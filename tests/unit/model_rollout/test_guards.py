@@ -25,7 +25,7 @@ from log_lines import (
 from model_rollout.guard_settings import GUARDS, default_settings
 from model_rollout.guards import judge
 from model_rollout.observations import Observations
-from model_rollout.window import AnnouncedWindow
+from model_rollout.window import AnnouncedWindow, announced_window
 
 # A tenth of the requests reach the candidate, another tenth is compared with them.
 MANY = 15_000
@@ -166,6 +166,19 @@ def test_scores_that_differ_as_announced_pass_and_those_that_do_not_differ_fail(
     # The mean of the main version's scores is 0.0135.
     assert verdicts(observe(as_announced), "shadow", settings)["score_difference"] == "pass"
     assert verdicts(observe(Traffic().shadowed(2000)), "shadow", settings)["score_difference"] == "fail"
+
+
+def test_a_few_loans_whose_scores_differ_much_count_as_the_plan_announced_them() -> None:
+    main = [0.4 if number % 20 == 0 else 0.01 for number in range(2000)]
+    candidate = [0.02] * 2000
+    window = announced_window(main, candidate, main_threshold=0.5, candidate_threshold=0.5)
+    settings = default_settings(window, mean_score=0.0295)
+    shadowed = Traffic().shadowed(6000, late_probabilities=(0.02,), is_late=(False,))
+    lines = [
+        replace(line, late_probabilities=(score,), is_late=(False,))
+        for score, line in zip(main * 3, shadowed, strict=True)
+    ]
+    assert verdicts(observe(lines), "shadow", settings)["score_difference"] == "pass"
 
 
 @pytest.mark.fault(21)

@@ -30,6 +30,13 @@ def test_the_window_has_the_mean_difference_and_the_share_of_other_decisions() -
     assert window.flip_share == 0.5
 
 
+def test_the_window_has_the_value_that_one_loan_in_a_thousand_exceeds() -> None:
+    window = window_of([(0.1, 0.1)] * 1997 + [(0.1, 0.3), (0.1, 0.4), (0.9, 0.1)])
+    assert window.tail_difference == pytest.approx(0.2)
+    assert window.tail_score == 0.1
+    assert window_of([(0.1, 0.1), (0.9, 0.1)]).tail_score == 0.9
+
+
 def test_each_version_decides_by_its_own_threshold() -> None:
     assert window_of([(0.1, 0.1)] * 10, main_threshold=0.1, candidate_threshold=0.2).flip_share == 1
     assert window_of([(0.1, 0.2)] * 10, main_threshold=0.1, candidate_threshold=0.2).flip_share == 0
