@@ -27,7 +27,7 @@ test: setup-dev ## Run every test that needs no Docker
 coverage: setup-dev ## Run the unit and contract tests, and print the branches that they reach
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --cov --cov-report term tests/unit tests/contract
 
-demo: setup ## A new model version goes live and back, ten times, under load
+demo: setup ## Five guarded rollouts under load: a good version is promoted, four bad ones are taken back
 	@$(BIN)/peerloan demo
 
 setup: $(VENV)/.installed

@@ -29,7 +29,7 @@ SUMMARIES = {
     "deploy": "Ship the function's code without losing a request.",
     "status": "Say whether the API and the bucket answer, and which version is live.",
     "top": "Show the local environments, versions, requests and faults.",
-    "demo": "Shift to a new version and back, ten times, under load.",
+    "demo": "Roll out a good version and four bad ones under load.",
 }
 # Commands that share a module with another one.
 _MODULES = {"delete": "versions", "train": "evaluate"}

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Report:
     candidate_failures : int
         Those of ``failed`` that a candidate answered 5xx; they break no promise.
     propagation_s : float
-        The longest time from a change's acknowledgement to the end of an answer by a version that it removed.
+        The longest time from a change's acknowledgement to the end of an answer that didn't know of it.
     violations : tuple of Violation
         In order of the promises.
     """
@@ -86,13 +86,16 @@ def check_run(
         requests=len(answers),
         failed=sum(answer.status != 200 for answer in answers),
         candidate_failures=sum(run.is_candidates(answer) for answer in answers if answer.status >= 500),
-        propagation_s=propagation_s(answers, timeline),
+        propagation_s=propagation_s(answers, timeline, unable),
         violations=tuple(sorted(violations, key=lambda violation: violation.promise)),
     )
 
 
-def propagation_s(answers: Sequence[Answer], timeline: Timeline) -> float:
-    """Return the longest time from an acknowledgement to the end of the last answer by a version that it removed."""
+def propagation_s(answers: Sequence[Answer], timeline: Timeline, unable: frozenset[int] = frozenset()) -> float:
+    """Return the longest time from a change's acknowledgement to the end of the last answer that didn't know of it.
+
+    That is an answer by a version that the change removed, or by another than the one that it gives the key to.
+    """
     ends: dict[int | None, list[float]] = defaultdict(list)
     for answer in sorted(answers, key=lambda answer: answer.answered):
         if answer.status == 200:
@@ -104,7 +107,18 @@ def propagation_s(answers: Sequence[Answer], timeline: Timeline) -> float:
             count = bisect_left(ends[version], next(later, inf))
             if count:
                 longest = max(longest, ends[version][count - 1] - change.acknowledged)
-    return longest
+    known = [answer for answer in answers if answer.status == 200 and answer.key]
+    return max((longest, *(_behind_s(answer, timeline, unable) for answer in known)))
+
+
+def _behind_s(answer: Answer, timeline: Timeline, unable: frozenset[int]) -> float:
+    """Return how long the newest change was acknowledged when an answer ended that is by another version; else 0."""
+    requested = bisect_right(timeline.changes, answer.answered, key=lambda change: change.requested)
+    change = timeline.changes[requested - 1]
+    is_certain = -inf < change.acknowledged < answer.answered and not unable & set(change.versions)
+    return (
+        answer.answered - change.acknowledged if is_certain and answer.version != change.version_of(answer.key) else 0.0
+    )
 
 
 @dataclass(frozen=True)

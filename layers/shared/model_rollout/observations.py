@@ -24,6 +24,8 @@ from model_watch.prediction_log import MODEL_REFUSED, LoadLine, LogLine, Platfor
 SHADOW_MEASURES: Final = ("failed", "flipped", "flag_change", "difference", "times_slower")
 # Beyond this many lines the oldest half is forgotten. A million take about 150 MB.
 MOST_ROWS: Final = 500_000
+# Arrays take microseconds, and a pause of the machine many times as long. Nobody notices less than this.
+_UNNOTICED_MS: Final = 1.0
 
 
 class _Rows:
@@ -156,7 +158,6 @@ def _measure_shadow(line: LogLine, shadow: ShadowEntry) -> tuple[float, ...]:
     if shadow.outcome != "scored":
         failed = {"failed": 1.0, "not_loaded": NOT_LOADED}.get(shadow.outcome, math.nan)
         return failed, *[math.nan] * 3, math.inf if shadow.outcome == "over_budget" else math.nan
-    span_ms = line.score_ms or 0.0
     if len({len(line.is_late), len(line.late_probabilities), len(shadow.is_late), len(shadow.late_probabilities)}) > 1:
         # The version in charge failed, or the line was damaged.
         return 0.0, *[math.nan] * 4
@@ -164,7 +165,14 @@ def _measure_shadow(line: LogLine, shadow: ShadowEntry) -> tuple[float, ...]:
     difference = (math.fsum(shadow.late_probabilities) - math.fsum(line.late_probabilities)) / rows
     flipped = sum(map(ne, line.is_late, shadow.is_late)) / rows
     flag_change = (sum(shadow.is_late) - sum(line.is_late)) / rows
-    return 0.0, flipped, flag_change, difference, shadow.ms / span_ms if span_ms > 0 else math.nan
+    return 0.0, flipped, flag_change, difference, _times_slower(shadow.ms, line.score_ms or 0.0)
+
+
+def _times_slower(shadow_ms: float, span_ms: float) -> float:
+    """Return how many times as long the shadow took as the version in charge; NaN where that isn't known."""
+    if span_ms <= 0:
+        return math.nan
+    return shadow_ms / span_ms if shadow_ms >= span_ms + _UNNOTICED_MS else min(shadow_ms / span_ms, 1.0)
 
 
 def _hash(*parts: object) -> int:

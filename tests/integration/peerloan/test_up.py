@@ -255,13 +255,6 @@ def test_without_an_alias_and_with_two_versions_a_person_says_which_serves(peerl
     assert peerloan.answer("alias", "set", "live", "--version", "2")["version"] == 2  # type: ignore[index]
 
 
-def test_the_demonstration_prints_one_document_and_its_exit_code_agrees(fresh: Peerloan) -> None:
-    done = fresh.run("demo", "--rounds", "1", "--alias-ttl", "0.5", "--json")
-    figures = json.loads(done.stdout)
-    assert (figures["failed"], figures["untrue"], figures["versions"], figures["shifts"]) == (0, 0, [1, 2], 2)
-    assert done.returncode == (0 if figures["passed"] else 1)
-
-
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import itertools
 import json
+import math
 import time
 from collections import Counter
 from typing import Any
@@ -17,7 +18,8 @@ import requests
 from model_artifact.pipeline import late_probabilities
 from model_registry.alias import RoutingConfig
 from peerloan.load import Answer, load
-from peerloan.shifts import Shift, failed_answers, untrue_answers
+from peerloan.promises.checks import check_run
+from peerloan.promises.timeline import AliasChange
 from service_kit import ALIAS_TTL_S, PROJECT, Service
 from training.data import Quarters
 
@@ -103,29 +105,30 @@ def test_a_canary_keeps_each_loan_on_its_version_and_true_to_the_weight(service:
     assert Counter(raised)["2"] > Counter(first)["2"]
 
 
-def test_shifts_under_load_lose_no_request_and_keep_both_promises(service: Service) -> None:
+def test_shifts_under_load_lose_no_request_and_keep_every_promise(service: Service) -> None:
     point_live_at(service, 1)
     bodies = [event(name)["body"].encode() for name in ("one-record", "late-payer", "on-time-payer")]
+    start = service.writer.reader.get_alias("live").alias
 
-    async def shift_under_load() -> tuple[list[Answer], list[Shift]]:
-        shifts = [Shift(1, float("-inf"), float("-inf"))]
+    async def shift_under_load() -> tuple[list[Answer], list[AliasChange]]:
+        changes = [AliasChange.of(start, -math.inf, -math.inf)]
         async with load(f"{service.url}/predict", bodies, 4) as answers:
             for version in (2, 1) * 3:
                 requested = time.monotonic()
-                await asyncio.to_thread(service.writer.assign, "live", version)
-                shifts.append(Shift(version, requested, time.monotonic()))
+                moved = await asyncio.to_thread(service.writer.assign, "live", version)
+                changes.append(AliasChange.of(moved, requested, time.monotonic()))
                 await asyncio.sleep(PAUSE_S)
-        return answers, shifts
+        return answers, changes
 
-    answers, shifts = asyncio.run(shift_under_load())
+    answers, changes = asyncio.run(shift_under_load())
     assert len(answers) > 50
-    assert failed_answers(answers) == []
-    assert untrue_answers(answers, shifts, ALIAS_TTL_S) == []
+    report = check_run(answers, changes, ALIAS_TTL_S)
+    assert (report.failed, report.violations) == (0, ())
     settled = [
         answer
-        for shift, following in itertools.pairwise(shifts[1:])
+        for change, following in itertools.pairwise(changes[1:])
         for answer in answers
-        if shift.acknowledged + ALIAS_TTL_S < answer.sent < following.requested
+        if change.acknowledged + ALIAS_TTL_S < answer.sent < following.requested
     ]
     assert settled, "no request was sent after the TTL, so nothing was shown"
     assert {answer.version for answer in answers} == {1, 2}

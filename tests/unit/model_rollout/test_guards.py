@@ -121,7 +121,7 @@ def test_crashes_name_no_version_and_fail_a_guard_of_their_own_in_every_stage() 
 
 SHADOW_FAULTS = {
     "shadow_failures": {"outcome": "failed", "error": "NonFiniteOutputError"},
-    "shadow_slow": {"ms": 1.0},
+    "shadow_slow": {"ms": 3.0},
     "score_difference": {"late_probabilities": (0.02,)},
     "flag_difference": {"is_late": (True,)},
 }

@@ -116,6 +116,14 @@ def test_slow_is_measured_by_the_p99_of_before_the_canary() -> None:
     assert observe(canary).table().compare("slow").candidate.mean() == 0
 
 
+@pytest.mark.parametrize(("score_ms", "shadow_ms", "times"), [(0.02, 0.9, 1.0), (0.02, 2.0, 100.0), (4.0, 40.0, 10.0)])
+def test_a_shadow_that_takes_less_than_a_millisecond_longer_is_not_slower(score_ms, shadow_ms, times) -> None:
+    line = next(iter(Traffic().shadowed(1)))
+    assert line.shadow is not None
+    line = replace(line, score_ms=score_ms, shadow=replace(line.shadow, ms=shadow_ms))
+    assert observe([line]).shadow("times_slower").tolist() == pytest.approx([times])
+
+
 @pytest.mark.parametrize("change", [failed, lambda line: replace(line, shadow=replace(line.shadow, is_late=()))])
 def test_a_request_of_which_one_version_has_no_scores_tells_no_difference(change) -> None:
     observations = observe(map(change, Traffic().shadowed(20)))

@@ -142,10 +142,10 @@ def test_the_functions_own_metrics_are_written_as_the_alarms_look_for_them(
     root: Path, resources: dict[str, Any]
 ) -> None:
     """Each function names its metrics and their dimensions: service and stage, from these variables."""
-    telemetry, rounds = "predict/predict_api/telemetry.py", "operate/operate/rollout_round.py"
+    metrics, rounds = "predict/predict_api/metrics.py", "operate/operate/rollout_round.py"
     for name, function, module in (
-        ("ModelLoadFailuresAlarm", "PredictFunction", telemetry),
-        ("AliasStalenessAlarm", "PredictFunction", telemetry),
+        ("ModelLoadFailuresAlarm", "PredictFunction", metrics),
+        ("AliasStalenessAlarm", "PredictFunction", metrics),
         ("RolloutAttentionAlarm", "OperateFunction", rounds),
     ):
         source = (root / "functions" / module).read_text()
