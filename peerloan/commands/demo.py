@@ -100,7 +100,7 @@ def demo_figures(report: Report, ended: Sequence[Rollout], resumed: int, ttl_s: 
         "requests": report.requests,
         "failed": failed,
         "candidate_failures": report.candidate_failures,
-        "shifts": sum(len(rollout.weights) + 1 for rollout in ended),
+        "shifts": sum(len(rollout.weights) for rollout in ended),
         "propagation_max_ms": round(report.propagation_s * 1000),
         "promoted": states["promoted"],
         "rolled_back": states["rolled_back"],

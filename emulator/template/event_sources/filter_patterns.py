@@ -75,7 +75,7 @@ def _terms(content: str) -> Callable[[bytes], bool]:
             raise ValueError(f"{content[position:].strip()!r} can't be read: put terms with other signs into quotes")
         sign, phrase, regex, word = match.groups()
         target = {"": required, "?": optional, "-": excluded}[sign]
-        target.append(_contains(re.sub(r"\\(.)", r"\1", phrase or "") or word, regex))
+        target.append(_contains(word if phrase is None else re.sub(r"\\(.)", r"\1", phrase), regex))
         position = match.end()
 
     def matches(line: bytes) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from model_registry.errors import RegistryError
 from model_rollout.controller import Controller
 from model_rollout.document import Rollout
 from model_rollout.log_evidence import LogEvidence
@@ -66,7 +65,7 @@ class RolloutRound:
                 after = self._controller.advance(alias) or before
                 states[alias] = after.state
                 self._write(json.dumps(self._line(after), ensure_ascii=False))
-            except RegistryError as error:
+            except Exception as error:  # noqa: BLE001 - the other rollouts go on
                 failed.append(alias)
                 self._write(json.dumps(self._failure(alias, error), ensure_ascii=False))
         if failed:

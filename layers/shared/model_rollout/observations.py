@@ -106,7 +106,7 @@ class Observations:
             return
         revision = line.alias_revision or 0 if is_ours else 0
         # Without a hash key in the configuration no line has a key: then each request counts.
-        key = _hash(line.key or line.request_id)
+        key = _hash(line.key or line.invocation_id)
         side = float(version == self.candidate)
         # A request that failed before it was routed has no point: it gets one that depends on nothing else.
         point = math.nan if line.point is None else line.point
@@ -157,7 +157,9 @@ class Observations:
 def _measure_shadow(line: LogLine, shadow: ShadowEntry) -> tuple[float, ...]:
     if shadow.outcome != "scored":
         failed = {"failed": 1.0, "not_loaded": NOT_LOADED}.get(shadow.outcome, math.nan)
-        return failed, *[math.nan] * 3, math.inf if shadow.outcome == "over_budget" else math.nan
+        # A request that was passed over, since earlier ones took too long, was measured by these.
+        is_begun = shadow.outcome == "over_budget" and shadow.ms >= _UNNOTICED_MS
+        return failed, *[math.nan] * 3, _times_slower(shadow.ms, line.score_ms or 0.0) if is_begun else math.nan
     if len({len(line.is_late), len(line.late_probabilities), len(shadow.is_late), len(shadow.late_probabilities)}) > 1:
         # The version in charge failed, or the line was damaged.
         return 0.0, *[math.nan] * 4

@@ -76,7 +76,7 @@ def step(
         return StepResult(document)
     document = _with_judgements(document, judgements, now, seen_until)
     move = Move(document, alias, now)
-    if document.stage == 0:
+    if document.stage == 0 and document.held_for != "person":
         return move.to_stage(1, "it begins")
     failed = [judgement for judgement in judgements if judgement.verdict == "fail"]
     deciding = [judgement for judgement in failed if judgement.guard not in HOLDING_GUARDS]

@@ -148,8 +148,12 @@ def test_decisions_that_flip_both_ways_fail_their_guard_alone() -> None:
 
 
 def test_a_shadow_that_ran_out_of_its_budget_is_slow_and_no_failure() -> None:
-    found = verdicts(observe(Traffic().shadowed(300, outcome="over_budget")), "shadow")
+    found = verdicts(observe(Traffic().shadowed(300, outcome="over_budget", ms=20.0)), "shadow")
     assert (found["shadow_slow"], found["shadow_failures"]) == ("fail", "inconclusive")
+
+
+def test_a_shadow_that_was_passed_over_was_not_measured() -> None:
+    assert len(observe(Traffic().shadowed(300, outcome="over_budget", ms=0.015)).shadow("times_slower")) == 0
 
 
 @pytest.mark.fault(31)
