@@ -14,15 +14,17 @@ from __future__ import annotations
 import string
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from math import inf, nan, nextafter
 from operator import itemgetter
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from model_artifact.serving_form import encoding
 from model_registry.manifest import ColumnProfile, TrainingProfile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MISSING = "-"
 UNSEEN = "?"
@@ -49,6 +51,9 @@ class Profiler:
 
     def of_columns(self, columns: Mapping[str, Any]) -> list[str]:
         """Return the profile of each row of a table: numbers as float64 with NaN, labels with None for missing."""
+        # Imported here and below: a request with one record needs no NumPy.
+        import numpy as np
+
         codes = np.array([column.codes(columns[name]) for name, column in zip(self._names, self._columns, strict=True)])
         width = len(codes)
         text = codes.T.tobytes().decode("ascii")
@@ -82,13 +87,18 @@ class _Bins:
         # The last bin holds its upper edge, so it ends at the next larger number.
         self.edges = [*edges[:-1], nextafter(edges[-1], inf)] if edges else [inf]
         self.characters: Any = UNSEEN + BIN_CHARACTERS[: len(column.counts)] + UNSEEN
-        # NumPy sorts NaN after every number.
-        self._sorted = np.array([*self.edges, nan])
-        self._codes = np.frombuffer((self.characters + MISSING).encode("ascii"), np.uint8)
 
     def codes(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Return the characters of a column's values, as their codes."""
-        return self._codes.take(self._sorted.searchsorted(values, side="right"))
+        codes, in_order = self._arrays
+        return codes.take(in_order.searchsorted(values, side="right"))
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        import numpy as np
+
+        # NumPy sorts NaN after every number.
+        return _ascii(self.characters + MISSING), np.array([*self.edges, nan])
 
 
 class _Labels:
@@ -98,13 +108,22 @@ class _Labels:
 
     def __init__(self, column: ColumnProfile) -> None:
         self._labels = column.labels or ()
-        text = BIN_CHARACTERS[: len(self._labels)]
-        self.characters: Any = {None: MISSING, **dict(zip(self._labels, text, strict=True))}
-        self._codes = np.frombuffer((text + MISSING + UNSEEN).encode("ascii"), np.uint8)
+        self._text = BIN_CHARACTERS[: len(self._labels)]
+        self.characters: Any = {None: MISSING, **dict(zip(self._labels, self._text, strict=True))}
 
     def codes(self, values: Sequence[Any]) -> NDArray[np.uint8]:
         """Return the characters of a column's values, as their codes."""
         return self._codes.take(encoding.codes(values, self._labels))
+
+    @cached_property
+    def _codes(self) -> NDArray[np.uint8]:
+        return _ascii(self._text + MISSING + UNSEEN)
+
+
+def _ascii(text: str) -> NDArray[np.uint8]:
+    import numpy as np
+
+    return np.frombuffer(text.encode("ascii"), np.uint8)
 
 
 def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

