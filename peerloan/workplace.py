@@ -9,6 +9,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -193,10 +194,16 @@ class Workplace:
         return Controller(self.rollouts(), self.writer(), evidence, clock=self.clock)
 
     def _store(self, bucket: str | None = None) -> ObjectStore:
-        # Imported here: botocore takes longer than what most commands do, and some need no bucket.
-        from model_registry.stores.s3 import S3Store, make_s3_client
+        from model_registry.stores.s3 import S3Store
 
-        return S3Store(bucket or self.bucket, make_s3_client(self.endpoint_url))
+        return S3Store(bucket or self.bucket, self._client)
+
+    @cached_property
+    def _client(self) -> Any:
+        # Imported here: botocore takes longer than what most commands do, and some need no bucket.
+        from model_registry.stores.s3 import make_s3_client
+
+        return make_s3_client(self.endpoint_url)
 
 
 def check_url(url: str, source: str) -> str:
