@@ -19,13 +19,6 @@ _BAR_WIDTH = 40
 _RECENT_EVENTS = 5
 
 
-def candidate_share(rollout: Rollout) -> float:
-    """Return the share of the requests that the candidate answers."""
-    if rollout.is_over:
-        return float(rollout.state == "promoted")
-    return rollout.current_stage.weight if rollout.current_stage else 0.0
-
-
 def seconds_left(rollout: Rollout, now: datetime) -> float:
     """Return the shortest time until the rollout's end, if every stage passes; 0 once it has ended."""
     if rollout.is_over:
@@ -46,7 +39,7 @@ def to_json(rollout: Rollout, now: datetime) -> dict[str, Any]:
     """Return the document with what the view adds to it."""
     return {
         **rollout.to_document(),
-        "candidate_share": candidate_share(rollout),
+        "candidate_share": rollout.candidate_share,
         "stage_seconds_left": stage_seconds_left(rollout, now),
         "seconds_left": seconds_left(rollout, now),
     }
@@ -68,7 +61,7 @@ def _headline(rollout: Rollout) -> Text:
 
 
 def _split(rollout: Rollout) -> Text:
-    share = candidate_share(rollout)
+    share = rollout.candidate_share
     filled = round(share * _BAR_WIDTH)
     text = Text(f"version {rollout.main} {1 - share:.1%} ")
     text.append("█" * (_BAR_WIDTH - filled), style="blue").append("█" * filled, style="green")

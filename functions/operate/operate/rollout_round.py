@@ -73,8 +73,6 @@ class RolloutRound:
         return {"rollouts": states}
 
     def _line(self, rollout: Rollout) -> dict[str, Any]:
-        stage = rollout.current_stage
-        weight = float(rollout.state == "promoted") if rollout.is_over else stage.weight if stage else 0.0
         guards = {judgement["guard"]: judgement["verdict"] for judgement in rollout.judgements}
         damage = self._evidence.damage(rollout.alias)
         return {
@@ -88,7 +86,7 @@ class RolloutRound:
             "guards": guards,
             "damaged_lines": damage.lines,
             "damaged_objects": list(damage.objects),
-            WEIGHT: weight,
+            WEIGHT: rollout.candidate_share,
             NEEDS_ATTENTION: int(rollout.state not in ("running", "promoted")),
             FAILED_GUARDS: list(guards.values()).count("fail"),
             "_aws": self._metrics(WEIGHT, NEEDS_ATTENTION, FAILED_GUARDS),

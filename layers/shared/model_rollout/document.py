@@ -117,6 +117,13 @@ class Rollout:
         return self.plan.stages[self.stage - 1] if self.stage else None
 
     @property
+    def candidate_share(self) -> float:
+        """The share of the requests that the candidate answers."""
+        if self.is_over:
+            return float(self.state == "promoted")
+        return self.current_stage.weight if self.current_stage else 0.0
+
+    @property
     def stage_began(self) -> datetime:
         """When the stage under way began, or began again."""
         return datetime.fromisoformat(self.stage_began_at)
