@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_rollout.window import AnnouncedWindow, announced_window
+from model_rollout.window import AnnouncedWindow
+from peerloan.comparing.announced import announced_window
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

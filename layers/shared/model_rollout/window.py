@@ -6,10 +6,8 @@ guards ask whether it differs as much on live ones. Pure.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any
 
 # Live loans are others than the held-out ones, so the window should seldom be narrower than the luck of the draw.
@@ -53,72 +51,3 @@ class AnnouncedWindow:
     def from_document(cls, document: Mapping[str, Any]) -> AnnouncedWindow:
         """Read what ``to_document`` returned; raise ``TypeError`` if a member is missing or unknown."""
         return cls(**document)
-
-
-def announced_window(
-    main: Sequence[float],
-    candidate: Sequence[float],
-    *,
-    main_threshold: float,
-    candidate_threshold: float,
-    level: float = LEVEL,
-) -> AnnouncedWindow:
-    """Return the window of a candidate, from both versions' late probabilities of the same loans.
-
-    Parameters
-    ----------
-    main, candidate : sequence of float, of shape (n_loans,)
-        The late probabilities of the version in charge and of the candidate, in the same order.
-    main_threshold, candidate_threshold : float
-        From these probabilities on, each version calls a loan late.
-    level : float
-        The confidence of the intervals: of the mean by the normal distribution, of the share by Wilson (1927).
-
-    Raises
-    ------
-    ValueError
-        If the sequences have other lengths, or fewer than two loans.
-    """
-    if len(main) != len(candidate):
-        raise ValueError(f"{len(main)} and {len(candidate)} probabilities aren't of the same loans")
-    if len(main) < 2:
-        raise ValueError("a window needs two loans or more")
-    differences = [second - first for first, second in zip(main, candidate, strict=True)]
-    flips = sum(
-        (first >= main_threshold) != (second >= candidate_threshold)
-        for first, second in zip(main, candidate, strict=True)
-    )
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    mean, half = _mean_and_half_width(differences, z)
-    flip_low, flip_high = _wilson(flips, len(main), z)
-    return AnnouncedWindow(
-        loans=len(main),
-        mean_difference=mean,
-        low=max(mean - half, -1.0),
-        high=min(mean + half, 1.0),
-        flip_share=flips / len(main),
-        flip_low=flip_low,
-        flip_high=flip_high,
-        level=level,
-        tail_difference=_tail(list(map(abs, differences))),
-        tail_score=max(_tail(main), _tail(candidate)),
-    )
-
-
-def _tail(values: Sequence[float]) -> float:
-    """Return the value that one in a thousand exceeds."""
-    return sorted(values)[-1 - len(values) // 1000]
-
-
-def _mean_and_half_width(differences: Sequence[float], z: float) -> tuple[float, float]:
-    mean = math.fsum(differences) / len(differences)
-    variance = math.fsum((difference - mean) ** 2 for difference in differences) / (len(differences) - 1)
-    return mean, z * math.sqrt(variance / len(differences))
-
-
-def _wilson(successes: int, trials: int, z: float) -> tuple[float, float]:
-    share = successes / trials
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # Without flips, or with flips only, that end is exact; rounding would put it beside the share.
-    return (0.0 if successes == 0 else middle - half), (1.0 if successes == trials else middle + half)

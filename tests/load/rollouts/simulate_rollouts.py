@@ -28,8 +28,9 @@ from simulated_traffic import (
 )
 
 from model_rollout.guard_settings import GuardSettings, default_settings
-from model_rollout.window import AnnouncedWindow, announced_window
+from model_rollout.window import AnnouncedWindow
 from model_watch.sequential_tests import BETS, PRIOR
+from peerloan.comparing.announced import announced_window
 
 SEED = 20261129
 HELD_OUT_LOANS = 6_843

@@ -25,7 +25,8 @@ from log_lines import (
 from model_rollout.guard_settings import GUARDS, default_settings
 from model_rollout.guards import judge
 from model_rollout.observations import Observations
-from model_rollout.window import AnnouncedWindow, announced_window
+from model_rollout.window import AnnouncedWindow
+from peerloan.comparing.announced import announced_window
 
 # A tenth of the requests reach the candidate, another tenth is compared with them.
 MANY = 15_000

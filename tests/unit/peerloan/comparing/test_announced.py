@@ -1,4 +1,4 @@
-"""The window that a plan announces."""
+"""The window that a plan announces: measured, and as a document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_rollout.window import AnnouncedWindow, announced_window
+from model_rollout.window import AnnouncedWindow
+from peerloan.comparing.announced import announced_window
 from training.evidence.intervals import wilson
 
 PROBABILITIES = st.floats(0, 1)
