@@ -8,6 +8,7 @@ over every stop, restart and change of weight of one rollout.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,11 +25,13 @@ def find_moved_keys(
     """Yield the answers whose key got the other version of its rollout before, and what is wrong with them."""
     points: dict[tuple[str, str], _Point] = {}
     for answer in sorted(answers, key=lambda answer: answer.answered):
-        rollout = _only_rollout(timeline.states_of(answer)) if answer.status == 200 and answer.key else None
+        if answer.status != 200 or not answer.key:
+            continue
+        states = timeline.states_of(answer)
+        rollout = _only_rollout(states)
         new = None if rollout is None else timeline.new_versions.get(rollout)
         if rollout is None or new is None or new in unable:
             continue
-        states = timeline.states_of(answer)
         if unable & {version for state in states for version in state.versions}:
             continue
         point = points.setdefault((rollout, answer.key), _Point())
@@ -50,11 +53,12 @@ def find_wrong_shares(
     # Imported here: it takes longer than the rest of a check.
     from scipy.stats import binom
 
+    by_revision = _by_revision(answers, timeline)
     for change in timeline.changes:
         for additional, weight in change.additional.items():
             if unable & set(change.versions):
                 continue
-            keys, gained = count_keys(answers, timeline, change, additional)
+            keys, gained = _count_keys(by_revision[change.revision], additional)
             tail = min(binom.cdf(gained, keys, weight), binom.sf(gained - 1, keys, weight))
             if keys and 2 * tail < _FALSE_ALARM:
                 share = f"{gained} of {keys} keys ({gained / keys:.1%})"
@@ -66,11 +70,7 @@ def count_keys(answers: Sequence[Answer], timeline: Timeline, change: AliasChang
 
     A key counts once, by its first answer, and a request without a key counts by itself.
     """
-    first: dict[str, Answer] = {}
-    for number, answer in enumerate(sorted(answers, key=lambda answer: answer.answered)):
-        if answer.status == 200 and tuple(timeline.states_of(answer)) == (change,):
-            first.setdefault(answer.key or f"request {number}", answer)
-    return len(first), sum(answer.version == version for answer in first.values())
+    return _count_keys(_by_revision(answers, timeline)[change.revision], version)
 
 
 def share_bounds(keys: int, weight: float, level: float = 0.999) -> tuple[int, int]:
@@ -87,6 +87,22 @@ class _Point:
 
     from_on: float = 0.0
     below: float = 1.0
+
+
+def _by_revision(answers: Sequence[Answer], timeline: Timeline) -> defaultdict[int, list[Answer]]:
+    """Return the answers that surely saw one state of the alias, in their order, by its revision."""
+    answered: defaultdict[int, list[Answer]] = defaultdict(list)
+    for answer in sorted(answers, key=lambda answer: answer.answered):
+        if answer.status == 200 and len(states := timeline.states_of(answer)) == 1:
+            answered[states[0].revision].append(answer)
+    return answered
+
+
+def _count_keys(answers: Sequence[Answer], version: int) -> tuple[int, int]:
+    first: dict[str, Answer] = {}
+    for number, answer in enumerate(answers):
+        first.setdefault(answer.key or f"request {number}", answer)
+    return len(first), sum(answer.version == version for answer in first.values())
 
 
 def _only_rollout(states: Sequence[AliasChange]) -> str | None:
