@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 START_LIMIT_S = 60.0
 GENEROUS_S = 30.0
@@ -72,6 +73,15 @@ def wait_until(condition: Callable[[], bool], limit_s: float = GENEROUS_S) -> bo
             return False
         time.sleep(0.01)
     return True
+
+
+def wait_for(find: Callable[[], Any]) -> Any:
+    """Return what ``find`` returns once it is true; raise ``AssertionError`` if it never was."""
+    for _ in range(1200):
+        if value := find():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
 def children(pid: int) -> set[int]:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from model_artifact.opening.model_process import ModelProcess, comes_within
 from model_artifact.pipeline import late_probabilities
 from model_kit import Calls, dumped, small_boosted, small_quarter
 from model_registry.errors import CandidateRefusedError
-from processes import children
+from processes import children, is_running, wait_for
 from training.probe_records import PROBE_RECORDS
 
 
@@ -83,12 +83,12 @@ def test_the_child_ends_with_its_parent_and_leaves_no_file(tmp_path: Path, endin
     environment = {**os.environ, "TMPDIR": str(temporary)}
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(slow), trust, *sys.path], env=environment)
     try:
-        child = wait_for(lambda: Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split())[0]
+        child = int(wait_for(lambda: Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split())[0])
         wait_for(lambda: b"model_artifact.opening.child" in Path(f"/proc/{child}/cmdline").read_bytes())
     finally:
         parent.send_signal(ending)
         parent.wait(timeout=60)
-    wait_for(lambda: has_ended(child))
+    wait_for(lambda: not is_running(child))
     assert list(temporary.iterdir()) == []
 
 
@@ -247,7 +247,7 @@ def test_fault_13_a_hang_while_scoring_is_given_up(process: ModelProcess) -> Non
     os.kill(hanging, signal.SIGSTOP)
     with pytest.raises(ModelProcessError, match="more than 3 s"):
         process.late_probabilities(PROBE_RECORDS)
-    wait_for(lambda: has_ended(str(hanging)))
+    wait_for(lambda: not is_running(hanging))
     process.late_probabilities(PROBE_RECORDS)
 
 
@@ -288,21 +288,5 @@ def test_a_pause_of_the_environment_does_not_use_up_the_time_limit() -> None:
 
 def test_closing_ends_the_process_and_its_forks(tmp_path: Path) -> None:
     with ModelProcess(dumped(small_boosted()), is_trusted=True) as process:
-        fork = str(process.pid)
-    wait_for(lambda: has_ended(fork))
-
-
-def has_ended(pid: str) -> bool:
-    try:
-        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return True
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    """Return what ``find`` returns once it is true."""
-    for _ in range(1200):
-        if found := find():
-            return found
-        time.sleep(0.05)
-    pytest.fail("waited in vain")
+        fork = process.pid
+    wait_for(lambda: not is_running(fork))

@@ -6,9 +6,7 @@ import gc
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from model_artifact.opening.model_process import ModelProcess
 from model_artifact.opening.side_connection import SideConnection
 from model_kit import dumped, small_boosted
 from model_registry import threads
+from processes import is_running, wait_for
 from training.probe_records import PROBE_RECORDS
 
 # As long as a test waits for what comes at once.
@@ -87,7 +86,7 @@ def test_fault_31_a_fork_that_hangs_for_good_is_ended_and_replaced(
     assert side.late_probabilities(records, 0.01) is None
     side.patience_s = 0.0
     assert side.late_probabilities(PROBE_RECORDS, 0.01) is None
-    wait_for(lambda: has_ended(fork))
+    wait_for(lambda: not is_running(fork))
     side.patience_s = PLENTY_S
     assert wait_for(lambda: side.late_probabilities(PROBE_RECORDS, PLENTY_S))
     assert side.fork_pid != fork
@@ -99,7 +98,7 @@ def test_fault_31_a_fork_that_crashes_costs_its_own_score_alone(process: ModelPr
     answering, fork = process.pid, side.fork_pid
     assert fork is not None
     os.kill(fork, signal.SIGKILL)
-    wait_for(lambda: has_ended(fork))
+    wait_for(lambda: not is_running(fork))
     with pytest.raises(ModelProcessError, match="ended"):
         side.late_probabilities(PROBE_RECORDS, PLENTY_S)
     assert (process.late_probabilities(PROBE_RECORDS), process.pid) == (expected, answering)
@@ -115,22 +114,6 @@ def test_a_process_that_has_ended_is_an_error() -> None:
         side.late_probabilities(PROBE_RECORDS, PLENTY_S)
 
 
-def has_ended(pid: int) -> bool:
-    try:
-        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return True
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    """Return what ``find`` returns once it is true."""
-    for _ in range(1200):
-        if found := find():
-            return found
-        time.sleep(0.05)
-    pytest.fail("waited in vain")
-
-
 def test_a_process_that_a_thread_started_lives_as_long_as_somebody_holds_it() -> None:
     def start() -> tuple[ModelProcess, Callable[[], object]]:
         process = ModelProcess(dumped(small_boosted()), is_trusted=True)
@@ -144,5 +127,5 @@ def test_a_process_that_a_thread_started_lives_as_long_as_somebody_holds_it() ->
     fork = process.pid
     del process
     gc.collect()
-    wait_for(lambda: has_ended(fork))
+    wait_for(lambda: not is_running(fork))
     wait_for(lambda: "starts a process" not in [thread.name for thread in threading.enumerate()])
