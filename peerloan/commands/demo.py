@@ -182,7 +182,7 @@ async def _kill_operator_and_go_on(local: Workplace) -> int:
     watch = ("watch", DEFAULT_ALIAS, "--drive", "--json", "--wait", "60s")
     operator = await _start(local, *watch, is_shown=False)
     while operator.returncode is None:
-        rollout = local.rollouts().get(DEFAULT_ALIAS).rollout
+        rollout = await _look(local)
         if rollout.is_over or (rollout.current_stage and rollout.current_stage.kind == "canary"):
             break
         await asyncio.sleep(_LOOK_S)
@@ -198,13 +198,18 @@ async def _kill_operator_and_go_on(local: Workplace) -> int:
 async def _wait_for_end(local: Workplace) -> Rollout:
     deadline = time.monotonic() + _ROLLOUT_LIMIT_S
     while time.monotonic() < deadline:
-        rollout = (await asyncio.to_thread(local.rollouts().get, DEFAULT_ALIAS)).rollout
+        rollout = await _look(local)
         if rollout.is_over:
             return rollout
         await asyncio.sleep(_LOOK_S)
     note(f"Version {rollout.candidate} is still {rollout.state} after {_ROLLOUT_LIMIT_S:.0f} s: {rollout.why}")
     await _run(local, "abort", DEFAULT_ALIAS, "--reason", "the demonstration goes on")
-    return local.rollouts().get(DEFAULT_ALIAS).rollout
+    return await _look(local)
+
+
+async def _look(local: Workplace) -> Rollout:
+    """Return the rollout, read on a thread: the clients share this one, and their answers are timed."""
+    return (await asyncio.to_thread(local.rollouts().get, DEFAULT_ALIAS)).rollout
 
 
 async def _run(local: Workplace, *arguments: str) -> None:
@@ -215,6 +220,8 @@ async def _run(local: Workplace, *arguments: str) -> None:
 
 async def _start(local: Workplace, *arguments: str, is_shown: bool = True) -> asyncio.subprocess.Process:
     """Run ``peerloan rollout`` in a process of its own, as an operator does. What is shown goes to stderr."""
-    command = [sys.executable, "-m", "peerloan", "--state-dir", str(local.state_dir), "rollout", *arguments]
-    environ = {name: value for name, value in local.environ.items() if name not in ("MODEL_BUCKET",)}
-    return await asyncio.create_subprocess_exec(*command, env=environ, stdout=sys.stderr if is_shown else DEVNULL)
+    place = ("--bucket", local.bucket, "--endpoint-url", str(local.endpoint_url), "--state-dir", str(local.state_dir))
+    command = [sys.executable, "-m", "peerloan", *place, "rollout", *arguments]
+    return await asyncio.create_subprocess_exec(
+        *command, env=dict(local.environ), stdout=sys.stderr if is_shown else DEVNULL
+    )
