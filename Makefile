@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Everything else is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage demo setup setup-dev lint format type sam-setup sam-validate sam-build sam-base-image image-build sam-test aws-cli-setup aws-cli-test bench bench-model bench-shift simulate models soak flips reliability lock clean
+.PHONY: help run test coverage demo demo-loop setup setup-dev lint format type sam-setup sam-validate checkov sam-build deploy sam-base-image image-build sam-test sam-commands-test aws-cli-setup aws-cli-test ministack-setup rehearse spark-setup spark-test bench bench-model bench-bucket bench-shift bench-watch bench-files bench-spark simulate simulate-challengers simulate-monitor models soak flips reliability lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LAMBDA_PORT ?= 3001
 BUCKET_PORT ?= 9000
+# Who may call the API of `make run`: open, iam or jwt.
+AUTH ?= open
 # How many processes run the tests: auto is two for each processor, since tests that start a stack wait a lot.
 TEST_PROCESSES ?= auto
 # Which tests `make test` runs: make test TESTS=tests/unit/emulator
@@ -16,10 +18,10 @@ TESTS ?= tests
 PIP ?= uv
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
-run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C ends it
-	@$(BIN)/peerloan up --port $(PORT) --lambda-port $(LAMBDA_PORT) --bucket-port $(BUCKET_PORT)
+run: setup ## Run the API and its bucket on this machine, with a model; Ctrl-C ends it. Closed: make run AUTH=iam (or jwt)
+	@$(BIN)/peerloan up --auth $(AUTH) --port $(PORT) --lambda-port $(LAMBDA_PORT) --bucket-port $(BUCKET_PORT)
 
 test: setup-dev ## Run every test that needs no Docker
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) $(TESTS)
@@ -29,6 +31,9 @@ coverage: setup-dev ## Run the unit and contract tests, and print the branches t
 
 demo: setup ## Five guarded rollouts under load: a good version is promoted, four bad ones are taken back
 	@$(BIN)/peerloan demo
+
+demo-loop: setup ## A year of quarters in some minutes: the monitor finds what changes, and retraining repairs it
+	@$(BIN)/peerloan demo-loop
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
@@ -84,9 +89,19 @@ sam-setup: .sam-venv/.installed ## Install SAM CLI in an environment of its own
 sam-validate: sam-setup ## Check template.yaml; needs no AWS account
 	$(SAM_ENV) sam validate --lint
 
+checkov: setup-dev ## Check template.yaml for security, with checkov in an environment of its own
+	env-setup/uv.sh $(VENV) tool run --quiet --python $(BIN)/python --from checkov==3.3.30 \
+	  checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
+
 sam-build: sam-setup ## Build the function and its layer as Lambda gets them, and measure them
 	$(SAM_ENV) sam build
 	$(PYTHON) env-setup/check_package_size.py
+
+CONFIG_ENV ?= default
+# Further words replace parameters of samconfig.toml: make deploy CONFIG_ENV=prod PARAMETERS="MemorySize=3008". YES=1
+# deploys without asking; RENEW=1 publishes a version, and so takes a new snapshot, even if nothing has changed.
+deploy: $(if $(filter image,$(CONFIG_ENV)),image-build,sam-build) ## Build, and deploy to AWS: CONFIG_ENV=prod, PARAMETERS="NAME=VALUE"
+	$(SAM_ENV) $(PYTHON) env-setup/deploy.py --config-env $(CONFIG_ENV) $(if $(YES),--yes) $(if $(RENEW),--renew) $(PARAMETERS)
 
 sam-base-image: setup ## Build SAM's base image from Debian packages, where AWS's can't be pulled
 	PYTHON=$(CURDIR)/$(BIN)/python env-setup/lambda-base-image/build.sh
@@ -101,10 +116,13 @@ image-build: sam-setup ## Build the function as a container image, with the libr
 	$(SAM_ENV) python env-setup/image_template.py template.yaml $(IMAGE)/template.yaml
 	$(SAM_ENV) sam build --config-env image $(addprefix --parameter-overrides Architecture=,$(PREDICT_ARCHITECTURE))
 
-sam-test: setup-dev sam-setup ## Test with SAM CLI in Docker
-	$(SAM_ENV) $(BIN)/pytest -m sam tests/e2e
+sam-test: setup-dev sam-setup ## Test with SAM CLI, in Docker and with the emulator
+	$(SAM_ENV) $(BIN)/pytest -m "sam or samcli" tests/e2e tests/integration/emulator/stack_api
 
-aws-cli-setup: .aws-venv/.installed ## Install the AWS CLI in an environment of its own
+sam-commands-test: setup-dev sam-setup ## Test the commands of SAM CLI that need no Docker with the emulator
+	$(SAM_ENV) $(BIN)/pytest -m samcli tests/integration/emulator/stack_api
+
+aws-cli-setup: .aws-venv/.installed ## Install the AWS CLI and s3fs in an environment of their own
 
 .aws-venv/bin/python:
 	@$(call make_environment,.aws-venv)
@@ -116,7 +134,38 @@ aws-cli-setup: .aws-venv/.installed ## Install the AWS CLI in an environment of 
 aws-cli-test: setup-dev aws-cli-setup ## Test Lambda's API and the bucket with the AWS CLI
 	PATH="$(CURDIR)/.aws-venv/bin:$$PATH" $(BIN)/pytest -m awscli tests/integration/emulator
 
-bench: setup-dev ## How fast the emulator serves beside SAM CLI and FastAPI; writes docs/benchmarks.md
+ministack-setup: .ministack-venv/.installed ## Install MiniStack, a stand-in for AWS, in an environment of its own
+
+# MiniStack runs the function by its own Python, and the function's wheels are for Lambda's.
+.ministack-venv/bin/python: | $(VENV)/bin/python
+	@python=$$(env-setup/find_python.sh 3.13) && $$python -m venv .ministack-venv || { rm -rf .ministack-venv; exit 1; }
+
+.ministack-venv/.installed: env-setup/pip_requirements_ministack.txt | .ministack-venv/bin/python
+	@$(call install,.ministack-venv) --require-hashes -r $<
+	@touch $@
+
+# What is built already is deployed: make sam-build rehearse after a change.
+rehearse: setup-dev ministack-setup sam-setup $(if $(wildcard .aws-sam/build/template.yaml),,sam-build) ## Deploy what is built to a stand-in for AWS, four times; needs Python 3.13
+	$(SAM_ENV) $(BIN)/pytest -m rehearsal tests/rehearsal
+
+spark-setup: .spark-venv/.installed ## Install PySpark in an environment of its own; it needs Java 17 or newer
+
+.spark-venv/bin/python:
+	@$(call make_environment,.spark-venv)
+
+.spark-venv/.installed: env-setup/pip_requirements_spark.txt | .spark-venv/bin/python
+	@$(call install,.spark-venv) --require-hashes -r $<
+	@touch $@
+
+# Spark's own script says only that JAVA_HOME is not set.
+has_java = java -version >/dev/null 2>&1 || test -n "$$JAVA_HOME" || \
+  { echo "Spark needs Java 17 or newer. On Debian or Ubuntu: apt install openjdk-17-jre-headless" >&2; exit 1; }
+
+spark-test: setup-dev spark-setup ## Score and tally on Spark, and compare with what one machine makes; needs Java
+	@$(has_java)
+	$(BIN)/pytest -s -m spark tests/spark
+
+bench: setup-dev ## How fast the emulator serves beside SAM CLI, FastAPI and MiniStack; writes docs/benchmarks.md
 	@$(SAM_ENV) $(BIN)/python tests/load/bench_service.py --docs docs \
 	  $(if $(wildcard models/improved/model.pkl),--improved models/improved)
 
@@ -124,11 +173,32 @@ bench-model: setup-dev ## How much faster arrays serve than pickles, and how fas
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \
 	  $(if $(wildcard models/basic/model.pkl),--basic models/basic)
 
+bench-bucket: setup-dev ## How fast the bucket answers GETs of a small object beside moto's server
+	@$(BIN)/python tests/load/bench_bucket.py
+
 bench-shift: setup-dev ## The longest request while the API shifts to a version that is served from its pickle
 	@$(BIN)/python tests/load/bench_shift.py
 
+bench-watch: setup-dev ## How fast days of the prediction log are counted, and in how much memory; in docs/benchmarks.md
+	@$(BIN)/python tests/load/bench_watch.py --docs docs
+
+SPARK_ROWS ?= 10000000
+bench-spark: setup-dev spark-setup ## How fast Spark scores beside peerloan score, and ten million rows: SPARK_ROWS=1000000 for fewer
+	@$(has_java)
+	@$(BIN)/python tests/load/bench_spark.py --rows $(SPARK_ROWS) \
+	  $(if $(wildcard models/improved/model.pkl),--improved models/improved)
+
+bench-files: setup-dev ## A dropped file of two million rows, scored in the emulator although its function is killed twice
+	@PEERLOAN_FILES_ROWS=2000000 $(BIN)/python -m pytest -q -s tests/integration/service/test_files.py
+
 simulate: setup-dev ## How often and how soon the guards take back good and bad versions: 10,000 simulated rollouts
 	@$(BIN)/python tests/load/rollouts/simulate_rollouts.py
+
+simulate-challengers: setup-dev ## How often a shadow version is called better by mistake, and how soon by right
+	@$(BIN)/python tests/load/simulate_challengers.py
+
+simulate-monitor: setup-dev ## How often the monitor cries wolf, and how soon it finds harm: 1,000 simulated years of nightly looks
+	@$(BIN)/python tests/load/simulate_monitor.py
 
 models: setup-dev ## Publish every kind of pipeline; writes the table of docs/models.md. One kind: make models KINDS=knn-imputer
 	@PYTHONPATH=tests/kit $(BIN)/python -m pipelines $(KINDS)
@@ -148,5 +218,5 @@ lock: setup-dev ## Pin all environments anew
 	env-setup/lock.sh $(CURDIR)/env-setup/uv.sh $(CURDIR)/$(VENV)
 
 clean: ## Remove what the targets above made, but not the local bucket
-	rm -rf $(VENV) .sam-venv .aws-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage \
+	rm -rf $(VENV) .sam-venv .aws-venv .ministack-venv .spark-venv .aws-sam build models .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage \
 		.import_linter_cache

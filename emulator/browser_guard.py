@@ -36,6 +36,12 @@ class BrowserGuard:
             return f"Requests from the web page of another origin, {origin!r}, are refused."
         return None
 
+    def find_subdomain(self, host: str) -> str:
+        """Return what stands before the longest of this machine's names in a ``Host`` header; empty if nothing does."""
+        name = _name_in(host)
+        fitting = [known for known in self._names if name == known or name.endswith(f".{known}")]
+        return name.removesuffix(max(fitting, key=len)).rstrip(".") if fitting else ""
+
     def _is_of_this_machine(self, name: str) -> bool:
         try:
             ipaddress.ip_address(name)

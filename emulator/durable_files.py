@@ -24,9 +24,7 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
-        # One that a crash left may have another mode.
-        temporary.unlink(missing_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with open_temporary(temporary) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
@@ -36,6 +34,12 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def open_temporary(path: Path) -> IO[bytes]:
+    """Open a new file that its owner alone can read, over one that a crash left, which may have another mode."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def remove_durably(paths: Iterable[Path]) -> None:

@@ -19,6 +19,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from emulator.supervision import BackgroundTasks
 
 ADMIN_PATH = "/_emulator/"
+RESET_PATH = ADMIN_PATH + "reset"
+# Where the emulator's own issuer of tokens is.
+OIDC_PATH = ADMIN_PATH + "oidc"
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 # The client has hung up, or what it sends isn't HTTP.
 CLIENT_IS_GONE = (ConnectionError, ClientError, web.RequestPayloadError)

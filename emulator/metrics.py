@@ -55,6 +55,11 @@ class RequestMeter:
             self._seconds.append((now, Counter()))
         self._seconds[-1][1][_Kind(route_key, status, _class_of(seconds), value)] += 1
 
+    def clear(self) -> None:
+        """Forget all requests."""
+        self._seconds.clear()
+        self._seconds.append((int(self._clock()), Counter()))
+
     def summary(self) -> dict[str, Any]:
         """Return the last minute's figures for JSON: of all requests, of each route, and of each header's value."""
         now = int(self._clock())

@@ -8,16 +8,18 @@ from typing import Any
 
 import requests
 
+from peerloan.access import Access
 from peerloan.errors import ServiceError
 
 _TIMEOUT_S = (5.0, 35.0)
 
 
 class ApiClient:
-    """A connection to a deployed or local API at an address without a path."""
+    """A connection to a deployed or local API at an address without a path. ``access`` authenticates its requests."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
         self.url = url.rstrip("/")
+        self._access = access
         self._session = requests.Session()
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
@@ -30,7 +32,12 @@ class ApiClient:
         """
         try:
             answer = self._session.request(
-                method, self.url + path, data=body, headers=dict(headers or {}), timeout=_TIMEOUT_S
+                method,
+                self.url + path,
+                data=body,
+                headers=dict(headers or {}),
+                auth=self._authenticate,
+                timeout=_TIMEOUT_S,
             )
         except requests.RequestException as error:
             raise ServiceError(
@@ -44,6 +51,13 @@ class ApiClient:
         if not answer.ok:
             raise ServiceError(_explain(answer.status_code, document))
         return document
+
+    def _authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # The request as it is sent: a signature is of its very address and body.
+        if self._access is not None:
+            body = request.body.encode() if isinstance(request.body, str) else request.body
+            request.headers.update(self._access.headers(str(request.method), str(request.url), body))
+        return request
 
     def predict(self, document: object) -> Any:
         """POST a JSON document to /predict and return the answer."""
@@ -60,6 +74,8 @@ def json_bytes(document: object) -> bytes:
 def _explain(status: int, problem: Any) -> str:
     if not isinstance(problem, dict):
         return f"The API answered {status}."
+    if status in (401, 403):
+        return f"The API answered {status}: {problem.get('message')}. It wants another signature or token: docs/api.md."
     parts = [
         f"The API answered {status}:",
         str(problem.get("detail") or problem.get("title") or problem.get("message")),

@@ -22,17 +22,26 @@ SUMMARIES = {
     "delete": "Delete a version that no alias uses.",
     "alias": "Show where an alias points, and move it.",
     "rollout": "Roll a version out in judged steps, which go back by themselves when a guard fails.",
+    "retrain": "Make the next version: trained on newer loans, or recalibrated on outcomes.",
     "keys": "Make, list and trust publishers' keys.",
     "predict": "Ask the API about one record or one event.",
+    "token": "Print a token of the local stack's own issuer, which an API with `make run AUTH=jwt` takes.",
     "score": "Score a file of any size.",
+    "spark": "Score data sets and tally the prediction log on Spark.",
+    "monitor": "Say how the version in charge is doing, and what is to be done about it.",
+    "outcomes": "Import what became of loans, and list it.",
+    "purge": "Remove a loan from the prediction log and the outcomes.",
     "decisions": "Find past decisions of a loan in the prediction log.",
+    "audit": "Write everything about a period into one folder, and an index with the SHA-256 of each file.",
     "deploy": "Ship the function's code without losing a request.",
+    "code": "Delete old versions of the function's code.",
     "status": "Say whether the API and the bucket answer, and which version is live.",
     "top": "Show the local environments, versions, requests and faults.",
     "demo": "Roll out a good version and four bad ones under load.",
+    "demo-loop": "Live through a year of quarters: find what changes, and repair it.",
 }
 # Commands that share a module with another one.
-_MODULES = {"delete": "versions", "train": "evaluate"}
+_MODULES = {"code": "deploy", "delete": "versions", "token": "predict", "train": "evaluate"}
 
 
 class CommandGroup(TyperGroup):
@@ -67,7 +76,8 @@ class CommandGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command's module and return the command."""
-    command = getattr(import_module(f"peerloan.commands.{_MODULES.get(name, name)}"), name)
+    function = name.replace("-", "_")
+    command = getattr(import_module(f"peerloan.commands.{_MODULES.get(name, function)}"), function)
     if not isinstance(command, typer.Typer):
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(name)(command)
@@ -76,10 +86,13 @@ def load_command(name: str) -> Any:
 
 
 def check_text(text: str) -> str:
-    """Return an option's text; refuse bytes that aren't UTF-8, since JSON documents can't hold them."""
+    """Return an option's text without blanks around it: blanks alone are no reason.
+
+    Bytes that aren't UTF-8 are refused, since JSON documents can't hold them.
+    """
     if not text.isascii():
         from model_artifact.record_rules import has_surrogate
 
         if has_surrogate(text):
             raise typer.BadParameter("the text isn't UTF-8")
-    return text
+    return text.strip()

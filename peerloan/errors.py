@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from batch_scoring.errors import BatchScoringError, UnusableFileError
 from model_artifact.errors import ArtifactError
 from model_registry.errors import InvalidAliasError, InvalidNameError, RegistryError
 from model_rollout.plan import InvalidPlanError
@@ -13,6 +14,8 @@ from training.errors import TrainingError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+# By the monitor's verdict. A line of cron tells from them what is to be done.
+EXIT_BY_VERDICT = {"ok": 0, "recalibrate": 3, "refit": 4, "look": 5, "not enough data": 6}
 
 
 class CommandError(Exception):
@@ -64,6 +67,14 @@ class StackRunsError(StackError):
         )
 
 
+class StackNotRunningError(StackError):
+    """No local stack of the folder runs. ``otherwise`` says how to name something else than the local stack."""
+
+    def __init__(self, state_dir: Path, otherwise: str) -> None:
+        super().__init__(f"No local stack of {state_dir} runs. Start it with make run; or {otherwise}.")
+        self.state_dir = state_dir
+
+
 class DeploymentError(CommandError):
     """The function's code could not be deployed."""
 
@@ -75,12 +86,14 @@ class ServiceError(CommandError):
 # The first row that fits decides. An error in no row is a bug and keeps its traceback.
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (UsageError, EXIT_USAGE),
+    (UnusableFileError, EXIT_USAGE),
     (InvalidNameError, EXIT_USAGE),
     (InvalidAliasError, EXIT_USAGE),
     (InvalidPlanError, EXIT_USAGE),
     (CommandError, EXIT_FAILED),
     (RegistryError, EXIT_FAILED),
     (ArtifactError, EXIT_FAILED),
+    (BatchScoringError, EXIT_FAILED),
     (TrainingError, EXIT_FAILED),
 )
 

@@ -1,14 +1,16 @@
-"""Sends continuous load from a few clients and records every answer, until the caller stops it."""
+"""Sends requests from a few clients and records every answer: until the caller stops it, or each body once."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import aiohttp
+
+from peerloan.access import Access, OpenAccess
 
 _TIMEOUT = aiohttp.ClientTimeout(total=35)
 
@@ -36,6 +38,8 @@ async def load(
     *,
     key_of: Callable[[int], str] | None = None,
     gate: asyncio.Semaphore | None = None,
+    pause_s: float = 0.0,
+    access: Access | None = None,
 ) -> AsyncIterator[list[Answer]]:
     """Send requests until the block ends, and yield the list that grows with their answers.
 
@@ -52,7 +56,12 @@ async def load(
         without ``loan_id``.
     gate : Semaphore, optional
         Lets so many requests through at once, however many clients there are.
+    pause_s : float
+        How long a client waits between an answer and its next request.
+    access : Access, optional
+        Signs the requests, or adds a token.
     """
+    authenticate = (access or OpenAccess()).headers
     answers: list[Answer] = []
     stopped = asyncio.Event()
 
@@ -61,10 +70,11 @@ async def load(
         async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector) as session:
             turn = number
             while not stopped.is_set():
-                key = "" if key_of is None else key_of(turn)
+                key, body = "" if key_of is None else key_of(turn), bodies[turn % len(bodies)]
                 async with gate or nullcontext():
-                    answers.append(await _send(session, url, bodies[turn % len(bodies)], key))
+                    answers.append(await _send(session, url, body, key, authenticate("POST", url, body)))
                 turn += clients
+                await asyncio.sleep(pause_s)
 
     tasks = [asyncio.create_task(run(number)) for number in range(clients)]
     try:
@@ -74,8 +84,24 @@ async def load(
         await asyncio.gather(*tasks)
 
 
-async def _send(session: aiohttp.ClientSession, url: str, body: bytes, key: str) -> Answer:
-    headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+async def send_each(url: str, bodies: Iterable[bytes], clients: int) -> list[Answer]:
+    """Send each body once, and return all answers; ``clients`` send at once, as in ``load``."""
+    answers: list[Answer] = []
+    left = iter(bodies)
+
+    async def run() -> None:
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=1)) as session:
+            for body in left:
+                answers.append(await _send(session, url, body, "", {}))
+
+    await asyncio.gather(*(run() for _ in range(clients)))
+    return answers
+
+
+async def _send(
+    session: aiohttp.ClientSession, url: str, body: bytes, key: str, authentication: Mapping[str, str]
+) -> Answer:
+    headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {}), **authentication}
     sent = time.monotonic()
     try:
         async with session.post(url, data=body, headers=headers) as response:

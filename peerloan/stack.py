@@ -16,10 +16,16 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from emulator.child import ChildStartError, EmulatorChild
+from emulator.http_server import OIDC_PATH
+from emulator.lambda_service.log_groups.log_file import rotated
+from peerloan.access import DEFAULT_AUDIENCE, AuthMode
 from peerloan.errors import PortTakenError, StackError, StackRunsError
 from peerloan.files import make_folder, write_whole, writing
+from peerloan.followed_log import FollowedLog, last_lines
 from peerloan.keyring import Keyring
-from peerloan.workplace import DEFAULT_KEY, DEFAULT_LOG_BUCKET, PROJECT, read_running, running_file, try_lock
+from peerloan.revision import source_revision
+from peerloan.running_stack import read_running, running_file, try_lock
+from peerloan.workplace import DEFAULT_KEY, DEFAULT_LOG_BUCKET, LOCAL_CREDENTIALS, PROJECT
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
@@ -46,7 +52,7 @@ class Stack:
     def __init__(self, state_dir: Path, bucket: str, environ: dict[str, str]) -> None:
         self._state_dir = state_dir
         self._bucket = bucket
-        self._environ = environ
+        self._environ = _with_local_credentials(environ)
         self._children: list[tuple[str, EmulatorChild]] = []
         self._notes: dict[str, Any] = {"pid": os.getpid()}
         self._lock: IO[bytes] | None = None
@@ -87,6 +93,9 @@ class Stack:
         throttled: bool = True,
         schedule_interval_s: float | None = None,
         idle_timeout_s: float | None = None,
+        auth: AuthMode = AuthMode.OPEN,
+        strategy: str | None = None,
+        deployment_interval_s: float | None = None,
     ) -> str:
         """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL.
 
@@ -104,6 +113,12 @@ class Stack:
             Shortens the template's schedules.
         idle_timeout_s : float, optional
             When an idle environment ends.
+        auth : AuthMode, optional
+            Who may call the API; running.json says it to the clients.
+        strategy : str, optional
+            How code that has changed since the last start gets the traffic: the template's ``DeploymentStrategy``.
+        deployment_interval_s : float, optional
+            Shortens the waits of that strategy.
         """
         check_port(port, "--port")
         variables = {
@@ -115,22 +130,41 @@ class Stack:
             variables["ALIAS_TTL_SECONDS"] = f"{alias_ttl_s:g}"
         env_vars = self._state_dir / "function-env.json"
         write_whole(env_vars, json.dumps({"Parameters": variables}, indent=2).encode(), is_private=True)
-        template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars)]
+        # samconfig.toml is about containers: it opens the API, and names the bucket as they reach it.
+        template = ["--template", str(PROJECT / "template.yaml"), "--env-vars", str(env_vars), "--no-config"]
         arguments = [*template, "--host", _LOOPBACK, "--port", str(port), "--s3-endpoint", bucket_url]
         arguments += ["--state-dir", str(self._state_dir / "lambda"), *(() if throttled else UNTHROTTLED)]
-        arguments += ["--parameter-overrides", f"LogBucketName={DEFAULT_LOG_BUCKET}"]
+        parameters = [f"LogBucketName={DEFAULT_LOG_BUCKET}", f"AuthMode={auth}"]
+        if auth == AuthMode.JWT:
+            # Port 0 is whichever port the API gets.
+            parameters += [f"JwtIssuer=http://{_LOOPBACK}:0{OIDC_PATH}", f"JwtAudience={DEFAULT_AUDIENCE}"]
+        if strategy is not None:
+            parameters.append(f"DeploymentStrategy={strategy}")
+        # Without another revision, SAM publishes no version for new code in the layer or a parameter's new value.
+        arguments += ["--parameter-overrides", *parameters, f"Revision={source_revision(PROJECT, parameters)}"]
         # So that `peerloan top` can say which model versions answer.
         arguments += ["--count-header", "X-Model-Version"]
         if schedule_interval_s is not None:
             arguments += ["--schedule-interval", f"{schedule_interval_s:g}"]
+        if deployment_interval_s is not None:
+            arguments += ["--deployment-interval", f"{deployment_interval_s:g}"]
         if idle_timeout_s is not None:
             arguments += ["--idle-timeout", f"{idle_timeout_s:g}"]
         if lambda_port is not None:
             check_port(lambda_port, "--lambda-port")
             arguments += ["--lambda-port", str(lambda_port)]
+        # So that the emulator rotates it.
+        arguments += ["--log-file", str(self.log_file("start-api"))]
         urls = self._start("start-api", arguments)
-        self._announce(api_url=urls["url"], **({"lambda_url": urls["lambda_url"]} if urls["lambda_url"] else {}))
-        return str(urls["url"])
+        url = str(urls["url"])
+        notes = {"lambda_url": urls["lambda_url"]} if urls["lambda_url"] else {}
+        self._announce(api_url=url, auth=self._describe_auth(auth, url), **notes)
+        return url
+
+    def _describe_auth(self, auth: AuthMode, url: str) -> dict[str, str]:
+        if auth == AuthMode.JWT:
+            return {"mode": auth, "issuer": url + OIDC_PATH, "audience": DEFAULT_AUDIENCE}
+        return {"mode": auth, **({"region": self._environ["AWS_REGION"]} if auth == AuthMode.IAM else {})}
 
     def write_container_variables(self, bucket_url: str) -> Path:
         """Write the function's variables for `sam local`, as in env-setup, with this bucket and the trusted keys."""
@@ -161,20 +195,17 @@ class Stack:
         tell : callable
             Gets each line that the emulator itself logs from now on, such as which saved code it has deployed.
         """
-        log = self.log_file("start-api")
-        position = log.stat().st_size if log.exists() else 0
-        while True:
-            if log.exists():
-                lines, position = _whole_lines(log, position)
-                for line in lines:
+        with FollowedLog(self.log_file("start-api")) as log:
+            while True:
+                for line in log.new_lines():
                     if line.startswith(_EMULATOR_PREFIX):
                         tell(line.removeprefix(_EMULATOR_PREFIX).decode("utf-8", "replace"))
-            for name, child in self._children:
-                code = child.exit_code()
-                if code is not None:
-                    last_words = self._last_words(name)
-                    raise StackError(f"The process {name!r} ended by itself with code {code}:\n{last_words}")
-            time.sleep(0.2)
+                for name, child in self._children:
+                    code = child.exit_code()
+                    if code is not None:
+                        last_words = self._last_words(name)
+                        raise StackError(f"The process {name!r} ended by itself with code {code}:\n{last_words}")
+                time.sleep(0.2)
 
     def stop(self) -> None:
         """End every process, the last one first, and wait until it has ended."""
@@ -188,8 +219,12 @@ class Stack:
 
     def _start(self, command: str, arguments: Sequence[str]) -> dict[str, Any]:
         """Start a child and return its addresses once it is ready."""
-        with writing(self.log_file(command)):
-            log = self.log_file(command).open("wb")
+        path = self.log_file(command)
+        with writing(path):
+            rotated(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            # To append, since the emulator writes the functions' output into the same file.
+            log = path.open("ab")
         with log:
             child = EmulatorChild(command, arguments, output=log, environ=self._environ, folder=PROJECT)
         self._children.append((command, child))
@@ -203,21 +238,23 @@ class Stack:
         return self._state_dir / f"{command}.log"
 
     def _last_words(self, command: str) -> str:
-        lines = self.log_file(command).read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-10:])
+        return "\n".join(last_lines(self.log_file(command), 10))
 
-    def _announce(self, **notes: str) -> None:
+    def _announce(self, **notes: Any) -> None:
         self._notes.update(notes)
         write_whole(running_file(self._state_dir), json.dumps(self._notes, indent=2).encode())
 
 
-def _whole_lines(log: Path, position: int) -> tuple[list[bytes], int]:
-    """Return the whole lines of a log after a position, and the position after them."""
-    with log.open("rb") as file:
-        file.seek(position)
-        added = file.read()
-    end = added.rfind(b"\n") + 1
-    return added[:end].splitlines(), position + end
+def _with_local_credentials(environ: dict[str, str]) -> dict[str, str]:
+    """Return an environment without the user's credentials of AWS: the function's code has no use for them."""
+    own = {name: value for name, value in environ.items() if name not in ("AWS_SESSION_TOKEN", "AWS_PROFILE")}
+    region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or LOCAL_CREDENTIALS["region_name"]
+    return own | {
+        "AWS_ACCESS_KEY_ID": LOCAL_CREDENTIALS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIALS["aws_secret_access_key"],
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
 
 
 def check_port(port: int, flag: str) -> None:

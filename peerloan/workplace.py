@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from emulator.durable_files import lock_folder
-from model_registry.candidate import Inspection, Inspector
 from model_registry.errors import CandidateRefusedError
-from model_registry.manifest import Manifest
 from model_registry.names import DEFAULT_MODEL
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
-from model_registry.writer import RegistryWriter
-from peerloan.errors import UsageError
+from peerloan.errors import StackNotRunningError, UsageError
 from peerloan.files import write_whole
+from peerloan.running_stack import read_running
 
 if TYPE_CHECKING:
     from model_artifact.opening.signature import Signer
+    from model_monitor.joined.outcome_store import OutcomeStore
+    from model_monitor.report import MonitorReport
+    from model_monitor.settings import MonitorSettings
+    from model_registry.candidate import Inspection, Inspector
+    from model_registry.manifest import Manifest
+    from model_registry.writer import RegistryWriter
     from model_rollout.controller import Controller
     from model_rollout.rollout_store import RolloutStore
     from peerloan.keyring import Keyring
+    from peerloan.retraining.document import RetrainingStore
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
@@ -38,9 +41,11 @@ DEFAULT_KEY = "local"
 DEFAULT_BUCKET_PORT = 9000
 DEFAULT_API_PORT = 3000
 DEFAULT_LAMBDA_PORT = 3001
-_LOCK_NAME = "running.lock"
+# What a request to the local stack is signed with, as boto3's clients take it. The local bucket and the local Lambda
+# take any credentials, but botocore wants to sign with some, and for some region.
+LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
 _DATA_NAME = "data.json"
-_DATA_VARIABLE = "PEERLOAN_DATA"
+DATA_VARIABLE = "PEERLOAN_DATA"
 
 
 def _inspect(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspection:
@@ -54,9 +59,10 @@ def _inspect(pickle: bytes, probe_records: Sequence[Mapping[str, Any]]) -> Inspe
 class Workplace:
     """Everything from outside that a command uses: environment, clock, identifiers, bucket and folders.
 
-    ``endpoint_url`` is where the bucket is, None for AWS. ``state_dir`` holds the local stack's bucket, keys and notes.
-    ``key`` is the name of the key that signs what is published; None leaves it unsigned. ``log_bucket`` holds the
-    prediction log; None if it isn't known.
+    ``endpoint_url`` is where the bucket is, None for AWS. ``needs_stack`` is true if the local stack's bucket is meant
+    and no stack runs: another folder's stack may listen at the default port. ``state_dir`` holds the local stack's
+    bucket, keys and notes. ``key`` is the name of the key that signs what is published; None leaves it unsigned.
+    ``log_bucket`` holds the prediction log; None if it isn't known.
     """
 
     environ: Mapping[str, str]
@@ -70,6 +76,7 @@ class Workplace:
     inspect: Inspector = _inspect
     key: str | None = DEFAULT_KEY
     log_bucket: str | None = None
+    needs_stack: bool = False
 
     def at(
         self,
@@ -97,11 +104,13 @@ class Workplace:
         if endpoint_url:
             check_url(endpoint_url, "--endpoint-url or AWS_ENDPOINT_URL_S3")
         environ = self.environ
+        needs_stack = False
         if not bucket and not endpoint_url:
             remembered = _remembered_data(state_dir)
             environ = ChainMap(environ, remembered) if remembered else environ  # type: ignore[arg-type]
-            running = read_running(state_dir)
-            endpoint_url = running.get("bucket_url") or f"http://127.0.0.1:{DEFAULT_BUCKET_PORT}"
+            endpoint_url = read_running(state_dir).get("bucket_url")
+            needs_stack = endpoint_url is None
+            endpoint_url = endpoint_url or f"http://127.0.0.1:{DEFAULT_BUCKET_PORT}"
         return replace(
             self,
             environ=environ,
@@ -112,20 +121,38 @@ class Workplace:
             log_bucket=log_bucket
             or self.environ.get("LOG_BUCKET")
             or (DEFAULT_LOG_BUCKET if endpoint_url is not None else None),
+            needs_stack=needs_stack,
         )
 
     def api_url(self, url: str | None = None) -> str:
-        """Return where the API answers: ``url`` if that is an address, else the local stack's or the default one."""
+        """Return where the API answers: ``url`` if that is an address, else the local stack's.
+
+        A stack without an API is the bucket for `sam local`, which has the default port.
+
+        Raises
+        ------
+        StackNotRunningError
+            If no address is given and no stack runs.
+        """
         if url is not None:
             return check_url(url, "--url")
-        return read_running(self.state_dir).get("api_url") or f"http://127.0.0.1:{DEFAULT_API_PORT}"
+        return self._running("name the API with --url").get("api_url") or f"http://127.0.0.1:{DEFAULT_API_PORT}"
 
     def lambda_url(self) -> str:
-        """Return where Lambda answers: the running local stack's, else the default address."""
-        return read_running(self.state_dir).get("lambda_url") or f"http://127.0.0.1:{DEFAULT_LAMBDA_PORT}"
+        """Return where the local stack's Lambda answers; raise ``StackNotRunningError`` if no stack runs."""
+        running = self._running("name a stack on AWS with --stack, or Lambda with --endpoint-url")
+        return running.get("lambda_url") or f"http://127.0.0.1:{DEFAULT_LAMBDA_PORT}"
+
+    def _running(self, otherwise: str) -> dict[str, Any]:
+        running = read_running(self.state_dir)
+        if not running:
+            raise StackNotRunningError(self.state_dir, otherwise)
+        return running
 
     def writer(self) -> RegistryWriter:
         """Return a writer on the bucket."""
+        from model_registry.writer import RegistryWriter
+
         return RegistryWriter(
             self._store(),
             self.model,
@@ -177,11 +204,27 @@ class Workplace:
             )
         return self._store(self.log_bucket)
 
+    def model_store(self) -> ObjectStore:
+        """Return the model bucket."""
+        return self._store()
+
+    def retrainings(self) -> RetrainingStore:
+        """Return the retrainings in the bucket."""
+        from peerloan.retraining.document import RetrainingStore
+
+        return RetrainingStore(self._store(), self.model, new_id=self.new_id)
+
     def rollouts(self) -> RolloutStore:
         """Return the rollouts in the bucket."""
         from model_rollout.rollout_store import RolloutStore
 
         return RolloutStore(self._store(), self.model, new_id=self.new_id)
+
+    def outcomes(self) -> OutcomeStore:
+        """Return the imports of outcomes in the bucket."""
+        from model_monitor.joined.outcome_store import OutcomeStore
+
+        return OutcomeStore(self._store(), self.model)
 
     def rollout_controller(self) -> Controller:
         """Return a controller of rollouts. It needs the prediction log once it judges."""
@@ -190,8 +233,15 @@ class Workplace:
         from model_rollout.log_evidence import LogEvidence
         from model_watch.log_reader import LogReader
 
-        evidence = LogEvidence(lambda: LogReader(self.log_store()))
+        evidence = LogEvidence(lambda: LogReader(self.log_store(), self.model), self.clock)
         return Controller(self.rollouts(), self.writer(), evidence, clock=self.clock)
+
+    def look(self, alias: str, settings: MonitorSettings, today: date) -> MonitorReport:
+        """Look at the version in charge of an alias as OperateFunction does each night, and keep the report."""
+        # Imported here: it brings NumPy.
+        from model_monitor.monitor import look
+
+        return look(self.model_store(), self.log_store(), self.model, alias, settings, today)
 
     def _store(self, bucket: str | None = None) -> ObjectStore:
         from model_registry.stores.s3 import S3Store
@@ -203,7 +253,15 @@ class Workplace:
         # Imported here: botocore takes longer than what most commands do, and some need no bucket.
         from model_registry.stores.s3 import make_s3_client
 
-        return make_s3_client(self.endpoint_url)
+        if self.needs_stack:
+            raise StackNotRunningError(self.state_dir, "name a bucket on AWS with peerloan --bucket")
+        if self.endpoint_url is None or not is_local(self.endpoint_url):
+            return make_s3_client(self.endpoint_url)
+        region = self.environ.get("AWS_DEFAULT_REGION") or LOCAL_CREDENTIALS["region_name"]
+        keys = (LOCAL_CREDENTIALS["aws_access_key_id"], LOCAL_CREDENTIALS["aws_secret_access_key"])
+        return make_s3_client(
+            self.endpoint_url, region=region, keys=None if self.environ.get("AWS_ACCESS_KEY_ID") else keys
+        )
 
 
 def check_url(url: str, source: str) -> str:
@@ -224,50 +282,16 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-def running_file(state_dir: Path) -> Path:
-    """Return the file that says where a running local stack listens."""
-    return state_dir / "running.json"
-
-
-def read_running(state_dir: Path) -> dict[str, Any]:
-    """Return the addresses of the running local stack; empty if no stack runs or running.json can't be read.
-
-    A stack that was killed leaves running.json behind, but not its lock: the system releases that when a process ends.
-    """
-    try:
-        document = json.loads(running_file(state_dir).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) and is_locked(state_dir) else {}
-
-
-def try_lock(state_dir: Path) -> IO[bytes] | None:
-    """Lock a stack's folder until the returned file is closed or the process ends. None if another stack runs."""
-    return lock_folder(state_dir, _LOCK_NAME)
-
-
-def is_locked(state_dir: Path) -> bool:
-    """Return whether a stack of this folder runs."""
-    try:
-        with (state_dir / _LOCK_NAME).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def remember_data(state_dir: Path, environ: Mapping[str, str]) -> None:
     """Keep what ``PEERLOAN_DATA`` names, with absolute paths, for later commands on the same stack."""
-    if paths := environ.get(_DATA_VARIABLE):
+    if paths := environ.get(DATA_VARIABLE):
         absolute = os.pathsep.join(str(Path(path).resolve()) for path in paths.split(os.pathsep) if path)
-        write_whole(state_dir / _DATA_NAME, json.dumps({_DATA_VARIABLE: absolute}).encode())
+        write_whole(state_dir / _DATA_NAME, json.dumps({DATA_VARIABLE: absolute}).encode())
 
 
 def _remembered_data(state_dir: Path) -> dict[str, str]:
     try:
-        paths = json.loads((state_dir / _DATA_NAME).read_text(encoding="utf-8"))[_DATA_VARIABLE]
+        paths = json.loads((state_dir / _DATA_NAME).read_text(encoding="utf-8"))[DATA_VARIABLE]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {_DATA_VARIABLE: paths} if isinstance(paths, str) else {}
+    return {DATA_VARIABLE: paths} if isinstance(paths, str) else {}

@@ -6,9 +6,11 @@ so that `make reliability` can write which test holds which row.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
+import sys
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -18,10 +20,15 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
+from model_artifact.opening.child_process import warm_processes
 from processes import emulator_process
 
 # As the template has it for the function. Read when a model library is first imported, and by every child process.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# Where PYTHONDONTWRITEBYTECODE is set, each process of the run would compile the tests and the project anew. The
+# processes that tests start still heed it: a handler that changes twice within a second must not be read from a cache.
+sys.dont_write_bytecode = False
 
 # A shell's background job ignores SIGINT, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -82,6 +89,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedM
     return SharedModules(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what lives as long as the run: the tests, and the libraries that they import."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the tests by how long those of their folder take."""
@@ -102,6 +120,13 @@ def local_bucket_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("bucket")
     with emulator_process(folder, "bucket", "--data-dir", str(folder / "data")) as (_, url):
         yield url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_model_processes() -> Iterator[None]:
+    """Candidates are opened in forks of one process, which is started for the first of them."""
+    with warm_processes():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,10 @@ from enum import Enum
 
 import numpy as np
 
+from model_watch.intervals import Interval
 from training.evidence.comparison import Comparison
 from training.evidence.contest import Contest
-from training.evidence.intervals import Interval, in_words
+from training.evidence.intervals import in_words
 
 SLOPE_BAND = (0.9, 1.2)
 OVER_EXPECTED_BAND = (0.8, 1.25)
@@ -56,8 +57,8 @@ def judge(requirement: Requirement, contest: Contest) -> tuple[Verdict, ...]:
     return (
         _holdout(contest),
         _ranking(requirement, contest.whole),
-        _band("calibration-slope", "calibration slope", contest.slope, SLOPE_BAND),
-        _band("observed-over-expected", "late loans over expected ones", contest.over_expected, OVER_EXPECTED_BAND),
+        band("calibration-slope", "calibration slope", contest.slope, SLOPE_BAND),
+        band("observed-over-expected", "late loans over expected ones", contest.over_expected, OVER_EXPECTED_BAND),
         _monotonicity(contest),
         _segments(contest),
     )
@@ -88,8 +89,9 @@ def _ranking(requirement: Requirement, whole: Comparison) -> Verdict:
     )
 
 
-def _band(rule: str, name: str, interval: Interval, band: tuple[float, float]) -> Verdict:
-    low, high = band
+def band(rule: str, name: str, interval: Interval, allowed: tuple[float, float]) -> Verdict:
+    """Judge a figure by whether its interval overlaps a band."""
+    low, high = allowed
     is_known = np.isfinite([interval.low, interval.high]).all()
     is_told = not (interval.low < low and interval.high > high)
     too_wide = "" if is_told else "; this one reaches beyond both ends"

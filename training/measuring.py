@@ -119,7 +119,7 @@ def measure(
         metrics=metrics,
         data={name: asdict(quarter.fingerprint) for name, quarter in quarters.items() if quarter},
         input_schema=None if train is None else input_schema(train.features),
-        profile=None if train is None else training_profile(train.features),
+        profile=None if train is None else _profile(train, scores[0]),
         reasons=None if train is None else Reasons(CODES_VERSION, _typical_on_time_loan(train)),
         holdout_parity=parity,
         on_test=on_test,
@@ -145,6 +145,11 @@ def _metrics(quarter: Quarter, probabilities: NDArray[np.float64], threshold: fl
     has_probability = np.isfinite(probabilities)
     figures = evaluate(quarter.target[has_probability], probabilities[has_probability], threshold)
     return {**figures, "rows": int(has_probability.sum()), "data": asdict(quarter.fingerprint)}
+
+
+def _profile(train: Quarter, scores: Scores) -> TrainingProfile:
+    """Return the training loans' profile; the score's is of loans that the model didn't see, and else left out."""
+    return training_profile(train.features, None if scores.name == IN_SAMPLE else scores.probabilities)
 
 
 def _typical_on_time_loan(quarter: Quarter) -> dict[str, Any]:

@@ -121,7 +121,19 @@ def train(
         input_schema=measured.input_schema,
         threshold=measured.threshold,
         metrics=metrics,
-        data={**measured.data, "is_sample": quarters.is_sample},
+        data={
+            **measured.data,
+            "is_sample": quarters.is_sample,
+            # What another training needs to do the same with other loans (`peerloan retrain`). A contender that was
+            # chosen isn't named: the next training chooses again.
+            "recipe": {
+                "name": name,
+                "contender": contender,
+                "estimators": n_estimators,
+                "seed": seed,
+                "threshold": rule.to_dict(),
+            },
+        },
         probe_records=PROBE_RECORDS,
         git_commit=git_commit,
         description=f"{fit.description} {n_estimators} trees, seed {seed}.",

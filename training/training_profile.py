@@ -11,38 +11,49 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from model_artifact.schema import FIELDS, Field
 from model_registry.manifest import MAX_PROFILE_BINS, ColumnProfile, TrainingProfile
 from training.candidate_folder import in_order
 from training.evidence.bins import quantile_edges
 
+SCORE = "score"
 
-def training_profile(features: pd.DataFrame) -> TrainingProfile:
+
+def training_profile(features: pd.DataFrame, scores: NDArray[np.float64] | None = None) -> TrainingProfile:
     """Return the profile of loans, column by column in the schema's order.
 
     Parameters
     ----------
     features : pandas.DataFrame of shape (n_rows, 10)
         The training loans, as the model was fitted on them.
+    scores : ndarray of shape (n_loans,), optional
+        The probabilities of loans that the model didn't see in training; NaN where there is none.
     """
-    return TrainingProfile(tuple(_column_profile(field, features[field.name]) for field in FIELDS))
+    score = None if scores is None else _number_profile(SCORE, scores)
+    return TrainingProfile(tuple(_column_profile(field, features[field.name]) for field in FIELDS), score)
 
 
 def _column_profile(field: Field, column: pd.Series[Any]) -> ColumnProfile:
-    present = column.dropna()
-    missing = len(column) - len(present)
     if field.type == "number":
-        edges, counts = _bins(present.to_numpy(np.float64))
-        return ColumnProfile(field.name, edges, None, counts, missing)
+        return _number_profile(field.name, column.to_numpy(np.float64))
+    present = column.dropna()
     by_label = Counter[str](present.tolist())
     # Of two labels that are as frequent, the first by name: the same loans give the same profile.
     most_frequent = sorted(by_label, key=lambda label: (-by_label[label], label))[:MAX_PROFILE_BINS]
     labels = in_order(most_frequent, field.order)
-    return ColumnProfile(field.name, None, labels, tuple(by_label[label] for label in labels), missing)
+    counts = tuple(by_label[label] for label in labels)
+    return ColumnProfile(field.name, None, labels, counts, len(column) - len(present))
 
 
-def _bins(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[tuple[float, ...], tuple[int, ...]]:
+def _number_profile(name: str, values: NDArray[np.float64]) -> ColumnProfile:
+    present = values[~np.isnan(values)]
+    edges, counts = _bins(present)
+    return ColumnProfile(name, edges, None, counts, len(values) - len(present))
+
+
+def _bins(values: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Return about ten bins of equal size, as far as ties allow, from the least value to the greatest."""
     if not len(values):
         return (), ()

@@ -12,7 +12,7 @@
 A key is hashed into its file's name because a key may be 1,024 bytes long, hold slashes, dots or control
 characters, and differ from another in case alone; the key itself is among the facts in the file. A bucket
 without its ``bucket`` file and without objects does not exist; one with objects has lost its settings, and no
-object for that. Knows files, not moto.
+object for that. Knows files, not S3's protocol.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from emulator import durable_files
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
-from emulator.bucket.object_files import Record, decode_record, encode_record
+from emulator.bucket.object_files import ObjectFile, ObjectFileWriter, encode_record, read_object_file
 from emulator.strict_json import read_json
 
-FORMAT = 1
+# Format 1 had files of format 1 only; its programs would set aside those of format 2. Such a folder is made one of
+# format 2 at the first start.
+FORMAT = 2
+_READ_FORMATS = (1, FORMAT)
 _MARKER = "format.json"
 # What a first start that was killed may leave in a folder before the marker says whose it is.
 _FIRST_FILES = frozenset({"lock", _MARKER + durable_files.TEMPORARY_SUFFIX})
@@ -63,7 +67,7 @@ class Disk:
         """
         marker = self.root / _MARKER
         if marker.exists():
-            if (stored_format := _format_of(marker)) != FORMAT:
+            if (stored_format := _format_of(marker)) not in _READ_FORMATS:
                 raise UnknownFormatError(self.root, stored_format, FORMAT)
         elif self.root.exists() and {path.name for path in self.root.iterdir()} - _FIRST_FILES:
             raise ForeignFolderError(self.root)
@@ -79,7 +83,7 @@ class Disk:
         self.check()
         durable_files.make_folder(self.root)
         marker = self.root / _MARKER
-        if not marker.exists():
+        if not marker.exists() or _format_of(marker) != FORMAT:
             durable_files.write_durably(marker, [json.dumps({"format": FORMAT}).encode() + b"\n"])
         durable_files.make_folder(self.root / "buckets")
         for torn in self._scraps():
@@ -101,55 +105,61 @@ class Disk:
         names = [path.name for path in (self._bucket(bucket) / "objects").glob("*")]
         return {name.partition(".")[2] for name in names if _OBJECT_FILE.fullmatch(name)}
 
-    def find_bucket(self, bucket: str) -> Record | None:
-        """Return a bucket's settings, or None if its file is missing or damaged."""
+    def find_bucket(self, bucket: str) -> Mapping[str, Any] | None:
+        """Return a bucket's settings, or None if their file is missing or damaged."""
         path = self._bucket(bucket) / "bucket"
-        return self._read(path) if path.exists() else None
+        file = self._read(path) if path.exists() else None
+        return file.facts if file is not None else None
 
-    def write_bucket(self, bucket: str, facts: dict[str, Any]) -> None:
+    def write_bucket(self, bucket: str, facts: Mapping[str, Any]) -> None:
         """Create a bucket or replace its settings."""
         durable_files.make_folder(self._bucket(bucket) / "objects")
         durable_files.make_folder(self._bucket(bucket) / "uploads")
-        self._write(self._bucket(bucket) / "bucket", Record(facts, b""))
+        self._write(self._bucket(bucket) / "bucket", facts)
 
     def remove_bucket(self, bucket: str) -> None:
         """Remove a bucket; its settings go first, so that a crash leaves it whole or gone."""
         durable_files.remove_durably([self._bucket(bucket) / "bucket"])
         durable_files.remove_folder(self._bucket(bucket))
 
-    def write_version(self, bucket: str, key: str, version: str, record: Record) -> None:
-        """Write one version of an object over what was there under the same version id."""
-        self._write(self._version(bucket, key, version), record)
+    def new_file(self, bucket: str, key: str, facts: Mapping[str, Any]) -> ObjectFileWriter:
+        """Begin a file for a version or a part; `keep_version` or `keep_part` puts it at its place."""
+        name = f"{_hashed(key)}.{uuid4().hex}{durable_files.TEMPORARY_SUFFIX}"
+        return ObjectFileWriter(self._bucket(bucket) / "objects" / name, facts)
+
+    def keep_version(self, writer: ObjectFileWriter, bucket: str, facts: Mapping[str, Any]) -> ObjectFile:
+        """Put one version of an object over what was there under the same version id."""
+        return self._keep(writer, self._version(bucket, facts["key"], facts["version_id"]), facts)
 
     def remove_versions(self, bucket: str, versions: Iterable[tuple[str, str]]) -> None:
         """Remove (key, version id) pairs."""
         durable_files.remove_durably(self._version(bucket, key, version) for key, version in versions)
 
-    def read_versions(self, bucket: str, key: str) -> list[Record]:
+    def read_versions(self, bucket: str, key: str) -> list[ObjectFile]:
         """Return the versions of one object, in no particular order."""
         return self._read_all((self._bucket(bucket) / "objects").glob(f"{_hashed(key)}.*"))
 
-    def read_objects(self, bucket: str) -> list[Record]:
+    def read_objects(self, bucket: str) -> list[ObjectFile]:
         """Return every version of every object of a bucket, in no particular order."""
         folder = self._bucket(bucket) / "objects"
         return self._read_all(path for path in folder.iterdir() if _OBJECT_FILE.fullmatch(path.name))
 
-    def write_upload(self, bucket: str, upload_id: str, facts: dict[str, Any]) -> None:
+    def write_upload(self, bucket: str, upload_id: str, facts: Mapping[str, Any]) -> None:
         """Note that a multipart upload has begun."""
         durable_files.make_folder(self._upload(bucket, upload_id))
-        self._write(self._upload(bucket, upload_id) / "upload", Record(facts, b""))
+        self._write(self._upload(bucket, upload_id) / "upload", facts)
 
-    def write_part(self, bucket: str, upload_id: str, record: Record) -> None:
-        """Write one part of an unfinished upload; its facts hold its number."""
-        self._write(self._upload(bucket, upload_id) / f"part.{record.facts['number']}", record)
+    def keep_part(self, writer: ObjectFileWriter, bucket: str, upload_id: str, facts: Mapping[str, Any]) -> ObjectFile:
+        """Put one part of an unfinished upload at its place; its facts hold its number."""
+        return self._keep(writer, self._upload(bucket, upload_id) / f"part.{facts['number']}", facts)
 
     def remove_upload(self, bucket: str, upload_id: str) -> None:
         """Forget an upload that was completed or aborted; its parts cannot come back without its facts."""
         durable_files.remove_durably([self._upload(bucket, upload_id) / "upload"])
         durable_files.remove_folder(self._upload(bucket, upload_id))
 
-    def read_uploads(self, bucket: str) -> Iterator[tuple[Record, list[Record]]]:
-        """Yield each unfinished upload with its parts."""
+    def read_uploads(self, bucket: str) -> Iterator[tuple[Mapping[str, Any], list[ObjectFile]]]:
+        """Yield the facts of each unfinished upload with its parts."""
         folders = (self._bucket(bucket) / "uploads").iterdir()
         for folder in sorted(path for path in folders if _UPLOAD_FOLDER.fullmatch(path.name)):
             if not (folder / "upload").exists():
@@ -157,7 +167,7 @@ class Disk:
                 continue
             upload = self._read(folder / "upload")
             if upload is not None:
-                yield upload, self._read_all(folder.glob("part.*"))
+                yield upload.facts, self._read_all(folder.glob("part.*"))
 
     def _scraps(self) -> list[Path]:
         """Return the temporary files of this program: by place and name, for other files may end in .tmp too."""
@@ -186,16 +196,21 @@ class Disk:
     def _upload(self, bucket: str, upload_id: str) -> Path:
         return self._bucket(bucket) / "uploads" / _hashed(upload_id)
 
-    def _write(self, path: Path, record: Record) -> None:
-        durable_files.write_durably(path, encode_record(record))
+    def _write(self, path: Path, facts: Mapping[str, Any]) -> None:
+        durable_files.write_durably(path, [encode_record(facts)])
 
-    def _read_all(self, paths: Iterable[Path]) -> list[Record]:
-        records = (self._read(path) for path in sorted(paths) if path.suffix != durable_files.TEMPORARY_SUFFIX)
-        return [record for record in records if record is not None]
+    def _keep(self, writer: ObjectFileWriter, path: Path, facts: Mapping[str, Any]) -> ObjectFile:
+        file = writer.keep(path, facts)
+        durable_files.sync_folder(path.parent)
+        return file
 
-    def _read(self, path: Path) -> Record | None:
+    def _read_all(self, paths: Iterable[Path]) -> list[ObjectFile]:
+        files = (self._read(path) for path in sorted(paths) if path.suffix != durable_files.TEMPORARY_SUFFIX)
+        return [file for file in files if file is not None]
+
+    def _read(self, path: Path) -> ObjectFile | None:
         try:
-            return decode_record(path, path.read_bytes())
+            return read_object_file(path)
         except CorruptRecordError as error:
             self._set_aside(path)
             self.corrupt.append(error)

@@ -50,12 +50,3 @@ class CorruptRecordError(BucketError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path} is corrupt: {reason}")
-
-
-class LostChangeError(BucketError):
-    """moto accepted a PUT, and doesn't have the object."""
-
-    def __init__(self, bucket: str, key: str) -> None:
-        self.bucket = bucket
-        self.key = key
-        super().__init__(f"a PUT of {key!r} into {bucket!r} was accepted, and the object doesn't exist now")

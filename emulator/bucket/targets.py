@@ -1,35 +1,123 @@
-"""Reads the bucket and the key from a request's target; refuses targets that moto would read differently."""
+"""Reads what a request names: its bucket, key and parameters, in path style or with the bucket in the host's name."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from urllib.parse import unquote
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
 
-# The names that may reach moto and the disk. moto applies S3's stricter rules to new names.
+from emulator.bucket.answers import S3Error, invalid_argument
+from emulator.bucket.request_body import RequestBody
+
+# The names that may reach the disk; S3's stricter rules are for new names.
 _BUCKET_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,255}")
+_MAX_KEY_BYTES = 1024
+_MAX_EXPIRES_S = 604_800
 
 
-def bucket_and_key(target: str) -> tuple[str, str]:
-    """Return the bucket and the key that a path-style request names, each empty if the request doesn't name one."""
-    bucket, _, key = target.partition("?")[0].removeprefix("/").partition("/")
-    return unquote(bucket), unquote(key)
+@dataclass(frozen=True, slots=True)
+class S3Request:
+    """A request: what it names, decoded, and its body as it comes."""
+
+    method: str
+    bucket: str
+    key: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: RequestBody
+
+    @property
+    def trace_id(self) -> str:
+        """The header by which a function's own writes are recognised."""
+        return self.headers.get("X-Amzn-Trace-Id", "")
+
+    def number(self, name: str, most: int, least: int = 1) -> int | None:
+        """Return a parameter that is a number, or None without it.
+
+        Raises
+        ------
+        S3Error
+            InvalidArgument: it is something else.
+        """
+        value = self.query.get(name)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdigit()) or not least <= int(value[:9]) <= most:
+            raise invalid_argument(f"{name} must be an integer between {least} and {most}, inclusive", name, value)
+        return int(value)
 
 
-def find_target_error(target: str) -> tuple[str, str] | None:
-    """Return S3's error code and message for a target that can't be served, or None.
+def read_target(target: str, host_bucket: str) -> tuple[str, str, dict[str, str]]:
+    """Return the bucket, the key and the parameters of a request's target; what it doesn't name is empty.
 
-    moto strips every leading slash and cuts a fragment off. It would store the object under another key than this
-    program looks for: the write would be acknowledged and lost.
+    Parameters
+    ----------
+    target : str
+        Path and query as they came, percent-encoded.
+    host_bucket : str
+        The bucket that the ``Host`` header names; empty if the path names it.
+
+    Raises
+    ------
+    S3Error
+        InvalidURI, InvalidBucketName or KeyTooLongError.
     """
-    if not target.startswith("/") or target.startswith("//") or "#" in target:
-        return "InvalidURI", "Couldn't parse the specified URI: it is not /bucket/key."
-    bucket, _ = bucket_and_key(target)
+    path, _, query = target.partition("?")
+    if not path.startswith("/") or (path.startswith("//") and not host_bucket) or "#" in target:
+        raise _invalid_uri()
+    named, _, key = (host_bucket + path if host_bucket else path[1:]).partition("/")
+    try:
+        bucket, key = unquote(named, errors="strict"), unquote(key, errors="strict")
+        parameters = dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
+    except ValueError as error:
+        raise _invalid_uri() from error
     if bucket and not _BUCKET_NAME.fullmatch(bucket):
-        return "InvalidBucketName", "The specified bucket is not valid."
-    return None
+        raise S3Error(400, "InvalidBucketName", "The specified bucket is not valid.", BucketName=bucket)
+    check_key(key)
+    return bucket, key, parameters
 
 
-def moto_path(target: str) -> str:
-    """Return a target with its semicolons escaped: to moto a plain one ends the path."""
-    path, mark, query = target.partition("?")
-    return path.replace(";", "%3B") + mark + query
+def check_key(key: str) -> None:
+    """Refuse a key that is too long.
+
+    Raises
+    ------
+    S3Error
+        KeyTooLongError.
+    """
+    size_bytes = len(key.encode())
+    if size_bytes > _MAX_KEY_BYTES:
+        message = "Your key is too long"
+        raise S3Error(400, "KeyTooLongError", message, Size=size_bytes, MaxSizeAllowed=_MAX_KEY_BYTES)
+
+
+def check_expiry(query: Mapping[str, str], now: dt.datetime) -> None:
+    """Refuse a presigned address whose time is over. Signatures aren't checked: any key is right.
+
+    Raises
+    ------
+    S3Error
+        AccessDenied, or AuthorizationQueryParametersError for one that can't be read.
+    """
+    try:
+        if "X-Amz-Expires" in query:
+            signed = dt.datetime.strptime(query.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
+            seconds = int(query["X-Amz-Expires"])
+            if not 0 <= seconds <= _MAX_EXPIRES_S:
+                raise ValueError(seconds)
+            end = signed + dt.timedelta(seconds=seconds)
+        elif "Signature" in query and "Expires" in query:
+            end = dt.datetime.fromtimestamp(int(query["Expires"]), dt.UTC)
+        else:
+            return
+    except (ValueError, OverflowError, OSError) as error:
+        message = "The presigned address has no readable date or time span of at most a week"
+        raise S3Error(400, "AuthorizationQueryParametersError", message) from error
+    if now > end:
+        raise S3Error(403, "AccessDenied", "Request has expired", Expires=end.isoformat(), ServerTime=now.isoformat())
+
+
+def _invalid_uri() -> S3Error:
+    return S3Error(400, "InvalidURI", "Couldn't parse the specified URI: it is not /bucket/key.")

@@ -68,8 +68,8 @@ class CodeWatcher:
     ) -> None:
         while True:
             folders = find_folders()
-            if not all(folder.is_dir() for folder in folders):
-                # Somebody is replacing a folder; its new content counts as a change.
+            if not all(folder.exists() for folder in folders):
+                # Somebody is replacing a folder or a zip file; its new content counts as a change.
                 await asyncio.sleep(_LOOK_AGAIN_MS / 1000)
                 continue
             batches = awatch(
@@ -141,11 +141,11 @@ class CodeWatcher:
         await asyncio.gather(*map(self._redeploy, functions))
 
     async def _redeploy(self, logical_id: str) -> None:
-        if not all(folder.is_dir() for folder in self._folders[logical_id]):
+        if not all(folder.exists() for folder in self._folders[logical_id]):
             return
         try:
-            if await self._service.deployer.redeploy(logical_id, is_save=True):
-                self._service.note(f"{logical_id}: changed code is deployed")
+            if (sentence := await self._service.deployer.redeploy(logical_id, is_save=True)) is not None:
+                self._service.note(sentence)
         except (LambdaApiError, ProjectError) as error:
             self._service.note(str(error))
 
@@ -176,7 +176,7 @@ def _kept_open(folders: Sequence[Path]) -> Iterator[Callable[[], bool]]:
     with contextlib.ExitStack() as stack:
         opened = []
         for folder in folders:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, descriptor)
             opened.append(os.fstat(descriptor))
 

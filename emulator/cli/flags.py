@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,17 +13,22 @@ if TYPE_CHECKING:
     from emulator.lambda_service.data_plane.faults import Fault
     from emulator.lambda_service.data_plane.retries import RetryWaits
 
+# SAM CLI's word for whichever of the folder's templates there is.
+DEFAULT_TEMPLATE = Path("template.[yaml|yml|json]")
 DEFAULT_DATA_DIR = Path(".peerloan/bucket")
 DEFAULT_STATE_DIR = Path(".peerloan/lambda")
+# The commands that run a template's functions, and take the flags of `sam local`.
+RUNNING_COMMANDS = ("start", "start-api", "start-lambda", "invoke")
 _EXAMPLES = """examples:
   python -m emulator                             the template's API on port 3000, Lambda on 3001, a bucket on 9000
   python -m emulator start-api -p 0              the API alone, on a free port
   python -m emulator start-lambda                Lambda alone, for boto3 and the AWS CLI
   python -m emulator bucket --data-dir data      the bucket alone
   python -m emulator invoke MyFunction -e event.json
+  python -m emulator fire MyFunctionNightly      what is scheduled, now, in an emulator that runs
 """
-# Flags of `sam local` without effect: they are about Docker, SAM's configuration file or a debugger.
-_WITHOUT_EFFECT = (
+# Flags of `sam local` without effect: they are about Docker, SAM CLI itself or its own debuggers.
+WITHOUT_EFFECT = (
     "--skip-pull-image", "--force-image-build", "--no-memory-limit", "--shutdown", "--debug", "--save-params",
     "--no-event", "--beta-features", "--no-beta-features", "--language-extensions", "--no-language-extensions",
     "--mount-symlinks", "--no-mount-symlinks", "--skip-prepare-infra", "--prepare-infra",
@@ -30,14 +36,13 @@ _WITHOUT_EFFECT = (
 _WITHOUT_EFFECT_TAKING_A_VALUE = (
     ("--docker-network",), ("--docker-volume-basedir", "-v"), ("--container-host",), ("--container-host-interface",),
     ("--container-dns",), ("--container-env-vars",), ("--add-host",), ("--invoke-image", "-ii"),
-    ("--layer-cache-basedir",), ("--debug-port", "-d"), ("--debugger-path",), ("--debug-args",), ("--debug-function",),
-    ("--config-env",), ("--config-file",), ("--hook-name",), ("--terraform-plan-file",), ("--static-dir", "-s"),
-    ("--runtime", "-r"),
+    ("--layer-cache-basedir",), ("--debugger-path",), ("--debug-args",),
+    ("--hook-name",), ("--terraform-plan-file",), ("--static-dir", "-s"), ("--runtime", "-r"),
 )  # fmt: skip
 
 
 class Options(argparse.Namespace):
-    """A command and the values of its flags; `make_parser` says what they mean.
+    """A command and the values of its flags; ``--help`` says what they mean.
 
     A flag that the command doesn't have keeps its default from here. ``ignored`` lists the given flags without effect.
     """
@@ -49,19 +54,30 @@ class Options(argparse.Namespace):
     allow_host: Sequence[str] = ()
 
     template: Path
+    config_file: Path | None = None
+    config_env: str | None = None
+    no_config: bool = False
     parameter_overrides: Sequence[str]
+    strict: bool = False
+    values: Path | None = None
     env_vars: Path | None
     log_file: Path | None
     region: str | None
     profile: str | None
     s3_endpoint: str | None
+    # The bucket that the emulator itself has started.
+    own_bucket: str | None = None
+    debug_port: int | None = None
+    debug_function: str | None = None
     concurrency: int
     idle_timeout: float
     init_limit: float
+    update_time: float = 0.0
     state_dir: Path | None = None
     faults: tuple[tuple[str, Fault], ...] = ()
     async_retry_waits: RetryWaits
     schedule_interval: float | None = None
+    deployment_interval: float | None = None
     delivery_interval: float = 2.0
     no_watch: bool = False
     disable_authorizer: bool = False
@@ -69,6 +85,11 @@ class Options(argparse.Namespace):
     functions: Sequence[str] = ()
     function: str | None = None
     event: str | None = None
+
+    name: str = ""
+    key: str | None = None
+    fire_bucket: str | None = None
+    url: str | None = None
 
     host: str
     api_port: int | None = None
@@ -92,10 +113,16 @@ def parse(words: Sequence[str]) -> Options:
 
     `ProjectError` says which value or file can't be used. After `SystemExit` argparse has printed which flag is wrong.
     """
-    return make_parser().parse_args(words, Options())
+    return _make_parser().parse_args(words, Options())
 
 
-def make_parser() -> argparse.ArgumentParser:
+def unknown_words(words: Sequence[str]) -> list[str]:
+    """Return those words of a command line that its command doesn't know; argparse exits at a value that is wrong."""
+    return _make_parser().parse_known_args(words, Options())[1]
+
+
+@functools.cache
+def _make_parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
     parser = argparse.ArgumentParser(
         prog="python -m emulator",
@@ -111,6 +138,11 @@ def make_parser() -> argparse.ArgumentParser:
         commands.add_parser("invoke", help="call a function once; its answer goes to stdout, its log to stderr")
     )
     _add_bucket(commands.add_parser("bucket", help="the bucket alone"))
+    _add_fire(
+        commands.add_parser("fire", help="fire a schedule, rule or S3 notification of a running emulator by hand")
+    )
+    rotate = commands.add_parser("rotate-token-key", help="let a new key sign the tokens of the emulator's own issuer")
+    rotate.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, help="the emulator's, which may run")
     return parser
 
 
@@ -141,6 +173,16 @@ def _add_invoke(invoke: argparse.ArgumentParser) -> None:
     _add_project_options(invoke)
 
 
+def _add_fire(fire: argparse.ArgumentParser) -> None:
+    fire.add_argument(
+        "name", help="logical id of the rule, schedule or bucket, or of SAM's event or function and event"
+    )
+    fire.add_argument("--key", help="the object's key, for an S3 notification")
+    fire.add_argument("--bucket", dest="fire_bucket", help="the bucket's name; else the notification's")
+    fire.add_argument("-e", "--event", help="a file with the event to send instead, or - for stdin")
+    fire.add_argument("--url", help="address of the emulator's HTTP API or Lambda (http://127.0.0.1:3000, then 3001)")
+
+
 def _add_bucket(bucket: argparse.ArgumentParser) -> None:
     bucket.add_argument(
         "--host", dest="bucket_host", action="append", help="address to listen on; may be repeated (127.0.0.1)"
@@ -154,11 +196,20 @@ def _add_bucket(bucket: argparse.ArgumentParser) -> None:
 
 def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-t", "--template", "--template-file", type=Path, default=Path("template.yaml"), help="(template.yaml)"
-    )
+        "-t", "--template", "--template-file", type=Path, default=DEFAULT_TEMPLATE,
+        help="(.aws-sam/build/template.yaml, template.yaml, template.yml or template.json: the first that exists)",
+    )  # fmt: skip
+    parser.add_argument("--config-file", type=Path, help="SAM CLI's configuration file (samconfig.toml, .yaml or .yml)")
+    parser.add_argument("--config-env", help="the environment in it (default)")
+    parser.add_argument("--no-config", action="store_true", help="read no configuration file")
     parser.add_argument(
         "--parameter-overrides", nargs="+", action="extend", default=[], metavar="K=V", help="template parameters"
     )
+    parser.add_argument(
+        "--values", type=Path, metavar="FILE",
+        help='JSON with values from elsewhere: {"ssm:/app/url": "…", "secretsmanager:db": {…}, "ImportValue:vpc": "…"}',
+    )  # fmt: skip
+    parser.add_argument("--strict", action="store_true", help="refuse a template with parts that aren't imitated")
     parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
     parser.add_argument("-l", "--log-file", type=Path, help="the functions' output goes there instead of stderr")
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
@@ -167,7 +218,12 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, default=1000, help="requests in flight in all functions (1000)")
     parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
     parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
-    for flag in _WITHOUT_EFFECT:
+    parser.add_argument(
+        "-d", "--debug-port", type=int, metavar="PORT",
+        help="run a function under debugpy, which waits on this port until a debugger attaches; no limits of time then",
+    )  # fmt: skip
+    parser.add_argument("--debug-function", metavar="NAME", help="with -d: which function, if there are several")
+    for flag in WITHOUT_EFFECT:
         parser.add_argument(flag, nargs=0, action=_NoteIgnoredFlag, help=argparse.SUPPRESS)
     for flags in _WITHOUT_EFFECT_TAKING_A_VALUE:
         parser.add_argument(*flags, action=_NoteIgnoredFlag, help=argparse.SUPPRESS)
@@ -190,6 +246,10 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON with the faults to inject, as PUT /_emulator/faults takes it",
     )
+    parser.add_argument(
+        "--update-time", type=float, default=0.5, metavar="S",
+        help="seconds for which an update by Lambda's API is InProgress, and a new version Pending, as on AWS (0.5)",
+    )  # fmt: skip
     parser.add_argument("--no-watch", action="store_true", help="don't deploy code that is saved meanwhile")
     parser.add_argument(
         "--async-retry-waits", type=_option("parse_retry_waits"), default="60,120", metavar="S,S",
@@ -198,6 +258,10 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schedule-interval", type=_option("parse_seconds"), metavar="S",
         help="let every rate(...) of the template's schedules have at most this many seconds; cron(...) stays as it is",
+    )  # fmt: skip
+    parser.add_argument(
+        "--deployment-interval", type=_option("parse_seconds"), metavar="S",
+        help="let a rollout of code by CodeDeploy wait at most this many seconds between two steps",
     )  # fmt: skip
     parser.add_argument(
         "--delivery-interval", type=_option("parse_seconds"), default=2.0, metavar="S",
@@ -231,10 +295,10 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _option(name: str) -> Callable[[str], Any]:
-    """Return a function of `emulator.cli.options`, imported at its first call: the bucket starts sooner without it."""
+    """Return a function of `emulator.cli.settings.options`, imported at its first call; the bucket does without it."""
 
     def read(text: str) -> Any:
-        return getattr(importlib.import_module("emulator.cli.options"), name)(text)
+        return getattr(importlib.import_module("emulator.cli.settings.options"), name)(text)
 
     return read
 

@@ -10,11 +10,15 @@ from typing import NamedTuple
 from emulator.cli.flags import Options
 from emulator.cli.terminal import say
 from emulator.event_sources.log_delivery import LogDelivery
-from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.log_groups.log_file import LogFile
+from emulator.lambda_service.log_groups.sink import LogSink
+from emulator.lambda_service.log_groups.store import LogStore
 from emulator.template.errors import ProjectError
 from emulator.template.project import Project
 
 _STDERR = 2
+# In the state folder.
+_STORE_FOLDER = "logs"
 # Of the two seconds that stopping may take.
 _LAST_DELIVERY_LIMIT_S = 1.0
 
@@ -29,16 +33,21 @@ class FunctionLogs(NamedTuple):
 @contextlib.asynccontextmanager
 async def open_logs(project: Project, options: Options) -> AsyncIterator[FunctionLogs]:
     """Yield the outputs; on exit, write and deliver what remains."""
-    with contextlib.ExitStack() as files:
-        descriptor = _STDERR
+    with contextlib.ExitStack() as closing:
+        target: int | LogFile = _STDERR
         if options.log_file is not None:
             try:
-                descriptor = files.enter_context(options.log_file.open("ab")).fileno()
+                target = LogFile(options.log_file)
             except OSError as error:
                 raise ProjectError(f"--log-file {options.log_file}: {error.strerror}") from error
+            closing.callback(target.close)
+        store = None
+        if options.state_dir is not None:
+            store = LogStore(options.state_dir / _STORE_FOLDER)
+            closing.callback(store.close)
         delivery = _delivery(project, options)
-        sink = LogSink(descriptor, None if delivery is None else delivery.subscribers)
-        files.callback(sink.close)
+        sink = LogSink(target, None if delivery is None else delivery.subscribers, store)
+        closing.callback(sink.close)
         try:
             yield FunctionLogs(sink, delivery)
         finally:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from emulator.bucket.errors import BucketError
 from emulator.child import ChildStartError, EmulatorChild
 from emulator.cli.flags import Options
-from emulator.cli.options import with_variables
 from emulator.cli.serve import serve
+from emulator.cli.settings.options import with_variables
 from emulator.lambda_service.sandbox.processes import watch_exit
 from emulator.supervision import first_of
 from emulator.template.project import Project
@@ -28,6 +28,7 @@ async def serve_everything(project: Project, options: Options, machine: Mapping[
     if not project.apis:
         options = options.replaced(api_port=None)
     async with _bucket_process(options, project.buckets) as (url, ended):
+        options = options.replaced(own_bucket=url)
         if options.s3_endpoint is None:
             options = options.replaced(s3_endpoint=url)
             project = with_variables(project, {}, url)

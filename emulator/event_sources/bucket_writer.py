@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from emulator.event_sources.log_delivery import BucketWriteError
 from emulator.s3_client import make_s3_client
 
 _CONNECT_LIMIT_S = 1
@@ -22,9 +21,4 @@ class BucketWriter:
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
         """See `ObjectWriter`."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            self._client.put_object(Bucket=bucket, Key=key, Body=body)
-        except (BotoCoreError, ClientError) as error:
-            raise BucketWriteError(str(error)) from error
+        self._client.put_object(Bucket=bucket, Key=key, Body=body)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
@@ -41,15 +42,11 @@ class _Chunk(NamedTuple):
     time: dt.datetime
 
 
-class BucketWriteError(Exception):
-    """The bucket didn't take an object."""
-
-
 class ObjectWriter(Protocol):
     """Where objects are written to."""
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
-        """Write an object; raise `BucketWriteError` if that isn't certain."""
+        """Write an object; raise an exception if that isn't certain, and it is written again later."""
 
 
 class StreamDelivery:
@@ -72,7 +69,7 @@ class StreamDelivery:
         self._writer = writer
         self._buffer = DeliveryBuffer(stream, interval_s, lambda: str(uuid4()))
         self._objects: deque[LogObject] = deque()
-        self._queue: queue.SimpleQueue[_Chunk | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Chunk | threading.Event | None] = queue.SimpleQueue()
         # Set first, so that the thread stops gathering; then the end of the queue says that all is received.
         self._closing = threading.Event()
         self._is_closing = False
@@ -83,6 +80,7 @@ class StreamDelivery:
         self._offered_bytes = 0
         self._dropped_lines = 0
         self._told_dropped_lines = 0
+        self._unreadable_lines = 0
         self._finished_bytes = 0
         self._delivered = 0
         self._thread = threading.Thread(target=self._run, name=f"deliver {stream.logical_id}", daemon=True)
@@ -103,14 +101,23 @@ class StreamDelivery:
             "bucket": self._stream.bucket,
             "delivered": self._delivered,
             "waitingBytes": self._offered_bytes - self._finished_bytes,
-            "droppedLines": self._dropped_lines,
+            "droppedLines": self._dropped_lines + self._unreadable_lines,
             "failure": self._failure,
         }
 
-    def close(self, limit_s: float) -> None:
-        """Deliver what is left, in at most so many seconds; say how much couldn't be."""
+    def forget(self) -> threading.Event:
+        """Drop what waits; the returned event is set once an object that is being written is done, too."""
+        forgotten = threading.Event()
+        self._queue.put(forgotten)
+        return forgotten
+
+    def stop(self) -> None:
+        """Deliver what is left, each object in one attempt, and then end; returns at once."""
         self._closing.set()
         self._queue.put(None)
+
+    def wait(self, limit_s: float) -> None:
+        """Wait at most so many seconds until all is delivered; say how much couldn't be."""
         self._thread.join(limit_s)
         left = self._offered_bytes - self._finished_bytes
         if left:
@@ -119,18 +126,11 @@ class StreamDelivery:
 
     def _run(self) -> None:
         while not self._is_closing:
-            try:
-                self._work()
-            except Exception:  # noqa: BLE001 - logged; the thread must outlive a mistake in it
-                _log.exception("%s: the delivery of the log failed", self._stream.logical_id)
-                time.sleep(_LONGEST_RETRY_S)
-
-    def _work(self) -> None:
-        self._receive()
-        if self._buffer.due_at is not None and (self._is_closing or self._buffer.due_at <= time.monotonic()):
-            self._objects.append(self._buffer.take())
-        if self._objects and (self._is_closing or self._retry_at <= time.monotonic()):
-            self._send()
+            self._receive()
+            if self._buffer.due_at is not None and (self._is_closing or self._buffer.due_at <= time.monotonic()):
+                self._objects.append(self._buffer.take())
+            if self._objects and (self._is_closing or self._retry_at <= time.monotonic()):
+                self._send()
 
     def _receive(self) -> None:
         """Wait for output, until something else is due, and put the lines that match into the buffer."""
@@ -149,19 +149,39 @@ class StreamDelivery:
         for chunk in chunks:
             if chunk is None:
                 self._is_closing = True
+            elif isinstance(chunk, threading.Event):
+                self._drop_all()
+                chunk.set()
             else:
                 self._select(chunk)
+
+    def _drop_all(self) -> None:
+        if self._buffer.due_at is not None:
+            self._objects.append(self._buffer.take())
+        self._finished_bytes += sum(waiting.size_bytes for waiting in self._objects)
+        self._objects.clear()
 
     def _select(self, chunk: _Chunk) -> None:
         """Put the lines that match into the buffer."""
         matching = 0
         for line in chunk.lines.splitlines():
-            if line and chunk.pattern.matches(line):
+            if line and self._matches(chunk.pattern, line):
                 matching += len(line) + 1
                 self._buffer.add(line, chunk.at, chunk.time)
                 if self._buffer.is_full():
                     self._objects.append(self._buffer.take())
         self._finished_bytes += len(chunk.lines) - matching
+
+    def _matches(self, pattern: FilterPattern, line: bytes) -> bool:
+        """Return whether a line is delivered. One on which the pattern fails is dropped and counted, and it alone."""
+        try:
+            return pattern.matches(line)
+        except Exception:  # noqa: BLE001 - logged once; the thread must outlive a mistake in a pattern
+            if not self._unreadable_lines:
+                message = "%s: the pattern %r failed on a line of the log, which is dropped; further ones are counted"
+                _log.exception(message, self._stream.logical_id, pattern.text)
+            self._unreadable_lines += 1
+            return False
 
     def _send(self) -> None:
         """Write the objects that wait, the oldest first, until one fails."""
@@ -169,7 +189,7 @@ class StreamDelivery:
             log_object = self._objects[0]
             try:
                 self._writer.put(self._stream.bucket, log_object.key, log_object.body)
-            except BucketWriteError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the object waits for its next attempt
                 self._note_failure(str(error))
                 return
             self._objects.popleft()
@@ -204,19 +224,24 @@ class LogDelivery:
             name = subscription.stream.logical_id
             if name not in self._streams:
                 self._streams[name] = StreamDelivery(subscription.stream, writer, interval_s)
-            take = _offering(self._streams[name], subscription.pattern)
+            take = partial(self._streams[name].offer, subscription.pattern)
             self.subscribers.setdefault(subscription.log_group, []).append(take)
 
     def status(self) -> list[Mapping[str, Any]]:
         """Return each stream's status."""
         return [stream.status() for stream in self._streams.values()]
 
+    def forget(self, limit_s: float) -> None:
+        """Drop what waits to be delivered; wait at most so many seconds for an object that is being written."""
+        deadline = time.monotonic() + limit_s
+        for forgotten in [stream.forget() for stream in self._streams.values()]:
+            forgotten.wait(max(0.0, deadline - time.monotonic()))
+
     def close(self, limit_s: float) -> None:
         """Deliver what is left, in at most so many seconds."""
         deadline = time.monotonic() + limit_s
+        # All at once: a silent bucket must not use up the time of the others.
         for stream in self._streams.values():
-            stream.close(max(0.0, deadline - time.monotonic()))
-
-
-def _offering(stream: StreamDelivery, pattern: FilterPattern) -> Callable[[bytes], None]:
-    return lambda lines: stream.offer(pattern, lines)
+            stream.stop()
+        for stream in self._streams.values():
+            stream.wait(max(0.0, deadline - time.monotonic()))

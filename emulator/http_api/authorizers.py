@@ -12,7 +12,7 @@ from typing import Any
 
 from emulator.http_api.iam_policies import PolicyError, allows
 from emulator.strict_json import read_json
-from emulator.template.http_api_spec import Authorizer
+from emulator.template.http_api_spec import Authorizer, JwtAuthorizer
 from emulator.template.identity_sources import path_in_event
 
 ANSWER_LIMIT_S = 10.0
@@ -46,7 +46,7 @@ class AuthorizerAnswer:
         return self.policy if isinstance(self.policy, bool) else allows(self.policy, route_arn)
 
 
-def identity_values(authorizer: Authorizer, event: Mapping[str, Any]) -> list[str] | None:
+def identity_values(authorizer: Authorizer | JwtAuthorizer, event: Mapping[str, Any]) -> list[str] | None:
     """Return the value of each identity source in an event of payload format 2.0, or None if one is missing."""
     values = [_identity_value(source, event) for source in authorizer.identity_sources]
     return None if None in values or "" in values else [str(value) for value in values]

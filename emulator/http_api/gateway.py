@@ -31,6 +31,7 @@ from emulator.http_api.responses import (
 from emulator.http_api.stage import StageHandler
 from emulator.http_server import CLIENT_IS_GONE, Handler, HttpServer, invite_body
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
+from emulator.lambda_service.function_version import LocalCredentials
 from emulator.metrics import RequestMeter
 from emulator.template.http_api_spec import DEFAULT_STAGE, HttpApi
 from emulator.template.project import REGION
@@ -70,7 +71,9 @@ class Gateway(HttpServer):
     meter : RequestMeter, optional
         Counts the answered requests.
     region : str, optional
-        For the ARNs of routes, which authorizers see.
+        For the ARNs of routes, which authorizers see; signatures must be for it.
+    credentials : LocalCredentials, optional
+        Those that sign requests to routes with IAM.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Gateway(HttpServer):
         admin: Handler | None = None,
         meter: RequestMeter | None = None,
         region: str = REGION,
+        credentials: LocalCredentials | None = None,
         limits: ConnectionLimits | None = None,
     ) -> None:
         self._limits = limits or ConnectionLimits()
@@ -99,7 +103,9 @@ class Gateway(HttpServer):
         self._stages: dict[str, StageHandler] = {}
         for stage in api.stages:
             source = EventSource(api.logical_id, account_id, stage.name, stage.variables, region)
-            self._stages[stage.name] = StageHandler(stage, source, functions, service, time.monotonic)
+            self._stages[stage.name] = StageHandler(
+                stage, source, functions, service, time.monotonic, credentials=credentials
+            )
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the API's answer, with the headers of its CORS policy."""
@@ -113,7 +119,8 @@ class Gateway(HttpServer):
         except CLIENT_IS_GONE:
             raise
         except Exception:  # noqa: BLE001 - any failure is answered 500
-            _log.exception("%s %s failed in the gateway", request.method, request.raw_path)
+            # Without the query, which may hold a token or a signature.
+            _log.exception("%s %s failed in the gateway", request.method, request.raw_path.partition("?")[0])
             response = INTERNAL_SERVER_ERROR
         if self._cors is not None and response is not preflight:
             origin = request.headers.get("Origin")

@@ -56,6 +56,13 @@ class PreconditionFailedError(LambdaApiError):
         )
 
 
+class UnavailableFunctionError(LambdaApiError):
+    """The function can't run here; `message` says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("InvalidRuntimeException", 502, message)
+
+
 class TooManyRequestsError(LambdaApiError):
     """A function has reached its limit of requests or of new environments; `reason` is Lambda's name for the limit."""
 

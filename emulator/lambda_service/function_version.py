@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.template.project import FunctionSpec
@@ -13,12 +13,17 @@ from emulator.template.project import FunctionSpec
 LATEST = "$LATEST"
 # The machine's own variables, which a process needs wherever it runs.
 _MACHINE_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE")
-_CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "emulator",
-    "AWS_SECRET_ACCESS_KEY": "emulator",
-    "AWS_SESSION_TOKEN": "emulator",
-}
 _ENOUGH_COMPILED_MODULES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCredentials:
+    """The credentials that functions get, and that sign requests to the API's routes with IAM."""
+
+    access_key: str = "emulator"
+    secret_key: str = field(default="emulator", repr=False)
+    # None for keys that don't expire.
+    token: str | None = field(default="emulator", repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +43,14 @@ class FunctionVersion:
 def import_folders(spec: FunctionSpec) -> list[str]:
     """Return the folders for ``sys.path``, in Lambda's order: the task's root, then the layers, last one first.
 
-    A layer of a source template holds its modules at its root, and `sam build` puts them under ``python``, so all three
-    places count.
+    A layer of a source template holds its modules at its root, and `sam build` puts them under ``python``, so all
+    places count; of the versions' folders, first that of this Python, then the runtime's, which Lambda would take.
     """
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    versions = dict.fromkeys((f"python{sys.version_info.major}.{sys.version_info.minor}", spec.runtime))
     folders = [spec.code_dir]
     for layer in reversed(spec.layer_dirs):
-        candidates = (layer / "python" / "lib" / version / "site-packages", layer / "python", layer)
+        of_versions = [layer / "python" / "lib" / version / "site-packages" for version in versions]
+        candidates = (*of_versions, layer / "python", layer)
         folders += [folder for folder in candidates if folder.is_dir()]
     return [str(folder) for folder in folders]
 
@@ -61,6 +67,14 @@ def is_built_for_another_python(spec: FunctionSpec) -> bool:
     return False
 
 
+def local_credentials(machine: Mapping[str, str]) -> LocalCredentials:
+    """Return the credentials in the emulator's own environment, or else ones that are valid nowhere else."""
+    access_key, secret_key = machine.get("AWS_ACCESS_KEY_ID"), machine.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret_key:
+        return LocalCredentials()
+    return LocalCredentials(access_key, secret_key, machine.get("AWS_SESSION_TOKEN") or None)
+
+
 def environment_variables(
     function: FunctionVersion, machine: Mapping[str, str], *, region: str, log_stream: str, runtime_api: str
 ) -> dict[str, str]:
@@ -73,10 +87,10 @@ def environment_variables(
     task_root = str(spec.code_dir)
     layers = [folder for folder in import_folders(spec) if folder != task_root]
     variables = {name: machine[name] for name in _MACHINE_VARIABLES if name in machine}
-    if machine.get("AWS_ACCESS_KEY_ID") and machine.get("AWS_SECRET_ACCESS_KEY"):
-        variables |= {name: machine[name] for name in _CREDENTIALS if machine.get(name)}
-    else:
-        variables |= _CREDENTIALS
+    credentials = local_credentials(machine)
+    variables |= {"AWS_ACCESS_KEY_ID": credentials.access_key, "AWS_SECRET_ACCESS_KEY": credentials.secret_key}
+    if credentials.token is not None:
+        variables["AWS_SESSION_TOKEN"] = credentials.token
     variables |= {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

@@ -7,6 +7,10 @@ class ProjectError(Exception):
     """Base of these errors."""
 
 
+class TemplateError(ProjectError):
+    """The template can't be read, or AWS's transform refuses it."""
+
+
 class UnsupportedError(ProjectError):
     """The template asks for something that the emulator doesn't imitate."""
 

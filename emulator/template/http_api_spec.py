@@ -7,18 +7,23 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from emulator.template.left_out import LeftOut
 from emulator.template.property_types import (
+    AnyText,
     IdentitySources,
     PayloadFormat,
     Text,
     Texts,
+    check,
     matching,
+    member,
     named,
     properties,
     whole_number,
@@ -32,6 +37,8 @@ MAX_LIMIT = 1_000_000
 # An account's limits. One of them applies where the template sets only the other.
 ACCOUNT_RATE = 10_000.0
 ACCOUNT_BURST = 5_000
+_ISSUER = re.compile(r"https://.+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/.*)?")
+_TOKEN_PLACES = ("$request.header.", "$request.querystring.")
 
 
 def _with_format_2(simple: bool, info: ValidationInfo) -> bool:
@@ -81,7 +88,54 @@ class Authorizer:
         matching("(?i)request", "{value} authorizers are not imitated; only Lambda ones are"),
     ] = field(default="", compare=False)
     # The function's address, which may hold stage variables: `function` and `qualifier` depend on the stage.
-    uri: Annotated[Text, named("AuthorizerUri")] = field(default="", compare=False)
+    uri: Annotated[AnyText, named("AuthorizerUri")] = field(default="", compare=False)
+
+
+def _checked_issuer(issuer: str) -> str:
+    if _ISSUER.fullmatch(issuer) is None:
+        raise ValueError(f"an issuer begins with https://, or on this machine with http://localhost, not {issuer!r}")
+    return issuer
+
+
+@properties
+@dataclass(frozen=True, slots=True)
+class JwtAuthorizer:
+    """A JWT authorizer, read from the same places as `Authorizer`."""
+
+    # Routes refer to it by this name.
+    name: str
+    # Whose tokens are taken: their `iss`, under which discovery finds the keys.
+    issuer: Annotated[Text, member("JwtConfiguration", "Issuer"), AfterValidator(_checked_issuer)]
+    # Of which a token must be for one.
+    audiences: Annotated[
+        Texts,
+        member("JwtConfiguration", "Audience"),
+        check(lambda audiences: 0 < len(audiences) <= 50, "name 1 to 50 audiences"),
+    ]
+    # Where the token is; there is only one such place.
+    identity_sources: Annotated[
+        IdentitySources,
+        named("IdentitySource"),
+        check(
+            lambda sources: len(sources) == 1 and sources[0].startswith(_TOKEN_PLACES),
+            "a token is in one header or one parameter of the query, not in {value}",
+        ),
+    ] = ("$request.header.Authorization",)
+
+
+@dataclass(frozen=True, slots=True)
+class IamAuthorizer:
+    """Takes requests that are signed with AWS credentials (``AWS_IAM``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownAuthorizer:
+    """An authorizer that isn't imitated: it can't decide, so its routes answer 500, as where one fails on AWS."""
+
+    left_out: LeftOut
+
+
+AnyAuthorizer = Authorizer | JwtAuthorizer | IamAuthorizer | UnknownAuthorizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +154,24 @@ class HttpRoute:
     # The payload format of the event and the answer: 1.0 or 2.0.
     payload_format: str = "2.0"
     # Decides before the function is called.
-    authorizer: Authorizer | None = None
+    authorizer: AnyAuthorizer | None = None
+    # With a JWT authorizer: a token must have one of these, unless there is none.
+    scopes: tuple[str, ...] = ()
+    # Why it has no function, for a route that isn't imitated; it answers 500.
+    left_out: LeftOut | None = None
     # The name of the route in events, "POST /predict" or "$default". A field, because each request needs it.
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
         key = self.path if self.path == DEFAULT_ROUTE else f"{self.method} {self.path}"
         object.__setattr__(self, "key", key)
+
+    @property
+    def authorization_type(self) -> str:
+        """What decides who may call, by AWS's names."""
+        if self.authorizer is None:
+            return "NONE"
+        return {IamAuthorizer: "AWS_IAM", JwtAuthorizer: "JWT"}.get(type(self.authorizer), "CUSTOM")
 
 
 @properties
@@ -152,11 +217,11 @@ class HttpStage:
 
     # `DEFAULT_STAGE`, or the first segment of every path.
     name: Annotated[
-        Text, named("StageName"), matching(r"\$default|[A-Za-z0-9_-]{1,128}", "'{value}' can't name a stage")
+        AnyText, named("StageName"), matching(r"\$default|[A-Za-z0-9_-]{1,128}", "'{value}' can't name a stage")
     ] = DEFAULT_STAGE
     # A stage variable in an integration's URI can make routes differ between stages.
     routes: tuple[HttpRoute, ...] = ()
-    variables: Annotated[Mapping[str, Text], named("StageVariables")] = field(default_factory=dict)
+    variables: Annotated[Mapping[str, AnyText], named("StageVariables")] = field(default_factory=dict)
     # Route key → its limits. Routes without an entry have `default_throttle`, each for itself; None: no limit.
     throttles: Annotated[Mapping[str, _Throttle], named("RouteSettings")] = field(default_factory=dict)
     default_throttle: Annotated[_Throttle, named("DefaultRouteSettings")] = None

@@ -1,4 +1,4 @@
-"""Types of properties for pydantic, with CloudFormation's rules: text, whole numbers, folders of code.
+"""Types of properties for pydantic, with CloudFormation's rules: text, whole numbers, code.
 
 A validator raises `ValueError` with a reason; `emulator.template.resources` adds the resource and the property.
 """
@@ -6,6 +6,7 @@ A validator raises `ValueError` with a reason; `emulator.template.resources` add
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic.alias_generators import to_pascal
 
 from emulator.template.identity_sources import path_in_event
+from emulator.template.source.inline_code import inline_folder
 from emulator.template.values import LOCAL_BUCKET, as_text, resolvable
 
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
@@ -52,8 +54,9 @@ def named(*names: str) -> Any:
 
 
 def member(*path: str) -> Any:
-    """Return the path to the member of a property that a field is read from."""
-    return Field(validation_alias=AliasPath(*path))
+    """Return the path to the member of a property that a field is read from, in both spellings of `named`."""
+    small = (name[0].lower() + name[1:] for name in path)
+    return Field(validation_alias=AliasChoices(AliasPath(*path), AliasPath(*small)))
 
 
 def whole_number(low: int, high: int) -> BeforeValidator:
@@ -94,19 +97,28 @@ def _text(value: Any) -> str:
     return as_text(resolvable(value))
 
 
+def _variable(value: Any) -> str:
+    """Return an environment variable's text: empty for what isn't text, as with SAM CLI."""
+    return "" if value is None or isinstance(value, list | tuple | Mapping) else as_text(value)
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(map(_text, value)) if isinstance(value, list | tuple) else (_text(value),)
 
 
-def _local_folder(code: Any, info: ValidationInfo) -> Path:
+def _local_code(code: Any, info: ValidationInfo) -> Path:
     if isinstance(code, Mapping) and code.get("S3Bucket") == LOCAL_BUCKET:
         code = code.get("S3Key")
+    elif isinstance(code, Mapping) and code.get("ZipFile") is not None:
+        return inline_folder(_text(code["ZipFile"]))
     if not isinstance(resolvable(code), str) or code.startswith("s3://"):
-        raise ValueError("only code in a local folder can be run, not inline or in S3")
-    folder: Path = (info.context / code).resolve()
-    if not folder.is_dir():
-        raise ValueError(f"the folder {folder} doesn't exist: build the project, or correct the path")
-    return folder
+        raise ValueError("only inline code and code in a local folder or zip file can be run, not in S3")
+    path: Path = (info.context / code).resolve()
+    if not path.exists():
+        raise ValueError(f"{path} doesn't exist: build the project, or correct the path")
+    if not path.is_dir() and not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is neither a folder nor a zip file")
+    return path
 
 
 def _identity_sources(value: Any) -> tuple[str, ...]:
@@ -118,7 +130,10 @@ def _identity_sources(value: Any) -> tuple[str, ...]:
 
 
 Text = Annotated[str, PlainValidator(_text)]
+# May hold a placeholder.
+AnyText = Annotated[str, PlainValidator(as_text)]
+VariableText = Annotated[str, PlainValidator(_variable)]
 Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
-LocalFolder = Annotated[Path, PlainValidator(_local_folder)]
+LocalCode = Annotated[Path, PlainValidator(_local_code)]
 IdentitySources = Annotated[tuple[str, ...], PlainValidator(_identity_sources)]
 PayloadFormat = Annotated[Text, matching(r"1\.0|2\.0", "payload format {value} doesn't exist: use 1.0 or 2.0")]

@@ -13,9 +13,11 @@ from pydantic import BeforeValidator
 
 from emulator.template.http_api_spec import ANY_METHOD, DEFAULT_ROUTE, MAX_INTEGRATION_S, MAX_LIMIT, CorsPolicy
 from emulator.template.property_types import (
-    LocalFolder,
+    AnyText,
+    LocalCode,
     PayloadFormat,
     Text,
+    Texts,
     absent,
     matching,
     member,
@@ -35,7 +37,7 @@ _RouteKey = Annotated[Text, matching(_ROUTE_KEY, "'{value}' must be $default, or
 class LayerVersion:
     """``AWS::Lambda::LayerVersion``."""
 
-    content: LocalFolder
+    content: LocalCode
 
 
 @properties
@@ -43,7 +45,7 @@ class LayerVersion:
 class Alias:
     """``AWS::Lambda::Alias``."""
 
-    name: Text
+    name: AnyText
     function_version: Annotated[
         Text, matching(r"(?!\$LATEST$).*", "only aliases of a published version are imitated")
     ] = ""
@@ -57,11 +59,13 @@ class Alias:
 @properties
 @dataclass(frozen=True, slots=True)
 class EventInvokeConfig:
-    """``AWS::Lambda::EventInvokeConfig``; destinations have no effect."""
+    """``AWS::Lambda::EventInvokeConfig``; the ARN of a destination may be of anything."""
 
     qualifier: Text
     maximum_retry_attempts: Annotated[int, whole_number(0, 2)] | None = None
     maximum_event_age_in_seconds: Annotated[int, whole_number(60, 21_600)] | None = None
+    on_success: Annotated[Any, member("DestinationConfig", "OnSuccess", "Destination")] = None
+    on_failure: Annotated[Any, member("DestinationConfig", "OnFailure", "Destination")] = None
 
 
 @properties
@@ -73,7 +77,7 @@ class Api:
     body_s3_location: Annotated[Any, absent("write the definition inline, with DefinitionBody")] = None
     body: dict[str, Any] = field(default_factory=dict)
     cors_configuration: Annotated[CorsPolicy | None, BeforeValidator(lambda policy: policy or None)] = None
-    target: Text | None = None
+    target: AnyText | None = None
     route_key: _RouteKey = DEFAULT_ROUTE
 
 
@@ -84,11 +88,10 @@ class Route:
 
     route_key: _RouteKey
     request_parameters: Annotated[Any, absent("request parameters of a route are not imitated")] = None
-    target: Text = ""
-    authorization_type: Annotated[
-        Text, matching("NONE|CUSTOM", "{value} is not imitated; only Lambda authorizers are")
-    ] = "NONE"
+    target: AnyText = ""
+    authorization_type: Annotated[Text, matching("NONE|CUSTOM|JWT|AWS_IAM", "{value} isn't a type")] = "NONE"
     authorizer_id: Any = None
+    authorization_scopes: Texts = ()
 
 
 @properties
@@ -104,6 +107,6 @@ class Integration:
         named("type", "IntegrationType"),
         matching("(?i)aws_proxy", "integrations of type '{value}' are not imitated"),
     ] = ""
-    uri: Annotated[Text, named("uri", "IntegrationUri")] = ""
+    uri: Annotated[AnyText, named("uri", "IntegrationUri")] = ""
     payload_format_version: PayloadFormat = "1.0"
     timeout_in_millis: Annotated[int, whole_number(50, _LIMIT_MS)] = _LIMIT_MS

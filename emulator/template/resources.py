@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from emulator.template.errors import UnsupportedError
 from emulator.template.event_sources.delivery_spec import DeliveryStream, SubscriptionFilter
+from emulator.template.event_sources.notification_spec import Bucket, Permission
 from emulator.template.event_sources.schedule_spec import Rule, Schedule
 from emulator.template.http_api_spec import Authorizer, HttpStage
+from emulator.template.left_out import LeftOut, LeftOutParts
 from emulator.template.project import FunctionSpec
 from emulator.template.resolve import Resource
+from emulator.template.resolving.placeholders import Placeholders
 from emulator.template.resource_models import Alias, Api, EventInvokeConfig, Integration, LayerVersion, Route
 from emulator.template.values import Reference, Unresolvable
 
@@ -29,24 +33,51 @@ _KINDS: Mapping[type, str] = {
     Authorizer: "AWS::ApiGatewayV2::Authorizer",
     Rule: "AWS::Events::Rule",
     Schedule: "AWS::Scheduler::Schedule",
+    Bucket: "AWS::S3::Bucket",
+    Permission: "AWS::Lambda::Permission",
     SubscriptionFilter: "AWS::Logs::SubscriptionFilter",
     DeliveryStream: "AWS::KinesisFirehose::DeliveryStream",
 }
 # Name of a property after the transform → its name in a SAM template, for messages.
 _SAM_NAMES = {"Code": "CodeUri", "Content": "ContentUri", "BodyS3Location": "DefinitionUri"}
 # Types read members of these properties.
-_OBJECTS = ("Environment", "SnapStart", "LoggingConfig", "ProvisionedConcurrencyConfig", "Target")
+_OBJECTS = (
+    "Environment", "SnapStart", "LoggingConfig", "ProvisionedConcurrencyConfig", "Target", "JwtConfiguration",
+    "NotificationConfiguration",
+)  # fmt: skip
 _Kind = TypeVar("_Kind")
 
 
 class Resources:
-    """The resolved resources of one template, by logical id; local paths in them are relative to its folder."""
+    """The resolved resources of one template, by logical id; local paths in them are relative to its folder.
 
-    def __init__(self, resources: Mapping[str, Resource], folder: Path) -> None:
+    A reader calls `report` for a property without effect, and `leave_out` or `leaving_out` for an error that must not
+    stop the rest of the template.
+    """
+
+    def __init__(
+        self,
+        resources: Mapping[str, Resource],
+        folder: Path,
+        left_out: LeftOutParts | None = None,
+        placeholders: Placeholders | None = None,
+    ) -> None:
         self._resources = resources
         self._folder = folder
-        # Messages about parts that are left out without changing any answer; readers add to them.
-        self.notes: list[str] = []
+        self._left_out = left_out or LeftOutParts()
+        self.placeholders = placeholders or Placeholders()
+
+    def report(self, logical_id: str, name: str, reason: str, consequence: str) -> LeftOut:
+        """Note a property that has no effect, as `LeftOutParts.report` does."""
+        return self._left_out.report(logical_id, name, reason, consequence)
+
+    def leave_out(self, error: UnsupportedError, consequence: str) -> LeftOut:
+        """Note what can't be imitated, or raise it, as `LeftOutParts.leave_out` does."""
+        return self._left_out.leave_out(error, consequence)
+
+    def leaving_out(self, consequence: str) -> AbstractContextManager[None]:
+        """Return a block in which an `UnsupportedError` is noted, as `LeftOutParts.leaving_out` does."""
+        return self._left_out.leaving_out(consequence)
 
     def __getitem__(self, logical_id: str) -> Resource:
         return self._resources[logical_id]
@@ -65,9 +96,22 @@ class Resources:
         """Return the logical id of the resource of a type that a value names, or None."""
         return next((logical_id for logical_id in self.ids(kind) if self._names(value, logical_id)), None)
 
-    def read(self, logical_id: str, kind: type[_Kind], /, **values: Any) -> _Kind:
-        """Return a resource as a type, as `read_properties` does."""
-        return read_properties(kind, self[logical_id].properties, logical_id, folder=self._folder, **values)
+    def read(
+        self, logical_id: str, kind: type[_Kind], /, *, optional: Mapping[str, str] | None = None, **values: Any
+    ) -> _Kind:
+        """Return a resource as a type, as `read_properties` does.
+
+        ``optional`` has properties that are left out where they can't be imitated, and what follows from that.
+        """
+        properties, consequences = dict(self[logical_id].properties), dict(optional or {})
+        while True:
+            try:
+                return read_properties(kind, properties, logical_id, folder=self._folder, **values)
+            except UnsupportedError as error:
+                if error.property not in consequences:
+                    raise
+                self.leave_out(error, consequences.pop(error.property))
+                del properties[error.property]
 
     def _names(self, value: Any, logical_id: str) -> bool:
         """Return whether a value names a resource: by reference, name or ARN."""
@@ -78,7 +122,7 @@ class Resources:
 
 def read_properties(
     kind: type[_Kind],
-    properties: Mapping[str, Any],
+    properties: object,
     resource: str,
     /,
     *,
@@ -100,6 +144,9 @@ def read_properties(
     UnsupportedError
         Names the resource and the property, the path in it, and what is wrong there.
     """
+    if not isinstance(properties, Mapping):
+        reason = properties.reason if isinstance(properties, Unresolvable) else f"not an object: {properties!r}"
+        raise UnsupportedError(resource, within or "Properties", reason)
     present = {name: value for name, value in properties.items() if value is not None}
     for name in _OBJECTS:
         if isinstance(value := present.get(name), Unresolvable):

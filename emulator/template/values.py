@@ -22,9 +22,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Unresolvable:
-    """Stands for an intrinsic function that can't be resolved, and says why; reading the property is an error."""
+    """A text with a placeholder in it, and why the value isn't known; a property that needs it can't be read."""
 
     reason: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def resolvable(value: Any) -> Any:

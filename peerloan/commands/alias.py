@@ -14,7 +14,7 @@ from model_registry.names import DEFAULT_ALIAS
 from model_registry.reader import RegistryReader
 from peerloan.command_table import check_text
 from peerloan.errors import UsageError
-from peerloan.output import JsonFlag, say, say_json, say_table
+from peerloan.output import JsonFlag, note, say, say_json, say_table
 
 AliasName = Annotated[str, typer.Argument(help="The alias's name.")]
 Revision = Annotated[int | None, typer.Option(help="Only if the alias is still at this revision.")]
@@ -84,6 +84,8 @@ def alias_set(
         reason=reason,
     )
     _say_alias(update, as_json=as_json)
+    if update.revision == 1 and name != DEFAULT_ALIAS:
+        note(f"{name!r} is a new alias. The service follows {DEFAULT_ALIAS!r}, unless MODEL_ALIAS names another.")
 
 
 @alias.command("history")

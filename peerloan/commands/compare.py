@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,22 +46,21 @@ def compare(
     peerloan compare 2 3 --log 7d
     """
     # Imported here: they bring NumPy and SciPy, which take longer than most commands.
-    from peerloan.comparing.findings import find_findings
+    from peerloan.comparing.findings import Findings
     from peerloan.comparing.paired_scores import PairedScores
-    from peerloan.comparing.version_scores import VersionComparison, compare_versions
+    from peerloan.comparing.version_scores import compare_versions
 
     workplace: Workplace = ctx.obj
     if log is None:
-        comparison = compare_versions(workplace, main, candidate, records)
+        findings = compare_versions(workplace, main, candidate, records)
+    elif records is not None:
+        raise UsageError("--records and --log name different loans. Give one of them.")
     else:
-        if records is not None:
-            raise UsageError("--records and --log name different loans. Give one of them.")
         scores = _logged(workplace, main, candidate, log)
         if not isinstance(scores, PairedScores):
             _say_sides(scores, as_json=as_json)
             return
-        comparison = VersionComparison(scores, None, None)
-    findings = find_findings(comparison)
+        findings = Findings(scores)
     page = _write_page(findings, out)
     if as_json:
         say_json({**findings.to_document(), "page": str(page)})
@@ -73,20 +71,14 @@ def compare(
 
 def _logged(workplace: Workplace, main: int, candidate: int, period: str) -> PairedScores | LoggedSides:
     """Return what the log of a period shows of both versions."""
-    from model_watch.log_reader import LogReader
     from peerloan.comparing.logged_scores import find_logged_scores
     from peerloan.comparing.version_scores import check_two
-    from peerloan.logged.days import note_damage, read_period, read_predictions
+    from peerloan.logged.period import read_predictions
 
     check_two(main, candidate)
-    now = workplace.clock()
-    since = now - read_period(period, "--log")
     registry = workplace.reader()
-    manifests = [registry.get_manifest(version) for version in (main, candidate)]
-    reader = LogReader(workplace.log_store())
-    scores = find_logged_scores(read_predictions(reader, since, now), manifests[0], manifests[1], period)
-    note_damage(reader)
-    return scores
+    manifests = registry.get_manifest(main), registry.get_manifest(candidate)
+    return find_logged_scores(read_predictions(workplace, period, "--log"), *manifests, period)
 
 
 def _write_page(findings: Findings, out: Path) -> Path:
@@ -106,16 +98,11 @@ def _say(findings: Findings) -> None:
     say(f"{tables.title(findings)}: {tables.loans_line(findings)}")
     for name, figure in tables.headline(findings).items():
         say(f"  {name}: {figure}")
-    shown = [
-        ("Scores", tables.scores_table(findings)),
-        ("Decisions that flip", tables.swap_table(findings)),
-        *(
-            (tables.reasons_title(findings, to_late=to_late), tables.reasons_table(findings, to_late=to_late))
-            for to_late in (True, False)
-        ),
-        ("Outcomes", tables.outcomes_table(findings)),
-    ]
-    _say_tables(shown)
+    _say_table("Scores", tables.scores_table(findings))
+    _say_table("Decisions that flip", tables.swap_table(findings))
+    for to_late in (True, False):
+        _say_table(tables.reasons_title(findings, to_late=to_late), tables.reasons_table(findings, to_late=to_late))
+    _say_table("Outcomes", tables.outcomes_table(findings))
 
 
 def _say_sides(sides: LoggedSides, *, as_json: bool) -> None:
@@ -125,16 +112,14 @@ def _say_sides(sides: LoggedSides, *, as_json: bool) -> None:
         say_json(sides.to_document())
         return
     say(f"No version was the other's shadow often enough in {sides.source}. Each one's own loans:")
-    _say_tables(
-        [("Scores", tables.logged_table(sides)), ("How far the loans of both differ", tables.shifts_table(sides))]
-    )
+    _say_table("Scores", tables.logged_table(sides))
+    _say_table("How far the loans of both differ", tables.shifts_table(sides))
 
 
-def _say_tables(shown: Sequence[tuple[str, Table | None]]) -> None:
-    for title, table in shown:
-        if table is None:
-            continue
-        say(f"\n{title}")
-        say_table(table.columns, table.rows)
-        if table.note:
-            say(f"  {table.note}")
+def _say_table(title: str, table: Table | None) -> None:
+    if table is None:
+        return
+    say(f"\n{title}")
+    say_table(table.columns, table.rows)
+    if table.note:
+        say(f"  {table.note}")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from model_registry.names import DEFAULT_ALIAS
-from peerloan.errors import CommandError
+from peerloan.access import AuthMode, find_access
+from peerloan.demos.operator import LOOK_S, ROLLOUT_LIMIT_S, Operator, exit_code
 from peerloan.output import JsonFlag, note, say, say_json
 from peerloan.stack import Stack
 from peerloan.workplace import DEFAULT_BUCKET, Workplace
@@ -28,21 +26,22 @@ if TYPE_CHECKING:
     from peerloan.promises.checks import Report
 
 _CLIENTS = 8
-_RECORDS = 2_000
-_PLAN = ("--steps", "10,50", "--every", "4s", "--shadow", "4s", "--bake", "4s")
+# The clients leave some of two processors to whoever judges their requests.
+_PAUSE_S = 0.02
+_PLAN = ("--steps", "20,50", "--every", "3s", "--shadow", "3s", "--bake", "3s")
 # A version that is served from its pickle is scored in the shadow too, so that nobody waits for it in vain.
 _SHADOW_BUDGET_MS = "100"
 _SCHEDULE_INTERVAL_S = 2.0
 _PROPAGATION_ALLOWANCE_S = 0.25
 _MOST_CANDIDATE_FAILURES = 10
-# A rollout of the demonstration takes half a minute; a held one is waited for as long again.
-_ROLLOUT_LIMIT_S = 90.0
-_LOOK_S = 0.25
 
 
 def demo(
     ctx: typer.Context,
     alias_ttl: Annotated[float, typer.Option(min=0.1, help="The function's alias TTL in seconds.")] = 1.0,
+    auth: Annotated[AuthMode, typer.Option(help="Who may call the API; the clients sign, or send tokens.")] = (
+        AuthMode.OPEN
+    ),
     as_json: JsonFlag = False,
 ) -> None:
     """Roll out a good version and four bad ones under load.
@@ -66,7 +65,12 @@ def demo(
             versions, records = _publish_models(local)
             # Throttled requests would count as failed, although no rollout failed them.
             url = stack.start_api(
-                0, bucket_url, alias_ttl_s=alias_ttl, throttled=False, schedule_interval_s=_SCHEDULE_INTERVAL_S
+                0,
+                bucket_url,
+                alias_ttl_s=alias_ttl,
+                throttled=False,
+                schedule_interval_s=_SCHEDULE_INTERVAL_S,
+                auth=auth,
             )
             report, ended, resumed = asyncio.run(_roll_out_under_load(local, url, records, versions, alias_ttl))
     figures = demo_figures(report, ended, resumed, alias_ttl)
@@ -120,6 +124,7 @@ def demo_figures(report: Report, ended: Sequence[Rollout], resumed: int, ttl_s: 
 def _publish_models(local: Workplace) -> tuple[list[tuple[int, DemoModel]], list[bytes]]:
     """Publish all versions, put the first in charge; return the others, and the requests' bodies."""
     # Imported here: scikit-learn takes longer than most commands.
+    from model_artifact.opening.child_process import warm_processes
     from peerloan import demo_models
     from peerloan.handover import publish_handover
     from training.data import load
@@ -127,19 +132,15 @@ def _publish_models(local: Workplace) -> tuple[list[tuple[int, DemoModel]], list
     quarters = load(None, local.environ)
     note(f"Loans: {quarters.source}")
     quarters = demo_models.shortened(quarters)
-    models = [
-        demo_models.first_model(quarters, local.who),
-        demo_models.better_model(quarters, local.who),
-        *demo_models.bad_models(quarters, local.who),
-    ]
     published = []
-    for model in models:
-        # The pickles carry code of this module, which is trusted.
-        version = publish_handover(local, model.handover, is_name_checked=False)[0].manifest.version
-        note(f"Version {version}: {model.name}.")
-        published.append((version, model))
+    with warm_processes():
+        for model in demo_models.demo_models(quarters, local.who):
+            # The pickles carry code of this module, which is trusted.
+            version = publish_handover(local, model.handover, is_name_checked=False)[0].manifest.version
+            note(f"Version {version}: {model.name}.")
+            published.append((version, model))
     local.writer().assign(DEFAULT_ALIAS, published[0][0], reason="first model")
-    bodies = [json.dumps(record).encode() for record in demo_models.requests_of(quarters.test, _RECORDS)]
+    bodies = [json.dumps(record).encode() for record in demo_models.requests_of(quarters.test)]
     return published[1:], bodies
 
 
@@ -150,17 +151,26 @@ async def _roll_out_under_load(
     from peerloan.promises.alias_watch import AliasWatch, watching
     from peerloan.promises.checks import check_run
 
+    operator = Operator(local)
     resumed = 0
     ended: list[Rollout] = []
-    loading = load(f"{url}/predict", bodies, _CLIENTS, key_of=lambda number: f"loan-{number}")
+    loading = load(
+        f"{url}/predict",
+        bodies,
+        _CLIENTS,
+        key_of=lambda number: f"loan-{number}",
+        pause_s=_PAUSE_S,
+        access=find_access(local, url),
+    )
     async with watching(AliasWatch(local.reader(), DEFAULT_ALIAS)) as watch, loading as answers:
         await asyncio.sleep(2 * ttl_s)
         for version, model in versions:
             began = time.monotonic()
-            await _run(local, "start", DEFAULT_ALIAS, "--to", str(version), *_PLAN, *_options(local, model), "--yes")
+            options = (*_PLAN, *_options(local, model), "--yes")
+            await operator.run("rollout", "start", DEFAULT_ALIAS, "--to", str(version), *options)
             if not ended:
-                resumed += await _kill_operator_and_go_on(local)
-            rollout = await _wait_for_end(local)
+                resumed += await _kill_operator_and_go_on(operator)
+            rollout = await operator.wait_for_end()
             took = f"{rollout.state.replace('_', ' ')} after {time.monotonic() - began:.0f} s"
             note(f"Version {version} ({model.name}): {took}. {rollout.why}\n")
             ended.append(rollout)
@@ -177,51 +187,18 @@ def _options(local: Workplace, model: DemoModel) -> list[str]:
     return [*files, "--shadow-budget", _SHADOW_BUDGET_MS, *model.claim]
 
 
-async def _kill_operator_and_go_on(local: Workplace) -> int:
+async def _kill_operator_and_go_on(operator: Operator) -> int:
     """Kill the operator's command while the canary runs; return 1 if another operator brings the rollout to its end."""
-    watch = ("watch", DEFAULT_ALIAS, "--drive", "--json", "--wait", "60s")
-    operator = await _start(local, *watch, is_shown=False)
-    while operator.returncode is None:
-        rollout = await _look(local)
+    watch = ("rollout", "watch", DEFAULT_ALIAS, "--drive", "--json", "--wait", "60s")
+    process = await operator.start(*watch, is_shown=False)
+    deadline = time.monotonic() + ROLLOUT_LIMIT_S
+    while process.returncode is None and time.monotonic() < deadline:
+        rollout = await operator.look()
         if rollout.is_over or (rollout.current_stage and rollout.current_stage.kind == "canary"):
             break
-        await asyncio.sleep(_LOOK_S)
-    was_running = operator.returncode is None and not rollout.is_over
-    with suppress(ProcessLookupError):
-        operator.kill()
-    await operator.wait()
+        await asyncio.sleep(LOOK_S)
+    was_running = process.returncode is None and not rollout.is_over
+    await exit_code(process, 0.0)
     note(f"The operator was killed in stage {rollout.stage}; another one goes on.")
-    other = await _start(local, *watch, is_shown=False)
-    return int(was_running and await other.wait() == 0)
-
-
-async def _wait_for_end(local: Workplace) -> Rollout:
-    deadline = time.monotonic() + _ROLLOUT_LIMIT_S
-    while time.monotonic() < deadline:
-        rollout = await _look(local)
-        if rollout.is_over:
-            return rollout
-        await asyncio.sleep(_LOOK_S)
-    note(f"Version {rollout.candidate} is still {rollout.state} after {_ROLLOUT_LIMIT_S:.0f} s: {rollout.why}")
-    await _run(local, "abort", DEFAULT_ALIAS, "--reason", "the demonstration goes on")
-    return await _look(local)
-
-
-async def _look(local: Workplace) -> Rollout:
-    """Return the rollout, read on a thread: the clients share this one, and their answers are timed."""
-    return (await asyncio.to_thread(local.rollouts().get, DEFAULT_ALIAS)).rollout
-
-
-async def _run(local: Workplace, *arguments: str) -> None:
-    process = await _start(local, *arguments)
-    if await process.wait():
-        raise CommandError(f"peerloan rollout {' '.join(arguments)} failed; see above.")
-
-
-async def _start(local: Workplace, *arguments: str, is_shown: bool = True) -> asyncio.subprocess.Process:
-    """Run ``peerloan rollout`` in a process of its own, as an operator does. What is shown goes to stderr."""
-    place = ("--bucket", local.bucket, "--endpoint-url", str(local.endpoint_url), "--state-dir", str(local.state_dir))
-    command = [sys.executable, "-m", "peerloan", *place, "rollout", *arguments]
-    return await asyncio.create_subprocess_exec(
-        *command, env=dict(local.environ), stdout=sys.stderr if is_shown else DEVNULL
-    )
+    other = await operator.start(*watch, is_shown=False)
+    return int(was_running and await exit_code(other, ROLLOUT_LIMIT_S) == 0)

@@ -50,7 +50,7 @@ def keys_list(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 def keys_export(ctx: typer.Context) -> None:
     """Print all public keys in the form of the template's TrustedPublishers.
 
-    Example: sam deploy --parameter-overrides TrustedPublishers=$(peerloan keys export)
+    Example: make deploy PARAMETERS="TrustedPublishers=$(peerloan keys export)"
     """
     say(_keyring(ctx).public_keys())
 

@@ -1,4 +1,4 @@
-"""The command ``predict``: one JSON document or one API Gateway event, sent over HTTP."""
+"""The commands ``predict``, which sends one JSON document or one API Gateway event, and ``token``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from model_registry import strict_json
 from model_registry.strict_json import StrictJsonError
+from peerloan.access import DEFAULT_SCOPE, find_access, local_tokens
 from peerloan.api_client import ApiClient, json_bytes
 from peerloan.errors import UsageError
 from peerloan.output import JsonFlag, say, say_json
@@ -30,11 +31,12 @@ def predict(
 
     Example: peerloan predict events/late-payer.json
     """
-    address = ctx.obj.api_url(url)
     if source.lower().endswith((".csv", ".parquet")):
-        raise UsageError(f"predict takes one record. Score a file with: peerloan score {source} --url {address}")
-    client = ApiClient(address)
+        by_api = f" --url {url}" if url else ""
+        raise UsageError(f"predict takes one record. Score a file with: peerloan score {source}{by_api}")
     document = read_document(source)
+    address = ctx.obj.api_url(url)
+    client = ApiClient(address, find_access(ctx.obj, address))
     if isinstance(document, dict) and "requestContext" in document:
         answer = client.send(*read_event(document))
     else:
@@ -44,6 +46,31 @@ def predict(
         return
     for prediction in answer["predictions"]:
         say(_sentence(prediction, answer["model"]))
+
+
+def token(
+    ctx: typer.Context,
+    scope: Annotated[str, typer.Option(help="The token's scopes, with spaces between them.")] = DEFAULT_SCOPE,
+    expires: Annotated[str, typer.Option(help="How long it is valid, such as 90s, 15m or 1h.")] = "1h",
+    audience: Annotated[str | None, typer.Option(help="What it is for; the local API by default.")] = None,
+) -> None:
+    """Print a token of the local stack's own issuer, which an API with `make run AUTH=jwt` takes.
+
+    Example: curl -H "Authorization: Bearer $(peerloan token)" http://127.0.0.1:3000/readyz
+    """
+    say(local_tokens(ctx.obj).issue(scope=scope, audience=audience, expires_s=_read_expiry(expires)))
+
+
+def _read_expiry(text: str) -> float:
+    from model_rollout.plan import InvalidPlanError, read_duration
+
+    try:
+        seconds = read_duration(text)
+    except InvalidPlanError:
+        seconds = 0
+    if not seconds:
+        raise UsageError(f"--expires {text!r}: write 90s, 15m or 1h; a token is valid for 30 days at most.")
+    return seconds
 
 
 def read_document(source: str) -> Any:

@@ -155,7 +155,8 @@ def _say(publication: Publication, opened: Opened, *, is_measured: bool) -> None
         say(f"It is served from its pickle: {manifest.why_no_serving_form or 'it has no arrays'}.")
         if manifest.reasons and manifest.reasons.wording:
             note("A pickle gives no reasons, so --reasons has no effect on this version.")
-    say(f"Shift to it: peerloan alias set {DEFAULT_ALIAS} --version {manifest.version}")
+    say(f"Roll it out: peerloan rollout start {DEFAULT_ALIAS} --to {manifest.version}")
+    say(f"Or shift to it at once: peerloan alias set {DEFAULT_ALIAS} --version {manifest.version}")
 
 
 def _note_limits(opened: Opened) -> None:

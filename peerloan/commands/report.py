@@ -40,9 +40,8 @@ def report(
     Example: peerloan report 2 --data data/peerLoanData.zip
     """
     # Imported here: they bring scikit-learn and Matplotlib, which take longer than most commands.
-    from model_artifact.loading import load_pickle
+    from peerloan.version_evidence import gather_evidence
     from training.data import load
-    from training.evidence.gathering import gather
     from training.evidence.report.render import render_card, render_page
     from training.evidence.report.tables import headline
 
@@ -51,14 +50,10 @@ def report(
     reader = workplace.reader()
     if version is None:
         version = reader.get_alias(DEFAULT_ALIAS).alias.version
-    trust = workplace.keyring().trust()
-    model = load_pickle(reader, version, trust)
-    manifest = model.manifest
     quarters = load(data or None, workplace.environ)
     note(f"Data: {quarters.source}")
-    serving_form = reader.get_serving_form(manifest) if manifest.serving_form else None
-    rivals = _rivals(reader, version, trust)
-    evidence = gather(model.pipeline, manifest, quarters, rivals, ratios, serving_form, call_cost=cost_call)
+    rivals = _rivals(reader, version, workplace.keyring().trust())
+    evidence = gather_evidence(workplace, version, quarters, rivals, ratios, call_cost=cost_call)
     make_folder(out)
     page, card = out / f"report-{version}.html", out / f"model-card-{version}.md"
     write_whole(page, render_page(evidence).encode())

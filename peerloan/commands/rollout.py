@@ -40,13 +40,13 @@ def rollout_start(
         typer.Option(help="AllAtOnce, CanaryXPercentYMinutes or LinearXPercentEveryYMinutes."),
     ] = None,
     steps: Annotated[str | None, typer.Option(help="Instead of a strategy: percentages, such as 1,10,50.")] = None,
-    every: Annotated[str, typer.Option(help="How long each of --steps takes.")] = "5m",
+    every: Annotated[str | None, typer.Option(help="How long each of --steps takes, 5m by default.")] = None,
     shadow: Annotated[str, typer.Option(help="How long the version is only scored beside the one in charge.")] = "5m",
     bake: Annotated[str, typer.Option(help="How long it is watched with all the traffic.")] = "5m",
     guards: Annotated[Path | None, typer.Option(help="A file of tolerances, with lines such as flips = 0.03.")] = None,
     expect: Annotated[
         list[str] | None,
-        typer.Option(help="How far it may differ, for a reason: score=-0.002..0.004, flips=0.03."),
+        typer.Option(help="How far it may differ, for a reason: score=-0.002..0.004, flags=-0.01..0.02, flips=0.03."),
     ] = None,
     records: Annotated[
         Path | None, typer.Option(help="Loans on which the expected difference is measured; held-out ones by default.")
@@ -58,7 +58,7 @@ def rollout_start(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before it begins.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Plan a rollout, show the plan, and begin it.
+    """Plan a rollout, show the plan, and begin it. Exit code 0: it has begun, 3: it is held, 1: it didn't begin.
 
     Examples: peerloan rollout start live --to 3 --strategy Canary10Percent5Minutes
 
@@ -78,6 +78,7 @@ def rollout_start(
         typer.confirm("Begin?", abort=True)
     begun = workplace.rollout_controller().start(planned.rollout)
     _say_state(begun, as_json=as_json)
+    _exit_by_state(begun)
     if not as_json:
         note(f"Follow it: peerloan rollout watch {name} (with --drive where no schedule runs).")
 
@@ -142,7 +143,7 @@ def rollout_hold(
     """
     from model_rollout.step import hold
 
-    _change(ctx, name, hold, reason, as_json=as_json)
+    _change(ctx, name, hold, reason, as_json=as_json, wanted="held")
 
 
 @rollout.command("resume")
@@ -172,7 +173,8 @@ def rollout_promote(
     """
     from model_rollout.step import promote
 
-    _change(ctx, name, promote, reason, as_json=as_json, next_only=step)
+    seen = ctx.obj.rollouts().get(name).rollout.stage
+    _change(ctx, name, promote, reason, as_json=as_json, seen_stage=seen, next_only=step)
 
 
 @rollout.command("abort")
@@ -185,7 +187,7 @@ def rollout_abort(
     """
     from model_rollout.step import abort
 
-    _change(ctx, name, abort, reason, as_json=as_json)
+    _change(ctx, name, abort, reason, as_json=as_json, wanted="aborted")
 
 
 @rollout.command("history")
@@ -198,6 +200,9 @@ def rollout_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json
     if as_json:
         say_json([past.to_document() for past in history])
         return
+    if not history:
+        note(f"Alias {name!r} has had no rollout. Start one: peerloan rollout start {name} --to VERSION.")
+        return
     say_table(
         ("began", "by", "from", "to", "plan", "state", "why"),
         (
@@ -208,16 +213,21 @@ def rollout_history(ctx: typer.Context, name: AliasName = DEFAULT_ALIAS, as_json
 
 
 def exit_code(state: str) -> int:
-    """Return the exit code of a rollout's state: 0 under way or promoted, 3 held, 1 taken back."""
+    """Return the exit code of a rollout's state: 0 under way or promoted, 3 held, 1 ended without a promotion."""
     return {"running": 0, "promoted": 0, "held": EXIT_HELD}.get(state, EXIT_FAILED)
 
 
-def _change(ctx: typer.Context, name: str, request: Any, reason: str, *, as_json: bool, **options: Any) -> None:
+def _change(
+    ctx: typer.Context, name: str, request: Any, reason: str, *, as_json: bool, wanted: str = "running", **options: Any
+) -> None:
     workplace: Workplace = ctx.obj
     changed = workplace.rollout_controller().change(
         name, lambda document, alias, now: request(document, alias, now, by=workplace.who, reason=reason, **options)
     )
     _say_state(changed, as_json=as_json)
+    # A hold or an abort that was asked for is no failure.
+    if changed.state != wanted:
+        _exit_by_state(changed)
 
 
 def _say_state(current: Rollout, *, as_json: bool) -> None:

@@ -11,12 +11,12 @@ import typer
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.errors import UsageError
 from peerloan.output import JsonFlag, byte_progress_bar, note, say, say_json
-from peerloan.scoring.results import Targets, is_csv
+from peerloan.scoring.targets import Targets, is_csv
 from peerloan.workplace import Workplace, check_url
 
 if TYPE_CHECKING:
+    from batch_scoring.scores import Scorer
     from model_registry.manifest import FieldSchema
-    from peerloan.scoring.scorers import Scorer
 
 # A message lists at most this many categories.
 _CATEGORIES_LISTED = 20
@@ -125,13 +125,15 @@ def _scorer(
     workplace: Workplace, version: int | None, alias: str | None, url: str | None
 ) -> tuple[Scorer, dict[str, Any], Sequence[FieldSchema]]:
     """Return the scorer, its members of the ``--json`` document, and its columns where they are known."""
+    from batch_scoring.scores import VersionScorer
+    from peerloan.access import find_access
     from peerloan.api_client import ApiClient
-    from peerloan.scoring.scorers import ApiScorer, VersionScorer
+    from peerloan.scoring.api_scorer import ApiScorer
 
     if url is not None:
         if version is not None or alias is not None:
             raise UsageError("--url scores by the version that the API serves; leave out --version and --alias.")
-        return ApiScorer(ApiClient(check_url(url, "--url"))), {"url": url}, ()
+        return ApiScorer(ApiClient(check_url(url, "--url"), find_access(workplace, url))), {"url": url}, ()
     from model_artifact.loading import load_version
 
     reader = workplace.reader()

@@ -9,9 +9,10 @@ import typer
 
 from model_registry.errors import RegistryError
 from model_registry.names import DEFAULT_ALIAS
+from peerloan.access import auth_mode, find_access
 from peerloan.api_client import ApiClient
 from peerloan.commands.alias import alias_line
-from peerloan.errors import ServiceError
+from peerloan.errors import ServiceError, StackError
 from peerloan.output import JsonFlag, say, say_json
 from peerloan.workplace import Workplace
 
@@ -21,22 +22,28 @@ def status(
     url: Annotated[str | None, typer.Option(help="The API's address; the local stack's by default.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say whether the API and the bucket answer, and which version is live. Exits 1 if not all is well.
+    """Say whether the API and the bucket answer, and which version is live. Also says who may call the API.
+
+    Exits 1 if not all is well.
 
     Example: peerloan status
     """
     workplace: Workplace = ctx.obj
-    client = ApiClient(workplace.api_url(url))
+    address = workplace.api_url(url)
+    client = ApiClient(address, find_access(workplace, address))
     report = {
         "api": _attempt(lambda: client.send("GET", "/readyz")),
         "model": _attempt(lambda: client.send("GET", f"/models/{workplace.model}")),
         "alias": _attempt(lambda: _alias_document(workplace)),
-        "versions": _attempt(workplace.reader().list_versions),
+        "versions": _attempt(lambda: workplace.reader().list_versions()),
     }
     healthy = all("error" not in part for part in report.values())
+    auth = auth_mode(workplace, address)
     if as_json:
-        say_json({"healthy": healthy, **{name: part.get("value", part) for name, part in report.items()}})
+        values = {name: part.get("value", part) for name, part in report.items()}
+        say_json({"healthy": healthy, "url": client.url, "auth": auth, **values})
     else:
+        say(f"address  {client.url}" + (f", AUTH={auth}" if auth else ""))
         for name, part in report.items():
             say(f"{name:8} {part.get('error') or _brief(name, part['value'])}")
     if not healthy:
@@ -46,7 +53,7 @@ def status(
 def _attempt(get: Callable[[], Any]) -> dict[str, Any]:
     try:
         return {"value": get()}
-    except (ServiceError, RegistryError) as error:
+    except (ServiceError, StackError, RegistryError) as error:
         return {"error": str(error)}
 
 

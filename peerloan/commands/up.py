@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from model_registry.names import DEFAULT_ALIAS
+from peerloan.access import AuthMode, find_access
 from peerloan.api_client import ApiClient
 from peerloan.errors import NoLiveVersionError
 from peerloan.first_model import ensure_model
 from peerloan.output import note, say
+from peerloan.running_stack import read_running
 from peerloan.stack import Stack, check_port, docker_bridge_address
 from peerloan.workplace import (
     DEFAULT_API_PORT,
     DEFAULT_BUCKET,
     DEFAULT_BUCKET_PORT,
     DEFAULT_LAMBDA_PORT,
+    LOCAL_CREDENTIALS,
     PROJECT,
     Workplace,
     remember_data,
@@ -37,6 +43,18 @@ def up(
         int, typer.Option(help="The port of Lambda's own API; 0 for any free one.")
     ] = DEFAULT_LAMBDA_PORT,
     api: Annotated[bool, typer.Option(help="Start the API, not the bucket alone.")] = True,
+    auth: Annotated[
+        AuthMode, typer.Option(help="Who may call the API: everybody, signed requests, or the issuer's tokens.")
+    ] = AuthMode.OPEN,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="How code that has changed since the last start gets the traffic: as Canary10Percent5Minutes."
+        ),
+    ] = None,
+    deployment_interval: Annotated[
+        float | None, typer.Option(help="Seconds that the strategy waits between two steps, at most.")
+    ] = None,
     docker: Annotated[bool, typer.Option("--docker", help="Let containers (sam local) reach the bucket.")] = False,
 ) -> None:
     """Run the bucket and the API on this machine until Ctrl-C. An empty bucket gets the basic model, trained now.
@@ -70,9 +88,15 @@ def up(
                 note(f"Containers: sam local start-api --env-vars {stack.write_container_variables(bucket_url)}")
             if api:
                 url = stack.start_api(
-                    port, bucket_url, lambda_port=lambda_port, schedule_interval_s=_SCHEDULE_INTERVAL_S
+                    port,
+                    bucket_url,
+                    lambda_port=lambda_port,
+                    schedule_interval_s=_SCHEDULE_INTERVAL_S,
+                    auth=auth,
+                    strategy=strategy,
+                    deployment_interval_s=deployment_interval,
                 )
-                _show_first_answer(url)
+                _show_first_answer(ApiClient(url, find_access(workplace, url)), _curl_words(auth, workplace.state_dir))
                 _say_what_serves(local)
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
@@ -90,15 +114,30 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _show_first_answer(url: str) -> None:
+def _curl_words(auth: AuthMode, state_dir: Path) -> str:
+    """Return the words by which curl authenticates."""
+    if auth == AuthMode.IAM:
+        notes, keys = read_running(state_dir), LOCAL_CREDENTIALS
+        user = f"{keys['aws_access_key_id']}:{keys['aws_secret_access_key']}"
+        return f" --aws-sigv4 aws:amz:{notes['auth']['region']}:execute-api --user {user}"
+    if auth == AuthMode.JWT:
+        command = Path(sys.prefix, "bin", "peerloan")
+        own_folder = "" if state_dir == PROJECT / ".peerloan" else f" --state-dir {shlex.quote(str(state_dir))}"
+        is_near = command.is_relative_to(Path.cwd())
+        program = command.relative_to(Path.cwd()) if is_near else command
+        return f' -H "Authorization: Bearer $({shlex.quote(str(program))}{own_folder} token)"'
+    return ""
+
+
+def _show_first_answer(client: ApiClient, curl_words: str) -> None:
     """Print a curl command to paste, and the answer that the API has just given to it."""
     event = json.loads((PROJECT / "events" / "late-payer.json").read_text(encoding="utf-8"))
     record = json.loads(event["body"])
-    client = ApiClient(url)
+    url = client.url
     answer, cold_ms = _timed(client, record)
     _, warm_ms = _timed(client, record)
     say(f"\nThe API answers at {url}. Try it:\n")
-    say(f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(record)}'\n")
+    say(f"curl -s{curl_words} {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(record)}'\n")
     say(f"{json.dumps(answer, indent=2)}\n\n(answered just now; {cold_ms:.0f} ms cold, {warm_ms:.1f} ms warm)")
 
 

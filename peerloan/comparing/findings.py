@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from model_rollout.window import AnnouncedWindow
 from peerloan.comparing.outcome_figures import OutcomeFigures, find_outcome_figures
 from peerloan.comparing.paired_scores import PairedScores, quantiles_of
-from peerloan.comparing.version_scores import VersionComparison
+from peerloan.comparing.reason_changes import ReasonChanges
 
 
 @dataclass(frozen=True)
 class Findings:
-    """A comparison with its figures; ``outcomes`` is None where no outcomes are known."""
+    """Both versions' scores, and how the reasons differ among the loans that flip; None if a version gives none."""
 
-    comparison: VersionComparison
-    window: AnnouncedWindow
-    outcomes: OutcomeFigures | None
+    scores: PairedScores
+    to_late_reasons: ReasonChanges | None = None
+    to_on_time_reasons: ReasonChanges | None = None
 
-    @property
-    def scores(self) -> PairedScores:
-        """Both versions' scores."""
-        return self.comparison.scores
+    @cached_property
+    def window(self) -> AnnouncedWindow:
+        """What the plan of a rollout announces."""
+        return self.scores.window()
+
+    @cached_property
+    def outcomes(self) -> OutcomeFigures | None:
+        """Figures of the loans with a known outcome; None where no outcomes are known."""
+        return find_outcome_figures(self.scores)
 
     def to_document(self) -> dict[str, Any]:
         """Return it as the JSON document."""
         scores, window = self.scores, self.window
-        reasons = {
-            "to_late": self.comparison.to_late_reasons,
-            "to_on_time": self.comparison.to_on_time_reasons,
-        }
+        reasons = {"to_late": self.to_late_reasons, "to_on_time": self.to_on_time_reasons}
         return {
             "loans": len(scores),
             "rejected": scores.rejected,
@@ -50,8 +53,3 @@ class Findings:
             "window": window.to_document(),
             "outcomes": self.outcomes.to_document() if self.outcomes else None,
         }
-
-
-def find_findings(comparison: VersionComparison) -> Findings:
-    """Compute a comparison's figures."""
-    return Findings(comparison, comparison.scores.window(), find_outcome_figures(comparison.scores))

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from model_registry.manifest import Manifest
+from model_watch.intervals import LEVEL, Interval
 from model_watch.prediction_log import LogLine
-from peerloan.comparing.paired_scores import PairedScores, ScoredVersion
+from model_watch.stability import Stability, stability
+from peerloan.comparing.paired_scores import Floats, PairedScores, ScoredVersion
 from peerloan.errors import CommandError
-from training.evidence.intervals import LEVEL, Interval
-from training.evidence.stability import Stability, stability
 
 # A mean of fewer loans says nothing, nor does an index of the bins that they lie in.
 LEAST_LOANS = 100
@@ -51,12 +52,10 @@ class LoggedSides:
     @property
     def mean_difference(self) -> Interval:
         """The candidate's mean minus the main version's, with its interval (Welch 1947, by the normal distribution)."""
-        from scipy.stats import norm
-
         sides = (self.main.probabilities, self.candidate.probabilities)
         difference = float(sides[1].mean() - sides[0].mean())
         error = float(np.sqrt(sum(side.var(ddof=1) / len(side) for side in sides)))
-        half = float(norm.ppf((1 + LEVEL) / 2)) * error
+        half = NormalDist().inv_cdf((1 + LEVEL) / 2) * error
         return Interval(difference, difference - half, difference + half)
 
     def to_document(self) -> dict[str, Any]:
@@ -92,9 +91,8 @@ def find_logged_scores(
 
     Raises ``TooFewLoggedError`` if there are too few of both.
     """
-    versions = (main.version, candidate.version)
     pairs: list[tuple[float, float]] = []
-    sides = {version: _Side() for version in versions}
+    sides = {main.version: _Side(), candidate.version: _Side()}
     paired: set[str] = set()
     for line in lines:
         if line.version not in sides or line.status != 200:
@@ -102,22 +100,26 @@ def find_logged_scores(
         side = sides[line.version]
         for place in _new_loans(line, side.loans):
             side.add(line.late_probabilities[place], line.profiles[place] if line.profiles else "")
-        shadowed = _shadow_probabilities(line, versions)
-        if shadowed is None:
+        shadow = line.shadow
+        if shadow is None or shadow.outcome != "scored" or {shadow.version, line.version} != set(sides):
             continue
         for place in _new_loans(line, paired):
-            pair = (line.late_probabilities[place], shadowed[place])
+            pair = (line.late_probabilities[place], shadow.late_probabilities[place])
             pairs.append(pair if line.version == main.version else pair[::-1])
     if len(pairs) >= LEAST_LOANS:
-        first, second = (np.array(values) for values in zip(*pairs, strict=True))
+        first, second = np.array(pairs).T
         source = f"the log of {period}, which one version answered while the other was its shadow"
         return PairedScores(_scored(main, first), _scored(candidate, second), source)
     counts = {version: len(side.probabilities) for version, side in sides.items()}
     if min(counts.values()) < LEAST_LOANS:
         raise TooFewLoggedError(counts, period)
-    scored = [_scored(manifest, np.array(sides[manifest.version].probabilities)) for manifest in (main, candidate)]
-    shifts = _shifts(main, candidate, *(sides[version].columns for version in versions))
-    return LoggedSides(scored[0], scored[1], f"the log of {period}", shifts)
+    before, after = sides.values()
+    return LoggedSides(
+        _scored(main, np.array(before.probabilities)),
+        _scored(candidate, np.array(after.probabilities)),
+        f"the log of {period}",
+        _shifts(main, candidate, before.columns, after.columns),
+    )
 
 
 def _new_loans(line: LogLine, seen: set[str]) -> Iterator[int]:
@@ -129,14 +131,7 @@ def _new_loans(line: LogLine, seen: set[str]) -> Iterator[int]:
             seen.add(loan)
 
 
-def _shadow_probabilities(line: LogLine, versions: tuple[int, int]) -> Sequence[float] | None:
-    shadow = line.shadow
-    if shadow is None or shadow.outcome != "scored" or {shadow.version, line.version} != set(versions):
-        return None
-    return shadow.late_probabilities
-
-
-def _scored(manifest: Manifest, probabilities: Any) -> ScoredVersion:
+def _scored(manifest: Manifest, probabilities: Floats) -> ScoredVersion:
     form = "pickle" if manifest.serving_form is None else "arrays"
     return ScoredVersion(manifest.version, form, manifest.threshold.value, probabilities)
 

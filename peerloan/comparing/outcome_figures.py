@@ -50,8 +50,8 @@ class OutcomeFigures:
             "main": dict(self.main),
             "candidate": dict(self.candidate),
             "difference": self.difference.to_dict(),
-            "to_late": {"loans": self.to_late[0], "late": self.to_late[1]},
-            "to_on_time": {"loans": self.to_on_time[0], "late": self.to_on_time[1]},
+            "to_late": dict(zip(("loans", "late"), self.to_late, strict=True)),
+            "to_on_time": dict(zip(("loans", "late"), self.to_on_time, strict=True)),
         }
 
 

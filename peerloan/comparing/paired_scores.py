@@ -93,8 +93,8 @@ class PairedScores:
     def window(self) -> AnnouncedWindow:
         """Return what the plan of a rollout announces; raises ``ValueError`` for fewer than two loans."""
         return announced_window(
-            self.main.probabilities.tolist(),
-            self.candidate.probabilities.tolist(),
+            self.main.probabilities,
+            self.candidate.probabilities,
             main_threshold=self.main.threshold,
             candidate_threshold=self.candidate.threshold,
         )

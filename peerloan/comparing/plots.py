@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from model_watch.intervals import over_expected, wilson
 from peerloan.comparing.findings import Findings
 from peerloan.comparing.paired_scores import Flags, Floats
 from training.evidence.bins import ScoreBins
-from training.evidence.intervals import over_expected, wilson
 from training.evidence.report.drawing import BLUE, FAINT, INK, RED, dots, in_percent, plot
 
 _DASHED: dict[str, Any] = {"color": FAINT, "linewidth": 1, "linestyle": "--"}
@@ -33,7 +34,8 @@ def scores(findings: Findings, axes: Axes) -> None:
         axes.hist(side, edges, weights=weights, histtype="stepfilled", color=color, alpha=0.2, edgecolor="none")
         axes.hist(side, edges, weights=weights, histtype="step", color=color, label=f"version {version.version}")
         axes.axvline(max(version.threshold, _LEAST), color=color, linewidth=1.2, linestyle=":")
-    _logarithmic(axes)
+    axes.set_xscale("log")
+    _in_percent(axes.xaxis)
     axes.set(title="Probabilities of being late", xlabel="Probability", ylabel="Share of the loans")
     in_percent(axes, y=True, decimals=0)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
@@ -73,10 +75,8 @@ def swap_set(findings: Findings, axes: Axes) -> None:
         axes.scatter(x, y, 7, color, alpha=0.7, linewidths=0, label=f"{name} ({int(flags.sum()):,})")
     axes.axvline(max(main.threshold, _LEAST), color=INK, linewidth=1, linestyle=":")
     axes.axhline(max(candidate.threshold, _LEAST), color=INK, linewidth=1, linestyle=":")
-    _logarithmic(axes)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.3g}%"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(xscale="log", yscale="log")
+    _in_percent(axes.xaxis, axes.yaxis)
     axes.set(xlabel=f"Probability by version {main.version}", ylabel=f"Probability by version {candidate.version}")
     axes.set_title("Who crosses the threshold")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0, markerscale=2)
@@ -117,7 +117,8 @@ def _thinned(values: Floats, flags: Flags) -> Floats:
     return np.asarray(chosen[:: len(chosen) // _SHOWN_LOANS + 1])
 
 
-def _logarithmic(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.3g}%"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def _in_percent(*axes: Axis) -> None:
+    """Label logarithmic axes in percent."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.3g}%"))
+        axis.set_minor_formatter(NullFormatter())

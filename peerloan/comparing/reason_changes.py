@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from batch_scoring.row_rules import Columns
 from model_artifact.errors import NoReasonsError
-from model_artifact.loading import LoadedModel
 from model_artifact.reasons.explain import Reason
-from peerloan.scoring.row_rules import Columns
-from peerloan.scoring.scorers import records_of
+from peerloan.scoring.api_scorer import records_of
 
 # A large forest takes 45 ms a loan.
 EXPLAINED_LOANS = 100
@@ -72,25 +72,19 @@ class LoanSample:
                 self.records[place] = record
 
 
-def reason_changes(records: Sequence[Mapping[str, Any]], main: Explain, candidate: Explain) -> ReasonChanges:
-    """Explain the records by both versions and return how the reasons differ."""
+def reason_changes(records: Sequence[Mapping[str, Any]], main: Explain, candidate: Explain) -> ReasonChanges | None:
+    """Explain the records by both versions and return how the reasons differ, or None if a version gives no reasons."""
     counts: dict[str, list[float]] = {}
-    for record in records:
-        for side, explain in enumerate((main, candidate)):
+    try:
+        for record, (side, explain) in product(records, enumerate((main, candidate))):
             for reason in explain(record):
                 entry = counts.setdefault(reason.code, [0, 0, 0.0])
                 entry[side] += 1
                 entry[2] += reason.effect if side else -reason.effect
+    except NoReasonsError:
+        return None
     changes = [
         ReasonChange(code, int(in_main), int(in_candidate), effect / len(records))
         for code, (in_main, in_candidate, effect) in counts.items()
     ]
     return ReasonChanges(len(records), tuple(sorted(changes, key=lambda change: (-abs(change.effect), change.code))))
-
-
-def find_reason_changes(sample: LoanSample, main: LoadedModel, candidate: LoadedModel) -> ReasonChanges | None:
-    """Return how the reasons of the sampled loans differ, or None if a version gives no reasons."""
-    try:
-        return reason_changes(sample.records, main.explain, candidate.explain)
-    except NoReasonsError:
-        return None

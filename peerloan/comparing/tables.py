@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from model_artifact.reasons.codes import TEXTS
 from peerloan.comparing.findings import Findings
 from peerloan.comparing.logged_scores import LoggedSides
-from peerloan.comparing.paired_scores import QUANTILES, quantile_name
+from peerloan.comparing.paired_scores import QUANTILES, Floats, PairedScores, quantile_name
 from training.evidence.intervals import in_words
 from training.evidence.report.table import Table
 
@@ -61,18 +58,14 @@ def headline_note(findings: Findings) -> str:
 def scores_table(findings: Findings) -> Table:
     """Return means, quantiles and the share that is flagged, of both versions and of the difference by loan."""
     scores = findings.scores
-    versions = (scores.main, scores.candidate)
-    sides = [version.probabilities for version in versions]
-    rows = [("Mean probability", *(_percent(float(values.mean()), 3) for values in (*sides, scores.differences)))]
-    for quantile in QUANTILES:
-        values = (float(np.quantile(side, quantile)) for side in (*sides, scores.differences))
-        rows.append((f"Quantile {quantile_name(quantile)}", *(_percent(value, 3) for value in values)))
-    flagged = [float(version.is_late.mean()) for version in versions]
-    rows.append(("Called late", _percent(flagged[0], 2), _percent(flagged[1], 2), _percent(flagged[1] - flagged[0], 2)))
-    rows.append(("Threshold", *(_percent(version.threshold, 3) for version in versions), ""))
+    flagged = [float(version.is_late.mean()) for version in (scores.main, scores.candidate)]
     return Table(
-        ("", *(f"Version {version.version}" for version in versions), "Difference by loan"),
-        tuple(rows),
+        ("", *_names(scores), "Difference by loan"),
+        (
+            *_score_rows(scores.main.probabilities, scores.candidate.probabilities, scores.differences),
+            ("Called late", *(_percent(share, 2) for share in (*flagged, flagged[1] - flagged[0]))),
+            ("Threshold", _percent(scores.main.threshold, 3), _percent(scores.candidate.threshold, 3), ""),
+        ),
         "A quantile of the difference is over the loans' own differences, not the difference of two quantiles.",
     )
 
@@ -80,15 +73,16 @@ def scores_table(findings: Findings) -> Table:
 def logged_table(sides: LoggedSides) -> Table:
     """Return means, quantiles and the share that is flagged, of two versions that answered different loans."""
     versions = (sides.main, sides.candidate)
-    rows = [("Loans", *(f"{len(version.probabilities):,}" for version in versions))]
-    rows.append(("Mean probability", *(_percent(float(version.probabilities.mean()), 3) for version in versions)))
-    for quantile in QUANTILES:
-        values = (float(np.quantile(version.probabilities, quantile)) for version in versions)
-        rows.append((f"Quantile {quantile_name(quantile)}", *(_percent(value, 3) for value in values)))
-    rows.append(("Called late", *(_percent(float(version.is_late.mean()), 2) for version in versions)))
     points = {name: end and end * 100 for name, end in sides.mean_difference.to_dict().items()}
-    note = f"Difference of the means, percentage points: {in_words(points, 3)}. The loans are different ones."
-    return Table(("", *(f"Version {version.version}" for version in versions)), tuple(rows), note)
+    return Table(
+        ("", *_names(sides)),
+        (
+            ("Loans", *(f"{len(version.probabilities):,}" for version in versions)),
+            *_score_rows(sides.main.probabilities, sides.candidate.probabilities),
+            ("Called late", *(_percent(float(version.is_late.mean()), 2) for version in versions)),
+        ),
+        f"Difference of the means, percentage points: {in_words(points, 3)}. The loans are different ones.",
+    )
 
 
 def shifts_table(sides: LoggedSides) -> Table | None:
@@ -103,21 +97,15 @@ def shifts_table(sides: LoggedSides) -> Table | None:
 def swap_table(findings: Findings) -> Table:
     """Return how many loans flip each way, and how many of them were late where that is known."""
     scores, outcomes = findings.scores, findings.outcomes
-    ways = (
-        (f"On time by version {scores.main.version}, late by {scores.candidate.version}", scores.to_late, "to_late"),
-        (
-            f"Late by version {scores.main.version}, on time by {scores.candidate.version}",
-            scores.to_on_time,
-            "to_on_time",
-        ),
-    )
+    main, candidate = scores.main.version, scores.candidate.version
+    late_of = (outcomes.to_late, outcomes.to_on_time) if outcomes else (None, None)
     rows = []
-    for name, flags, attribute in ways:
-        row = [name, f"{int(flags.sum()):,}", _percent(float(flags.mean()), 2)]
-        if outcomes:
-            loans, late = getattr(outcomes, attribute)
-            row.append(f"{late:,} of {loans:,}")
-        rows.append(tuple(row))
+    for name, flags, known in (
+        (f"On time by version {main}, late by {candidate}", scores.to_late, late_of[0]),
+        (f"Late by version {main}, on time by {candidate}", scores.to_on_time, late_of[1]),
+    ):
+        late = () if known is None else (f"{known[1]:,} of {known[0]:,}",)
+        rows.append((name, f"{int(flags.sum()):,}", _percent(float(flags.mean()), 2), *late))
     return Table(("Decision", "Loans", "Share", *(("Were late",) if outcomes else ())), tuple(rows))
 
 
@@ -130,8 +118,7 @@ def reasons_title(findings: Findings, *, to_late: bool) -> str:
 
 def reasons_table(findings: Findings, *, to_late: bool) -> Table | None:
     """Return the reasons that changed most among the loans that flip one way; None without such reasons."""
-    comparison, scores = findings.comparison, findings.scores
-    changes = comparison.to_late_reasons if to_late else comparison.to_on_time_reasons
+    changes = findings.to_late_reasons if to_late else findings.to_on_time_reasons
     if changes is None or not changes.changes:
         return None
     rows = tuple(
@@ -144,38 +131,42 @@ def reasons_table(findings: Findings, *, to_late: bool) -> Table | None:
         )
         for change in changes.changes[:_SHOWN_REASONS]
     )
-    by = (f"By version {scores.main.version}", f"By version {scores.candidate.version}")
-    columns = ("Reason", *by, "Effect, points", "Meaning")
+    scores = findings.scores
     note = (
         f"Counted among {changes.loans:,} of these loans. The effect is by how much more the reason raises the "
         f"probability in version {scores.candidate.version}, in percentage points, the mean over the loans."
     )
-    return Table(columns, rows, note)
+    by = (f"By version {scores.main.version}", f"By version {scores.candidate.version}")
+    return Table(("Reason", *by, "Effect, points", "Meaning"), rows, note)
 
 
 def outcomes_table(findings: Findings) -> Table | None:
     """Return how well both versions rank and are calibrated; None where no outcomes are known."""
-    outcomes, scores = findings.outcomes, findings.scores
+    outcomes = findings.outcomes
     if outcomes is None:
         return None
     differences = {"roc_auc": outcomes.difference.roc_auc, "log_loss": outcomes.difference.log_loss}
     rows = tuple(
         (
             name,
-            in_words(_ends(outcomes.main, key), digits),
-            in_words(_ends(outcomes.candidate, key), digits),
+            *(in_words(figures[key], digits) for figures in (outcomes.main, outcomes.candidate)),
             in_words(differences[key], digits) if key in differences else "",
         )
         for name, (key, digits) in _FIGURES.items()
     )
     note = f"{outcomes.loans:,} loans with a known outcome, {outcomes.late:,} of them late; 95% bootstrap intervals."
-    names = (f"Version {scores.main.version}", f"Version {scores.candidate.version}")
-    return Table(("", *names, "Difference"), rows, note)
+    return Table(("", *_names(findings.scores), "Difference"), rows, note)
 
 
-def _ends(figures: Mapping[str, Any], key: str) -> Mapping[str, float | None]:
-    ends: Mapping[str, float | None] = figures[key]
-    return ends
+def _names(scores: PairedScores | LoggedSides) -> tuple[str, str]:
+    return f"Version {scores.main.version}", f"Version {scores.candidate.version}"
+
+
+def _score_rows(*columns: Floats) -> list[tuple[str, ...]]:
+    """Return the rows of means and quantiles."""
+    quantiles = np.array([[column.mean(), *np.quantile(column, QUANTILES)] for column in columns]).T
+    names = ("Mean probability", *(f"Quantile {quantile_name(quantile)}" for quantile in QUANTILES))
+    return [(name, *(_percent(value, 3) for value in row)) for name, row in zip(names, quantiles.tolist(), strict=True)]
 
 
 def _percent(share: float, digits: int) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from model_artifact.loading import LoadedModel, load_version
+from peerloan.comparing.findings import Findings
 from peerloan.comparing.paired_scores import Floats, PairedScores, ScoredVersion
-from peerloan.comparing.reason_changes import LoanSample, ReasonChanges, find_reason_changes
+from peerloan.comparing.reason_changes import LoanSample, reason_changes
 from peerloan.errors import UsageError
 from peerloan.scoring.loan_tables import LoanTable, read_loan_tables, table_of_quarter
 from peerloan.workplace import Workplace
@@ -19,19 +20,13 @@ from peerloan.workplace import Workplace
 # A mean of fewer differences says nothing.
 LEAST_LOANS = 2
 
-
-@dataclass(frozen=True)
-class VersionComparison:
-    """Two versions' scores, and how the reasons differ among the loans that flip; None if a version gives none."""
-
-    scores: PairedScores
-    to_late_reasons: ReasonChanges | None
-    to_on_time_reasons: ReasonChanges | None
+_T = TypeVar("_T")
+_Pair = tuple[_T, _T]
 
 
 def compare_versions(
     workplace: Workplace, main: int, candidate: int, records: Path | None = None, *, has_reasons: bool = True
-) -> VersionComparison:
+) -> Findings:
     """Score loans by both versions.
 
     Parameters
@@ -54,16 +49,13 @@ def compare_versions(
     """
     check_two(main, candidate)
     with _loaded(workplace, main) as main_model, _loaded(workplace, candidate) as candidate_model:
-        tables, source = _find_loans(workplace, (main_model, candidate_model), records)
-        to_late, to_on_time = LoanSample(), LoanSample()
-        scores = score_pairs(tables, source, main_model, candidate_model, to_late, to_on_time)
+        models = main_model, candidate_model
+        samples = LoanSample(), LoanSample()
+        scores = _score(*_find_loans(workplace, models, records), models, samples)
         if not has_reasons:
-            return VersionComparison(scores, None, None)
-        return VersionComparison(
-            scores,
-            find_reason_changes(to_late, main_model, candidate_model),
-            find_reason_changes(to_on_time, main_model, candidate_model),
-        )
+            return Findings(scores)
+        explain = main_model.explain, candidate_model.explain
+        return Findings(scores, *(reason_changes(sample.records, *explain) for sample in samples))
 
 
 def check_two(main: int, candidate: int) -> None:
@@ -72,16 +64,10 @@ def check_two(main: int, candidate: int) -> None:
         raise UsageError(f"Both are version {main}. Name two versions, the one in charge first.")
 
 
-def score_pairs(
-    tables: Iterable[LoanTable],
-    source: str,
-    main: LoadedModel,
-    candidate: LoadedModel,
-    to_late: LoanSample,
-    to_on_time: LoanSample,
+def _score(
+    tables: Iterable[LoanTable], source: str, models: _Pair[LoadedModel], samples: _Pair[LoanSample]
 ) -> PairedScores:
-    """Score tables of loans by both versions; the samples are shown the loans that flip each way."""
-    models = (main, candidate)
+    """Score tables of loans by both versions; the samples are shown the loans that flip to late, and to on time."""
     parts: tuple[list[Floats], list[Floats]] = ([], [])
     outcomes: list[Floats] = []
     rejected = 0
@@ -94,8 +80,8 @@ def score_pairs(
         if table.outcomes is not None:
             outcomes.append(table.outcomes)
         is_late = [part[-1] >= model.manifest.threshold.value for model, part in zip(models, parts, strict=True)]
-        to_late.add(table.columns, is_late[1] & ~is_late[0])
-        to_on_time.add(table.columns, is_late[0] & ~is_late[1])
+        samples[0].add(table.columns, is_late[1] & ~is_late[0])
+        samples[1].add(table.columns, is_late[0] & ~is_late[1])
     if sum(map(len, parts[0])) < LEAST_LOANS:
         raise UsageError(f"{source} has fewer than {LEAST_LOANS} valid loans ({rejected:,} rows are invalid).")
     scored = [
@@ -116,7 +102,7 @@ def _loaded(workplace: Workplace, version: int) -> Iterator[LoadedModel]:
 
 
 def _find_loans(
-    workplace: Workplace, models: tuple[LoadedModel, ...], records: Path | None
+    workplace: Workplace, models: _Pair[LoadedModel], records: Path | None
 ) -> tuple[Iterable[LoanTable], str]:
     if records is not None:
         return read_loan_tables(records), records.name

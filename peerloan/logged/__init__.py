@@ -1,1 +1,1 @@
-"""Reads the prediction log for the command line: day by day, and the decisions of one loan."""
+"""Reads the prediction log for the command line: the requests of a period, and the decisions of one loan."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from math import inf
 
+from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
 from peerloan.promises.timeline import AliasChange
 
@@ -53,7 +54,7 @@ class AliasWatch:
 
 
 @asynccontextmanager
-async def watching(watch: AliasWatch, *, every_s: float = 0.02) -> AsyncIterator[AliasWatch]:
+async def watching(watch: AliasWatch, *, every_s: float = 0.05) -> AsyncIterator[AliasWatch]:
     """Look at the alias at once, then again and again until the block ends, and a last time."""
     await asyncio.to_thread(watch.look)
     ended = asyncio.Event()
@@ -61,7 +62,9 @@ async def watching(watch: AliasWatch, *, every_s: float = 0.02) -> AsyncIterator
     async def run() -> None:
         while not ended.is_set():
             await asyncio.sleep(every_s)
-            await asyncio.to_thread(watch.look)
+            # The next look sees what a failed one missed; the last look, after the block, must not fail.
+            with suppress(StoreUnavailableError):
+                await asyncio.to_thread(watch.look)
 
     task = asyncio.create_task(run())
     try:

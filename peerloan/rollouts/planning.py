@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch_scoring.errors import UnusableFileError
+from model_registry.alias import Alias
 from model_registry.manifest import Manifest
-from model_rollout.controller import new_rollout_id
+from model_rollout.controller import new_rollout_id, require_room
 from model_rollout.document import Rollout
 from model_rollout.guard_settings import GUARDS, GuardSettings, default_settings
 from model_rollout.plan import Plan, read_duration, read_steps, read_strategy
+from model_rollout.rollout_store import RolloutUnderWayError
 from model_rollout.window import AnnouncedWindow
 from peerloan.errors import UsageError
 from peerloan.workplace import Workplace
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from peerloan.comparing.paired_scores import PairedScores
 
 DEFAULT_STRATEGY = "Canary10Percent5Minutes"
-_EXPECTED_SCORE = re.compile(r"score=(-?[0-9]*\.?[0-9]+)\.\.(-?[0-9]*\.?[0-9]+)")
+DEFAULT_EVERY = "5m"
+_EXPECTED_RANGE = re.compile(r"(score|flags)=(-?[0-9]*\.?[0-9]+)\.\.(-?[0-9]*\.?[0-9]+)")
 _EXPECTED_FLIPS = re.compile(r"flips=([0-9]*\.?[0-9]+)")
 
 
@@ -32,7 +36,7 @@ class Wishes:
 
     strategy: str | None
     steps: str | None
-    every: str
+    every: str | None
     shadow: str
     bake: str
     guards: Path | None
@@ -47,7 +51,13 @@ class Wishes:
         if self.steps is not None and self.strategy is not None:
             raise UsageError("Give --strategy or --steps, not both.")
         if self.steps is not None:
-            return read_steps(self.steps, every_s=read_duration(self.every), shadow_s=shadow_s, bake_s=bake_s)
+            every_s = read_duration(DEFAULT_EVERY if self.every is None else self.every)
+            return read_steps(self.steps, every_s=every_s, shadow_s=shadow_s, bake_s=bake_s)
+        if self.every is not None:
+            raise UsageError(
+                f"--every {self.every} is the time of each of --steps, and there are none. Add --steps 1,10,50, or "
+                "leave --every out: a strategy's name says its minutes."
+            )
         return read_strategy(self.strategy or DEFAULT_STRATEGY, shadow_s=shadow_s, bake_s=bake_s)
 
 
@@ -67,11 +77,12 @@ def plan_rollout(workplace: Workplace, alias: str, candidate: int, wishes: Wishe
     UsageError, InvalidPlanError
         If an option can't be right.
     RegistryError
-        If the alias or the version doesn't exist.
+        If the alias or the version doesn't exist, the version is in charge, or a rollout is under way.
     """
     plan, tolerances = wishes.plan(), _read_tolerances(wishes.guards)
     reader = workplace.reader()
     current = reader.get_alias(alias).alias
+    _require_free(workplace, current, candidate)
     manifest = reader.get_manifest(candidate)
     has_shadow = _has_shadow(manifest, plan, wishes)
     settings, window, expectation = _expect(workplace, current.version, candidate, wishes, tolerances)
@@ -108,6 +119,16 @@ def plan_rollout(workplace: Workplace, alias: str, candidate: int, wishes: Wishe
     return PlannedRollout(rollout, sentences)
 
 
+def _require_free(workplace: Workplace, alias: Alias, candidate: int) -> None:
+    """Refuse before anything is measured or asked; the controller looks once more when it begins."""
+    last = workplace.rollouts().find(alias.alias)
+    if last is None or last.rollout.is_over:
+        require_room(alias, candidate)
+    # At another revision somebody may have moved the alias, which ends the rollout: the controller finds out.
+    elif last.rollout.alias_revision == alias.revision:
+        raise RolloutUnderWayError(last.rollout)
+
+
 def _has_shadow(manifest: Manifest, plan: Plan, wishes: Wishes) -> bool:
     """Return whether the candidate is scored beside the version in charge."""
     if manifest.serving_form is not None or wishes.shadow_budget_ms is not None:
@@ -127,12 +148,9 @@ def _expect(
     """Return the guards' settings, the announced window, and a sentence about it."""
     scores, why_not = _compare(workplace, main, candidate, wishes.records)
     window = change_window(scores.window() if scores else None, wishes.expect, wishes.reason)
-    mean, flagged = None, 0.0
-    if scores:
-        mean = float(scores.main.probabilities.mean())
-        flagged = float(scores.candidate.is_late.mean() - scores.main.is_late.mean())
+    mean = float(scores.main.probabilities.mean()) if scores else None
     try:
-        settings = default_settings(window, mean, flagged, tolerances)
+        settings = default_settings(window, mean, tolerances)
     except ValueError as error:
         raise UsageError(f"These guards can't be used: {error}") from error
     source = f"{len(scores):,} loans of {scores.source}" if scores else f"no loans to compare on: {why_not}"
@@ -142,7 +160,8 @@ def _expect(
         return settings, None, f"Version {candidate} is expected to score as version {main} does ({source})."
     sentence = (
         f"Version {candidate} is expected to score {window.low:+.4f} to {window.high:+.4f} beside version {main} on "
-        f"average, and to decide otherwise for up to {window.flip_high:.2%} of the loans ({source})."
+        f"average, to flag {window.flag_low:+.2%} to {window.flag_high:+.2%} more of the loans, and to decide "
+        f"otherwise for up to {window.flip_high:.2%} of them ({source})."
     )
     return settings, window, sentence
 
@@ -153,7 +172,7 @@ def _compare(workplace: Workplace, main: int, candidate: int, records: Path | No
 
     try:
         return compare_versions(workplace, main, candidate, records, has_reasons=False).scores, ""
-    except UsageError as error:
+    except (UsageError, UnusableFileError) as error:
         if records is not None or main == candidate:
             raise
         return None, str(error)
@@ -167,30 +186,40 @@ def change_window(window: AnnouncedWindow | None, words: Sequence[str], reason: 
     window : AnnouncedWindow, optional
         What was measured; None: no difference.
     words : sequence of str
-        ``score=LOW..HIGH`` (difference of the mean late probability) and ``flips=SHARE``.
+        ``score=LOW..HIGH`` (difference of the mean late probability), ``flags=LOW..HIGH`` (of the share of loans that
+        are flagged) and ``flips=SHARE``.
     reason : str
         Why; needed.
 
     Raises
     ------
     UsageError
-        If a word has another form, or there is no reason.
+        If a word has another form, names what another one does, or there is no reason.
     """
     if not words:
         return window
     if not reason:
         raise UsageError("--expect changes what the guards tolerate; say why with --reason.")
+    names = [word.partition("=")[0] for word in words]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--expect names {max(names, key=names.count)} twice; give it one value.")
     changed = window or AnnouncedWindow(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     for word in words:
-        score, flips = _EXPECTED_SCORE.fullmatch(word), _EXPECTED_FLIPS.fullmatch(word)
-        if score and -1 <= float(score[1]) <= float(score[2]) <= 1:
-            low, high = float(score[1]), float(score[2])
-            changed = replace(changed, mean_difference=(low + high) / 2, low=low, high=high)
+        score_or_flags, flips = _EXPECTED_RANGE.fullmatch(word), _EXPECTED_FLIPS.fullmatch(word)
+        if score_or_flags and -1 <= float(score_or_flags[2]) <= float(score_or_flags[3]) <= 1:
+            low, high = float(score_or_flags[2]), float(score_or_flags[3])
+            if score_or_flags[1] == "flags":
+                changed = replace(changed, flag_low=low, flag_high=high)
+            else:
+                changed = replace(changed, mean_difference=(low + high) / 2, low=low, high=high)
         elif flips and float(flips[1]) <= 1:
             share = float(flips[1])
             changed = replace(changed, flip_share=share, flip_low=0.0, flip_high=share)
         else:
-            raise UsageError(f"--expect {word!r} can't be read: write score=-0.002..0.004 or flips=0.03.")
+            raise UsageError(
+                f"--expect {word!r} can't be read: write score=-0.002..0.004 or flags=-0.01..0.02, the lower end "
+                "first, both within -1..1; or flips=0.03, a share up to 1."
+            )
     return changed
 
 

@@ -50,7 +50,7 @@ def render(rollout: Rollout, now: datetime) -> RenderableType:
     parts: list[RenderableType] = [_headline(rollout), _split(rollout), _stages(rollout, now)]
     if rollout.judgements:
         parts += [Text(), _guards(rollout.judgements)]
-    parts += [Text(), *(Text(_event_line(event)) for event in _recent(rollout))]
+    parts += [Text(), *(Text(event_line(event)) for event in _recent(rollout))]
     return Group(*parts)
 
 
@@ -105,5 +105,6 @@ def _recent(rollout: Rollout) -> Iterable[Any]:
     return rollout.events[-_RECENT_EVENTS:]
 
 
-def _event_line(event: Any) -> str:
+def event_line(event: Any) -> str:
+    """Say in a line what happened, who did it and why."""
     return f"{event.at[:19]}  {event.what}, by {event.by}" + (f": {event.reason}" if event.reason else "")

@@ -15,7 +15,7 @@ from rich.text import Text
 from model_registry.errors import StoreUnavailableError
 from model_rollout.document import Rollout
 from peerloan.output import note, say
-from peerloan.rollouts.view import render, to_json
+from peerloan.rollouts.view import event_line, render, to_json
 
 # The bucket may be restarting; after this many failures in a row it isn't.
 _MOST_FAILURES = 30
@@ -100,7 +100,7 @@ class _Screen:
             self._live.update(render(rollout, self._clock()), refresh=True)
         else:
             for event in rollout.events[self._events :]:
-                say(f"{event.at[:19]} {event.what}, by {event.by}: {event.reason}")
+                say(event_line(event))
             self._events = len(rollout.events)
 
     def complain(self, error: Exception) -> None:

@@ -8,10 +8,10 @@ sha256 of its part that was read, and the scorer are the same; otherwise it begi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from batch_scoring.csv_run import Progress
 from model_registry import documents
 from peerloan.files import write_whole
 
@@ -19,9 +19,9 @@ from peerloan.files import write_whole
 JOURNAL_FORMAT = 3
 
 
-@dataclass(frozen=True)
-class Journal:
-    """A position in the input up to which all rows are scored and written.
+@dataclass(frozen=True, kw_only=True)
+class Journal(Progress):
+    """How far a run came, and what it wrote.
 
     Attributes
     ----------
@@ -30,20 +30,12 @@ class Journal:
     model : str
         The scorer's identity: the version's name, number, form, sha256 and threshold, or the API's address; and
         whether warnings are written.
-    source_size, source_read : int
-        The input's size in bytes, and how many of them are done.
+    source_size : int
+        The input's size in bytes.
     source_sha256 : str
         The sha256 of the bytes that are done.
-    lines : int
-        The number of lines that are done.
     written, rejects_written : int
         The lengths of the two outputs in bytes.
-    rows, rejected : int
-        The numbers of scored and of rejected rows.
-    warned : int
-        The number of scored rows with a warning.
-    warnings : mapping of str to int
-        The number of scored rows with each warning, such as ``purpose:unseen_category``.
     is_complete : bool
         Whether only the renaming is left to do.
     """
@@ -51,15 +43,9 @@ class Journal:
     format: int
     model: str
     source_size: int
-    source_read: int
     source_sha256: str
-    lines: int = 1
     written: int = 0
     rejects_written: int = 0
-    rows: int = 0
-    rejected: int = 0
-    warned: int = 0
-    warnings: Mapping[str, int] = field(default_factory=dict)
     is_complete: bool = False
 
 

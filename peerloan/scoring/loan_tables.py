@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from model_artifact.schema import CATEGORY_NAMES, FIELDS, MISSING_CELLS, NUMERIC_NAMES, TARGET
+from batch_scoring.csv_header import read_header
+from batch_scoring.csv_rows import read_step
+from batch_scoring.row_rules import OUTCOME_CELLS, Columns
+from batch_scoring.source_file import opened
+from model_artifact.schema import CATEGORY_NAMES, FIELDS, NUMERIC_NAMES, TARGET
 from peerloan.errors import UsageError
-from peerloan.scoring.csv_header import read_header
-from peerloan.scoring.csv_rows import read_step
-from peerloan.scoring.results import is_csv
-from peerloan.scoring.row_rules import Columns
-from peerloan.scoring.source_file import opened
+from peerloan.scoring.targets import is_csv
 
 if TYPE_CHECKING:
     from training.data import Quarter
 
 STEP_BYTES = 1 << 20
-# Numbers and truth values, as CSV and Parquet files have them.
-_OUTCOMES = {
-    **dict.fromkeys(MISSING_CELLS, math.nan),
-    **dict.fromkeys(("0", "0.0", "False", "false"), 0.0),
-    **dict.fromkeys(("1", "1.0", "True", "true"), 1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -101,6 +94,6 @@ def _read_parquet(source: Path) -> Iterator[LoanTable]:
 
 def _outcomes(cells: Iterable[str]) -> NDArray[np.float64]:
     try:
-        return np.array([_OUTCOMES[cell.strip()] for cell in cells], dtype=np.float64)
+        return np.array([OUTCOME_CELLS[cell.strip()] for cell in cells], dtype=np.float64)
     except KeyError:
         raise UsageError(f"The column {TARGET} must hold 0 (on time), 1 (late) or nothing in each row.") from None

@@ -10,26 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from batch_scoring.csv_header import Header, read_header
+from batch_scoring.csv_run import STEP_BYTES, CsvRun
+from batch_scoring.scores import Scorer
+from batch_scoring.source_file import SourceFile, opened
 from peerloan.files import sync_file, sync_folder, writing
-from peerloan.scoring.csv_header import Header, read_header
-from peerloan.scoring.csv_rows import Step, read_step
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, find_journal, write_journal
-from peerloan.scoring.results import (
-    REJECTS_HEADER,
-    Outcome,
-    Targets,
-    WarningCounts,
-    put_in_place,
-    rejections_as_csv,
-)
-from peerloan.scoring.scorers import Scorer
-from peerloan.scoring.source_file import SourceFile, opened
+from peerloan.scoring.targets import Outcome, Targets, put_in_place
 
-STEP_BYTES = 1 << 20
 # After an interruption at most this much input is scored again (about a second).
 CHECKPOINT_BYTES = 16 << 20
 
@@ -78,86 +70,43 @@ def score_csv(
         if not start.is_complete:
             scored = stack.enter_context(_open_at(targets.part(targets.scored), start.written))
             rejects = stack.enter_context(_open_at(targets.part(targets.rejects), start.rejects_written))
-            run = _Run(file, header, scored, rejects, scorer, targets, WarningCounts(start.warned, start.warnings))
-            end = run.score(start, on_progress, step_bytes, checkpoint_bytes)
+            run = CsvRun(file, header, scorer, scored, rejects, targets.has_warnings)
+            record = partial(_record, file, scored, rejects, targets.journal)
+            end = _score_rest(run, targets.journal, start, record, on_progress, step_bytes, checkpoint_bytes)
         put_in_place(targets, rejected=end.rejected)
     return Outcome(end.rows, end.rejected, start.source_read if start.written else 0, end.warned, end.warnings)
 
 
-class _Run:
-    """The open files of a run."""
+def _score_rest(
+    run: CsvRun,
+    journal: Path,
+    progress: Journal,
+    record: Callable[[Journal], Journal],
+    on_progress: Callable[[int], None],
+    step_bytes: int,
+    checkpoint_bytes: int,
+) -> Journal:
+    """Score the rest of the file, and return the last journal."""
+    if not progress.written:
+        # An older journal doesn't describe the files that are written now.
+        journal.unlink(missing_ok=True)
+        sync_folder(journal.parent)
+        run.write_headers()
+    end, recorded = progress, progress.source_read
+    for end in run.steps(progress, step_bytes):
+        if end.source_read - recorded >= checkpoint_bytes:
+            record(end)
+            recorded = end.source_read
+        on_progress(end.source_read)
+    return record(replace(end, is_complete=True))
 
-    def __init__(
-        self,
-        file: SourceFile,
-        header: Header,
-        scored: BinaryIO,
-        rejects: BinaryIO,
-        scorer: Scorer,
-        targets: Targets,
-        counts: WarningCounts,
-    ) -> None:
-        self._file, self._header, self._scored, self._rejects = file, header, scored, rejects
-        self._scorer = scorer
-        self._targets = targets
-        self._counts = counts
 
-    def score(
-        self, progress: Journal, on_progress: Callable[[int], None], step_bytes: int, checkpoint_bytes: int
-    ) -> Journal:
-        """Score the rest of the file, and return the last journal."""
-        if not progress.written:
-            # An older journal doesn't describe the files that are written now.
-            self._targets.journal.unlink(missing_ok=True)
-            sync_folder(self._targets.journal.parent)
-            self._scored.write((",".join([self._header.text, *self._targets.columns]) + self._header.ending).encode())
-            self._rejects.write(REJECTS_HEADER)
-        recorded = progress.source_read
-        while step := read_step(self._file, self._header, progress.lines + 1, step_bytes):
-            self._write(step)
-            progress = replace(
-                progress,
-                source_read=self._file.position,
-                lines=progress.lines + step.n_lines,
-                rows=progress.rows + len(step.rows),
-                rejected=progress.rejected + step.rejected,
-                warned=self._counts.warned,
-                warnings=dict(self._counts.by_warning),
-            )
-            if progress.source_read - recorded >= checkpoint_bytes:
-                self._record(progress)
-                recorded = progress.source_read
-            on_progress(progress.source_read)
-        return self._record(replace(progress, is_complete=True))
-
-    def _write(self, step: Step) -> None:
-        rows = iter(step.rows if self._header.ending != "\r" else [row.replace("\n", "\r") for row in step.rows])
-        ending = self._header.ending
-        for scores in self._scorer.score(step.columns) if step.rows else ():
-            self._counts.add(scores)
-            endings = (f",{text}{ending}" for text in scores.warning_texts()) if self._targets.has_warnings else None
-            tails = (f",0,{scores.version}", f",1,{scores.version}")
-            text = [
-                f"{row},{probability!r}{tails[is_late]}{end}"
-                for probability, is_late, end, row in zip(
-                    scores.probabilities, scores.is_late, endings or repeat(ending), rows, strict=False
-                )
-            ]
-            self._scored.write("".join(text).encode("utf-8"))
-        if step.rejections:
-            self._rejects.write(rejections_as_csv(step.rejections))
-
-    def _record(self, progress: Journal) -> Journal:
-        for output in (self._scored, self._rejects):
-            sync_file(output)
-        progress = replace(
-            progress,
-            source_sha256=self._file.sha256(),
-            written=self._scored.tell(),
-            rejects_written=self._rejects.tell(),
-        )
-        write_journal(self._targets.journal, progress)
-        return progress
+def _record(file: SourceFile, scored: BinaryIO, rejects: BinaryIO, journal: Path, progress: Journal) -> Journal:
+    for output in (scored, rejects):
+        sync_file(output)
+    progress = replace(progress, source_sha256=file.sha256(), written=scored.tell(), rejects_written=rejects.tell())
+    write_journal(journal, progress)
+    return progress
 
 
 def _first_point(identity: str, file: SourceFile, header: Header) -> Journal:

@@ -183,8 +183,8 @@ def emulator_api(
     env_vars = folder / "env.json"
     env_vars.write_text(json.dumps({"PredictFunction": {**variables, "AWS_ENDPOINT_URL_S3": bucket.url}}))
     port = free_port()
-    words = ["--template", "template.yaml", "--port", str(port), "--env-vars", str(env_vars)]
-    words += ["--state-dir", str(folder / "state")]
+    words = ["--no-config", "--template", "template.yaml", "--port", str(port), "--env-vars", str(env_vars)]
+    words += ["--state-dir", str(folder / "state"), "--parameter-overrides", "AuthMode=open"]
     command = [sys.executable, "-m", "emulator", "start-api", *words]
     with BackgroundCommand(command, environ=local_environ, cwd=ROOT, log=folder / "log") as process:
         process.wait_until_answering(f"http://127.0.0.1:{port}/livez", timeout_s=60)

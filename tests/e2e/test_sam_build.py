@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.sam
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ("model_registry", "model_artifact", "model_watch", "model_rollout")
+SHARED = ("model_registry", "model_artifact", "model_watch", "model_monitor", "model_rollout", "batch_scoring")
 
 
 def test_the_package_fits_into_lambda(built: Path) -> None:
@@ -44,6 +44,12 @@ def test_the_function_carries_no_dead_weight_and_nothing_of_this_machine(built: 
 def test_what_drives_rollouts_carries_numpy_alone(built: Path) -> None:
     folders = {path.name for path in (built / "OperateFunction").iterdir() if path.is_dir()}
     assert {name for name in folders if not name.endswith(".dist-info")} == {"numpy", "numpy.libs", "operate"}
+
+
+def test_what_scores_files_carries_numpy_and_what_checks_signatures(built: Path) -> None:
+    folders = {path.name for path in (built / "ScoreFilesFunction").iterdir() if path.is_dir()}
+    assert {"numpy", "cryptography", "score_files"} <= folders
+    assert not folders & {"operate", "pandas", "sklearn"}
 
 
 @pytest.mark.parametrize("library", ["scikit_learn", "numpy", "joblib"])

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from model_registry.routing import routing_point
-from model_watch.prediction_log import LoadLine, LogLine, PlatformLine, ShadowEntry
+from model_watch.prediction_log import LogLine, PlatformLine, ShadowEntry
 
 MAIN, CANDIDATE = 1, 2
 ROLLOUT = "live-rollout-1"
@@ -25,6 +25,10 @@ class Traffic:
 
     def __init__(self) -> None:
         self._numbers = count()
+
+    def skip(self, requests: int) -> None:
+        """Leave so many loans out."""
+        self._numbers = count(next(self._numbers) + requests)
 
     def lines(
         self,
@@ -42,8 +46,7 @@ class Traffic:
     def line(self, *, weight: float = 0.0, revision: int = CANARY_REVISION, **members: Any) -> LogLine:
         """Return the next line; its loan's hash decides which version it is routed to."""
         number = next(self._numbers)
-        point = routing_point(ROLLOUT, f"loan-{number}")
-        version = CANDIDATE if point < weight else MAIN
+        version = CANDIDATE if routing_point(ROLLOUT, f"loan-{number}") < weight else MAIN
         score = SCORES[number % len(SCORES)]
         facts: dict[str, Any] = {
             "time": START + timedelta(seconds=number / 10),
@@ -60,7 +63,6 @@ class Traffic:
             "alias_revision": revision,
             "rollout": ROLLOUT,
             "key": f"key-{number}",
-            "point": int(point * 10_000) / 10_000,
             "threshold": THRESHOLD,
             "loans": (f"key-{number}",),
             "late_probabilities": (score,),
@@ -90,9 +92,9 @@ def answered_by_main(line: LogLine) -> LogLine:
     return replace(line, version=MAIN)
 
 
-def refusal(minutes: float = 0) -> LoadLine:
-    """Return the line of a refused load of the candidate."""
-    return LoadLine(time=START + timedelta(minutes=minutes), kind="model_refused", version=CANDIDATE, error="ScanError")
+def refused(line: LogLine) -> LogLine:
+    """Return the line of the request if the candidate had been refused, or was taken out of charge within it."""
+    return replace(line, version=MAIN, refused_versions=(CANDIDATE,))
 
 
 def crash(number: int, minutes: float = 1) -> PlatformLine:

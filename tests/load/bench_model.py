@@ -6,8 +6,9 @@ probabilities, in the processor's time; ``function-…`` from API event to answe
 in a process of its own; ``cold-start`` from a fresh process to its first answer; ``score-file`` the rate of ``peerloan
 score`` over that of bare ``predict_proba`` on arrays. ``scoring-1-lightgbm…`` and ``scoring-1-xgboost…`` are one record
 by these libraries and by arrays (``bench_boosters``). ``shadow-…`` is the time of a request with a shadow over that of
-one without: less is better. Absolute figures are in the lines between, and the basic model,
-whose forest is served as arrays for the sake of its start and of single records.
+one without, and ``log-…`` that of a request whose line has the prediction log's members over that of one without them:
+less is better. Absolute figures are in the lines between, and the basic model, whose forest is served as arrays for the
+sake of its start and of single records.
 Without folders, models are trained on the data that ``PEERLOAN_DATA`` names, else on sample data.
 """
 
@@ -29,7 +30,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, TextIO
 
 # One thread for both ways, before NumPy is imported.
@@ -52,10 +53,11 @@ SHADOW = 3
 BUCKET = "models"
 EVENT = ROOT / "events/one-record.json"
 COLD_STARTS = 5
+LOADING_LIMIT_S = 120
 
 
 def main() -> None:
-    """Measure and print: a minute and a half, training not counted."""
+    """Measure and print: two minutes, training not counted."""
     options = _options(sys.argv[1:])
     with tempfile.TemporaryDirectory() as name, _quiet_stdout() as out:
         folder = Path(name)
@@ -70,6 +72,7 @@ def main() -> None:
             bench_scoring(out, suffix, candidates[kind], store, loans)
             bench_function(out, suffix, store, loans)
         bench_shadow(out, published["improved"], loans)
+        bench_log(out, published["improved"], loans)
         bench_boosters(out, loans)
         bench_cold_start(out, published["improved"], folder)
         bench_score_file(out, candidates["improved"], published["improved"], loans, folder, options.rows)
@@ -126,7 +129,7 @@ def bench_function(out: TextIO, suffix: str, store: Any, loans: Sequence[Any]) -
             return lambda number: handlers[form](events[number % len(events)], None)
 
         for form in FORMS:
-            answer = handlers[form](events[0], None)
+            answer = _first_answer(handlers[form], events[0])
             assert (answer["statusCode"], answer["headers"].get("X-Model-Form")) == (200, form), answer
         pair = time_in_turns(
             ask("pickle"), ask("arrays"), rounds=rounds, longest_s=3 if suffix else 5, clock=perf_counter
@@ -154,6 +157,42 @@ def bench_shadow(out: TextIO, store: Any, loans: Sequence[Any], suffix: str = ""
             longest_s=5,
         )
         tell(out, f"shadow-{n_records}{suffix}", pair, ("with", "without"), is_gate=not suffix)
+
+
+def bench_log(out: TextIO, store: Any, loans: Sequence[Any]) -> None:
+    """From API event to answer, with the prediction log's members in the request's line and without them.
+
+    Without them the line is that of any other request: its log entry and its metrics. ``log-…-ids``: each record has a
+    loan_id, which is hashed.
+    """
+    logged, bare = _build(store, "arrays")[0], _build(store, "arrays")[0]
+    bare._telemetry.entries = _NoEntries()  # noqa: SLF001 - the function itself has no way to leave the log out
+    gc.freeze()
+    numbered = [{**record, "loan_id": f"LN-{number:08}"} for number, record in enumerate(loans)]
+    for name, records, n_records, rounds in (
+        ("log-1", loans, 1, 2000),
+        ("log-1000", loans, 1000, 100),
+        ("log-1-ids", numbered, 1, 2000),
+        ("log-1000-ids", numbered, 1000, 100),
+    ):
+        events = [_event(_turned(records, turn, n_records)) for turn in range(10)]
+        for event in events:
+            assert logged(event, None)["statusCode"] == bare(event, None)["statusCode"] == 200
+        pair = time_in_turns(
+            lambda turn, events=events: logged(events[turn % len(events)], None),
+            lambda turn, events=events: bare(events[turn % len(events)], None),
+            rounds=rounds,
+            fast_a_round=1,
+            longest_s=8,
+        )
+        tell(out, name, pair, ("with", "without"))
+
+
+class _NoEntries:
+    """Stands in for ``PredictionEntries``: the members of no prediction."""
+
+    def members(self, _exchange: Any) -> dict[str, object]:
+        return {}
 
 
 def bench_cold_start(out: TextIO, store: Any, folder: Path) -> None:
@@ -193,13 +232,13 @@ def bench_score_file(out: TextIO, candidate: Any, store: Any, loans: Sequence[An
     """From a CSV file to a scored one, over the classifier alone on arrays that lie ready in memory."""
     import numpy as np
 
+    from batch_scoring.scores import VersionScorer
     from model_artifact.features import frame_from_records
     from model_artifact.loading import load_version
     from model_artifact.opening.load import open_pickle
     from model_registry.reader import RegistryReader
-    from peerloan.scoring.results import Targets
     from peerloan.scoring.score_csv import score_csv
-    from peerloan.scoring.scorers import VersionScorer
+    from peerloan.scoring.targets import Targets
 
     frame = frame_from_records(loans)
     header, rows = frame.to_csv(index=False).split("\n", 1)
@@ -228,6 +267,14 @@ def _start(environ: dict[str, str], form: str) -> None:
     assert done.stderr.split()[-2:] == ["200", form], done.stderr
 
 
+def _first_answer(handler: Callable[[Any, Any], Any], event: Any) -> Any:
+    """Ask until the version is loaded: on a busy machine a pickle's process may start later than the function waits."""
+    until_s = perf_counter() + LOADING_LIMIT_S
+    while (answer := handler(event, None))["statusCode"] == 503 and perf_counter() < until_s:
+        sleep(1)
+    return answer
+
+
 def _handler(store: Any, alias: str) -> Callable[[Any, Any], Any]:
     return _build(store, alias)[0]
 
@@ -247,6 +294,7 @@ def _build(store: Any, alias: str) -> tuple[Any, Any]:
             "MODEL_ALIAS": alias,
             "POWERTOOLS_SERVICE_NAME": service,
             "TRUSTED_PUBLISHERS": PUBLISHER.public_key,
+            "LOAN_HASH_KEY": "bench-hash-key-of-0123456789abcdef",
         }
     )
     return build(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from benchmarks_page import split_page
 from outcome import Outcome, ratios
 from rounds import CLIENTS
 
@@ -16,6 +17,8 @@ TITLES = {
     "emulator-empty": "Emulator, an empty function",
     "sam-empty": "SAM CLI, warm container, an empty function",
     "echo": "Bare ASGI echo on uvicorn, 1 worker",
+    "emulator-invoke": "Emulator, an empty function by Lambda's Invoke",
+    "ministack": "MiniStack, an empty function by Lambda's Invoke",
 }
 _COLOURS = {
     "emulator": "#0b7fab",
@@ -24,10 +27,12 @@ _COLOURS = {
     "emulator-empty": "#58b4d1",
     "sam-empty": "#a9adb3",
     "echo": "#4d7c0f",
+    "emulator-invoke": "#2a5db0",
+    "ministack": "#8a5a9e",
 }
 _INTRODUCTION = """# Benchmarks
 
-Written by `make bench` (`tests/load`), which runs all servers in the same five minutes, each in processes of its own on
+Written by `make bench` (`tests/load`), which runs all servers in the same ten minutes, each in processes of its own on
 loopback, and asks them in turns. Trust the ratios: what else the machine did slowed all of them. Figures are medians
 over the rounds. One request is one loan record; every answer's status was checked, and in each round the first answers'
 probability against the model's own. The load comes from one lean client on the same cores.
@@ -61,9 +66,13 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
             f"{sam.calls} concurrent one-second calls of a function that only waits, SAM CLI, warm: "
             f"{sam.all_answered_s:.1f} s"
         )
+    yield from _ministack_lines(outcome)
     if outcome.first_answers_ms:
         took = outcome.first_answers_ms
         yield f"First answer of a fork-started environment: median {median(took):.1f} ms, longest {max(took):.1f} ms"
+    if outcome.callers_ms:
+        took = ", ".join(f"{name} {p50_ms:.3f} ms" for name, p50_ms in outcome.callers_ms.items())
+        yield f"An empty function's p50 behind an open route, a checked token and a checked signature: {took}"
     for name, size in outcome.memory_mb.items():
         yield f"Memory (PSS) of one {name}: {size:.1f} MB"
     for (name, clients), figures in outcome.table.items():
@@ -71,6 +80,35 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
             failed = f"{figures.refused} of {figures.refused + figures.answers} requests failed"
             yield f"{TITLES[name]}, {clients} clients: {failed}"
     yield from outcome.left_out
+
+
+def _ministack_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield what both have: bursts of invocations, and starts."""
+    bursts = (
+        ("invoke", "the emulator"),
+        ("invoke-snapstart", "the emulator with SnapStart"),
+        ("ministack", "MiniStack"),
+    )
+    for name, who in bursts:
+        burst = outcome.bursts.get(name)
+        if burst is not None and burst.all_began_s is not None:
+            yield (
+                f"{burst.calls} concurrent one-second invocations of a function without environments, {who}:\n  the "
+                f"last one began after {burst.all_began_s:.2f} s, and all were answered after "
+                f"{burst.all_answered_s:.2f} s"
+            )
+    for name, who in (("emulator", "The emulator"), ("ministack", "MiniStack")):
+        if name in outcome.fresh:
+            fresh = outcome.fresh[name]
+            memory = (
+                "" if fresh.idle_mb is None else f", and takes {fresh.idle_mb:.0f} MB (PSS) before the first request"
+            )
+            yield f"{who} answers {fresh.start_ms:,.0f} ms after its process is started{memory}"
+            if fresh.reset_ms is not None and fresh.first_answer_ms is not None:
+                yield (
+                    f"A fresh emulator for a test: {fresh.reset_ms:.0f} ms (by reset); its first answer, from a new "
+                    f"environment,\n  takes another {fresh.first_answer_ms:.0f} ms"
+                )
 
 
 def write_page(outcome: Outcome, folder: Path) -> None:
@@ -85,8 +123,9 @@ def write_page(outcome: Outcome, folder: Path) -> None:
         "\n".join(f"- {line}" for line in elasticity_lines(outcome)),
         "## Ratios\n\nMore is better for the emulator: requests a second ours over theirs, times theirs over ours.\n\n"
         "| ratio | |\n|---|---|\n" + "\n".join(f"| {name} | {ratio:.2f} |" for name, ratio in ratios(outcome)),
+        split_page(page.read_text(encoding="utf-8"))[1] if page.exists() else "",
     ]
-    page.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+    page.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
 
 
 def draw(outcome: Outcome, figure: Path) -> None:

@@ -3,7 +3,8 @@
 
 Every server runs for real and at once, and they are asked in turns. Prints a table, and ``bench: <name> ratio=<x>``
 lines where more is better for the emulator; ``--docs`` has it write a page and its figure, ``--json`` all that was
-measured. Five minutes, training not counted. SAM CLI is left out, and that is said, where it or Docker is not there.
+measured. Ten minutes, training not counted. SAM CLI is left out, and that is said, where it or Docker is not there; so
+is MiniStack where it isn't installed (``make ministack-setup``).
 """
 
 from __future__ import annotations
@@ -30,8 +31,17 @@ sys.path[:0] = [str(ROOT / part) for part in ("", "layers/shared", "functions/pr
 
 import servers  # noqa: E402
 from bench_report import elasticity_lines, table_lines, write_page  # noqa: E402
+from caller_cost import measure_callers  # noqa: E402
 from elasticity import burst_from_cold, burst_of_sleepers, first_answers_ms, mean_pss_mb  # noqa: E402
+from fresh_start import measure_fresh_starts  # noqa: E402
 from outcome import Outcome, lines  # noqa: E402
+from peer_ministack import (  # noqa: E402
+    measure_bursts,
+    ministack_version,
+    serve_emulator_invoke,
+    serve_ministack,
+    why_no_ministack,
+)
 from process_memory import descendants_of  # noqa: E402
 from rounds import measure  # noqa: E402
 from servers import Bench, Server  # noqa: E402
@@ -40,21 +50,22 @@ from tests.e2e import docker  # noqa: E402
 from tests.e2e.processes import BackgroundCommand, free_port  # noqa: E402
 
 # Those of one model beside each other, then those without one.
-NAMES = ("emulator", "fastapi", "sam", "emulator-empty", "sam-empty", "echo")
+NAMES = ("emulator", "fastapi", "sam", "emulator-empty", "sam-empty", "echo", "emulator-invoke", "ministack")
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: rounds of so many seconds a server, forks one by one, calls at once."""
+    """How much is measured: rounds of so many seconds a server, forks one by one, calls at once, how many bursts."""
 
     rounds: int
     window_s: float
     forks: int
     calls: int
+    bursts: int
 
 
-THOROUGH = Effort(rounds=5, window_s=1.2, forks=15, calls=32)
-QUICK = Effort(rounds=1, window_s=0.2, forks=2, calls=4)
+THOROUGH = Effort(rounds=5, window_s=1.2, forks=15, calls=32, bursts=3)
+QUICK = Effort(rounds=1, window_s=0.2, forks=2, calls=4, bursts=1)
 
 
 def main() -> None:
@@ -66,8 +77,15 @@ def main() -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory(prefix="bench-") as name, _bench(Path(name), options.improved, note) as bench:
-        outcome = Outcome(_machine(), {}, left_out=_without_sam(options))
+        outcome = Outcome(_machine(), {}, left_out=[*_without_sam(options), *_without_ministack(options)])
         _measure_rounds(bench, options, outcome, note)
+        if "emulator-empty" in options.only:
+            effort = QUICK if options.quick else THOROUGH
+            outcome.callers_ms.update(measure_callers(bench, effort.rounds, effort.window_s))
+            note("callers are checked")
+        if "emulator-invoke" in options.only:
+            outcome.fresh.update(measure_fresh_starts((QUICK if options.quick else THOROUGH).rounds))
+            note("fresh emulators were started")
         if "emulator" in options.only:
             _measure_elasticity(bench, options, outcome, note)
     for line in (*table_lines(outcome), *elasticity_lines(outcome), *lines(outcome)):
@@ -111,6 +129,16 @@ def _without_sam(options: argparse.Namespace) -> list[str]:
     return [f"SAM CLI is left out: {reason}"]
 
 
+def _without_ministack(options: argparse.Namespace) -> list[str]:
+    """Take MiniStack off the list where it isn't installed; return what there is to say about that."""
+    reason = why_no_ministack() if "ministack" in options.only else None
+    if reason is None:
+        return []
+    options.only.remove("ministack")
+    print(f"bench: MiniStack is left out: {reason}", flush=True)
+    return [f"MiniStack is left out: {reason}"]
+
+
 def _measure_rounds(bench: Bench, options: argparse.Namespace, outcome: Outcome, note: Callable[[str], None]) -> None:
     start = {
         "emulator": servers.serve_emulator,
@@ -119,6 +147,8 @@ def _measure_rounds(bench: Bench, options: argparse.Namespace, outcome: Outcome,
         "emulator-empty": servers.serve_emulator_empty,
         "sam-empty": servers.serve_sam_empty,
         "echo": servers.serve_echo,
+        "emulator-invoke": serve_emulator_invoke,
+        "ministack": serve_ministack,
     }
     effort = QUICK if options.quick else THOROUGH
     with ExitStack() as stack:
@@ -138,6 +168,10 @@ def _measure_rounds(bench: Bench, options: argparse.Namespace, outcome: Outcome,
         if "sam-empty" in by_name and not options.quick:
             outcome.bursts["sam"] = burst_of_sleepers(servers.one_second_target(by_name["sam-empty"]), effort.calls)
             note("SAM CLI has taken its burst")
+        if "emulator-invoke" in by_name:
+            bursts = measure_bursts(by_name["emulator-invoke"], by_name.get("ministack"), effort.calls, effort.bursts)
+            outcome.bursts.update(bursts)
+            note("invocations without environments have had their bursts")
 
 
 def _container_memory(bench: Bench) -> Iterator[tuple[str, float]]:
@@ -218,13 +252,14 @@ def _publish(url: str, candidate: object) -> None:
 
 
 def _machine() -> dict[str, str]:
+    versions = [] if why_no_ministack() else [f"MiniStack {ministack_version()}"]
     packages: Sequence[str] = ("awslambdaric", "uvloop", "aiohttp", "fastapi", "uvicorn", "scikit-learn")
     return {
         "Date": f"{datetime.now(UTC):%Y-%m-%d}",
         "Machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "Load average before": f"{os.getloadavg()[0]:.1f}: what other work waited for these cores",
         "Python": f"{platform.python_version()} (SAM CLI's containers: 3.13)",
-        "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
+        "Versions": ", ".join([*(f"{name} {version(name)}" for name in packages), *versions]),
     }
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from http_load import LoadResult, Target, run_load
@@ -58,6 +58,24 @@ def burst_from_cold(server: Server, calls: int, *, is_forked: bool) -> Burst:
 def burst_of_sleepers(target: Target, calls: int) -> Burst:
     """Return how a server takes a burst of a function that does nothing but wait."""
     return Burst(calls, _burst(target, calls).latencies_s[-1])
+
+
+def burst_of_invocations(target: Target, calls: int) -> Burst:
+    """Return how a server without environments takes a burst of invocations of a function that says when it began."""
+    began = time.time()
+    result = _burst(target, calls)
+    begins = [json.loads(json.loads(body)["body"])["began"] for body in result.first_bodies]
+    return Burst(calls, result.latencies_s[-1], max(begins) - began)
+
+
+def median_burst(bursts: Sequence[Burst]) -> Burst:
+    """Return the burst whose last call began neither soonest nor latest."""
+    return sorted(bursts, key=lambda burst: burst.all_began_s or 0.0)[len(bursts) // 2]
+
+
+def forget_environments(server: Server, *, is_forked: bool) -> None:
+    """End the environments of an emulator, so that a burst finds none; with SnapStart, its snapshot stays."""
+    _prepare(server, is_forked=is_forked)
 
 
 def first_answers_ms(server: Server, times: int) -> list[float]:

@@ -36,7 +36,7 @@ class Server:
     Parameters
     ----------
     name : str
-        ``emulator``, ``sam``, ``fastapi``, ``emulator-empty``, ``sam-empty`` or ``echo``.
+        One of `bench_service.NAMES`.
     target : Target
         How it is asked.
     pid : int
@@ -92,14 +92,15 @@ def environ(**more: str) -> dict[str, str]:
 @contextmanager
 def serve_emulator(bench: Bench, name: str = "emulator") -> Iterator[Server]:
     """Run the project's own template, without its limits on requests, which the others have not."""
-    with _emulator(bench, name, ROOT / "template.yaml", bench.variables(), UNTHROTTLED) as (port, pid):
+    words = (*UNTHROTTLED, "AuthMode=open")
+    with start_emulator(bench, name, ROOT / "template.yaml", bench.variables(), words) as (port, pid):
         yield Server(name, _predict_target(port), pid, bench.expected)
 
 
 @contextmanager
 def serve_emulator_empty(bench: Bench) -> Iterator[Server]:
     """Run a function that does nothing."""
-    with _emulator(bench, "emulator-empty", HERE / "functions/template.yaml", {}) as (port, pid):
+    with start_emulator(bench, "emulator-empty", HERE / "functions/template.yaml", {}) as (port, pid):
         yield Server("emulator-empty", _record_target(port, "/empty"), pid, RECORD)
 
 
@@ -108,7 +109,7 @@ def serve_emulator_held(bench: Bench, *, snap_start: bool) -> Iterator[Server]:
     """Run the project's function, each call held for a second."""
     name = "held-snapstart" if snap_start else "held-plain"
     words = ["--parameter-overrides", f"SnapStart={'PublishedVersions' if snap_start else 'None'}"]
-    with _emulator(bench, name, HERE / "functions/held.yaml", bench.variables(), words) as (port, pid):
+    with start_emulator(bench, name, HERE / "functions/held.yaml", bench.variables(), words) as (port, pid):
         yield Server(name, _predict_target(port), pid, bench.expected)
 
 
@@ -184,10 +185,24 @@ def _probability(answer: Mapping[str, Any]) -> float:
 
 
 @contextmanager
-def _emulator(
-    bench: Bench, name: str, template: Path, variables: Mapping[str, str], more: Sequence[str] = ()
+def start_emulator(
+    bench: Bench,
+    name: str,
+    template: Path,
+    variables: Mapping[str, str],
+    more: Sequence[str] = (),
+    command: str = "start-api",
 ) -> Iterator[tuple[int, int]]:
-    words = ["start-api", "--template", str(template), "--env-vars", str(_env_vars(bench, name, variables)), *more]
+    """Run a template in a folder of its own; yield the port of its API, or of Lambda's, and the process."""
+    words = [
+        command,
+        "--no-config",
+        "--template",
+        str(template),
+        "--env-vars",
+        str(_env_vars(bench, name, variables)),
+        *more,
+    ]
     # A folder of its own, where it may keep what it keeps.
     folder = bench.folder / name
     folder.mkdir()

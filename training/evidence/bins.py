@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from training.evidence.intervals import Interval, wilson
-from training.evidence.tally import Floats, Labels
+from model_watch.intervals import Interval, wilson
+from model_watch.outcome_figures import Floats
+from training.evidence.tally import Labels
 
 BINS = 10
 

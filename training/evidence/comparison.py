@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from training.evidence.intervals import LEVEL, ROUNDS, SEED, Interval, percentile_interval
-from training.evidence.tally import Floats, Labels, ScoredLoans, clipped, roc_auc
+from model_watch.intervals import LEVEL, Interval
+from model_watch.outcome_figures import Floats, clipped, roc_auc
+from training.evidence.intervals import ROUNDS, SEED, percentile_interval
+from training.evidence.tally import Labels, ScoredLoans
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from model_artifact.pipeline import late_probabilities
+from model_watch.intervals import LEVEL, Interval
+from model_watch.outcome_figures import Floats, calibration_line, observed_over_expected
 from training.data import Quarter
 from training.evidence.comparison import Comparison, compare
-from training.evidence.intervals import LEVEL, Interval, bootstrap
+from training.evidence.intervals import bootstrap
 from training.evidence.segments import each_segment, has_enough
 from training.evidence.sweeps import Sweep, sweep_all
-from training.evidence.tally import Floats, Labels, calibration_line, observed_over_expected, tally
+from training.evidence.tally import Labels, tally
 
 # Refusing a candidate takes more late loans than printing a figure: with ten, too much is chance.
 LEAST_LATE = 20

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evidence.intervals import Interval, wilson
-from training.evidence.tally import Floats, Labels, tally
+from model_watch.intervals import Interval, wilson
+from model_watch.outcome_figures import Floats
+from training.evidence.tally import Labels, tally
 
 SHARES = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)
 

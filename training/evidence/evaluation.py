@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from model_watch import outcome_figures
+from model_watch.intervals import LEVEL
+from model_watch.outcome_figures import Floats, Tally
 from training.evidence import tally
-from training.evidence.intervals import LEVEL, bootstrap, rounds_for
-from training.evidence.tally import Floats, Labels, Tally
+from training.evidence.intervals import bootstrap, rounds_for
+from training.evidence.tally import Labels
 
 
 def evaluate(target: Labels, probabilities: Floats, threshold: float) -> dict[str, Any]:
@@ -32,14 +35,14 @@ def evaluate(target: Labels, probabilities: Floats, threshold: float) -> dict[st
         ``flagged_share``, ``recall`` and ``precision`` at the threshold; ``interval`` says what low and high are. A
         figure that can't be computed from these loans is None.
     """
-    line = tally.calibration_line(tally.tally(target, probabilities))
+    line = outcome_figures.calibration_line(tally.tally(target, probabilities))
     intervals = bootstrap(target, probabilities, lambda counts: _figures(counts, threshold, line))
     how = f"{LEVEL:.0%} percentile bootstrap, {rounds_for(len(target))} rounds"
     return {**{name: interval.to_dict() for name, interval in intervals.items()}, "interval": how}
 
 
 def _figures(counts: Tally, threshold: float, line: tuple[float, float]) -> dict[str, float]:
-    auc = tally.roc_auc(counts)
+    auc = outcome_figures.roc_auc(counts)
     flagged = counts.probabilities >= threshold
     n_flagged, hits = float(counts.loans[flagged].sum()), float(counts.late[flagged].sum())
     return {
@@ -47,10 +50,10 @@ def _figures(counts: Tally, threshold: float, line: tuple[float, float]) -> dict
         "gini": 2 * auc - 1,
         "ks": tally.kolmogorov_smirnov(counts),
         "pr_auc": tally.average_precision(counts),
-        "brier": tally.brier(counts),
-        "log_loss": tally.log_loss(counts),
-        "calibration_slope": tally.calibration_line(counts, line)[1],
-        "observed_over_expected": tally.observed_over_expected(counts),
+        "brier": outcome_figures.brier(counts),
+        "log_loss": outcome_figures.log_loss(counts),
+        "calibration_slope": outcome_figures.calibration_line(counts, line)[1],
+        "observed_over_expected": outcome_figures.observed_over_expected(counts),
         "flagged_share": n_flagged / float(counts.loans.sum()),
         "recall": hits / float(counts.late.sum()),
         "precision": hits / n_flagged if n_flagged else float("nan"),

@@ -15,18 +15,20 @@ from model_artifact.serving_form.parity import Parity
 from model_artifact.serving_form.parity import compare as compare_forms
 from model_artifact.serving_form.scorers.record_scorer import Scorer, load_scorer
 from model_registry.manifest import Manifest
+from model_watch.intervals import Interval, wilson
+from model_watch.outcome_figures import Floats
+from model_watch.stability import Stability
 from training.data import Fingerprint, Quarter, Quarters
 from training.evidence.bins import Decile, ScoreBins, count_bins, deciles, quantile_edges
 from training.evidence.comparison import Comparison, compare
 from training.evidence.costs import RATIOS, ThresholdRow, threshold_rows
 from training.evidence.evaluation import evaluate
 from training.evidence.influence import Dependence, Importance, partial_dependence, permutation_importance
-from training.evidence.intervals import Interval, wilson
 from training.evidence.reason_counts import ReasonCounts, count_reasons
 from training.evidence.segments import Segment, segment_results
-from training.evidence.stability import Stability, column_stability, score_stability
+from training.evidence.stability import column_stability, score_stability
 from training.evidence.sweeps import LENDING_SENSE, Sweep, sweep_all
-from training.evidence.tally import Floats, Labels
+from training.evidence.tally import Labels
 from training.holdout import records_of
 
 # The training file is cut into so many parts, oldest first, to show their late rates.

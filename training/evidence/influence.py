@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from model_artifact.pipeline import late_probabilities
 from model_artifact.reasons.players import PRICING_FIELDS
 from model_artifact.schema import FIELD_NAMES, FIELDS
-from training.evidence.intervals import Interval, percentile_interval
+from model_watch.intervals import Interval
+from model_watch.outcome_figures import Floats, roc_auc
+from training.evidence.intervals import percentile_interval
 from training.evidence.sweeps import curves
-from training.evidence.tally import Floats, Labels, ScoredLoans, roc_auc
+from training.evidence.tally import Labels, ScoredLoans
 
 REPEATS = 5
 SEED = 0

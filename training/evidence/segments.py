@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.evidence.intervals import Interval, bootstrap, over_expected, wilson
-from training.evidence.tally import Floats, Labels, roc_auc
+from model_watch.intervals import Interval, over_expected, wilson
+from model_watch.outcome_figures import Floats, roc_auc
+from training.evidence.intervals import bootstrap
+from training.evidence.tally import Labels
 
 SEGMENT_COLUMNS = ("grade", "purpose", "home_ownership")
 

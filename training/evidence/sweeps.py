@@ -11,7 +11,7 @@ import pandas as pd
 
 from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import EMP_LENGTHS, GRADES
-from training.evidence.tally import Floats
+from model_watch.outcome_figures import Floats
 
 # How the risk moves with a column by lending sense: 1 if it rises with the column, -1 if it falls. The other columns
 # have no order, or no direction that goes without saying.

@@ -44,12 +44,19 @@ def generate(seed: int = DEFAULT_SEED) -> tuple[pd.DataFrame, pd.DataFrame]:
     test : pandas.DataFrame of shape (6843, 11)
         The next quarter.
     """
-    parameters = json.loads(resources.files("training.loans").joinpath("sample_parameters.json").read_text("utf-8"))
+    parameters = read_parameters()
     random = np.random.default_rng(seed)
-    return _quarter(parameters, "train", random), _quarter(parameters, "test", random)
+    return generate_quarter(parameters, "train", random), generate_quarter(parameters, "test", random)
 
 
-def _quarter(parameters: Mapping[str, Any], split: Split, random: Generator) -> pd.DataFrame:
+def read_parameters() -> dict[str, Any]:
+    """Return what sample_parameters.json holds; whoever wants other loans changes it before ``generate_quarter``."""
+    text = resources.files("training.loans").joinpath("sample_parameters.json").read_text("utf-8")
+    return dict(json.loads(text))
+
+
+def generate_quarter(parameters: Mapping[str, Any], split: Split, random: Generator) -> pd.DataFrame:
+    """Generate the loans of one quarter, with the columns and rates of the training or the test file."""
     n_rows = int(parameters[f"n_{split}"])
     ranks = _correlated_ranks(parameters["copula"]["corr"], n_rows, random)
     sub_grade = _choose_by_rank(parameters["subgrade_share"][split], ranks[:, 0])

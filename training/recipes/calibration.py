@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+
+from model_artifact.opening.recalibration import set_line
 
 NEWEST_ROWS = 10_000
 
@@ -41,15 +41,6 @@ def shifted(probabilities: NDArray[np.float64], shift: float) -> NDArray[np.floa
 
 
 def shift_intercept(pipeline: Pipeline, shift: float) -> None:
-    """Add ``shift`` to every log-odds that a fitted pipeline gives.
-
-    scikit-learn has no public name for the start value of boosted trees; a test holds that this moves every log-odds
-    by exactly ``shift``.
-    """
-    model = pipeline[-1]
-    if isinstance(model, HistGradientBoostingClassifier):
-        model._baseline_prediction = model._baseline_prediction + shift
-    elif isinstance(model, LogisticRegression):
-        model.intercept_ = model.intercept_ + shift
-    else:
-        raise TypeError(f"A {type(model).__name__} has no intercept that could be set.")
+    """Add ``shift`` to every log-odds that a fitted pipeline gives."""
+    if not set_line(pipeline, shift, 1.0):
+        raise TypeError(f"A {type(pipeline[-1]).__name__} has no intercept that could be set.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.lambda_service.control_api.operations_table import message_member
 from emulator.lambda_service.errors import LambdaApiError
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -23,14 +24,18 @@ class ApiAnswer:
 
 def document(status: int, content: Mapping[str, Any] | None) -> ApiAnswer:
     """Return an operation's answer; one without content has no body."""
-    if not content or status == 204:
+    if content is None or status == 204:
         return ApiAnswer(status)
     return ApiAnswer(status, _encode(content).encode())
 
 
 def refused(error: LambdaApiError) -> ApiAnswer:
-    """Return an error as the service words it."""
-    content, headers = {"Type": error.error_type, "Message": error.message}, {"X-Amzn-ErrorType": error.code}
+    """Return an error as the service words it.
+
+    Fidelity: most errors have ``message``, as the service's model says, and clients that read ``Message`` find it too.
+    """
+    content = {"Type": error.error_type, "Message": error.message, message_member(error.code): error.message}
+    headers = {"X-Amzn-ErrorType": error.code}
     if error.reason is not None:
         content = {"Reason": error.reason, "Type": error.error_type, "message": error.message}
         headers["Retry-After"] = "1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from emulator.lambda_service.control_api.answers import ApiAnswer, too_large
 from emulator.lambda_service.control_api.operations_table import INVOKE
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations, QueuedEvent
+from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult, error_words
 from emulator.strict_json import read_json
@@ -35,25 +34,19 @@ class Invoker:
         kind = parameters.get("InvocationType", "RequestResponse")
         function, qualifier = parameters["FunctionName"], parameters.get("Qualifier")
         payload = _checked(payload, MAX_ASYNC_EVENT_BYTES if kind == "Event" else MAX_EVENT_BYTES)
-        run = functools.partial(
-            self._service.submit,
-            function,
-            payload,
-            qualifier,
-            headers.get("X-Amzn-Trace-Id", ""),
-            client_context=_client_context(parameters.get("ClientContext")),
-            request_id=request_id,
-        )
-        # An unknown or unready function, version or alias is refused at once, for an event, too.
+        trace_id = headers.get("X-Amzn-Trace-Id", "")
+        context = _client_context(parameters.get("ClientContext"))
+        options: Any = {"client_context": context, "request_id": request_id}
+        if kind == "Event":
+            self._events.accept(self._service.event(function, payload, qualifier, trace_id, **options))
+            return ApiAnswer(202)
+        # An unknown or unready function, version or alias is refused at once.
         self._service.operations.catalogue.check_created(function, qualifier)
         if kind == "DryRun":
             return ApiAnswer(204)
-        if kind == "Event":
-            # An alias is resolved at each attempt.
-            policy = functools.partial(self._service.event_policy, function, qualifier)
-            self._events.accept(QueuedEvent(function, request_id, len(payload), run, policy))
-            return ApiAnswer(202)
-        return _answer(await run(want_log_tail=parameters.get("LogType") == "Tail"))
+        want_log_tail = parameters.get("LogType") == "Tail"
+        run = self._service.submit(function, payload, qualifier, trace_id, want_log_tail=want_log_tail, **options)
+        return _answer(await run)
 
 
 def _answer(result: InvocationResult) -> ApiAnswer:

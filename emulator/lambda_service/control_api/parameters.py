@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from emulator.lambda_service.errors import LambdaApiError
@@ -17,9 +17,15 @@ from emulator.strict_json import read_json
 
 
 def gather(
-    shape: Any, path: Mapping[str, str], query: Mapping[str, str], body: bytes, headers: Mapping[str, str] | None = None
+    shape: Any,
+    path: Mapping[str, str],
+    query: Mapping[str, Sequence[str]],
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return an operation's parameters by AWS's names; `shape` is botocore's of the operation's input.
+
+    `query` has each parameter with all of its values, which a list takes; otherwise the last one counts.
 
     Raises
     ------
@@ -33,12 +39,14 @@ def gather(
     if in_body:
         document = read_object(body)
         parameters |= {name: document[name] for name in in_body if document.get(name) is not None}
-    sources = {"uri": path, "querystring": query, "header": headers or {}}
+    last = {name: values[-1] for name, values in query.items()}
+    sources: dict[str, Mapping[str, Any]] = {"uri": path, "querystring": last, "header": headers or {}}
     for name, member in shape.members.items():
         source = sources.get(member.serialization.get("location", ""), {})
-        text = source.get(member.serialization.get("name", name))
-        if text is not None:
-            parameters[name] = _from_text(member, name, text)
+        key = member.serialization.get("name", name)
+        if key in source:
+            is_list = member.type_name == "list"
+            parameters[name] = list(query[key]) if is_list else _from_text(member, name, source[key])
     errors = list(_problems_of_structure(shape, parameters, ""))
     if errors:
         count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
@@ -107,10 +115,15 @@ def _broken_constraints(shape: Any, value: Any) -> Iterator[str]:
         yield f"{kind} less than or equal to {limits['max']}"
     if size is not None and size < limits.get("min", size):
         yield f"{kind} greater than or equal to {limits['min']}"
-    if "pattern" in limits and not re.fullmatch(limits["pattern"], value, re.DOTALL):
+    if "pattern" in limits and not re.fullmatch(_python_pattern(limits["pattern"]), value, re.DOTALL):
         yield f"satisfy regular expression pattern: {limits['pattern']}"
     if "enum" in limits and value not in limits["enum"]:
         yield f"satisfy enum value set: [{', '.join(limits['enum'])}]"
+
+
+def _python_pattern(pattern: str) -> str:
+    """Return a pattern of the model with Java's classes of characters in Python's words: letters, digits, spaces."""
+    return pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\d").replace(r"\p{Z}", r"\s")
 
 
 def decode_base64(name: str, text: str) -> bytes:

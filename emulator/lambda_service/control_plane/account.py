@@ -104,11 +104,26 @@ class FunctionRecord:
     provisioned: Mapping[str, ProvisionedRecord] = field(default_factory=dict)  # By qualifier
     event_invoke: Mapping[str, EventInvokeRecord] = field(default_factory=dict)  # By qualifier
     deployed: str = ""  # A digest of the function in the template when it was last deployed
+    deployed_version: str = ""  # The version that a deployment of the template published last
+    tags: Mapping[str, str] = field(default_factory=dict)
+    # By qualifier (the function's own under an empty one) and statement id.
+    permissions: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    version_hash: str = ""  # What the template's version depends on, when its alias was last pointed to one
 
     @property
     def newest(self) -> VersionRecord | None:
         """The version that was published last."""
         return next(reversed(list(self.versions.values())), None)
+
+    @property
+    def total_provisioned(self) -> int:
+        """How many environments are to be kept initialised, over all versions and aliases."""
+        return sum(record.requested for record in self.provisioned.values())
+
+    @property
+    def set_aside(self) -> int:
+        """How much of the account's concurrency other functions can't use."""
+        return self.total_provisioned if self.reserved is None else self.reserved
 
     def find_version(self, version: str) -> VersionRecord | None:
         """Return a version or ``$LATEST``; None if it doesn't exist."""
@@ -122,6 +137,7 @@ class FunctionRecord:
             aliases=without(self.aliases, qualifier),
             provisioned=without(self.provisioned, qualifier),
             event_invoke=without(self.event_invoke, qualifier),
+            permissions=without(self.permissions, qualifier),
         )
 
     def all_versions(self) -> tuple[VersionRecord, ...]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.lambda_service.control_plane.account import AliasRecord, FunctionRecord
+from emulator.lambda_service.control_plane.attributes.concurrency import check_can_be_provisioned
 from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
-from emulator.lambda_service.control_plane.concurrency import check_can_be_provisioned
 from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError
 from emulator.lambda_service.function_version import LATEST
@@ -114,7 +114,7 @@ class AliasOperations:
             if alias.name in function.provisioned:
                 check_can_be_provisioned(record)
                 if version in function.provisioned:
-                    raise InvalidParameterError(
+                    raise ResourceConflictError(
                         "Alias with Provisioned Concurrency can't point to an already Provisioned version"
                     )
 

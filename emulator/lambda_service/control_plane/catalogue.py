@@ -1,4 +1,4 @@
-"""The account in memory, which operations read and change, and the table that requests are routed by.
+"""The account in memory, which operations read and change.
 
 Every change is a new, immutable `Account`: written to disk first, then shown to readers all at once. A request that is
 routed in another thread, while an operation waits for the disk, sees the state before.
@@ -9,21 +9,30 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from emulator.lambda_service.control_plane.account import Account, FunctionRecord, VersionRecord, without
-from emulator.lambda_service.control_plane.configuration import CREATING, Readiness, describe, spec_of
+from emulator.lambda_service.control_plane.configuration import (
+    BEING_CREATED,
+    CREATING,
+    Readiness,
+    describe,
+    listed,
+)
 from emulator.lambda_service.control_plane.names import ArnScope
+from emulator.lambda_service.control_plane.progress import ChangesInProgress
+from emulator.lambda_service.control_plane.routing import ResolvedFunction, RoutingTable
 from emulator.lambda_service.control_plane.state import StateFolder
 from emulator.lambda_service.errors import (
     LambdaApiError,
     PreconditionFailedError,
     ResourceConflictError,
     ResourceNotFoundError,
+    UnavailableFunctionError,
 )
 from emulator.lambda_service.function_version import LATEST, FunctionVersion
 
@@ -32,29 +41,12 @@ ACCOUNT_CONCURRENCY = 1000
 _UNRESERVED_MINIMUM = 100
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ResolvedFunction:
-    """The version that a request goes to, and the ARN that its context shows."""
-
-    function: FunctionVersion
-    arn_used: str
-
-
 @dataclass(frozen=True, slots=True)
 class Availability:
     """How many environments of a version are kept initialised, and why there aren't more."""
 
     ready: int = 0
     failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """The versions of a qualifier: `other` gets a share of the requests, `main` the rest."""
-
-    main: ResolvedFunction
-    other: ResolvedFunction
-    share: float
 
 
 class Catalogue:
@@ -67,8 +59,10 @@ class Catalogue:
         arn_scope: ArnScope,
         now: Callable[[], dt.datetime],
         concurrency: int,
+        changes: ChangesInProgress | None = None,
     ) -> None:
         self.arn_scope = arn_scope
+        self.changes = changes or ChangesInProgress()
         self.code = state.code
         self.now = now
         self.concurrency = concurrency
@@ -82,9 +76,11 @@ class Catalogue:
         self._account = account
         self._listeners: list[Callable[[], None]] = []
         self._updating: set[str] = set()
+        self._storing = 0
         self._readiness: dict[FunctionVersion, Readiness] = {}
-        self._runnable: dict[str, dict[str, FunctionVersion]] = {}
-        self._routes: dict[str, dict[str | None, _Route]] = {}
+        self._routing = RoutingTable(state.code, arn_scope)
+        self.logical_ids: Mapping[str, str] = {}  # To the names of a template's functions, which go by both
+        self.unavailable: dict[str, str] = {}  # Why a function can't be called, by its name
         for function in account.functions.values():
             self._route(function)
 
@@ -97,18 +93,19 @@ class Catalogue:
 
     def resolve(self, function_name: str, qualifier: str | None, draw: float) -> ResolvedFunction:
         """Return the version that a request goes to; `draw`, from [0, 1), decides between an alias's versions."""
-        routes = self._routes.get(function_name)
-        route = None if routes is None else routes.get(qualifier)
+        route = self._routing.find(function_name, qualifier)
         if route is None:
-            name, qualifier = self.arn_scope.parse(function_name, qualifier)
-            route = self._routes.get(name, {}).get(qualifier)
+            name, qualifier = self._parse(function_name, qualifier)
+            if name in self.unavailable:
+                raise UnavailableFunctionError(self.unavailable[name])
+            route = self._routing.find(name, qualifier)
             if route is None:
                 raise ResourceNotFoundError(f"Function not found: {self.arn_scope.arn(name, qualifier)}")
         return route.other if draw < route.share else route.main
 
     def get_function(self, function_name: str, qualifier: str | None = None) -> tuple[FunctionRecord, str | None]:
         """Return a function and the qualifier that its name may hold, which isn't checked."""
-        name, qualifier = self.arn_scope.parse(function_name, qualifier)
+        name, qualifier = self._parse(function_name, qualifier)
         function = self._account.functions.get(name)
         if function is None:
             raise ResourceNotFoundError(f"Function not found: {self.arn_scope.arn(name, qualifier)}")
@@ -131,7 +128,8 @@ class Catalogue:
     def check_created(self, function_name: str, qualifier: str | None) -> None:
         """Raise `ResourceConflictError` if a request would go to a version that is still being made."""
         function, qualifier = self.get_function(function_name, qualifier)
-        readiness = self.readiness(function.name, self.get_version(function, qualifier).version)
+        version = LATEST if function.name in self.unavailable else self.get_version(function, qualifier).version
+        readiness = self.readiness(function.name, version)
         if readiness.state == "Pending" and readiness.reason_code == CREATING:
             raise ResourceConflictError(
                 "The operation cannot be performed at this time. The function is currently in the following state: "
@@ -140,31 +138,51 @@ class Catalogue:
 
     def runnable(self, name: str, version: str) -> FunctionVersion | None:
         """Return a version as environments run it; the same object until its code or configuration changes."""
-        return self._runnable.get(name, {}).get(version)
+        return self._routing.runnable(name).get(version)
 
     def all_runnable(self) -> set[FunctionVersion]:
         """Return every version that a request can reach."""
-        return {function for versions in list(self._runnable.values()) for function in versions.values()}
+        return self._routing.all_runnable()
 
     def readiness(self, name: str, version: str) -> Readiness:
         """Return whether a version can answer."""
+        if name in self.unavailable:
+            return Readiness("Failed", self.unavailable[name], "InvalidRuntime")
+        if self.changes.is_made(name, version):
+            return BEING_CREATED
         function = self.runnable(name, version)
         return Readiness() if function is None else self._readiness.get(function, Readiness())
 
     def describe(self, function: FunctionRecord, record: VersionRecord, qualifier: str | None) -> dict[str, Any]:
         """Return AWS's ``FunctionConfiguration`` of a version, with the ARN of this qualifier."""
         arn = self.arn_scope.arn(function.name, qualifier)
-        return describe(function.name, arn, record, self.readiness(function.name, record.version))
+        is_updated = record.version == LATEST and self.changes.is_updated(function.name, LATEST)
+        readiness = self.readiness(function.name, record.version)
+        return describe(function.name, arn, record, readiness, is_updated=is_updated)
+
+    def describe_versions(self, function: FunctionRecord) -> list[dict[str, Any]]:
+        """Return all versions of a function as lists show them, ``$LATEST`` first, then oldest first."""
+        return [listed(self.describe(function, record, record.version)) for record in function.all_versions()]
 
     def unreserved_concurrency(self) -> int:
-        """Return ``UnreservedConcurrentExecutions``: what reservations leave to all other functions."""
-        return self.concurrency - sum(function.reserved or 0 for function in self._account.functions.values())
+        """Return ``UnreservedConcurrentExecutions``: what reserved and provisioned concurrency leave to all others."""
+        return self.concurrency - sum(function.set_aside for function in self._account.functions.values())
+
+    def _parse(self, function_name: str, qualifier: str | None) -> tuple[str, str | None]:
+        """Return name and qualifier, as `ArnScope.parse` does; a template's function may go by its logical id."""
+        name, qualifier = self.arn_scope.parse(function_name, qualifier)
+        return name if name in self._account.functions else self.logical_ids.get(name, name), qualifier
 
     # Changing --------------------------------------------------------------------------------------------
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change, in the thread that made it."""
         self._listeners.append(listener)
+
+    def withdraw(self, name: str, reason: str) -> None:
+        """Let no request reach a function any more."""
+        self.unavailable[name] = reason
+        self._routing.remove(name)
 
     def set_readiness(self, function: FunctionVersion, readiness: Readiness) -> None:
         """Note whether a version can answer."""
@@ -178,7 +196,7 @@ class Catalogue:
     def updating(self, name: str) -> Iterator[None]:
         """Refuse other updates of a function's code or configuration meanwhile, as AWS does."""
         with self.lock:
-            self.check_not_updating(name)
+            self.check_updatable(name)
             self._updating.add(name)
         try:
             yield
@@ -186,13 +204,27 @@ class Catalogue:
             with self.lock:
                 self._updating.discard(name)
 
+    @contextmanager
+    def storing_code(self) -> Iterator[None]:
+        """Keep code that is stored meanwhile, though no version runs it yet. Updates aren't refused."""
+        with self.lock:
+            self._storing += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._storing -= 1
+
     def check_not_updating(self, name: str) -> None:
         """Raise `ResourceConflictError` while a function is being updated."""
         if name in self._updating:
-            raise ResourceConflictError(
-                "The operation cannot be performed at this time. An update is in progress for resource: "
-                f"{self.arn_scope.arn(name)}"
-            )
+            raise self._update_in_progress(name)
+
+    def check_updatable(self, name: str) -> None:
+        """Raise `ResourceConflictError` while AWS would refuse an update by its API."""
+        self.check_not_updating(name)
+        if self.changes.is_updated(name, LATEST):
+            raise self._update_in_progress(name)
 
     def save(self, function: FunctionRecord) -> None:
         """Write a new or changed function to disk, then make it visible to readers."""
@@ -210,19 +242,26 @@ class Catalogue:
             raise LambdaApiError("ServiceException", 500, message, error_type="Service") from error
         self._account = account
 
+    def replace_account(self, account: Account) -> None:
+        """Write other records in place of all; the caller deploys functions next, which tells the listeners."""
+        self.save_account(account)
+        self._routing.clear()
+        self.changes.clear()
+        for function in account.functions.values():
+            self._route(function)
+
     def remove(self, function: FunctionRecord) -> None:
         """Forget a function. The numbers of its versions stay used."""
         functions = without(self._account.functions, function.name)
         retired = {**self._account.retired, function.name: function.next_version}
         self.save_account(dataclasses.replace(self._account, functions=functions, retired=retired))
-        self._routes.pop(function.name, None)
-        self._runnable.pop(function.name, None)
+        self._routing.remove(function.name)
         self._notify_listeners()
 
     def remove_unused_code(self, in_use: Iterable[FunctionVersion]) -> None:
         """Remove code folders that no version uses, except those that a draining version still runs."""
         with self.lock:
-            if self._updating:
+            if self._updating or self._storing:
                 # An update has copied code that no version runs yet. The rest is removed another time.
                 return
             specs = [function.spec for function in in_use]
@@ -241,6 +280,12 @@ class Catalogue:
         """Return the time as AWS writes ``LastModified``."""
         return f"{self.now():%Y-%m-%dT%H:%M:%S.000+0000}"
 
+    def _update_in_progress(self, name: str) -> ResourceConflictError:
+        return ResourceConflictError(
+            "The operation cannot be performed at this time. An update is in progress for resource: "
+            f"{self.arn_scope.arn(name)}"
+        )
+
     def _notify_listeners(self) -> None:
         reachable = self.all_runnable()
         # In place: another thread may be noting that a version has become ready.
@@ -251,28 +296,8 @@ class Catalogue:
             listener()
 
     def _route(self, function: FunctionRecord) -> None:
-        name, before = function.name, self._runnable.get(function.name, {})
-        runnable: dict[str, FunctionVersion] = {}
-        for record in function.all_versions():
-            made = FunctionVersion(spec_of(name, record, self.code), record.version, self.arn_scope.arn(name))
-            present = before.get(record.version)
-            # Environments are pooled by this object's identity, and a new RevisionId alone needs no new ones.
-            runnable[record.version] = present if present is not None and present.spec == made.spec else made
-        routes: dict[str | None, _Route] = {}
-
-        def add_route(qualifier: str | None, version: str, other: str | None = None, share: float = 0.0) -> None:
-            arn = self.arn_scope.arn(name, qualifier)
-            main = ResolvedFunction(runnable[version], arn)
-            routes[qualifier] = _Route(main, ResolvedFunction(runnable[other], arn) if other else main, share)
-
-        add_route(None, LATEST)
-        for version in runnable:
-            add_route(version, version)
-        for alias in function.aliases.values():
-            other, share = next(iter(alias.weights.items()), (None, 0.0))
-            add_route(alias.name, alias.version, other, share)
-        self._runnable[name] = runnable
-        self._routes[name] = routes
+        if function.name not in self.unavailable:
+            self._routing.update(function)
 
 
 def check_revision(required: str | None, current: str) -> None:

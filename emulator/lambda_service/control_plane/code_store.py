@@ -18,11 +18,16 @@ import os
 import re
 import shutil
 import stat
+import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from emulator.lambda_service.control_plane.account import Code
 
+_CHUNK_BYTES = 1024 * 1024
+# A line of a listing; the name may hold line ends.
+_ENTRY = re.compile(rb"(?P<name>.*?)\0(?P<mode>[0-7]+)\0\d+\0[0-9a-f]{64}\n", re.DOTALL)
 _SCRAP = ".scrap-"
 _LISTING = ".files"
 # Left behind by tools and editors, and never part of a package. `sam build` leaves most of it out as well.
@@ -82,6 +87,13 @@ class CodeStore:
             raise CodeError(f"{folder} can't be read: {error}") from error
         self._checked.add(digest)
 
+    def is_copy_of(self, digest: str, source: Path) -> bool:
+        """Return whether a copy has the content that a folder has now."""
+        try:
+            return source.is_dir() and _read_folder(source, self._private)[0].digest == digest
+        except OSError:
+            return False
+
     def put(self, source: Path) -> Code:
         """Copy a folder unless its content is there already; raise `CodeError` if it can't be read.
 
@@ -94,6 +106,23 @@ class CodeStore:
             return stored if self.holds(stored.digest, stored.size_bytes) else self._copy(source)
         except OSError as error:
             raise CodeError(f"{source} can't be copied: {error}") from error
+
+    def write_zip(self, digest: str, target: IO[bytes]) -> None:
+        """Write a copy as a zip file, which has the same bytes each time; raise `CodeError` if the copy was changed.
+
+        Files that a function has added to its folder since aren't part of it.
+        """
+        self.check(digest)
+        folder = self.folder(digest)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for match in _ENTRY.finditer(self._listing(digest).read_bytes()):
+                name = match["name"].decode("utf-8", "surrogateescape")
+                # Without a date it is the zip format's first day.
+                entry = zipfile.ZipInfo(name)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = (stat.S_IFREG | 0o644 | (int(match["mode"], 8) & 0o111)) << 16
+                with (folder / name).open("rb") as source, archive.open(entry, "w", force_zip64=False) as file:
+                    shutil.copyfileobj(source, file, _CHUNK_BYTES)
 
     def remove_unused(self, used: Collection[str]) -> None:
         """Remove every copy but these, and the half-made ones of an earlier process."""

@@ -6,18 +6,20 @@ quotas are checked, and those of the emulator.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from emulator.lambda_service.control_plane.account import VersionRecord
+from emulator.lambda_service.control_plane.account import VersionRecord, without
 from emulator.lambda_service.control_plane.code_store import CodeStore
 from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 from emulator.lambda_service.function_version import LATEST
-from emulator.template.project import FunctionSpec
+from emulator.template.project import FunctionSpec, UnavailableFunction
 
 _DEFAULTS: dict[str, Any] = {
     "Description": "",
@@ -25,12 +27,20 @@ _DEFAULTS: dict[str, Any] = {
     "EphemeralStorage": {"Size": 512},
     "TracingConfig": {"Mode": "PassThrough"},
 }
+_CREATED_WITH: dict[str, Any] = {
+    "Timeout": 3,
+    "MemorySize": 128,
+    "Environment": {"Variables": {}},
+    "SnapStart": {"ApplyOn": "None"},
+}
 CREATING = "Creating"
+# Kept and shown; empty ones aren't shown. All but the dead-letter queue are without effect here.
+_KEPT = frozenset({"DeadLetterConfig", "FileSystemConfigs", "ImageConfig", "KMSKeyArn", "VpcConfig"})
 # The settings that `UpdateFunctionConfiguration` may change.
-_CHANGEABLE = frozenset({
+_CHANGEABLE = _KEPT | {
     "Description", "Environment", "EphemeralStorage", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime",
     "SnapStart", "Timeout", "TracingConfig",
-})  # fmt: skip
+}  # fmt: skip
 # Structures whose members change one by one: a member that isn't given keeps its value.
 _MEMBERS = {
     "EphemeralStorage": ("Size",),
@@ -49,6 +59,11 @@ _RESERVED_VARIABLES = frozenset({
     "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
 })  # fmt: skip
 _FIRST_SNAP_START_PYTHON = 12
+_VPC_ID = "vpc-00000000000000000"
+_NOT_IN_LISTS = frozenset({
+    "State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason",
+    "LastUpdateStatusReasonCode", "RuntimeVersionConfig",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,9 @@ class Readiness:
     state: str = "Active"  # ``Pending`` while a version's snapshot is made, then ``Active`` or ``Failed``
     reason: str | None = None  # Why it isn't active; `reason_code` is AWS's word for it
     reason_code: str | None = None
+
+
+BEING_CREATED = Readiness("Pending", "The function is being created.", CREATING)
 
 
 def settings_of(spec: FunctionSpec, arn_scope: ArnScope) -> dict[str, Any]:
@@ -75,6 +93,24 @@ def settings_of(spec: FunctionSpec, arn_scope: ArnScope) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "PublishedVersions" if spec.snap_start else "None"},
         "LoggingConfig": logging,
     }
+
+
+def created_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a function that CreateFunction makes, with AWS's defaults."""
+    if not {"Handler", "Runtime"} <= settings.keys():
+        raise InvalidParameterError(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
+    architectures = {"Architectures": settings["Architectures"]} if settings.get("Architectures") else {}
+    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"}
+    defaults = {**_DEFAULTS, **_CREATED_WITH, "LoggingConfig": logging, **architectures}
+    return changed_settings(defaults, without(settings, "Architectures"))
+
+
+def settings_of_unavailable(function: UnavailableFunction, arn_scope: ArnScope) -> dict[str, Any]:
+    """Return the configuration of a function that can't run, as far as the template tells it."""
+    spec = FunctionSpec(function.logical_id, function.name, Path(), handler="", runtime="")
+    return {**settings_of(spec, arn_scope), **function.properties}
 
 
 def changed_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,15 +166,21 @@ def applies_snap_start(record: VersionRecord) -> bool:
     return bool(record.settings["SnapStart"]["ApplyOn"] == "PublishedVersions")
 
 
-def describe(name: str, arn: str, record: VersionRecord, readiness: Readiness) -> dict[str, Any]:
-    """Return AWS's ``FunctionConfiguration`` of a version; `arn` is the one to show."""
+def describe(
+    name: str, arn: str, record: VersionRecord, readiness: Readiness, *, is_updated: bool = False
+) -> dict[str, Any]:
+    """Return AWS's ``FunctionConfiguration`` of a version; `arn` is the one to show.
+
+    `is_updated` says that ``$LATEST`` was just made or changed.
+    """
     settings: Mapping[str, Any] = record.settings
     logging = settings["LoggingConfig"]
     if logging["LogFormat"] == "JSON":
         logging = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **logging}
     is_optimized = applies_snap_start(record) and record.version != LATEST and readiness.state == "Active"
     body = {
-        **settings,
+        **{name: value for name, value in settings.items() if name not in _KEPT},
+        **_kept_settings(settings),
         "FunctionName": name,
         "FunctionArn": arn,
         "CodeSize": record.code.package_bytes,
@@ -147,7 +189,8 @@ def describe(name: str, arn: str, record: VersionRecord, readiness: Readiness) -
         "LastModified": record.last_modified,
         "Version": record.version,
         "RevisionId": record.revision_id,
-        "PackageType": "Zip",
+        "PackageType": settings.get("PackageType", "Zip"),
+        "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_version_arn(arn, settings["Runtime"])},
         "State": readiness.state,
         "LastUpdateStatus": "Successful",
         "LoggingConfig": logging,
@@ -155,13 +198,40 @@ def describe(name: str, arn: str, record: VersionRecord, readiness: Readiness) -
     }
     if readiness.reason is not None:
         body |= {"StateReason": readiness.reason, "StateReasonCode": readiness.reason_code}
+    if is_updated and readiness.state == "Pending":
+        # Fidelity: a function that is being made has no status of an update yet.
+        del body["LastUpdateStatus"]
+    elif is_updated:
+        body["LastUpdateStatus"] = "InProgress"
+        body["LastUpdateStatusReason"] = BEING_CREATED.reason
+        body["LastUpdateStatusReasonCode"] = CREATING
     if record.layers:
         body["Layers"] = [
             {"Arn": layer.arn, "CodeSize": layer.code.package_bytes if layer.code else 0} for layer in record.layers
         ]
+    if body["PackageType"] == "Image":
+        del body["Handler"], body["Runtime"]
     if not settings["Environment"]["Variables"]:
         del body["Environment"]
     return body
+
+
+def listed(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration as lists show it: without its state and the version of its runtime."""
+    return {name: value for name, value in configuration.items() if name not in _NOT_IN_LISTS}
+
+
+def _kept_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in `_KEPT` in the shapes of an answer, which has none that is empty."""
+    kept = {name: settings[name] for name in ("FileSystemConfigs", "KMSKeyArn") if settings.get(name)}
+    if (settings.get("DeadLetterConfig") or {}).get("TargetArn"):
+        kept["DeadLetterConfig"] = settings["DeadLetterConfig"]
+    if settings.get("ImageConfig"):
+        kept["ImageConfigResponse"] = {"ImageConfig": settings["ImageConfig"]}
+    if settings.get("VpcConfig"):
+        config = {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False, **settings["VpcConfig"]}
+        kept["VpcConfig"] = {**config, "VpcId": _VPC_ID if config["SubnetIds"] else ""}
+    return kept
 
 
 def _check_runtime(runtime: str, *, uses_snap_start: bool) -> None:
@@ -170,6 +240,12 @@ def _check_runtime(runtime: str, *, uses_snap_start: bool) -> None:
         raise InvalidParameterError(f"The emulator runs Python functions only, not the runtime {runtime}.")
     if uses_snap_start and int(match[1]) < _FIRST_SNAP_START_PYTHON:
         raise InvalidParameterError(f"{runtime} is not supported for SnapStart enabled functions.")
+
+
+def _runtime_version_arn(function_arn: str, runtime: str) -> str:
+    """Return a well-formed ARN for the version of a runtime, which the emulator doesn't have."""
+    region = function_arn.split(":")[3]
+    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime.encode()).hexdigest()}"
 
 
 def _checked_variables(variables: Mapping[str, str]) -> dict[str, str]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.lambda_service.control_plane.account import Code, FunctionRecord, Layer, VersionRecord
+from emulator.lambda_service.control_plane.account import Code, FunctionRecord, Layer, VersionRecord, without
+from emulator.lambda_service.control_plane.attributes.tags import check_tags
 from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
 from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
-from emulator.lambda_service.control_plane.configuration import changed_settings
-from emulator.lambda_service.control_plane.pages import Body, page
+from emulator.lambda_service.control_plane.configuration import changed_settings, created_settings, listed
+from emulator.lambda_service.control_plane.pages import Body, code_location, page
 from emulator.lambda_service.control_plane.versions import VersionOperations
+from emulator.lambda_service.control_plane.zip_files import MAX_UNZIPPED_BYTES, TOO_LARGE, unpack
 from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError
 from emulator.lambda_service.function_version import LATEST
 
-MAX_UNZIPPED_BYTES = 262_144_000
 MAX_ZIPPED_BYTES = 52_428_800
 _MAX_ACCOUNT_BYTES = 80_530_636_800
 _MAX_LAYERS = 5
@@ -38,23 +42,21 @@ class FunctionOperations:
         bodies = []
         for _, function in sorted(self.catalogue.account.functions.items()):
             if function_version == "ALL":
-                bodies += [
-                    self.catalogue.describe(function, record, record.version) for record in function.all_versions()
-                ]
+                bodies += self.catalogue.describe_versions(function)
             else:
-                bodies.append(self.catalogue.describe(function, function.latest, None))
+                bodies.append(listed(self.catalogue.describe(function, function.latest, None)))
         return page("Functions", bodies, marker, max_items)
 
     def get(self, *, function_name: str, qualifier: str | None = None) -> Body:
         """Return configuration, the place of the code, and reserved concurrency."""
         function, qualifier = self.catalogue.get_function(function_name, qualifier)
         record = self.catalogue.get_version(function, qualifier)
-        location = self.catalogue.code.folder(record.code.digest).absolute().as_uri()
         body = {
             "Configuration": self.catalogue.describe(function, record, qualifier),
-            "Code": {"RepositoryType": "S3", "Location": location},
-            "Tags": {},
+            "Code": {"RepositoryType": "S3", "Location": code_location(record.code.digest)},
         }
+        if function.tags:
+            body["Tags"] = dict(function.tags)
         if function.reserved is not None:
             body["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
         return body
@@ -63,6 +65,41 @@ class FunctionOperations:
         """Return the configuration of ``$LATEST``, a version, or an alias's main version."""
         function, qualifier = self.catalogue.get_function(function_name, qualifier)
         return self.catalogue.describe(function, self.catalogue.get_version(function, qualifier), qualifier)
+
+    def create(
+        self,
+        *,
+        function_name: str,
+        code_folder: Path,
+        changes: Mapping[str, Any],
+        publish: bool = False,
+        package_type: str = "Zip",
+        tags: Mapping[str, str] | None = None,
+        code_sha256: str | None = None,
+        code_size: int | None = None,
+    ) -> Body:
+        """Create a function; `changes` is its configuration in AWS's names, the code is as in `update_code`."""
+        if package_type != "Zip":
+            raise InvalidParameterError("The emulator runs Zip functions only, no container images.")
+        name, _ = self.catalogue.arn_scope.parse(function_name)
+        check_tags(tags or {})
+        settings = created_settings(name, without(changes, "Layers"))
+        with self.catalogue.storing_code():
+            code = store_code(self.catalogue.code, code_folder, code_sha256, code_size)
+            with self.catalogue.lock:
+                account = self.catalogue.account
+                if name in account.functions:
+                    raise ResourceConflictError(f"Function already exist: {name}")
+                layers = self._layers(changes.get("Layers"), code, ())
+                revision, now = self.catalogue.new_revision(), self.catalogue.timestamp()
+                latest = VersionRecord(LATEST, code, layers, settings, revision, now)
+                first = account.retired.get(name, 1)
+                function = FunctionRecord(name, latest, next_version=first, tags=dict(tags or {}))
+                self.catalogue.save(function)
+                self.catalogue.changes.begin(name, LATEST, is_new=True)
+                if publish:
+                    return self.versions.publish_latest(function, is_requested=True)
+                return self.catalogue.describe(function, latest, None)
 
     def update_code(
         self,
@@ -92,9 +129,10 @@ class FunctionOperations:
                     return self.catalogue.describe(function, latest, None)
                 function = dataclasses.replace(function, latest=latest)
                 self.catalogue.save(function)
+                self.catalogue.changes.begin(function.name, LATEST)
                 if publish:
                     # Under the same lock, so that it is this code that is published.
-                    return self.versions.publish_latest(function)
+                    return self.versions.publish_latest(function, is_requested=True)
                 return self.catalogue.describe(function, latest, None)
 
     def update_configuration(
@@ -103,16 +141,13 @@ class FunctionOperations:
         """Change ``$LATEST``'s configuration; `changes` is in AWS's names, and all else stays."""
         with self.catalogue.lock:
             function, _ = self.catalogue.get_function(function_name)
-            self.catalogue.check_not_updating(function.name)
+            self.catalogue.check_updatable(function.name)
             check_revision(revision_id, function.latest.revision_id)
             settings = changed_settings(function.latest.settings, changes)
-            layers = function.latest.layers
-            if changes.get("Layers") is not None:
-                layers = tuple(self._layer(arn) for arn in changes["Layers"])
-                check_layers(layers)
-                check_unzipped(function.latest.code, layers)
+            layers = self._layers(changes.get("Layers"), function.latest.code, function.latest.layers)
             latest = self._touched(function.latest, settings=settings, layers=layers)
             self.catalogue.save(dataclasses.replace(function, latest=latest))
+            self.catalogue.changes.begin(function.name, LATEST)
             return self.catalogue.describe(function, latest, None)
 
     def delete(self, *, function_name: str, qualifier: str | None = None) -> None:
@@ -146,11 +181,18 @@ class FunctionOperations:
         }
 
     def _delete_version(self, function: FunctionRecord, version: str) -> None:
-        self.catalogue.get_version(function, version)
+        # Fidelity: a version that doesn't exist counts as deleted.
         users = [alias.name for alias in function.aliases.values() if version in alias.versions]
         if users:
             raise ResourceConflictError(f"Version {version} is referenced by the alias {', '.join(users)}.")
         self.catalogue.save(function.without_qualifier(version))
+
+    def _layers(self, arns: Sequence[str] | None, code: Code, before: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """Return the layers of these ARNs, which must fit together with the code; None leaves them as they were."""
+        layers = before if arns is None else tuple(map(self._layer, arns))
+        check_layers(layers)
+        check_unzipped(code, layers)
+        return layers
 
     def _layer(self, arn: Any) -> Layer:
         name, _, number = str(arn).rpartition(":")
@@ -180,10 +222,26 @@ def store_code(store: CodeStore, folder: Path, sha256: str | None = None, size_b
     return dataclasses.replace(code, package_sha256=sha256 or code.package_sha256, package_bytes=size_bytes)
 
 
+def store_package(store: CodeStore, source: Path) -> Code:
+    """Copy what a template names as code into the store: a folder, or a zip file's content."""
+    if not source.is_file():
+        return store_code(store, source)
+    with tempfile.TemporaryDirectory(prefix="emulator-zip-") as folder:
+        try:
+            with source.open("rb") as archive:
+                unpack(archive, Path(folder))
+                sha256, size_bytes = hashlib.file_digest(archive, "sha256").digest(), archive.tell()
+        except OSError as error:
+            raise InvalidParameterError(f"{source} can't be read: {error.strerror or error}") from error
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{source}: {error.message}") from error
+        return store_code(store, Path(folder), base64.b64encode(sha256).decode("ascii"), size_bytes)
+
+
 def check_unzipped(code: Code, layers: Sequence[Layer]) -> None:
     """Raise `InvalidParameterError` if code and layers are larger than Lambda's limit."""
     if code.size_bytes + sum(layer.code.size_bytes for layer in layers if layer.code is not None) > MAX_UNZIPPED_BYTES:
-        raise InvalidParameterError(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+        raise InvalidParameterError(TOO_LARGE)
 
 
 def check_layers(layers: Sequence[Layer]) -> None:

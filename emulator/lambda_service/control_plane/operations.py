@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from emulator.lambda_service.control_plane.aliases import AliasOperations
+from emulator.lambda_service.control_plane.attributes.concurrency import ConcurrencyOperations
+from emulator.lambda_service.control_plane.attributes.event_invoke import EventInvokeOperations
+from emulator.lambda_service.control_plane.attributes.layer_versions import LayerOperations
+from emulator.lambda_service.control_plane.attributes.permissions import PermissionOperations
+from emulator.lambda_service.control_plane.attributes.tags import TagOperations
+from emulator.lambda_service.control_plane.attributes.unused_features import UnusedFeatures
 from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY, Catalogue
-from emulator.lambda_service.control_plane.concurrency import ConcurrencyOperations
-from emulator.lambda_service.control_plane.event_invoke import EventInvokeOperations
 from emulator.lambda_service.control_plane.functions import FunctionOperations
 from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.pages import Body
+from emulator.lambda_service.control_plane.progress import ChangesInProgress
 from emulator.lambda_service.control_plane.state import StateFolder
 from emulator.lambda_service.control_plane.template_functions import TemplateFunctions
 from emulator.lambda_service.control_plane.versions import VersionOperations
@@ -35,12 +40,18 @@ class Operations:
         self.aliases = AliasOperations(catalogue)
         self.concurrency = ConcurrencyOperations(catalogue)
         self.event_invoke = EventInvokeOperations(catalogue)
+        self.tags = TagOperations(catalogue)
+        self.permissions = PermissionOperations(catalogue)
+        self.layers = LayerOperations(catalogue)
+        self.unused = UnusedFeatures(catalogue)
         self.template = TemplateFunctions(catalogue, self.aliases, self.concurrency)
 
     def table(self) -> Mapping[str, Callable[..., Body | None]]:
         """Return the method of each operation, by AWS's name."""
         return {
+            "AddPermission": self.permissions.add,
             "CreateAlias": self.aliases.create,
+            "CreateFunction": self.functions.create,
             "DeleteAlias": self.aliases.delete,
             "DeleteFunction": self.functions.delete,
             "DeleteFunctionConcurrency": self.concurrency.delete_reserved,
@@ -48,20 +59,42 @@ class Operations:
             "DeleteProvisionedConcurrencyConfig": self.concurrency.delete_provisioned,
             "GetAccountSettings": self.functions.get_account_settings,
             "GetAlias": self.aliases.get,
+            "GetCodeSigningConfig": self.unused.get_code_signing_config,
+            "GetEventSourceMapping": self.unused.get_event_source_mapping,
             "GetFunction": self.functions.get,
+            "GetFunctionCodeSigningConfig": self.unused.get_code_signing,
             "GetFunctionConcurrency": self.concurrency.get_reserved,
             "GetFunctionConfiguration": self.functions.get_configuration,
             "GetFunctionEventInvokeConfig": self.event_invoke.get,
+            "GetFunctionRecursionConfig": self.unused.get_recursion,
+            "GetFunctionScalingConfig": self.unused.get_scaling,
+            "GetFunctionUrlConfig": self.unused.get_url,
+            "GetLayerVersion": self.layers.get_version,
+            "GetLayerVersionByArn": self.layers.get_version_by_arn,
+            "GetLayerVersionPolicy": self.layers.get_policy,
+            "GetPolicy": self.permissions.get_policy,
             "GetProvisionedConcurrencyConfig": self.concurrency.get_provisioned,
+            "GetRuntimeManagementConfig": self.unused.get_runtime_management,
             "ListAliases": self.aliases.list,
+            "ListCapacityProviders": self.unused.list_capacity_providers,
+            "ListCodeSigningConfigs": self.unused.list_code_signing_configs,
+            "ListDurableExecutionsByFunction": self.unused.list_durable_executions,
+            "ListEventSourceMappings": self.unused.list_event_source_mappings,
             "ListFunctionEventInvokeConfigs": self.event_invoke.list,
+            "ListFunctionUrlConfigs": self.unused.list_urls,
             "ListFunctions": self.functions.list,
+            "ListLayerVersions": self.layers.list_versions,
+            "ListLayers": self.layers.list,
             "ListProvisionedConcurrencyConfigs": self.concurrency.list_provisioned,
+            "ListTags": self.tags.list,
             "ListVersionsByFunction": self.versions.list,
             "PublishVersion": self.versions.publish,
             "PutFunctionConcurrency": self.concurrency.put_reserved,
             "PutFunctionEventInvokeConfig": self.event_invoke.put,
             "PutProvisionedConcurrencyConfig": self.concurrency.put_provisioned,
+            "RemovePermission": self.permissions.remove,
+            "TagResource": self.tags.add,
+            "UntagResource": self.tags.remove,
             "UpdateAlias": self.aliases.update,
             "UpdateFunctionCode": self.functions.update_code,
             "UpdateFunctionConfiguration": self.functions.update_configuration,
@@ -80,6 +113,7 @@ def open_operations(
     *,
     concurrency: int = ACCOUNT_CONCURRENCY,
     private: Iterable[Path] = (),
+    changes: ChangesInProgress | None = None,
 ) -> Operations:
     """Read an account from its folder, or begin one.
 
@@ -95,6 +129,8 @@ def open_operations(
         The account's limit on requests in flight.
     private : iterable of Path
         Folders and files that are never part of a function's code.
+    changes : ChangesInProgress, optional
+        How long a change by the API is in progress; without it, no time.
 
     Raises
     ------
@@ -102,4 +138,4 @@ def open_operations(
         The folder is in use, damaged, of a later format, or belongs to another program.
     """
     state = StateFolder(state_dir, private)
-    return Operations(Catalogue(state, state.open(), arn_scope, now, concurrency))
+    return Operations(Catalogue(state, state.open(), arn_scope, now, concurrency, changes))

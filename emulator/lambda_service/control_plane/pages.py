@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from emulator import pages
 from emulator.lambda_service.errors import InvalidParameterError
 
 Body = dict[str, Any]
+# Where code can be fetched as a zip file; the control API makes an address of it.
+CODE_PATH = "/_code/"
+
+
+def code_location(digest: str) -> str:
+    """Return the path of code by its digest."""
+    return f"{CODE_PATH}{digest}.zip"
 
 
 def page(name: str, items: Sequence[Body], marker: str | None, max_items: int | None, most: int = 50) -> Body:
@@ -16,11 +23,8 @@ def page(name: str, items: Sequence[Body], marker: str | None, max_items: int | 
 
     `marker` is ``NextMarker`` of the page before. The caller asks for `max_items`; AWS returns at most `most`.
     """
-    if marker and not re.fullmatch("[0-9]{1,9}", marker):
-        raise InvalidParameterError(f"Invalid marker {marker}.")
-    start = int(marker or 0)
-    end = start + min(max_items or most, most)
-    answer: Body = {name: list(items[start:end])}
-    if end < len(items):
-        answer["NextMarker"] = str(end)
-    return answer
+    try:
+        shown, following = pages.page(items, marker or None, min(max_items or most, most))
+    except pages.TokenError as error:
+        raise InvalidParameterError(f"Invalid marker {marker}.") from error
+    return {name: shown} | ({} if following is None else {"NextMarker": following})

@@ -23,8 +23,9 @@ FORMAT = 1
 _FILE = "state.json"
 _LOCK = "lock"
 _CODE = "code"
-# All that the emulator's folder may hold before its state has been written for the first time.
-_FIRST_FILES = frozenset({_LOCK, _CODE, _FILE + TEMPORARY_SUFFIX})
+# All that the emulator's folder may hold before its state has been written for the first time. A command that issues
+# tokens may make the last one, the issuer's keys, before the emulator starts.
+_FIRST_FILES = frozenset({_LOCK, _CODE, _FILE + TEMPORARY_SUFFIX, "oidc-keys.pem"})
 
 
 class StateError(ProjectError):
@@ -58,8 +59,9 @@ class StateFolder:
         except OSError as error:
             raise StateError(f"{self.root} can't be used for the functions' state: {error.strerror}") from error
         if self._lock is None:
-            raise StateError(f"another emulator keeps its functions in {self.root}: stop it, or name another folder "
-                             "with --state-dir")  # fmt: skip
+            raise StateError(f"another emulator keeps its functions in {self.root}: let it serve Lambda's API as well "
+                             "(start-api with --lambda-port 3001), stop it, or name another folder with --state-dir; "
+                             "each folder has versions and aliases of its own")  # fmt: skip
         try:
             account = self._read()
             self._check_code(account)

@@ -32,34 +32,45 @@ class VersionOperations:
         with self.catalogue.lock:
             function, _ = self.catalogue.get_function(function_name)
             latest = function.latest
-            self.catalogue.check_not_updating(function.name)
+            self.catalogue.check_updatable(function.name)
             check_revision(revision_id, latest.revision_id)
             if code_sha256 and code_sha256 != latest.code.package_sha256:
                 raise InvalidParameterError(
                     f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST "
                     f"({latest.code.package_sha256}). Please try again with the CodeSHA256 in $LATEST."
                 )
-            return self.publish_latest(function, description)
+            return self.publish_latest(function, description, is_requested=True)
 
     def list(self, *, function_name: str, marker: str | None = None, max_items: int | None = None) -> Body:
         """List ``$LATEST``, then the published versions, oldest first."""
         function, _ = self.catalogue.get_function(function_name)
-        versions = [self.catalogue.describe(function, record, record.version) for record in function.all_versions()]
-        return page("Versions", versions, marker, max_items)
+        return page("Versions", self.catalogue.describe_versions(function), marker, max_items)
 
-    def publish_saved(self, *, function_name: str) -> Body:
-        """Publish ``$LATEST`` because a file was saved; old ones of these are removed."""
+    def publish_deployed(self, *, function_name: str, is_saved: bool) -> Body:
+        """Publish ``$LATEST`` as the template's version, or because a file was saved; old ones of these are removed."""
         with self.catalogue.lock:
             function, _ = self.catalogue.get_function(function_name)
-            return self.publish_latest(function, is_saved=True)
+            self.catalogue.check_not_updating(function.name)
+            body = self.publish_latest(function, is_saved=is_saved)
+            function, _ = self.catalogue.get_function(function.name)
+            self.catalogue.save(dataclasses.replace(function, deployed_version=body["Version"]))
+            return body
 
     def publish_latest(
-        self, function: FunctionRecord, description: str | None = None, *, is_saved: bool = False
+        self,
+        function: FunctionRecord,
+        description: str | None = None,
+        *,
+        is_saved: bool = False,
+        is_requested: bool = False,
     ) -> Body:
-        """Publish a function's ``$LATEST``, or return the newest version if that is the same."""
+        """Publish a function's ``$LATEST``, or return the newest version if that is the same.
+
+        A version that a client of the API has requested is pending for a while, as on AWS.
+        """
         newest = function.newest
         if newest is None or not newest.runs_as(function.latest):
-            return self._publish(function, description, is_saved=is_saved)
+            return self._publish(function, description, is_saved=is_saved, is_requested=is_requested)
         if newest.is_saved and not is_saved:
             # Now somebody has asked for it, and it stays.
             requested = dataclasses.replace(newest, is_saved=False)
@@ -67,7 +78,9 @@ class VersionOperations:
             self.catalogue.save(function)
         return self.catalogue.describe(function, newest, newest.version)
 
-    def _publish(self, function: FunctionRecord, description: str | None, *, is_saved: bool) -> Body:
+    def _publish(
+        self, function: FunctionRecord, description: str | None, *, is_saved: bool, is_requested: bool
+    ) -> Body:
         published = dataclasses.replace(
             function.latest,
             version=str(function.next_version),
@@ -84,4 +97,6 @@ class VersionOperations:
             next_version=function.next_version + 1,
         )
         self.catalogue.save(changed)
+        if is_requested:
+            self.catalogue.changes.begin(function.name, published.version, is_new=True)
         return self.catalogue.describe(changed, published, published.version)

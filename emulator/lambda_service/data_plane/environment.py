@@ -73,12 +73,14 @@ class ExecutionEnvironment:
         """Why initialising before the first invocation failed; None also after a timeout."""
         self._function = settings.function
         self._owner = owner
-        self._log = settings.log
+        log = settings.open_log()
+        self._log = log.platform
         self._init_limit_s = settings.init_limit_s
+        memory_mb = self._function.spec.memory_mb + settings.debugger_mb
         self._memory = MemoryWatch(
-            self._function.spec.memory_mb, lambda: self.state in {State.STARTING, State.BUSY}, self._run_out_of_memory
+            memory_mb, lambda: self.state in {State.STARTING, State.BUSY}, self._run_out_of_memory
         )
-        self._slot = ProcessSlot(self, settings, self._memory)
+        self._slot = ProcessSlot(self, settings, log, self._memory)
         self._run: _Run | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._delay: asyncio.TimerHandle | None = None
@@ -263,7 +265,7 @@ class ExecutionEnvironment:
             if timer is not None:
                 timer.cancel()
         self._timer = self._delay = None
-        self._slot.drain_output()
+        self._slot.end_output()
         self._log.ended(
             run.invocation.request_id,
             (time.perf_counter() - run.began) * 1000,

@@ -7,16 +7,15 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 
 from emulator.lambda_service.control_plane.account import FunctionRecord
+from emulator.lambda_service.control_plane.attributes.concurrency import shares
 from emulator.lambda_service.control_plane.catalogue import Availability, Catalogue
-from emulator.lambda_service.control_plane.concurrency import shares
-from emulator.lambda_service.control_plane.configuration import CREATING, Readiness
+from emulator.lambda_service.control_plane.configuration import BEING_CREATED, Readiness
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.running_version import RunningVersion
 from emulator.lambda_service.function_version import LATEST, FunctionVersion
 from emulator.lambda_service.invocation import error_words
 from emulator.supervision import BackgroundTasks
 
-_PENDING = Readiness("Pending", "The function is being created.", CREATING)
 # After a restart of the emulator, which has no counterpart on AWS. Requests wait, as their callers can't know of it.
 _RESTORING = Readiness("Pending", "The function is being restored.", "Restoring")
 
@@ -25,14 +24,23 @@ class Fleet:
     """The versions that have environments, or have had some.
 
     The ledger gets the reserved and provisioned concurrency. `begin` returns a version without environments yet.
+    `most_provisioned` is how many environments the machine keeps initialised, of all functions together.
     """
 
     def __init__(
-        self, catalogue: Catalogue, ledger: ConcurrencyLedger, begin: Callable[[FunctionVersion], RunningVersion]
+        self,
+        catalogue: Catalogue,
+        ledger: ConcurrencyLedger,
+        begin: Callable[[FunctionVersion], RunningVersion],
+        *,
+        most_provisioned: int,
     ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
         self._begin = begin
+        self._most_provisioned = most_provisioned
+        # How many environments of a version are requested and not provisioned, because the machine is too small.
+        self._withheld: dict[FunctionVersion, int] = {}
         self._running: dict[FunctionVersion, RunningVersion] = {}
         self._leaving: set[RunningVersion] = set()
         # The catalogue's versions when it was last read. Any other version is new.
@@ -75,7 +83,26 @@ class Fleet:
     def reap(self, idle_for_s: float) -> None:
         """Stop the environments that have been idle for `idle_for_s` seconds."""
         for running in self._running.values():
-            running.pool.reap(idle_for_s)
+            # Under a debugger, idle time is somebody's time to think.
+            if not running.is_debugged:
+                running.pool.reap(idle_for_s)
+
+    async def end_absent(self) -> None:
+        """End the environments of versions that are gone at once, requests in progress included."""
+        present = self._catalogue.all_runnable()
+        absent = [function for function in self._running if function not in present]
+        self._leaving.update(self._running.pop(function) for function in absent)
+        leaving = [*self._leaving]
+        for version in leaving:
+            version.refuse_snapshots()
+        await asyncio.gather(*(version.close() for version in leaving))
+        self._leaving.difference_update(leaving)
+
+    def let_requests_wait(self) -> None:
+        """Let requests wait for snapshots that are being made, as after a start, instead of being refused."""
+        for function in self._catalogue.all_runnable():
+            if self._catalogue.readiness(function.spec.name, function.version) == BEING_CREATED:
+                self._catalogue.set_readiness(function, _RESTORING)
 
     async def close(self) -> None:
         """Stop every environment and wait until no process is left."""
@@ -106,7 +133,7 @@ class Fleet:
         """Let the event loop follow the change; this is called in the operation's thread."""
         for function in self._catalogue.all_runnable() - self._present:
             if function.uses_snapshots:
-                self._catalogue.begin_readiness(function, _PENDING)
+                self._catalogue.begin_readiness(function, BEING_CREATED)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed: the emulator has ended.
                 self._loop.call_soon_threadsafe(self._follow)
@@ -123,8 +150,10 @@ class Fleet:
         self._present, self._used = present, used
         functions = self._catalogue.account.functions
         self._set_reserved({name: record.reserved for name, record in functions.items()})
+        self._withheld.clear()
+        left = self._most_provisioned
         for record in functions.values():
-            self._provision(record)
+            left = self._provision(record, left)
 
     def _set_reserved(self, reservations: dict[str, int | None]) -> None:
         for name in self._in_ledger - reservations.keys():
@@ -144,13 +173,19 @@ class Fleet:
         }
         return {function for function in versions_in_use if function is not None and function.version != LATEST}
 
-    def _provision(self, record: FunctionRecord) -> None:
+    def _provision(self, record: FunctionRecord, left: int) -> int:
+        """Provision a function's versions with at most `left` environments; return how many are left for others."""
         counts = shares(record)
         for version, count in counts.items():
             function = self._catalogue.runnable(record.name, version)
             if function is not None and (count or function in self._running):
-                self.get(function).pool.provision(count)
+                granted = min(count, left)
+                left -= granted
+                self.get(function).pool.provision(granted)
+                if granted < count:
+                    self._withheld[function] = count - granted
         self._ledger.set_provisioned(record.name, sum(counts.values()))
+        return left
 
     def _drain(self, function: FunctionVersion) -> None:
         running = self._running.pop(function)
@@ -172,4 +207,10 @@ class Fleet:
             return Availability()
         status = running.pool.status()
         failure = status.provisioning_failure
+        if failure is None and function in self._withheld:
+            reason = (
+                f"The emulator keeps at most {self._most_provisioned} environments initialised on this machine, by its "
+                f"processors and memory; {self._withheld[function]} of version {function.version} are left out."
+            )
+            return Availability(status.provisioned_ready, reason)
         return Availability(status.provisioned_ready, None if failure is None else error_words(failure))

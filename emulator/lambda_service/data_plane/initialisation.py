@@ -18,7 +18,7 @@ from emulator.lambda_service.function_version import FunctionVersion
 from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, STOPPED, InitFailure, start_failed
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
-from emulator.lambda_service.sandbox.platform_log import PlatformLog
+from emulator.lambda_service.sandbox.platform_log import EnvironmentLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher
 from emulator.lambda_service.sandbox.runtime_api import RuntimeApi, RuntimeEvents
 from emulator.lambda_service.sandbox.snapshot_process import SnapshotInitError
@@ -41,19 +41,22 @@ class EnvironmentSettings:
 
     function: FunctionVersion
     launcher: Launcher
-    variables: Callable[[str], Mapping[str, str]]  # Runtime API address → a process's variables
-    log: PlatformLog
+    variables: Callable[[str, str], Mapping[str, str]]  # Runtime API address, log stream → a process's variables
+    open_log: Callable[[], EnvironmentLog]  # Returns a log stream for one environment
     folders: TemporaryFolders  # Where each environment's own ``/tmp`` is made
     init_limit_s: float  # For a restore, and for initialising before Lambda tries again inside the invocation
+    debugger_mb: int = 0  # Memory that doesn't count as the function's
 
 
 class ProcessSlot:
     """Starts, initialises and ends an environment's process; each process has its own Runtime API listener."""
 
-    def __init__(self, events: ProcessEvents, settings: EnvironmentSettings, memory: MemoryWatch) -> None:
+    def __init__(
+        self, events: ProcessEvents, settings: EnvironmentSettings, log: EnvironmentLog, memory: MemoryWatch
+    ) -> None:
         self._events = events
         self._settings = settings
-        self._log = settings.log
+        self._stream, self._output, self._log = log
         self._memory = memory
         # The environment's ``/tmp``, which all its processes share.
         self._folder: Path | None = None
@@ -91,10 +94,10 @@ class ProcessSlot:
         if self._process is not None:
             self._process.output.tail = tail
 
-    def drain_output(self) -> None:
-        """Pass on the process's output so far, and stop copying it into the tail."""
+    def end_output(self) -> None:
+        """Pass on the process's output so far, also a line without an end, and stop copying it into the tail."""
         if self._process is not None:
-            self._process.output.drain()
+            self._process.output.end_line()
         self.set_tail(None)
 
     async def get_ready(self, phase: str, limit_s: float, *, is_provisioned: bool = False) -> InitFailure | None:
@@ -105,7 +108,7 @@ class ProcessSlot:
         self.runtime.stop()
         self.runtime = RuntimeApi(self._events)
         try:
-            variables = dict(self._settings.variables(await self.runtime.start()))
+            variables = dict(self._settings.variables(await self.runtime.start(), self._stream))
             self._folder = self._folder or self._settings.folders.make()
         except OSError as error:
             return start_failed(str(error))
@@ -154,7 +157,7 @@ class ProcessSlot:
         self.init_ms = self.restore_ms = None
         self._outcome = asyncio.get_running_loop().create_future()
         try:
-            process = await self._settings.launcher.launch(variables)
+            process = await self._settings.launcher.launch(variables, self._output)
         except SnapshotInitError as error:
             self._outcome = None
             return error.failure
@@ -206,5 +209,5 @@ class ProcessSlot:
             self._outcome = None
         if failure is not None:
             process.kill()
-            process.output.drain()
+        process.output.end_line()
         return failure

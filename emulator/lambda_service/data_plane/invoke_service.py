@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.lambda_service.control_plane.account import Account
 from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY
 from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
+from emulator.lambda_service.control_plane.progress import ChangesInProgress
+from emulator.lambda_service.data_plane.code_rollouts import CodeRollouts, RolledBackError
+from emulator.lambda_service.data_plane.debugging import Debugger
 from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
 from emulator.lambda_service.data_plane.faults import FaultInjector
+from emulator.lambda_service.data_plane.first_deployment import deploy_new
 from emulator.lambda_service.data_plane.fleet import Fleet
 from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
+from emulator.lambda_service.data_plane.machine_capacity import most_provisioned
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
-from emulator.lambda_service.data_plane.retries import EventPolicy
-from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, utc_now
-from emulator.lambda_service.errors import LambdaApiError
+from emulator.lambda_service.data_plane.recursion import MAX_CALLS_IN_CHAIN, count_call
+from emulator.lambda_service.data_plane.retries import EventPolicy, QueuedEvent
+from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, new_request_id, utc_now
+from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError, UnavailableFunctionError
 from emulator.lambda_service.invocation import Invocation, InvocationResult
-from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.log_groups.sink import LogSink
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
-from emulator.template.errors import UnsupportedError
-from emulator.template.project import FunctionSpec
+from emulator.template.left_out import LeftOut, LeftOutParts
+from emulator.template.project import FunctionSpec, UnavailableFunction
 
 _REAP_AT_LEAST_EVERY_S = 5.0
 
@@ -37,6 +44,8 @@ class Limits:
     concurrency: int = ACCOUNT_CONCURRENCY  # The account's limit on requests in flight
     idle_s: float = 600.0  # How long an environment may idle before it is stopped
     init_s: float = INIT_LIMIT_S  # Lambda's limit on initialising an environment
+    rollout_wait_s: float | None = None  # The longest wait between two steps of a rollout of code; None, the template's
+    update_s: float = 0.0  # How long a change by Lambda's API is in progress
 
 
 class LambdaService:
@@ -50,7 +59,10 @@ class LambdaService:
         machine: Mapping[str, str],
         limits: Limits,
         draw: Callable[[], float],
+        debugger: Debugger | None = None,
+        unavailable: Mapping[str, UnavailableFunction] | None = None,
     ) -> None:
+        self._unavailable = unavailable or {}
         self.operations = operations
         self.ledger = ConcurrencyLedger(limits.concurrency)
         self.faults = FaultInjector(draw, time.monotonic)
@@ -61,21 +73,37 @@ class LambdaService:
         self._folders = TemporaryFolders()
         region, burst = operations.catalogue.arn_scope.region, BurstRate(time.monotonic)
         code = operations.catalogue.code
-        surroundings = Surroundings(sink, machine, region, limits.init_s, burst, self._folders, code)
-        self._fleet = Fleet(operations.catalogue, self.ledger, lambda function: RunningVersion(function, surroundings))
-        self.deployer = Deployer(specs, operations, self._fleet)
-        self._deploying: list[asyncio.Task[None]] = []
+        # Functions call Lambda and CodeDeploy where this emulator answers.
+        self._endpoints: dict[str, str] = {}
+        self._debugger = debugger
+        surroundings = Surroundings(
+            sink, machine, region, limits.init_s, burst, self._folders, code, self._endpoints, debugger
+        )
+        self._fleet = Fleet(
+            operations.catalogue,
+            self.ledger,
+            lambda function: RunningVersion(function, surroundings),
+            most_provisioned=most_provisioned(),
+        )
+        self.rollouts = CodeRollouts(operations, self.submit, limits.rollout_wait_s)
+        self.deployer = Deployer(specs, operations, self._fleet, self.rollouts)
+        self._deployed = {name: asyncio.Event() for name in specs}
 
     def start(self) -> None:
         """Begin to prepare the versions of aliases, to deploy changed functions, and to stop idle environments."""
         self._fleet.start()
         tasks = self._fleet.tasks
-        self._deploying = [tasks.start(self._bring_up_to_date(name), f"deploy {name}") for name in self._specs]
+        for name in self._specs:
+            tasks.start(self._bring_up_to_date(name), f"deploy {name}")
         tasks.keep_running(self._reap, "stop idle environments")
 
     async def deployed(self) -> None:
-        """Wait until every changed function is deployed, or has failed to be."""
-        await asyncio.gather(*self._deploying, return_exceptions=True)
+        """Wait until every changed function is deployed, waits for the next step of its rollout, or has failed."""
+        await asyncio.gather(*(deployed.wait() for deployed in self._deployed.values()))
+
+    def set_endpoint(self, url: str) -> None:
+        """Let the functions' clients of Lambda and CodeDeploy call this address."""
+        self._endpoints.update({f"AWS_ENDPOINT_URL_{service}": url for service in ("LAMBDA", "CODEDEPLOY")})
 
     def submit(
         self,
@@ -96,16 +124,22 @@ class LambdaService:
         ------
         ResourceNotFoundError
             The function, version or alias doesn't exist.
+        UnavailableFunctionError
+            The function can't run here.
         TooManyRequestsError
             The function's or the account's concurrency is used up.
         """
-        resolved = self.operations.catalogue.resolve(name, qualifier, self._draw())
+        try:
+            resolved = self.operations.catalogue.resolve(name, qualifier, self._draw())
+        except UnavailableFunctionError as error:
+            self.note(error.message)
+            raise
         function = resolved.function
         running = self._fleet.get(function)
 
         def run(delay_s: float = 0.0) -> asyncio.Future[InvocationResult]:
             result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-            call_id = request_id or _new_request_id()
+            call_id = request_id or new_request_id()
             arn = resolved.arn_used
             call = Invocation(call_id, payload, arn, trace_id, result, client_context, want_log_tail, delay_s)
             running.pool.submit(call)
@@ -115,23 +149,74 @@ class LambdaService:
         self.ledger.claim(name)
         try:
             result = self.faults.submit(name, run, version=function.version) if self.faults.is_set else run()
-        except BaseException:
+        except BaseException as error:
             self.ledger.release(name)
+            if isinstance(error, TooManyRequestsError):
+                self.ledger.count_throttle(name)
             raise
         result.add_done_callback(lambda _: self.ledger.release(name))
+        if function in self.rollouts.watched:
+            result.add_done_callback(lambda done: self.rollouts.count(function, done))
         return asyncio.shield(result)
+
+    def is_debugged(self, name: str) -> bool:
+        """Return whether a function runs under a debugger: then its callers wait as long as it takes."""
+        return self._debugger is not None and self._debugger.spec.name == name
+
+    def start_debugged(self) -> None:
+        """Start the environment that waits for the debugger, so that it can attach before the first request."""
+        if self._debugger is not None:
+            spec = self._debugger.spec
+            resolved = self.operations.catalogue.resolve(spec.name, spec.alias, self._draw())
+            self._fleet.tasks.start(self._fleet.get(resolved.function).pool.prepare(), f"start {spec.name}")
+
+    def event(
+        self,
+        name: str,
+        payload: bytes,
+        qualifier: str | None = None,
+        trace_id: str = "",
+        *,
+        client_context: str | None = None,
+        request_id: str | None = None,
+    ) -> QueuedEvent:
+        """Return an asynchronous call of a function, for the queue. An alias is resolved at each attempt.
+
+        Raises
+        ------
+        LambdaApiError
+            The function, version or alias is unknown or unready.
+        """
+        self.operations.catalogue.check_created(name, qualifier)
+        request_id = request_id or new_request_id()
+        function, target = self.operations.catalogue.get_qualified(name, qualifier)
+        arn = self.operations.catalogue.arn_scope.arn(function.name, target)
+        trace_id, calls = count_call(trace_id, request_id, arn)
+        run = functools.partial(
+            self.submit, name, payload, qualifier, trace_id, client_context=client_context, request_id=request_id
+        )
+        policy = functools.partial(self.event_policy, name, qualifier)
+        is_recursive = calls > MAX_CALLS_IN_CHAIN
+        return QueuedEvent(function.name, request_id, payload, run, policy, arn, trace_id, is_recursive)
 
     def event_policy(self, name: str, qualifier: str | None) -> EventPolicy:
         """Return how often and for how long a function's asynchronous events are tried, as it is configured now."""
-        default = EventPolicy()
+        default, catalogue = EventPolicy(), self.operations.catalogue
         try:
-            config = self.operations.event_invoke.get(function_name=name, qualifier=qualifier)
+            function, qualifier = catalogue.get_qualified(name, qualifier)
         except LambdaApiError:
-            # It has no configuration, and Lambda's defaults hold.
+            # It was deleted meanwhile.
             return default
+        record = function.event_invoke.get(qualifier)
+        config = {} if record is None else record.settings
+        destinations = config.get("DestinationConfig") or {}
+        dead_letters = catalogue.get_version(function, qualifier).settings.get("DeadLetterConfig") or {}
         return EventPolicy(
             config.get("MaximumRetryAttempts", default.max_retries),
             config.get("MaximumEventAgeInSeconds", default.max_age_s),
+            (destinations.get("OnSuccess") or {}).get("Destination") or None,
+            (destinations.get("OnFailure") or {}).get("Destination") or None,
+            dead_letters.get("TargetArn") or None,
         )
 
     def pools(self) -> Iterable[EnvironmentPool]:
@@ -142,6 +227,31 @@ class LambdaService:
         """Write a line of the emulator's own into the functions' output."""
         self._sink.write(f"emulator: {text}\n".encode())
 
+    async def reset(self) -> None:
+        """Deploy the template's functions into an empty account, and end every environment at once.
+
+        As at a start, a function that can't be deployed is named in the log, and its calls are refused.
+        """
+        for part in await asyncio.to_thread(self._deploy_anew):
+            self.note(str(part))
+        self._fleet.let_requests_wait()
+        await self._fleet.end_absent()
+        self.ledger.clear_throttles()
+        await asyncio.to_thread(self.operations.catalogue.remove_unused_code, [])
+        self.start_debugged()
+
+    def _deploy_anew(self) -> Iterable[LeftOut]:
+        catalogue, left_out = self.operations.catalogue, LeftOutParts()
+        with catalogue.lock:
+            before = catalogue.account
+            catalogue.replace_account(Account())
+            try:
+                deploy_new(self.operations, self._specs.values(), self._unavailable.values(), left_out)
+            except BaseException:
+                catalogue.replace_account(before)
+                raise
+        return left_out.parts
+
     async def close(self) -> None:
         """Stop every environment, wait until no process is left, and release the lock on the state's folder."""
         await self._fleet.close()
@@ -149,11 +259,18 @@ class LambdaService:
         self.operations.close()
 
     async def _bring_up_to_date(self, logical_id: str) -> None:
+        deployed = self._deployed[logical_id]
+        if self._specs[logical_id].version_variables:
+            # Fidelity: CloudFormation publishes a version before it deploys a function that names it.
+            others = [event for name, event in self._deployed.items() if not self._specs[name].version_variables]
+            await asyncio.gather(*(event.wait() for event in others))
         try:
-            if await self.deployer.redeploy(logical_id):
-                self.note(f"{logical_id} has changed since the last start; it is deployed")
-        except (DeploymentError, LambdaApiError) as error:
+            if (sentence := await self.deployer.redeploy(logical_id, waits=deployed.set)) is not None:
+                self.note(sentence)
+        except (DeploymentError, LambdaApiError, RolledBackError) as error:
             self.note(str(error))
+        finally:
+            deployed.set()
 
     async def _reap(self) -> None:
         while True:
@@ -171,7 +288,10 @@ def open_service(
     limits: Limits,
     state_dir: Path | None = None,
     private: Iterable[Path] = (),
+    unavailable: Mapping[str, UnavailableFunction] | None = None,
+    strict: bool = False,
     draw: Callable[[], float],
+    debugger: Debugger | None = None,
 ) -> LambdaService:
     """Return a service with the functions of a template.
 
@@ -192,42 +312,39 @@ def open_service(
         The folder of versions and aliases; without it they are lost when the service ends.
     private : iterable of Path
         Folders and files that are never part of a function's code.
+    unavailable : mapping, optional
+        The functions that can't run, by logical id; they are shown, and calls of them refused.
+    strict : bool
+        Raise `UnsupportedError` for a function that can't be deployed, instead of refusing calls of it.
     draw : callable
         Returns a random number from [0, 1), which chooses between an alias's versions.
+    debugger : Debugger, optional
+        The function that runs under a debugger.
 
     Raises
     ------
     StateError
         The folder can't be used.
     UnsupportedError
-        A function can't be deployed.
+        Only if it is strict: a function can't be deployed.
     """
+    changes = ChangesInProgress(limits.update_s, time.monotonic)
     operations = open_operations(
-        state_dir, ArnScope(region, account_id), utc_now, concurrency=limits.concurrency, private=private
+        state_dir,
+        ArnScope(region, account_id),
+        utc_now,
+        concurrency=limits.concurrency,
+        private=private,
+        changes=changes,
     )
+    left_out = LeftOutParts(strict=strict)
+    named: Mapping[str, FunctionSpec | UnavailableFunction] = {**functions, **(unavailable or {})}
+    operations.catalogue.logical_ids = {logical_id: function.name for logical_id, function in named.items()}
     try:
-        for spec in functions.values():
-            record = operations.catalogue.account.functions.get(spec.name)
-            if record is None or not (record.deployed or record.aliases):
-                _deploy_first(operations, spec)
+        deploy_new(operations, functions.values(), (unavailable or {}).values(), left_out)
     except BaseException:
         operations.close()
         raise
-    return LambdaService(operations, functions, sink, machine, limits, draw)
-
-
-def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:
-    try:
-        digest = operations.template.update(spec)
-        if spec.alias is not None:
-            published = operations.versions.publish(function_name=spec.name)
-            operations.template.point_alias(spec, published["Version"], digest)
-    except LambdaApiError as error:
-        raise UnsupportedError(spec.logical_id, "Properties", error.message) from error
-
-
-def _new_request_id() -> str:
-    """Return a random UUID, version 4, five times as fast as ``uuid`` does."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    for part in left_out.parts:
+        sink.write(f"emulator: {part}\n".encode())
+    return LambdaService(operations, functions, sink, machine, limits, draw, debugger, unavailable)

@@ -24,6 +24,7 @@ class _Share:
     in_flight: int = 0
     reserved: int | None = None
     provisioned: int = 0
+    throttles: int = 0
 
     @property
     def set_aside(self) -> int:
@@ -56,11 +57,13 @@ class ConcurrencyLedger:
         share = self._shares[function]
         if share.reserved is not None:
             if share.in_flight >= share.reserved:
+                share.throttles += 1
                 raise TooManyRequestsError(
                     function, share.reserved, "ReservedFunctionConcurrentInvocationLimitExceeded"
                 )
         elif share.in_flight >= share.provisioned:
             if self._shared_in_flight >= self._shared_limit:
+                share.throttles += 1
                 raise TooManyRequestsError(function, self.account_limit)
             self._shared_in_flight += 1
         share.in_flight += 1
@@ -75,6 +78,19 @@ class ConcurrencyLedger:
     def in_flight(self, function: str) -> int:
         """Return how many requests a function has."""
         return self._shares[function].in_flight
+
+    def throttles(self, function: str) -> int:
+        """Return how many requests of a function were refused with 429 since the start."""
+        return self._shares[function].throttles
+
+    def clear_throttles(self) -> None:
+        """Count the refused requests from 0 again."""
+        for share in self._shares.values():
+            share.throttles = 0
+
+    def count_throttle(self, function: str) -> None:
+        """Count a request that something else refused with 429: the burst rate."""
+        self._shares[function].throttles += 1
 
     def reserved(self, function: str) -> int | None:
         """Return a function's reservation."""

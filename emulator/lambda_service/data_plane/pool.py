@@ -25,6 +25,8 @@ from emulator.lambda_service.invocation import (
 )
 from emulator.supervision import BackgroundTasks
 
+STARTED_AT_ONCE = 4
+"""How many provisioned environments start at the same time, so that many of them leave the machine some time."""
 MakeEnvironment = Callable[["EnvironmentPool"], ExecutionEnvironment]
 
 
@@ -48,21 +50,29 @@ class EnvironmentPool:
     """Gives invocations to the environments of one version; `make` returns one that isn't started yet.
 
     The pool doesn't limit the requests in flight, which the account's ledger has admitted, but how fast it adds
-    environments for them (`burst`).
+    environments for them (`burst`), and under a debugger how many (`most`): further requests wait.
     """
 
-    def __init__(self, name: str, version: str, make: MakeEnvironment, burst: BurstRate | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        make: MakeEnvironment,
+        burst: BurstRate | None = None,
+        most: int | None = None,
+    ) -> None:
         self._name = name
         self._version = version
         self._make = make
         self._burst = burst
+        self._most = most
         self._environments: set[ExecutionEnvironment] = set()
         # Invariant: each of them is `State.IDLE`; one that is stopped or reset is removed in the same step.
         # The environment used last is used next, so that the others stay idle and are reaped.
         self._idle: list[ExecutionEnvironment] = []
         # Environments without a process: their next request initialises them again. Used before a new one is added.
         self._reset: list[ExecutionEnvironment] = []
-        # Invariant: at least as many environments are starting as invocations wait.
+        # Invariant: at least as many environments are starting as invocations wait, unless there are as many as may be.
         self._waiting: deque[Invocation] = deque()
         self._starting: set[ExecutionEnvironment] = set()
         self._provisioned: set[ExecutionEnvironment] = set()
@@ -98,7 +108,7 @@ class EnvironmentPool:
             self._give(self._reset.pop(), invocation)
             return
         # A starting environment may be left over: another one has served its request. Then no further one is needed.
-        if len(self._starting) <= len(self._waiting):
+        if len(self._starting) <= len(self._waiting) and (self._most is None or self.size < self._most):
             if self._burst is not None:
                 self._burst.take(self._name)
             self._start_environment()
@@ -118,7 +128,8 @@ class EnvironmentPool:
 
     def provision(self, count: int) -> None:
         """Keep `count` environments initialised, even if no request needs them."""
-        self._provisioned_wanted = count
+        # Provisioned environments are for many requests at once.
+        self._provisioned_wanted = count = count if self._most is None else 0
         self._provisioning_failure = None
         self._ended_untried = 0
         while len(self._provisioned) > count:
@@ -144,12 +155,17 @@ class EnvironmentPool:
         self._end_provisioning()
         self._provisioned.clear()
         environments = list(self._environments)
-        self._stop([*self._idle, *self._reset])
-        if not self._waiting:
-            self._stop(list(self._starting))
+        self.vacate()
         self._tell_prepared(STOPPED.payload)
         await asyncio.gather(*(environment.wait_stopped() for environment in environments))
         await self._tasks.wait()
+
+    def vacate(self) -> None:
+        """Stop the environments that no request needs now, provisioned ones included."""
+        self._stop([*self._idle, *self._reset])
+        if not self._waiting:
+            self._stop(list(self._starting))
+            self._tell_prepared(STOPPED.payload)
 
     async def close(self) -> None:
         """Stop every environment and wait until their processes are gone."""
@@ -182,6 +198,8 @@ class EnvironmentPool:
         """See `EnvironmentOwner`."""
         self._starting.discard(environment)
         self._tell_prepared(None)
+        if len(self._provisioned) < self._provisioned_wanted and self._replacing is None:
+            self._start_provisioned()
         if self._waiting:
             self._give(environment, self._waiting.popleft())
         elif self._draining:
@@ -216,6 +234,9 @@ class EnvironmentPool:
         # A failed start fails the request that it was for, unless another environment has served that meanwhile.
         if len(self._waiting) > len(self._starting):
             self._fail(self._waiting.popleft(), failure)
+        if self._waiting and not self._environments:
+            # Those that waited for an environment which could be the only one.
+            self._start_environment()
 
     def _tell_prepared(self, failure: bytes | None) -> None:
         for prepared in self._prepared:
@@ -236,7 +257,13 @@ class EnvironmentPool:
         if self._replacing is not None:
             self._replacing.cancel()
             self._replacing = None
-        while len(self._provisioned) < self._provisioned_wanted and not self._closed:
+        self._start_provisioned()
+
+    def _start_provisioned(self) -> None:
+        """Start the provisioned environments that are missing, a few at a time."""
+        more = STARTED_AT_ONCE - len(self._provisioned & self._starting)
+        missing = self._provisioned_wanted - len(self._provisioned)
+        for _ in range(min(more, missing) if not self._closed else 0):
             environment = self._start_environment(is_provisioned=True)
             self._provisioned.add(environment)
             self._untried.add(environment)

@@ -14,6 +14,7 @@ from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError
 from emulator.lambda_service.invocation import InvocationResult
 from emulator.supervision import BackgroundTasks
 
+_RECURSIVE = "the function has called itself 16 times in a row, and its loop is stopped"
 MAX_QUEUED_BYTES = 256 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,16 @@ class RetryWaits:
 
 @dataclass(frozen=True, slots=True)
 class EventPolicy:
-    """How often and for how long an event is tried: a function's ``EventInvokeConfig``."""
+    """How often and for how long an event is tried, and where its record goes: a function's ``EventInvokeConfig``.
+
+    Destinations are ARNs.
+    """
 
     max_retries: int = 2
     max_age_s: float = 21_600.0
+    on_success: str | None = None
+    on_failure: str | None = None
+    dead_letter: str | None = None  # The function's ``DeadLetterConfig``
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +53,35 @@ class QueuedEvent:
 
     function: str
     request_id: str
-    size_bytes: int  # How much of the queue's capacity it uses
+    payload: bytes  # JSON
     # Begins one attempt. Raises `TooManyRequestsError`, or `LambdaApiError` if the function is gone.
     run: Callable[[], Awaitable[InvocationResult]]
     policy: Callable[[], EventPolicy]  # Returns the one that applies now
+    arn: str = ""  # The function's, with the qualifier
+    trace_id: str = ""  # What the function gets as its trace header
+    is_recursive: bool = False  # Whether the function has called itself too often in a row
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of the queue's capacity it uses."""
+        return len(self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an event ended."""
+
+    condition: str  # In the words of Lambda's invocation records
+    attempts: int  # That reached the function
+    result: InvocationResult | None = None  # Of the last attempt
+    reason: str | None = None  # Why it was given up
 
 
 class AsyncInvocations:
-    """Takes events, and delivers each in a background task."""
+    """Takes events, and delivers each in a background task.
+
+    ``on_end`` gets each event that has succeeded or was given up, with its policy.
+    """
 
     def __init__(
         self,
@@ -61,57 +89,82 @@ class AsyncInvocations:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_end: Callable[[QueuedEvent, EventPolicy, Outcome], Awaitable[None]] | None = None,
     ) -> None:
+        self.on_end = on_end
         self._waits = waits
         self._clock = clock
         self._sleep = sleep
         self._tasks = BackgroundTasks()
         self._queued_bytes = 0
 
-    def accept(self, event: QueuedEvent) -> None:
-        """Take an event into the queue; raise `TooManyRequestsError` if the queue is full."""
+    def accept(self, event: QueuedEvent) -> asyncio.Task[None]:
+        """Take an event into the queue; return the task that ends once it has succeeded or was given up.
+
+        Raises
+        ------
+        TooManyRequestsError
+            The queue is full.
+        """
         if self._queued_bytes + event.size_bytes > MAX_QUEUED_BYTES:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
         self._queued_bytes += event.size_bytes
-        self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
+        return self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
     async def close(self) -> None:
         """Give up the queued events and log their number: unlike Lambda's queue, this one ends with its process."""
         if self._tasks:
             _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(self._tasks))
         await self._tasks.cancel()
+        self._queued_bytes = 0
 
     async def _deliver(self, event: QueuedEvent) -> None:
         try:
-            reason = await self._try_until_done(event)
+            outcome = await self._try_until_done(event)
         except LambdaApiError as error:
-            reason = error.message
+            # The function, version or alias is gone, and its destinations with it.
+            _log_dropped(event, error.message)
+            return
         finally:
             self._queued_bytes -= event.size_bytes
-        if reason is not None:
-            _log.warning("%s: event %s was dropped: %s", event.function, event.request_id, reason)
+        await self._end(event, outcome)
 
-    async def _try_until_done(self, event: QueuedEvent) -> str | None:
-        """Return None once the event has succeeded, or why it was given up."""
+    async def _end(self, event: QueuedEvent, outcome: Outcome) -> None:
+        if outcome.reason is not None:
+            _log_dropped(event, outcome.reason)
+        if self.on_end is not None:
+            await self.on_end(event, event.policy(), outcome)
+
+    async def _try_until_done(self, event: QueuedEvent) -> Outcome:
+        if event.is_recursive:
+            # Fidelity: Lambda doesn't try it, and sends its record on. The condition is assumed.
+            return Outcome("RecursiveInvocation", 0, reason=_RECURSIVE)
         accepted_at = self._clock()
         failed = throttled = 0
+        result: InvocationResult | None = None
         while True:
             try:
                 result = await event.run()
             except TooManyRequestsError as error:
                 if error.limit == 0:
-                    # Fidelity: events of a function with a reservation of 0 are lost.
-                    return "the function's reserved concurrency is 0"
+                    # Fidelity: events of a function with a reservation of 0 aren't tried. The condition is assumed.
+                    reason = "the function's reserved concurrency is 0"
+                    return Outcome("ZeroReservedConcurrency", failed, result, reason)
                 throttled += 1
                 wait_s = self._waits.throttled_s(throttled)
             else:
                 if result.function_error is None:
-                    return None
+                    return Outcome("Success", failed + 1, result)
                 failed += 1
                 if failed > event.policy().max_retries:
-                    return f"it failed {failed} times"
+                    return Outcome("RetriesExhausted", failed, result, f"it failed {failed} times")
                 wait_s = self._waits.after_error_s[failed - 1]
             max_age_s = event.policy().max_age_s
             if self._clock() - accepted_at + wait_s > max_age_s:
-                return f"at its next attempt it would be older than {max_age_s:.0f} seconds"
+                reason = f"at its next attempt it would be older than {max_age_s:.0f} seconds"
+                return Outcome("EventAgeExceeded", failed, result, reason)
             await self._sleep(wait_s)
+
+
+def _log_dropped(event: QueuedEvent, reason: str) -> None:
+    _log.warning("%s: event %s was dropped: %s", event.function, event.request_id, reason)

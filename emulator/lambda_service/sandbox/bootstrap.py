@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any, NoReturn
@@ -29,6 +30,7 @@ from typing import Any, NoReturn
 _F_SETSIG = 10
 _PR_SET_CHILD_SUBREAPER = 36
 _HEADROOM_BYTES = 1 << 30
+_PORT_LIMIT_S = 10.0
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -36,6 +38,8 @@ def main(settings: dict[str, Any]) -> None:
     sys.argv = [sys.argv[0]]
     tie_lifetime_to_emulator(settings["life_fd"])
     limit_memory()
+    if settings.get("debug_port"):
+        wait_for_debugger(settings["debug_port"])
     set_up_path(settings["path"], settings["site_first"])
     if settings["role"] == "snapshot":
         control = socket.socket(fileno=settings["control_fd"])
@@ -48,6 +52,31 @@ def tie_lifetime_to_emulator(life_fd: int) -> None:
     """Make this process end with the emulator, and everything that it starts end with this process."""
     die_with_emulator(life_fd)
     become_subreaper()
+
+
+def wait_for_debugger(port: int) -> None:
+    """Listen for a debugger, and wait until it has attached and set its breakpoints."""
+    # From the emulator's packages, so before the function's come onto the path.
+    import debugpy
+
+    # The process before this one may not have ended yet.
+    end = time.monotonic() + _PORT_LIMIT_S
+    while not _is_free(port) and time.monotonic() < end:
+        time.sleep(0.05)
+    # A debugger that doesn't know of a function's own child processes would leave them waiting.
+    debugpy.configure(subProcess=False)
+    debugpy.listen(("127.0.0.1", port))
+    debugpy.wait_for_client()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def set_up_path(folders: list[str], site_first: bool) -> None:

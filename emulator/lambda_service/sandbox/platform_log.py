@@ -46,7 +46,7 @@ class _Outcome(NamedTuple):
 
 
 class PlatformLog:
-    """The lines about one version; `now` returns the time in UTC."""
+    """The lines in one log stream of a version; `now` returns the time in UTC."""
 
     def __init__(
         self, sink: LogOutput, log_format: str, version: str, memory_mb: int, now: Callable[[], dt.datetime]
@@ -136,3 +136,11 @@ class PlatformLog:
         self._sink.write(data)
         if tail is not None:
             tail.write(data)
+
+
+class EnvironmentLog(NamedTuple):
+    """The log stream of one environment."""
+
+    stream: str
+    output: LogOutput
+    platform: PlatformLog

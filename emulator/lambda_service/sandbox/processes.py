@@ -30,7 +30,7 @@ class EnvironmentProcess:
     A fork isn't a child of the emulator: the process that it was forked from reports its start and its end.
     """
 
-    def __init__(self, sink: LogOutput, *, is_restored: bool = False) -> None:
+    def __init__(self, output: LogOutput, *, is_restored: bool = False) -> None:
         self.pid = 0
         self.is_restored = is_restored
         """Whether it is forked from a snapshot, so that only the hooks after the restore have to run."""
@@ -38,7 +38,7 @@ class EnvironmentProcess:
         """When the emulator asked for it."""
         self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         """Done when it has ended: its exit status, negative for a signal, None if it isn't known."""
-        self.output = LogPipe(sink)
+        self.output = LogPipe(output)
         self._life: int | None
         # The process dies when the emulator's end of this pipe is closed.
         self.life_fd, self._life = os.pipe()
@@ -93,8 +93,8 @@ class EnvironmentProcess:
 class Launcher(Protocol):
     """A way to get an environment's process."""
 
-    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
-        """Start a process with these variables; it initialises by itself from here on."""
+    async def launch(self, environment: Mapping[str, str], output: LogOutput) -> EnvironmentProcess:
+        """Start a process with these variables; it initialises by itself from here on, and prints to ``output``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +103,24 @@ class SpawnLauncher:
 
     settings: Mapping[str, Any]  # The JSON argument of `bootstrap`, without role and descriptors
     folder: Path
-    sink: LogOutput
 
-    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+    async def launch(self, environment: Mapping[str, str], output: LogOutput) -> EnvironmentProcess:
         """Start a process."""
-        return self.spawn(environment, {"role": "environment"})
+        return self.spawn(environment, output, {"role": "environment"})
 
     def spawn(
-        self, environment: Mapping[str, str], role: Mapping[str, Any], inherit: Sequence[int] = ()
+        self, environment: Mapping[str, str], output: LogOutput, role: Mapping[str, Any], inherit: Sequence[int] = ()
     ) -> EnvironmentProcess:
         """Start a process in a role of `bootstrap`; it inherits the descriptors in `inherit`."""
         become_subreaper()
-        process = EnvironmentProcess(self.sink)
+        process = EnvironmentProcess(output)
         settings = {**self.settings, **role, "life_fd": process.life_fd}
+        # A debugger can't stop in modules that are frozen into the interpreter.
+        options = ["-X", "frozen_modules=off"] if settings.get("debug_port") else []
         try:
             # -P: the folder of bootstrap.py must not be on the function's path.
             child = subprocess.Popen(
-                [sys.executable, "-P", str(_BOOTSTRAP), json.dumps(settings)],
+                [sys.executable, "-P", *options, str(_BOOTSTRAP), json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=process.output.write_fd,
                 stderr=process.output.write_fd,

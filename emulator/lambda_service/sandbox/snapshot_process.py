@@ -16,6 +16,7 @@ from typing import Any
 
 from emulator.lambda_service import invocation
 from emulator.lambda_service.invocation import InitFailure
+from emulator.lambda_service.sandbox.logs import LogOutput
 from emulator.lambda_service.sandbox.process_tree import collect, kill_group
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher, watch_exit
 
@@ -41,17 +42,19 @@ class SnapshotGoneError(Exception):
 
 
 class SnapshotProcess:
-    """An initialised process that forks on request; `environment` holds all of its variables."""
+    """An initialised process that forks on request; `environment` holds all of its variables.
 
-    def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str]) -> None:
-        self._sink = launcher.sink
+    What it prints goes to ``output``; each fork has another one.
+    """
+
+    def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str], output: LogOutput) -> None:
         self._loop = asyncio.get_running_loop()
         self._control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.setblocking(False)
         role = {"role": "snapshot", "control_fd": far_end.fileno()}
         try:
             with far_end:
-                self._process = launcher.spawn(environment, role, inherit=(far_end.fileno(),))
+                self._process = launcher.spawn(environment, output, role, inherit=(far_end.fileno(),))
         except BaseException:
             self._control.close()
             raise
@@ -79,8 +82,8 @@ class SnapshotProcess:
         except SnapshotGoneError:
             status = self._process.ended.result() if self._process.ended.done() else None
             raise SnapshotInitError(InitFailure(invocation.exited("", status))) from None
+        self._process.output.end_line()
         if "error" in answer:
-            self._process.output.drain()
             payload = json.dumps(answer["error"]).encode()
             if len(payload) > invocation.MAX_ANSWER_BYTES:
                 payload = invocation.too_large(len(payload))
@@ -88,12 +91,12 @@ class SnapshotProcess:
         if "threads" in answer:
             raise UnforkableError(answer["threads"])
 
-    async def fork(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+    async def fork(self, environment: Mapping[str, str], output: LogOutput) -> EnvironmentProcess:
         """Fork an environment; raise `SnapshotGoneError`, or `UnforkableError` if threads have been started since."""
         async with self._forking:
             if not self.is_alive:
                 raise SnapshotGoneError
-            fork = self._starting_fork = EnvironmentProcess(self._sink, is_restored=True)
+            fork = self._starting_fork = EnvironmentProcess(output, is_restored=True)
             self._answer = self._loop.create_future()
             try:
                 self._ask_for(fork, environment)

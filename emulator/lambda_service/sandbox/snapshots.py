@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from emulator.lambda_service.invocation import STOPPED, InitFailure
-from emulator.lambda_service.sandbox.platform_log import PlatformLog
+from emulator.lambda_service.sandbox.logs import LogOutput
+from emulator.lambda_service.sandbox.platform_log import EnvironmentLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
 from emulator.lambda_service.sandbox.snapshot_process import (
     SnapshotGoneError,
@@ -36,11 +37,11 @@ class SnapshotLauncher:
     """
 
     def __init__(
-        self, spawn: SpawnLauncher, variables: Callable[[], Mapping[str, str]], log: PlatformLog, limit_s: float
+        self, spawn: SpawnLauncher, variables: Callable[[], Mapping[str, str]], log: EnvironmentLog, limit_s: float
     ) -> None:
         self._spawn = spawn
         self._variables = variables
-        self._log = log
+        self._output, self._log = log.output, log.platform
         self._limit_s = limit_s
         self._making = asyncio.Lock()
         # The snapshot process that is ready; and the newest one, ready or not, which `close` must end.
@@ -58,20 +59,20 @@ class SnapshotLauncher:
                 return error.failure.payload
         return None
 
-    async def launch(self, environment: Mapping[str, str]) -> EnvironmentProcess:
+    async def launch(self, environment: Mapping[str, str], output: LogOutput) -> EnvironmentProcess:
         """Fork a process; raise `SnapshotInitError` if the function can't be initialised, or this is closed."""
         for _ in range(_ATTEMPTS):
             if not self._is_forkable:
                 break
             try:
-                return await (await self._ready_snapshot()).fork(environment)
+                return await (await self._ready_snapshot()).fork(environment, output)
             except SnapshotGoneError:
                 self._log.note("the snapshot's process has ended, so the function is initialised again")
             except UnforkableError as error:
                 self._fall_back(error)
         if self._is_closed:
             raise SnapshotInitError(STOPPED)
-        return await self._spawn.launch(environment)
+        return await self._spawn.launch(environment, output)
 
     def refuse(self) -> None:
         """Stop making environments; callers that wait for the initialisation get an error now."""
@@ -95,7 +96,7 @@ class SnapshotLauncher:
             self._snapshot = None
             self._log.init_started(SNAP_START, "init")
             began = time.perf_counter()
-            self._newest = snapshot = SnapshotProcess(self._spawn, self._variables())
+            self._newest = snapshot = SnapshotProcess(self._spawn, self._variables(), self._output)
             failure: InitFailure | None = InitFailure(b"")
             try:
                 await snapshot.wait_ready(self._limit_s)

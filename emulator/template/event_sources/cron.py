@@ -16,8 +16,7 @@ from typing import NamedTuple
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 _WEEKDAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 _ITEM = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?")
-# Year and month → days of that month.
-_Days = Callable[[int, int], set[int]]
+_Days = Callable[[dt.date], bool]
 
 
 class _Field(NamedTuple):
@@ -33,6 +32,7 @@ _DAY = _Field("day of the month", 1, 31, {})
 _MONTH = _Field("month", 1, 12, _MONTHS)
 _WEEKDAY = _Field("day of the week", 1, 7, _WEEKDAYS)
 _YEAR = _Field("year", 1970, 2199, {})
+_END = dt.date(_YEAR.high + 1, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +41,20 @@ class Cron:
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
-    days: _Days
+    is_day: _Days
     months: tuple[int, ...]
     years: tuple[int, ...]
 
     def times_after(self, moment: dt.datetime) -> Iterator[dt.datetime]:
         """Yield the times after a moment, in order; both are without a time zone."""
-        for day in self._days_from(moment.date()):
-            for hour in self.hours:
-                for minute in self.minutes:
-                    time = dt.datetime.combine(day, dt.time(hour, minute))
-                    if time > moment:
-                        yield time
-
-    def _days_from(self, first: dt.date) -> Iterator[dt.date]:
-        for year in self.years:
-            for month in self.months:
-                if (year, month) < (first.year, first.month):
-                    continue
-                days = (dt.date(year, month, day) for day in sorted(self.days(year, month)))
-                yield from (day for day in days if day >= first)
+        days = (dt.date.fromordinal(number) for number in range(moment.toordinal(), _END))
+        for day in days:
+            if day.year in self.years and day.month in self.months and self.is_day(day):
+                for hour in self.hours:
+                    for minute in self.minutes:
+                        time = dt.datetime.combine(day, dt.time(hour, minute))
+                        if time > moment:
+                            yield time
 
 
 def parse_cron(fields: str) -> Cron:
@@ -110,55 +104,50 @@ def _days_of_month(text: str) -> _Days:
     """Read the day of the month: numbers, ``L`` (the last day), ``3W`` and ``LW`` (the weekday nearest to a day)."""
     special = re.fullmatch(r"(L|\d+)(W?)", text)
     if special is None or text.isdecimal():
-        numbers = set(_values(_DAY, text))
-        return lambda year, month: {day for day in numbers if day <= _length(year, month)}
-    number, weekday = special.groups()
-    day_wanted = None if number == "L" else _number(_DAY, number)
+        numbers = _values(_DAY, text)
+        return lambda date: date.day in numbers
+    word, weekday = special.groups()
+    number = None if word == "L" else _number(_DAY, word)
 
-    def days(year: int, month: int) -> set[int]:
-        length = _length(year, month)
-        day = length if day_wanted is None else day_wanted
-        if day > length:
-            return set()
-        return {_nearest_weekday(year, month, day) if weekday else day}
+    def is_day(date: dt.date) -> bool:
+        length = _length(date)
+        day = number or length
+        return day <= length and date.day == (_nearest_weekday(date.replace(day=day)) if weekday else day)
 
-    return days
+    return is_day
 
 
 def _days_of_week(text: str) -> _Days:
     """Read the day of the week: numbers from 1 (Sunday) or names, ``L`` (Saturday), ``6L`` (last), ``6#3`` (third)."""
     special = re.fullmatch(r"(\w+?)(?:#([1-5])|(L))", text)
     if special is None or text == "L":
-        numbers = {7} if text == "L" else set(_values(_WEEKDAY, text))
-        return lambda year, month: {
-            day for day in range(1, _length(year, month) + 1) if _weekday(year, month, day) in numbers
-        }
+        numbers = _values(_WEEKDAY, "7" if text == "L" else text)
+        return lambda date: _weekday(date) in numbers
     word, ordinal, _ = special.groups()
     number = _number(_WEEKDAY, word)
 
-    def days(year: int, month: int) -> set[int]:
-        matches = [day for day in range(1, _length(year, month) + 1) if _weekday(year, month, day) == number]
-        index = int(ordinal) - 1 if ordinal else -1
-        return {matches[index]} if index < len(matches) else set()
+    def is_day(date: dt.date) -> bool:
+        is_its_turn = (date.day + 6) // 7 == int(ordinal) if ordinal else date.day + 7 > _length(date)
+        return is_its_turn and _weekday(date) == number
 
-    return days
+    return is_day
 
 
-def _nearest_weekday(year: int, month: int, day: int) -> int:
-    """Return the day from Monday to Friday that is nearest to a day, within the month."""
-    match _weekday(year, month, day):
+def _nearest_weekday(date: dt.date) -> int:
+    """Return the day from Monday to Friday that is nearest to a day, within its month."""
+    match _weekday(date):
         case 7:
-            return day - 1 if day > 1 else day + 2
+            return date.day - 1 if date.day > 1 else 3
         case 1:
-            return day + 1 if day < _length(year, month) else day - 2
+            return date.day + 1 if date.day < _length(date) else date.day - 2
         case _:
-            return day
+            return date.day
 
 
-def _weekday(year: int, month: int, day: int) -> int:
+def _weekday(date: dt.date) -> int:
     """Return AWS's number of a weekday: 1 for Sunday to 7 for Saturday."""
-    return dt.date(year, month, day).isoweekday() % 7 + 1
+    return date.isoweekday() % 7 + 1
 
 
-def _length(year: int, month: int) -> int:
-    return calendar.monthrange(year, month)[1]
+def _length(date: dt.date) -> int:
+    return calendar.monthrange(date.year, date.month)[1]

@@ -28,11 +28,6 @@ def _prefix(value: Any, info: ValidationInfo) -> ObjectPrefix:
     return parse_prefix(text)
 
 
-def _error_prefix(text: str) -> str:
-    check_error_prefix(text)
-    return text
-
-
 @properties
 @dataclass(frozen=True, slots=True)
 class BufferingHints:
@@ -53,7 +48,7 @@ class S3Destination:
     buffering_hints: BufferingHints = BufferingHints()
     compression_format: Text = "UNCOMPRESSED"
     file_extension: Annotated[Text, _EXTENSION] = ""
-    error_output_prefix: Annotated[Text, AfterValidator(_error_prefix)] = ""
+    error_output_prefix: Annotated[Text, AfterValidator(check_error_prefix)] = ""
     prefix: Annotated[ObjectPrefix, PlainValidator(_prefix)] = field(default="")  # type: ignore[assignment]
 
 

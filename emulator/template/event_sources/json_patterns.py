@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Matcher = Callable[[Any], bool]
@@ -46,7 +46,10 @@ def parse_json_pattern(text: str) -> Matcher:
     ValueError
         AWS would refuse the pattern.
     """
-    return _Parser(text).parse()
+    try:
+        return _Parser(text).parse()
+    except RecursionError:
+        raise ValueError("the brackets are nested too deeply") from None
 
 
 def parse_regex(token: str) -> re.Pattern[str]:
@@ -56,7 +59,7 @@ def parse_regex(token: str) -> re.Pattern[str]:
         raise ValueError(f"the regular expression {token} has a character that AWS doesn't allow, such as ( or !")
     try:
         return re.compile(content)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise ValueError(f"the regular expression {token} can't be used: {error}") from error
 
 
@@ -75,16 +78,16 @@ class _Parser:
         return matcher
 
     def _any(self) -> Matcher:
-        matchers = [self._all()]
-        while self._take("||"):
-            matchers.append(self._all())
-        return matchers[0] if len(matchers) == 1 else lambda event: any(matcher(event) for matcher in matchers)
+        return self._joined("||", self._all, any)
 
     def _all(self) -> Matcher:
-        matchers = [self._condition()]
-        while self._take("&&"):
-            matchers.append(self._condition())
-        return matchers[0] if len(matchers) == 1 else lambda event: all(matcher(event) for matcher in matchers)
+        return self._joined("&&", self._condition, all)
+
+    def _joined(self, sign: str, part: Callable[[], Matcher], combine: Callable[[Iterable[bool]], bool]) -> Matcher:
+        matchers = [part()]
+        while self._take(sign):
+            matchers.append(part())
+        return matchers[0] if len(matchers) == 1 else lambda event: combine(matcher(event) for matcher in matchers)
 
     def _condition(self) -> Matcher:
         if self._take("("):
@@ -104,7 +107,7 @@ class _Parser:
             case "IS", constant if constant in _CONSTANTS:
                 return lambda event: any(value is _CONSTANTS[constant] for value in values(event))
             case "NOT", "EXISTS":
-                return lambda event: next(values(event), _MISSING) is _MISSING
+                return lambda event: not values(event)
         raise ValueError(
             f"after {token} comes an operator, IS NULL, IS TRUE, IS FALSE or NOT EXISTS, not {word or 'nothing'!r}"
         )
@@ -123,9 +126,6 @@ class _Parser:
         return is_next
 
 
-_MISSING = object()
-
-
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
     position, end = 0, len(text.rstrip())
     wildcards = 0
@@ -142,29 +142,28 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         position = match.end()
 
 
-def _selected(selector: str) -> Callable[[Any], Iterator[Any]]:
-    """Return a function that yields the values that a selector names in an event."""
+def _selected(selector: str) -> Callable[[Any], list[Any]]:
+    """Return a function that returns the values that a selector names in an event."""
     steps: list[str | int | None] = []
     for index, name, other_name, wildcard, word in _STEP.findall(selector):
         # None stands for the wildcard.
         steps.append(None if wildcard else int(index) if index else name or other_name or word)
 
-    def values(event: Any, depth: int = 0) -> Iterator[Any]:
-        if depth == len(steps):
-            yield event
-            return
-        step = steps[depth]
-        if step is None:
-            children = event.values() if isinstance(event, dict) else event if isinstance(event, list) else ()
-            for child in children:
-                yield from values(child, depth + 1)
-        elif isinstance(step, int):
-            if isinstance(event, list) and step < len(event):
-                yield from values(event[step], depth + 1)
-        elif isinstance(event, dict) and step in event:
-            yield from values(event[step], depth + 1)
+    def values(event: Any) -> list[Any]:
+        selected = [event]
+        for step in steps:
+            selected = [child for value in selected for child in _children(value, step)]
+        return selected
 
     return values
+
+
+def _children(value: Any, step: str | int | None) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values() if step is None else [value[step]] if step in value else ()
+    if isinstance(value, list):
+        return value if step is None else value[step : step + 1] if isinstance(step, int) else ()
+    return ()
 
 
 def _comparison(sign: str, kind: str, token: str) -> Callable[[Any], bool]:
@@ -175,17 +174,18 @@ def _comparison(sign: str, kind: str, token: str) -> Callable[[Any], bool]:
         return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and compare(value, number)
     if sign not in ("=", "!="):
         raise ValueError(f"{sign} compares with a number, not with {token or 'nothing'!r}")
-    found: Callable[[str], re.Match[str] | None]
-    if kind == "regex":
-        found = parse_regex(token).search
-    elif kind == "quoted":
-        found = _wildcards(re.sub(r"\\(.)", r"\1", token[1:-1]))
-    elif kind == "word":
-        found = _wildcards(token)
-    else:
-        raise ValueError(f"after {sign} comes a value, not {token or 'nothing'!r}")
-    wanted = sign == "="
-    return lambda value: isinstance(value, str) and (found(value) is not None) is wanted
+    find: Callable[[str], re.Match[str] | None]
+    match kind:
+        case "regex":
+            find = parse_regex(token).search
+        case "quoted":
+            find = _wildcards(re.sub(r"\\(.)", r"\1", token[1:-1]))
+        case "word":
+            find = _wildcards(token)
+        case _:
+            raise ValueError(f"after {sign} comes a value, not {token or 'nothing'!r}")
+    is_equal = sign == "="
+    return lambda value: isinstance(value, str) and (find(value) is not None) is is_equal
 
 
 def _wildcards(text: str) -> Callable[[str], re.Match[str] | None]:

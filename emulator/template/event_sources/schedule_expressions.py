@@ -31,9 +31,13 @@ class Rate:
 
     interval: dt.timedelta
 
-    def next_after(self, last: dt.datetime, now: dt.datetime, /) -> dt.datetime:
+    def next_after(self, last: dt.datetime, now: dt.datetime, /) -> dt.datetime | None:
         """See `ScheduleExpression`."""
-        return last + self.interval * ((now - last) // self.interval + 1)
+        try:
+            return last + self.interval * ((now - last) // self.interval + 1)
+        except OverflowError:
+            # After the year 9999.
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,37 @@ class Once:
     def next_after(self, _last: dt.datetime, now: dt.datetime, /) -> dt.datetime | None:
         """See `ScheduleExpression`."""
         return self.moment if self.moment > now else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """An expression between a first and a last moment, each of which may be missing. A rate begins at the first."""
+
+    inner: Rate | CronTimes
+    first: dt.datetime | None
+    last: dt.datetime | None
+
+    def next_after(self, last: dt.datetime, now: dt.datetime, /) -> dt.datetime | None:
+        """See `ScheduleExpression`."""
+        if self.first is None:
+            moment = self.inner.next_after(last, now)
+        elif now >= self.first:
+            moment = self.inner.next_after(self.first, now)
+        elif isinstance(self.inner, Rate):
+            moment = self.first
+        else:
+            moment = self.inner.next_after(last, self.first - dt.datetime.resolution)
+        return None if moment is None or (self.last is not None and moment > self.last) else moment
+
+
+def bounded(expression: ScheduleExpression, first: dt.datetime | None, last: dt.datetime | None) -> ScheduleExpression:
+    """Return an expression with a start and an end.
+
+    Fidelity: EventBridge Scheduler ignores them where there is only one time.
+    """
+    if not isinstance(expression, Rate | CronTimes) or (first is None and last is None):
+        return expression
+    return Bounded(expression, first, last)
 
 
 def parse_expression(text: str, zone: dt.tzinfo = dt.UTC) -> ScheduleExpression:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 
 from emulator.template.event_sources.schedule_expressions import ScheduleExpression, parse_expression
-from emulator.template.property_types import Text, absent, matching, member, named, properties
+from emulator.template.property_types import Text, absent, matching, member, named, properties, whole_number
 from emulator.template.values import resolvable
 
 
@@ -20,7 +21,8 @@ class ScheduleSpec:
     # The rule's or schedule's logical id, and its ARN.
     logical_id: str
     arn: str
-    expression: ScheduleExpression
+    # None of a rule that waits for events: nothing publishes any here, but it can be fired by hand.
+    expression: ScheduleExpression | None
     # The logical id of the function, and the alias or version that is called.
     function: str
     qualifier: str | None = None
@@ -28,6 +30,11 @@ class ScheduleSpec:
     input: str | None = None
     # ``aws.events`` or ``aws.scheduler``.
     source: str = "aws.events"
+    is_enabled: bool = True
+    # How often and how long it is tried again to hand an event to Lambda's queue, and the ARN of what gets it then.
+    max_retries: int = 185
+    max_age_s: float = 86_400.0
+    dead_letter: str | None = None
 
 
 def _zone(name: str) -> str:
@@ -50,6 +57,19 @@ def _scheduler_expression(value: Any, info: ValidationInfo) -> ScheduleExpressio
     return parse_expression(str(resolvable(value)), ZoneInfo(info.data.get("time_zone", "UTC")))
 
 
+def _moment(value: Any) -> dt.datetime | None:
+    if resolvable(value) is None:
+        return None
+    try:
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"a date is like 2026-01-31T08:00:00Z, not {str(value)!r}") from None
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+_Moment = Annotated[dt.datetime | None, PlainValidator(_moment)]
+_Attempts = Annotated[int, whole_number(0, 185)]
+_AgeS = Annotated[int, whole_number(60, 86_400)]
 _State = Annotated[Text, matching("ENABLED|DISABLED|ENABLED_WITH_.*", "{value} isn't a state: use ENABLED or DISABLED")]
 
 
@@ -62,6 +82,9 @@ class RuleTarget:
     input: Text | None = None
     input_path: Annotated[Any, absent("parts of the event are not imitated; write Input")] = None
     input_transformer: Annotated[Any, absent("transformed events are not imitated; write Input")] = None
+    max_retries: Annotated[_Attempts, member("RetryPolicy", "MaximumRetryAttempts")] = 185
+    max_age_s: Annotated[_AgeS, member("RetryPolicy", "MaximumEventAgeInSeconds")] = 86_400
+    dead_letter: Annotated[Any, member("DeadLetterConfig", "Arn")] = None
 
 
 @properties
@@ -69,7 +92,9 @@ class RuleTarget:
 class Rule:
     """``AWS::Events::Rule`` with a ``ScheduleExpression``, which SAM makes of a ``Schedule`` event."""
 
-    expression: Annotated[ScheduleExpression, named("ScheduleExpression"), PlainValidator(_rule_expression)]
+    expression: Annotated[ScheduleExpression | None, named("ScheduleExpression"), PlainValidator(_rule_expression)] = (
+        None
+    )
     state: _State = "ENABLED"
     targets: tuple[RuleTarget, ...] = ()
 
@@ -83,8 +108,12 @@ class Schedule:
     expression: Annotated[ScheduleExpression, named("ScheduleExpression"), PlainValidator(_scheduler_expression)] = (
         field(kw_only=True)
     )
-    start_date: Annotated[Any, absent("a first and a last date are not imitated; leave it out")] = None
-    end_date: Annotated[Any, absent("a first and a last date are not imitated; leave it out")] = None
+    start_date: _Moment = None
+    end_date: _Moment = None
+    window: Annotated[Any, member("FlexibleTimeWindow", "Mode")] = "OFF"
+    max_retries: Annotated[_Attempts, member("Target", "RetryPolicy", "MaximumRetryAttempts")] = 185
+    max_age_s: Annotated[_AgeS, member("Target", "RetryPolicy", "MaximumEventAgeInSeconds")] = 86_400
+    dead_letter: Annotated[Any, member("Target", "DeadLetterConfig", "Arn")] = None
     state: _State = "ENABLED"
     arn: Annotated[Any, member("Target", "Arn")] = None
     input: Annotated[Text | None, member("Target", "Input")] = None

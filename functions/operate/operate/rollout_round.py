@@ -1,4 +1,4 @@
-"""One round: takes the next step of every rollout under way, and writes a line about each.
+"""One round: takes the next step of every rollout under way, and writes a line about each, also of one that has ended.
 
 A line is a JSON object, and an EMF document too: CloudWatch makes its metrics of it.
 """
@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from model_rollout.controller import Controller
 from model_rollout.document import Rollout
 from model_rollout.log_evidence import LogEvidence
+from model_watch.embedded_metrics import EmbeddedMetrics
 from operate.settings import Settings
 
 # The names of the metrics; alarms look for the second one.
 WEIGHT = "RolloutWeight"
 NEEDS_ATTENTION = "RolloutNeedsAttention"
 FAILED_GUARDS = "RolloutFailedGuards"
+UNITS = {WEIGHT: "None", NEEDS_ATTENTION: "Count", FAILED_GUARDS: "Count"}
+# A rollout that ended longer ago was told of: this is longer than rounds may be late, or a terminal's clock wrong.
+_RECENTLY = timedelta(minutes=15)
 
 
 class RolloutRoundError(RuntimeError):
@@ -38,13 +42,18 @@ class RolloutRound:
         write: Callable[[str], None],
     ) -> None:
         self._settings = settings
+        self._metrics = EmbeddedMetrics(settings.metrics_namespace, settings.metric_dimensions, UNITS)
         self._controller = controller
         self._evidence = evidence
         self._clock = clock
         self._write = write
+        self._told: set[str] = set()
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG002
         """Drive every rollout under way, whatever happens to the others.
+
+        A rollout that somebody else ended has its line too, so that the alarm goes off whoever took a version back:
+        once in each execution environment.
 
         Returns
         -------
@@ -60,10 +69,12 @@ class RolloutRound:
         for alias in self._controller.rollouts.list_aliases():
             try:
                 before = self._controller.rollouts.get(alias).rollout
-                if before.is_over:
+                if before.is_over and self._is_told(before):
                     continue
                 after = self._controller.advance(alias) or before
                 states[alias] = after.state
+                if after.is_over:
+                    self._told.add(after.id)
                 self._write(json.dumps(self._line(after), ensure_ascii=False))
             except Exception as error:  # noqa: BLE001 - the other rollouts go on
                 failed.append(alias)
@@ -72,11 +83,18 @@ class RolloutRound:
             raise RolloutRoundError(f"The rollout on {', '.join(failed)} couldn't be driven; the log says why.")
         return {"rollouts": states}
 
+    def _is_told(self, rollout: Rollout) -> bool:
+        return rollout.id in self._told or self._clock() - rollout.last_event_at > _RECENTLY
+
     def _line(self, rollout: Rollout) -> dict[str, Any]:
         guards = {judgement["guard"]: judgement["verdict"] for judgement in rollout.judgements}
         damage = self._evidence.damage(rollout.alias)
-        return {
-            **self._members("INFO", f"rollout {rollout.state}", rollout.alias),
+        measured = {
+            WEIGHT: rollout.candidate_share,
+            NEEDS_ATTENTION: rollout.state in ("held", "rolled_back", "superseded"),
+            FAILED_GUARDS: list(guards.values()).count("fail"),
+        }
+        members = {
             "rollout": rollout.id,
             "main": rollout.main,
             "candidate": rollout.candidate,
@@ -86,33 +104,24 @@ class RolloutRound:
             "guards": guards,
             "damaged_lines": damage.lines,
             "damaged_objects": list(damage.objects),
-            WEIGHT: rollout.candidate_share,
-            NEEDS_ATTENTION: int(rollout.state not in ("running", "promoted")),
-            FAILED_GUARDS: list(guards.values()).count("fail"),
-            "_aws": self._metrics(WEIGHT, NEEDS_ATTENTION, FAILED_GUARDS),
         }
+        return self._document("INFO", f"rollout {rollout.state}", rollout.alias, members, measured)
 
     def _failure(self, alias: str, error: Exception) -> dict[str, Any]:
-        members = self._members("ERROR", "rollout not driven", alias)
-        error_members = {"error": type(error).__name__, "error_message": str(error), NEEDS_ATTENTION: 1}
-        return {**members, **error_members, "_aws": self._metrics(NEEDS_ATTENTION)}
+        members = {"error": type(error).__name__, "error_message": str(error)}
+        return self._document("ERROR", "rollout not driven", alias, members, {NEEDS_ATTENTION: 1})
 
-    def _members(self, level: str, message: str, alias: str) -> dict[str, Any]:
-        return {
+    def _document(
+        self, level: str, message: str, alias: str, members: dict[str, Any], measured: dict[str, float]
+    ) -> dict[str, Any]:
+        now = self._clock()
+        entry = {
             "level": level,
             "message": message,
-            "timestamp": self._clock().isoformat(),
+            "timestamp": now.isoformat(),
             "kind": "rollout",
-            "service": self._settings.service,
-            "stage": self._settings.stage,
             "model": self._settings.model,
             "alias": alias,
+            **members,
         }
-
-    def _metrics(self, *metrics: str) -> dict[str, Any]:
-        directive = {
-            "Namespace": self._settings.metrics_namespace,
-            "Dimensions": [["service", "stage"]],
-            "Metrics": [{"Name": name} for name in metrics],
-        }
-        return {"Timestamp": int(self._clock().timestamp() * 1000), "CloudWatchMetrics": [directive]}
+        return self._metrics.document(measured, None, entry, now.timestamp())

@@ -19,6 +19,7 @@ How a request becomes a prediction:
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import random
 import uuid
@@ -30,9 +31,10 @@ from typing import Any
 from model_artifact.loading import begin_version
 from model_registry.reader import RegistryReader
 from model_registry.stores.base import ObjectStore
+from model_watch.embedded_metrics import EmbeddedMetrics
 from predict_api.http.errors import NoVerifiedModelError
 from predict_api.http.http_api import PredictionApi
-from predict_api.metrics import EmbeddedMetrics
+from predict_api.metrics import UNITS
 from predict_api.models.alias_follower import AliasFollower
 from predict_api.models.back_off import BackOff
 from predict_api.models.clock import Clock, read_clocks
@@ -136,7 +138,7 @@ def _make_telemetry(settings: Settings, clock: Clock) -> Telemetry:
 
     metrics = None
     if settings.has_metrics:
-        metrics = EmbeddedMetrics(settings.metrics_namespace, settings.service, settings.stage)
+        metrics = EmbeddedMetrics(settings.metrics_namespace, settings.metric_dimensions, UNITS)
     logger = Logger(service=settings.service, level=settings.log_level, utc=True, use_rfc3339=True)
     logger.append_keys(stage=settings.stage)
     entries = PredictionEntries(settings.model, settings.loan_hasher)
@@ -161,6 +163,9 @@ def _register_snapshot_hooks(client: Any, follower: AliasFollower) -> None:
 def _traced(api: PredictionApi, settings: Settings) -> Handler:
     from aws_lambda_powertools import Tracer
 
+    # A restored environment looks the alias up before its first invocation, when there is no trace to be part of. The
+    # SDK would warn of that each time.
+    logging.getLogger("aws_xray_sdk.core.lambda_launcher").setLevel(logging.ERROR)
     tracer = Tracer(service=settings.service, auto_patch=False)
     tracer.patch(["botocore"])
 

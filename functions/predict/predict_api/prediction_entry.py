@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from model_artifact.loading import LoadedModel
 from model_artifact.schema import LOAN_ID
-from model_registry.routing import routing_point
 from model_watch.loan_hash import LoanHasher
-from model_watch.prediction_log import ScoredRecords, ShadowEntry, line_members
+from model_watch.prediction_log import ScoredRecords, line_members
 from predict_api.http.exchange import Exchange, ScoredBatch
 
 if TYPE_CHECKING:
@@ -33,42 +32,48 @@ class PredictionEntries:
         alias, model, scored = exchange.alias, exchange.model, exchange.scored
         if alias is None or model is None:
             return line_members(model=self._model)
-        loans = [] if scored is None else [record.get(LOAN_ID) for record in scored.records]
-        key, *loans = self._hashes([exchange.routing_key, *loans])
+        key = None if self._hasher is None else self._hasher.hash(exchange.routing_key)
         return line_members(
             model=self._model,
             alias=alias,
             routed_version=exchange.routed_version,
-            refused_versions=exchange.refused_versions,
+            refused_versions=sorted(exchange.refused_versions),
             key=key,
-            point=routing_point(alias.rollout, exchange.routing_key),
-            scored=None if scored is None else self._records(scored, model, loans, exchange.shadow),
+            scored=None if scored is None else self._records(exchange, scored, model, key),
         )
 
-    def _hashes(self, texts: list[str | None]) -> list[str | None]:
-        return [None] * len(texts) if self._hasher is None else self._hasher.hash_all(texts)
-
-    def _records(
-        self, scored: ScoredBatch, model: LoadedModel, loans: list[str | None], shadow: ShadowEntry | None
-    ) -> ScoredRecords:
+    def _records(self, exchange: Exchange, scored: ScoredBatch, model: LoadedModel, key: str | None) -> ScoredRecords:
+        records = scored.records
+        profiler = self._find_profiler(model)
         return ScoredRecords(
             threshold=model.manifest.threshold.value,
-            loans=loans,
+            loans=self._loans(records, exchange.routing_key, key),
             late_probabilities=scored.late_probabilities,
-            profiles=self._profiles(scored, model),
+            profiles=None if profiler is None else profiler.of(records),
             warnings=_codes(scored.warnings),
-            shadow=shadow,
+            shadow=exchange.shadow,
         )
 
-    def _profiles(self, scored: ScoredBatch, model: LoadedModel) -> list[str] | None:
-        if model not in self._profilers:
+    def _loans(
+        self, records: Sequence[Mapping[str, Any]], routing_key: str, key: str | None
+    ) -> Sequence[str | bytes | None]:
+        if self._hasher is None:
+            return [None] * len(records)
+        if len(records) == 1 and records[0].get(LOAN_ID) == routing_key:
+            # A single loan's id is the routing key, which is hashed already.
+            return [key]
+        return self._hasher.hash_all([record.get(LOAN_ID) for record in records])
+
+    def _find_profiler(self, model: LoadedModel) -> Profiler | None:
+        try:
+            return self._profilers[model]
+        except KeyError:
             # Imported here: it brings NumPy, which no request needs before a version is loaded.
             from model_watch.profile import Profiler
 
             profile = model.manifest.profile
-            self._profilers[model] = None if profile is None else Profiler(profile)
-        profiler = self._profilers[model]
-        return None if profiler is None else profiler.of(scored.records)
+            self._profilers[model] = profiler = None if profile is None else Profiler(profile)
+            return profiler
 
 
 def _codes(warnings: Sequence[Sequence[Mapping[str, str]]]) -> dict[int, list[str]]:

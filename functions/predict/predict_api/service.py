@@ -132,7 +132,7 @@ class PredictionService:
                 return model.late_probabilities(records), model, active
             except ModelProcessError as error:
                 self._follower.refuse(model.manifest.version, error)
-                exchange.refused_versions.append(model.manifest.version)
+                exchange.refused_versions.add(model.manifest.version)
                 model, active = self._choose(records, exchange)
         raise DeadlineExceededError("No time is left to score the records. Send them again, or fewer.")
 
@@ -144,8 +144,10 @@ class PredictionService:
         active = self._follower.follow(_spare_s(exchange))
         exchange.alias = active.alias
         exchange.routing_key = routing_key(records, exchange.headers, exchange.request_id)
-        exchange.routed_version = resolve_version(active.alias, exchange.routing_key)
-        exchange.model = model = active.model_of(exchange.routed_version)
+        exchange.routed_version = routed = resolve_version(active.alias, exchange.routing_key)
+        exchange.model = model = active.model_of(routed)
+        if model.manifest.version != routed and self._follower.cache.is_refused(routed):
+            exchange.refused_versions.add(routed)
         return model, active
 
 

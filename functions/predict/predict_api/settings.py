@@ -3,56 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_artifact.opening.signature import Trust
 from model_registry import names
+from model_registry.function_settings import FunctionSettings, SettingsError, usable_name
 from model_watch.loan_hash import KEY_REQUIREMENT, LoanHasher
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TRUE_WORDS = ("1", "true", "t", "yes", "y", "on")
 
 
-class SettingsError(ValueError):
-    """An environment variable is missing or unusable; the message names it and says what it must be."""
-
-    def __init__(self, variable: str, fault: str) -> None:
-        super().__init__(f"The environment variable {variable} {fault}.")
-        self.variable = variable
-
-
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(FunctionSettings):
     """Everything that can be configured; ``from_environ`` names the variables."""
 
-    bucket: str
-    model: str
     alias: str
     alias_ttl_s: float
-    s3_endpoint_url: str | None
     trust: Trust
-    service: str
-    metrics_namespace: str
     has_metrics: bool
     log_level: str
-    stage: str
     is_traced: bool
     memory_mib: int
     loan_hasher: LoanHasher | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the settings. An empty variable counts as absent: SAM passes absent parameters as empty ones.
+        """Read the settings.
 
         Parameters
         ----------
         environ : mapping of str to str
-            ``MODEL_BUCKET`` is required. ``MODEL_NAME`` (late-payer), ``MODEL_ALIAS`` (live), ``ALIAS_TTL_SECONDS``
-            (5), ``AWS_ENDPOINT_URL_S3``, ``TRUSTED_PUBLISHERS`` (public keys, comma separated), ``REQUIRE_SIGNATURE``
-            (false), ``LOAN_HASH_KEY`` (without it the log names no loans), ``POWERTOOLS_SERVICE_NAME``,
-            ``POWERTOOLS_METRICS_NAMESPACE``, ``POWERTOOLS_METRICS_DISABLED``, ``POWERTOOLS_LOG_LEVEL`` and ``STAGE``
-            are optional. Traces are sent if Lambda names an X-Ray daemon and ``POWERTOOLS_TRACE_DISABLED`` isn't true.
+            Those of ``FunctionSettings.read``, and as optional ones ``MODEL_ALIAS`` (live), ``ALIAS_TTL_SECONDS`` (5),
+            ``TRUSTED_PUBLISHERS`` (public keys, comma separated), ``REQUIRE_SIGNATURE`` (false), ``LOAN_HASH_KEY``
+            (without it the log names no loans), ``POWERTOOLS_METRICS_DISABLED`` and ``POWERTOOLS_LOG_LEVEL``. Traces
+            are sent if Lambda names an X-Ray daemon and ``POWERTOOLS_TRACE_DISABLED`` isn't true.
             ``AWS_LAMBDA_FUNCTION_MEMORY_SIZE`` (MiB) is Lambda's own; 0 where nobody sets it.
 
         Raises
@@ -60,32 +46,18 @@ class Settings:
         SettingsError
             If a variable is missing or unusable.
         """
-        bucket = environ.get("MODEL_BUCKET", "").strip()
-        if not bucket:
-            raise SettingsError("MODEL_BUCKET", "is missing: set it to the bucket that holds the models")
-        return cls(
-            bucket=bucket,
-            model=_name(environ, "MODEL_NAME", "late-payer", names.check_model_name),
-            alias=_name(environ, "MODEL_ALIAS", "live", names.check_alias_name),
+        return cls.read(
+            environ,
+            service="late-payer-api",
+            alias=usable_name(environ, "MODEL_ALIAS", names.DEFAULT_ALIAS, names.check_alias_name),
             alias_ttl_s=_seconds(environ, "ALIAS_TTL_SECONDS", "5"),
-            s3_endpoint_url=_url(environ, "AWS_ENDPOINT_URL_S3"),
             trust=_trust(environ),
-            service=environ.get("POWERTOOLS_SERVICE_NAME") or "late-payer-api",
-            metrics_namespace=environ.get("POWERTOOLS_METRICS_NAMESPACE") or "PeerLoan",
             has_metrics=not _is_true(environ, "POWERTOOLS_METRICS_DISABLED"),
             log_level=_log_level(environ, "POWERTOOLS_LOG_LEVEL"),
-            stage=environ.get("STAGE") or "local",
             is_traced=_is_traced(environ),
             memory_mib=_memory_mib(environ),
             loan_hasher=_loan_hasher(environ),
         )
-
-
-def _name(environ: Mapping[str, str], variable: str, default: str, check: Callable[[str], str]) -> str:
-    try:
-        return check(environ.get(variable, "").strip() or default)
-    except Exception as error:
-        raise SettingsError(variable, f"isn't a usable name: {error}".rstrip(".")) from error
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: str) -> float:
@@ -96,13 +68,6 @@ def _seconds(environ: Mapping[str, str], variable: str, default: str) -> float:
     if not 0 <= seconds <= 3600:
         raise SettingsError(variable, "must be a number of seconds from 0 to 3600")
     return seconds
-
-
-def _url(environ: Mapping[str, str], variable: str) -> str | None:
-    url = environ.get(variable, "").strip()
-    if url and not url.startswith(("http://", "https://")):
-        raise SettingsError(variable, "must be empty, or begin with http:// or https://")
-    return url or None
 
 
 def _trust(environ: Mapping[str, str]) -> Trust:

@@ -2,8 +2,9 @@
 
 Invariant (tests/contract/predict_api/test_shadow.py): whatever the shadow does, the answer stays as it is, and waits no
 longer than the shadow's budget. Without a budget in the alias it is ``ARRAYS_BUDGET_MS``, and only a version that is
-served from arrays is scored. A score from arrays can't be interrupted, so it isn't begun if the last batches of its
-size all took longer. A process that holds a pickle isn't waited for after its budget.
+served from arrays is scored. A process that holds a pickle isn't waited for after its budget. A score from arrays can't
+be interrupted: a batch begins with one record, and goes on with as many as there is time for. So the answer waits as
+long as one record takes, if that is longer than the budget.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from predict_api.models.shadow_loader import ShadowLoader
 
 # What a shadow may take of a request if the alias doesn't say it. A thousand records of small trees take half of it.
 ARRAYS_BUDGET_MS = 5.0
-# As much of the invocation's time stays for the log line.
-_RESERVE_MS = 100.0
-# A larger batch that may take too long begins with so many records, and goes on if there is time for the rest.
-_FIRST_RECORDS = 100
+# As much of the invocation's time stays for the log line, and for a record of arrays that takes longer than the budget.
+_RESERVE_MS = 2000.0
+# A batch of arrays goes on with at most so many times the records that are scored already.
+_GROWTH = 9
+# Beyond its budget a process may score so long until it is ended.
+_PATIENCE_S = 1.0
 # So many batches of one size are measured before one is passed over.
 _MEASUREMENTS = 3
 # Of the batches that are passed over, one in so many is scored all the same: it may be quick by now.
@@ -42,6 +45,8 @@ class SideScorer(Protocol):
     @property
     def is_open(self) -> bool: ...
 
+    def is_free(self) -> bool: ...
+
     def late_probabilities(self, records: Records, within_s: float) -> list[float] | None: ...
 
     def close(self) -> None: ...
@@ -53,7 +58,7 @@ def connect_beside(model: LoadedModel) -> SideScorer:
     from model_artifact.opening.side_connection import SideConnection
 
     assert model.pipeline is not None
-    return SideConnection(model.pipeline, SCORE_LIMIT_S)
+    return SideConnection(model.pipeline, opening_s=SCORE_LIMIT_S, patience_s=_PATIENCE_S)
 
 
 @dataclass(eq=False)
@@ -100,13 +105,14 @@ class _Run:
         rows = len(records)
         if budget_s <= 0 or self.pace.pass_over(rows, budget_s):
             return "over_budget", ()
+        probabilities: Sequence[float] | None
         if self.side is not None:
-            was_open = self.side.is_open
-            probabilities: Sequence[float] | None = self.side.late_probabilities(records, budget_s)
-            if probabilities is None and not (was_open or self.side.is_open):
-                return "not_loaded", ()
-        elif rows > _FIRST_RECORDS and self.pace.expected_s(rows) > budget_s:
-            probabilities = self._score_in_two(records, budget_s, clock, began_s)
+            if not self.side.is_free():
+                # It isn't measured: it is busy with an earlier request, whose line says so.
+                return ("over_budget" if self.side.is_open else "not_loaded"), ()
+            probabilities = self.side.late_probabilities(records, budget_s)
+        elif self.pace.expected_s(rows) > budget_s:
+            probabilities = self._score_in_pieces(records, budget_s, clock, began_s)
         else:
             probabilities = self.model.late_probabilities(records)
         took_s = clock().monotonic_s - began_s
@@ -120,12 +126,21 @@ class _Run:
             raise NonFiniteOutputError(rows - usable, rows)
         return "scored", probabilities
 
-    def _score_in_two(self, records: Records, budget_s: float, clock: Clock, began_s: float) -> Sequence[float] | None:
-        """Score a large batch that may take too long: the rest of it only if there will be time."""
-        first = self.model.late_probabilities(records[:_FIRST_RECORDS])
-        if (clock().monotonic_s - began_s) / _FIRST_RECORDS * len(records) > budget_s:
-            return None
-        return [*first, *self.model.late_probabilities(records[_FIRST_RECORDS:])]
+    def _score_in_pieces(
+        self, records: Records, budget_s: float, clock: Clock, began_s: float
+    ) -> Sequence[float] | None:
+        """Score one record, then as many as there is time for; None if it isn't enough for all of them."""
+        probabilities: list[float] = []
+        done, piece = 0, 1
+        while done < len(records):
+            if piece < 1:
+                return None
+            probabilities += self.model.late_probabilities(records[done : done + piece])
+            done += piece
+            took_s = clock().monotonic_s - began_s
+            # Records of a larger batch take no longer than those of a smaller one.
+            piece = min(_GROWTH * done, int((budget_s - took_s) / max(took_s / done, 1e-9)))
+        return probabilities
 
 
 @dataclass(eq=False)
@@ -155,6 +170,8 @@ class ShadowScorer:
             return None
         # Asked for at each request, so that it is loaded by the time that a request needs it.
         model = self.loader.find(alias.shadow, alias.versions)
+        if self._run is not None and self._run.model is not model:
+            self._end_run()
         shadow = resolve_shadow(alias, exchange.routing_key, answering.manifest.version)
         if shadow is None:
             return None
@@ -187,8 +204,7 @@ class ShadowScorer:
         )
 
     def _run_of(self, model: LoadedModel) -> _Run:
-        if self._run is None or self._run.model is not model:
-            self._end_run()
+        if self._run is None:
             side = self.connect(model) if model.form == PICKLE else None
             self._run = _Run(model, side)
         return self._run

@@ -1,8 +1,8 @@
 """Writes logs and metrics: one line a request, which is its log entry and its metrics at once.
 
-The line is a document of CloudWatch's embedded metric format (``metrics``): CloudWatch makes metrics of the values that
-its ``_aws`` member names, and keeps the whole line as a log entry. A prediction's line is also the record by which the
-model is watched (``prediction_entry``). Health checks have no metrics and are logged only.
+The line is a document of CloudWatch's embedded metric format (``embedded_metrics``): CloudWatch makes metrics of the
+values that its ``_aws`` member names, and keeps the whole line as a log entry. A prediction's line is also the record
+by which the model is watched (``prediction_entry``). Health checks have no metrics and are logged only.
 
 Invariants: of what a client sent, only the request id is logged (tests/contract/predict_api/test_privacy.py). So an
 unexpected error is logged by its type and its place in the code; its message may quote a record. And no failure of a
@@ -23,7 +23,8 @@ from aws_lambda_powertools import Logger
 from pydantic_core import to_json
 
 from model_artifact.loading import LoadedModel
-from model_watch.prediction_log import MODEL_LOADED, MODEL_REFUSED, PREDICTION
+from model_watch.embedded_metrics import EmbeddedMetrics
+from model_watch.prediction_log import PREDICTION
 from predict_api.http.exchange import Exchange
 from predict_api.metrics import (
     ALIAS_LOOK_UP_FAILURES,
@@ -35,7 +36,6 @@ from predict_api.metrics import (
     PREDICTION_LOG_FAILURES,
     ROWS,
     SERVER_ERRORS,
-    EmbeddedMetrics,
 )
 from predict_api.models.back_off import Failures
 from predict_api.models.clock import Clock
@@ -65,7 +65,7 @@ class Telemetry:
         self.logger.info(
             "model loaded",
             extra={
-                "kind": MODEL_LOADED,
+                "kind": "model_loaded",
                 "model_version": manifest.version,
                 "model_form": model.form,
                 "sha256": manifest.artifact.sha256,
@@ -77,7 +77,7 @@ class Telemetry:
     def model_refused(self, version: int, error: Exception, failures: Failures) -> None:
         """See ``ModelObserver``."""
         message = "model version not loaded; the versions in charge stay"
-        self._log_failure(message, error, failures, kind=MODEL_REFUSED, model_version=version)
+        self._log_failure(message, error, failures, kind="model_refused", model_version=version)
         self._emit({MODEL_LOAD_FAILURES: 1}, version)
 
     def alias_look_up_failed(self, error: Exception, failures: Failures) -> None:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 PICKLE = "pickle"
 ARRAYS = "arrays"
-# Sums of a hundred trees differ in the last bits between processors; another model differs by more.
-PROBE_TOLERANCE = 1e-9
 
 # For a model that a person waits for, and that scores whole files at once.
 STUDY_LIMIT_S = 1800
@@ -101,13 +99,13 @@ class LoadedModel:
     def check_probes(self, probabilities: Sequence[float] | None = None) -> None:
         """Compare the probe records' probabilities, scored now unless they are given, with the manifest's.
 
-        Raises ``ProbeMismatchError`` if a probability is NaN, or differs by more than ``PROBE_TOLERANCE``.
+        Raises ``ProbeMismatchError`` if a probability is NaN, or differs by more than ``Probe.accepts`` allows.
         """
         probes = self.manifest.probes
         if probabilities is None:
             probabilities = self.late_probabilities([probe.record for probe in probes]) if probes else ()
         for number, (probe, probability) in enumerate(zip(probes, probabilities, strict=True)):
-            if not abs(probability - probe.late_probability) <= PROBE_TOLERANCE:
+            if not probe.accepts(probability):
                 raise ProbeMismatchError(number, probe.late_probability, probability)
 
 

@@ -1,29 +1,30 @@
-"""Checks records and whole columns of a table by the same rules.
+"""Checks a request's records by the rules of ``schema``.
 
-The API and the command line use these two functions. The fields and their bounds are in ``schema``. The check of
-records is pydantic-core's, the engine of Pydantic: it checks a thousand records in a millisecond. The check of columns
-is written with NumPy. Invariant (tests/unit/model_artifact/test_record_rules.py): both accept the same records.
+The check is pydantic-core's, the engine of Pydantic: it checks a thousand records in a millisecond. Tables are checked
+by the same rules in ``column_rules``. Invariant (tests/unit/model_artifact/test_record_rules.py): both accept the same
+records, and find the same faults.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from pydantic_core import ErrorDetails, PydanticKnownError, SchemaValidator, ValidationError, core_schema
 
+from model_artifact.column_rules import (
+    MISSING,
+    NOT_FINITE,
+    NOT_WHOLE,
+    NULL_NOT_ALLOWED,
+    OUT_OF_RANGE,
+    UNKNOWN_FIELD,
+    WRONG_LENGTH,
+    WRONG_TYPE,
+    Fault,
+)
 from model_artifact.schema import FIELDS, LOAN_ID, MAX_LOAN_ID_LENGTH, MAX_TEXT_LENGTH, Field
-
-UNKNOWN_FIELD = "unknown_field"
-MISSING = "missing"
-WRONG_TYPE = "wrong_type"
-NULL_NOT_ALLOWED = "null_not_allowed"
-WRONG_LENGTH = "wrong_length"
-NOT_FINITE = "not_finite"
-OUT_OF_RANGE = "out_of_range"
-NOT_WHOLE = "not_whole"
 
 # Codes by pydantic-core's error types; every other type is a wrong type.
 _CODES: Mapping[str, str] = {
@@ -37,18 +38,6 @@ _CODES: Mapping[str, str] = {
     "string_too_long": WRONG_LENGTH,
 }
 _WHOLE_NAMES = tuple(field.name for field in FIELDS if field.whole)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault of a record, by the record's index and a code of this module. It never holds the record's value.
-
-    ``name`` is the field; None if the record isn't an object.
-    """
-
-    index: int
-    name: str | None
-    code: str
 
 
 class InvalidRecordsError(ValueError):
@@ -82,19 +71,6 @@ def check_records(records: Sequence[Any]) -> list[dict[str, Any]]:
     return checked
 
 
-def are_valid(columns: Mapping[str, Any]) -> bool:
-    """Return whether ``check_records`` accepts every row of a table.
-
-    Parameters
-    ----------
-    columns : mapping of str to sequence
-        The ten fields and perhaps ``loan_id``: numbers as float64 with NaN for missing, texts with None for missing.
-    """
-    return all(_is_right_column(field, columns[field.name]) for field in FIELDS) and all(
-        loan_id is None or 1 <= len(loan_id) <= MAX_LOAN_ID_LENGTH for loan_id in columns.get(LOAN_ID, ())
-    )
-
-
 def has_surrogate(text: str) -> bool:
     """Return whether a text holds a lone surrogate: JSON can hold one, UTF-8 can't."""
     return any("\ud800" <= character <= "\udfff" for character in text)
@@ -117,23 +93,6 @@ def _fault(entry: ErrorDetails, records: Sequence[Any]) -> Fault:
     code = _CODES.get(entry["type"], WRONG_TYPE)
     is_null = code == WRONG_TYPE and records[index].get(name) is None
     return Fault(index, name, NULL_NOT_ALLOWED if is_null else code)
-
-
-def _is_right_column(field: Field, values: Any) -> bool:
-    if field.type == "category":
-        labels = set(values)
-        if None in labels and not field.nullable:
-            return False
-        return all(label is None or 1 <= len(label) <= MAX_TEXT_LENGTH for label in labels)
-    import numpy as np
-
-    # Both comparisons are false for NaN.
-    is_right = (values >= field.hard_min) & (values <= field.hard_max)
-    if field.whole:
-        is_right &= values == np.floor(values)
-    if field.nullable:
-        is_right |= np.isnan(values)
-    return bool(is_right.all())
 
 
 def _validator(*, checks_whole: bool) -> SchemaValidator:

@@ -131,8 +131,8 @@ class AliasWriter:
             shadow=shadow,
             evidence=evidence,
         ).as_stored()
-        self._require_published(update.versions_in_use)
-        self._require_whole(_newly_used(update, current))
+        files = self._require_published(update.versions_in_use)
+        self._require_whole(_newly_used(update, current), files)
         if current:
             self._write_history(current.alias)
         self._swap(update, current)
@@ -183,17 +183,22 @@ class AliasWriter:
         except AliasNotFoundError:
             return None
 
-    def _require_published(self, versions: tuple[int, ...]) -> None:
+    def _require_published(self, versions: tuple[int, ...]) -> dict[int, set[str]]:
         files = self.reader.list_version_files()
         for version in versions:
             if not is_published(files.get(version, set())):
                 raise VersionNotFoundError(self.model, version)
+        return files
 
-    def _require_whole(self, versions: set[int]) -> None:
+    def _require_whole(self, versions: set[int], files: Mapping[int, set[str]]) -> None:
         # A new environment has no last good version to fall back on, so no damaged version may be put in charge.
         for version in versions:
             manifest = self.reader.get_manifest(version)
+            needed = {names.PICKLE, names.SERVING_FORM} if manifest.serving_form else {names.PICKLE}
             try:
+                # By the listing: reading a missing file is refused as forbidden where the role may not list the bucket.
+                for file in sorted(needed - files[version]):
+                    raise VersionDamagedError(self.model, version, names.version_key(self.model, version, file))
                 self.reader.get_artifact(manifest)
                 if manifest.serving_form:
                     self.reader.get_serving_form(manifest)

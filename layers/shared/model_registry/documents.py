@@ -23,10 +23,10 @@ Positive = Annotated[int, "at least 1"]
 MAX_DOCUMENT_BYTES = 4 << 20
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes, limit_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
     """Return the JSON object in ``body``, read by ``strict_json``; raise ``ValueError`` for anything else."""
-    if len(body) > MAX_DOCUMENT_BYTES:
-        raise ValueError(f"it has {len(body):,} bytes, more than {MAX_DOCUMENT_BYTES:,}")
+    if len(body) > limit_bytes:
+        raise ValueError(f"it has {len(body):,} bytes, more than {limit_bytes:,}")
     try:
         document = strict_json.parse(body.decode("utf-8"))
     except StrictJsonError as error:
@@ -41,9 +41,9 @@ def dump_object(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
-def read_formatted(cls: Callable[..., T], body: bytes, newest: int) -> T:
+def read_formatted(cls: Callable[..., T], body: bytes, newest: int, *, limit_bytes: int = MAX_DOCUMENT_BYTES) -> T:
     """Read a stored document with a ``format`` number; a newer format than ``newest`` raises ``ValueError``."""
-    document = parse_object(body)
+    document = parse_object(body, limit_bytes)
     number = _positive(document.get("format"), "format")
     if number > newest:
         raise ValueError(f"its format is {number}, this code reads up to {newest}: update this software")

@@ -39,6 +39,10 @@ class StoreUnavailableError(RegistryError):
         self.reason = reason
 
 
+class AccessDeniedError(StoreUnavailableError):
+    """The bucket lets this role not read an object. S3 says so of a missing object too, if the role may not list it."""
+
+
 class ObjectTooLargeError(RegistryError):
     """An object has more bytes than it may have; no more than these were read."""
 
@@ -66,7 +70,7 @@ class VersionNotFoundError(RegistryError):
     """The version was never published, or it was deleted."""
 
     def __init__(self, model: str, version: int) -> None:
-        super().__init__(f"Model {model!r} has no version {version}. List the versions to see which exist.")
+        super().__init__(f"Model {model!r} has no version {version}. See which exist: peerloan versions.")
         self.model = model
         self.version = version
 
@@ -88,7 +92,10 @@ class AliasNotFoundError(RegistryError):
     """The alias was never set."""
 
     def __init__(self, model: str, alias: str) -> None:
-        super().__init__(f"Model {model!r} has no alias {alias!r}. Set it to a version first.")
+        super().__init__(
+            f"Model {model!r} has no alias {alias!r}. See which exist: peerloan versions. "
+            f"Make it: peerloan alias set {alias} --version NUMBER."
+        )
         self.model = model
         self.alias = alias
 

@@ -24,6 +24,8 @@ MAX_PROFILE_BINS = 62
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
 _ED25519 = re.compile(r"[0-9a-f]{128}")
+# Sums of a hundred trees differ in the last bits between processors; another model differs by more.
+_PROBE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,14 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class TrainingProfile:
-    """How the training data are spread over a few bins, one entry a column, in the order of ``input_schema``."""
+    """How the training data are spread over a few bins, one entry a column, in the order of ``input_schema``.
+
+    ``score`` is how the probabilities of loans that the model didn't see in training are spread; None where there are
+    none, and in manifests of earlier releases.
+    """
 
     columns: tuple[ColumnProfile, ...]
+    score: ColumnProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,10 @@ class Probe:
 
     record: Mapping[str, Any]
     late_probability: float
+
+    def accepts(self, probability: float) -> bool:
+        """Return whether a probability is the model's: NaN and any other model's aren't."""
+        return abs(probability - self.late_probability) <= _PROBE_TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from model_registry import names
 from model_registry.alias import Alias
@@ -19,8 +20,10 @@ from model_registry.errors import (
     VersionDamagedError,
     VersionNotFoundError,
 )
-from model_registry.manifest import Artifact, Manifest
 from model_registry.stores.base import MAX_OBJECT_BYTES, ObjectStore, StoredObject
+
+if TYPE_CHECKING:
+    from model_registry.manifest import Artifact, Manifest
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class RegistryReader:
 
         Raises ``VersionNotFoundError`` if the version doesn't exist, ``InvalidManifestError`` if it can't be used.
         """
+        # Imported here: the command line reads aliases without manifests.
+        from model_registry.manifest import Manifest
+
         try:
             stored = self._store.get(
                 names.version_key(self.model, version, names.MANIFEST), limit_bytes=MAX_DOCUMENT_BYTES
@@ -141,7 +147,7 @@ class RegistryReader:
                 raise
             mismatch = (expected.size_bytes, error.size_bytes)
             raise ArtifactMismatchError(self.model, version, "size in bytes", *mismatch) from None
-        actual = Artifact.of(body)
+        actual = expected.of(body)
         if actual.size_bytes != expected.size_bytes:
             raise ArtifactMismatchError(self.model, version, "size in bytes", expected.size_bytes, actual.size_bytes)
         if actual.sha256 != expected.sha256:

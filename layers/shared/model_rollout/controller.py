@@ -15,18 +15,30 @@ from typing import Protocol
 from model_registry.alias import Alias, AliasConflictError
 from model_registry.alias_writer import AliasWriter
 from model_registry.errors import (
+    AccessDeniedError,
     ArtifactMismatchError,
+    InvalidManifestError,
+    ObjectTooLargeError,
     PreconditionFailedError,
     RegistryError,
     VersionDamagedError,
     VersionNotFoundError,
 )
 from model_rollout.document import Rollout
-from model_rollout.moves import CONTROLLER, AliasUpdate, StepResult, catch_up
+from model_rollout.moves import AliasUpdate, StepResult, catch_up
 from model_rollout.rollout_store import RolloutSnapshot, RolloutStore
-from model_rollout.step import Judgement, hold, step
+from model_rollout.step import Judgement, held, step
 
 _ATTEMPTS = 10
+# A version that can't be put before more requests as it is; trying again doesn't help.
+_UNUSABLE = (
+    AccessDeniedError,
+    ArtifactMismatchError,
+    InvalidManifestError,
+    ObjectTooLargeError,
+    VersionDamagedError,
+    VersionNotFoundError,
+)
 
 
 class RolloutBusyError(RegistryError):
@@ -58,7 +70,7 @@ class EvidenceSource(Protocol):
         """Return the evidence up to now."""
 
 
-# What a person asks for, from the document and the alias as they are then.
+# What a person or the controller decides, from the document and the alias, which are level with each other.
 Request = Callable[[Rollout, Alias, datetime], StepResult]
 
 
@@ -87,7 +99,7 @@ class Controller:
         """
         last = self.rollouts.find(rollout.alias)
         # If somebody has moved the alias, that has ended the last rollout, which no controller may have noticed yet.
-        if last is None or self.change(rollout.alias, _catch_up).is_over:
+        if last is None or self.change(rollout.alias, _leave).is_over:
             self._require_ready(rollout)
         self.rollouts.begin(rollout)
         return self.change(rollout.alias, lambda document, alias, now: step(document, (), alias, now))
@@ -117,36 +129,42 @@ class Controller:
             # The document before the alias: so the alias is never older than the document.
             snapshot = self.rollouts.get(alias)
             current = self._aliases.reader.get_alias(alias).alias
+            now = self._clock()
             try:
-                return self._write(snapshot, current, request(snapshot.rollout, current, self._clock()))
+                # Written before the next move: so the alias is never more than one move ahead of the document.
+                snapshot = self._write_document(snapshot, catch_up(snapshot.rollout, current, now))
+                return self._write(snapshot, request(snapshot.rollout, current, now))
             except (AliasConflictError, PreconditionFailedError):
                 continue
         raise RolloutBusyError(alias)
 
     def _next_step(self, document: Rollout, alias: Alias, now: datetime) -> StepResult:
-        document = catch_up(document, alias, now)
         if document.is_over or document.stage == 0:
             return step(document, (), alias, now)
-        evidence = self._evidence.judge(document, now)
+        try:
+            evidence = self._evidence.judge(document, now)
+        except RegistryError as error:
+            return StepResult(held(document, "evidence", f"The evidence can't be read: {error}", now))
         return step(document, evidence.judgements, alias, now, evidence.seen_until)
 
-    def _write(self, snapshot: RolloutSnapshot, alias: Alias, result: StepResult) -> Rollout:
-        document = result.document
+    def _write(self, snapshot: RolloutSnapshot, result: StepResult) -> Rollout:
+        alias = result.document.alias
         if result.alias_update:
             try:
-                self._assign(document.alias, result.alias_update)
-            except (ArtifactMismatchError, VersionDamagedError, VersionNotFoundError) as error:
-                held = hold(snapshot.rollout, alias, self._clock(), by=CONTROLLER, reason=str(error))
-                return self.rollouts.write(held.document, snapshot.etag).rollout
-        if document == snapshot.rollout:
-            return document
+                self._assign(alias, result.alias_update)
+            except _UNUSABLE as error:
+                why = str(error)
+                return self.change(alias, lambda document, _, now: StepResult(held(document, "person", why, now)))
         try:
-            return self.rollouts.write(document, snapshot.etag).rollout
+            return self._write_document(snapshot, result.document).rollout
         except PreconditionFailedError:
             if not result.alias_update:
                 raise
             # The change itself is done: decided anew, a promotion would be made twice.
-            return self.change(document.alias, _catch_up)
+            return self.change(alias, _leave)
+
+    def _write_document(self, snapshot: RolloutSnapshot, document: Rollout) -> RolloutSnapshot:
+        return snapshot if document == snapshot.rollout else self.rollouts.write(document, snapshot.etag)
 
     def _assign(self, alias: str, update: AliasUpdate) -> None:
         self._aliases.assign(
@@ -163,21 +181,34 @@ class Controller:
     def _require_ready(self, rollout: Rollout) -> None:
         reader = self._aliases.reader
         alias = reader.get_alias(rollout.alias).alias
-        if alias.versions_in_use != (rollout.main,) or alias.revision != rollout.alias_revision:
-            versions = ", ".join(map(str, alias.versions_in_use))
+        if alias.revision != rollout.alias_revision:
             raise RolloutRefusedError(
-                f"Alias {alias.alias!r} is at revision {alias.revision} with version {versions}; a rollout begins from "
-                f"one version alone. End the canary or the shadow first: "
-                f"peerloan alias set {alias.alias} --version {alias.version}."
+                f"{alias.updated_by} moved alias {alias.alias!r} to revision {alias.revision} "
+                f"({alias.reason or 'no reason given'}), and this rollout was planned on revision "
+                f"{rollout.alias_revision}. Start it again, to see the plan from there."
             )
-        if rollout.candidate == rollout.main:
-            raise RolloutRefusedError(f"Version {rollout.main} is in charge already.")
+        require_room(alias, rollout.candidate)
         manifest = reader.get_manifest(rollout.candidate)
         reader.get_artifact(manifest)
 
 
-def _catch_up(document: Rollout, alias: Alias, now: datetime) -> StepResult:
-    return StepResult(catch_up(document, alias, now))
+def require_room(alias: Alias, candidate: int) -> None:
+    """Raise ``RolloutRefusedError`` unless an alias is at one version alone, which isn't the candidate."""
+    if alias.versions_in_use != (alias.version,):
+        versions = ", ".join(map(str, alias.versions_in_use))
+        raise RolloutRefusedError(
+            f"Alias {alias.alias!r} uses versions {versions}; a rollout begins from one version alone. End the "
+            f"canary or the shadow first: peerloan alias set {alias.alias} --version {alias.version}."
+        )
+    if candidate == alias.version:
+        raise RolloutRefusedError(
+            f"Version {candidate} is in charge of alias {alias.alias!r} already. Name another version: --to VERSION."
+        )
+
+
+def _leave(document: Rollout, alias: Alias, now: datetime) -> StepResult:  # noqa: ARG001
+    """Change nothing but what the document lacks of the alias's last move."""
+    return StepResult(document)
 
 
 def new_rollout_id(alias: str, candidate: int, now: datetime, unique: str) -> str:

@@ -20,6 +20,9 @@ ROLLOUT_FORMAT = 1
 # Holds that come and go with the evidence could make a document grow without end.
 _MAX_EVENTS = 200
 
+# What the alias's history keeps of each judgement.
+TOLD_OF_A_GUARD = ("guard", "verdict", "n", "estimate")
+
 State = Literal["running", "held", "promoted", "rolled_back", "aborted", "superseded"]
 # Who or what may end a hold: the evidence by itself, or a person only.
 HeldFor = Literal["evidence", "person"]
@@ -105,6 +108,9 @@ class Rollout:
         for name in ("began_at", "stage_began_at"):
             if datetime.fromisoformat(getattr(self, name)).tzinfo is None:
                 raise ValueError(f"{name!r} has no time zone")
+        for judgement in self.judgements:
+            if missing := set(TOLD_OF_A_GUARD) - set(judgement):
+                raise ValueError(f"a member of 'judgements' has no {min(missing)!r}")
 
     @property
     def is_over(self) -> bool:
@@ -127,6 +133,11 @@ class Rollout:
     def stage_began(self) -> datetime:
         """When the stage under way began, or began again."""
         return datetime.fromisoformat(self.stage_began_at)
+
+    @property
+    def last_event_at(self) -> datetime:
+        """When something happened last: the end, if it has ended."""
+        return datetime.fromisoformat(self.events[-1].at if self.events else self.began_at)
 
     def with_event(self, what: str, *, at: datetime, by: str, reason: str, **changes: Any) -> Rollout:
         """Return the document with changed members, and with the event that changed them."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from model_rollout.canary_table import Comparison, Floats
+from model_rollout.canary_table import Comparison, Floats, Series
 from model_rollout.guard_settings import Bounds
-from model_watch.sequential_tests import e_value, log_e_value, log_wealths
+from model_watch.sequential_tests import e_value, log_e_value, log_factors, log_renewed_e_value
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Sample:
 
     Attributes
     ----------
-    values : ndarray of shape (n,)
+    series : Series
         Differences between -1 and 1, or shares between 0 and 1 if ``is_share``.
     usual, doubt : float
         The main version's figure, for shares of the candidate alone, and how far that figure may be off; else 0.
@@ -27,7 +28,7 @@ class Sample:
         The mean of each version, for people.
     """
 
-    values: Floats
+    series: Series
     is_share: bool
     usual: float = 0.0
     doubt: float = 0.0
@@ -35,9 +36,24 @@ class Sample:
     main: float | None = None
 
     @property
-    def estimate(self) -> float:
-        """The mean difference."""
-        return float(self.values.mean()) - self.usual
+    def most_usual(self) -> float:
+        """The highest figure that the main version may have."""
+        return self.usual + self.doubt
+
+    @property
+    def least_usual(self) -> float:
+        """The lowest figure that the main version may have."""
+        return max(self.usual - self.doubt, 0.0)
+
+
+class _Part(NamedTuple):
+    """Values that are compared with a bound, and the lowest and the highest that they can have."""
+
+    series: Series
+    values: Floats
+    bound: float
+    lowest: float
+    highest: float
 
 
 def samples_of(comparison: Comparison, scale: float, *, is_expected_zero: bool) -> list[Sample]:
@@ -53,21 +69,20 @@ def samples_of(comparison: Comparison, scale: float, *, is_expected_zero: bool) 
         Whether the candidate is judged even if nothing is known of the main version.
     """
     candidate, main, alone, reference = (
-        np.minimum(values / scale, 1.0)
-        for values in (comparison.candidate, comparison.main, comparison.alone, comparison.reference)
+        replace(series, values=np.minimum(series.values / scale, 1.0))
+        for series in (comparison.candidate, comparison.main, comparison.alone, comparison.reference)
     )
     samples = []
     if len(candidate):
-        means = float(candidate.mean()), float(main.mean())
-        samples.append(Sample(candidate - main, is_share=False, candidate=means[0], main=means[1]))
+        pairs = replace(candidate, values=candidate.values - main.values)
+        samples.append(Sample(pairs, is_share=False, candidate=candidate.mean, main=main.mean))
     if len(alone) and len(reference):
-        usual = float(reference.mean())
-        doubt = 2 * float(reference.std()) / math.sqrt(len(reference)) + 1 / len(reference)
-        samples.append(
-            Sample(alone, is_share=True, usual=usual, doubt=doubt, candidate=float(alone.mean()), main=usual)
-        )
+        usual, count = reference.mean, len(reference)
+        spread = math.sqrt(np.average((reference.values - usual) ** 2, weights=reference.counts))
+        doubt = 2 * spread / math.sqrt(count) + 1 / count
+        samples.append(Sample(alone, is_share=True, usual=usual, doubt=doubt, candidate=alone.mean, main=usual))
     elif len(alone) and is_expected_zero:
-        samples.append(Sample(alone, is_share=True, candidate=float(alone.mean())))
+        samples.append(Sample(alone, is_share=True, candidate=alone.mean))
     return samples
 
 
@@ -78,42 +93,59 @@ def weighted_mean(figures: Iterable[tuple[float | None, int]]) -> float | None:
     return math.fsum(figure * count for figure, count in known) / total if total else None
 
 
+def estimate(samples: Sequence[Sample], *, in_step: bool = False) -> tuple[float | None, int]:
+    """Return the mean difference and the number of observations, of all or of those at the newest weight."""
+    parts = [(sample.series.in_step if in_step else sample.series, sample.usual) for sample in samples]
+    means = [(series.mean - usual, len(series)) for series, usual in parts if len(series)]
+    return weighted_mean(means), sum(count for _, count in means)
+
+
 def e_values(samples: Sequence[Sample], bounds: Bounds) -> tuple[float, float]:
-    """Return the evidence against "the difference is tolerated", and against "it isn't"."""
-    too_high, low_enough = _log_e_above(samples, bounds.high, doubts=1), _log_e_below(samples, bounds.high, doubts=0)
+    """Return the evidence against "the difference is tolerated", and against "it isn't".
+
+    Whichever figure the main version may have, the evidence is at least this. Against "it is tolerated" what was
+    observed of late counts for itself, too, so that a version which was good for long doesn't live on its past.
+    """
+    too_high = _log_e(_above(samples, bounds.high), is_renewed=True)
+    low_enough = _log_e(_below(samples, bounds.high), is_renewed=False)
     if bounds.low is None:
         return e_value(too_high), e_value(low_enough)
-    too_low, high_enough = _log_e_below(samples, bounds.low, doubts=1), _log_e_above(samples, bounds.low, doubts=0)
+    too_low = _log_e(_below(samples, bounds.low), is_renewed=True)
+    high_enough = _log_e(_above(samples, bounds.low), is_renewed=False)
     # The mean of two e-values is one. To pass, both ends must be rejected, so the weaker evidence counts.
     return (e_value(too_high) + e_value(too_low)) / 2, min(e_value(low_enough), e_value(high_enough))
 
 
-def _log_e_above(samples: Sequence[Sample], bound: float, doubts: int) -> float:
-    """Return the evidence against "the difference is at most the bound"."""
-    return _log_e(
-        (sample.values, bound + sample.usual + doubts * sample.doubt, 0.0 if sample.is_share else -1.0, 1.0)
+def _above(samples: Sequence[Sample], bound: float) -> list[_Part]:
+    """Return what is to be shown above the bound: the difference, from whatever the main version's figure may be."""
+    return [
+        _Part(sample.series, sample.series.values, bound + sample.most_usual, 0.0 if sample.is_share else -1.0, 1.0)
         for sample in samples
-    )
+    ]
 
 
-def _log_e_below(samples: Sequence[Sample], bound: float, doubts: int) -> float:
-    """Return the evidence against "the difference is at least the bound"."""
-    return _log_e(
-        (-sample.values, -bound - sample.usual + doubts * sample.doubt, -1.0, 0.0 if sample.is_share else 1.0)
+def _below(samples: Sequence[Sample], bound: float) -> list[_Part]:
+    """Return what is to be shown below the bound, with the signs changed."""
+    return [
+        _Part(sample.series, -sample.series.values, -bound - sample.least_usual, -1.0, 0.0 if sample.is_share else 1.0)
         for sample in samples
-    )
+    ]
 
 
-def _log_e(parts: Iterable[tuple[Floats, float, float, float]]) -> float:
+def _log_e(parts: Sequence[_Part], *, is_renewed: bool) -> float:
     """Return the evidence against "the mean is at most the bound" of all parts.
 
-    A part is values, bound, lowest and highest value. It tells nothing if no value can be above its bound, or none at
-    or below it. If in all parts none can be at or below it, the hypothesis is false.
+    A part tells nothing if no value can be above its bound, or none at or below it. If in all parts none can be at or
+    below it, the hypothesis is false.
     """
-    parts = list(parts)
-    telling = [(values, bound, lowest) for values, bound, lowest, highest in parts if lowest < bound < highest]
-    if parts and all(bound <= lowest for _, bound, lowest, _ in parts):
+    telling = [part for part in parts if part.lowest < part.bound < part.highest]
+    if parts and all(part.bound <= part.lowest for part in parts):
         return math.inf
     if not telling:
         return 0.0
-    return float(log_e_value(sum(log_wealths(values, bound, lowest) for values, bound, lowest in telling)))
+    minutes, places = np.unique(np.concatenate([part.series.minutes for part in telling]), return_inverse=True)
+    factors = [
+        log_factors(part.values, part.bound, part.lowest) * part.series.counts[:, np.newaxis] for part in telling
+    ]
+    wealths: Floats = np.stack([np.bincount(places, bet) for bet in np.concatenate(factors).T], axis=1)
+    return log_renewed_e_value(wealths, minutes) if is_renewed else float(log_e_value(wealths.sum(axis=0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 # What a guard counts: "{candidate}" and "{main}" become version numbers.
@@ -32,7 +33,7 @@ def guard_sentence(
     guard: str,
     verdict: Verdict,
     versions: tuple[int, int],
-    figures: tuple[float | None, float | None, float | None],
+    figures: Sequence[float | None],
     window: tuple[float | None, float],
     counts: tuple[int, int],
     least_in_step: int,
@@ -46,8 +47,9 @@ def guard_sentence(
     verdict : {"pass", "fail", "inconclusive"}
     versions : tuple of int
         The candidate and the version in charge.
-    figures : tuple of float or None
-        Those of both versions and the difference. The main version's is None where only the difference is known.
+    figures : sequence of float or None
+        Those of both versions, the difference, and that of this step alone. The main version's is None where only the
+        difference is known.
     window : tuple of float
         The tolerated difference, from and to.
     counts : tuple of int
@@ -55,7 +57,7 @@ def guard_sentence(
     least_in_step : int
         How many the step needs.
     """
-    candidate, main, estimate = figures
+    candidate, main, estimate, in_step = figures
     counted = _COUNTED[guard].format(candidate=versions[0], main=versions[1])
     if estimate is None:
         return f"{counted}: nothing seen yet."
@@ -63,9 +65,11 @@ def guard_sentence(
         facts = f"{counted}: {percent(estimate)} of {counts[0]:,} requests."
         if window[0] is not None:
             facts = f"{counted}: {percent(estimate)} ({counts[0]:,} requests)."
+    elif guard == "crashes":
+        facts = f"{counted}: {percent(candidate)} of {counts[0]:,} since the rollout began, {percent(main)} before."
     else:
         both = f"{percent(candidate)} with version {versions[0]}, {percent(main)} with version {versions[1]}"
-        facts = f"{counted}: {both} ({counts[0]:,} requests of each)."
+        facts = f"{counted}: {both} ({counts[0]:,} requests of version {versions[0]})."
     low, high = window
     tolerated = f"up to {percent(high)}" if low is None else f"{percent(low)} to {percent(high)}"
     if main is not None:
@@ -73,6 +77,8 @@ def guard_sentence(
     end = _ENDS[verdict].format(tolerated=tolerated)
     if verdict == "inconclusive" and counts[1] < least_in_step:
         end += f" In this step {counts[1]} requests were seen; {least_in_step} are needed."
+    elif verdict == "inconclusive" and in_step is not None:
+        end += f" In this step the difference is {percent(in_step)} ({counts[1]:,} requests)."
     return f"{facts} {end}"
 
 

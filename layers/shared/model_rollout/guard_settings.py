@@ -40,6 +40,10 @@ class Bounds:
         if self.low is not None and not -1 < self.low < self.high < 1:
             raise ValueError(f"the tolerated difference is {self.low} to {self.high}, not a window between -1 and 1")
 
+    def holds(self, difference: float | None) -> bool:
+        """Whether a difference is known and tolerated."""
+        return difference is not None and (self.low is None or self.low <= difference) and difference <= self.high
+
 
 @dataclass(frozen=True)
 class GuardSettings:
@@ -102,7 +106,6 @@ class GuardSettings:
 def default_settings(
     window: AnnouncedWindow | None = None,
     mean_score: float | None = None,
-    flagged_difference: float = 0.0,
     tolerances: Mapping[str, float] | None = None,
 ) -> GuardSettings:
     """Return the settings of a rollout: the tolerances of guards.toml around what the plan announces.
@@ -113,8 +116,6 @@ def default_settings(
         How far the candidate's scores and decisions differed on held-out loans; None: not at all.
     mean_score : float, optional
         The main version's mean score on these loans.
-    flagged_difference : float
-        How much more of these loans the candidate flagged, as a share.
     tolerances : mapping, optional
         Other tolerances than the file's, by guard, in the file's units.
 
@@ -128,8 +129,9 @@ def default_settings(
     guards: dict[str, Any] = defaults["guards"]
     if unknown := set(tolerances or {}) - set(guards):
         raise ValueError(f"there is no guard {min(unknown)!r}; there are {', '.join(guards)}")
-    announced = dict.fromkeys(("flagged", "flag_difference"), (flagged_difference, flagged_difference))
+    announced = {}
     if window is not None:
+        announced["flagged"] = announced["flag_difference"] = (window.flag_low, window.flag_high)
         announced["score_difference"] = announced["mean_score"] = (window.low, window.high)
         announced["flips"] = (0.0, window.flip_high)
     # Room for a window that somebody expects without having measured loans.
@@ -141,7 +143,8 @@ def default_settings(
             raise ValueError(f"the tolerance of {guard} is {tolerance}, not above 0 and below 1")
         tolerance *= scale if default.get("unit") == "mean score" else 1
         low, high = announced.get(guard, (0.0, 0.0))
-        bounds[guard] = Bounds(low - tolerance if guard in _TWO_SIDED else None, min(high + tolerance, 0.999))
+        lowest = max(low - tolerance, -0.999) if guard in _TWO_SIDED else None
+        bounds[guard] = Bounds(lowest, min(high + tolerance, 0.999))
     return GuardSettings(
         error_rate=defaults["error_rate"],
         bounds=bounds,

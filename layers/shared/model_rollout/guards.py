@@ -9,13 +9,13 @@ rollout goes on only when all pass. Only the sample ratio holds it when it fails
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from model_rollout.canary_table import CanaryTable, Floats
-from model_rollout.evidence import Sample, e_values, samples_of, weighted_mean
+from model_rollout.canary_table import CanaryTable
+from model_rollout.evidence import Sample, e_values, estimate, samples_of, weighted_mean
 from model_rollout.guard_sentences import Verdict, guard_sentence, ratio_sentence
 from model_rollout.guard_settings import GUARDS, SAMPLE_RATIO, Bounds, GuardSettings
 from model_rollout.observations import Observations
@@ -31,9 +31,15 @@ _MEASURES: Final = {
     "mean_score": "score",
     "warnings": "warned",
 }
-_SHADOW_MEASURES: Final = {"shadow_failures": "failed", "flag_difference": "flag_change", "flips": "flipped"}
+_SHADOW_MEASURES: Final = {
+    "shadow_failures": "failed",
+    "shadow_slow": "times_slower",
+    "score_difference": "difference",
+    "flag_difference": "flag_change",
+    "flips": "flipped",
+}
 # A sound version has none of these, so the candidate is judged even where nothing is known of the main version.
-_EXPECTED_ZERO: Final = frozenset({"failed_answers", "refused_loads"})
+_EXPECTED_ZERO: Final = frozenset({"failed_answers", "refused_loads", "crashes"})
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def judge(settings: GuardSettings, observations: Observations, stage: StageKind)
         As stored with the rollout.
     observations : Observations
         All lines of the rollout so far. Evidence of earlier steps counts. To pass, a guard also needs
-        ``settings.least_in_step`` requests of the present one.
+        ``settings.least_in_step`` requests of the present one, whose own difference is tolerated.
     stage : {"shadow", "canary", "bake"}
     """
     table = observations.table()
@@ -99,63 +105,43 @@ def judge(settings: GuardSettings, observations: Observations, stage: StageKind)
 def _judge_guard(guard: str, settings: GuardSettings, observations: Observations, table: CanaryTable) -> Judgement:
     if guard == SAMPLE_RATIO:
         return _judge_ratio(settings, observations, table)
-    if guard in _MEASURES:
-        scale = settings.most_score if guard == "mean_score" else 1.0
-        comparison = table.compare(_MEASURES[guard])
-        samples = samples_of(comparison, scale, is_expected_zero=guard in _EXPECTED_ZERO)
-        in_step = comparison.in_step
-    else:
-        values, scale = _values(guard, settings, observations)
-        is_share = settings.bounds[guard].low is None
-        samples = [Sample(np.clip(values / scale, -1, 1), is_share)] if len(values) else []
-        in_step = len(values)
-    return _decide(guard, settings, samples, scale, in_step, (observations.candidate, observations.main))
-
-
-def _values(guard: str, settings: GuardSettings, observations: Observations) -> tuple[Floats, float]:
-    """Return the values of a guard that doesn't compare two groups of requests, and the size that counts as 1."""
-    if guard == "crashes":
-        return np.repeat([0.0, 1.0], [observations.requests, observations.crashes]), 1.0
-    if guard == "shadow_slow":
-        return (observations.shadow("times_slower") > settings.slow_shadow_times).astype(np.float64), 1.0
+    scale = {"mean_score": settings.most_score, "score_difference": settings.most_difference}.get(guard, 1.0)
     if guard in _SHADOW_MEASURES:
-        return observations.shadow(_SHADOW_MEASURES[guard]), 1.0
-    return observations.shadow("difference"), settings.most_difference
+        series = observations.shadow(_SHADOW_MEASURES[guard])
+        if guard == "shadow_slow":
+            series = replace(series, values=(series.values > settings.slow_shadow_times).astype(np.float64))
+        scaled = replace(series, values=np.clip(series.values / scale, -1, 1))
+        samples = [Sample(scaled, is_share=settings.bounds[guard].low is None)] if len(series) else []
+    else:
+        comparison = observations.crashes() if guard == "crashes" else table.compare(_MEASURES[guard])
+        samples = samples_of(comparison, scale, is_expected_zero=guard in _EXPECTED_ZERO)
+    return _decide(guard, settings, samples, scale, (observations.candidate, observations.main))
 
 
 def _decide(
-    guard: str,
-    settings: GuardSettings,
-    samples: list[Sample],
-    scale: float,
-    in_step: int,
-    versions: tuple[int, int],
+    guard: str, settings: GuardSettings, samples: list[Sample], scale: float, versions: tuple[int, int]
 ) -> Judgement:
     bounds = settings.bounds[guard]
     scaled = Bounds(None if bounds.low is None else max(bounds.low / scale, -0.999), min(bounds.high / scale, 0.999))
     e_fail, e_pass = e_values(samples, scaled)
+    difference, n = estimate(samples)
+    in_step, n_in_step = estimate(samples, in_step=True)
+    candidate = weighted_mean((sample.candidate, len(sample.series)) for sample in samples)
+    main = weighted_mean((sample.main, len(sample.series)) for sample in samples)
+    candidate, main, difference, in_step = figures = tuple(
+        None if figure is None else figure * scale for figure in (candidate, main, difference, in_step)
+    )
     verdict: Verdict = "inconclusive"
     if e_fail >= settings.fail_at:
         verdict = "fail"
-    elif e_pass >= settings.pass_at and in_step >= settings.least_in_step:
+    elif e_pass >= settings.pass_at and n_in_step >= settings.least_in_step and bounds.holds(in_step):
         verdict = "pass"
-    n = sum(len(sample.values) for sample in samples)
-    figures = [
-        weighted_mean((figure, len(sample.values)) for sample, figure in zip(samples, of_samples, strict=True))
-        for of_samples in (
-            [sample.candidate for sample in samples],
-            [sample.main for sample in samples],
-            [sample.estimate for sample in samples],
-        )
-    ]
-    candidate, main, estimate = (None if figure is None else figure * scale for figure in figures)
-    window = bounds.low, bounds.high
     sentence = guard_sentence(
-        guard, verdict, versions, (candidate, main, estimate), window, (n, in_step), settings.least_in_step
+        guard, verdict, versions, figures, (bounds.low, bounds.high), (n, n_in_step), settings.least_in_step
     )
     return Judgement(
-        guard, verdict, n, in_step, candidate, main, estimate, *window, e_fail, e_pass, settings.fail_at,
-        settings.pass_at, sentence,
+        guard, verdict, n, n_in_step, candidate, main, difference, bounds.low, bounds.high, e_fail, e_pass,
+        settings.fail_at, settings.pass_at, sentence,
     )  # fmt: skip
 
 

@@ -1,7 +1,10 @@
 """Moves of an alias in a rollout: where it points in each stage, and how a document follows an alias that was moved.
 
 The alias is written first and the document after it. So the alias's ``evidence`` says which stage it was moved for, and
-a controller that finds an alias ahead of the document knows that this step is done and only writes the document. Pure.
+a controller that finds an alias ahead of the document knows that this step is done and only writes the document.
+
+Each move, and each hold by a person, is a new revision of the alias. So of a hold and a step that were decided at the
+same time one wins, and the other is decided anew: no step that was decided before a hold is made after it. Pure.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from model_registry.alias import Alias, RoutingConfig, Shadow
-from model_rollout.document import Rollout, State
+from model_rollout.document import TOLD_OF_A_GUARD, HeldFor, Rollout, State
 
 CONTROLLER = "controller"
 
@@ -52,37 +55,30 @@ class Move:
         """Enter a stage; after the last one the candidate is in charge."""
         if number > len(self.document.plan.stages):
             return self.to_end("promoted", why)
-        return self._result(number, "running", why)
+        return self._result(f"stage {number}", why, stage=number, state="running", stage_began_at=self.now.isoformat())
 
     def to_end(self, state: State, why: str) -> StepResult:
         """End the rollout: all requests to the candidate if it is promoted, else to the main version."""
-        return self._result(self.document.stage, state, why)
+        return self._result(state, why, state=state, stage_began_at=self.now.isoformat())
 
-    def _result(self, stage: int, state: State, why: str) -> StepResult:
-        document = self.document
-        version, weights, shadow = _target(document, stage, state)
-        what = f"stage {stage}" if state == "running" else state
-        changed = document.with_event(
-            what,
-            at=self.now,
-            by=self.by,
-            reason=self.reason or why,
-            stage=stage,
-            state=state,
-            why=why,
-            held_for=None,
-            stage_began_at=self.now.isoformat(),
+    def to_hold(self, why: str) -> StepResult:
+        """Keep the traffic as it is until a person goes on."""
+        return self._result("held", why, state="held", held_for="person")
+
+    def _result(self, what: str, why: str, *, held_for: HeldFor | None = None, **changes: Any) -> StepResult:
+        reason = self.reason or (why if self.by == CONTROLLER else "no reason given")
+        changed = self.document.with_event(
+            what, at=self.now, by=self.by, reason=reason, why=why, held_for=held_for, **changes
         )
-        if (version, weights, shadow) == _position(self.alias):
-            return StepResult(changed)
+        version, weights, shadow = _target(changed)
         update = AliasUpdate(
             version=version,
             routing_config=RoutingConfig(weights),
             shadow=shadow,
-            rollout=document.id,
+            rollout=changed.id,
             evidence=_evidence(changed),
             expected_revision=self.alias.revision,
-            reason=f"rollout of version {document.candidate}: {what}: {self.reason or why}",
+            reason=f"rollout of version {changed.candidate}: {what}: {reason}",
         )
         return StepResult(_at_revision(changed, self.alias.revision + 1, weights), update)
 
@@ -104,30 +100,30 @@ def catch_up(document: Rollout, alias: Alias, now: datetime) -> Rollout:
         return document.with_event(
             "superseded", at=now, by=alias.updated_by, reason=why, state="superseded", why=why, held_for=None
         )
-    why = str(evidence["why"])
+    why, state = str(evidence["why"]), evidence["state"]
     completed = document.with_event(
         str(evidence["what"]),
         at=now,
-        by=CONTROLLER,
+        by=str(evidence["by"]),
         reason=why,
         stage=int(evidence["stage"]),
-        state=evidence["state"],
+        state=state,
         why=why,
-        held_for=None,
-        stage_began_at=alias.updated_at,
+        held_for="person" if state == "held" else None,
+        stage_began_at=document.stage_began_at if state == "held" else alias.updated_at,
     )
     return _at_revision(completed, alias.revision, alias.routing_config.additional_version_weights)
 
 
-def _target(document: Rollout, stage: int, state: State) -> tuple[int, dict[int, float], Shadow | None]:
-    """Return where the alias points in a stage, or at the end: version, weights and shadow."""
-    if state == "promoted":
+def _target(document: Rollout) -> tuple[int, dict[int, float], Shadow | None]:
+    """Return where the alias points: version, weights and shadow."""
+    if document.state == "promoted":
         return document.candidate, {}, None
-    if state != "running":
+    stage = document.current_stage
+    if document.is_over or stage is None:
         return document.main, {}, None
-    current = document.plan.stages[stage - 1]
-    weights = {document.candidate: current.weight} if current.weight else {}
-    if current.kind == "bake" or not document.shadow_share:
+    weights = {document.candidate: stage.weight} if stage.weight else {}
+    if stage.kind == "bake" or not document.shadow_share:
         return document.main, weights, None
     return document.main, weights, Shadow(document.candidate, document.shadow_share, document.shadow_budget_ms)
 
@@ -138,10 +134,6 @@ def _at_revision(document: Rollout, revision: int, weights: Mapping[int, float])
     return replace(document, alias_revision=revision, weights={**document.weights, revision: weight})
 
 
-def _position(alias: Alias) -> tuple[int, dict[int, float], Shadow | None]:
-    return alias.version, dict(alias.routing_config.additional_version_weights), alias.shadow
-
-
 def _evidence(document: Rollout) -> dict[str, Any]:
     """Return what the alias says of its move: enough to complete the document, and for the alias's history."""
     return {
@@ -149,9 +141,7 @@ def _evidence(document: Rollout) -> dict[str, Any]:
         "stage": document.stage,
         "state": document.state,
         "what": document.events[-1].what,
+        "by": document.events[-1].by,
         "why": document.why,
-        "guards": [
-            {name: judgement[name] for name in ("guard", "verdict", "n", "estimate")}
-            for judgement in document.judgements
-        ],
+        "guards": [{name: judgement[name] for name in TOLD_OF_A_GUARD} for judgement in document.judgements],
     }

@@ -23,6 +23,8 @@ _ALL_AT_ONCE = "AllAtOnce"
 _DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
 _MAX_STAGE_S = 30 * 86_400
+# A rollout is judged from its whole log, and the function and the data change meanwhile.
+_MAX_PLAN_S = 90 * 86_400
 _MAX_STEPS = 100
 
 
@@ -41,6 +43,11 @@ class Stage:
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1 or not self.seconds > 0:
             raise InvalidPlanError(f"A stage of weight {self.weight} for {self.seconds} seconds can't be.")
+        if self.seconds > _MAX_STAGE_S:
+            days = self.seconds / 86_400
+            raise InvalidPlanError(
+                f"A {self.kind} stage of {days:.4g} days is too long: a stage lasts 30 days at most."
+            )
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class Plan:
             raise InvalidPlanError(
                 "This plan has no stage in which anything would be judged. Give it a shadow stage or a bake "
                 "(--shadow 2m, --bake 2m), or move the alias by hand: peerloan alias set."
+            )
+        if self.seconds > _MAX_PLAN_S:
+            raise InvalidPlanError(
+                f"{self.strategy} takes {format_duration(self.seconds)} in all; a rollout lasts 90 days at most. "
+                "Choose fewer or shorter steps."
             )
 
     @property
@@ -191,4 +203,4 @@ def _percent(word: str, steps: str) -> float:
 
 def _bounded(digits: str) -> int:
     # A number of a thousand digits takes long to convert; anything this long is refused by the caller's range.
-    return int(digits[:9])
+    return int(digits.lstrip("0")[:9] or "0")

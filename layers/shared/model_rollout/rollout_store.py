@@ -59,7 +59,7 @@ class RolloutStore:
             stored = self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES)
         except ObjectNotFoundError:
             return None
-        return RolloutSnapshot(_read(key, stored.body), stored.etag)
+        return RolloutSnapshot(self._read(key, alias, stored.body), stored.etag)
 
     def get(self, alias: str) -> RolloutSnapshot:
         """Return the rollout that is under way on an alias or was the last; raise ``RolloutNotFoundError``."""
@@ -98,7 +98,7 @@ class RolloutStore:
     def history(self, alias: str) -> list[Rollout]:
         """Return all rollouts of an alias, the oldest first; the last one may be under way."""
         keys = self._store.list_keys(names.past_rollouts_prefix(self.model, alias))
-        past = [_read(key, self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES).body) for key in keys]
+        past = [self._read(key, alias, self._store.get(key, limit_bytes=MAX_DOCUMENT_BYTES).body) for key in keys]
         last = self.find(alias)
         if last and last.rollout.id not in {rollout.id for rollout in past}:
             past.append(last.rollout)
@@ -116,12 +116,14 @@ class RolloutStore:
         key = names.rollout_key(self.model, rollout.alias)
         return RolloutSnapshot(unique, self._store.put(key, unique.to_json(), if_absent=etag is None, if_match=etag))
 
-
-def _read(key: str, body: bytes) -> Rollout:
-    try:
-        return Rollout.from_json(body)
-    except InvalidRolloutError as error:
-        raise InvalidRolloutError(
-            f"{key!r} can't be used: {error} Restore an earlier version of this object, or delete it; the alias stays "
-            "where it is."
-        ) from error
+    def _read(self, key: str, alias: str, body: bytes) -> Rollout:
+        try:
+            rollout = Rollout.from_json(body)
+            if (rollout.model, rollout.alias) != (self.model, alias):
+                raise InvalidRolloutError(f"It is of alias {rollout.alias!r} of model {rollout.model!r}.")
+        except InvalidRolloutError as error:
+            raise InvalidRolloutError(
+                f"{key!r} can't be used: {error} If it is damaged, restore an earlier version of this object, or "
+                "delete it; the alias stays where it is."
+            ) from error
+        return rollout

@@ -1,7 +1,7 @@
 """Decides what a rollout does next. Pure: a document, verdicts, the alias and the time in; what to write out.
 
 What a person asks for (hold, resume, promote, abort) is decided here too, from the same facts. ``moves`` says how an
-alias and a document are moved together.
+alias and a document are moved together. The document must be level with the alias (``moves.catch_up``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from model_registry.alias import Alias
 from model_registry.errors import RegistryError
 from model_rollout.document import HeldFor, Rollout
 from model_rollout.guard_settings import SAMPLE_RATIO
-from model_rollout.moves import CONTROLLER, Move, StepResult, catch_up
+from model_rollout.moves import CONTROLLER, Move, StepResult
 
 # Guards whose failure doubts the figures and says nothing of the candidate: a person looks, nothing is taken back.
 HOLDING_GUARDS = frozenset({SAMPLE_RATIO})
@@ -71,7 +71,6 @@ def step(
     StepResult
         The document as it was if there is nothing to do.
     """
-    document = catch_up(document, alias, now)
     if document.is_over:
         return StepResult(document)
     document = _with_judgements(document, judgements, now, seen_until)
@@ -82,23 +81,33 @@ def step(
     deciding = [judgement for judgement in failed if judgement.guard not in HOLDING_GUARDS]
     if deciding:
         return move.to_end("rolled_back", _say(deciding))
-    doubtful = [judgement for judgement in failed if judgement.guard not in document.waived]
-    if doubtful:
-        return StepResult(_held(document, "person", _say(doubtful), now))
     if document.held_for == "person":
         return StepResult(document)
+    doubtful = [judgement for judgement in failed if judgement.guard not in document.waived]
+    if doubtful:
+        return StepResult(held(document, "person", _say(doubtful), now))
     return _at_the_end(move, judgements, seen_until)
+
+
+def held(document: Rollout, held_for: HeldFor, why: str, now: datetime) -> Rollout:
+    """Return the document of a rollout that the controller holds. Missing evidence doesn't replace a person's hold."""
+    if document.is_over or (document.held_for == "person" and held_for == "evidence"):
+        return document
+    if document.held_for == held_for and (held_for == "evidence" or document.why == why):
+        # What is still so is no event, but its figures may be new.
+        return replace(document, why=why)
+    return document.with_event("held", at=now, by=CONTROLLER, reason=why, state="held", held_for=held_for, why=why)
 
 
 def hold(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:
     """Keep the weights as they are until a person goes on; a guard that fails still rolls back."""
-    document = _under_way(document, alias, now)
-    return StepResult(_held(document, "person", f"{by}: {reason or 'no reason given'}", now, by=by))
+    _require_under_way(document)
+    return Move(document, alias, now, by=by, reason=reason).to_hold(f"{by}: {reason or 'no reason given'}")
 
 
-def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:
+def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:  # noqa: ARG001
     """Go on after a hold: the stage gets its whole time again. A guard that holds is overruled with a reason alone."""
-    document = _under_way(document, alias, now)
+    _require_under_way(document)
     if document.state != "held":
         raise RolloutStateError("The rollout isn't held; there is nothing to resume.")
     failed = {judgement["guard"] for judgement in document.judgements if judgement["verdict"] == "fail"}
@@ -122,16 +131,32 @@ def resume(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: s
 
 
 def promote(
-    document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str, next_only: bool = False
+    document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str, seen_stage: int, next_only: bool = False
 ) -> StepResult:
     """Go on without waiting for evidence: to the bake with all requests, or from the bake to the end.
 
-    With ``next_only`` to the next stage alone. A guard that fails later still rolls back. Raises
-    ``RolloutStateError`` without a reason.
+    A guard that fails later still rolls back.
+
+    Parameters
+    ----------
+    seen_stage : int
+        The number of the stage that the person saw under way.
+    next_only : bool
+        Whether to go to the next stage alone.
+
+    Raises
+    ------
+    RolloutStateError
+        Without a reason, or if the rollout is at another stage by now: a promotion out of a canary must not end a bake.
     """
-    document = _under_way(document, alias, now)
+    _require_under_way(document)
     if not reason:
         raise RolloutStateError("Promoting before the evidence is in needs a reason: --reason TEXT.")
+    if document.stage != seen_stage:
+        raise RolloutStateError(
+            f"The rollout has moved from stage {seen_stage} to stage {document.stage} meanwhile ({document.why}), so "
+            f"nothing was promoted. Look at it again: peerloan rollout status {document.alias}."
+        )
     last = document.plan.stages[-1]
     number = document.stage + 1
     if not next_only and document.stage < len(document.plan.stages):
@@ -142,16 +167,14 @@ def promote(
 
 def abort(document: Rollout, alias: Alias, now: datetime, *, by: str, reason: str) -> StepResult:
     """End the rollout: all requests go back to the main version."""
-    document = _under_way(document, alias, now)
+    _require_under_way(document)
     why = f"aborted by {by}: {reason or 'no reason given'}"
     return Move(document, alias, now, by=by, reason=reason).to_end("aborted", why)
 
 
-def _under_way(document: Rollout, alias: Alias, now: datetime) -> Rollout:
-    document = catch_up(document, alias, now)
+def _require_under_way(document: Rollout) -> None:
     if document.is_over:
         raise RolloutStateError(f"The rollout has ended: {document.state} ({document.why}). Start another one.")
-    return document
 
 
 def _at_the_end(move: Move, judgements: Sequence[Judgement], seen_until: datetime | None) -> StepResult:
@@ -162,30 +185,35 @@ def _at_the_end(move: Move, judgements: Sequence[Judgement], seen_until: datetim
     is_complete = seen_until is not None and seen_until >= began + length
     # Log lines arrive late, so a stage whose end isn't in the log yet is given half its length more.
     if move.now < began + length or (not is_complete and move.now < began + length * 1.5):
-        return StepResult(document)
+        return StepResult(_let_go(document, move.now))
     missing = [judgement for judgement in judgements if judgement.verdict == "inconclusive"]
     why = ""
-    if seen_until is None or seen_until < began + length / 2:
+    if not is_complete:
         why = f"No data: {_newest(seen_until)}."
     elif not judgements:
         why = "No guard was asked."
     elif missing:
         why = f"Too little evidence to tell: {', '.join(judgement.guard for judgement in missing)}."
     if why:
-        return StepResult(_held(document, "evidence", why, move.now))
+        return StepResult(held(document, "evidence", why, move.now))
     passed = f"{len(judgements)} guards passed stage {document.stage}"
     return move.to_stage(document.stage + 1, passed)
 
 
 def _newest(seen_until: datetime | None) -> str:
-    return "there are no log lines" if seen_until is None else f"the newest log line is of {seen_until:%X}"
+    return (
+        "there are no log lines"
+        if seen_until is None
+        else f"the newest log line is of {seen_until:%X}, before the stage's end"
+    )
 
 
-def _held(document: Rollout, held_for: HeldFor, why: str, now: datetime, *, by: str = CONTROLLER) -> Rollout:
-    if document.state == "held" and document.held_for == held_for:
-        # Evidence that is still missing is no event, but its figures may be new.
-        return replace(document, why=why) if by == CONTROLLER else document
-    return document.with_event("held", at=now, by=by, reason=why, state="held", held_for=held_for, why=why)
+def _let_go(document: Rollout, now: datetime) -> Rollout:
+    """Return the document of a stage under way: a hold since its evidence couldn't be read ends."""
+    if document.state == "running":
+        return document
+    why = "the evidence can be read again"
+    return document.with_event("resumed", at=now, by=CONTROLLER, reason=why, state="running", held_for=None, why=why)
 
 
 def _with_judgements(

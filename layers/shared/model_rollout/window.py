@@ -26,8 +26,10 @@ class AnnouncedWindow:
         The mean difference of the late probabilities, -1 to 1, and its interval.
     flip_share, flip_low, flip_high : float
         The share of loans that get another decision, 0 to 1, and its interval.
+    flag_low, flag_high : float
+        The interval of how many more of the loans the candidate flags, as a share, -1 to 1.
     level : float
-        The confidence of both intervals.
+        The confidence of the intervals.
     tail_difference, tail_score : float
         Only one loan in a thousand differs by more, or has a higher probability of either version.
     """
@@ -39,6 +41,8 @@ class AnnouncedWindow:
     flip_share: float
     flip_low: float
     flip_high: float
+    flag_low: float = 0.0
+    flag_high: float = 0.0
     level: float = LEVEL
     tail_difference: float = 0.0
     tail_score: float = 0.0

@@ -10,6 +10,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
+from struct import unpack
 
 DIGEST_BYTES = 12
 HASH_LENGTH = 16
@@ -31,17 +32,20 @@ class LoanHasher:
 
     def hash(self, text: str) -> str:
         """Return a text's hash of 16 characters."""
-        return urlsafe_b64encode(self._digests([text])).decode("ascii")
+        return urlsafe_b64encode(self._digests([text])[0]).decode("ascii")
 
-    def hash_all(self, texts: Sequence[str | None]) -> list[str | None]:
-        """Return each text's hash, and None for None."""
+    def hash_all(self, texts: Sequence[str | None]) -> list[bytes | None]:
+        """Return each text's hash in ASCII, and None for None. ``hash`` is faster for one text."""
+        digests = self._digests([text for text in texts if text is not None])
         # 12 bytes are 16 characters without padding, so all digests can be encoded at once.
-        encoded = urlsafe_b64encode(self._digests([text for text in texts if text is not None])).decode("ascii")
-        hashes = iter(range(0, len(encoded), HASH_LENGTH))
-        return [None if text is None else encoded[(at := next(hashes)) : at + HASH_LENGTH] for text in texts]
+        encoded = urlsafe_b64encode(b"".join(digests))
+        hashes = unpack(f"{HASH_LENGTH}s" * len(digests), encoded)
+        if len(hashes) == len(texts):
+            return list(hashes)
+        rest = iter(hashes)
+        return [None if text is None else next(rest) for text in texts]
 
-    def _digests(self, texts: Sequence[str]) -> bytes:
-        """Return the digests of texts, one after the other."""
+    def _digests(self, texts: Sequence[str]) -> list[bytes]:
         # Copying the state saves taking the key in again. An Idempotency-Key may hold half a surrogate pair.
         copy_keyed = self._keyed.copy
         digests = []
@@ -49,4 +53,4 @@ class LoanHasher:
             state = copy_keyed()
             state.update(text.encode("utf-8", "surrogatepass"))
             digests.append(state.digest())
-        return b"".join(digests)
+        return digests

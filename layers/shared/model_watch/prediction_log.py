@@ -2,7 +2,7 @@
 
 A request has one line, a JSON object: its log entry, its metrics and its record for watching the model. The line holds
 no borrower's value: a loan has a keyed hash (``loan_hash``), a record a coarse profile (``profile``). Besides requests,
-readers get the lines about loading a version, and Lambda's report of an invocation that ended badly.
+readers get Lambda's report of an invocation that ended badly.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from math import floor
+from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from model_registry.alias import Alias
+from model_watch.profile_characters import CHARACTERS
 
 PREDICTION = "prediction"
-MODEL_LOADED = "model_loaded"
-MODEL_REFUSED = "model_refused"
 PLATFORM_REPORT = "platform.report"
 
-# With fewer digits a point tells less of its key, and still restricts a version to a share of the hash range.
-_POINT_STEPS = 10_000
-
 _T = TypeVar("_T")
+# Whole numbers up to here are exact as floats too. Python's JSON also reads NaN and Infinity.
+_MOST = 2**53
+_NUMBERS = (int, float)
+_PROFILE_BYTES = CHARACTERS.encode("ascii")
 
-ShadowOutcome = Literal["scored", "failed", "over_budget", "not_loaded"]
+ShadowOutcome = Literal["scored", "failed", "over_budget", "refused", "not_loaded"]
 SHADOW_OUTCOMES: tuple[ShadowOutcome, ...] = get_args(ShadowOutcome)
 
 
@@ -58,10 +58,13 @@ class LogLine:
     of ``latency_ms`` in which ``version`` scored.
 
     ``version`` answered, or failed to. ``routed_version`` is the one that the alias's weights chose; they differ if it
-    couldn't be loaded or its process ended. ``refused_versions`` were taken out of charge within this request. A
-    request that failed early has neither alias nor version. ``rollout`` names the split that keys are hashed with,
-    ``key`` is the hash of the routing key (None without a hash key), and ``point`` the key's place in the split,
-    rounded down to four decimals.
+    isn't loaded. ``refused_versions`` failed their verification, or their process ended while it scored: within this
+    request, or before it if that is why ``version`` answered for ``routed_version``. A version that is still being
+    loaded, or that the bucket doesn't give, isn't refused.
+
+    A request that failed early has neither alias nor version. ``rollout`` names the split that keys are hashed with,
+    and ``key`` is the keyed hash of the routing key (None without a hash key). The routing key's point in the split
+    isn't logged: anybody can compute it, so that the points of two rollouts tell which of a million loans it was.
 
     Each record has an entry in ``loans`` (the hash of its id; None without an id or a hash key), in
     ``late_probabilities``, in ``is_late``, and in ``profiles`` (empty if the version has no training profile).
@@ -87,7 +90,6 @@ class LogLine:
     alias_revision: int | None = None
     rollout: str | None = None
     key: str | None = None
-    point: float | None = None
     threshold: float | None = None
     loans: tuple[str | None, ...] = ()
     late_probabilities: tuple[float, ...] = ()
@@ -96,15 +98,9 @@ class LogLine:
     warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     shadow: ShadowEntry | None = None
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadLine:
-    """A version was loaded, or refused; then ``error`` is the error's type."""
-
-    time: datetime
-    kind: Literal["model_loaded", "model_refused"]
-    version: int
-    error: str | None = None
+    def is_of(self, model: str) -> bool:
+        """Say whether the request was for this model. Version 1 of another one says nothing of this one's."""
+        return self.model == model
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,14 +111,21 @@ class PlatformLine:
     invocation_id: str
     status: str
 
+    def is_of(self, _model: str) -> bool:
+        """Say yes: a crash says nothing of its model, and a function has one."""
+        return True
+
 
 class ScoredRecords(NamedTuple):
-    """What the function logs of the records that it scored; see ``LogLine``. ``profiles`` is None without a profile."""
+    """What the function logs of the records that it scored; see ``LogLine``. ``profiles`` is None without a profile.
+
+    Texts may be given in ASCII: the line's writer makes the same of them.
+    """
 
     threshold: float
-    loans: Sequence[str | None]
+    loans: Sequence[str | bytes | None]
     late_probabilities: Sequence[float]
-    profiles: Sequence[str] | None
+    profiles: Sequence[str] | Sequence[bytes] | None
     warnings: Mapping[int, Sequence[str]]
     shadow: ShadowEntry | None = None
 
@@ -134,40 +137,38 @@ def line_members(
     routed_version: int | None = None,
     refused_versions: Sequence[int] = (),
     key: str | None = None,
-    point: float | None = None,
     scored: ScoredRecords | None = None,
 ) -> dict[str, object]:
     """Return the members that the log line of a prediction request has besides those of every request.
 
-    ``alias`` to ``point`` are known once a version was chosen, ``scored`` once it has answered.
+    ``alias`` to ``key`` are known once a version was chosen, ``scored`` once it has answered.
     """
     members: dict[str, object] = {"kind": PREDICTION, "model": model}
     if alias is not None:
-        members |= {"alias": alias.alias, "alias_revision": alias.revision, "rollout": alias.rollout}
-        members |= {"routed_version": routed_version, "key": key}
-    if point is not None:
-        members["point"] = floor(point * _POINT_STEPS) / _POINT_STEPS
+        members["alias"] = alias.alias
+        members["alias_revision"] = alias.revision
+        members["rollout"] = alias.rollout
+        members["routed_version"] = routed_version
+        members["key"] = key
     if refused_versions:
         members["refused_versions"] = list(refused_versions)
     if scored is not None:
-        members |= _record_members(scored)
+        _add_records(members, scored)
     return members
 
 
-def _record_members(scored: ScoredRecords) -> dict[str, object]:
-    members: dict[str, object] = {
-        "threshold": scored.threshold,
-        "loans": scored.loans,
-        "late_probabilities": scored.late_probabilities,
-        "is_late": "".join(["1" if late >= scored.threshold else "0" for late in scored.late_probabilities]),
-    }
+def _add_records(members: dict[str, object], scored: ScoredRecords) -> None:
+    threshold = scored.threshold
+    members["threshold"] = threshold
+    members["loans"] = scored.loans
+    members["late_probabilities"] = scored.late_probabilities
+    members["is_late"] = "".join(["1" if late >= threshold else "0" for late in scored.late_probabilities])
     if scored.profiles is not None:
         members["profiles"] = scored.profiles
     if scored.warnings:
         members["warnings"] = {str(index): list(codes) for index, codes in scored.warnings.items()}
     if scored.shadow is not None:
         members["shadow"] = _shadow_members(scored.shadow)
-    return members
 
 
 def _shadow_members(shadow: ShadowEntry) -> dict[str, object]:
@@ -180,7 +181,7 @@ def _shadow_members(shadow: ShadowEntry) -> dict[str, object]:
     return members
 
 
-def read_line(text: bytes | str) -> LogLine | LoadLine | PlatformLine | None:
+def read_line(text: bytes | str) -> LogLine | PlatformLine | None:
     """Read a line of the function's log; None for a line that is about something else.
 
     Raises ``DamagedLineError`` if it begins as a JSON object and isn't one, or a member of it can't be used.
@@ -191,14 +192,6 @@ def read_line(text: bytes | str) -> LogLine | LoadLine | PlatformLine | None:
         document = json.loads(text)
         if document.get("kind") == PREDICTION:
             return _read_prediction(document)
-        if document.get("kind") in (MODEL_LOADED, MODEL_REFUSED):
-            version = _required(_version(document, "model_version"), "model_version")
-            return LoadLine(
-                time=_time(document, "timestamp"),
-                kind=document["kind"],
-                version=version,
-                error=_find(document, "error", str),
-            )
         if document.get("type") == PLATFORM_REPORT:
             record = _get(document, "record", dict)
             return PlatformLine(
@@ -216,7 +209,8 @@ def read_line(text: bytes | str) -> LogLine | LoadLine | PlatformLine | None:
 def _read_prediction(document: Mapping[str, Any]) -> LogLine:
     probabilities = _probabilities(document)
     loans = _find(document, "loans", list) or []
-    profiles = _find(document, "profiles", list) or []
+    if not set(map(type, loans)) <= {str, NoneType}:
+        _each([loan for loan in loans if loan is not None], str, "loans")
     line = LogLine(
         time=_time(document, "timestamp"),
         invocation_id=_get(document, "invocation_id", str),
@@ -237,18 +231,17 @@ def _read_prediction(document: Mapping[str, Any]) -> LogLine:
         alias_revision=_find(document, "alias_revision", int),
         rollout=_find(document, "rollout", str),
         key=_find(document, "key", str),
-        point=_find(document, "point", float),
         threshold=_find(document, "threshold", float),
-        loans=tuple(None if loan is None else _typed(loan, str, "loans") for loan in loans),
+        loans=tuple(loans),
         late_probabilities=probabilities,
         is_late=_decisions(document),
-        profiles=tuple(_each(profiles, str, "profiles")),
+        profiles=_profiles(document),
         warnings=_warnings(document),
         shadow=_shadow(_find(document, "shadow", dict)),
     )
     counts = {len(line.late_probabilities), len(line.is_late), len(line.loans), len(line.profiles or line.loans)}
     if line.shadow is not None and line.shadow.outcome == "scored":
-        counts.add(len(line.shadow.late_probabilities))
+        counts |= {len(line.shadow.late_probabilities), len(line.shadow.is_late)}
     if len(counts) > 1:
         raise DamagedLineError(f"The line's members are of {' and '.join(map(str, sorted(counts)))} records.")
     return line
@@ -261,7 +254,7 @@ def _shadow(document: Mapping[str, Any] | None) -> ShadowEntry | None:
     if outcome not in SHADOW_OUTCOMES:
         raise DamagedLineError(f"The shadow's 'outcome' is {outcome!r}, not {', '.join(SHADOW_OUTCOMES)}.")
     return ShadowEntry(
-        version=_get(document, "version", int),
+        version=_version(document, "version") or _get(document, "version", int),
         outcome=outcome,
         ms=_get(document, "ms", float),
         late_probabilities=_probabilities(document),
@@ -271,10 +264,23 @@ def _shadow(document: Mapping[str, Any] | None) -> ShadowEntry | None:
 
 
 def _probabilities(document: Mapping[str, Any]) -> tuple[float, ...]:
-    values = _each(_find(document, "late_probabilities", list) or [], float, "late_probabilities")
-    if not all(0 <= value <= 1 for value in values):
+    values = _find(document, "late_probabilities", list) or []
+    if not set(map(type, values)) <= {float, int} or sum([0 <= value <= 1 for value in values]) < len(values):
+        _each(values, float, "late_probabilities")
         raise DamagedLineError("A member of 'late_probabilities' isn't between 0 and 1.")
     return tuple(values)
+
+
+def _profiles(document: Mapping[str, Any]) -> tuple[str, ...]:
+    profiles = _find(document, "profiles", list) or []
+    if not set(map(type, profiles)) <= {str}:
+        _each(profiles, str, "profiles")
+    text = "".join(profiles)
+    if not text.isascii() or text.encode("ascii").translate(None, _PROFILE_BYTES):
+        raise DamagedLineError("A member of 'profiles' has a character that stands for nothing.")
+    if len(set(map(len, profiles))) > 1:
+        raise DamagedLineError("The members of 'profiles' are of different lengths.")
+    return tuple(profiles)
 
 
 def _decisions(document: Mapping[str, Any]) -> tuple[bool, ...]:
@@ -288,21 +294,27 @@ def _warnings(document: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
     warnings = _find(document, "warnings", dict) or {}
     if not all(index.isdecimal() for index in warnings):
         raise DamagedLineError("A key of 'warnings' isn't a record's number.")
-    return {
-        int(index): tuple(_each(_typed(codes, list, "warnings"), str, "warnings")) for index, codes in warnings.items()
-    }
+    read = {int(index): tuple(_each(_typed(of, list, "warnings"), str, "warnings")) for index, of in warnings.items()}
+    if not all("".join(codes).isascii() for codes in read.values()):
+        raise DamagedLineError("A code in 'warnings' isn't ASCII.")  # A tally couldn't keep half a surrogate pair.
+    return read
 
 
 def _version(document: Mapping[str, Any], name: str) -> int | None:
     """Read a version's number; as a dimension of metrics it is a text."""
     value = document.get(name)
-    return int(value) if isinstance(value, str) and value.isdecimal() else _find(document, name, int)
+    number = int(value) if isinstance(value, str) and value.isdecimal() else _find(document, name, int)
+    if number is not None and not 1 <= number < _MOST:
+        raise DamagedLineError(f"{name!r} isn't a version's number.")
+    return number
 
 
 def _time(document: Mapping[str, Any], name: str) -> datetime:
+    text = _get(document, name, str)
     try:
-        time = datetime.fromisoformat(_get(document, name, str))
-    except ValueError:
+        time = datetime.fromisoformat(text)
+        time.astimezone(UTC)  # Not every time of the first and the last year has one in UTC.
+    except (ValueError, OverflowError):
         raise DamagedLineError(f"{name!r} isn't a time.") from None
     if time.tzinfo is None:
         raise DamagedLineError(f"{name!r} is a time without its zone.")
@@ -310,20 +322,21 @@ def _time(document: Mapping[str, Any], name: str) -> datetime:
 
 
 def _get(document: Mapping[str, Any], name: str, kind: type[_T]) -> _T:
-    return _required(_find(document, name, kind), name)
-
-
-def _find(document: Mapping[str, Any], name: str, kind: type[_T]) -> _T | None:
-    value = document.get(name)
-    return None if value is None else _typed(value, kind, name)
-
-
-def _required(value: _T | None, name: str) -> _T:
+    value = _find(document, name, kind)
     if value is None:
         raise DamagedLineError(f"{name!r} is missing.")
     return value
 
 
+def _find(document: Mapping[str, Any], name: str, kind: type[_T]) -> _T | None:
+    value: _T | None = document.get(name)
+    # Most of a line's thirty members end here, one call earlier.
+    if value is None or (type(value) is kind and kind not in _NUMBERS):
+        return value
+    return _typed(value, kind, name)
+
+
+# A line may have a thousand values. Where it matters, their types are looked at together before this is called.
 def _each(values: Sequence[Any], kind: type[_T], name: str) -> list[_T]:
     return [_typed(value, kind, name) for value in values]
 
@@ -331,5 +344,7 @@ def _each(values: Sequence[Any], kind: type[_T], name: str) -> list[_T]:
 def _typed(value: Any, kind: type[_T], name: str) -> _T:
     # By the exact type: true is no number. JSON writes a whole number without a point.
     if type(value) is kind or (kind is float and type(value) is int):
+        if kind in _NUMBERS and not abs(cast(float, value)) < _MOST:
+            raise DamagedLineError(f"{name!r} isn't a number below 2 to the power of 53.")
         return cast(_T, value)
     raise DamagedLineError(f"{name!r} is of type {type(value).__name__}, not {kind.__name__}.")

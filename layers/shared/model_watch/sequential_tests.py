@@ -12,9 +12,15 @@ which is at most 1 on average under the null hypothesis. The wealth is divided a
 
 The logarithm of each product is a sum over the observations. So evidence of two batches is added, in any order.
 
+A version may be good for days and then begin to fail. A wealth that the good days have used up would need as many bad
+ones. So a tenth of the money isn't staked at the start: each minute begins with a part of it, 1 / (k (k + 1)) of the
+tenth in minute k, and bets on that minute and all later ones only. Each of these bets is a fair one, and all the money
+that is ever paid in is 1. So the sum of their wealths is an e-value, too.
+
 Sources: Waudby-Smith and Ramdas (2024), "Estimating means of bounded random variables by betting", JRSS B 86(1), for
 means; their bets adapt to what was seen, whereas a fixed mixture doesn't depend on the order. Lindon and Malek (2022),
-"Anytime-valid inference for multinomial count data", NeurIPS 35, for the share of two versions.
+"Anytime-valid inference for multinomial count data", NeurIPS 35, for the share of two versions. Shin, Ramdas and
+Rinaldo (2023), "E-detectors: a nonparametric framework for sequential change detection", NEJSDS, for later money.
 """
 
 from __future__ import annotations
@@ -32,8 +38,10 @@ Floats = NDArray[np.float64]
 BETS: Final[Floats] = np.array([0.98, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.008, 0.004])
 # More than half on the largest bet: a version that always fails must be found in about nine requests, each of which can
 # at most double the wealth. It costs all other effects a factor of about two.
-PRIOR: Final[Floats] = np.array([0.56, 0.1, 0.08, 0.07, 0.06, 0.05, 0.04, 0.02, 0.02])
+PRIOR: Final[Floats] = np.array([0.62, 0.09, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.02])
 _LOG_PRIOR: Final[Floats] = np.log(PRIOR)
+# The part of the money that isn't staked at the start, but a little of it in each minute.
+LATER: Final = 0.1
 
 # Beta prior of the sample ratio: as if this many requests had been seen in the expected ratio.
 _RATIO_PRIOR: Final = 100.0
@@ -72,25 +80,13 @@ def log_factors(values: ArrayLike, bound: float, lowest: float = 0.0) -> Floats:
     return np.log1p(BETS * (np.maximum(multiples, 0.0) - 1.0))
 
 
-def log_wealths(values: ArrayLike, bound: float, lowest: float = 0.0) -> Floats:
-    """Return the logarithm of each bet's wealth after these observations, of shape (n_bets,).
-
-    That of several batches is the sum of theirs. Parameters and errors are those of ``log_factors``.
-    """
-    values = np.asarray(values, dtype=np.float64).ravel()
-    distinct, counts = np.unique(values, return_counts=True)
-    if 2 * len(distinct) < len(values):
-        return np.asarray(counts @ log_factors(distinct, bound, lowest), dtype=np.float64)
-    return np.asarray(log_factors(values, bound, lowest).sum(axis=0), dtype=np.float64)
-
-
 def log_e_value(wealths: ArrayLike) -> Floats:
     """Return the logarithm of the e-value: of the wealth that all bets have together.
 
     Parameters
     ----------
     wealths : array_like of shape (..., n_bets)
-        What ``log_wealths`` returned, or sums of it.
+        Sums of what ``log_factors`` returned.
 
     Returns
     -------
@@ -99,6 +95,26 @@ def log_e_value(wealths: ArrayLike) -> Floats:
     terms = np.asarray(wealths, dtype=np.float64) + _LOG_PRIOR
     largest = terms.max(axis=-1, keepdims=True)
     return np.asarray(np.log(np.exp(terms - largest).sum(axis=-1)) + largest[..., 0], dtype=np.float64)
+
+
+def log_renewed_e_value(wealths: Floats, minutes: NDArray[np.int64]) -> float:
+    """Return the logarithm of the e-value of somebody who stakes new money in each minute.
+
+    Parameters
+    ----------
+    wealths : ndarray of shape (n, n_bets)
+        The sum of what ``log_factors`` returned for each minute's observations; at least one minute.
+    minutes : ndarray of shape (n,)
+        Their numbers, which rise, from 0. Minutes without observations may be left out.
+    """
+    since = np.cumsum(wealths[::-1], axis=0)[::-1]
+    # What hasn't been paid in by the end of minute k is 1 / (k + 1) of the later money.
+    unpaid = np.concatenate([[1.0], 1.0 / (minutes + 1)])
+    paid = LATER * (unpaid[:-1] - unpaid[1:])
+    paid[0] += 1 - LATER
+    with np.errstate(divide="ignore"):
+        terms = log_e_value(since) + np.log(paid)
+    return float(np.logaddexp.reduce(terms))
 
 
 def e_value(log_e: float) -> float:

@@ -120,7 +120,7 @@ class TrustingWriter(RegistryWriter):
     The function must hold when a file is damaged after that look, or an older release moved the alias without one.
     """
 
-    def _require_whole(self, versions: set[int]) -> None:
+    def _require_whole(self, versions: set[int], files: Mapping[int, set[str]]) -> None:
         pass
 
 

@@ -67,13 +67,23 @@ class Log:
     def decisions(self, *words: str, **keys: Any) -> Result:
         return self.run(decisions, *words, **keys)
 
-    def run(self, command: Any, *words: str, key: str | None = KEY, environ: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self,
+        command: Any,
+        *words: str,
+        key: str | None = KEY,
+        environ: Mapping[str, str] | None = None,
+        endpoint_url: str | None = "http://127.0.0.1:9000",
+    ) -> Result:
+        """Run a command; ``key`` is the local stack's, and without ``endpoint_url`` the log is on AWS."""
         workplace = SimpleNamespace(
             environ=environ or {},
+            endpoint_url=endpoint_url,
             clock=lambda: NOW,
             keyring=lambda: SimpleNamespace(find_loan_hash_key=lambda: key, trust=lambda: TRUST),
             reader=lambda: self.registry.writer.reader,
             log_store=lambda: self.store,
+            model=self.registry.writer.model,
         )
         app = Typer(pretty_exceptions_enable=False)
         app.command()(command)
@@ -130,6 +140,28 @@ def test_every_decision_is_scored_by_the_version_that_made_it(log: Log) -> None:
     assert only["version"] == 2
 
 
+def test_a_deleted_version_hides_no_decision(capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry(inspector=inspect_and_compile)
+    for seed in (1, 2):
+        registry.publish(pickled(seed=seed))
+    log = Log(capsys, registry)
+    log.ask(LOANS[0])
+    registry.writer.assign("live", 2)
+    log.function.clock.advance(60)
+    log.ask(LOANS[0])
+    registry.writer.delete_version(1)
+    words = ("LN-1", "--record", json.dumps(LOANS[0]))
+    found = log.decisions(*words, "--json")
+    assert found.exit_code == 1
+    first, second = json.loads(found.stdout)["decisions"]
+    assert first["again"] is None
+    assert "no version 1" in first["not_scored_again"]
+    assert second["again"]["agrees"]
+    shown = log.decisions(*words).stdout
+    assert "not scored again: " in shown
+    assert "scored again by version 2: the same to the last bit" in shown
+
+
 def test_nothing_of_another_loan_is_printed(log: Log) -> None:
     answer = log.ask(LOANS[0], {**LOANS[1], "purpose": "a new purpose"}, LOANS[2])
     for words in (("LN-1",), ("LN-1", "--json")):
@@ -157,7 +189,7 @@ def test_a_loan_without_a_decision_and_a_refused_request_end_with_an_error(log: 
         (("LN-1", "--record", "no-such-file.json"), "neither JSON nor a file"),
         (("LN-1", "--since", "a week"), "isn't a period"),
         (("LN-1", "--since", "0s"), "isn't a period"),
-        (("LN-1", "--since", "400d"), "isn't a period"),
+        (("LN-1", "--since", "10000d"), "isn't a period"),
     ],
 )
 def test_words_that_can_not_be_right_are_refused(log: Log, words: tuple[str, ...], message: str) -> None:
@@ -171,12 +203,24 @@ def test_the_key_is_the_environments_else_the_state_folders(log: Log) -> None:
     log.ask(LOANS[0])
     assert log.decisions("LN-1", key=None, environ={"LOAN_HASH_KEY": KEY}).exit_code == 0
     without = log.decisions("LN-1", key=None)
-    assert "key of the loans' hashes isn't known" in str(without.exception)
+    assert "in this log (http://127.0.0.1:9000) isn't known" in str(without.exception)
     wrong = log.decisions("LN-1", key=None, environ={"LOAN_HASH_KEY": "short"})
     assert isinstance(wrong.exception, UsageError)
     assert "short" not in str(wrong.exception)
     other = log.decisions("LN-1", environ={"LOAN_HASH_KEY": KEY[::-1]})
     assert other.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "where"), [(None, "AWS"), ("https://s3.example.com", "https://s3.example.com")]
+)
+def test_the_local_stacks_key_is_never_taken_for_another_log(log: Log, endpoint_url: str | None, where: str) -> None:
+    log.ask(LOANS[0])
+    refused = log.decisions("LN-1", endpoint_url=endpoint_url)
+    assert isinstance(refused.exception, UsageError)
+    assert f"in this log ({where}) isn't known. Set the environment variable LOAN_HASH_KEY" in str(refused.exception)
+    found = log.decisions("LN-1", key=None, environ={"LOAN_HASH_KEY": KEY}, endpoint_url=endpoint_url)
+    assert found.exit_code == 0
 
 
 def test_two_versions_are_compared_by_the_log_of_a_version_and_its_shadow(log: Log, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from model_artifact.loading import begin_version
 from model_artifact.schema import FIELD_NAMES
 from model_kit import OpenedHere
 from model_registry.alias import RoutingConfig
+from model_registry.errors import StoreUnavailableError
 from model_registry.reader import RegistryReader
-from model_registry.routing import resolve_version, routing_point
+from model_registry.routing import resolve_version
+from model_watch.folding.single_record_lines import SingleRecordLines
 from model_watch.loan_hash import LoanHasher
-from model_watch.prediction_log import LoadLine, LogLine, read_line
+from model_watch.prediction_log import LogLine, read_line
 from predict_api.models.model_cache import ModelLoader, VersionLoading
 from predict_api.telemetry import Telemetry
 from registry_kit import TRUST
@@ -67,8 +69,6 @@ def test_a_line_says_which_version_gave_each_loan_which_probability(
     assert (line.alias, line.alias_revision, line.rollout) == ("live", 1, alias.rollout)
     assert line.loans == (HASHER.hash("1"), None, HASHER.hash("2"))
     assert line.key == line.loans[0]
-    assert line.point is not None
-    assert 0 <= routing_point(alias.rollout, "1") - line.point < 0.0001
     assert line.threshold == 0.05
     assert line.late_probabilities == tuple(prediction["late_probability"] for prediction in predictions)
     assert line.is_late == tuple(prediction["is_late"] for prediction in predictions)
@@ -83,7 +83,6 @@ def test_without_a_key_no_loan_is_named(registry: Registry, capsys: pytest.Captu
     Function(registry).post(loan("1"))
     [line] = lines(capsys.readouterr().out)
     assert (line.loans, line.key) == ((None,), None)
-    assert line.point is not None
 
 
 def test_a_version_without_a_profile_is_logged_without_profiles(
@@ -107,8 +106,19 @@ def test_the_canary_and_the_main_version_have_lines_of_their_own(
         function.post(loan(str(number)))
     for number, line in enumerate(lines(capsys.readouterr().out)):
         assert line.version == line.routed_version == resolve_version(alias, str(number))
-        assert line.point is not None
-        assert (line.point < 0.5) == (line.version == second)
+
+
+@pytest.mark.parametrize("hasher", [None, HASHER])
+def test_the_quick_reader_of_tallies_recognises_the_lines_of_single_records(
+    registry: Registry, capsys: pytest.CaptureFixture[str], hasher: LoanHasher | None
+) -> None:
+    function = Function(registry, loan_hasher=hasher)
+    function.post(loan("1"))
+    function.post({"instances": [loan("2", purpose="a new purpose", annual_inc=9e8)]})
+    function.post({"instances": [loan("3"), loan("4")]})
+    texts = [text.encode() for text in capsys.readouterr().out.splitlines() if '"kind":"prediction"' in text]
+    quick = SingleRecordLines("late-payer")
+    assert [quick.find(text) is not None for text in texts] == [True, True, False]
 
 
 @pytest.mark.parametrize("path", ["/predict", "/invocations", "/v1/models/late-payer:predict"])
@@ -162,7 +172,7 @@ def test_a_version_whose_process_ends_is_named_where_another_one_answers(
     assert (first.version, first.routed_version, first.refused_versions) == (1, second, (second,))
     assert function.post(loan("1")).version == 1
     [after] = lines(capsys.readouterr().out)
-    assert (after.version, after.routed_version, after.refused_versions) == (1, second, ())
+    assert (after.version, after.routed_version, after.refused_versions) == (1, second, (second,))
 
 
 def test_a_version_whose_process_ends_is_answerable_if_none_is_left(
@@ -182,10 +192,28 @@ def test_a_version_that_can_not_be_loaded_differs_from_the_one_that_answers(
     assert Function(registry).post(RECORD).version == 1
     output = capsys.readouterr().out
     [line] = lines(output)
+    assert (line.version, line.routed_version, line.refused_versions) == (1, second, (second,))
+    [loaded] = logs(output, "model loaded")
+    [refused] = logs(output, "model version not loaded; the versions in charge stay")
+    assert (loaded["kind"], loaded["model_version"]) == ("model_loaded", 1)
+    assert (refused["kind"], refused["model_version"]) == ("model_refused", second)
+    assert refused["error"] == "ArtifactMismatchError"
+
+
+def test_a_version_that_the_bucket_does_not_give_is_not_refused(
+    registry: Registry, second: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(reader: RegistryReader, version: int, *, is_urgent: bool) -> VersionLoading:
+        if version == second:
+            raise StoreUnavailableError("get", "model.pkl", "no network")
+        return begin_version(reader, version, TRUST, OpenedHere)
+
+    registry.writer.assign("live", 1, routing_config=RoutingConfig({second: 1.0}))
+    assert Function(registry, load).post(RECORD).version == 1
+    output = capsys.readouterr().out
+    [line] = lines(output)
     assert (line.version, line.routed_version, line.refused_versions) == (1, second, ())
-    loads = [line for line in map(read_line, output.splitlines()) if isinstance(line, LoadLine)]
-    assert [(load.kind, load.version) for load in loads] == [("model_loaded", 1), ("model_refused", second)]
-    assert loads[1].error == "ArtifactMismatchError"
+    assert metrics(output, "ModelLoadFailures")
 
 
 def test_a_new_revision_is_named_as_soon_as_it_is_followed(
@@ -225,8 +253,8 @@ def test_without_metrics_the_line_is_written_all_the_same(
 class _BrokenHasher(LoanHasher):
     """Fails with the loan's id in its message."""
 
-    def hash_all(self, texts: Sequence[str | None]) -> list[str | None]:
-        raise RuntimeError(f"can't hash {texts}")
+    def hash(self, text: str) -> str:
+        raise RuntimeError(f"can't hash {text}")
 
 
 def test_a_line_that_can_not_be_made_is_counted_and_costs_no_answer(

@@ -95,12 +95,24 @@ def test_a_record_is_logged_by_its_bins_and_the_keyed_hash_of_its_loan(
     assert HASH_KEY not in captured.out + captured.err
 
 
+def test_apart_from_the_keyed_hashes_a_line_tells_nothing_of_the_loans_id(
+    registry: Registry, capfd: pytest.CaptureFixture[str]
+) -> None:
+    function = Function(registry, loan_hasher=LoanHasher(HASH_KEY))
+    for number in range(2):
+        function.post({**RECORD, "loan_id": f"loan-{number}"})
+    first, second = logs(capfd.readouterr().out, "request")
+    of_this_request = {"request_id", "invocation_id", "timestamp", "_aws", "cold_start", "ColdStart"}
+    of_this_request |= {"latency_ms", "spans_ms", "Latency", "AliasStaleness"}
+    assert {name for name in first if first[name] != second.get(name)} - of_this_request == {"key", "loans"}
+
+
 def test_no_value_gets_into_logs_when_a_line_can_not_be_made(
     registry: Registry, capfd: pytest.CaptureFixture[str]
 ) -> None:
     class Careless(LoanHasher):
-        def hash_all(self, texts: Sequence[str | None]) -> list[str | None]:
-            raise ValueError(f"can't hash {texts!r}")
+        def hash(self, text: str) -> str:
+            raise ValueError(f"can't hash {text!r}")
 
     function = Function(registry, loan_hasher=Careless(HASH_KEY))
     assert function.post(SECRET).status == 200
@@ -160,8 +172,8 @@ def test_request_emits_its_metrics(registry: Registry, capsys: pytest.CaptureFix
     [described] = line["_aws"]["CloudWatchMetrics"]
     assert described["Namespace"] == "PeerLoan"
     assert [set(names) for names in described["Dimensions"]] == [
-        {"service", "stage"},
-        {"service", "stage", "model_version"},
+        {"service", "stage", "stack"},
+        {"service", "stage", "stack", "model_version"},
     ]
     assert described["Metrics"] == [
         {"Name": "Latency", "Unit": "Milliseconds"},

@@ -109,6 +109,34 @@ with mock_aws():
     assert result.returncode == 0, result.stderr
 
 
+POWERTOOLS_BOOLEANS = (
+    *("POWERTOOLS_TRACE_DISABLED", "POWERTOOLS_METRICS_DISABLED", "POWERTOOLS_DEV", "POWERTOOLS_DEBUG"),
+    *("POWERTOOLS_TRACER_CAPTURE_RESPONSE", "POWERTOOLS_TRACER_CAPTURE_ERROR", "POWERTOOLS_TRACE_MIDDLEWARES"),
+    *("POWERTOOLS_LOGGER_LOG_EVENT", "POWERTOOLS_LOG_DEDUPLICATION_DISABLED", "POWERTOOLS_LOGGER_SAMPLE_RATE"),
+)
+TRACED = {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000", "LAMBDA_TASK_ROOT": "/var/task"}
+
+
+def test_an_empty_variable_of_powertools_is_an_absent_one() -> None:
+    script = """
+import json
+from moto import mock_aws
+with mock_aws():
+    import boto3
+    boto3.client("s3").create_bucket(Bucket="models")
+    from predict_api.main import handler
+    assert handler(json.load(open("events/livez.json")), None)["statusCode"] == 200
+"""
+    result = run(script, MODEL_BUCKET="models", **TRACED, **dict.fromkeys(POWERTOOLS_BOOLEANS, ""))
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_restored_environment_warns_of_no_trace() -> None:
+    result = run(SCRIPT, MODEL_BUCKET="models", **TRACED)
+    assert result.returncode == 0, result.stderr
+    assert "discarded" not in result.stdout + result.stderr
+
+
 def test_missing_bucket_name_fails_the_start_and_names_the_variable() -> None:
     result = run("from predict_api.main import handler")
     assert result.returncode != 0

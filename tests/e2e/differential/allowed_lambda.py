@@ -13,7 +13,7 @@ _REFERENCE = "Lambda API reference, Invoke"
 
 def _says(error_type: str, message: str) -> str:
     """Return the pattern of a refusal."""
-    return rf'\{{"Type": ?"{error_type}", ?"Message": ?"{message}"\}}'
+    return rf'\{{"Type": ?"{error_type}", ?"Message": ?"{message}"(,"message":"{message}")?\}}'
 
 
 def _are_same_places(sam: Any, here: Any) -> bool:

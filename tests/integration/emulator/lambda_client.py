@@ -36,5 +36,11 @@ def invoke(client: Any, function: str, event: Any = None, **more: Any) -> tuple[
     return json.loads(content) if content else None, answer
 
 
+def wait_for_version(client: Any, function: str, version: str) -> None:
+    """Wait until a version that was just published is active; boto3's own waiter looks every five seconds."""
+    waiter = client.get_waiter("published_version_active")
+    waiter.wait(FunctionName=function, Qualifier=version, WaiterConfig={"Delay": 0.1, "MaxAttempts": 10 * PATIENCE_S})
+
+
 def until(condition: Callable[[], bool]) -> None:
     assert wait_until(condition, PATIENCE_S), "it did not come to that"

@@ -58,6 +58,7 @@ def folder(tmp_path: Path) -> Path:
     [
         ("bench", {"improved"}),
         ("bench-model", {"improved", "basic"}),
+        ("bench-watch", set()),
         ("soak", set()),
         ("flips", set()),
         ("simulate", set()),
@@ -80,7 +81,7 @@ def test_a_benchmarks_arguments_are_read_and_its_models_found(folder: Path, targ
     assert paths <= found.keys()
 
 
-@pytest.mark.parametrize("target", ["run", "demo"])
+@pytest.mark.parametrize("target", ["run", "demo", "demo-loop"])
 def test_a_commands_arguments_are_read(folder: Path, target: str) -> None:
     _, name, *words = recipe(folder, target)
     load_command(name).make_context(name, words)

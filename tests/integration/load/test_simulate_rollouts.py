@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from model_rollout.canary_table import Series
 from model_rollout.evidence import Sample, e_values
 from model_rollout.guard_settings import Bounds
 
@@ -32,7 +33,11 @@ def test_it_has_the_evidence_of_the_guards(simulation, bounds) -> None:
         simulation.Stream(pairs, counts, counts),
         simulation.Stream(alone, counts[:40], counts[:40], True, usual, doubt),
     ]
-    samples = [Sample(pairs[0], is_share=False), Sample(alone[0], is_share=True, usual=0.06, doubt=0.01)]
+    minutes = np.arange(100) // simulation.A_MINUTE
+    samples = [
+        Sample(Series.of(pairs[0], minutes[:60]), is_share=False),
+        Sample(Series.of(alone[0], minutes[60:]), is_share=True, usual=0.06, doubt=0.01),
+    ]
     failing, passing = e_values(samples, bounds)
     assert simulation.failing_e(streams, bounds.low, bounds.high)[0, -1] == pytest.approx(failing)
     assert simulation.passing_e(streams, bounds.low, bounds.high)[0, -1] == pytest.approx(passing)

@@ -107,6 +107,11 @@ def test_under_load_no_request_is_lost_and_the_new_code_answers(deployed: Deploy
     assert (result["previous_version"], result["version"]) == ("1", "2")
     assert set(result["seconds"]) == {"update", "publish", "ready", "alias"}
     assert deployed.alias() == "2"
+    prune = [sys.executable, "-m", "peerloan", "--state-dir", str(deployed.folder / "state"), "code", "prune"]
+    pruned = subprocess.run([*prune, "--keep", "1"], capture_output=True, text=True, timeout=60, check=False)
+    assert "deleted version 1\n" in pruned.stdout, pruned.stderr
+    versions = deployed.client.list_versions_by_function(FunctionName="PredictFunction")["Versions"]
+    assert [entry["Version"] for entry in versions] == ["$LATEST", "2"]
 
 
 def test_the_same_code_is_not_deployed_twice_and_the_source_is_the_default(deployed: Deployed) -> None:

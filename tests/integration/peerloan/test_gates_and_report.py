@@ -166,6 +166,23 @@ def test_a_report_that_can_not_be_made_says_why(published: Bucket, words, code: 
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
+def test_an_audit_holds_model_cards_and_is_the_same_twice(published: Bucket, folder: Path) -> None:
+    words = ("audit", "live", "--from", "2020-01-01", "--to", "2099-12-31", "--out")
+    first, second = (published.answer(*words, str(folder / name)) for name in ("audit-1", "audit-2"))
+    assert first["index_sha256"] == second["index_sha256"]
+    assert first["missing"] == {}
+    card = (folder / "audit-1" / "versions" / "2" / "model-card.md").read_text()
+    assert card.startswith("# Model card: late-payer version 2")
+    assert published.answer(*words, str(folder / "audit-1"))["index_sha256"] == first["index_sha256"]
+
+    refused = published.run("audit", "live", "--from", "2020-01-01", "--to", "2020-12-31", "--out", "audit-1")
+    assert (refused.returncode, "something else" in refused.stderr) == (2, True)
+    upside_down = published.run("audit", "live", "--from", "2026-01-02", "--to", "2026-01-01")
+    assert (upside_down.returncode, "after its end" in upside_down.stderr) == (2, True)
+    no_date = published.run("audit", "live", "--from", "spring", "--to", "2026-01-01")
+    assert (no_date.returncode, "--from spring isn't a date" in no_date.stderr) == (2, True)
+
+
 def test_two_versions_are_compared_on_a_file_and_on_the_held_out_loans(published: Bucket, folder: Path) -> None:
     held_out = published.answer("compare", "1", "2")
     on_file = published.answer("compare", "1", "2", "--records", str(folder / "data" / "peerLoanTest.csv"))

@@ -39,8 +39,10 @@ _started: list[object] = []
 
 
 def _note_processes(event: str, arguments: tuple[object, ...]) -> None:
-    if event == "subprocess.Popen":
-        _started.append(arguments[0])
+    """Note a model's process, which may be a fork of one that serves several tests, and any other that starts."""
+    is_models = event == "subprocess.Popen" and "model_artifact.opening" in str(arguments[1])
+    if event == "model_artifact.opening.start" or (event == "subprocess.Popen" and not is_models):
+        _started.append(event)
 
 
 sys.addaudithook(_note_processes)
@@ -146,6 +148,7 @@ def test_a_bare_pickle_says_what_it_lacks_and_how_to_mend_it(commands: Commands,
     done = commands.run("publish", "forest.pkl")
     assert done.exception is None, done.stderr
     assert len(_started) == 1
+    assert "Roll it out: peerloan rollout start live --to 1\n" in done.stdout
     for words in (
         "no threshold of its own: a loan is called late from 0.5 on",
         "no reasons",

@@ -21,9 +21,9 @@ from fitted_pipelines import records
 from model_artifact.features import frame_from_records
 from model_artifact.opening.inspection import inspect_candidate
 from model_kit import dumped, small_boosted
-from model_registry.alias import Alias
+from model_registry.alias import Alias, RoutingConfig
 from model_registry.candidate import Inspection
-from model_registry.routing import resolve_version, routing_point
+from model_registry.routing import resolve_version
 from model_registry.stores.s3 import S3Store, make_s3_client
 from peerloan.keyring import Keyring
 from registry_kit import PUBLISHER, make_candidate, make_writer
@@ -111,13 +111,13 @@ def line(alias: Alias, number: int, *, fails: bool) -> dict[str, Any]:
         "latency_ms": 5 + number % 7 / 10,
         "spans_ms": {"score": 0.1},
         "cold_start": False,
+        "model": "late-payer",
         "model_version": str(version),
         "routed_version": version,
         "alias": "live",
         "alias_revision": alias.revision,
         "rollout": alias.rollout,
         "key": key,
-        "point": routing_point(alias.rollout, key),
     }
     if fails and version == 2:
         return {**document, "status": 500, "rows": 0}
@@ -164,16 +164,21 @@ def test_a_plan_is_printed_before_the_rollout_begins(bench: Bench) -> None:
 def test_one_rollout_at_a_time_and_another_operator_may_go_on_with_it(bench: Bench) -> None:
     bench.start("--yes")
     again = bench.start("--yes")
-    assert again.returncode == 1
+    # Before the plan: nobody reads and confirms one that can't begin.
+    assert (again.returncode, again.stdout) == (1, "")
     assert "is under way (running)" in again.stderr
     assert "started it at" in again.stderr
 
     assert bench.run("hold", "live", "--reason", "lunch").returncode == 0
     assert bench.run("status", "live").returncode == 3
+    assert bench.run("hold", "live").returncode == 0
+    assert "held, by " in (status := bench.run("status", "live").stdout)
+    assert status.count("no reason given") == 2
     assert bench.run("resume", "live").returncode == 0
     assert bench.run("status", "live").returncode == 0
-    refused = bench.run("promote", "live")
-    assert (refused.returncode, "--reason" in refused.stderr) == (1, True)
+    for reason in ((), ("--reason", "   ")):
+        refused = bench.run("promote", "live", *reason)
+        assert (refused.returncode, "--reason" in refused.stderr) == (1, True)
     assert bench.run("promote", "live", "--step", "--reason", "night").returncode == 0
     assert bench.alias.routing_config.additional_version_weights == {2: 0.1}
     assert bench.run("promote", "live", "--reason", "night").returncode == 0
@@ -221,6 +226,20 @@ def test_without_traffic_it_holds(bench: Bench) -> None:
     assert bench.alias.version == 1
 
 
+def test_what_can_not_begin_is_refused_before_the_plan(bench: Bench) -> None:
+    no_history = bench.run("history", "live")
+    assert (no_history.returncode, "has had no rollout" in no_history.stderr) == (0, True)
+    in_charge = bench.run("start", "live", "--to", "1", "--yes")
+    assert (in_charge.returncode, "Version 1 is in charge of alias 'live' already" in in_charge.stderr) == (1, True)
+    bench.writer.assign("live", 1, routing_config=RoutingConfig({2: 0.1}))
+    canary = bench.start("--yes")
+    assert (canary.returncode, canary.stdout) == (1, "")
+    assert "End the canary or the shadow first" in canary.stderr
+    bench.writer.assign("live", 1)
+    absent = bench.run("start", "live", "--to", "9", "--yes")
+    assert (absent.returncode, "peerloan versions" in absent.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -228,9 +247,14 @@ def test_without_traffic_it_holds(bench: Bench) -> None:
         (("--steps", "10,5"), "don't rise"),
         (("--steps", "10", "--every", "soon"), "isn't a duration"),
         (("--steps", "10", "--strategy", "AllAtOnce"), "not both"),
+        (("--every", "30s"), "Add --steps 1,10,50"),
+        (("--strategy", "Canary10Percent5Minutes", "--every", "30s"), "a strategy's name says its minutes"),
         (("--expect", "score=0.1..0.2"), "say why with --reason"),
-        (("--expect", "score=0.2..0.1", "--reason", "x"), "can't be read"),
+        (("--expect", "score=0.1..0.2", "--reason", "  "), "say why with --reason"),
+        (("--expect", "flags=2..1", "--reason", "x"), "the lower end first, both within -1..1"),
+        (("--expect", "flips=.1", "--expect", "flips=.2", "--reason", "x"), "names flips twice"),
         (("--expect", "flips=2", "--reason", "x"), "can't be read"),
+        (("--expect", "flags=0.2", "--reason", "x"), "can't be read"),
         (("--guards", "absent.toml"), "can't be read"),
     ],
 )

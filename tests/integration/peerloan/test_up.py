@@ -3,124 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from made_once import made_once
 from model_registry.stores.s3 import S3Store, make_s3_client
 from model_watch.loan_hash import LoanHasher
 from model_watch.prediction_log import LogLine, read_line
 from peerloan.keyring import Keyring
 from peerloan.workplace import DEFAULT_BUCKET
-from training.loans import sample_data
+
+if TYPE_CHECKING:
+    from tests.integration.peerloan.conftest import Peerloan
 
 START_LIMIT_S = 90
 STOP_LIMIT_S = 15
-
-
-class Peerloan:
-    """The command line in a folder of its own, on few loans, so that training takes a second."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.running: list[subprocess.Popen[str]] = []
-
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "peerloan", "--state-dir", str(self.folder / "state"), *words]
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words), env=self.environ(), capture_output=True, text=True, timeout=120, check=False
-        )
-
-    def answer(self, *words: str) -> object:
-        done = self.run(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def up(self, *words: str) -> tuple[subprocess.Popen[str], str]:
-        """Start the stack; return its process and what it printed until it was ready."""
-        process = subprocess.Popen(
-            self.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0", *words),
-            env=self.environ(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.running.append(process)
-        assert process.stdout is not None
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("Ctrl-C"):
-                return process, "".join(lines)
-        raise AssertionError("it ended: " + "".join(lines))
-
-    def close(self) -> None:
-        """End what is still running."""
-        for process in self.running:
-            process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
-
-    def environ(self) -> dict[str, str]:
-        return {**os.environ, "PEERLOAN_DATA": str(self.folder / "data"), "COLUMNS": "200"}
-
-
-@pytest.fixture(scope="session")
-def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    def make(folder: Path) -> None:
-        train, test = sample_data.generate()
-        train.head(2000).to_csv(folder / "peerLoanTraining.csv", index=False)
-        test.head(1200).to_csv(folder / "peerLoanTest.csv", index=False)
-
-    return made_once(tmp_path_factory, "small-data", make)
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
-    """A state folder as the first start leaves it (``state``), and the improved model (``improved``)."""
-
-    def make(folder: Path) -> None:
-        (folder / "data").symlink_to(small_data)
-        command_line = Peerloan(folder)
-        process, _ = command_line.up("--no-api")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(STOP_LIMIT_S) == 0
-        command_line.close()
-        quickly = ("--contender", "monotone", "--estimators", "20", "--no-comparison")
-        assert command_line.run("train", "improved", *quickly, "--out", str(folder / "improved")).returncode == 0
-
-    return made_once(tmp_path_factory, "trained-stack", make)
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, small_data: Path) -> Iterator[Peerloan]:
-    """The command line where nothing was trained yet."""
-    (tmp_path / "data").symlink_to(small_data)
-    command_line = Peerloan(tmp_path)
-    yield command_line
-    command_line.close()
-
-
-@pytest.fixture
-def peerloan(fresh: Peerloan, trained: Path) -> Peerloan:
-    """The command line after a first start: version 1 is published and live."""
-    shutil.copytree(trained / "state", fresh.folder / "state")
-    return fresh
 
 
 def printed_curl(output: str) -> Sequence[str]:
@@ -186,8 +93,12 @@ def test_fault_17_a_stack_killed_leaves_no_process_and_loses_nothing(peerloan: P
     process.wait()
     assert wait_until_free(notes), "a process outlived the command that started it"
     assert urls(peerloan) == notes, "the note that nobody was left to remove"
-    misdirected = peerloan.run("status")
-    assert notes["api_url"] not in misdirected.stderr + misdirected.stdout
+    refused = peerloan.run("status")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        f"error: No local stack of {peerloan.folder / 'state'} runs. Start it with make run; or name the API with "
+        "--url.\n"
+    )
     peerloan.up()
     assert peerloan.answer("versions") == before
 
@@ -286,6 +197,25 @@ def test_what_goes_wrong_says_so_and_has_its_exit_code(
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_new_code_takes_over_in_the_steps_of_a_strategy(peerloan: Peerloan) -> None:
+    wrong = peerloan.run("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0", "--strategy", "Slowly")
+    assert wrong.returncode == 1
+    assert "Slowly" in wrong.stderr
+    process, _ = peerloan.up()
+    bucket_port = urls(peerloan)["bucket_url"].rpartition(":")[2]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(STOP_LIMIT_S) == 0
+    # Another strategy is another revision, so that there is something to deploy. The version before answers nine
+    # requests in ten, and has the bucket's address of its own start.
+    peerloan.up("--bucket-port", bucket_port, "--strategy", "Canary10Percent5Minutes", "--deployment-interval", "86400")
+    (function,) = (
+        function
+        for function in requests.get(f"{urls(peerloan)['api_url']}/_emulator/status", timeout=10).json()["functions"]
+        if function["function"] == "PredictFunction"
+    )
+    assert function["aliases"] == [{"name": "live", "weights": {"1": 0.9, "2": 0.1}}]
 
 
 def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(peerloan: Peerloan) -> None:

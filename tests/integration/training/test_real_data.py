@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
 from model_artifact.opening.load import open_pickle
+from model_artifact.pipeline import late_probabilities
 from model_artifact.schema import NUMERIC_NAMES
+from model_monitor.evidence.inputs import input_evidence
+from model_monitor.input_shifts import TrainingInputs, shifts
+from model_monitor.joined.outcome_tally import tally_outcomes
+from model_monitor.settings import default_settings
+from model_monitor.verdict import judge
+from model_watch.profile import Profiler
+from model_watch.profile_characters import CHARACTERS
+from model_watch.tally import VersionTally
 from training import data
 from training.evidence.stability import column_stability
 from training.evidence.sweeps import sweep_all
+from training.recipes.calibration import intercept_shift, shifted
 from training.run import TrainingResult, train
+from training.training_profile import training_profile
 
 pytestmark = pytest.mark.skipif(not os.environ.get(data.DATA_VARIABLE), reason=f"{data.DATA_VARIABLE} is not set")
 
@@ -93,6 +105,49 @@ def test_the_shift_of_the_rate_card_is_seen_and_most_columns_hold(quarters: data
     assert stability["purpose"].psi == pytest.approx(0.055, abs=0.003)
     assert max(column.psi for name, column in stability.items() if name not in ("int_rate", "purpose")) < 0.012
     assert all(0.0001 < column.by_chance < 0.003 for column in stability.values())
+
+
+@pytest.mark.parametrize(
+    ("late_rate", "verdict"),
+    # As published, and as fitted: with the late rate of all training loans, though it fell towards the newest.
+    [(None, "ok"), (0.0221, "recalibrate")],
+)
+def test_the_monitor_says_of_the_next_quarter_whether_to_recalibrate(
+    improved: TrainingResult, quarters: data.Quarters, late_rate: float | None, verdict: str
+) -> None:
+    probabilities = late_probabilities(improved.pipeline, quarters.test.features)
+    late = quarters.test.target.astype(np.int8)
+    if late_rate is not None:
+        as_often = (np.arange(len(late)) < late_rate * len(late)).astype(np.int64)
+        probabilities = shifted(probabilities, intercept_shift(probabilities, as_often))
+    day_of = np.arange(len(late)) * 91 // len(late)
+    outcomes = {
+        date(2026, 1, 1) + timedelta(days=day): tally_outcomes(
+            probabilities[day_of == day], probabilities[day_of == day] >= 0.05, late[day_of == day]
+        )
+        for day in range(91)
+    }
+    assessment = judge(outcomes, {}, None, improved.candidate.metrics, default_settings(), date(2026, 7, 31))
+    assert assessment.verdict.kind == verdict
+    assert [test.name for test in assessment.tests if test.is_rejected] == ["calibration"] * (verdict != "ok")
+
+
+def test_the_rate_card_is_within_what_the_monitor_tolerates(improved: TrainingResult, quarters: data.Quarters) -> None:
+    profile = training_profile(quarters.train.features)
+    training = TrainingInputs(profile, improved.candidate.metrics)
+    features = quarters.test.features.astype(object).where(quarters.test.features.notna(), None)
+    columns = {
+        column.name: features[column.name].to_list() if column.edges is None else features[column.name].astype(float)
+        for column in profile.columns
+    }
+    counts = np.zeros((len(profile.columns), len(CHARACTERS)), dtype=np.int64)
+    for characters in Profiler(profile).of_columns(columns):
+        counts[np.arange(len(profile.columns)), [CHARACTERS.index(chr(code)) for code in characters]] += 1
+    tally = VersionTally(profiles=counts, profiled=6_843, records=6_843)
+    psi = {shift.column: shift.psi for shift in shifts(training, tally)}
+    assert psi["int_rate"] == pytest.approx(0.113, abs=0.003)
+    days = {date(2026, 1, 1) + timedelta(days=day): tally for day in range(91)}
+    assert not any(test.is_rejected for test in input_evidence(days, training, {}, default_settings()))
 
 
 def test_the_improved_model_flags_about_the_stated_share(improved: TrainingResult) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from model_rollout.canary_table import MOST_WAITING
 from model_rollout.guard_settings import GuardSettings
 
 Floats = NDArray[np.float64]
@@ -142,6 +143,7 @@ def _draw_shadow(
 
 
 def _draw_crashes(random: Generator, plan: Plan, versions: tuple[Version, Version], rollouts: int) -> Stream:
+    """Draw the crashes since the start; the log has no requests of before it to compare them with."""
     candidate, main = versions
     requests = np.arange(1, plan.requests + 1)
     share = np.where(requests <= plan.shadow, 0.0, np.where(requests > plan.requests - plan.bake, 1.0, plan.weight))
@@ -189,8 +191,19 @@ def _draw_shares(random: Generator, share: float, shape: tuple[int, int]) -> Flo
 def _asked_until_pair(random: Generator, shape: tuple[int, int]) -> Counts:
     """Return how many requests the candidate has had when each pair is complete.
 
-    Requests of the candidate and of the main version's equally wide part of the hash range come in random order. The
-    i-th pair is complete when both have had i requests.
+    Requests of the candidate and of as large a share of all keys of the main version come in random order. The newest
+    ``MOST_WAITING`` of them wait for one of the other version (``model_rollout.canary_table``).
     """
-    between = random.geometric(0.5, shape) - 1
-    return np.maximum(np.cumsum(between, axis=1), np.arange(1, shape[1] + 1))
+    rollouts, pairs = shape
+    asked, done = np.zeros(rollouts, dtype=np.int64), np.zeros(rollouts, dtype=np.int64)
+    # The candidate's requests that wait; if negative, the main version's.
+    waiting = np.zeros(rollouts, dtype=np.int64)
+    until = np.zeros(shape, dtype=np.int64)
+    while done.min() < pairs:
+        steps = np.where(random.random(rollouts) < 0.5, 1, -1)
+        asked += steps == 1
+        complete = np.flatnonzero((steps * waiting < 0) & (done < pairs))
+        until[complete, done[complete]] = asked[complete]
+        done[complete] += 1
+        waiting = np.clip(waiting + steps, -MOST_WAITING, MOST_WAITING)
+    return until

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitted_pipelines import any_record, records
-from model_artifact.record_rules import Fault, InvalidRecordsError, are_valid, check_records
+from model_artifact.column_rules import Fault, are_valid, find_faults
+from model_artifact.record_rules import InvalidRecordsError, check_records
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID
 
 GOOD: dict[str, Any] = {**records()[0], LOAN_ID: "L-1"}
@@ -97,3 +98,16 @@ def test_columns_are_right_exactly_where_every_record_is(
     columns: dict[str, Any] = {key: [record[key] for record in batch] for key in (*FIELD_NAMES, LOAN_ID)}
     columns |= {field.name: np.array(columns[field.name], dtype=np.float64) for field in NUMBERS}
     assert are_valid(columns) == (not faults(*batch))
+
+
+@given(
+    st.lists(any_record(), min_size=1, max_size=5),
+    st.lists(st.tuples(st.sampled_from([*FIELD_NAMES, LOAN_ID]), st.sampled_from(EDGES), st.integers(0, 4))),
+)
+def test_rows_of_a_table_have_the_faults_of_the_same_records(
+    batch: list[dict[str, Any]], changes: list[tuple[str, Any, int]]
+) -> None:
+    for name, value, place in changes:
+        # A table's numbers are floats.
+        batch[place % len(batch)][name] = float(value) if type(value) is int else value
+    assert [(fault.index, fault.name, fault.code) for fault in find_faults(batch)] == faults(*batch)

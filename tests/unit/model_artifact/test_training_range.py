@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_scoring.row_rules import columns_of
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form.encoding import RecordTable
 from model_artifact.training_range import TrainingRange
 from model_registry.manifest import FieldSchema
-from peerloan.scoring.row_rules import columns_of
 
 SCHEMA = [
     FieldSchema(

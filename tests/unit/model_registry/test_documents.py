@@ -87,6 +87,10 @@ def test_a_manifest_survives_its_own_format() -> None:
     assert Manifest.from_json(profiled.to_json()) == profiled
     assert b"profile" not in MANIFEST.signed_bytes()
     assert b'{"counts":[5,2],"labels":["A","B"],"missing":1,"name":"grade"}' in profiled.signed_bytes()
+    # A profile of an earlier release has no score, and is signed as it was.
+    assert b'"score"' not in profiled.signed_bytes()
+    scored = replace(profiled, profile=replace(profile, score=ColumnProfile("score", (0.0, 0.5), None, (8,), 0)))
+    assert Manifest.from_json(scored.to_json()) == scored
     assert b'"wording":{"excluded":["DTI_LOW"],"texts":{"DTI_HIGH":"High."}}' in worded.signed_bytes()
 
 

@@ -6,6 +6,7 @@ versions are published and deleted. Whatever happens, the next look must leave w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -112,6 +113,8 @@ class RolloutMachine(RuleBasedStateMachine):
         self.seconds = 0.0
         self.evidence = "pass"
         self.has_data = True
+        # What happens while the next controller judges.
+        self.meanwhile: Callable[[], None] | None = None
         self.versions: set[int] = set()
         self.expected: Expected | None = None
         # Where the alias points while no rollout has it.
@@ -124,6 +127,9 @@ class RolloutMachine(RuleBasedStateMachine):
         return at(self.seconds)
 
     def judge(self, _rollout: Rollout, _now: datetime) -> Evidence:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
         return Evidence(EVIDENCE[self.evidence], self.now() if self.has_data else None)
 
     def writer(self, store: ObjectStore | None = None) -> Any:
@@ -223,19 +229,71 @@ class RolloutMachine(RuleBasedStateMachine):
         """A person holds, resumes, promotes or aborts; the last only now and then, for longer histories."""
         if what == "abort" and self.expected is not None and not is_meant:
             return
-        change = REQUESTS[what]
-
-        def request(document: Rollout, alias: Any, now: datetime) -> Any:
-            return change(document, alias, now, by="alice", reason="she says so")
-
         is_possible = self.expected is not None and (what != "resume" or self.expected.state == "held")
         if not is_possible:
             with pytest.raises((RolloutStateError, RegistryError)):
-                self.controller().change("live", request)
+                self.request(what)
             return
         assert self.expected is not None
-        self.controller().change("live", request)
+        self.request(what)
         self.expected.ask(what)
+        self.settle()
+
+    def request(self, what: str) -> None:
+        """Ask for a change, as somebody who has just looked where the rollout stands."""
+        controller = self.controller()
+        options: dict[str, Any] = {"by": "alice", "reason": "she says so"}
+        if what == "promote":
+            options["seen_stage"] = controller.rollouts.get("live").rollout.stage
+        controller.change("live", lambda *state: REQUESTS[what](*state, **options))
+
+    @rule(
+        what=st.sampled_from(["hold", "hold", "promote", "resume", "abort"]),
+        at_write=st.integers(0, MOST_WRITES),
+        effective=st.booleans(),
+        seconds=waits,
+        evidence=kinds,
+        has_data=mostly,
+    )
+    def ask_meanwhile(
+        self, what: str, at_write: int, effective: bool, seconds: float, evidence: str, has_data: bool
+    ) -> None:
+        """A person asks, start to end, while a controller judges (0) or at one of its writes.
+
+        One of the two came first, whatever the moment. So a step that was decided before a hold isn't made after it.
+        """
+        self.pass_time(seconds, evidence, has_data=has_data)
+        if self.expected is None:
+            return
+        answers: list[bool] = []
+
+        def interrupt() -> None:
+            if not answers:
+                answers.append(False)
+                with suppress(RolloutStateError):
+                    self.request(what)
+                    answers.append(True)
+
+        if at_write:
+            self.controller(CutOffStore(self.store, at_write, die=interrupt, effective=effective)).advance("live")
+        else:
+            self.meanwhile = interrupt
+            self.controller().advance("live")
+            self.meanwhile = None
+        was_asked = answers[-1:] == [True]
+        looked_first, asked_first = replace(self.expected), replace(self.expected)
+        looked_first.look(evidence, has_data=has_data)
+        orders = [] if was_asked and looked_first.is_over else [looked_first]
+        if was_asked:
+            looked_first.ask(what)
+            asked_first.ask(what)
+            asked_first.look(evidence, has_data=has_data)
+            orders.append(asked_first)
+        document = self.controller().rollouts.get("live").rollout
+        found = (document.state, document.stage, None if document.is_over else document.held_for)
+        self.expected = next(
+            one for one in orders if (one.state, one.stage, None if one.is_over else one.held_for) == found
+        )
         self.settle()
 
     @rule(version=st.integers(1, MOST_VERSIONS))

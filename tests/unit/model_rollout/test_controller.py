@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,13 +13,19 @@ import pytest
 
 from memory_store import InMemoryStore
 from model_registry.alias import RoutingConfig
-from model_registry.errors import StoreUnavailableError, VersionDamagedError, VersionNotFoundError
+from model_registry.errors import (
+    AccessDeniedError,
+    ObjectNotFoundError,
+    StoreUnavailableError,
+    VersionDamagedError,
+    VersionNotFoundError,
+)
 from model_registry.names import past_rollout_key, rollout_key, version_key
 from model_registry.stores.base import ObjectStore
 from model_rollout.controller import Controller, Evidence, RolloutRefusedError, new_rollout_id
 from model_rollout.document import InvalidRolloutError, Rollout
 from model_rollout.rollout_store import RolloutNotFoundError, RolloutStore, RolloutUnderWayError
-from model_rollout.step import abort, hold, promote, resume
+from model_rollout.step import RolloutStateError, abort, hold, promote, resume
 from registry_kit import CutOffError, CutOffStore, make_writer, publish_two
 from rollout_kit import PASSED, at, make_rollout, verdicts
 
@@ -43,8 +52,16 @@ class Judge:
     clock: Clock
     judgements: tuple = PASSED
     seen: float | None = None  # None: as new as the clock says.
+    # What happens while the controller judges, once.
+    meanwhile: Callable[[], object] | None = None
+    error: Exception | None = None
 
     def judge(self, rollout: Rollout, now: datetime) -> Evidence:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        if self.error:
+            raise self.error
         return Evidence(self.judgements, at(self.clock.seconds if self.seen is None else self.seen))
 
 
@@ -200,7 +217,74 @@ def test_a_log_that_stops_in_a_canary_holds_and_goes_on_when_it_comes_again(benc
     assert bench.alias.routing_config == RoutingConfig({2: 0.5})
 
 
-@pytest.mark.parametrize("change", [abort, promote, hold])
+@pytest.mark.fault(28)
+@pytest.mark.parametrize("judgements", [PASSED, FAILED], ids=["on", "back"])
+def test_a_hold_isnt_undone_by_a_controller_that_was_judging_meanwhile(bench, judgements):
+    bench.controller().start(make_rollout())
+    bench.clock.seconds = 60
+    person = bench.controller(who="alice")
+    bench.judge.judgements = judgements
+    bench.judge.meanwhile = lambda: person.change("live", lambda *state: hold(*state, by="alice", reason="lunch"))
+    rollout = bench.controller().advance("live")
+    if judgements is PASSED:
+        assert (rollout.state, rollout.held_for, rollout.stage) == ("held", "person", 1)
+        assert bench.alias.routing_config == RoutingConfig()
+    else:
+        assert rollout.state == "rolled_back"
+
+
+@pytest.mark.fault(28)
+def test_a_rollout_that_is_aborted_before_its_first_stage_doesnt_begin(bench):
+    controller, person = bench.controller(), bench.controller(who="alice")
+    store = CutOffStore(
+        bench.store,
+        2,  # The first write is the document, the second one the alias's history.
+        die=once(lambda: person.change("live", lambda *state: abort(*state, by="alice", reason="wrong version"))),
+        effective=False,
+    )
+    assert bench.controller(store).start(make_rollout()).state == "aborted"
+    controller.advance("live")
+    assert (bench.alias.version, bench.alias.versions_in_use) == (1, (1,))
+
+
+def test_a_promotion_that_is_decided_again_doesnt_skip_the_bake(bench):
+    bench.controller().start(make_rollout())
+    bench.run(bench.controller(), (60, 90))
+    bench.clock.seconds = 120
+    controller = bench.controller()
+    store = CutOffStore(bench.store, 1, die=lambda: controller.advance("live"), effective=False)
+    with pytest.raises(RolloutStateError, match="from stage 3 to stage 4 meanwhile"):
+        bench.controller(store, "alice").change(
+            "live", lambda *state: promote(*state, by="alice", reason="because", seen_stage=3)
+        )
+    assert (bench.alias.version, bench.alias.routing_config) == (1, RoutingConfig({2: 1.0}))
+
+
+def test_each_weight_is_kept_where_two_controllers_die_between_alias_and_document(bench):
+    bench.controller().start(make_rollout())
+    for seconds in (60, 90):
+        bench.clock.seconds = seconds
+        with pytest.raises(CutOffError):
+            bench.controller(NoDocument(bench.store)).advance("live")
+    rollout = bench.controller().advance("live")
+    assert rollout.weights == {2: 0.0, 3: 0.1, 4: 0.5}
+
+
+def test_evidence_that_cant_be_read_holds_until_it_can_be(bench):
+    bench.controller().start(make_rollout())
+    bench.clock.seconds = 30
+    bench.judge.error = InvalidRolloutError("The guards can't be used.")
+    rollout = bench.controller().advance("live")
+    assert (rollout.state, rollout.held_for) == ("held", "evidence")
+    assert rollout.why == "The evidence can't be read: The guards can't be used."
+    bench.judge.error = None
+    bench.clock.seconds = 40
+    assert bench.controller().advance("live").state == "running"
+    bench.run(bench.controller(), (60,))
+    assert bench.alias.routing_config == RoutingConfig({2: 0.1})
+
+
+@pytest.mark.parametrize("change", [abort, hold])
 def test_a_person_who_meets_a_controller_decides_on_what_it_left(bench, change):
     bench.controller().start(make_rollout())
     bench.clock.seconds = 60
@@ -209,9 +293,9 @@ def test_a_person_who_meets_a_controller_decides_on_what_it_left(bench, change):
     rollout = bench.controller(store, "alice").change(
         "live", lambda *state: change(*state, by="alice", reason="because")
     )
-    expected = {abort: "aborted", promote: "stage 4", hold: "held"}[change]
+    expected = {abort: "aborted", hold: "held"}[change]
     assert [event.what for event in rollout.events].count(expected) == 1
-    weights: dict[int, float] = {} if change is abort else {2: 1.0 if change is promote else 0.1}
+    weights: dict[int, float] = {} if change is abort else {2: 0.1}
     assert bench.alias.routing_config == RoutingConfig(weights)
 
 
@@ -259,7 +343,7 @@ def test_the_next_rollout_makes_the_copy_that_a_killed_controller_left_out(bench
 
 def test_what_cant_be_rolled_out_is_refused_before_anything_is_written(bench):
     controller = bench.controller()
-    with pytest.raises(RolloutRefusedError, match="in charge already"):
+    with pytest.raises(RolloutRefusedError, match="in charge of alias 'live' already"):
         controller.start(make_rollout(candidate=1))
     with pytest.raises(VersionNotFoundError):
         controller.start(make_rollout(candidate=9))
@@ -267,7 +351,7 @@ def test_what_cant_be_rolled_out_is_refused_before_anything_is_written(bench):
     with pytest.raises(VersionDamagedError):
         controller.start(make_rollout())
     bench.writer.assign("live", 1, routing_config=RoutingConfig({}), reason="moved meanwhile")
-    with pytest.raises(RolloutRefusedError, match="is at revision 2"):
+    with pytest.raises(RolloutRefusedError, match=r"bob moved .* revision 2 \(moved meanwhile\).* Start it again"):
         controller.start(make_rollout())
     assert not bench.store.list_keys("late-payer/rollouts/")
 
@@ -285,6 +369,52 @@ def test_a_candidate_that_is_damaged_meanwhile_holds(bench):
     rollout = bench.controller().rollouts.get("live").rollout
     assert (rollout.state, rollout.held_for) == ("held", "person")
     assert "is damaged" in rollout.why
+    assert bench.alias.routing_config == RoutingConfig()
+
+
+class NotListed:
+    """A bucket that answers as AWS does where the role may not list it: a missing object is forbidden."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.forbidden = ""
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def get(self, key, **options):
+        try:
+            if key == self.forbidden:
+                raise ObjectNotFoundError(key)
+            return self._store.get(key, **options)
+        except ObjectNotFoundError:
+            raise AccessDeniedError("read", key, "Access Denied") from None
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "why"),
+    [
+        ("model.pkl", "missing", r"'late-payer/versions/2/model\.pkl' is missing"),
+        ("model.pkl", "other bytes", "has size in bytes 2, its manifest says"),
+        ("model.pkl", "forbidden", "Access Denied"),
+        ("manifest.json", "missing", "has no version 2"),
+        ("manifest.json", "other bytes", "manifest"),
+        ("manifest.json", "forbidden", "Access Denied"),
+    ],
+)
+def test_a_candidate_that_cant_be_used_holds_with_the_reason(bench, file, damage, why):
+    bench.controller().start(make_rollout())
+    key, store = version_key("late-payer", 2, file), NotListed(bench.store)
+    if damage == "other bytes":
+        bench.store.put(key, b"{}")
+    elif damage == "missing":
+        bench.store.delete(key)
+    else:
+        store.forbidden = key
+    bench.clock.seconds = 60
+    rollout = bench.controller(store).advance("live")
+    assert (rollout.state, rollout.held_for) == ("held", "person")
+    assert re.search(why, rollout.why)
     assert bench.alias.routing_config == RoutingConfig()
 
 
@@ -319,8 +449,59 @@ def test_a_damaged_document_is_named_with_what_to_do(bench):
         bench.controller().start(make_rollout())
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"alias": "other"}, "is of alias 'other' of model 'late-payer'"),
+        ({"model": "early-payer"}, "is of alias 'live' of model 'early-payer'"),
+        ({"judgements": [{"guard": "flips", "n": 1, "estimate": 0}]}, "a member of 'judgements' has no 'verdict'"),
+        ({"format": 2}, "update this software.* If it is damaged, restore"),
+    ],
+)
+def test_a_document_that_is_damaged_or_anothers_moves_nothing(bench, change, fault):
+    bench.controller().start(make_rollout())
+    bench.writer.assign("other", 1)
+    key, before = rollout_key("late-payer", "live"), bench.alias
+    bench.store.put(key, json.dumps(json.loads(bench.store.get(key).body) | change).encode())
+    with pytest.raises(InvalidRolloutError, match=fault):
+        bench.controller().change("live", lambda *state: abort(*state, by="alice", reason="stop it"))
+    bench.clock.seconds = 60
+    with pytest.raises(InvalidRolloutError, match=fault):
+        bench.controller().advance("live")
+    assert bench.alias == before
+    assert bench.writer.reader.get_alias("other").alias.revision == 1
+
+
 def test_a_rollouts_name_is_one_that_the_registry_takes():
     assert new_rollout_id("live", 3, at(0), "0123456789abcdef") == "live-to-3-20260301T120000Z-012345"
+
+
+class NoDocument:
+    """A bucket for a controller that is killed before it writes a rollout's document."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._has_moved = False
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def put(self, key, body, **conditions):
+        if key == rollout_key("late-payer", "live") and self._has_moved:
+            die()
+        self._has_moved |= key.endswith("aliases/live.json")
+        return self._store.put(key, body, **conditions)
+
+
+def once(action: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that does this the first time alone."""
+    actions = [action]
+
+    def act() -> None:
+        if actions:
+            actions.pop()()
+
+    return act
 
 
 def die() -> None:

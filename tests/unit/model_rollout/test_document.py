@@ -16,7 +16,8 @@ def test_a_document_is_read_as_it_was_written():
         guards={"alpha": 0.05}, expect={"low": -0.01}, shadow_budget_ms=20.0, weights={7: 0.1}, waived=("a",)
     )
     rollout = rollout.with_event("held", at=at(1), by="bob", reason="", state="held", held_for="person")
-    rollout = replace(rollout, judgements=({"guard": "flips", "verdict": "pass"},), waived=("sample_ratio",))
+    judgement = {"guard": "flips", "verdict": "pass", "n": 3, "estimate": None}
+    rollout = replace(rollout, judgements=(judgement,), waived=("sample_ratio",))
     assert Rollout.from_json(rollout.to_json()) == rollout
     assert json.loads(rollout.to_json())["format"] == 1
 

@@ -12,7 +12,7 @@ import pytest
 from model_rollout.guard_settings import GUARDS, SAMPLE_RATIO, Bounds, GuardSettings, default_settings
 from model_rollout.window import AnnouncedWindow
 
-WINDOW = AnnouncedWindow(5000, 0.002, 0.001, 0.003, 0.02, 0.015, 0.025)
+WINDOW = AnnouncedWindow(5000, 0.002, 0.001, 0.003, 0.02, 0.015, 0.025, flag_low=-0.03, flag_high=-0.02)
 
 
 def test_each_guard_that_takes_a_rollout_back_has_a_tolerance_and_one_line_of_reason() -> None:
@@ -28,10 +28,10 @@ def test_the_error_rate_is_shared_out_over_the_guards_that_take_a_rollout_back()
 
 
 def test_the_tolerances_lie_around_what_the_plan_announces() -> None:
-    bounds = default_settings(WINDOW, mean_score=0.02, flagged_difference=-0.03).bounds
+    bounds = default_settings(WINDOW, mean_score=0.02).bounds
     assert astuple(bounds["score_difference"]) == pytest.approx((0.001 - 0.001, 0.003 + 0.001))
     assert astuple(bounds["mean_score"]) == pytest.approx((0.001 - 0.005, 0.003 + 0.005))
-    assert bounds["flag_difference"].high == pytest.approx(-0.03 + 0.015)
+    assert bounds["flag_difference"].high == pytest.approx(-0.02 + 0.01)
     assert bounds["flagged"].low == pytest.approx(-0.03 - 0.07)
     assert bounds["flips"].low is None
     assert bounds["flips"].high == pytest.approx(0.025 + 0.02)
@@ -52,8 +52,13 @@ def test_hardly_any_loan_is_beyond_where_scores_are_cut_off() -> None:
     assert default_settings(replace(WINDOW, low=-0.1), mean_score=0.02).most_difference == pytest.approx(0.4)
 
 
+def test_a_window_as_wide_as_can_be_is_expected_and_tolerated() -> None:
+    bounds = default_settings(replace(WINDOW, low=-1.0, high=1.0, flag_low=-1.0, flag_high=1.0)).bounds
+    assert {astuple(bounds[guard]) for guard in ("flagged", "mean_score", "score_difference")} == {(-0.999, 0.999)}
+
+
 def test_settings_survive_being_stored() -> None:
-    settings = default_settings(WINDOW, 0.02, 0.01, {"flips": 0.05})
+    settings = default_settings(WINDOW, 0.02, {"flips": 0.05})
     assert GuardSettings.from_document(json.loads(json.dumps(settings.to_document()))) == settings
 
 

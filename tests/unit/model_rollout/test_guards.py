@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -20,7 +22,7 @@ from log_lines import (
     answered_by_main,
     crash,
     failed,
-    refusal,
+    refused,
 )
 from model_rollout.guard_settings import GUARDS, default_settings
 from model_rollout.guards import judge
@@ -92,22 +94,18 @@ def test_a_candidate_that_always_fails_is_found_in_about_ten_requests() -> None:
     assert asked <= 12
 
 
-def test_an_answer_that_another_version_gave_is_a_refusal_only_after_the_version_was_refused() -> None:
+def test_an_answer_that_another_version_gave_is_a_refusal_only_if_its_line_says_so() -> None:
     traffic = Traffic()
-    waiting = list(traffic.lines(2000, change=answered_by_main))
-    found = verdicts(observe(waiting))
+    # Refused once, which says nothing of a later load that is under way, or that the bucket's outage ended.
+    lines = [*traffic.lines(20, change=refused), *traffic.lines(2000, change=answered_by_main)]
+    found = verdicts(observe(lines))
     assert found["refused_loads"] == found["failed_answers"] == "inconclusive"
-    assert verdicts(observe(waiting, [refusal()]))["refused_loads"] == "fail"
-    assert verdicts(observe(waiting, [refusal(minutes=600)]))["refused_loads"] == "inconclusive"
 
 
-def test_a_version_taken_out_of_charge_within_a_request_is_a_refusal_and_its_failure() -> None:
-    def ended(line):
-        return replace(line, version=MAIN, refused_versions=(CANDIDATE,))
-
-    found = verdicts(observe(Traffic().lines(2000, change=ended)))
+def test_a_version_that_was_refused_is_a_refusal_and_its_failure() -> None:
+    found = verdicts(observe(Traffic().lines(2000, change=refused)))
     assert (found["refused_loads"], found["failed_answers"]) == ("fail", "inconclusive")
-    found = verdicts(observe(Traffic().lines(2000, change=lambda line: failed(ended(line)))))
+    found = verdicts(observe(Traffic().lines(2000, change=lambda line: failed(refused(line)))))
     assert (found["refused_loads"], found["failed_answers"]) == ("fail", "fail")
 
 
@@ -118,6 +116,32 @@ def test_crashes_name_no_version_and_fail_a_guard_of_their_own_in_every_stage() 
         assert verdicts(observations, stage)["crashes"] == "fail"
     before = observe(traffic.lines(300), [crash(number, minutes=-5) for number in range(15)])
     assert verdicts(before)["crashes"] != "fail"
+
+
+def test_crashes_are_compared_with_those_of_before_the_rollout() -> None:
+    traffic = Traffic()
+    before = [replace(line, time=line.time - timedelta(hours=1)) for line in traffic.lines(3000, weight=0.0)]
+    observations = observe(before, [crash(number, minutes=-5) for number in range(60)], traffic.lines(3000))
+    observations.add([crash(100 + number) for number in range(60)])
+    assert verdicts(observations)["crashes"] == "inconclusive"
+    found = next(found for found in judge(default_settings(), observations, "canary") if found.guard == "crashes")
+    assert (found.candidate, found.main) == (pytest.approx(0.0196, abs=1e-4), pytest.approx(0.0196, abs=1e-4))
+    assert ": 1.96 % of 3,060 since the rollout began, 1.96 % before." in found.sentence
+    observations.add([crash(200 + number) for number in range(200)])
+    assert verdicts(observations)["crashes"] == "fail"
+
+
+# Loans among which many requests of the main version had no counterpart when the outage began.
+@pytest.mark.parametrize("seed", [10, 16])
+def test_an_outage_of_everything_isnt_blamed_on_the_candidate(seed) -> None:
+    # At a weight of .5 each request is the candidate's or the main version's by chance.
+    random, traffic, observations = Random(seed), Traffic(), observe(weights={7: 0.5})
+    traffic.skip(random.randrange(100_000))
+    for batch in (traffic.lines(4000, weight=0.5, revision=7), map(failed, traffic.lines(600, weight=0.5, revision=7))):
+        observations.add(batch)
+        assert verdicts(observations)["failed_answers"] != "fail"
+    observations.add(traffic.lines(600, weight=0.5, revision=7))
+    assert verdicts(observations)["failed_answers"] != "fail"
 
 
 SHADOW_FAULTS = {
@@ -158,10 +182,10 @@ def test_a_shadow_that_was_passed_over_was_not_measured() -> None:
 
 
 @pytest.mark.fault(31)
-def test_a_shadow_that_can_not_be_loaded_fails_once_the_log_says_that_it_was_refused() -> None:
-    lines = list(Traffic().shadowed(300, outcome="not_loaded"))
-    assert verdicts(observe(lines), "shadow")["shadow_failures"] == "inconclusive"
-    assert verdicts(observe(lines, [refusal()]), "shadow")["shadow_failures"] == "fail"
+def test_a_shadow_that_is_not_loaded_yet_fails_nothing_and_one_that_was_refused_does() -> None:
+    for outcome, verdict in (("not_loaded", "inconclusive"), ("refused", "fail")):
+        observations = observe(Traffic().shadowed(300, outcome=outcome))
+        assert verdicts(observations, "shadow")["shadow_failures"] == verdict
 
 
 def test_scores_that_differ_as_announced_pass_and_those_that_do_not_differ_fail() -> None:
@@ -220,6 +244,58 @@ def test_evidence_of_an_earlier_step_does_not_let_a_step_without_requests_pass()
     assert "In this step 0 requests were seen; 50 are needed." in comparing["failed_answers"].sentence
     observations.add(traffic.lines(1000, weight=0.5, revision=7))
     assert verdicts(observations) == dict.fromkeys(GUARDS["canary"], "pass")
+
+
+def test_a_persons_hold_does_not_begin_the_steps_evidence_anew() -> None:
+    observations = observe(Traffic().lines(MANY), weights=WEIGHTS | {7: 0.1})
+    assert verdicts(observations) == dict.fromkeys(GUARDS["canary"], "pass")
+
+
+def test_with_all_traffic_only_the_candidates_requests_are_counted() -> None:
+    traffic = Traffic()
+    observations = observe(traffic.lines(100, weight=0.0, revision=SHADOW_REVISION), weights=WEIGHTS | {7: 1.0})
+    observations.add(traffic.lines(20, weight=1.0, revision=7))
+    found = {judgement.guard: judgement.sentence for judgement in judge(default_settings(), observations, "bake")}
+    assert f"(20 requests of version {CANDIDATE})" in found["failed_answers"]
+
+
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("revision", [CANARY_REVISION, 7])
+def test_a_version_that_was_good_for_long_and_begins_to_fail_is_found_soon(revision) -> None:
+    weights, traffic = WEIGHTS | {7: 0.5}, Traffic()
+    weights = {number: weight for number, weight in weights.items() if number <= revision}
+    observations = observe(traffic.lines(12_000), weights=weights)
+    lines = list(traffic.lines(2000, weight=weights[revision], revision=revision, change=failed))
+    bad = [place for place, line in enumerate(lines) if line.status == 500]
+    observations.add(lines[: bad[30]])
+    assert verdicts(observations)["failed_answers"] == "fail"
+
+
+def test_a_step_whose_own_figures_are_outside_the_tolerance_does_not_pass_on_earlier_evidence() -> None:
+    traffic = Traffic()
+    observations = observe(traffic.lines(MANY * 3), weights=WEIGHTS | {7: 0.5})
+    observations.add(traffic.lines(200, weight=0.5, revision=7))
+    for number in range(3):
+        line = traffic.line(weight=1.0, revision=7)
+        observations.add([replace(failed(line), key=f"bad-{number}"), traffic.line(weight=0.0, revision=7)])
+    found = {judgement.guard: judgement for judgement in judge(default_settings(), observations, "canary")}
+    assert found["slow_answers"].verdict == "pass"
+    judgement = found["failed_answers"]
+    assert judgement.e_pass >= judgement.pass_at
+    assert judgement.verdict == "inconclusive"
+    assert "In this step the difference is 3." in judgement.sentence
+
+
+def test_what_few_requests_of_the_main_version_say_lets_nothing_pass() -> None:
+    traffic = Traffic()
+    few = [replace(line, is_late=(number % 5 == 0,)) for number, line in enumerate(traffic.lines(40, weight=0.0))]
+    lines = traffic.lines(3000, weight=1.0, revision=BAKE_REVISION)
+    lines = [replace(line, is_late=(number % 5 == 0,)) for number, line in enumerate(lines)]
+    observations = observe(few, lines, weights=WEIGHTS | {BAKE_REVISION: 1.0})
+    assert verdicts(observations, "bake")["flagged"] == "inconclusive"
+    observations.add(replace(few[0], invocation_id=f"more-{number}", key=f"more-{number}", is_late=(number % 5 == 0,))
+                     for number in range(1000))  # fmt: skip
+    assert verdicts(observations, "bake")["flagged"] == "pass"
 
 
 def test_a_judgement_says_the_figures_of_both_versions_and_can_be_stored() -> None:

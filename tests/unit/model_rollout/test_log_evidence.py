@@ -44,13 +44,13 @@ def request(number: int, rollout: str = ROLLOUT) -> dict[str, Any]:
         "latency_ms": 5.0,
         "spans_ms": {"score": 0.1},
         "cold_start": False,
+        "model": "late-payer",
         "model_version": str(MAIN),
         "routed_version": MAIN,
         "alias": "live",
         "alias_revision": SHADOW_REVISION,
         "rollout": rollout,
         "key": f"key-{number}",
-        "point": 0.5,
         "threshold": 0.025,
         "loans": [None],
         "late_probabilities": scores,
@@ -65,12 +65,27 @@ class Log:
     def __init__(self) -> None:
         self.store = InMemoryStore()
         self.is_down = False
-        self.evidence = LogEvidence(lambda: LogReader(self))
+        self.missing: str | None = None
+        self.now, self.seconds_a_look = NOW, 0
+        self.evidence = self.begin()
+
+    def begin(self) -> LogEvidence:
+        """Return evidence of a process that has read nothing; each look at its clock takes ``seconds_a_look``."""
+        return LogEvidence(lambda: LogReader(self, "late-payer"), self.clock)
+
+    def clock(self) -> datetime:
+        self.now += timedelta(seconds=self.seconds_a_look)
+        return self.now
 
     def __getattr__(self, name: str) -> Any:
         if self.is_down:
             raise StoreUnavailableError("list", "log/", "no network")
         return getattr(self.store, name)
+
+    def get(self, key: str, **options: Any) -> Any:
+        if self.missing and key.endswith(self.missing):
+            raise StoreUnavailableError("read", key, "timed out")
+        return self.store.get(key, **options)
 
     def deliver(self, name: str, *lines: dict[str, Any]) -> None:
         body = "".join(f"{json.dumps(line)}\n" for line in lines)
@@ -109,8 +124,39 @@ def test_evidence_grows_with_each_look_and_is_the_same_after_a_restart(log):
     log.deliver("b", *map(request, range(220, 190, -1)))
     second = log.evidence.judge(RUNNING, NOW)
     assert (flips(second).n, second.seen_until) == (221, START + timedelta(seconds=220))
-    restarted = LogEvidence(lambda: LogReader(log)).judge(RUNNING, NOW)
-    assert restarted == second
+    assert log.begin().judge(RUNNING, NOW) == second
+
+
+@pytest.mark.fault(29)
+def test_a_log_that_takes_longer_than_a_round_is_read_on_in_the_next_ones_and_nothing_passes_meanwhile(log):
+    log.deliver("a", {"kind": "prediction"}, *map(request, range(100)))
+    log.deliver("b", *map(request, range(90, 220)))
+    whole = log.begin().judge(RUNNING, NOW)
+    # A line takes a second and a round twenty, so nine rounds fold twenty lines each and leave some over.
+    log.seconds_a_look = 1
+    looks = [log.evidence.judge(RUNNING, NOW) for _ in range(9)]
+    assert [flips(look).n for look in looks] == [*range(20, 200, 20)]
+    assert [look.seen_until for look in looks[:2]] == [START + timedelta(seconds=19), START + timedelta(seconds=39)]
+    problem = looks[0].judgements[-1]
+    assert (problem.guard, problem.verdict) == ("prediction_log", "inconclusive")
+    assert problem.sentence == "The prediction log is still being read, 5 minutes behind. It goes on by itself."
+    # What arrives meanwhile is read too, before the log counts as read.
+    log.deliver("aa", *map(request, range(220, 230)))
+    looks = [log.evidence.judge(RUNNING, NOW) for _ in range(3)]
+    assert [look.judgements[-1].guard == "prediction_log" for look in looks] == [True, True, False]
+    assert flips(looks[-1]).n == flips(whole).n + 10 == 230
+    assert log.evidence.damage(RUNNING.alias).lines == 1
+
+
+@pytest.mark.fault(30)
+def test_a_bucket_that_stops_answering_midway_loses_no_line_and_nothing_passes_on_half_of_the_log(log):
+    log.deliver("a", *map(request, range(100)))
+    log.deliver("b", *map(request, range(100, 200)))
+    log.missing = "b.gz"
+    evidence = log.evidence.judge(RUNNING, NOW)
+    assert (flips(evidence).n, evidence.judgements[-1].guard) == (100, "prediction_log")
+    log.missing = None
+    assert log.evidence.judge(RUNNING, NOW) == log.begin().judge(RUNNING, NOW)
 
 
 def test_lines_of_another_rollout_dont_count_as_news(log):

@@ -70,13 +70,27 @@ def test_steps_without_time_are_refused():
         read_steps("1,10", every_s=0, shadow_s=30, bake_s=60)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Canary10Percent43201Minutes", "a stage lasts 30 days at most"),
+        ("Canary10Percent999999999Minutes", "a stage lasts 30 days at most"),
+        ("Linear1PercentEvery2000Minutes", "takes 137d.* in all; a rollout lasts 90 days at most"),
+    ],
+)
+def test_a_strategy_that_takes_too_long_is_refused(name, message):
+    with pytest.raises(InvalidPlanError, match=message):
+        read_strategy(name, shadow_s=0, bake_s=0)
+
+
 def test_a_plan_that_judges_nothing_is_refused():
     with pytest.raises(InvalidPlanError, match="--bake"):
         read_strategy("AllAtOnce", shadow_s=0, bake_s=0)
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("2m", 120), ("1h", 3600), ("1h30m", 5400), ("0s", 0), ("30d", 2_592_000)]
+    ("text", "seconds"),
+    [("30s", 30), ("2m", 120), ("1h", 3600), ("1h30m", 5400), ("0s", 0), ("30d", 2_592_000), ("0000000010s", 10)],
 )
 def test_durations(text, seconds):
     assert read_duration(text) == seconds

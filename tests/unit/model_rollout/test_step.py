@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from model_registry.alias import Alias, RoutingConfig, Shadow
 from model_rollout.document import Rollout
+from model_rollout.moves import catch_up
 from model_rollout.plan import read_steps
 from model_rollout.step import RolloutStateError, abort, hold, promote, resume, step
 from rollout_kit import PASSED, at, make_alias, make_rollout, moved, verdicts
@@ -31,11 +32,18 @@ class World:
 
     def step(self, seconds, judgements=PASSED, *, seen=None, dies=False):
         seen = seconds if seen is None else seen
+        self.catch_up(seconds)
         self.apply(step(self.rollout, judgements, self.alias, at(seconds), at(seen)), seconds, dies=dies)
 
     def ask(self, command, seconds, **options):
         options = {"by": "alice", "reason": "because", **options}
+        self.catch_up(seconds)
+        if command is promote:
+            options["seen_stage"] = self.rollout.stage
         self.apply(command(self.rollout, self.alias, at(seconds), **options), seconds)
+
+    def catch_up(self, seconds):
+        self.rollout = catch_up(self.rollout, self.alias, at(seconds))
 
     def apply(self, result, seconds, *, dies=False):
         if result.alias_update:
@@ -106,15 +114,16 @@ def test_too_little_evidence_holds_and_goes_on_once_it_has_come(stage, judgement
 
 
 @pytest.mark.fault(30)
-def test_a_log_whose_delivery_stopped_holds():
+@pytest.mark.parametrize("seen_s", [10, 29])
+def test_a_log_whose_delivery_stopped_holds(seen_s):
     world = World()
     began = world.to_stage(2)
-    world.step(began + 30, seen=began + 10)
+    world.step(began + 30, seen=began + seen_s)
     assert world.rollout.state == "running"  # Lines may arrive late: half the stage's length more.
-    world.step(began + 45, seen=began + 10)
+    world.step(began + 45, seen=began + seen_s)
     assert (world.rollout.state, world.weight) == ("held", 0.1)
     assert world.rollout.why.startswith("No data: the newest log line is of")
-    world.step(began + 600, seen=began + 10)
+    world.step(began + 600, seen=began + seen_s)
     assert (world.rollout.state, world.weight) == ("held", 0.1)
     world.step(began + 610, seen=began + 609)
     assert (world.rollout.state, world.weight) == ("running", 0.5)
@@ -157,6 +166,50 @@ def test_a_person_holds_and_resumes():
     assert (world.rollout.stage, world.rollout.state) == (2, "running")  # The stage has its whole time again.
     world.step(began + 530)
     assert world.rollout.stage == 3
+
+
+def test_a_second_hold_has_its_reason_too():
+    world = World()
+    began = world.to_stage(2)
+    for reason in ("lunch", "ask the risk team"):
+        world.ask(hold, began + 5, reason=reason)
+    assert [event.reason for event in world.rollout.events if event.what == "held"] == ["lunch", "ask the risk team"]
+    assert world.rollout.why == "alice: ask the risk team"
+
+
+def test_a_persons_reason_for_a_hold_outlives_a_doubtful_guard():
+    world = World()
+    began = world.to_stage(2)
+    world.ask(hold, began + 5, reason="lunch")
+    world.step(began + 6, DOUBTFUL)
+    assert world.rollout.why == "alice: lunch"
+
+
+def test_a_hold_is_a_revision_of_the_alias_that_moves_nothing():
+    world = World()
+    began = world.to_stage(2)
+    before = world.alias
+    world.ask(hold, began + 5)
+    assert world.alias.revision == before.revision + 1
+    assert (world.alias.routing_config, world.alias.shadow) == (before.routing_config, before.shadow)
+    assert world.rollout.weights[world.alias.revision] == 0.1
+    assert world.rollout.stage_began_at == before.updated_at
+
+
+def test_what_a_person_asked_for_is_completed_in_their_name():
+    world = World()
+    began = world.to_stage(2)
+    world.apply(hold(world.rollout, world.alias, at(began + 5), by="alice", reason="lunch"), began + 5, dies=True)
+    world.step(began + 500)
+    assert (world.rollout.state, world.rollout.held_for, world.weight) == ("held", "person", 0.1)
+    assert (world.rollout.events[-1].what, world.rollout.events[-1].by) == ("held", "alice")
+
+
+def test_a_promotion_is_of_the_stage_that_the_person_saw():
+    world = World()
+    began = world.to_stage(4)
+    with pytest.raises(RolloutStateError, match="from stage 3 to stage 4 meanwhile"):
+        promote(world.rollout, world.alias, at(began), by="alice", reason="because", seen_stage=3)
 
 
 def test_a_held_rollout_is_still_rolled_back():

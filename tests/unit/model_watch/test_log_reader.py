@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from memory_store import InMemoryStore
 from model_registry.errors import StoreUnavailableError
-from model_watch.log_reader import MOST_LINE_BYTES, MOST_NAMED, LogReader
-from model_watch.prediction_log import LoadLine, LogLine, PlatformLine
+from model_watch.log_objects import MOST_LINE_BYTES, MOST_NAMED
+from model_watch.log_reader import LogReader
+from model_watch.prediction_log import LogLine, PlatformLine
 
 NOW = datetime(2026, 3, 12, 19, 0, tzinfo=UTC)
 TODAY = "log/dt=2026-03-12/"
@@ -31,6 +33,7 @@ def request(number: int, time: datetime = NOW) -> dict[str, object]:
         "latency_ms": 1.5,
         "spans_ms": {},
         "cold_start": False,
+        "model": "late-payer",
     }
 
 
@@ -39,35 +42,60 @@ def report(number: int) -> dict[str, object]:
     return {"type": "platform.report", "time": NOW.isoformat(), "record": record}
 
 
-def refusal(version: int) -> dict[str, object]:
-    return {"kind": "model_refused", "timestamp": NOW.isoformat(), "model_version": str(version), "error": "ScanError"}
-
-
 def pack(*documents: object) -> bytes:
     return "".join(f"{json.dumps(document)}\n" for document in documents).encode()
+
+
+class WatchedStore(InMemoryStore):
+    """A bucket that tells what is fetched, and doesn't answer for one key or prefix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.failing = ""
+
+    def get(self, key, **options):
+        self._check(key)
+        self.fetched.append(key)
+        return super().get(key, **options)
+
+    def list_keys(self, prefix):
+        self._check(prefix)
+        return super().list_keys(prefix)
+
+    def _check(self, key):
+        if key == self.failing:
+            raise StoreUnavailableError("read", key, "timed out")
 
 
 class Log:
     """A bucket, and a reader of its log."""
 
     def __init__(self, **objects: bytes) -> None:
-        self.store = InMemoryStore()
-        self.reader = LogReader(self.store)
+        self.store = WatchedStore()
+        self.reader = LogReader(self.store, "late-payer")
 
     def put(self, key: str, *documents: object) -> None:
         self.store.put(key, gzip.compress(pack(*documents)))
 
     def read(self, since: datetime = NOW - timedelta(hours=1), until: datetime = NOW) -> list[str]:
-        return [getattr(line, "invocation_id", "load") for line in self.reader.read_new(since, until)]
+        return [line.invocation_id for line in self.reader.read_new(since, until)]
 
 
 def test_all_kinds_of_lines_are_read_from_packed_and_plain_objects() -> None:
     log = Log()
     log.put(f"{TODAY}1.gz", request(1), report(2))
-    log.store.put(f"{TODAY}2.json", pack(refusal(3)))
-    lines = log.reader.read_new(NOW, NOW)
-    assert [type(line) for line in lines] == [LogLine, PlatformLine, LoadLine]
+    log.store.put(f"{TODAY}2.json", pack(request(3)))
+    lines = list(log.reader.read_new(NOW, NOW))
+    assert [type(line) for line in lines] == [LogLine, PlatformLine, LogLine]
     assert log.read() == []
+
+
+def test_requests_of_another_model_are_left_out() -> None:
+    log = Log()
+    log.put(f"{TODAY}1.gz", request(1) | {"model": "early-payer"}, request(2), report(3))
+    assert log.read() == ["invocation-2", "invocation-3"]
+    assert not log.reader.damage.lines
 
 
 @pytest.mark.fault(29)
@@ -86,23 +114,21 @@ def test_each_request_is_read_once_in_whichever_order_and_however_often_it_is_de
 
 def test_a_request_that_crashed_after_its_line_has_two_lines() -> None:
     log = Log()
-    log.put(f"{TODAY}1.gz", request(1), report(1), report(1), refusal(3), refusal(3))
-    assert log.read() == ["invocation-1", "invocation-1", "load"]
+    log.put(f"{TODAY}1.gz", request(1), report(1), report(1))
+    assert log.read() == ["invocation-1", "invocation-1"]
 
 
 @pytest.mark.fault(29)
 def test_damaged_lines_are_counted_and_named_and_others_are_left_out() -> None:
     log = Log()
-    damaged = (
-        b'START RequestId: 1\n\n{"level": "INFO"}\n{"kind": "model_loaded"}\n' + pack(request(1)) + b'{"kind": "pre'
-    )
+    damaged = b'START RequestId: 1\n\n{"level": "INFO"}\n{"kind": "prediction"}\n' + pack(request(1)) + b'{"kind": "pre'
     log.store.put(f"{TODAY}a", damaged)
     log.store.put(f"{TODAY}b", b"\xff" * 10 + b"\n{\xff}\n" + pack(request(2)))
     log.store.put(f"{TODAY}c", b'{"' + b"x" * (2 * MOST_LINE_BYTES) + b"\n" + pack(request(3)))
     assert log.read() == ["invocation-1", "invocation-2", "invocation-3"]
     assert log.reader.damage.lines == 4
     assert log.reader.damage.objects == {
-        f"{TODAY}a": "'model_version' is missing.",
+        f"{TODAY}a": "'timestamp' is missing.",
         f"{TODAY}b": "The line isn't JSON: UnicodeDecodeError.",
         f"{TODAY}c": "The line has more than 1,048,576 bytes.",
     }
@@ -161,6 +187,26 @@ def test_objects_of_the_day_before_may_arrive_late() -> None:
     assert log.read() == ["invocation-1"]
 
 
+def test_objects_of_a_day_that_was_today_when_it_was_last_listed_are_read_later() -> None:
+    log = Log()
+    log.put(f"{TODAY}1.gz", request(1))
+    assert log.read() == ["invocation-1"]
+    log.put(f"{TODAY}2.gz", request(2))
+    log.put("log/dt=2026-03-13/3.gz", request(3))
+    assert log.read(until=NOW + timedelta(days=5)) == ["invocation-2", "invocation-3"]
+
+
+def test_objects_are_fetched_one_by_one_and_a_reading_that_stops_midway_is_gone_on_with() -> None:
+    log = Log()
+    log.put(f"{TODAY}1.gz", *map(request, range(3)))
+    log.put(f"{TODAY}2.gz", *map(request, range(3, 6)))
+    lines = log.reader.read_new(NOW, NOW)
+    assert [next(lines).invocation_id for _ in range(2)] == ["invocation-0", "invocation-1"]
+    assert log.store.fetched == [f"{TODAY}1.gz"]
+    del lines
+    assert log.read() == [f"invocation-{number}" for number in range(2, 6)]
+
+
 def test_earlier_days_are_listed_once() -> None:
     log = Log()
     since = NOW - timedelta(days=10)
@@ -178,37 +224,18 @@ def test_an_object_whose_name_says_that_it_is_earlier_is_not_fetched() -> None:
     assert log.reader.damage.lines == 0
 
 
-class FailingStore(InMemoryStore):
-    """A bucket that doesn't answer for one key or prefix."""
-
-    failing = ""
-
-    def get(self, key, **options):
-        self._check(key)
-        return super().get(key, **options)
-
-    def list_keys(self, prefix):
-        self._check(prefix)
-        return super().list_keys(prefix)
-
-    def _check(self, key):
-        if key == self.failing:
-            raise StoreUnavailableError("read", key, "timed out")
-
-
 @pytest.mark.parametrize("failing", ["log/dt=2026-03-04/2.gz", "log/dt=2026-03-05/"])
 def test_what_was_read_before_the_bucket_stopped_answering_is_not_lost_and_the_rest_comes_later(failing) -> None:
     log = Log()
-    log.store = FailingStore()
-    log.reader = LogReader(log.store)
     since = NOW - timedelta(days=9)
-    log.put("log/dt=2026-03-04/1.gz", request(1))
-    log.put("log/dt=2026-03-04/2.gz", request(2))
-    log.put("log/dt=2026-03-05/3.gz", request(3))
+    for number, day in enumerate(["04", "04", "05"], start=1):
+        log.put(f"log/dt=2026-03-{day}/{number}.gz", request(number))
     log.store.failing = failing
-    before = log.read(since)
+    before: list[str] = []
+    for _ in range(2):
+        lines = map(attrgetter("invocation_id"), log.reader.read_new(since, NOW))
+        with pytest.raises(StoreUnavailableError):
+            before += lines
     assert before[0] == "invocation-1"
-    with pytest.raises(StoreUnavailableError):
-        log.read(since)
     log.store.failing = ""
     assert [*before, *log.read(since)] == ["invocation-1", "invocation-2", "invocation-3"]

@@ -15,7 +15,6 @@ from pydantic_core import to_json
 from model_registry.alias import Alias, RoutingConfig
 from model_watch.prediction_log import (
     DamagedLineError,
-    LoadLine,
     LogLine,
     PlatformLine,
     ScoredRecords,
@@ -56,7 +55,7 @@ SCORED = ScoredRecords(
 
 def members(scored: ScoredRecords | None = SCORED, **changes: Any) -> dict[str, Any]:
     """Return the members of a whole line."""
-    facts = {"alias": ALIAS, "routed_version": 3, "key": "a2V5IGhhc2ggLi4u", "point": 0.06789} | changes
+    facts = {"alias": ALIAS, "routed_version": 3, "key": "a2V5IGhhc2ggLi4u"} | changes
     return REQUEST | line_members(model="late-payer", scored=scored, **facts)
 
 
@@ -86,7 +85,6 @@ def test_what_the_function_writes_is_read_again() -> None:
         alias_revision=7,
         rollout="live-6",
         key="a2V5IGhhc2ggLi4u",
-        point=0.0678,
         threshold=0.5,
         loans=("c2FtcGxlIGhhc2g_", None),
         late_probabilities=(0.123456789012345678, 0.5),
@@ -127,20 +125,6 @@ def test_a_shadow_without_scores_is_read(outcome: Any) -> None:
     assert read(members(SCORED._replace(shadow=shadow))).shadow == shadow
 
 
-@given(st.floats(0, 1, exclude_max=True))
-def test_a_point_is_rounded_down_so_that_it_stays_on_its_side_of_a_weight(point: float) -> None:
-    written = members(point=point)["point"]
-    assert point - 0.0001 < written <= point
-
-
-def test_lines_about_loading_are_read() -> None:
-    line = {"timestamp": "2026-03-12T19:03:58.123Z", "message": "model loaded", "model_version": 4}
-    time = datetime(2026, 3, 12, 19, 3, 58, 123000, UTC)
-    assert read_line(json.dumps(line | {"kind": "model_loaded"})) == LoadLine(time=time, kind="model_loaded", version=4)
-    refused = read_line(json.dumps(line | {"kind": "model_refused", "error": "ProbeMismatchError"}))
-    assert refused == LoadLine(time=time, kind="model_refused", version=4, error="ProbeMismatchError")
-
-
 def test_lambdas_report_is_read() -> None:
     record = {"requestId": "invocation-1", "metrics": {"durationMs": 29000}, "status": "timeout"}
     line = {"time": "2026-03-12T19:03:58.123Z", "type": "platform.report", "record": record}
@@ -155,6 +139,7 @@ def test_lambdas_report_is_read() -> None:
         "Traceback (most recent call last):",
         "[1, 2]",
         '{"message": "alias not read"}',
+        '{"kind": "model_refused", "model_version": 4, "error": "ProbeMismatchError"}',
         '{"type": "platform.start", "record": {}}',
         b"\xff\xfe",
         '{"_aws": {}, "ModelLoadTime": [3.0]}',
@@ -177,6 +162,10 @@ def test_a_line_about_something_else_is_none(text: Any) -> None:
         ({"late_probabilities": [0.1, 1.5]}, "isn't between 0 and 1"),
         ({"late_probabilities": [0.1]}, "are of 1 and 2 records"),
         ({"profiles": ["0"]}, "are of 1 and 2 records"),
+        ({"profiles": ["01", "0"]}, "'profiles' are of different lengths"),
+        ({"profiles": ["0", "!"]}, "'profiles' has a character that stands for nothing"),
+        ({"profiles": ["0", "é"]}, "'profiles' has a character that stands for nothing"),
+        ({"profiles": ["0", 1]}, "'profiles' is of type int"),
         ({"loans": [1, None]}, "'loans' is of type int"),
         ({"is_late": "0x"}, "isn't a text of 0 and 1"),
         ({"warnings": {"first": []}}, "isn't a record's number"),
@@ -185,6 +174,16 @@ def test_a_line_about_something_else_is_none(text: Any) -> None:
         ({"shadow": {"version": 4, "outcome": "hidden", "ms": 1}}, "'outcome' is 'hidden'"),
         ({"shadow": {"version": 4, "outcome": "scored", "ms": 1}}, "are of 0 and 2 records"),
         ({"shadow": []}, "'shadow' is of type list"),
+        ({"timestamp": "0001-01-01T00:00:00+23:59"}, "'timestamp' isn't a time"),
+        ({"timestamp": "9999-12-31T23:59:59-23:59"}, "'timestamp' isn't a time"),
+        ({"model_version": -1}, "'model_version' isn't a version's number"),
+        ({"model_version": "0"}, "'model_version' isn't a version's number"),
+        ({"model_version": "9" * 30}, "'model_version' isn't a version's number"),
+        ({"routed_version": 0}, "'routed_version' isn't a version's number"),
+        ({"shadow": {"version": 0, "outcome": "failed", "ms": 1}}, "'version' isn't a version's number"),
+        ({"shadow": {"outcome": "failed", "ms": 1}}, "'version' is missing"),
+        ({"shadow": {"version": 4, "outcome": "scored", "ms": 1, "late_probabilities": [0, 1]}}, "of 0 and 2 records"),
+        ({"warnings": {"1": ["\ud800"]}}, "A code in 'warnings' isn't ASCII"),
     ],
 )
 def test_a_wrong_member_is_named(change: dict[str, Any], fault: str) -> None:
@@ -200,9 +199,20 @@ def test_broken_json_is_damage(text: Any) -> None:
         read_line(text)
 
 
-def test_nan_is_no_probability() -> None:
-    with pytest.raises(DamagedLineError, match="isn't between 0 and 1"):
-        read_line(json.dumps(members()).replace("0.5]", "NaN]"))
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400, "9007199254740992"])
+@pytest.mark.parametrize(
+    ("member", "change"),
+    [
+        ("late_probabilities", {"late_probabilities": [0.1, "?"]}),
+        ("latency_ms", {"latency_ms": "?"}),
+        ("score", {"spans_ms": {"score": "?"}}),
+        ("alias_revision", {"alias_revision": "?"}),
+        ("ms", {"shadow": {"version": 4, "outcome": "failed", "ms": "?"}}),
+    ],
+)
+def test_a_number_that_no_guard_could_count_is_damage(member: str, change: dict[str, Any], number: str) -> None:
+    with pytest.raises(DamagedLineError, match=f"'{member}' is"):
+        read_line(json.dumps(members() | change).replace('"?"', number))
 
 
 def test_a_line_of_a_thousand_records_with_all_warnings_and_a_shadow_stays_below_256_kb() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.manifest import ColumnProfile, TrainingProfile
-from model_watch.profile import BIN_CHARACTERS, MISSING, UNSEEN, Profiler, bin_number
+from model_watch.profile import Profiler
+from model_watch.profile_characters import BIN_CHARACTERS, MISSING, UNSEEN, bin_number
 
 AGE = ColumnProfile("age", (0.0, 10.0, 20.0), None, (5, 5), 0)
 CITY = ColumnProfile("city", None, ("Rome", "Oslo"), (7, 3), 0)
@@ -19,7 +20,9 @@ PROFILER = Profiler(TrainingProfile((AGE, CITY)))
 
 def profile(age: Any, city: Any) -> str:
     """Return the profile of one record."""
-    return PROFILER.of([{"age": age, "city": city, "loan_id": "1"}])[0]
+    text = PROFILER.of([{"age": age, "city": city, "loan_id": "1"}])[0]
+    assert isinstance(text, str)
+    return text
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_a_column_that_was_always_the_same_has_one_bin() -> None:
 def test_a_column_that_was_always_missing_has_no_bins() -> None:
     profiler = Profiler(TrainingProfile((ColumnProfile("age", (), None, (), 9), ColumnProfile("x", None, (), (), 9))))
     assert profiler.of([{"age": 1.0, "x": "a"}]) == [UNSEEN * 2]
-    assert profiler.of_columns({"age": np.full(9, np.nan), "x": [None] * 9}) == [MISSING * 2] * 9
+    assert profiler.of_columns({"age": np.full(9, np.nan), "x": [None] * 9}) == [b"--"] * 9
 
 
 VALUES = st.none() | st.floats(-5, 25) | st.integers(-5, 25) | st.sampled_from([0.0, 10.0, 20.0])
@@ -53,7 +56,7 @@ VALUES = st.none() | st.floats(-5, 25) | st.integers(-5, 25) | st.sampled_from([
 def test_a_table_has_the_profiles_of_its_records(values: list[tuple[Any, Any]]) -> None:
     ages = np.array([np.nan if age is None else age for age, _ in values], np.float64)
     columns = {"city": [city for _, city in values], "age": ages}
-    assert PROFILER.of_columns(columns) == [profile(age, city) for age, city in values]
+    assert PROFILER.of_columns(columns) == [profile(age, city).encode() for age, city in values]
 
 
 def test_each_character_has_the_number_of_its_bin() -> None:

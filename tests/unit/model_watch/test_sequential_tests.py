@@ -16,7 +16,7 @@ from model_watch.sequential_tests import (
     log_e_value,
     log_factors,
     log_ratio_e_value,
-    log_wealths,
+    log_renewed_e_value,
 )
 
 ROLLOUTS, LOOKS = 1_000, 200
@@ -32,7 +32,7 @@ def highest_log_e(values, bound: float, lowest: float):
 def test_the_whole_wealth_is_divided_among_the_bets() -> None:
     assert math.isclose(PRIOR.sum(), 1)
     assert ((BETS > 0) & (BETS < 1)).all()
-    assert e_value(float(log_e_value(log_wealths([], 0.01)))) == pytest.approx(1)
+    assert e_value(float(log_e_value(log_factors([], 0.01).sum(axis=0)))) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("bound", "lowest"), [(0.0, -1.0), (0.2, -1.0), (0.01, 0.0), (0.3, 0.0)])
@@ -47,24 +47,36 @@ def test_at_the_bound_an_alarm_is_as_rare_as_the_error_rate_says_over_all_looks(
     assert alarms <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / ROLLOUTS)
 
 
-@given(DIFFERENCES, DIFFERENCES, BOUNDS, st.randoms())
-def test_evidence_of_batches_is_added_in_any_order(first, second, bound, random) -> None:
-    together = log_wealths(first + second, bound, -1)
-    assert np.allclose(together, log_wealths(first, bound, -1) + log_wealths(second, bound, -1))
-    shuffled = first + second
-    random.shuffle(shuffled)
-    assert np.allclose(together, log_wealths(shuffled, bound, -1))
+def renewed(factors, minutes):
+    """Return the evidence with new money in each minute; the minutes of the observations rise."""
+    numbers, begins = np.unique(minutes, return_index=True)
+    return log_renewed_e_value(np.add.reduceat(factors, begins, axis=0), numbers)
 
 
-@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=10, max_size=50), BOUNDS)
-def test_repeated_values_are_counted_as_often_as_they_occur(values, bound) -> None:
-    one_by_one = sum((log_wealths([value], bound, -1) for value in values), np.zeros(len(BETS)))
-    assert np.allclose(log_wealths(values, bound, -1), one_by_one)
+def test_new_money_in_each_minute_makes_false_alarms_no_more_frequent() -> None:
+    random = np.random.default_rng(20260802)
+    values = random.choice([-1.0, 1.0], (ROLLOUTS, LOOKS))
+    factors, minutes = log_factors(values, 0.0, -1), np.arange(LOOKS) // 5
+    highest = [max(renewed(rollout[:n], minutes[:n]) for n in range(1, LOOKS + 1, 3)) for rollout in factors]
+    assert np.mean(np.array(highest) >= math.log(20)) <= 0.05
+
+
+@pytest.mark.parametrize(("good", "needed"), [(0, 9), (3_000, 26), (30_000, 33)])
+def test_a_version_that_begins_to_fail_is_found_soon_however_long_it_was_good(good, needed) -> None:
+    factors = log_factors(np.repeat([0.0, 1.0], [good, needed]), 0.01, -1)
+    assert renewed(factors, np.arange(good + needed) // 60) >= math.log(12 / 0.05)
+
+
+def test_minutes_without_observations_lose_no_money() -> None:
+    wealths = np.log(np.full((2, len(BETS)), 2.0))
+    there = log_renewed_e_value(np.insert(wealths, 1, 0.0, axis=0), np.array([0, 4, 9]))
+    assert log_renewed_e_value(wealths, np.array([0, 9])) == pytest.approx(there)
 
 
 @given(DIFFERENCES, BOUNDS, st.floats(0.001, 0.1))
 def test_a_higher_bound_is_rejected_later(values, bound, more) -> None:
-    assert log_e_value(log_wealths(values, bound + more, -1)) <= log_e_value(log_wealths(values, bound, -1)) + 1e-9
+    lower, higher = (log_e_value(log_factors(values, end, -1).sum(axis=0)) for end in (bound, bound + more))
+    assert higher <= lower + 1e-9
 
 
 def test_a_version_that_always_fails_is_found_in_ten_pairs_at_an_eleventh_of_the_error_rate() -> None:
@@ -75,16 +87,16 @@ def test_a_version_that_always_fails_is_found_in_ten_pairs_at_an_eleventh_of_the
 @pytest.mark.parametrize("value", [-1.5, math.nan])
 def test_an_impossible_observation_is_refused(value) -> None:
     with pytest.raises(ValueError, match="below -1 or not a number"):
-        log_wealths([0.0, value], 0.1, -1)
+        log_factors([0.0, value], 0.1, -1)
 
 
 def test_a_bound_at_the_lowest_value_is_refused() -> None:
     with pytest.raises(ValueError, match="isn't above the lowest value"):
-        log_wealths([0.0], 0.0)
+        log_factors([0.0], 0.0)
 
 
 def test_an_e_value_stays_a_number_that_json_has() -> None:
-    assert e_value(float(log_e_value(log_wealths(np.ones(5000), 0.01)))) == pytest.approx(1e12)
+    assert e_value(float(log_e_value(log_factors(np.ones(5000), 0.01).sum(axis=0)))) == pytest.approx(1e12)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])

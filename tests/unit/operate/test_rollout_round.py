@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from deployed_template import (
+    alarms,
+    dashboard_widgets,
+    deployed,
+    emitted_metrics,
+    shown_metrics,
+    variables,
+    watched_metrics,
+)
 from memory_store import InMemoryStore
+from model_registry.function_settings import SettingsError
 from model_registry.names import rollout_key
 from model_rollout.guard_settings import default_settings
 from operate.app import build
 from operate.rollout_round import RolloutRoundError
-from operate.settings import Settings, SettingsError
+from operate.settings import Settings
 from registry_kit import make_writer, publish_two
 from rollout_kit import at, make_rollout
 
@@ -23,7 +34,7 @@ VARIABLES = {"MODEL_BUCKET": "models", "LOG_BUCKET": "log", "STAGE": "test"}
 class Bench:
     """Both buckets, with a rollout that has just been started on each alias, and a function on them."""
 
-    def __init__(self, *aliases: str) -> None:
+    def __init__(self, *aliases: str, variables: Mapping[str, str] = VARIABLES) -> None:
         self.models, self.log = InMemoryStore(), InMemoryStore()
         self.seconds = 0
         self.lines: list[dict[str, object]] = []
@@ -31,7 +42,7 @@ class Bench:
         writer = replace(make_writer(self.models), clock=self.now)
         ids = iter(range(1000))
         self.function = build(
-            Settings.from_environ(VARIABLES),
+            Settings.from_environ(variables),
             self.models,
             self.log,
             clock=self.now,
@@ -62,12 +73,25 @@ def test_every_rollout_takes_its_step_and_has_its_line():
     line = bench.lines[0]
     assert (line["kind"], line["alias"], line["state"], line["rollout_stage"]) == ("rollout", "live", "running", 1)
     metrics = line["_aws"]["CloudWatchMetrics"][0]
-    assert (metrics["Namespace"], metrics["Dimensions"]) == ("PeerLoan", [["service", "stage"]])
+    assert (metrics["Namespace"], metrics["Dimensions"]) == ("PeerLoan", [["service", "stage", "stack"]])
     assert {metric["Name"]: line[metric["Name"]] for metric in metrics["Metrics"]} == {
-        "RolloutWeight": 0.0,
-        "RolloutNeedsAttention": 0,
-        "RolloutFailedGuards": 0,
+        "RolloutWeight": [0.0],
+        "RolloutNeedsAttention": [0.0],
+        "RolloutFailedGuards": [0.0],
     }
+
+
+def test_the_alarm_looks_for_the_metric_that_a_round_writes():
+    resources = deployed(Stage="prod")
+    bench = Bench("live", variables=variables(resources, "OperateFunction"))
+    bench.function({}, None)
+    emitted = emitted_metrics("\n".join(map(json.dumps, bench.lines)))
+    assert emitted.issuperset(watched_metrics(alarms(resources)["RolloutAttentionAlarm"]))
+    shown = {metric for metric in shown_metrics(resources) if metric.name.startswith("Rollout")}
+    assert len(shown) == 2
+    assert shown <= emitted
+    [query] = [widget["query"] for widget in dashboard_widgets(resources) if "'rollout'" in widget.get("query", "")]
+    assert set(query.split("| display ")[1].split(", ")) <= set(bench.lines[0])
 
 
 def test_a_held_rollout_asks_for_attention_and_one_that_has_ended_is_left_alone():
@@ -75,12 +99,30 @@ def test_a_held_rollout_asks_for_attention_and_one_that_has_ended_is_left_alone(
     bench.function({}, None)
     bench.seconds = 1000
     bench.function({}, None)
-    assert (bench.lines[-1]["state"], bench.lines[-1]["RolloutNeedsAttention"]) == ("held", 1)
+    assert (bench.lines[-1]["state"], bench.lines[-1]["RolloutNeedsAttention"]) == ("held", [1.0])
     assert "No data" in bench.lines[-1]["why"]
     bench.models.put(rollout_key("late-payer", "live"), make_rollout(state="aborted").to_json())
     count = len(bench.lines)
     assert bench.function({}, None) == {"rollouts": {}}
     assert len(bench.lines) == count
+
+
+@pytest.mark.parametrize(
+    ("state", "attention"), [("rolled_back", 1), ("superseded", 1), ("aborted", 0), ("promoted", 0)]
+)
+def test_a_rollout_that_somebody_else_ended_is_told_of_once(state, attention):
+    bench = Bench("live")
+    ended = make_rollout().with_event(state, at=at(500), by="controller", reason="failed_answers", state=state)
+    bench.models.put(rollout_key("late-payer", "live"), ended.to_json())
+    bench.seconds = 560
+    assert bench.function({}, None) == {"rollouts": {"live": state}}
+    assert [(line["state"], line["RolloutNeedsAttention"]) for line in bench.lines] == [(state, [attention])]
+    assert bench.function({}, None) == {"rollouts": {}}
+
+    later = Bench("live")
+    later.models.put(rollout_key("late-payer", "live"), ended.to_json())
+    later.seconds = 500 + 16 * 60
+    assert later.function({}, None) == {"rollouts": {}}
 
 
 def test_a_rollout_that_cant_be_driven_stops_no_other():

@@ -35,6 +35,11 @@ def image_template() -> ModuleType:
     return _script("image_template")
 
 
+@pytest.fixture(scope="session")
+def deploy() -> ModuleType:
+    return _script("deploy")
+
+
 def _script(name: str) -> ModuleType:
     # env-setup isn't a package, since its scripts are run: only the tests import them.
     spec = importlib.util.spec_from_file_location(name, ROOT / "env-setup" / f"{name}.py")

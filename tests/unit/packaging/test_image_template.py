@@ -26,7 +26,8 @@ def test_the_function_is_an_image_and_otherwise_as_it_was(derived: dict[str, Any
 def test_everything_else_is_as_it_was_and_found_from_the_images_folder(
     derived: dict[str, Any], template: dict[str, Any], root: Path
 ) -> None:
-    for name, folder in (("SharedLayer", "ContentUri"), ("OperateFunction", "CodeUri")):
+    functions = ("OperateFunction", "CheckFunction", "ScoreFilesFunction")
+    for name, folder in (("SharedLayer", "ContentUri"), *((function, "CodeUri") for function in functions)):
         written = derived["Resources"][name]["Properties"].pop(folder)
         original = template["Resources"][name]["Properties"].pop(folder)
         assert (root / "build/image" / written).resolve() == (root / original).resolve()

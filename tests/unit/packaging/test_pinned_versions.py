@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,34 @@ ENVIRONMENTS = [f"env-setup/pip_requirements{name}.txt" for name in ("", "_dev",
 
 def pins(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE))
+
+
+def imported_packages(folder: Path) -> set[str]:
+    """Return the packages of others that a folder's modules import, as PyPI names them."""
+    distributions = packages_distributions()
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(str(node.module).partition(".")[0])
+    found = {distributions[name][0] for name in names - sys.stdlib_module_names if name in distributions}
+    return {name.lower().replace("_", "-") for name in found}
+
+
+# Imported where they are there, with a message where they aren't; and the project's own packages.
+OPTIONAL = {"debugpy", "lightgbm", "xgboost", "xgboost-cpu", "catboost", "pyarrow", "peerloan-late-payers"}
+
+
+@pytest.mark.parametrize("folder", ["emulator", "peerloan", "training"])
+def test_what_runs_has_each_package_that_it_imports(root: Path, folder: str) -> None:
+    assert imported_packages(root / folder) - OPTIONAL <= set(pins(root / "env-setup/pip_requirements.txt"))
+
+
+def test_moto_is_for_tests_alone(root: Path) -> None:
+    assert "moto" not in pins(root / "env-setup/pip_requirements.txt")
+    assert "moto" in pins(root / "env-setup/pip_requirements_dev.txt")
 
 
 def test_the_function_ships_what_training_used(root: Path) -> None:

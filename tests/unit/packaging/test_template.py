@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deployed_template import alarms, deployed, plain, watched_metrics
+from emulator.template.resolve import Resource
 from model_registry import names
 from model_registry.errors import InvalidNameError
 from model_watch.loan_hash import LoanHasher
+from operate.jobs import MONITOR, PING_CODE
+from peerloan.deployment.shipping import PACKAGE_PREFIX
+from score_files.arrivals import INCOMING
+from score_files.file_scoring import MAX_RUNS
+
+BUCKETS = ("ModelBucket", "LogBucket", "BatchBucket")
+# Their names are unique within the function or the API that they belong to.
+OWNED = {"AWS::Lambda::Alias", "AWS::Lambda::Version", "AWS::ApiGatewayV2::Authorizer"}
 
 
 @pytest.fixture
@@ -21,30 +32,11 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_route_reaches_the_function_and_the_rest_falls_to_it_too(resources: dict[str, Any]) -> None:
-    events = resources["PredictFunction"]["Events"].values()
-    routes = {(event["Properties"].get("Method"), event["Properties"].get("Path")) for event in events}
-    assert routes == {
-        ("POST", "/predict"),
-        ("GET", "/livez"),
-        ("GET", "/readyz"),
-        ("GET", "/models/{name}"),
-        ("GET", "/openapi.json"),
-        ("GET", "/docs"),
-        ("POST", "/invocations"),
-        ("GET", "/ping"),
-        ("GET", "/v1/models"),
-        ("GET", "/v1/models/{name}"),
-        ("POST", "/v1/models/{name}"),
-        ("GET", "/v2"),
-        ("GET", "/v2/health/live"),
-        ("GET", "/v2/health/ready"),
-        ("GET", "/v2/models/{name}"),
-        ("GET", "/v2/models/{name}/ready"),
-        ("POST", "/v2/models/{name}/infer"),
-        (None, None),
-    }
-    assert {event["Type"] for event in events} == {"HttpApi"}
-    assert all(event["Properties"]["ApiId"] == {"Ref": "PredictApi"} for event in events)
+    routes = [resource for name, resource in resources.items() if name.endswith("Route")]
+    assert {route["RouteKey"] for route in routes} == {"POST /predict", "GET /livez", "$default"}
+    assert all(route["Target"] == {"Fn::Sub": "integrations/${PredictIntegration}"} for route in routes)
+    assert "${PredictFunction.Arn}:live/" in resources["PredictIntegration"]["IntegrationUri"]["Fn::Sub"]
+    assert resources["PredictPermission"]["FunctionName"] == {"Ref": "PredictFunction.Alias"}
 
 
 def test_the_function_is_a_snapshot_behind_an_alias_on_one_thread(resources: dict[str, Any]) -> None:
@@ -63,7 +55,7 @@ def test_the_function_may_read_its_model_and_write_its_log_and_nothing_else(reso
     role = resources["PredictRole"]
     assert "ManagedPolicyArns" not in role
     assert "Policies" not in resources["PredictFunction"]
-    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    statements = _statements(role)
     allowed = {
         action: statement["Resource"]
         for statement in statements
@@ -80,27 +72,100 @@ def test_the_function_may_read_its_model_and_write_its_log_and_nothing_else(reso
     assert {statement["Effect"] for statement in statements} == {"Allow"}
 
 
-def test_the_function_may_list_no_more_than_its_model(resources: dict[str, Any]) -> None:
-    """With ``…IfExists`` a request without a prefix, for the whole bucket, would pass too."""
-    statements = [
-        statement
-        for policy in resources["PredictRole"]["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-    (listing,) = [statement for statement in statements if statement["Action"] == "s3:ListBucket"]
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": {"Fn::Sub": "${ModelName}/*"}}}
-
-
 def test_the_bucket_is_versioned_encrypted_private_and_outlives_the_stack(template: dict[str, Any]) -> None:
     bucket = template["Resources"]["ModelBucket"]
-    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
     properties = bucket["Properties"]
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"] == [
-        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-    ]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(properties["PublicAccessBlockConfiguration"]) == 4
+
+
+def test_buckets_outlive_their_stack_but_not_a_first_deployment_that_failed(template: dict[str, Any]) -> None:
+    for name in (f"{bucket}{kind}" for bucket in BUCKETS for kind in ("", "Policy")):
+        resource = template["Resources"][name]
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def encryption(resources: Mapping[str, Resource]) -> dict[str, Any]:
+    """Return the keys that encrypt what a stack keeps, by place; None for keys that AWS owns."""
+    keys: dict[str, Any] = {}
+    for name, resource in resources.items():
+        stated = resource.properties
+        if resource.type == "AWS::S3::Bucket":
+            (rule,) = stated["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+            default = rule["ServerSideEncryptionByDefault"]
+            keys[name] = default.get("KMSMasterKeyID")
+            assert default["SSEAlgorithm"] == ("aws:kms" if keys[name] else "AES256")
+            assert rule["BucketKeyEnabled"] is bool(keys[name])
+        elif resource.type == "AWS::Logs::LogGroup":
+            keys[name] = stated.get("KmsKeyId")
+        elif resource.type == "AWS::Lambda::Function":
+            keys[name] = stated.get("KmsKeyArn")
+        elif resource.type == "AWS::KinesisFirehose::DeliveryStream":
+            given = stated["DeliveryStreamEncryptionConfigurationInput"]
+            keys[name] = given.get("KeyARN")
+            assert given["KeyType"] == ("CUSTOMER_MANAGED_CMK" if keys[name] else "AWS_OWNED_CMK")
+    return keys
+
+
+def test_a_key_of_ones_own_encrypts_all_that_is_kept_and_only_then_may_roles_use_one() -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/0f1e"
+    without, having = deployed(BatchScoring="on"), deployed(BatchScoring="on", KmsKeyArn=key)
+    assert len(encryption(without)) == 12
+    assert set(encryption(without).values()) == {None}
+    assert set(encryption(having).values()) == {key}
+    roles = {name for name, role in having.items() if role.type == "AWS::IAM::Role" and key in str(role.properties)}
+    assert roles == {"PredictRole", "OperateRole", "CheckRole", "LogDeliveryRole", "ScoreFilesRole"}
+    assert "kms:" not in str([role.properties for role in without.values() if role.type == "AWS::IAM::Role"])
+
+
+def test_concurrency_is_set_aside_only_where_it_is_asked_for() -> None:
+    for given, stated in (("-1", None), ("1", "1"), ("20", "20")):
+        function = deployed(ReservedConcurrency=given)["PredictFunction"]
+        assert function.properties.get("ReservedConcurrentExecutions") == stated
+
+
+def test_a_deployment_cannot_stop_the_function_that_its_own_check_calls(template: dict[str, Any]) -> None:
+    # The check would be throttled, and CloudFormation would take the stop back.
+    (assertion,) = template["Rules"]["DeploymentStopsNothing"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReservedConcurrency"}, "0"]}]}
+    assert "put-function-concurrency" in assertion["AssertDescription"]
+
+
+def test_two_stacks_of_a_region_share_no_name() -> None:
+    """What has a name of its own has the stack's in it, so that a deletion in one stack spares the other."""
+    named = {
+        name: plain(entry.properties[key])
+        for name, entry in deployed().items()
+        for key in ("FunctionName", "LayerName", "LogGroupName", "DashboardName", "Name")
+        if isinstance(entry.properties.get(key), str) and entry.type not in OWNED
+    }
+    assert {"CheckFunction", "PredictLogGroup", "Dashboard", "PredictApi"} < set(named)
+    assert any(name.startswith("SharedLayer") for name in named)
+    assert [name for name, stated in named.items() if "local" not in stated] == []
+
+
+def test_the_names_that_samconfig_gives_stacks_fit_the_longest_name_that_is_made_of_them(root: Path) -> None:
+    config = tomllib.loads((root / "samconfig.toml").read_text())
+    stacks = [config[name]["deploy"]["parameters"]["stack_name"] for name in ("default", "prod", "image")]
+    assert max(len(f"CodeDeployHook_{stack}") for stack in stacks) <= 64
+
+
+def test_production_is_neither_open_to_everybody_nor_silent(template: dict[str, Any]) -> None:
+    rule = template["Rules"]["ProductionIsClosedAndWatched"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    refused = [assertion["Assert"]["Fn::Not"][0]["Fn::Equals"] for assertion in rule["Assertions"]]
+    assert refused == [[{"Ref": "AuthMode"}, "open"], [{"Ref": "AlarmTopicArn"}, ""]]
+    # What to give is in the message that CloudFormation shows.
+    assert [assertion["AssertDescription"].count("=prod") for assertion in rule["Assertions"]] == [1, 1]
+
+
+def test_each_exception_from_a_check_has_its_reason(template: dict[str, Any]) -> None:
+    for resource in template["Resources"].values():
+        for exception in resource.get("Metadata", {}).get("checkov", {}).get("skip", ()):
+            assert re.fullmatch(r"CKV_AWS_\d+", exception["id"])
+            assert exception["comment"].endswith(".")
 
 
 def test_the_bucket_refuses_what_is_not_encrypted_on_the_way(resources: dict[str, Any]) -> None:
@@ -116,45 +181,75 @@ def test_every_log_group_forgets(template: dict[str, Any]) -> None:
     assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
 
 
-def test_the_access_log_holds_nothing_of_a_request_but_its_route(resources: dict[str, Any]) -> None:
-    written = resources["PredictApi"]["AccessLogSettings"]["Format"]
+def test_the_access_log_holds_nothing_of_a_request_but_its_route_and_who_sent_it(resources: dict[str, Any]) -> None:
+    written = resources["ApiStage"]["AccessLogSettings"]["Format"]
     json.loads(written)
     variables = set(re.findall(r"\$context\.([\w.]+)", written))
-    assert not [name for name in variables if re.search("body|query|header|user|authorizer", name, re.IGNORECASE)]
+    callers = {"identity.userArn", "authorizer.claims.sub"}
+    assert callers < variables
+    others = variables - callers
+    assert not [name for name in others if re.search("body|query|header|user|authorizer", name, re.IGNORECASE)]
 
 
 def test_the_api_throttles(resources: dict[str, Any]) -> None:
-    settings = resources["PredictApi"]["DefaultRouteSettings"]
+    settings = resources["ApiStage"]["DefaultRouteSettings"]
     assert settings["ThrottlingRateLimit"] == {"Ref": "ThrottlingRateLimit"}
     assert settings["ThrottlingBurstLimit"] == {"Ref": "ThrottlingBurstLimit"}
 
 
-def test_alarms_watch_errors_throttles_latency_and_the_model(resources: dict[str, Any]) -> None:
-    watched = {alarm["MetricName"]: alarm["Namespace"] for name, alarm in resources.items() if name.endswith("Alarm")}
-    assert {"Errors", "Throttles", "5xx", "Latency"} < set(watched)
-    own = {metric for metric, namespace in watched.items() if not namespace.startswith("AWS/")}
-    variables = resources["PredictFunction"]["Environment"]["Variables"]
-    assert {watched[metric] for metric in own} == {variables["POWERTOOLS_METRICS_NAMESPACE"]}
-    assert len(own) == 3
+def test_the_alarms_on_awss_services_look_for_metrics_that_these_emit() -> None:
+    """The services' metrics, by the sets of dimensions that their user guides list."""
+    emitted = {
+        "AWS/Lambda": [{"FunctionName"}, {"FunctionName", "Resource"}, {"FunctionName", "Resource", "ExecutedVersion"}],
+        "AWS/ApiGateway": [{"ApiId"}, {"ApiId", "Stage"}],
+        "AWS/Firehose": [{"DeliveryStreamName"}],
+        "AWS/SQS": [{"QueueName"}],
+    }
+    watched = [metric for alarm in alarms(deployed(BatchScoring="on")).values() for metric in watched_metrics(alarm)]
+    theirs = [metric for metric in watched if metric.namespace in emitted]
+    assert {(metric.namespace, metric.name) for metric in theirs} == {
+        *(("AWS/Lambda", name) for name in ("Errors", "Throttles", "Invocations")),
+        *(("AWS/ApiGateway", name) for name in ("5xx", "Count", "Latency")),
+        ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+    }
+    for metric in theirs:
+        assert {name for name, _ in metric.dimensions} in emitted[metric.namespace]
+    by_version = dict(next(watched_metrics(alarms(deployed())["VersionErrorsAlarm"])).dimensions)
+    assert by_version == {"FunctionName": "PredictFunction", "Resource": "PredictFunction:live", "ExecutedVersion": "1"}
 
 
-def test_the_functions_own_metrics_are_written_as_the_alarms_look_for_them(
-    root: Path, resources: dict[str, Any]
-) -> None:
-    """Each function names its metrics and their dimensions: service and stage, from these variables."""
-    metrics, rounds = "predict/predict_api/metrics.py", "operate/operate/rollout_round.py"
-    for name, function, module in (
-        ("ModelLoadFailuresAlarm", "PredictFunction", metrics),
-        ("AliasStalenessAlarm", "PredictFunction", metrics),
-        ("RolloutAttentionAlarm", "OperateFunction", rounds),
-    ):
-        source = (root / "functions" / module).read_text()
-        variables = resources[function]["Environment"]["Variables"]
-        assert f'= "{resources[name]["MetricName"]}"\n' in source
-        assert resources[name]["Dimensions"] == [
-            {"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]},
-            {"Name": "stage", "Value": variables["STAGE"]},
-        ]
+# What is called each minute or night always has data, and a night without a look takes no verdict back.
+WITHOUT_DATA = {"OperateErrorsAlarm": "breaching", "MonitorMissingAlarm": "breaching", "MonitorVerdictAlarm": "ignore"}
+
+
+def test_every_alarm_notifies_whoever_is_named_but_the_one_that_watches_a_rollout_of_code() -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:alarms"
+    for name, alarm in alarms(deployed(AlarmTopicArn=topic, BatchScoring="on")).items():
+        notified = [] if name == "VersionErrorsAlarm" else [topic]
+        assert alarm.get("AlarmActions", []) == alarm.get("OKActions", []) == notified, name
+        assert alarm["TreatMissingData"] == WITHOUT_DATA.get(name, "notBreaching"), name
+
+
+def test_rollouts_that_are_not_driven_ring_also_where_the_function_is_not_called() -> None:
+    alarm = alarms(deployed())["OperateErrorsAlarm"]
+    done, *stated = alarm["Metrics"]
+    assert [(query["Id"], query["MetricStat"]["Metric"]["MetricName"]) for query in stated] == [
+        ("invocations", "Invocations"), ("errors", "Errors"),
+    ]  # fmt: skip
+    # Without calls there is no value, which counts as too few.
+    assert done["Expression"] == "invocations - FILL(errors, 0)"
+    assert (alarm["ComparisonOperator"], alarm["Threshold"], alarm["TreatMissingData"]) == (
+        "LessThanThreshold", 1, "breaching",
+    )  # fmt: skip
+
+
+def test_the_5xx_alarm_takes_a_share_and_three_failures(resources: dict[str, Any]) -> None:
+    share, failed, requests = resources["ServerErrorsAlarm"]["Metrics"]
+    assert share["Expression"] == "IF(failed >= 3, failed / requests, 0)"
+    assert [query["Id"] for query in (failed, requests) if query["ReturnData"] is False] == ["failed", "requests"]
+    names = [query["MetricStat"]["Metric"]["MetricName"] for query in (failed, requests)]
+    assert names == ["5xx", "Count"]
 
 
 def test_the_alarms_fit_the_ttl_and_the_back_off(
@@ -242,7 +337,9 @@ def test_samconfig_names_files_and_parameters_that_exist(root: Path, template: d
 
 
 def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
-    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    """Return a role's statements, without those that need a key of one's own."""
+    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    return [statement for statement in statements if "Fn::If" not in statement]
 
 
 def test_the_prediction_log_goes_to_a_bucket_of_its_own(resources: dict[str, Any]) -> None:
@@ -273,8 +370,8 @@ def test_only_the_log_delivery_may_write_the_log_and_only_there(resources: dict[
     assert "LogBucket" not in json.dumps(resources["PredictRole"])
 
 
-def test_both_buckets_are_private_encrypted_and_tidy(resources: dict[str, Any]) -> None:
-    for name in ("ModelBucket", "LogBucket"):
+def test_the_buckets_are_private_encrypted_and_tidy(resources: dict[str, Any]) -> None:
+    for name in BUCKETS:
         bucket = resources[name]
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
         assert bucket["BucketEncryption"]
@@ -282,24 +379,63 @@ def test_both_buckets_are_private_encrypted_and_tidy(resources: dict[str, Any]) 
         assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
         (statement,) = resources[f"{name}Policy"]["PolicyDocument"]["Statement"]
         assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    replaced = [
+        rule["Prefix"]
+        for rule in resources["ModelBucket"]["LifecycleConfiguration"]["Rules"]
+        if "NoncurrentVersionExpiration" in rule
+    ]
+    # No earlier version of a model or of an alias goes.
+    kinds = ("rollouts", "monitor", "outcomes")
+    assert replaced == [*({"Fn::Sub": f"${{ModelName}}/{kind}/"} for kind in kinds), PACKAGE_PREFIX]
     assert {"Ref": "LogBucketDays"} in [
         rule.get("ExpirationInDays") for rule in resources["LogBucket"]["LifecycleConfiguration"]["Rules"]
     ]
 
 
+def test_packages_of_code_are_dropped_and_lie_where_no_model_can(template: dict[str, Any]) -> None:
+    rules = template["Resources"]["ModelBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    (expiring,) = [rule for rule in rules if "ExpirationInDays" in rule]
+    assert expiring["Prefix"] == PACKAGE_PREFIX
+    assert not re.fullmatch(template["Parameters"]["ModelName"]["AllowedPattern"], PACKAGE_PREFIX.rstrip("/"))
+
+
 def test_rollouts_are_driven_each_minute_by_the_only_role_that_may_move_the_alias(resources: dict[str, Any]) -> None:
-    (event,) = resources["OperateFunction"]["Events"].values()
-    assert (event["Type"], event["Properties"]["Schedule"]) == ("Schedule", "rate(1 minute)")
+    events = {name: event["Properties"] for name, event in resources["OperateFunction"]["Events"].items()}
+    assert events["EveryMinute"]["Schedule"] == "rate(1 minute)"
+    assert "Input" not in events["EveryMinute"]
+    nightly = {name: json.loads(event["Input"]) for name, event in events.items() if "Input" in event}
+    # The emulator shortens rates: as a cron, a nightly job stays nightly on the local stack.
+    assert all(events[name]["Schedule"].startswith("cron(") for name in nightly)
+    assert nightly == {"EveryNight": {"job": PING_CODE}, "MonitorEveryNight": {"job": MONITOR}}
     writing = {
         name: [statement["Resource"] for statement in _statements(role) if "s3:PutObject" in statement["Action"]]
         for name, role in resources.items()
         if "AssumeRolePolicyDocument" in role
     }
     model = "${ModelBucket.Arn}/${ModelName}"
-    assert writing["OperateRole"] == [[{"Fn::Sub": f"{model}/aliases/*"}, {"Fn::Sub": f"{model}/rollouts/*"}]]
+    folders = ("aliases", "rollouts", "monitor")
+    assert writing["OperateRole"] == [[{"Fn::Sub": f"{model}/{folder}/*"} for folder in folders]]
     assert not [name for name, targets in writing.items() if name != "OperateRole" and "ModelBucket" in str(targets)]
     assert "*" not in [statement["Resource"] for statement in _statements(resources["OperateRole"])]
-    listings = [
-        statement for statement in _statements(resources["OperateRole"]) if "s3:ListBucket" in statement["Action"]
-    ]
-    assert len(listings) == len([listing["Condition"]["StringLike"]["s3:prefix"] for listing in listings]) == 2
+
+
+def test_files_are_scored_only_where_it_is_asked_for() -> None:
+    added = set(deployed(BatchScoring="on")) - set(deployed())
+    assert {"ScoreFilesFunction", "ScoreFilesRole", "ScoreFilesRights", "BatchBucket", "BatchFailures"} < added
+    assert not [name for name in deployed() if "Files" in name or "Batch" in name]
+
+
+def test_files_have_a_quarter_of_an_hour_and_two_retries(resources: dict[str, Any]) -> None:
+    function = resources["ScoreFilesFunction"]
+    assert function["Timeout"] == 900
+    # The function counts its calls: the last one says that the file is too large.
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] + 1 == MAX_RUNS
+    assert function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+    (rule,) = function["Events"]["FileArrives"]["Properties"]["Filter"]["S3Key"]["Rules"]
+    assert rule == {"Name": "prefix", "Value": INCOMING}
+
+
+def test_the_files_function_and_its_role_do_not_wait_for_the_bucket_that_calls_them(resources: dict[str, Any]) -> None:
+    """CloudFormation makes the bucket last, since its notification needs the function."""
+    function = {name: value for name, value in resources["ScoreFilesFunction"].items() if name != "Events"}
+    assert "BatchBucket" not in json.dumps([function, resources["ScoreFilesRole"]])

@@ -43,6 +43,12 @@ def test_help_and_short_commands_import_nothing_heavy(words: tuple[str, ...]) ->
     assert {name.split(".")[0] for name in modules} & HEAVY == set()
 
 
+def test_reading_an_alias_imports_nothing_that_publishes_or_describes_versions() -> None:
+    modules = imported_by("--endpoint-url", "http://127.0.0.1:9", "alias", "get")
+    assert "model_registry.reader" in modules
+    assert not {"model_registry.manifest", "model_registry.candidate", "model_registry.writer"} & modules
+
+
 def test_help_imports_no_command_and_no_registry_client() -> None:
     modules = imported_by("--help")
     assert [name for name in modules if name.startswith(("peerloan.commands", "botocore", "rich"))] == []

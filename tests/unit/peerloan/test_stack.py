@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.cli.options import parse_parameter_overrides
+from emulator.cli.settings.options import parse_parameter_overrides
 from emulator.template.read import load_project
 from peerloan.errors import StackError, StackRunsError
 from peerloan.files import FileWriteError
@@ -19,7 +19,7 @@ from peerloan.workplace import PROJECT
 def test_unthrottled_lifts_the_limits_that_the_template_has() -> None:
     limits = []
     for overrides in ({}, parse_parameter_overrides(UNTHROTTLED[1:])):
-        (api,) = load_project(PROJECT / "template.yaml", overrides).apis
+        (api,) = load_project(PROJECT / "template.yaml", {"AuthMode": "open", **overrides}).apis
         limits += [stage.default_throttle for stage in api.stages]
     with_limits, without = limits
     assert with_limits is not None

@@ -9,16 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from peerloan.errors import UsageError
-from peerloan.workplace import (
-    DEFAULT_BUCKET,
-    DEFAULT_LOG_BUCKET,
-    Workplace,
-    check_url,
-    read_running,
-    remember_data,
-    try_lock,
-)
+from peerloan.errors import StackNotRunningError, UsageError
+from peerloan.running_stack import read_running, try_lock
+from peerloan.workplace import DEFAULT_BUCKET, DEFAULT_LOG_BUCKET, Workplace, check_url, remember_data
 
 # Beyond what any system gives to a process.
 DEAD_PID = 2**31 - 1
@@ -42,7 +35,6 @@ def test_commands_go_to_the_stack_that_runs(tmp_path: Path) -> None:
     with lock:
         local = workplace({}, tmp_path)
         assert local.api_url() == "http://127.0.0.1:13000"
-    assert local.api_url() == "http://127.0.0.1:3000"
     assert local.endpoint_url == "http://127.0.0.1:19000"
     assert local.bucket == DEFAULT_BUCKET
 
@@ -51,8 +43,32 @@ def test_commands_go_to_the_stack_that_runs(tmp_path: Path) -> None:
 def test_the_note_of_a_stack_that_is_gone_does_not_count(tmp_path: Path, pid: object) -> None:
     leave_note(tmp_path, pid)
     assert read_running(tmp_path) == {}
-    local = workplace({}, tmp_path)
-    assert (local.endpoint_url, local.api_url()) == ("http://127.0.0.1:9000", "http://127.0.0.1:3000")
+    nothing_runs(workplace({}, tmp_path))
+
+
+def nothing_runs(local: Workplace) -> None:
+    """Check that no command goes to the default ports, where another folder's stack may listen."""
+    for use in (local.api_url, local.lambda_url, local.reader, local.writer, local.log_store):
+        with pytest.raises(StackNotRunningError, match=f"No local stack of {local.state_dir} runs.*make run"):
+            use()
+
+
+def test_nothing_is_asked_of_the_default_ports_if_no_stack_runs(tmp_path: Path) -> None:
+    nothing_runs(workplace({}, tmp_path))
+    elsewhere = workplace({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, tmp_path)
+    assert elsewhere.reader()
+    assert elsewhere.api_url("http://127.0.0.1:3000") == "http://127.0.0.1:3000"
+    with pytest.raises(StackNotRunningError, match="name the API with --url"):
+        elsewhere.api_url()
+
+
+def test_beside_a_bucket_alone_sam_local_has_the_default_ports(tmp_path: Path) -> None:
+    (tmp_path / "running.json").write_text(json.dumps({"bucket_url": "http://127.0.0.1:19000"}))
+    lock = try_lock(tmp_path)
+    assert lock is not None
+    with lock:
+        local = workplace({}, tmp_path)
+        assert (local.api_url(), local.lambda_url()) == ("http://127.0.0.1:3000", "http://127.0.0.1:3001")
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{"])

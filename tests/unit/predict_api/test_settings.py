@@ -7,8 +7,9 @@ import base64
 import pytest
 
 from model_artifact.opening.signature import Trust, key_id
+from model_registry.function_settings import SettingsError
 from model_watch.loan_hash import LoanHasher
-from predict_api.settings import Settings, SettingsError
+from predict_api.settings import Settings
 
 PUBLIC_KEY = base64.b64encode(bytes(range(32))).decode()
 LOAN_HASH_KEY = "loan-hash-key-0123456789abcdef-ABCDEF"
@@ -29,6 +30,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         has_metrics=True,
         log_level="INFO",
         stage="local",
+        stack="local",
         is_traced=False,
         memory_mib=0,
         loan_hasher=None,
@@ -49,6 +51,7 @@ def test_everything_can_be_set() -> None:
         "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "debug",
         "STAGE": "prod",
+        "STACK_NAME": "peerloan-late-payers",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
         "LOAN_HASH_KEY": LOAN_HASH_KEY,
@@ -69,6 +72,7 @@ def test_everything_can_be_set() -> None:
         has_metrics=False,
         log_level="DEBUG",
         stage="prod",
+        stack="peerloan-late-payers",
         is_traced=True,
         memory_mib=1769,
         loan_hasher=settings.loan_hasher,
@@ -83,6 +87,7 @@ def test_empty_counts_as_absent() -> None:
         "AWS_ENDPOINT_URL_S3",
         "TRUSTED_PUBLISHERS",
         "STAGE",
+        "STACK_NAME",
         "LOAN_HASH_KEY",
     )
     assert Settings.from_environ({**LEAST, **dict.fromkeys(names, "")}) == Settings.from_environ(LEAST)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from model_watch.intervals import Interval
 from training.evidence.comparison import Comparison
 from training.evidence.contest import Contest
-from training.evidence.intervals import Interval
 from training.evidence.sweeps import Sweep
 from training.gates import Requirement, failures, judge
 

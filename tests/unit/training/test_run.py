@@ -126,9 +126,19 @@ def test_the_candidate_knows_its_columns_data_and_figures(name: str, quarters: Q
     assert schema["emp_length"].categories[0] == "< 1 year"
     assert schema["emp_length"].categories[-1] == "10+ years"
     assert schema["purpose"].categories == tuple(sorted(quarters.train.features["purpose"].unique()))
-    assert candidate.profile == training_profile(quarters.train.features)
+    assert candidate.profile.columns == training_profile(quarters.train.features).columns
     assert candidate.metrics["test"]["data"]["sha256"] == quarters.test.fingerprint.sha256
     assert candidate.data["train"]["rows"] == 3000
+    assert candidate.data["recipe"] == {
+        "name": name,
+        "contender": None,
+        "estimators": 6,
+        "seed": 42,
+        "threshold": {"flag_share": 0.1},
+    }
+    score = candidate.profile.score
+    assert score is not None
+    assert sum(score.counts) + score.missing == 3000
     assert candidate.git_commit == "abc"
     json.dumps([candidate.metrics, candidate.data, list(candidate.probe_records)], allow_nan=False)
 

@@ -11,7 +11,8 @@ import pytest
 from model_artifact.schema import EMP_LENGTHS, FIELD_NAMES, FIELDS
 from model_kit import small_quarter
 from model_registry.manifest import ColumnProfile, TrainingProfile
-from model_watch.profile import BIN_CHARACTERS, MISSING, Profiler
+from model_watch.profile import Profiler
+from model_watch.profile_characters import BIN_CHARACTERS, MISSING, UNSEEN
 from training.holdout import records_of
 from training.training_profile import training_profile
 
@@ -53,14 +54,18 @@ def test_labels_are_in_their_own_order(columns: dict[str, ColumnProfile]) -> Non
     assert columns["grade"].labels == tuple("ABCDEFG")
 
 
-def test_of_many_labels_the_most_frequent_are_kept(features: pd.DataFrame) -> None:
+def test_of_many_labels_the_most_frequent_are_kept_and_the_others_are_logged_as_unseen(features: pd.DataFrame) -> None:
     purposes = [f"purpose {number:03}" for number in range(100)]
     changed = features.assign(purpose=np.resize(purposes, len(features)))
     changed.loc[:500, "purpose"] = "purpose 099"
-    labels = training_profile(changed).columns[FIELD_NAMES.index("purpose")].labels
-    assert labels is not None
-    assert len(labels) == 62
-    assert labels[-1] == "purpose 099"
+    profile, place = training_profile(changed), FIELD_NAMES.index("purpose")
+    column = profile.columns[place]
+    assert column.labels is not None
+    assert len(column.labels) == 62
+    assert column.labels[-1] == "purpose 099"
+    logged = Counter(text[place] for text in Profiler(profile).of(records_of(changed)))
+    assert logged.pop(UNSEEN) == len(changed) - sum(column.counts) > 0
+    assert logged == dict(zip(BIN_CHARACTERS, column.counts, strict=True))
 
 
 @pytest.mark.parametrize(("value", "edges", "counts"), [(7.0, (7.0, 7.0), (5000,)), (np.nan, (), ())])

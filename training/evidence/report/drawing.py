@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.evidence.intervals import Interval
+from model_watch.intervals import Interval
 
 INK = "#22303c"
 FAINT = "#8a97a3"
@@ -75,7 +75,7 @@ def plot(
 ) -> Callable[[Callable[..., None]], Callable[[Any], Plot]]:
     """Return a decorator that turns a function that draws on axes into one that returns a ``Plot``.
 
-    The same evidence gives the same bytes.
+    The same evidence gives the same bytes. ``draw_panels`` is for a number of axes that depends on the evidence.
 
     Parameters
     ----------
@@ -90,18 +90,23 @@ def plot(
     def decorate(draw: Callable[..., None]) -> Callable[[Any], Plot]:
         @functools.wraps(draw)
         def drawn(evidence: Any) -> Plot:
-            with mpl.rc_context(_STYLE):
-                figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
-                FigureCanvasSVG(figure)
-                draw(evidence, *figure.subplots(rows, columns, squeeze=False).ravel())
-                file = io.StringIO()
-                figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-            text = file.getvalue()
-            return Plot(text[text.index("<svg") :], alt)
+            return draw_panels(lambda *panels: draw(evidence, *panels), alt, rows, columns, height=height)
 
         return drawn
 
     return decorate
+
+
+def draw_panels(draw: Callable[..., None], alt: str, rows: int, columns: int, *, height: float) -> Plot:
+    """Return the drawing of a function that draws on ``rows * columns`` axes; see ``plot``."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(*figure.subplots(rows, columns, squeeze=False).ravel())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    return Plot(text[text.index("<svg") :], alt)
 
 
 def dots(axes: Axes, places: Any, intervals: Sequence[Interval], colors: str | Sequence[str] = BLUE) -> None:

@@ -10,12 +10,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from model_artifact.reasons.players import PRICING_FIELDS
 from model_artifact.schema import FIELDS
+from model_watch.intervals import over_expected, wilson
+from model_watch.stability import SMALL_SHIFT
 from training.evidence.gathering import Evidence
 from training.evidence.influence import Dependence
-from training.evidence.intervals import over_expected, wilson
 from training.evidence.report.drawing import BLUE, FAINT, INK, PALE_BLUE, RED, dots, in_percent, plot, whiskers
 from training.evidence.segments import SEGMENT_COLUMNS
-from training.evidence.stability import SMALL_SHIFT
 from training.evidence.tally import tally
 
 _DASHED: dict[str, Any] = {"color": FAINT, "linewidth": 1, "linestyle": "--"}

@@ -35,7 +35,7 @@ def render_outline(template: str, outline: str, package: str = _PACKAGE, **conte
         The outline's file, among the templates of ``package``.
     **context
         What the outline names. ``page.html`` wants ``model`` and ``kind``, which are its title, ``titles`` of the
-        sections by name, and ``evidence``, which is handed to each plot.
+        sections by name, and ``evidence``, which is handed to each plot; ``style`` is a file with more CSS, if any.
     """
     # Imported here: only a report needs it.
     import jinja2

@@ -40,8 +40,9 @@ class Exchange:
 
     Once a version was chosen, ``alias`` is the revision in charge, ``routed_version`` the version that its weights
     chose for ``routing_key``, and ``model`` the one that answers, also if it fails to. ``refused_versions`` ended or
-    hung while they scored. ``scored`` are the ``rows`` records once they have probabilities, and ``shadow`` is what the
-    alias's shadow made of them after the answer.
+    hung while they scored, or were refused before, so that another version answers for ``routed_version``. ``scored``
+    are the ``rows`` records once they have probabilities, and ``shadow`` is what the alias's shadow made of them after
+    the answer.
     """
 
     clock: Clock
@@ -56,7 +57,7 @@ class Exchange:
     alias: Alias | None = None
     routing_key: str = ""
     routed_version: int | None = None
-    refused_versions: list[int] = field(default_factory=list)
+    refused_versions: set[int] = field(default_factory=set)
     model: LoadedModel | None = None
     rows: int = 0
     scored: ScoredBatch | None = None

@@ -85,6 +85,7 @@ class ModelCache:
     capacity: int = CAPACITY
     _models: OrderedDict[int, LoadedModel] = field(default_factory=OrderedDict, init=False)
     _failures: dict[int, Failures] = field(default_factory=dict, init=False)
+    _refused: set[int] = field(default_factory=set, init=False)
     _loading: dict[int, _OnItsWay] = field(default_factory=dict, init=False)
 
     @property
@@ -132,6 +133,7 @@ class ModelCache:
         """Keep a version that was loaded since ``started``; those in charge, and this one, aren't dropped for it."""
         version = model.manifest.version
         self._failures.pop(version, None)
+        self._refused.discard(version)
         self._models[version] = model
         # Only after a successful load: otherwise a failure would drop the version to roll back to.
         self._make_room({*in_charge, version})
@@ -150,15 +152,22 @@ class ModelCache:
     def forget_failures(self) -> None:
         """Allow every version to be tried again at once."""
         self._failures.clear()
+        self._refused.clear()
 
     def has_failed(self, version: int) -> bool:
         """Return whether a version couldn't be loaded when it was last tried."""
         return version in self._failures
 
+    def is_refused(self, version: int) -> bool:
+        """Return whether a version failed by itself, not by the bucket's fault, and hasn't been loaded since."""
+        return version in self._refused
+
     def refuse(self, version: int, error: Exception) -> None:
         """Drop a version that failed, and don't try it again before its back-off ends."""
         self._models.pop(version, None)
         is_outage = isinstance(error, StoreUnavailableError)
+        if not is_outage:
+            self._refused.add(version)
         back_off = self.outage_back_off if is_outage else self.refusal_back_off
         failures = self._failures[version] = back_off.after_failure(self._failures.get(version), self.clock())
         self.observer.model_refused(version, error, failures)

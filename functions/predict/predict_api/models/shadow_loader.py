@@ -53,7 +53,7 @@ class ShadowLoader:
     _step: _Step | None = field(default=None, init=False)
 
     def find(self, shadow: Shadow, in_charge: Collection[int]) -> LoadedModel | ShadowOutcome:
-        """Return the shadow's version, or why it can't score now: "not_loaded" or "over_budget".
+        """Return the shadow's version, or why it can't score now: "not_loaded", "refused" or "over_budget".
 
         A version that is served from its pickle is over budget without one, and isn't loaded then. Call this at each
         request, so that the loading goes on. ``in_charge`` are the versions that answer requests; none of them is
@@ -61,28 +61,30 @@ class ShadowLoader:
         """
         takes_pickle = shadow.budget_ms is not None
         model = self.cache.find_in_memory(shadow.version)
+        # Whoever puts a version in charge loads it.
+        is_loaded_here = model is None and shadow.version not in in_charge
+        if not is_loaded_here or not self._is_loading(shadow.version, takes_pickle):
+            self.stop()
         if model is not None:
             return model if takes_pickle or model.form == ARRAYS else "over_budget"
-        if shadow.version in in_charge:
-            # Whoever puts it in charge loads it.
-            self.stop()
-            return "not_loaded"
-        if self._step is not None and (self._step.version, self._step.takes_pickle) != (shadow.version, takes_pickle):
-            self.stop()
-        if self.cache.retry_in_s(shadow.version) > 0:
-            return "not_loaded"
-        try:
-            return self._go_on(shadow.version, takes_pickle, in_charge)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, requests are answered without it
-            self.stop()
-            self.cache.refuse(shadow.version, error)
-            return "not_loaded"
+        outcome: LoadedModel | ShadowOutcome = "not_loaded"
+        if is_loaded_here and self.cache.retry_in_s(shadow.version) <= 0:
+            try:
+                outcome = self._go_on(shadow.version, takes_pickle, in_charge)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it, requests are answered without it
+                self.stop()
+                self.cache.refuse(shadow.version, error)
+        return "refused" if outcome == "not_loaded" and self.cache.is_refused(shadow.version) else outcome
 
     def stop(self) -> None:
         """End the loading that is under way: the alias has no shadow any more, or another one."""
         step, self._step = self._step, None
         if step is not None:
             step.abandon()
+
+    def _is_loading(self, version: int, takes_pickle: bool) -> bool:
+        step = self._step
+        return step is not None and (step.version, step.takes_pickle) == (version, takes_pickle)
 
     def _go_on(self, version: int, takes_pickle: bool, in_charge: Collection[int]) -> LoadedModel | ShadowOutcome:
         if self._step is None:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_artifact import record_rules
+from model_artifact.column_rules import MISSING, UNKNOWN_FIELD, Fault
 from model_artifact.number_hints import describe_wrong_value
-from model_artifact.record_rules import Fault, InvalidRecordsError
+from model_artifact.record_rules import InvalidRecordsError
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID, describe_requirement
 from predict_api.http.errors import InvalidRequestError, Violation
 from predict_api.records.envelopes import COMPANIONS, ENVELOPES
@@ -48,10 +49,10 @@ def _refusal(faults: Sequence[Fault], records: Sequence[Any], pointers: RecordPo
 def _violation(fault: Fault, record: Any, pointers: RecordPointers) -> Violation:
     if fault.name is None:
         return Violation(pointers.record(fault.index), fault.code, "A record must be an object.")
-    if fault.code == record_rules.UNKNOWN_FIELD:
+    if fault.code == UNKNOWN_FIELD:
         return _unknown_field(fault.index, fault.name, pointers)
     field = _FIELDS.get(fault.name)
-    if fault.code == record_rules.MISSING:
+    if fault.code == MISSING:
         detail = f"This field is missing. {describe_requirement(field)}"
     else:
         detail = describe_wrong_value(field, record[fault.name])
@@ -62,7 +63,7 @@ def _unknown_field(index: int, name: str, pointers: RecordPointers) -> Violation
     pointer = pointers.field(index, name) if len(name) <= MAX_NAME_LENGTH else pointers.record(index)
     is_bare = pointers.record(index) == ""
     allowed = (*RECORD_NAMES, *ENVELOPES, *COMPANIONS) if is_bare else RECORD_NAMES
-    return Violation(pointer, record_rules.UNKNOWN_FIELD, describe_unknown("field", name, allowed))
+    return Violation(pointer, UNKNOWN_FIELD, describe_unknown("field", name, allowed))
 
 
 def _plural(number: int, noun: str) -> str:

@@ -64,13 +64,17 @@ _FORBIDDEN_EVENTS = (
 _BOOSTERS = ("lightgbm", "xgboost", "catboost")
 
 
-def main() -> int:
-    """Open the model, and answer connections until the parent ends."""
-    request = json.loads(sys.stdin.buffer.readline())
-    data = sys.stdin.buffer.read()
+def main(**inherited: int) -> int:
+    """Open the model, and answer connections until the parent ends.
+
+    ``inherited`` replaces members of the request where this process is a fork of ``warm_server``.
+    """
+    with open(0, "rb", closefd=False) as file:
+        request = json.loads(file.readline()) | inherited
+        data = file.read()
     # Open, the file would keep its place in the function's /tmp.
     _redirect(0, os.devnull)
-    _end_with(request["parent"])
+    end_with(request["parent"])
     control = socket.socket(fileno=request["control"])
     # A model's code may print: a record, or more than a pipe holds.
     _redirect(1, os.devnull)
@@ -91,7 +95,7 @@ def main() -> int:
         if os.fork() == 0:
             try:
                 control.close()
-                _end_with(opener)
+                end_with(opener)
                 if model is not None:
                     _warm_up(model, request)
                 _serve(connection, model, report, request["score_limit_s"])
@@ -119,7 +123,7 @@ def _redirect(descriptor: int, path: str) -> None:
     os.close(file)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Have the kernel end this process when its parent ends, however that happens (Linux: PR_SET_PDEATHSIG)."""
     if sys.platform == "linux":
         import ctypes
@@ -144,7 +148,8 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
     from model_artifact.errors import ArtifactError
     from model_artifact.opening.booster_files import library_of, open_booster
     from model_artifact.opening.load import check_names, open_pickle
-    from model_artifact.pipeline import PipelineScorer, check_pipeline
+    from model_artifact.opening.recalibration import OpenModel
+    from model_artifact.pipeline import check_pipeline
 
     library = library_of(data)
     try:
@@ -156,7 +161,7 @@ def _open_model(request: dict[str, Any], data: bytes) -> tuple[Any, dict[str, An
         report = _describe(model, request)
         if library and report.get("why_no_serving_form"):
             return None, {"refused": _why_not_arrays(library, report["why_no_serving_form"])}
-        return PipelineScorer(model), report
+        return OpenModel(model), report
     except ArtifactError as error:
         return None, {"refused": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever a foreign model does with a record
@@ -216,18 +221,19 @@ def _serve(connection: Connection, model: Any, report: dict[str, Any], score_lim
             return
         # The kernel ends a process that takes longer.
         signal.alarm(score_limit_s)
-        connection.send_bytes(_score(getattr(model, method), argument))
+        connection.send_bytes(_answer(getattr(model, method), argument))
         signal.alarm(0)
 
 
-def _score(late_probabilities: Any, argument: Any) -> bytes:
-    """Return the probabilities as float64 after a plus sign, or an error as JSON after a minus sign."""
+def _answer(method: Any, argument: Any) -> bytes:
+    """Return the probabilities as float64, or a pickle, after a plus sign; or an error as JSON after a minus sign."""
     import numpy as np
 
     from model_artifact.errors import NonFiniteOutputError
 
     try:
-        return b"+" + np.asarray(late_probabilities(argument), dtype=np.float64).tobytes()
+        answer = method(argument)
+        return b"+" + (answer if isinstance(answer, bytes) else np.asarray(answer, dtype=np.float64).tobytes())
     except NonFiniteOutputError as error:
         return b"-" + json.dumps({"rows": error.rows, "of": error.of}).encode()
     except Exception as error:  # noqa: BLE001 - whatever a foreign model does with a record

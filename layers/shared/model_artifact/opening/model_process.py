@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_artifact.errors import ModelProcessError, NonFiniteOutputError, UnsuitableModelError
 from model_artifact.opening.child_process import Request, Tail, end, how_it_ended, kill, start
+from model_registry.stores.base import MAX_OBJECT_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,25 +191,43 @@ class ModelProcess:
             raise ModelProcessError(f"The model's process has ended{self._last_words()}.") from error
         return near
 
+    def recalibrated(self, intercept: float, slope: float) -> bytes:
+        """Return the pickle of the model with ``intercept + slope * log-odds`` for its log-odds; see ``recalibration``.
+
+        Raises
+        ------
+        ModelProcessError
+            If the process ended, or took longer than its limit.
+        UnsuitableModelError
+            If the model can't be pickled so.
+        """
+        answer = self._ask("recalibrated", (intercept, slope), MAX_OBJECT_BYTES, "recalibrate the model")
+        if answer[:1] == b"-":
+            raise _error_of(answer[1:])
+        return answer[1:]
+
     def _score(self, method: str, argument: object, rows: int) -> array[float]:
+        return read_answer(self._ask(method, argument, longest_answer(rows), f"score {rows:,} records"), rows)
+
+    def _ask(self, method: str, argument: object, longest: int, what: str) -> bytes:
         self.wait()
         connection = self._connect()
         try:
             with self._ended_after(self._score_limit_s):
                 connection.send_bytes(pickle.dumps((method, argument), protocol=5))
                 is_answered = connection.poll(self._score_limit_s)
-                answer = connection.recv_bytes(longest_answer(rows)) if is_answered else b""
+                answer = connection.recv_bytes(longest) if is_answered else b""
         except (EOFError, OSError) as error:
             self._disconnect()
-            raise ModelProcessError(f"The model's process ended while it scored {rows:,} records.") from error
+            raise ModelProcessError(f"The model's process ended before it could {what}.") from error
         except BaseException:
             # An answer that nobody took would be taken for the next one's.
             self._disconnect()
             raise
         if not answer:
             self._disconnect()
-            raise ModelProcessError(f"The model took more than {self._score_limit_s} s to score {rows:,} records.")
-        return read_answer(answer, rows)
+            raise ModelProcessError(f"The model took more than {self._score_limit_s} s to {what}.")
+        return answer
 
     def _connect(self) -> Connection:
         """Return this process's own connection. A fork of the process that made one makes another."""

@@ -30,12 +30,13 @@ _MAX_REPORT_BYTES = 1 << 20
 class SideConnection:
     """A connection to the process of a model that a trusted publisher signed.
 
-    A fork that hasn't answered after ``patience_s`` is ended, and the next call makes another. ``fork_pid`` is the
-    fork's number once it can score.
+    A fork that can't score ``opening_s`` after it was asked for, or hasn't answered after ``patience_s``, is ended by
+    the next call, and another one made. ``fork_pid`` is the fork's number once it can score.
     """
 
-    def __init__(self, process: ModelProcess, patience_s: float) -> None:
+    def __init__(self, process: ModelProcess, *, opening_s: float, patience_s: float) -> None:
         self._process = process
+        self.opening_s = opening_s
         self.patience_s = patience_s
         self._socket: socket.socket | None = None
         self.fork_pid: int | None = None
@@ -52,11 +53,11 @@ class SideConnection:
     def late_probabilities(self, records: Sequence[Mapping[str, Any]], within_s: float) -> list[float] | None:
         """Return P(is_late = 1) of each record; None if the fork isn't open yet, or busy, or takes longer.
 
-        Only a fork that is free is waited for. Raises ``ModelProcessError`` if the process or the fork ended meanwhile,
-        and what the model raised.
+        Only a fork that ``is_free`` is waited for. Raises ``ModelProcessError`` if the process or the fork ended
+        meanwhile, and what the model raised.
         """
         until_s = time.monotonic() + within_s
-        if not self._is_free():
+        if not self.is_free():
             return None
         message = pickle.dumps(("late_probabilities", list(records)), protocol=5)
         answer = self._ask(message, longest_answer(len(records)), until_s)
@@ -72,8 +73,11 @@ class SideConnection:
         self._socket, self.fork_pid, self._is_owed = None, None, False
         self._received.clear()
 
-    def _is_free(self) -> bool:
-        """Return whether the fork has sent all that it was asked for. Without a connection, begin one."""
+    def is_free(self) -> bool:
+        """Return whether the fork can score now: it has sent all that it was asked for.
+
+        Without a connection, begin one. Raises ``ModelProcessError`` if the process ended.
+        """
         if self._socket is None:
             self._socket = self._process.open_connection()
             self._await(_MAX_REPORT_BYTES)
@@ -91,7 +95,7 @@ class SideConnection:
                 return False
             raise
         if message is None:
-            if time.monotonic() - self._asked_s > self.patience_s:
+            if time.monotonic() - self._asked_s > (self.patience_s if self.is_open else self.opening_s):
                 self.close()
             return False
         return True

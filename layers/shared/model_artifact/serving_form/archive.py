@@ -71,6 +71,8 @@ def _read_members(archive: zipfile.ZipFile, max_unpacked_bytes: int) -> dict[str
         name = info.filename.removesuffix(_NPY)
         is_array = name not in members and name != info.filename
         require(is_array, "its members aren't arrays with different names")
+        # A damaged length would take the members after this one for its comment, and form_from_bytes their defaults.
+        require(not info.comment and not info.extra, "a member has a comment")
         is_known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         require(is_known and not info.flag_bits & _ENCRYPTED, "a member uses another kind of packing")
         remaining_bytes -= info.file_size

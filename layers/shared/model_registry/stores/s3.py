@@ -19,6 +19,7 @@ from botocore.loaders import Loader, create_loader
 
 from model_registry import threads
 from model_registry.errors import (
+    AccessDeniedError,
     ObjectNotFoundError,
     ObjectTooLargeError,
     PreconditionFailedError,
@@ -39,6 +40,7 @@ def make_s3_client(
     endpoint_url: str | None = None,
     *,
     region: str | None = None,
+    keys: tuple[str, str] | None = None,
     connect_timeout_s: float = 1.0,
     read_timeout_s: float = 5.0,
     max_attempts: int = 3,
@@ -51,6 +53,8 @@ def make_s3_client(
         The address of a bucket that isn't on AWS; its name then goes into the path, as local servers expect.
     region : str, optional
         AWS region; the environment's by default.
+    keys : tuple of str and str, optional
+        Access key id and secret access key; those that botocore finds by default.
     connect_timeout_s, read_timeout_s : float
         Seconds for a connection, and between two reads.
     max_attempts : int
@@ -64,7 +68,15 @@ def make_s3_client(
     )
     session = botocore.session.get_session()
     session.register_component("data_loader", QuickLoader(session.get_config_variable("data_path")))
-    return session.create_client(_SERVICE, endpoint_url=endpoint_url or None, region_name=region, config=config)
+    access_key_id, secret_access_key = keys or (None, None)
+    return session.create_client(
+        _SERVICE,
+        endpoint_url=endpoint_url or None,
+        region_name=region,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=config,
+    )
 
 
 class S3Store:
@@ -172,6 +184,8 @@ class S3Store:
                 raise _NotModifiedError from None
             if _code(error) in ("NoSuchKey", "404"):
                 raise ObjectNotFoundError(key) from None
+            if _code(error) in ("AccessDenied", "403", "InvalidObjectState"):
+                raise AccessDeniedError("read", f"s3://{self.bucket}/{key}", str(error)) from error
             raise self._unavailable("read", key, error) from error
         except BotoCoreError as error:
             raise self._unavailable("read", key, error) from error

@@ -26,10 +26,15 @@ from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.metrics import RequestMeter
-from emulator.template.project import FunctionSpec
+from emulator.template.http_api_spec import HttpApi, HttpRoute, HttpStage, IamAuthorizer
+from emulator.template.left_out import LeftOut
+from emulator.template.project import FunctionSpec, Project
 from tests.integration.emulator.lambda_service.environment_rig import Rig, until
 
 Scenario = Callable[["Pages"], Awaitable[None]]
+ROUTES = (HttpRoute("GET", "/open", "F"), HttpRoute("ANY", "$default", "F", authorizer=IamAuthorizer()))
+LEFT_OUT = LeftOut("Queue", "Type", "AWS::SQS::Queue is not imitated", "no message arrives")
+PROJECT = Project({}, (HttpApi("Api", (HttpStage(routes=ROUTES),)),), (), left_out=(LEFT_OUT,))
 
 
 def open_account(code: Path) -> Operations:
@@ -54,7 +59,7 @@ class Pages:
         self.ledger = ConcurrencyLedger()
         self.faults = FaultInjector(lambda: 0.0, time.monotonic)
         self.meter = RequestMeter(asyncio.get_running_loop().time, "X-Model-Version")
-        self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter).answer))  # type: ignore[arg-type]
+        self._runner = web.ServerRunner(web.Server(AdminPages(self, self.meter, project=PROJECT).answer))  # type: ignore[arg-type]
         self.url = ""
 
     def pools(self) -> Iterable[EnvironmentPool]:
@@ -107,6 +112,7 @@ def test_the_status_tells_of_environments_versions_and_requests(with_pages: Call
         assert status == 200
         (function,) = document["functions"]
         assert (function["function"], function["reserved"], function["inFlight"]) == ("f", 7, 1)
+        assert function["throttles"] == 0
         assert function["versions"] == ["$LATEST", "1", "2"]
         assert function["aliases"] == [{"name": "live", "weights": {"1": 0.9, "2": 0.1}}]
         (pool,) = function["environments"]
@@ -114,8 +120,14 @@ def test_the_status_tells_of_environments_versions_and_requests(with_pages: Call
         assert (pool["version"], pool["coldStarts"], pool["warmStarts"], pool["waiting"]) == ("1", 2, 1, 0)
         assert len(pool["memory"]) == 2
         assert all(0 < process["mb"] < 256 for process in pool["memory"])
+        assert document["leftOut"] == [
+            {"resource": "Queue", "property": "Type", "reason": "AWS::SQS::Queue is not imitated",
+             "consequence": "no message arrives"}
+        ]  # fmt: skip
         assert document["concurrency"] == {"accountLimit": 1000, "unreserved": 993}
         assert document["requests"]["routes"]["GET /a"]["requests"] == 1
+        authorization = {"GET /open": "NONE", "$default": "AWS_IAM"}
+        assert document["apis"] == [{"api": "Api", "stage": "$default", "authorization": authorization}]
 
     with_pages(scenario)
 

@@ -56,7 +56,17 @@ def test_the_bucket_refuses_web_pages(bucket: Any, headers: dict[str, str], meth
 
 
 @pytest.mark.parametrize("headers", [EVIL, CROSS])
-@pytest.mark.parametrize(("method", "path"), [("GET", "/_emulator/status"), ("DELETE", "/_emulator/faults")])
+@pytest.mark.parametrize("path", ["/_emulator/object-events", "/_emulator/reset"])
+def test_the_buckets_own_pages_are_refused(bucket: Any, headers: dict[str, str], path: str) -> None:
+    assert bucket.get(path, "POST", b'{"buckets": ["basic-store"]}', **headers).status == 403
+
+
+@pytest.mark.parametrize("headers", [EVIL, CROSS])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/_emulator/status"), ("DELETE", "/_emulator/faults"), ("POST", "/_emulator/reset"),
+     ("POST", "/_emulator/fire"), ("GET", "/_emulator/logs?group=a")],
+)  # fmt: skip
 def test_the_emulators_own_pages_are_refused_on_both_ports(
     api: Any, lambda_api: Any, headers: dict[str, str], method: str, path: str
 ) -> None:
@@ -76,4 +86,4 @@ def test_names_of_this_machine_are_allowed(api: Any, lambda_api: Any, bucket: An
         assert lambda_api.get("/_emulator/status", Host=name, Origin=f"http://{name}").status == 200
         assert api.get("/_emulator/status", Host=name).status == 200
         assert bucket.get("/basic-store", Host=name).status == 200
-    assert bucket.get("/basic-store", Host="basic-store.localhost:9000").status == 200
+    assert bucket.get("/", Host="basic-store.localhost:9000").status == 200

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,20 @@ Resources:
       SnapStart: {ApplyOn: PublishedVersions}
       Layers: [!Ref Shared]
       Events: {Get: {Type: HttpApi, Properties: {Path: /live, Method: GET}}}
+  Zipped:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: function.zip
+      Handler: app.handler
+      Runtime: python3.13
+      Layers: [!Ref ZippedLayer]
+      Events: {Get: {Type: HttpApi, Properties: {Path: /zipped, Method: GET}}}
   Shared:
     Type: AWS::Serverless::LayerVersion
     Properties: {ContentUri: layer, CompatibleRuntimes: [python3.13]}
+  ZippedLayer:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: layer.zip, CompatibleRuntimes: [python3.13]}
 """
 APP = """
 import shared
@@ -56,6 +68,9 @@ class Project:
         for name in ("latest", "live"):
             self.write(name, "one")
         self.write_layer("one")
+        self.zip("function.zip", "app.py", APP.format(text="one"))
+        # Lambda's place for packages of one version of Python, which needn't be that of this process.
+        self.zip("layer.zip", "python/lib/python3.13/site-packages/shared.py", "TEXT = 'one'")
         self.template = folder / "template.yaml"
         self.template.write_text(TEMPLATE)
 
@@ -69,6 +84,12 @@ class Project:
     def write_layer(self, text: str) -> None:
         (self.folder / "layer").mkdir(exist_ok=True)
         (self.folder / "layer" / "shared.py").write_text(f"TEXT = {text!r}\n")
+
+    def zip(self, archive: str, name: str, text: str) -> None:
+        new = self.folder / f"{archive}~"
+        with zipfile.ZipFile(new, "w") as written:
+            written.writestr(name, text)
+        new.replace(self.folder / archive)
 
 
 @pytest.fixture
@@ -98,13 +119,16 @@ def wait_for_log(api: Any, text: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.fidelity("saved-code-deployed")
+@pytest.mark.fidelity("saved-code-deployed", "zipped-code")
 def test_saved_code_answers_without_a_restart(start: Callable[..., Any], project: Project) -> None:
     api = serve(start, project)
     assert api.get("/latest").json == {"text": "one", "layer": "one", "version": "$LATEST"}
     assert api.get("/live").json == {"text": "one", "layer": "one", "version": "1"}
+    assert api.get("/zipped").json == {"text": "one", "layer": "one", "version": "$LATEST"}
     project.write("latest", "two")
     wait_for(api, "/latest", text="two")
+    project.zip("function.zip", "app.py", APP.format(text="two"))
+    wait_for(api, "/zipped", text="two")
     project.write("live", "two")
     assert wait_for(api, "/live", text="two")["version"] == "2"
     project.write_layer("two")

@@ -33,12 +33,12 @@ def variables(tmp_path: Path) -> str:
     return str(path)
 
 
-def run(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, stdin: str = "", cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command; an empty variable is removed from the environment."""
     environ = {name: value for name, value in {**os.environ, **environ}.items() if value}
     return subprocess.run(
         [sys.executable, "-m", "emulator", *words],
-        input=stdin, env=environ, capture_output=True, text=True, timeout=60, check=False,
+        input=stdin, env=environ, cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_start_lambda(start: Callable[..., Any], template: str, variables: str, 
         "--warm-containers", "EAGER", "--region", "eu-west-3", "-l", str(log), *DOCKERS,
         env={"AWS_ACCESS_KEY_ID": "key-of-the-shell"},
     )  # fmt: skip
-    assert f"Running on {server.url}" in server.log
+    assert f" * Running on {server.url}\nPress CTRL+C to quit\n" in server.log
     assert "Starting the Local Lambda Service." in server.log
     ignored = [line for line in server.log.splitlines() if "no effect without Docker" in line]
     assert len(ignored) == 1
@@ -79,7 +79,7 @@ def test_start_api(start: Callable[..., Any], template: str) -> None:
     )  # fmt: skip
     assert f"Mounting Published at {server.url}/published [GET, POST]" in server.log
     assert "You can now browse to the above endpoints to invoke your functions." in server.log
-    assert f"Running on {server.url}" in server.log
+    assert f" * Running on {server.url}\nPress CTRL+C to quit\n" in server.log
     assert server.get("/published").status == 200
 
 
@@ -201,9 +201,10 @@ def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], te
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["start-lambda", "Nobody"], "name one of the functions: "),
+        (["start-lambda", "Nobody"], "'Nobody' isn't a function of the template; name one of the functions: "),
         (["start-lambda", "--async-retry-waits", "1"], "--async-retry-waits takes two numbers"),
         (["invoke"], "name one of the functions: "),
+        (["invoke", "Nobody"], "'Nobody' isn't a function of the template; name one of the functions: "),
         (["invoke", "Plain", "-e", "nowhere.json"], "-e nowhere.json: "),
         (["invoke", "Plain", "-l", "nowhere/log"], "--log-file nowhere/log: "),
         (["start-api", "--faults", "nowhere.json"], "--faults nowhere.json: "),
@@ -213,5 +214,20 @@ def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], te
 def test_an_error_is_printed_on_one_line(template: str, words: list[str], message: str) -> None:
     done = run(*words, "-t", template)
     assert done.returncode == 1
+    assert done.stderr.startswith("Error: "), "as SAM CLI prints it"
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.fidelity("default-template", "sam-settings")
+def test_the_folders_template_and_its_configuration_file_are_the_defaults(tmp_path: Path, template: str) -> None:
+    project = Path(template).parent
+    (tmp_path / "code").symlink_to(project / "code")
+    (tmp_path / "template.yml").write_text(Path(template).read_text())
+    (tmp_path / "samconfig.toml").write_text(
+        "[default.local_invoke.parameters]\n"
+        'function_logical_id = "Plain"\nparameter_overrides = "Greeting=configured"\n'
+    )
+    done = run("invoke", PYTHONPATH=str(Path(__file__).parents[4]), cwd=tmp_path)
+    assert json.loads(done.stdout)["greeting"] == "configured", done.stderr
+    assert "samconfig.toml, [default.local_invoke], sets function_logical_id, parameter_overrides" in done.stderr

@@ -38,6 +38,9 @@ class RecordingLambda:
         answer.set_result(InvocationResult(self.answer, None, "1"))
         return answer
 
+    def is_debugged(self, name: str) -> bool:
+        return False
+
 
 def run(
     talk: Callable[[int], Awaitable[None]], recorder: RecordingLambda, limits: ConnectionLimits = LONG, **more: Any

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession, web
 
 from emulator.http_api.gateway import Gateway
@@ -18,12 +19,17 @@ from emulator.template.http_api_spec import HttpApi, HttpRoute, HttpStage, Throt
 class Echo:
     """Stands for Lambda: answers as the path says."""
 
+    def is_debugged(self, name: str) -> bool:
+        return False
+
     def submit(
         self, name: str, payload: bytes, qualifier: str | None = None, trace_id: str = ""
     ) -> asyncio.Future[InvocationResult]:
         event = json.loads(payload)
         if event["rawPath"] == "/busy":
             raise TooManyRequestsError(name, 1)
+        if event["rawPath"] == "/raise":
+            raise RuntimeError("a mistake of the emulator")
         answer: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         if event["rawPath"] == "/broken":
             answer.set_result(InvocationResult(b"{}", "Unhandled", "1"))
@@ -48,7 +54,7 @@ class Recorder:
 
 
 def run(talk: Callable[[ClientSession, str], Awaitable[None]], **more: Any) -> None:
-    paths = ("/", "/busy", "/broken", "/stuck", "/_emulator/{x}")
+    paths = ("/", "/busy", "/broken", "/stuck", "/raise", "/_emulator/{x}")
     routes = tuple(HttpRoute("GET", path, "F", timeout_s=0.05) for path in paths)
     limited = HttpRoute("GET", "/none", "F")
     stage = HttpStage(routes=(*routes, limited), throttles={"GET /none": Throttle(0, 0)})
@@ -97,3 +103,13 @@ def test_the_emulators_pages_take_precedence_over_the_apis_routes() -> None:
     run(talk)
     assert answers == [(200, '{"page": "/_emulator/status"}'), (201, "")]
     assert recorder.recorded == []
+
+
+def test_a_failure_of_the_gateway_is_logged_without_the_query(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(session: ClientSession, url: str) -> None:
+        async with session.get(f"{url}/raise?token=a-secret") as response:
+            assert response.status == 500
+
+    run(talk)
+    assert "GET /raise failed in the gateway" in caplog.text
+    assert "a-secret" not in caplog.text

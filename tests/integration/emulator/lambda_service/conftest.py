@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.log_groups.sink import LogSink
 from emulator.template.project import FunctionSpec
 from tests.integration.emulator.lambda_service.environment_rig import Rig
 from tests.integration.emulator.lambda_service.versions_rig import GENEROUS_S, NAME, Project, write_code

@@ -16,8 +16,8 @@ from emulator.lambda_service.data_plane.initialisation import EnvironmentSetting
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.function_version import FunctionVersion, environment_variables
 from emulator.lambda_service.invocation import Invocation, InvocationResult
-from emulator.lambda_service.sandbox.logs import LogSink
-from emulator.lambda_service.sandbox.platform_log import PlatformLog
+from emulator.lambda_service.log_groups.sink import LogSink
+from emulator.lambda_service.sandbox.platform_log import EnvironmentLog, PlatformLog
 from emulator.lambda_service.sandbox.processes import SpawnLauncher
 from emulator.lambda_service.sandbox.snapshots import SnapshotLauncher
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
@@ -41,22 +41,27 @@ class Rig:
         self._sink = LogSink(self._log_file)
         self._folders = TemporaryFolders(folder)
         self._function = FunctionVersion(spec, "1" if snap_start else "$LATEST", "arn")
-        log = PlatformLog(self._sink, "Text", self._function.version, spec.memory_mb, lambda: dt.datetime.now(dt.UTC))
+        self._spec = spec
         arguments = {"handler": spec.handler, "path": [str(code)], "site_first": False}
-        self._launcher: Any = SpawnLauncher(arguments, code, self._sink)
+        self._launcher: Any = SpawnLauncher(arguments, code)
         if snap_start:
-            self._launcher = SnapshotLauncher(self._launcher, lambda: self._variables(""), log, 30)
-        settings = EnvironmentSettings(self._function, self._launcher, self._variables, log, self._folders, init_s)
+            self._launcher = SnapshotLauncher(self._launcher, lambda: self._variables("", "s"), self._open_log(), 30)
+        settings = EnvironmentSettings(
+            self._function, self._launcher, self._variables, self._open_log, self._folders, init_s
+        )
         self.pool = EnvironmentPool(
             "f",
             self._function.version,
             lambda pool: ExecutionEnvironment(pool, settings),
         )
 
-    def _variables(self, runtime_api: str) -> dict[str, str]:
-        return environment_variables(
-            self._function, os.environ, region="r", log_stream=uuid4().hex, runtime_api=runtime_api
-        )
+    def _open_log(self) -> EnvironmentLog:
+        output, memory_mb = self._sink.stream("/aws/lambda/f", uuid4().hex), self._spec.memory_mb
+        platform = PlatformLog(output, "Text", self._function.version, memory_mb, lambda: dt.datetime.now(dt.UTC))
+        return EnvironmentLog(output.name, output, platform)
+
+    def _variables(self, runtime_api: str, stream: str) -> dict[str, str]:
+        return environment_variables(self._function, os.environ, region="r", log_stream=stream, runtime_api=runtime_api)
 
     async def call(self, **event: Any) -> InvocationResult:
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
@@ -73,6 +78,11 @@ class Rig:
     async def log_line(self, text: str) -> str:
         """Wait until the log has a line with this text, and return the line."""
         return await until(lambda: next((line for line in self.log.splitlines() if text in line), None))
+
+    def finish_log(self) -> None:
+        """Have all output so far written into the log; what is printed later isn't."""
+        self._sink.close()
+        self._sink._thread.join()
 
     @property
     def log(self) -> str:

@@ -7,13 +7,14 @@ import hashlib
 import io
 import zipfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.emulator.lambda_client import NAMES, invoke, saying, until
+from tests.integration.emulator.lambda_client import NAMES, ONE_ATTEMPT, invoke, saying, until, wait_for_version
 
 pytestmark = pytest.mark.fidelity("boto3-operations")
 
@@ -44,14 +45,19 @@ def test_code_and_configuration_become_versions_that_aliases_point_to(client: An
     assert invoke(client, "Changing")[0] != "one"
     updated = client.update_function_code(**function, ZipFile=first_code)
     client.get_waiter("function_updated_v2").wait(**function)
+    assert (updated["State"], updated["LastUpdateStatus"]) == ("Active", "InProgress")
+    assert updated["LastUpdateStatusReasonCode"] == "Creating"
     assert (updated["Version"], updated["CodeSize"]) == ("$LATEST", len(first_code))
     assert invoke(client, "Changing")[0] == "one"
     first = client.publish_version(**function, Description="the first", CodeSha256=updated["CodeSha256"])
-    client.get_waiter("published_version_active").wait(**function, Qualifier=first["Version"])
+    wait_for_version(client, "Changing", first["Version"])
     assert (first["Description"], first["ResponseMetadata"]["HTTPStatusCode"]) == ("the first", 201)
     assert client.publish_version(**function)["Version"] == first["Version"], "nothing had changed"
     second = client.update_function_code(**function, ZipFile=saying("two"), Publish=True)
     assert int(second["Version"]) == int(first["Version"]) + 1
+    assert (second["State"], second["StateReasonCode"]) == ("Pending", "Creating")
+    wait_for_version(client, "Changing", second["Version"])
+    client.get_waiter("function_updated_v2").wait(**function)
     with pytest.raises(client.exceptions.InvalidParameterValueException):
         client.publish_version(**function, CodeSha256=updated["CodeSha256"])
     versions = [version["Version"] for version in client.list_versions_by_function(**function)["Versions"]]
@@ -97,6 +103,20 @@ def test_a_configuration_changes_for_the_next_request(client: Any) -> None:
         client.update_function_configuration(FunctionName="Limited", Timeout=2, RevisionId="0" * 36)
 
 
+@pytest.mark.fidelity("update-in-progress")
+def test_a_second_update_is_refused_until_the_first_one_is_done(start: Any, functions: Path) -> None:
+    template = str(functions / "control" / "template.yaml")
+    server = start("start-lambda", "Plain", "-p", "0", "-t", template, "--update-time", "3600")
+    client = boto3.client("lambda", endpoint_url=server.url, config=ONE_ATTEMPT)
+    assert client.update_function_configuration(FunctionName="Plain", Timeout=4)["LastUpdateStatus"] == "InProgress"
+    with pytest.raises(client.exceptions.ResourceConflictException, match="An update is in progress for resource"):
+        client.update_function_code(FunctionName="Plain", ZipFile=saying("more"))
+    with pytest.raises(client.exceptions.ResourceConflictException):
+        client.publish_version(FunctionName="Plain")
+    assert invoke(client, "Plain")[1]["StatusCode"] == 200
+    client.close()
+
+
 @pytest.mark.fidelity("code-upload")
 def test_code_comes_from_a_bucket_too(client: Any, local_bucket_url: str) -> None:
     s3 = boto3.client("s3", endpoint_url=local_bucket_url)
@@ -109,6 +129,20 @@ def test_code_comes_from_a_bucket_too(client: Any, local_bucket_url: str) -> Non
     for key, code in (("none", "NoSuchKey"), ("x" * 1024, "NoSuchKey")):
         with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"S3 Error Code: {code}"):
             client.update_function_code(FunctionName="Doomed", S3Bucket="code-of-functions", S3Key=key)
+
+
+@pytest.mark.fidelity("code-location")
+def test_code_is_fetched_from_its_address_and_can_be_deployed_again(client: Any, server: Any) -> None:
+    location = client.get_function(FunctionName="Published", Qualifier="live")["Code"]["Location"]
+    assert location.startswith(f"{server.url}/")
+    answer = server.get(location.removeprefix(server.url))
+    assert (answer.status, answer.header("Content-Type")) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.read("app.py").startswith(b'"""')
+    client.update_function_code(FunctionName="Plain", ZipFile=answer.body)
+    client.get_waiter("function_updated_v2").wait(FunctionName="Plain")
+    assert client.get_function(FunctionName="Plain")["Code"]["Location"] == location
+    assert server.get("/_code/none.zip").header("X-Amzn-ErrorType") == "ResourceNotFoundException"
 
 
 def test_code_that_cant_be_used_is_refused_and_changes_nothing(client: Any) -> None:
@@ -211,6 +245,7 @@ def test_an_answer_names_what_isnt_imitated(client: Any) -> None:
         ("POST", "/2015-03-31/functions/Plain/invocations", b"{", 400, "InvalidRequestContentException"),
     ],
 )  # fmt: skip
+@pytest.mark.fidelity("error-members")
 def test_every_refusal_names_its_error_and_its_request(
     server: Any, method: str, path: str, body: bytes | None, status: int, code: str
 ) -> None:
@@ -218,7 +253,7 @@ def test_every_refusal_names_its_error_and_its_request(
     assert (answer.status, answer.header("X-Amzn-ErrorType")) == (status, code)
     assert answer.header("x-amzn-RequestId")
     assert answer.header("Content-Type") == "application/json"
-    assert set(answer.json) == {"Type", "Message"}
+    assert set(answer.json) == {"Type", "Message", "message"}
 
 
 def test_an_unknown_kind_of_invocation_is_refused(server: Any) -> None:

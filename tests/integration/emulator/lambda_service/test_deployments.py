@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 
 import pytest
@@ -147,5 +148,51 @@ def test_changes_made_while_the_emulator_was_off_are_deployed_at_its_start(proje
         async with project.serve() as service:
             got = await answer(service.submit(NAME, b"{}", "live"))
             assert (got["text"], got["version"]) == ("three", "3")
+
+    run(scenario())
+
+
+@pytest.mark.fidelity("version-hash")
+@pytest.mark.parametrize("project", [False], indirect=True)
+def test_a_deployment_with_the_same_hash_moves_no_alias_and_says_so(project: Project) -> None:
+    async def deploy(text: str, *, version_id: str, version: str, stage: str = "dev") -> None:
+        write_code(project.source, text)
+        project.spec = dataclasses.replace(project.spec, version_id=version_id, environment={"STAGE": stage})
+        async with project.serve() as service:
+            live = service.operations.aliases.get(function_name=NAME, name="live")
+            versions = service.operations.versions.list(function_name=NAME)["Versions"]
+            assert (live["FunctionVersion"], versions[-1]["Version"]) == (version, version)
+            # $LATEST has what the template says, as on AWS.
+            assert (await answer(service.submit(NAME, b"{}")))["text"] == text
+
+    async def scenario() -> None:
+        project.spec = dataclasses.replace(project.spec, version_follows_code=False)
+        await deploy("one", version_id="HelloVersion1", version="1")
+        await deploy("two", version_id="HelloVersion1", version="1")
+        await deploy("two", version_id="HelloVersion1", version="1", stage="prod")
+        await deploy("two", version_id="HelloVersion2", version="2", stage="prod")
+        # Code decides where there is no AutoPublishCodeSha256; a parameter doesn't.
+        project.spec = dataclasses.replace(project.spec, version_follows_code=True)
+        await deploy("three", version_id="HelloVersion2", version="3", stage="prod")
+        await deploy("three", version_id="HelloVersion2", version="3", stage="dev")
+
+    run(scenario())
+    project.sink.close()
+    notes = (project.folder / "log").read_text()
+    assert notes.count("Hello changed but its version's hash did not, so live stays at version 1, as on AWS; ") == 2
+    assert notes.count("so live stays at version 3") == 1
+
+
+@pytest.mark.fidelity("saved-code-deployed")
+@pytest.mark.parametrize("project", [False], indirect=True)
+def test_saved_code_is_published_whatever_its_hash_says(project: Project) -> None:
+    async def scenario() -> None:
+        project.spec = dataclasses.replace(project.spec, version_follows_code=False, version_id="HelloVersion1")
+        async with project.serve() as service:
+            write_code(project.source, "two")
+            assert await service.deployer.redeploy("Hello", is_save=True) == "Hello: changed code is deployed"
+            assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "two"
+        async with project.serve() as service:
+            assert (await answer(service.submit(NAME, b"{}", "live")))["text"] == "two"
 
     run(scenario())

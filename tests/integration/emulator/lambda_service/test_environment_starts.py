@@ -52,6 +52,53 @@ def test_a_restart_that_raises_costs_its_request_and_is_logged(
     assert "the background task 'restart an environment of arn' failed" in caplog.text
 
 
+@pytest.mark.fidelity("unfinished-line")
+def test_a_line_without_an_end_belongs_to_its_invocation(run: Callable[..., None]) -> None:
+    async def scenario(rig: Rig) -> None:
+        first = await rig.call(act="print", text="without end", end="", want_log_tail=True)
+        second = await rig.call(act="print", text="next", want_log_tail=True)
+        assert (first.log_tail or b"").decode().splitlines()[1:3][0] == "without end"
+        lines = (second.log_tail or b"").decode().splitlines()
+        assert [line.split()[0] for line in lines] == ["START", "next", "END", "REPORT"]
+        rig.finish_log()
+        words = [line.split()[0] for line in rig.log.splitlines()]
+        assert words[-8:] == ["START", "without", "END", "REPORT", "START", "next", "END", "REPORT"]
+
+    run(scenario)
+
+
+@pytest.mark.fidelity("unfinished-line")
+@pytest.mark.parametrize("snap_start", [False, True])
+def test_what_initialising_prints_belongs_to_no_invocation(run: Callable[..., None], snap_start: bool) -> None:
+    async def scenario(rig: Rig) -> None:
+        called = await rig.call(act="print", text="next", want_log_tail=True)
+        lines = (called.log_tail or b"").decode().splitlines()
+        assert [line.split()[0] for line in lines] == ["START", "next", "END", "REPORT"]
+        rig.finish_log()
+        words = [line.split()[0] for line in rig.log.splitlines()]
+        assert words.index("initialised") < words.index("START")
+        assert words.count("initialised") == 1
+
+    run(scenario, snap_start=snap_start, environment={"INIT_MODE": "unfinished"})
+
+
+@pytest.mark.fidelity("flooding-handler")
+def test_floods_of_concurrent_environments_are_neither_mixed_nor_lost(run: Callable[..., None]) -> None:
+    """Each prints 20 MiB in lines longer than a pipe's buffer, more than may wait to be written."""
+    marks, count, length = "abc", 200, 100_000
+
+    async def scenario(rig: Rig) -> None:
+        floods = [rig.call(act="flood", mark=mark, lines=count, length=length) for mark in marks]
+        await asyncio.gather(*floods)
+        rig.finish_log()
+        lines = [line for line in rig.log.splitlines() if line.split()[0] in marks]
+        for mark in marks:
+            mine = [line for line in lines if line.startswith(mark)]
+            assert mine == [f"{mark} {number} {mark * length}" for number in range(count)] + [f"{mark} the end"]
+
+    run(scenario)
+
+
 @pytest.mark.fidelity("log-tail")
 def test_the_tail_of_the_log_is_that_of_the_invocation(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:

@@ -13,14 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import is_running
 from tests.integration.emulator.lambda_service.environment_rig import Rig, until
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 @pytest.mark.fault(24)
@@ -103,14 +97,14 @@ def test_a_process_that_left_its_group_ends_with_its_environment(
 ) -> None:
     async def scenario(rig: Rig) -> None:
         left = await rig.result(act="leave")
-        assert not is_gone(left)
+        assert is_running(left)
         note = tmp_path / "pid"
         assert (await rig.call(act="leave", exit=str(note))).function_error == "Unhandled"
-        assert await until(lambda: is_gone(int(note.read_text())))
-        assert await until(lambda: is_gone(left))
+        assert await until(lambda: not is_running(int(note.read_text())))
+        assert await until(lambda: not is_running(left))
         left = await rig.result(act="leave")
         await rig.pool.drain()
-        assert await until(lambda: is_gone(left))
+        assert await until(lambda: not is_running(left))
 
     run(scenario, snap_start=snap_start)
 
@@ -126,7 +120,7 @@ def test_a_process_that_hides_from_its_environment_ends_with_it_and_leaves_no_zo
     async def scenario(rig: Rig) -> None:
         mine = subprocess.Popen(["sleep", "60"], start_new_session=True, env={})
         hidden = await rig.result(act="hide", note=str(tmp_path / "stopped"))
-        assert not is_gone(hidden)
+        assert is_running(hidden)
         note = tmp_path / "crashed"
         assert (await rig.call(act="hide", note=str(note), crash="yes")).function_error == "Unhandled"
         assert await until(lambda: is_collected(int(note.read_text())))
@@ -171,7 +165,7 @@ def test_closing_waits_for_the_processes_of_environments_that_were_let_go_before
         pid = rig.pool.status().pids[0]
         assert rig.pool.reap(0) == 1
         await rig.pool.close()
-        assert is_gone(pid)
+        assert not is_running(pid)
 
     run(scenario)
 
@@ -183,7 +177,7 @@ def test_a_snapshot_that_is_given_up_leaves_its_environments_at_work(run: Callab
         await until(lambda: rig.pool.status().by_state["busy"] == 1)
         pid = rig.pool.status().pids[0]
         await rig.end_snapshot()
-        assert not is_gone(pid)
+        assert is_running(pid)
         let_go.touch()
         assert (await busy).function_error is None
         os.kill(pid, signal.SIGKILL)
@@ -203,6 +197,6 @@ def test_draining_lets_the_request_under_way_end(run: Callable[..., None]) -> No
         await rig.pool.drain()
         assert await busy is None
         assert time.monotonic() - began >= 0.5
-        assert is_gone(pid)
+        assert not is_running(pid)
 
     run(scenario)

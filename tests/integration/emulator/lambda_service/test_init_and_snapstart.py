@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -16,6 +15,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+
+from processes import is_running
 
 INTERNAL_SERVER_ERROR = b'{"message":"Internal Server Error"}'
 
@@ -45,10 +46,9 @@ def kill(pid: int, limit_s: float = 30.0) -> None:
     """End a process and wait for its end; before it, a request may still reach the process and be lost."""
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + limit_s
-    with contextlib.suppress(FileNotFoundError):
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+    while is_running(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.mark.fault(24)
@@ -241,6 +241,7 @@ def test_a_version_that_is_being_made_is_409_and_one_that_is_restored_is_waited_
         assert restored["ExecutedVersion"] == "1"
         slower = {"Variables": {"INIT_S": "20"}}
         client.update_function_configuration(**name, Environment=slower)
+        client.get_waiter("function_updated_v2").wait(**name)
         assert client.publish_version(**name)["Version"] == "2"
         for kind in ("RequestResponse", "Event", "DryRun"):
             with pytest.raises(client.exceptions.ResourceConflictException) as refused:

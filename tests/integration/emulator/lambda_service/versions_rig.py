@@ -14,7 +14,7 @@ from typing import Any
 
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
 from emulator.lambda_service.invocation import InvocationResult
-from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.log_groups.sink import LogSink
 from emulator.template.project import FunctionSpec
 
 GENEROUS_S = 30

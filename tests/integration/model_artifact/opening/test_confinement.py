@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from model_artifact.opening.child_process import warm_processes
 from model_artifact.opening.confinement import LIMITS
 from model_artifact.opening.inspection import inspect_candidate
 from model_artifact.opening.model_process import ModelProcess
@@ -25,13 +28,28 @@ from training.probe_records import PROBE_RECORDS
 C_LIBRARY = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
 
 
+@pytest.fixture(autouse=True, params=["alone", "forked"])
+def way_to_start(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What holds for a process that starts alone holds for a fork of one that has imported much before."""
+    if request.param == "forked":
+        yield request.param
+        return
+    with warm_processes(is_warm=False):
+        yield request.param
+
+
+@functools.cache
+def _limits() -> tuple[str, ...] | None:
+    return inspect_candidate(dumped(small_boosted()), PROBE_RECORDS).limits
+
+
 def _code(code: str) -> bytes:
     return dumped(Calls(exec, C_LIBRARY + code, {}))
 
 
 def _open(code: str, *needs: str) -> None:
     """Open a pickle that runs code; skip the test if this system can't limit what the test is about."""
-    limits = inspect_candidate(dumped(small_boosted()), PROBE_RECORDS).limits
+    limits = _limits()
     if limits is None or not set(needs) <= set(limits):
         pytest.skip(f"this system can't limit {', '.join(needs)}")
     with contextlib.suppress(CandidateRefusedError):
@@ -59,13 +77,13 @@ def test_fault_13_a_pickle_reads_no_file_of_the_user(tmp_path: Path) -> None:
     copy = f"f = libc.open({bytes(secret)!r}, 0)\nif f >= 0: raise ValueError('it was read')"
     with pytest.raises(CandidateRefusedError) as caught:
         inspect_candidate(_code(copy), PROBE_RECORDS, is_name_checked=False)
-    if "files" in (inspect_candidate(dumped(small_boosted()), PROBE_RECORDS).limits or ()):
+    if "files" in (_limits() or ()):
         assert "it was read" not in str(caught.value)
 
 
 @pytest.mark.fault(13)
 def test_fault_13_a_pickle_reads_no_key_beside_the_modules_that_it_may_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way_to_start: str
 ) -> None:
     # ``python -m`` and notebooks import from the current folder, which has the state folder with the keys.
     (tmp_path / "of_ones_own.py").write_text("NAME = 'imported'")
@@ -79,10 +97,11 @@ def test_fault_13_a_pickle_reads_no_key_beside_the_modules_that_it_may_import(
 import of_ones_own
 raise ValueError(of_ones_own.NAME + ''.join(' read' for path in {secrets!r} if libc.open(path, 0) >= 0))
 """
-    with pytest.raises(CandidateRefusedError) as caught:
+    # A server of its own: one that runs has the path of its start.
+    with warm_processes(is_warm=way_to_start == "forked"), pytest.raises(CandidateRefusedError) as caught:
         inspect_candidate(_code(code), PROBE_RECORDS, is_name_checked=False)
     assert "imported" in str(caught.value)
-    if "files" in (inspect_candidate(dumped(small_boosted()), PROBE_RECORDS).limits or ()):
+    if "files" in (_limits() or ()):
         assert "read" not in str(caught.value)
 
 
@@ -218,20 +237,22 @@ def test_fault_13_a_process_that_a_trusted_pickle_starts_ends_with_it() -> None:
 # A machine whose kernel has none of it: prctl, unshare, and Landlock's first call are refused, as in some containers.
 WITHOUT = """
 import json, sys
-sys.path[:0] = sys.argv[2:]
+sys.path[:0] = sys.argv[3:]
 from pathlib import Path
+from model_artifact.opening.child_process import warm_processes
 from model_artifact.opening.confinement import refuse_calls
 from model_artifact.opening.inspection import inspect_candidate
 from training.probe_records import PROBE_RECORDS
 refuse_calls({"prctl": (157, 167), "unshare": (272, 97), "landlock": (444, 444)})
-found = inspect_candidate(Path(sys.argv[1]).read_bytes(), PROBE_RECORDS)
+with warm_processes(is_warm=sys.argv[2] == "forked"):
+    found = inspect_candidate(Path(sys.argv[1]).read_bytes(), PROBE_RECORDS)
 print(json.dumps([found.limits, found.serving_form is not None]))
 """
 
 
-def test_where_the_kernel_limits_nothing_a_pickle_is_opened_all_the_same(tmp_path: Path) -> None:
+def test_where_the_kernel_limits_nothing_a_pickle_is_opened_all_the_same(tmp_path: Path, way_to_start: str) -> None:
     (tmp_path / "model.pkl").write_bytes(dumped(small_boosted()))
-    command = [sys.executable, "-c", WITHOUT, str(tmp_path / "model.pkl"), *sys.path]
+    command = [sys.executable, "-c", WITHOUT, str(tmp_path / "model.pkl"), way_to_start, *sys.path]
     answer = subprocess.run(command, capture_output=True, check=True, timeout=300).stdout
     assert json.loads(answer) == [["memory", "time"], True]
 

@@ -29,6 +29,12 @@ from processes import children, is_running, wait_for
 from training.probe_records import PROBE_RECORDS
 
 
+@pytest.fixture(scope="module", autouse=True)
+def running_server() -> None:
+    """The process that candidates are forked from runs before a test looks at this process's children."""
+    inspect_candidate(dumped(small_boosted()), PROBE_RECORDS)
+
+
 def _refusal(data: bytes, **options: object) -> str:
     with pytest.raises(CandidateRefusedError) as caught:
         inspect_candidate(data, PROBE_RECORDS, **options)
@@ -235,7 +241,7 @@ def test_each_fork_of_the_parent_has_a_connection_of_its_own(process: ModelProce
 def test_fault_13_a_crash_while_scoring_costs_one_answer(process: ModelProcess) -> None:
     expected = process.late_probabilities(PROBE_RECORDS)
     os.kill(process.pid, signal.SIGSEGV)
-    with pytest.raises(ModelProcessError, match="ended while it scored"):
+    with pytest.raises(ModelProcessError, match="ended before it could score"):
         process.late_probabilities(PROBE_RECORDS)
     assert process.late_probabilities(PROBE_RECORDS) == expected
 

@@ -34,7 +34,7 @@ def process() -> Iterator[ModelProcess]:
 @pytest.fixture
 def side(process: ModelProcess) -> Iterator[SideConnection]:
     """A connection whose fork can score."""
-    side = SideConnection(process, patience_s=PLENTY_S)
+    side = SideConnection(process, opening_s=PLENTY_S, patience_s=PLENTY_S)
     wait_for(lambda: side.late_probabilities(PROBE_RECORDS, PLENTY_S))
     yield side
     side.close()
@@ -51,10 +51,13 @@ def test_it_scores_as_the_process_does_by_a_fork_of_its_own(process: ModelProces
 
 
 def test_nobody_waits_for_a_fork_that_is_not_open_yet(process: ModelProcess) -> None:
-    side = SideConnection(process, patience_s=PLENTY_S)
+    side = SideConnection(process, opening_s=PLENTY_S, patience_s=PLENTY_S)
     # The fork scores the probe records first, so its report isn't here at once.
     assert side.late_probabilities(PROBE_RECORDS, PLENTY_S) is None
-    assert not side.is_open
+    assert (side.is_free(), side.is_open) == (False, False)
+    # However long that takes beyond the patience for scores.
+    side.patience_s = 0.0
+    assert wait_for(side.is_free)
     side.close()
 
 
@@ -68,7 +71,7 @@ def test_fault_31_a_fork_that_hangs_is_given_up_in_time_and_its_late_answer_drop
     assert side.late_probabilities(PROBE_RECORDS[:1], 0.01) is None
     # It is busy now: nobody waits for it, and it gets nothing else to do.
     assert side.late_probabilities(PROBE_RECORDS, PLENTY_S) is None
-    assert side.is_open
+    assert (side.is_free(), side.is_open) == (False, True)
     os.kill(fork, signal.SIGCONT)
     scores = wait_for(lambda: side.late_probabilities(PROBE_RECORDS, PLENTY_S))
     assert scores == process.late_probabilities(PROBE_RECORDS)
@@ -108,7 +111,7 @@ def test_fault_31_a_fork_that_crashes_costs_its_own_score_alone(process: ModelPr
 def test_a_process_that_has_ended_is_an_error() -> None:
     process = ModelProcess(dumped(small_boosted()), is_trusted=True)
     process.wait()
-    side = SideConnection(process, patience_s=PLENTY_S)
+    side = SideConnection(process, opening_s=PLENTY_S, patience_s=PLENTY_S)
     process.close()
     with pytest.raises(ModelProcessError, match="has ended"):
         side.late_probabilities(PROBE_RECORDS, PLENTY_S)

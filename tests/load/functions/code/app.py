@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ def empty(event: Any, context: Any) -> dict[str, Any]:
 
 
 def one_second(event: Any, context: Any) -> dict[str, Any]:
-    """Wait."""
+    """Wait, and say when this call began."""
+    began = time.time()
     time.sleep(1)
-    return empty(event, context)
+    return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps({"began": began})}

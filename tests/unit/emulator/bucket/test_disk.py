@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,29 +13,77 @@ from hypothesis import strategies as st
 
 from emulator.bucket.disk import Disk
 from emulator.bucket.errors import CorruptRecordError, ForeignFolderError, UnknownFormatError
-from emulator.bucket.object_files import Record, decode_record, encode_record
-from emulator.bucket.targets import bucket_and_key
+from emulator.bucket.object_files import ObjectFile, ObjectFileWriter, read_object_file
 from emulator.durable_files import lock_folder, remove_durably, write_durably
 
 json_facts = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()))
 
 
-@given(json_facts, st.binary())
-def test_a_record_comes_back(facts: dict[str, object], body: bytes) -> None:
-    content = b"".join(encode_record(Record(facts, body)))
-    assert decode_record(Path("x"), content) == Record(facts, body)
+# A file of format 1, as the program wrote it that kept the bucket in moto's memory.
+OLD_FACTS = {"key": "k", "version_id": "null", "etag": "900150983cd24fb0d6963f7d28e17f72"}
+OLD_FILE = (
+    b'{"facts": {"etag": "900150983cd24fb0d6963f7d28e17f72", "key": "k", "version_id": "null"}, "format": 1, '
+    b'"sha256": "ad267ab4424bf3dcb34a37aeb3a7fa569d4dac50a4fc376b9be09b7a857a4835", "size_bytes": 3}\nabc'
+)
+
+
+def write_file(folder: Path, facts: dict[str, object], pieces: list[bytes]) -> ObjectFile:
+    writer = ObjectFileWriter(folder / "new.tmp", facts)
+    for piece in pieces:
+        writer.write(piece)
+    return writer.keep(folder / "file", facts)
+
+
+def content_of(file: ObjectFile) -> bytes:
+    return file.path.read_bytes()[file.body_offset :]
+
+
+@given(json_facts, st.lists(st.binary()))
+def test_a_file_comes_back(facts: dict[str, object], pieces: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        written = write_file(Path(folder), facts, pieces)
+        assert read_object_file(written.path) == written
+        assert written.facts == facts
+        assert content_of(written) == b"".join(pieces)
+        # The body is what follows the first line.
+        assert written.path.read_bytes().partition(b"\n")[2] == b"".join(pieces)
 
 
 @given(json_facts, st.binary(max_size=50), st.data())
 def test_any_changed_or_missing_byte_is_noticed(facts: dict[str, object], body: bytes, data: st.DataObject) -> None:
-    content = b"".join(encode_record(Record(facts, body)))
-    position = data.draw(st.integers(0, len(content) - 1))
-    bit = 1 << data.draw(st.integers(0, 7))
-    flipped = content[:position] + bytes([content[position] ^ bit]) + content[position + 1 :]
-    for damaged in (flipped, content[:position]):
-        # Some flips are harmless to JSON: they change a letter's case in an escape, and nothing that it says.
-        with contextlib.suppress(CorruptRecordError):
-            assert decode_record(Path("x"), damaged) == Record(facts, body)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_file(Path(folder), facts, [body]).path
+        content = path.read_bytes()
+        position = data.draw(st.integers(0, len(content) - 1))
+        bit = 1 << data.draw(st.integers(0, 7))
+        flipped = content[:position] + bytes([content[position] ^ bit]) + content[position + 1 :]
+        for damaged in (flipped, content[:position]):
+            path.write_bytes(damaged)
+            # Some flips are harmless to JSON: they change a letter's case in an escape, and nothing that it says.
+            with contextlib.suppress(CorruptRecordError):
+                read = read_object_file(path)
+                assert (read.facts, content_of(read)) == (facts, body)
+
+
+def test_a_file_of_format_1_is_read_and_its_damage_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(OLD_FILE)
+    file = read_object_file(path)
+    assert (file.facts, content_of(file)) == (OLD_FACTS, b"abc")
+    path.write_bytes(OLD_FILE[:-1] + b"d")
+    with pytest.raises(CorruptRecordError, match="SHA-256"):
+        read_object_file(path)
+
+
+def test_a_file_that_is_replaced_is_not_opened_as_the_old_one(tmp_path: Path) -> None:
+    old = write_file(tmp_path, {"key": "k"}, [b"old"])
+    new = write_file(tmp_path, {"key": "k"}, [b"new"])
+    assert old.open() is None
+    descriptor = new.open()
+    assert descriptor is not None
+    os.close(descriptor)
+    new.path.unlink()
+    assert new.open() is None
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_scrap(tmp_path: Path) -> None:
@@ -62,14 +112,20 @@ def test_a_folder_is_locked_once(tmp_path: Path) -> None:
     again.close()
 
 
+def keep_version(disk: Disk, bucket: str, body: bytes) -> None:
+    writer = disk.new_file(bucket, "k", {})
+    writer.write(body)
+    disk.keep_version(writer, bucket, {"key": "k", "version_id": "null"})
+
+
 def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     disk.prepare()
     disk.write_bucket("whole", {})
-    disk.write_version("whole", "k", "null", Record({"key": "k"}, b"1"))
+    keep_version(disk, "whole", b"1")
     disk.write_bucket("half", {})
     disk.write_upload("half", "id", {})
-    disk.write_part("half", "id", Record({"number": 1}, b"part"))
+    disk.keep_part(disk.new_file("half", "k", {}), "half", "id", {"number": 1})
     (tmp_path / "buckets" / "half" / "bucket").unlink()
     torn = tmp_path / "buckets" / "whole" / "objects" / ("0" * 64 + ".null.tmp")
     torn.write_bytes(b"torn")
@@ -79,7 +135,7 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     disk = Disk(tmp_path)
     disk.prepare()
     assert disk.bucket_names() == ["whole"]
-    assert [record.body for record in disk.read_objects("whole")] == [b"1"]
+    assert [content_of(file) for file in disk.read_objects("whole")] == [b"1"]
     assert list(disk.read_uploads("whole")) == []
     assert not (tmp_path / "buckets" / "half").exists()
     assert not torn.exists()
@@ -130,7 +186,7 @@ def test_a_file_set_aside_keeps_the_earlier_ones_of_its_name(tmp_path: Path) -> 
     disk.prepare()
     disk.write_bucket("b", {})
     for body in (b"first", b"second", b"third"):
-        disk.write_version("b", "k", "null", Record({"key": "k"}, b""))
+        keep_version(disk, "b", b"")
         path = next((tmp_path / "buckets" / "b" / "objects").iterdir())
         path.write_bytes(body)
         assert disk.read_objects("b") == []
@@ -145,12 +201,7 @@ def test_no_bucket_reaches_outside_of_the_folder(tmp_path: Path, name: str) -> N
         Disk(tmp_path).write_bucket(name, {})
 
 
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("/", ("", "")), ("/b", ("b", "")), ("/b?versioning", ("b", "")), ("/b/", ("b", "")), ("/b/k", ("b", "k")),
-        ("/b/a%2Fb%3F?uploadId=1", ("b", "a/b?")), ("/b//k", ("b", "/k")), ("/b/%25", ("b", "%")),
-    ],
-)  # fmt: skip
-def test_what_a_request_names(target: str, expected: tuple[str, str]) -> None:
-    assert bucket_and_key(target) == expected
+def test_a_folder_of_format_1_becomes_one_of_format_2(tmp_path: Path) -> None:
+    (tmp_path / "format.json").write_text('{"format": 1}')
+    Disk(tmp_path).prepare()
+    assert (tmp_path / "format.json").read_text() == '{"format": 2}\n'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.cli.flags import parse
-from emulator.cli.options import OptionError, parse_parameter_overrides, parse_retry_waits, parse_seconds
+from emulator.cli.settings.options import OptionError, parse_parameter_overrides, parse_retry_waits, parse_seconds
 from emulator.lambda_service.data_plane.retries import RetryWaits
 
 SHARED = [
@@ -17,9 +17,9 @@ SHARED = [
 DOCKERS = [
     "--skip-pull-image", "--docker-network", "host", "--add-host", "a:1.2.3.4", "--add-host", "b:1.2.3.5",
     "--container-host", "localhost", "--container-host-interface", "0.0.0.0", "--force-image-build",
-    "--layer-cache-basedir", "cache", "-v", ".", "-d", "5858", "--debugger-path", "x", "--debug-args", "y",
+    "--layer-cache-basedir", "cache", "-v", ".", "--debugger-path", "x", "--debug-args", "y",
     "--container-env-vars", "c.json", "-ii", "image", "--no-memory-limit", "--shutdown", "--debug",
-    "--config-env", "dev", "--config-file", "samconfig.toml", "--beta-features", "--container-dns", "1.1.1.1",
+    "--beta-features", "--container-dns", "1.1.1.1",
 ]  # fmt: skip
 
 
@@ -27,7 +27,10 @@ DOCKERS = [
     ("command", "more"),
     [
         ("start-api", ["--host", "0.0.0.0", "-p", "3010", "--warm-containers", "eager", "-s", "public"]),
-        ("start-lambda", ["--host", "0.0.0.0", "--port", "3011", "--warm-containers", "LAZY", "--debug-function", "F"]),
+        (
+            "start-lambda",
+            ["--host", "0.0.0.0", "--port", "3011", "--warm-containers", "LAZY", "-d", "5858", "--debug-function", "F"],
+        ),
         ("invoke", ["-e", "event.json", "--no-event", "--mount-symlinks"]),
     ],
 )

@@ -11,9 +11,9 @@ import pytest
 
 from emulator.event_sources import log_delivery
 from emulator.event_sources.delivery_buffer import DeliveryBuffer
-from emulator.event_sources.log_delivery import BucketWriteError, LogDelivery
+from emulator.event_sources.log_delivery import LogDelivery
 from emulator.template.event_sources.delivery_spec import BufferingHints, S3Destination, StreamSpec, SubscriptionSpec
-from emulator.template.event_sources.filter_patterns import parse_filter_pattern
+from emulator.template.event_sources.filter_patterns import FilterPattern, parse_filter_pattern
 from emulator.template.event_sources.object_prefixes import parse_prefix
 from processes import wait_until
 
@@ -26,11 +26,11 @@ SUBSCRIPTION = SubscriptionSpec("S", "group", parse_filter_pattern("{ $.a > 0 }"
 
 
 class Bucket:
-    """Keeps objects in memory; refuses while `is_away`, and waits while `gate` is closed."""
+    """Keeps objects in memory; raises `error` while there is one, and waits while `gate` is closed."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.is_away = False
+        self.error: Exception | None = None
         self.attempts = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -38,8 +38,8 @@ class Bucket:
     def put(self, bucket: str, key: str, body: bytes) -> None:
         self.attempts += 1
         self.gate.wait(30)
-        if self.is_away:
-            raise BucketWriteError("away")
+        if self.error is not None:
+            raise self.error
         self.objects[f"{bucket}/{key}"] = body
 
     @property
@@ -113,13 +113,13 @@ def test_a_full_buffer_is_written_before_its_time() -> None:
 @pytest.mark.fidelity("delivery-retries")
 def test_what_a_bucket_that_is_away_missed_comes_later(caplog: pytest.LogCaptureFixture) -> None:
     bucket = Bucket()
-    bucket.is_away = True
+    bucket.error = OSError("away")
     delivery = deliver(bucket)
     offer(delivery, b'{"a": 1}')
     assert wait_until(lambda: bucket.attempts > 1)
     assert delivery.status()[0]["failure"] == "away"
     offer(delivery, b'{"a": 2}')
-    bucket.is_away = False
+    bucket.error = None
     assert wait_until(lambda: len(bucket.lines) == 2)
     delivery.close(30)
     assert bucket.lines == [b'{"a": 1}', b'{"a": 2}']
@@ -147,10 +147,10 @@ def test_memory_is_bounded_and_what_is_dropped_is_counted(
     (status,) = delivery.status()
     assert status["waitingBytes"] <= 100
     assert status["droppedLines"] == 49 - len(range(1, 11))
-    bucket.is_away = True
+    bucket.error = OSError("away")
     bucket.gate.set()
     assert wait_until(lambda: delivery.status()[0]["failure"] is not None)
-    bucket.is_away = False
+    bucket.error = None
     delivery.close(30)
     assert len(bucket.lines) == 49 - status["droppedLines"]
     assert f"{status['droppedLines']} lines were dropped" in caplog.text
@@ -167,15 +167,60 @@ def test_a_close_gives_a_silent_bucket_only_so_long(caplog: pytest.LogCaptureFix
     bucket.gate.set()
 
 
-def test_a_mistake_in_the_thread_is_logged_and_the_delivery_goes_on(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_delivery, "_LONGEST_RETRY_S", 0.01)
+def pattern_that_fails(line: bytes) -> FilterPattern:
+    """Return a pattern that matches every line, and raises on this one."""
+
+    def matches(text: bytes) -> bool:
+        if text == line:
+            raise RuntimeError("a mistake")
+        return True
+
+    return FilterPattern("broken", matches)
+
+
+@pytest.mark.fidelity("log-delivery")
+def test_a_pattern_that_fails_on_a_line_loses_that_line_alone(caplog: pytest.LogCaptureFixture) -> None:
     bucket = Bucket()
+    broken = replace(SUBSCRIPTION, log_group="broken", pattern=pattern_that_fails(b"two"))
+    delivery = LogDelivery([broken, SUBSCRIPTION], bucket, 0.01)
+    (take,) = delivery.subscribers["broken"]
+    for _ in range(2):
+        take(b"one\ntwo\nthree\n")
+        offer(delivery, b'{"a": 1}')
+    # Closing at once: the end of the queue comes in the round of the line that fails.
+    delivery.close(30)
+    assert bucket.lines == [b"one", b"three", b'{"a": 1}'] * 2
+    (status,) = delivery.status()
+    assert (status["delivered"], status["waitingBytes"], status["droppedLines"]) == (6, 0, 2)
+    # The traceback stands in the log once, not for each line.
+    assert caplog.text.count("the pattern 'broken' failed on a line") == 1
+
+
+def test_a_writer_that_fails_otherwise_is_tried_again_at_the_end_too() -> None:
+    bucket = Bucket()
+    bucket.error = RuntimeError("a mistake")
     delivery = deliver(bucket)
     offer(delivery, b'{"a": 1}')
-    monkeypatch.setattr(bucket, "gate", None)
-    assert wait_until(lambda: "the delivery of the log failed" in caplog.text)
-    monkeypatch.undo()
-    assert wait_until(lambda: bucket.lines == [b'{"a": 1}'])
+    assert wait_until(lambda: delivery.status()[0]["failure"] == "a mistake")
+    bucket.error = None
+    offer(delivery, b'{"a": 2}')
     delivery.close(30)
+    assert bucket.lines == [b'{"a": 1}', b'{"a": 2}']
+
+
+def test_at_the_end_a_silent_bucket_does_not_keep_another_streams_lines() -> None:
+    is_written = threading.Event()
+
+    class Buckets:
+        """One that answers only once the other has its object."""
+
+        def put(self, bucket: str, key: str, body: bytes) -> None:
+            if bucket == "silent":
+                assert is_written.wait(10)
+            is_written.set()
+
+    streams = [replace(STREAM, bucket="silent"), replace(STREAM, logical_id="Other")]
+    delivery = LogDelivery([replace(SUBSCRIPTION, stream=stream) for stream in streams], Buckets(), 60.0)
+    offer(delivery, b'{"a": 1}')
+    delivery.close(30)
+    assert [status["delivered"] for status in delivery.status()] == [1, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emulator.template.errors import UnsupportedError
-from emulator.template.http_api_spec import Authorizer, CorsPolicy, Throttle
+from emulator.template.http_api_spec import Authorizer, CorsPolicy, IamAuthorizer, JwtAuthorizer, Throttle
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, by_hand
 
 
@@ -56,6 +56,64 @@ def test_cors_authorizers_and_limits_of_a_sam_api(load) -> None:  # type: ignore
     routes = {route.key: route for route in stage.routes}
     assert (routes["GET /closed"].authorizer, routes["GET /open"].authorizer) == (authorizer, None)
     assert (routes["$default"].authorizer, routes["$default"].payload_format) == (authorizer, "1.0")
+
+
+@pytest.mark.fidelity("http-api-definitions")
+def test_jwt_and_iam_authorizers_of_a_sam_api(load) -> None:  # type: ignore[no-untyped-def]
+    project = load(
+        FUNCTIONS
+        + """
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        EnableIamAuthorizer: true
+        DefaultAuthorizer: Tokens
+        Authorizers:
+          Tokens:
+            AuthorizationScopes: [read]
+            IdentitySource: $request.querystring.token
+            JwtConfiguration: {Issuer: https://issuer.test/, Audience: [a, b]}
+  More:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Read: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: /read, Method: get}}
+        Write:
+          Type: HttpApi
+          Properties: {ApiId: !Ref Api, Path: /write, Method: get, Auth: {AuthorizationScopes: [w, x]}}
+        Signed: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: /signed, Method: get, Auth: {Authorizer: AWS_IAM}}}
+        Open: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: /open, Method: get, Auth: {Authorizer: NONE}}}
+"""
+    )
+    tokens = JwtAuthorizer("Tokens", "https://issuer.test/", ("a", "b"), ("$request.querystring.token",))
+    routes = {route.path: (route.authorizer, route.scopes) for route in project.apis[0].stages[0].routes}
+    assert routes == {
+        "/read": (tokens, ("read",)),
+        "/write": (tokens, ("w", "x")),
+        "/signed": (IamAuthorizer(), ()),
+        "/open": (None, ()),
+    }
+
+
+@pytest.mark.fidelity("http-api-definitions")
+def test_a_jwt_authorizer_and_iam_written_by_hand(load) -> None:  # type: ignore[no-untyped-def]
+    authorizer = """
+  Tokens:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties:
+      ApiId: !Ref Api
+      Name: tokens
+      AuthorizerType: JWT
+      IdentitySource: [$request.header.Authorization]
+      JwtConfiguration: {Issuer: "http://127.0.0.1:0/_emulator/oidc", Audience: [loans]}
+"""
+    words = "AuthorizationType: JWT\n      AuthorizerId: !Ref Tokens\n      AuthorizationScopes: [predict]"
+    (route,) = load(by_hand(authorizer, route=words)).apis[0].stages[0].routes
+    assert route.authorizer == JwtAuthorizer("tokens", "http://127.0.0.1:0/_emulator/oidc", ("loans",))
+    assert route.scopes == ("predict",)
+    (signed,) = load(by_hand(route="AuthorizationType: AWS_IAM")).apis[0].stages[0].routes
+    assert signed.authorizer == IamAuthorizer()
 
 
 @pytest.mark.fidelity("http-api-definitions")
@@ -128,7 +186,7 @@ def test_an_explicit_api_with_an_inline_definition_and_a_stage(load) -> None:  #
 
 
 @pytest.mark.fidelity("several-stages")
-def test_a_stage_variable_names_the_alias(load) -> None:  # type: ignore[no-untyped-def]
+def test_a_stage_variable_names_the_alias(load, load_strictly) -> None:  # type: ignore[no-untyped-def]
     uri = '!Join ["", [!GetAtt F.Arn, ":${stageVariables.alias}"]]'
     stage = "ApiId: !Ref Api, StageName: next, StageVariables: {alias: '1'}"
     more = f"  Other: {{Type: AWS::ApiGatewayV2::Stage, Properties: {{{stage}}}}}"
@@ -136,11 +194,12 @@ def test_a_stage_variable_names_the_alias(load) -> None:  # type: ignore[no-unty
     (api,) = load(text).apis
     assert [(stage.name, stage.routes[0].qualifier) for stage in api.stages] == [("$default", "live"), ("next", "1")]
     with pytest.raises(UnsupportedError, match="only functions of this template"):
-        load(text.replace("alias: '1'", "other: '1'"))
+        load_strictly(text.replace("alias: '1'", "other: '1'"))
 
 
 def test_an_api_without_a_stage_is_noted(load) -> None:  # type: ignore[no-untyped-def]
     text = by_hand()
     project = load(text[: text.index("  Stage:")])
-    assert project.notes == ("Api: the API has no stage; it is served as $default",)
+    (part,) = project.left_out
+    assert str(part) == "Api, property Stage: no stage of the template names the API; it is served as $default"
     assert [stage.name for stage in project.apis[0].stages] == ["$default"]

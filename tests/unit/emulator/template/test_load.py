@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from emulator.template.errors import ProjectError, UnsupportedError
+from emulator.template.errors import ProjectError, TemplateError, UnsupportedError
 from emulator.template.http_api_spec import CorsPolicy
-from emulator.template.load import TemplateError, load_template
+from emulator.template.load import load_template
 from emulator.template.read import load_project
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, INTEGRATION, api, by_hand
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize(
@@ -24,12 +28,13 @@ from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS, IN
         (FUNCTION.replace("Handler: app.handler", "Handlr: x"), {}, "Handlr"),
         ("Resources: {F: {Type: AWS::Serverless::Function}}", {}, "F"),
         ("Nothing: 1", {}, "has no Resources"),
+        ("Resources: {Null: {Type: AWS::SQS::Queue}}", {}, "the resource name None isn't text; put .* in quotes"),
         ("a: [", {}, "is not YAML"),
     ],
 )
-def test_a_bad_template_says_what_is_wrong(load, text: str, overrides: dict[str, str], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_bad_template_says_what_is_wrong(load_strictly, text: str, overrides: dict[str, str], message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ProjectError, match=message):
-        load(text, **overrides)
+        load_strictly(text, **overrides)
 
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:
@@ -84,26 +89,62 @@ def test_definitions_in_files(load, tmp_path: Path) -> None:  # type: ignore[no-
         assert read.cors == CorsPolicy(allow_origins=("*",))
 
 
-def test_a_file_that_includes_itself_is_refused(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_includes_itself_is_refused(load_strictly, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: %s.yaml}}"
     (tmp_path / "a.yaml").write_text("x: {" + include % "b" + "}")
     (tmp_path / "b.yaml").write_text("y: {" + include % "a" + "}")
     with pytest.raises(ProjectError, match=r"a\.yaml includes itself"):
-        load(api("DefinitionBody: {" + include % "a" + "}"))
+        load_strictly(api("DefinitionBody: {" + include % "a" + "}"))
 
 
-def test_an_include_that_is_not_local_is_refused(load) -> None:  # type: ignore[no-untyped-def]
+def test_an_include_that_is_not_local_is_refused(load_strictly) -> None:  # type: ignore[no-untyped-def]
     for location, message in (("s3://b/k", "name a local file"), ("missing.yaml", "missing.yaml")):
         include = f"DefinitionBody: {{Fn::Transform: {{Name: AWS::Include, Parameters: {{Location: {location}}}}}}}"
         with pytest.raises(ProjectError, match=message):
-            load(api(include))
+            load_strictly(api(include))
 
 
 def test_a_transform_that_is_not_imitated_is_named(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text("Transform: [AWS::Serverless-2016-10-31, My::Macro]\n" + FUNCTIONS)
     with pytest.raises(UnsupportedError, match="My::Macro"):
-        load_project(path)
+        load_project(path, strict=True)
     path.write_text("Transform: {Name: AWS::Include, Parameters: {Location: a.yaml}}\n" + FUNCTIONS)
     with pytest.raises(UnsupportedError, match="AWS::Include"):
-        load_project(path)
+        load_project(path, strict=True)
+
+
+def test_a_template_that_was_transformed_before_needs_no_transform(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text("Transform: AWS::Serverless-2016-10-31\n" + api("CorsConfiguration: true"))
+    script = dedent(
+        """
+        import sys
+        from pathlib import Path
+        from emulator.kept_results import KeptResults
+        from emulator.template.load import load_template
+        document = load_template(Path(sys.argv[1]), {}, sys.argv[2], KeptResults(Path("kept"))).document
+        print("samtranslator.translator" in sys.modules, list(document["Resources"].items()))
+        """
+    )
+
+    def transformed(region: str = "us-east-1") -> tuple[str, str]:
+        command = [sys.executable, "-c", script, str(template), region]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        was_imported, _, resources = done.stdout.partition(" ")
+        return was_imported, resources
+
+    first = transformed()
+    assert first == ("True", first[1])
+    assert transformed() == ("False", first[1])
+    # Whatever the transform reads is part of the source.
+    assert transformed("eu-west-1")[0] == "True"
+    template.write_text(template.read_text().replace("CorsConfiguration: true", "FailOnWarnings: true"))
+    assert transformed()[0] == "True"

@@ -93,10 +93,11 @@ def test_a_property_that_is_no_value_has_its_default(load) -> None:  # type: ign
 
 
 def test_a_resource_without_effect_is_noted(load) -> None:  # type: ignore[no-untyped-def]
-    notes = load(
-        by_hand("  U: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}")
-    ).notes
-    assert notes == ("U: function URLs are not imitated; call the function by its API or by Lambda's",)
+    url = by_hand("  U: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}")
+    (part,) = load(url).left_out
+    assert str(part) == (
+        "U, property Type: function URLs are not imitated; call the function by its API or by Lambda's"
+    )
 
 
 def test_a_shown_property_that_cannot_be_resolved_is_left_out(load) -> None:  # type: ignore[no-untyped-def]
@@ -109,3 +110,23 @@ def test_retries_of_asynchronous_events(load) -> None:  # type: ignore[no-untype
     settings = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
     assert load(FUNCTION + config).functions["F"].event_invoke == {"$LATEST": settings}
     assert load(FUNCTION + config + "      AutoPublishAlias: live\n").functions["F"].event_invoke == {"live": settings}
+
+
+def test_a_variable_that_is_no_text_is_empty_and_said(load) -> None:  # type: ignore[no-untyped-def]
+    project = load(FUNCTION + "      Environment: {Variables: {A: , B: [1], C: {d: e}, D: 1, E: true}}")
+    assert project.functions["F"].environment == {"A": "", "B": "", "C": "", "D": "1", "E": "true"}
+    assert list(map(str, project.left_out)) == [
+        f"F, property Environment.Variables.{name}: it is {value}, and CloudFormation takes only text here; "
+        "it is empty here"
+        for name, value in (("A", None), ("B", [1]), ("C", {"d": "e"}))
+    ]
+
+
+@pytest.mark.fidelity("tags")
+def test_tags_and_what_lambdas_api_shows_are_read(load) -> None:  # type: ignore[no-untyped-def]
+    lines = ("Tags: {team: risk}", "FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]", "KmsKeyArn: k")
+    function = load(FUNCTION + "".join(f"      {line}\n" for line in lines)).functions["F"]
+    assert function.tag_values["team"] == "risk"
+    assert function.tag_values["lambda:createdBy"] == "SAM"
+    assert function.properties["KMSKeyArn"] == "k"
+    assert function.properties["FileSystemConfigs"] == [{"Arn": "a", "LocalMountPath": "/mnt/a"}]

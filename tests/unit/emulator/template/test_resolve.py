@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from emulator.template.errors import UnsupportedError
+from emulator.template.left_out import LeftOutParts
 from emulator.template.load import LoadedTemplate
 from emulator.template.resolve import Resource, resolve_template
 from emulator.template.values import Reference, Unresolvable
@@ -15,7 +16,8 @@ from emulator.template.values import Reference, Unresolvable
 
 def resolve(resources: dict[str, Any], **sections: Any) -> dict[str, Resource]:
     document = {"Resources": resources, **sections}
-    return resolve_template(LoadedTemplate(Path(), document, {"AWS::Region": "eu-west-3", "P": "p"}))
+    template = LoadedTemplate(Path(), document, {"AWS::Region": "eu-west-3", "P": "p"})
+    return resolve_template(template, LeftOutParts(strict=True))
 
 
 def test_a_reference_has_its_resource_and_its_text() -> None:
@@ -47,7 +49,8 @@ def test_a_reference_has_its_resource_and_its_text() -> None:
 def test_a_property_that_cannot_be_resolved_becomes_a_marker() -> None:
     queue = {"Type": "AWS::SQS::Queue", "Properties": {"Policy": {"Fn::GetAtt": ["Q", "Arn"]}}}
     (resource,) = resolve({"Q": queue}).values()
-    assert resource.properties == {"Policy": Unresolvable("Fn::GetAtt Q.Arn (AWS::SQS::Queue) is not imitated")}
+    reason = "Fn::GetAtt Q.Arn (AWS::SQS::Queue) is not imitated"
+    assert resource.properties == {"Policy": Unresolvable(reason, "unresolved-getatt-q-arn")}
 
 
 def test_resources_whose_condition_does_not_hold_are_left_out() -> None:

@@ -84,6 +84,17 @@ def test_every_truncation_is_refused(kind: str) -> None:
             form_from_bytes(data[:length])
 
 
+def test_a_damaged_length_of_a_comment_hides_no_member() -> None:
+    body = bytearray(stored("lightgbm-small-zero-as-missing"))
+    entries = [at for at in range(len(body)) if body.startswith(b"PK\x01\x02", at)]
+    for length_of in (30, 32):  # Of the entry's further fields, of its comment
+        for entry in entries[:-1]:  # No member comes after the last one.
+            damaged = bytearray(body)
+            damaged[entry + length_of + 1] ^= 1
+            with pytest.raises(InvalidServingFormError):
+                form_from_bytes(bytes(damaged))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,17 @@ def test_a_shadow_from_a_pickle_needs_a_budget() -> None:
         run(workplace, *words)
     assert writer.reader.list_aliases() == []
     assert "version 2 for 100.0% within 20 ms" in run(workplace, *words, "--shadow-budget-ms", "20")
+
+
+def test_a_misspelt_alias_is_told_from_the_aliases_that_exist() -> None:
+    writer = make_writer(InMemoryStore())
+    writer.publish(make_candidate())
+    with pytest.raises(AliasNotFoundError, match=r"no alias 'lve'\. See which exist: peerloan versions"):
+        writer.reader.get_alias("lve")
+    set_alias = partial(CliRunner().invoke, alias, obj=SimpleNamespace(writer=lambda: writer))
+    assert "'lve' is a new alias. The service follows 'live'" in set_alias(["set", "lve", "--version", "1"]).stderr
+    assert set_alias(["set", "lve", "--version", "1"]).stderr == ""
+    assert set_alias(["set", "live", "--version", "1"]).stderr == ""
 
 
 JUDGEMENTS = [{"guard": "flips", "verdict": "pass", "n": 900}, {"guard": "crashes", "verdict": "inconclusive"}]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_rollout.window import AnnouncedWindow
+from model_watch.intervals import wilson
 from peerloan.comparing.announced import announced_window
-from training.evidence.intervals import wilson
 
 PROBABILITIES = st.floats(0, 1)
 PAIRS = st.lists(st.tuples(PROBABILITIES, PROBABILITIES), min_size=2, max_size=50)
@@ -48,6 +48,13 @@ def test_equal_versions_announce_no_difference() -> None:
     assert (window.mean_difference, window.low, window.high) == (0, 0, 0)
     assert window.flip_share == window.flip_low == 0
     assert window.flip_high < 0.01
+
+
+def test_the_window_has_how_many_more_loans_the_candidate_flags() -> None:
+    window = window_of([(0.1, 0.6)] * 30 + [(0.6, 0.1)] * 10 + [(0.1, 0.1)] * 960)
+    assert window.flag_low < 0.02 < window.flag_high
+    assert window.flag_high - window.flag_low == pytest.approx(2 * 2.576 * math.sqrt(0.0396 / 999), rel=0.01)
+    assert window.flip_share == 0.04
 
 
 @given(PAIRS)

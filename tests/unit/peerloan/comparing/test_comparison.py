@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from model_artifact.reasons.explain import Reason
 from peerloan.comparing import tables
-from peerloan.comparing.findings import find_findings
+from peerloan.comparing.findings import Findings
 from peerloan.comparing.outcome_figures import find_outcome_figures
 from peerloan.comparing.paired_scores import PairedScores, ScoredVersion
 from peerloan.comparing.reason_changes import LoanSample, ReasonChanges, reason_changes
-from peerloan.comparing.version_scores import VersionComparison
 
 
 def paired(main: list[float], candidate: list[float], outcomes: list[float] | None = None) -> PairedScores:
@@ -104,7 +103,7 @@ def test_a_record_of_the_sample_has_none_for_a_gap() -> None:
 
 def test_the_document_is_json_and_the_tables_name_both_versions() -> None:
     changes = ReasonChanges(1, ())
-    findings = find_findings(VersionComparison(SCORES, changes, None))
+    findings = Findings(SCORES, changes)
     document = json.loads(json.dumps(findings.to_document(), allow_nan=False))
     assert document["swap_set"]["to_late"] == document["swap_set"]["to_on_time"] == 1
     assert document["swap_set"]["reasons"]["to_on_time"] is None

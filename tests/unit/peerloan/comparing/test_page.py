@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from peerloan.comparing.findings import find_findings
+from peerloan.comparing.findings import Findings
 from peerloan.comparing.page import render_comparison
 from peerloan.comparing.paired_scores import PairedScores, ScoredVersion
 from peerloan.comparing.reason_changes import ReasonChange, ReasonChanges
-from peerloan.comparing.version_scores import VersionComparison
 
 RANDOM = np.random.default_rng(0)
 MAIN = RANDOM.beta(1, 40, 3000)
@@ -28,7 +27,7 @@ CHANGES = ReasonChanges(4, (ReasonChange("DTI_HIGH", 1, 3, 0.02),))
 
 
 def page_of(scores: PairedScores, changes: ReasonChanges | None = CHANGES) -> str:
-    return render_comparison(find_findings(VersionComparison(scores, changes, None)))
+    return render_comparison(Findings(scores, changes))
 
 
 def test_the_page_has_its_sections_and_needs_no_other_file() -> None:

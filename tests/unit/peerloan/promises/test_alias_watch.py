@@ -8,6 +8,8 @@ from math import inf
 
 from memory_store import InMemoryStore
 from model_registry.alias import RoutingConfig
+from model_registry.errors import StoreUnavailableError
+from model_registry.reader import AliasSnapshot, RegistryReader
 from peerloan.promises.alias_watch import AliasWatch, watching
 from registry_kit import make_writer, publish_two
 
@@ -44,3 +46,29 @@ def test_a_watch_sees_what_happened_until_its_end() -> None:
         return [change.version for change in watched.changes]
 
     assert asyncio.run(watch()) == [1, 2, 1, 2]
+
+
+def test_a_look_that_fails_ends_no_watch() -> None:
+    store = InMemoryStore()
+    publish_two(store)
+    writer = make_writer(store)
+    writer.assign("live", 1)
+
+    class Flaky(RegistryReader):
+        looks = count()
+
+        def get_alias(self, alias: str) -> AliasSnapshot:
+            if next(self.looks) == 1:
+                raise StoreUnavailableError("read", alias, "no network")
+            return super().get_alias(alias)
+
+    reader = Flaky(store)
+
+    async def watch() -> list[int]:
+        async with watching(AliasWatch(reader, "live"), every_s=0.001) as watched:
+            await asyncio.to_thread(writer.assign, "live", 2)
+            while len(watched.changes) < 2:  # Seen before the last look.
+                await asyncio.sleep(0.001)
+        return [change.version for change in watched.changes]
+
+    assert asyncio.run(watch()) == [1, 2]

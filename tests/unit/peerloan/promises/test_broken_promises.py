@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from math import inf
 
 import pytest
@@ -34,7 +35,7 @@ def failed(sent: float, status: int, version: int | None = None, key: str = "") 
 def keys_at(low: float, high: float, count: int = 1) -> list[str]:
     """Return keys whose points lie between two weights."""
     numbers = (f"loan-{number}" for number in range(100_000))
-    return [key for key in numbers if low <= routing_point(SPLIT, key) < high][:count]
+    return list(islice((key for key in numbers if low <= routing_point(SPLIT, key) < high), count))
 
 
 START = AliasChange(1, -inf, -inf, 1, {}, "live-1", "live-1")

@@ -74,11 +74,13 @@ def test_a_bucket_that_fails_is_asked_again_for_a_while(capsys):
 
 def test_in_a_pipe_each_event_is_printed_once(capsys):
     first = RUNNING.with_event("stage 2", at=at(60), by="controller", reason="2 guards passed stage 1")
-    second = first.with_event("promoted", at=at(99), by="alice", reason="because", state="promoted")
-    Watched(first, first, second).watch()
+    resumed = first.with_event("resumed", at=at(90), by="alice", reason="")
+    last = resumed.with_event("promoted", at=at(99), by="alice", reason="because", state="promoted")
+    Watched(first, first, last).watch()
     assert capsys.readouterr().out.splitlines() == [
-        "2026-03-01T12:01:00 stage 2, by controller: 2 guards passed stage 1",
-        "2026-03-01T12:01:39 promoted, by alice: because",
+        "2026-03-01T12:01:00  stage 2, by controller: 2 guards passed stage 1",
+        "2026-03-01T12:01:30  resumed, by alice",
+        "2026-03-01T12:01:39  promoted, by alice: because",
     ]
 
 

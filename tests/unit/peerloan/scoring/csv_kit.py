@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batch_scoring.row_rules import Columns
+from batch_scoring.scores import Scores
 from fitted_pipelines import form, records
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 from peerloan.scoring import score_csv
-from peerloan.scoring.results import Outcome, Targets
-from peerloan.scoring.row_rules import Columns
-from peerloan.scoring.scorers import Scores
+from peerloan.scoring.targets import Outcome, Targets
 
 SCORER: Scorer = make_scorer(form("boosting-small"))
 

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batch_scoring import csv_rows
+from batch_scoring.csv_header import read_header
+from batch_scoring.errors import UnusableFileError
+from batch_scoring.source_file import SourceFile
 from fitted_pipelines import LABELS
 from model_artifact.loan_header import MAX_ROW_BYTES
 from model_artifact.schema import FIELD_NAMES, MISSING_CELLS, NUMERIC_NAMES
-from peerloan.errors import UsageError
-from peerloan.scoring import csv_rows
-from peerloan.scoring.csv_header import read_header
-from peerloan.scoring.results import Outcome
-from peerloan.scoring.source_file import SourceFile
+from peerloan.scoring.targets import Outcome
 from tests.unit.peerloan.scoring.csv_kit import LOANS, SCORER, WARNING_MODEL, as_csv, run
 
 
@@ -169,7 +169,7 @@ def test_rows_over_several_lines_are_kept_and_counted() -> None:
     ],
 )
 def test_wrong_header_is_refused(header: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UnusableFileError, match=message):
         run(header.encode("utf-8", "surrogateescape") + b"\n")
 
 
@@ -293,5 +293,5 @@ def test_a_column_called_warnings_is_in_the_way_only_of_warnings() -> None:
     loans = [{**loan, "warnings": "x"} for loan in LOANS[:3]]
     source = as_csv(loans, (*FIELD_NAMES, "warnings"))
     assert run(source).outcome.rows == 3
-    with pytest.raises(UsageError, match="already has a column warnings"):
+    with pytest.raises(UnusableFileError, match="already has a column warnings"):
         run(source, has_warnings=True)

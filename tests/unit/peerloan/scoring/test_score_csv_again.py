@@ -13,7 +13,7 @@ import pytest
 from peerloan.files import FileWriteError
 from peerloan.scoring import score_csv
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, write_journal
-from peerloan.scoring.results import Targets
+from peerloan.scoring.targets import Targets
 from tests.unit.peerloan.scoring.csv_kit import LOANS, MODEL, WARNING_MODEL, Model, as_csv, run, run_in
 
 

@@ -12,14 +12,15 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from batch_scoring.errors import UnusableFileError
+from batch_scoring.row_rules import Columns
+from batch_scoring.scores import Scores
 from fitted_pipelines import form, records
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from peerloan.errors import CommandError, UsageError
-from peerloan.scoring.results import Targets
-from peerloan.scoring.row_rules import Columns
 from peerloan.scoring.score_parquet import score_parquet
-from peerloan.scoring.scorers import Scores
+from peerloan.scoring.targets import Targets
 
 SCORER = make_scorer(form("boosting-small"))
 
@@ -89,9 +90,9 @@ def test_bad_rows_are_rejected_by_number_and_the_rest_is_scored(tmp_path: Path) 
 
 def test_columns_of_another_type_are_refused(tmp_path: Path) -> None:
     for name, value in (("dti", "12"), ("grade", 1), ("delinq_2yrs", True)):
-        with pytest.raises(UsageError, match=f"The column {name} holds"):
+        with pytest.raises(UnusableFileError, match=f"The column {name} holds"):
             score_parquet(write(tmp_path, [{**LOANS[0], name: value}]), targets(tmp_path), MODEL)
-    with pytest.raises(UsageError, match="column loan_amnt: The column is missing"):
+    with pytest.raises(UnusableFileError, match="column loan_amnt: The column is missing"):
         score_parquet(write(tmp_path, [{name: LOANS[0][name] for name in FIELD_NAMES[1:]}]), targets(tmp_path), MODEL)
     (tmp_path / "loans.parquet").write_bytes(b"not Parquet")
     with pytest.raises(UsageError, match="isn't a Parquet file"):

@@ -8,7 +8,8 @@ import pytest
 
 from model_artifact.schema import FIELD_NAMES
 from model_kit import small_quarter
-from training.evidence.stability import column_stability, score_stability, stability
+from model_watch.stability import stability
+from training.evidence.stability import column_stability, score_stability
 
 
 def test_the_index_is_that_of_its_definition() -> None:

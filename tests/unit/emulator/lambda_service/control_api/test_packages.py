@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.lambda_service.control_api.packages import receive, unpack
-from emulator.lambda_service.control_plane.functions import MAX_UNZIPPED_BYTES
+from emulator.lambda_service.control_api.packages import receive
+from emulator.lambda_service.control_plane.zip_files import MAX_UNZIPPED_BYTES, unpack
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError
 
 pytestmark = pytest.mark.fidelity("code-upload")

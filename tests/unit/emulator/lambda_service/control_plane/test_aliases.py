@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.lambda_service.control_plane.attributes.concurrency import shares
 from emulator.lambda_service.control_plane.catalogue import Availability
-from emulator.lambda_service.control_plane.concurrency import shares
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.template.project import FunctionSpec
@@ -110,13 +110,24 @@ def test_reserved_and_provisioned_concurrency_have_awss_limits(operations: Opera
     assert refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=6)[:2] == invalid
     body = provision(**F, qualifier="1", provisioned_concurrent_executions=4)
     assert (body["RequestedProvisionedConcurrentExecutions"], body["Status"]) == (4, "IN_PROGRESS")
-    assert refusal(put, **F, reserved_concurrent_executions=3)[:2] == invalid
+    lower = refusal(put, **F, reserved_concurrent_executions=3)
+    assert lower[:2] == invalid
+    assert lower[2].endswith("3 should not be lower than function's total provisioned concurrency [4].")
     listed = operations.concurrency.list_provisioned(**F)["ProvisionedConcurrencyConfigs"]
     assert [config["FunctionArn"] for config in listed] == [f"{ARN}:1"]
     operations.concurrency.delete_provisioned(**F, qualifier="1")
     missing = refusal(operations.concurrency.get_provisioned, **F, qualifier="1")
     assert missing[:2] == ("ProvisionedConcurrencyConfigNotFoundException", 404)
+    for name in ("hello:1", f"{ARN}:1", "hello:$LATEST"):
+        assert refusal(put, function_name=name, reserved_concurrent_executions=1)[:2] == invalid
     operations.concurrency.delete_reserved(**F)
+    more = refusal(provision, **F, qualifier="1", provisioned_concurrent_executions=901)
+    assert more[:2] == invalid
+    assert more[2].endswith("UnreservedConcurrentExecution below its minimum value of [100].")
+    provision(**F, qualifier="1", provisioned_concurrent_executions=900)
+    limits = operations.functions.get_account_settings()["AccountLimit"]
+    assert limits["UnreservedConcurrentExecutions"] == 100
+    operations.concurrency.delete_provisioned(**F, qualifier="1")
     assert operations.concurrency.get_reserved(**F) == {}
     operations.functions.update_configuration(**F, changes={"SnapStart": {"ApplyOn": "PublishedVersions"}})
     operations.versions.publish(**F)
@@ -149,11 +160,12 @@ def test_a_version_is_provisioned_by_its_number_or_by_an_alias(pair: Operations)
     pair.aliases.create(**f, name="shared", function_version="1", routing_config=weights)
     provision(**f, qualifier="2", provisioned_concurrent_executions=1)
     refused = refusal(provision, **f, qualifier="shared", provisioned_concurrent_executions=3)
+    assert refused[1] == 409
     assert refused[2].startswith("Alias can't be used for Provisioned Concurrency")
     pair.concurrency.delete_provisioned(**f, qualifier="2")
     provision(**f, qualifier="shared", provisioned_concurrent_executions=3)
     refused = refusal(provision, **f, qualifier="1", provisioned_concurrent_executions=1)
-    assert refused[2] == "Version is pointed by a Provisioned Concurrency alias"
+    assert refused[1:] == (409, "Version is pointed by a Provisioned Concurrency alias")
     assert sum(shares(pair.catalogue.account.functions["hello"]).values()) == 3, "halves are not rounded twice"
     pair.catalogue.availability = lambda function: Availability({"1": 1, "2": 2}[function.version])
     assert pair.concurrency.get_provisioned(**f, qualifier="shared")["Status"] == "READY"

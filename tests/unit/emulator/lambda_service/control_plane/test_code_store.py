@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,22 @@ def test_a_changed_copy_is_refused_and_files_that_a_function_has_added_are_not(t
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CodeError, match=r"the folder .*nowhere doesn't exist"):
         CodeStore(tmp_path / "store").put(tmp_path / "nowhere")
+
+
+@pytest.mark.fidelity("code-location")
+def test_a_copy_is_the_same_zip_file_each_time_without_what_was_added_to_it(tmp_path: Path) -> None:
+    odd = {**FILES, "a\nb.py": b"odd", "run.sh": b"#!/bin/sh\n"}
+    source, store = fill(tmp_path / "source", odd), CodeStore(tmp_path / "store")
+    (source / "run.sh").chmod(0o755)
+    code = store.put(source)
+    first, second = io.BytesIO(), io.BytesIO()
+    store.write_zip(code.digest, first)
+    (store.folder(code.digest) / "added.txt").write_text("by the function")
+    store.write_zip(code.digest, second)
+    assert first.getvalue() == second.getvalue()
+    with zipfile.ZipFile(first) as archive:
+        assert {entry.filename: archive.read(entry) for entry in archive.infolist()} == odd
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
+    assert (modes["run.sh"], modes["app.py"]) == (0o755, 0o644)
+    with pytest.raises(CodeError):
+        CodeStore(tmp_path / "store").write_zip("0" * 64, io.BytesIO())

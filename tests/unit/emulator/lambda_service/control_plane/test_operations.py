@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from emulator.lambda_service.control_plane import functions, template_functions
 from emulator.lambda_service.control_plane.configuration import CREATING, Readiness
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.control_plane.template_functions import KEPT_SAVES
-from emulator.lambda_service.errors import ResourceConflictError
+from emulator.lambda_service.errors import PreconditionFailedError, ResourceConflictError
 from emulator.template.project import FunctionSpec
 from tests.unit.emulator.lambda_service.control_plane.refusals import ARN, F, refusal
 
@@ -25,6 +26,8 @@ def test_the_configuration_has_awss_members(operations: Operations) -> None:
     assert body["SnapStart"] == {"ApplyOn": "None", "OptimizationStatus": "Off"}
     assert body["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/hello"}
     assert (body["State"], body["LastUpdateStatus"], body["PackageType"]) == ("Active", "Successful", "Zip")
+    runtime = body["RuntimeVersionConfig"]["RuntimeVersionArn"]
+    assert runtime.startswith("arn:aws:lambda:eu-west-1::runtime:")
     assert body["CodeSize"] == 42
     assert len(body["CodeSha256"]) == 44
     qualified = operations.functions.get_configuration(**F, qualifier="$LATEST")
@@ -32,6 +35,7 @@ def test_the_configuration_has_awss_members(operations: Operations) -> None:
     assert operations.functions.get(**F)["Configuration"] == body
 
 
+@pytest.mark.fidelity("absent-version-deleted")
 def test_unknown_functions_versions_and_aliases_are_404_with_their_arn(operations: Operations) -> None:
     not_found = "ResourceNotFoundException", 404
     for call, arguments, arn in [
@@ -39,11 +43,12 @@ def test_unknown_functions_versions_and_aliases_are_404_with_their_arn(operation
         (operations.functions.get, {**F, "qualifier": "9"}, f"{ARN}:9"),
         (operations.functions.get_configuration, {"function_name": "hello:gone"}, f"{ARN}:gone"),
         (operations.aliases.create, {**F, "name": "live", "function_version": "9"}, f"{ARN}:9"),
-        (operations.functions.delete, {**F, "qualifier": "9"}, f"{ARN}:9"),
     ]:
         assert refusal(call, **arguments) == (*not_found, f"Function not found: {arn}")
     assert refusal(operations.aliases.get, **F, name="live") == (*not_found, f"Cannot find alias arn: {ARN}:live")
     assert refusal(lambda: operations.catalogue.resolve("hello", "9", 0.0))[:2] == not_found
+    operations.functions.delete(**F, qualifier="9")
+    assert operations.functions.get(**F)
 
 
 @pytest.mark.fidelity("publish-unchanged-code")
@@ -110,6 +115,40 @@ def test_updating_code(operations: Operations, tmp_path: Path) -> None:
             assert message.endswith(f"An update is in progress for resource: {ARN}")
 
 
+def test_a_variable_names_the_version_that_the_template_published_last(
+    operations: Operations, spec: FunctionSpec
+) -> None:
+    operations.versions.publish_deployed(**F, is_saved=False)
+    watching = dataclasses.replace(
+        spec, name="watching", environment={"VERSION": f"{ARN}:1"}, version_variables={"VERSION": "hello"}
+    )
+    operations.template.update(watching)
+    operations.functions.update_configuration(**F, changes={"Timeout": 5})
+    assert operations.versions.publish(**F)["Version"] == "2"
+    assert operations.template.update(watching) is None
+    operations.functions.update_configuration(**F, changes={"Timeout": 6})
+    assert operations.versions.publish_deployed(**F, is_saved=False)["Version"] == "3"
+    assert operations.template.update(watching) is not None
+    found = operations.functions.get_configuration(function_name="watching")
+    assert found["Environment"] == {"Variables": {"VERSION": f"{ARN}:3"}}
+
+
+def test_a_look_at_the_templates_code_refuses_no_update(
+    operations: Operations, spec: FunctionSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = functions.store_package
+
+    def store_while_somebody_updates(*arguments: Any) -> Any:
+        operations.functions.update_configuration(**F, changes={"Timeout": 5})
+        operations.versions.publish(**F)
+        return store(*arguments)
+
+    monkeypatch.setattr(template_functions, "store_package", store_while_somebody_updates)
+    assert operations.template.update(spec) is None
+    with operations.catalogue.updating("hello"), pytest.raises(ResourceConflictError):
+        operations.template.update(dataclasses.replace(spec, timeout_s=7))
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -120,7 +159,7 @@ def test_updating_code(operations: Operations, tmp_path: Path) -> None:
         ({"Environment": {"Variables": {"LONG": "x" * 4090}}}, "InvalidParameterValueException"),
         ({"Runtime": "nodejs22.x"}, "InvalidParameterValueException"),
         ({"Runtime": "python3.11", "SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException"),
-        ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException"),
+        ({"DurableConfig": {"ExecutionTimeout": 1}}, "InvalidParameterValueException"),
         ({"Layers": ["arn:aws:lambda:eu-west-1:123456789012:layer:none:1"]}, "ResourceNotFoundException"),
     ],
 )
@@ -171,15 +210,17 @@ def test_layers_have_versions_of_their_own(reopen: Any, spec: FunctionSpec, tmp_
     assert "Layers" not in operations.functions.update_configuration(**F, changes={"Layers": []})
 
 
-@pytest.mark.fidelity("asynchronous-retries")
-def test_the_templates_retries_are_deployed(operations: Operations, spec: FunctionSpec) -> None:
-    retrying = dataclasses.replace(spec, event_invoke={"$LATEST": {"MaximumRetryAttempts": 0}})
-    assert operations.template.update(retrying) is not None
-    assert operations.event_invoke.get(**F)["MaximumRetryAttempts"] == 0
-    # As long as the template is unchanged, a change by the API stays.
-    operations.event_invoke.put(**F, changes={"MaximumRetryAttempts": 1})
-    assert operations.template.update(retrying) is None
-    assert operations.event_invoke.get(**F)["MaximumRetryAttempts"] == 1
+def test_a_deployment_moves_no_alias_that_has_another_revision_than_it_left(
+    operations: Operations, spec: FunctionSpec
+) -> None:
+    aliased = dataclasses.replace(spec, alias="live")
+    change = operations.template.update(aliased)
+    with pytest.raises(PreconditionFailedError):
+        operations.template.point_alias(aliased, "1", change, "of-a-deleted-alias")
+    operations.versions.publish(**F)
+    operations.aliases.create(**F, name="live", function_version="1")
+    with pytest.raises(PreconditionFailedError):
+        operations.template.point_alias(aliased, "1", change, "of-a-change-before")
 
 
 def test_only_the_last_versions_that_saves_made_are_kept(operations: Operations, spec: FunctionSpec) -> None:
@@ -188,7 +229,9 @@ def test_only_the_last_versions_that_saves_made_are_kept(operations: Operations,
     def save(number: int) -> None:
         (spec.code_dir / "app.py").write_text(f"NUMBER = {number}\n")
         digest = operations.template.update(aliased)
-        operations.template.point_alias(aliased, operations.versions.publish_saved(**F)["Version"], digest)
+        operations.template.point_alias(
+            aliased, operations.versions.publish_deployed(**F, is_saved=True)["Version"], digest
+        )
 
     save(1)
     operations.aliases.create(**F, name="kept", function_version="1")
@@ -235,28 +278,7 @@ def test_the_state_of_a_version_is_not_overwritten_by_a_thread_that_is_late(oper
     catalogue.check_created("hello", "1")
 
 
-def test_event_invoke_configurations(operations: Operations) -> None:
-    put, get = (
-        operations.event_invoke.put,
-        operations.event_invoke.get,
-    )
-    missing = refusal(get, **F)
-    assert missing == (
-        "ResourceNotFoundException", 404, f"The function {ARN}:$LATEST doesn't have an EventInvokeConfig",
-    )  # fmt: skip
-    assert refusal(put, **F, changes={})[:2] == ("InvalidParameterValueException", 400)
-    assert refusal(put, **F, qualifier="live", changes={"MaximumRetryAttempts": 1})[1] == 404
-    made = put(**F, changes={"MaximumRetryAttempts": 0})
-    assert (made["FunctionArn"], made["MaximumRetryAttempts"]) == (f"{ARN}:$LATEST", 0)
-    operations.event_invoke.update(**F, changes={"MaximumEventAgeInSeconds": 60})
-    assert (get(**F)["MaximumRetryAttempts"], get(**F)["MaximumEventAgeInSeconds"]) == (0, 60)
-    put(**F, changes={"MaximumEventAgeInSeconds": 61})
-    assert "MaximumRetryAttempts" not in get(**F)
-    assert len(operations.event_invoke.list(**F)["FunctionEventInvokeConfigs"]) == 1
-    operations.event_invoke.delete(**F)
-    assert refusal(operations.event_invoke.delete, **F)[1] == 404
-
-
+@pytest.mark.fidelity("lists-without-state")
 def test_lists_come_in_pages(operations: Operations) -> None:
     for timeout in range(3, 8):
         operations.functions.update_configuration(**F, changes={"Timeout": timeout})
@@ -274,6 +296,10 @@ def test_lists_come_in_pages(operations: Operations) -> None:
     for marker in ("?", "²", "9" * 5000):
         assert refusal(operations.functions.list, marker=marker)[1] == 400
     every = operations.functions.list(function_version="ALL")["Functions"]
+    one = operations.functions.get_configuration(**F)
+    for listed in (every, operations.functions.list()["Functions"], operations.versions.list(**F)["Versions"]):
+        for function in listed:
+            assert one.keys() - function.keys() == {"State", "LastUpdateStatus", "RuntimeVersionConfig"}
     assert [function["FunctionArn"] for function in every][:2] == [f"{ARN}:$LATEST", f"{ARN}:1"]
     assert [function["FunctionArn"] for function in operations.functions.list()["Functions"]] == [ARN]
 

@@ -104,9 +104,8 @@ def test_a_state_that_cannot_be_read_is_refused_and_left_as_it_was(tmp_path: Pat
 
 def test_missing_code_is_reported_with_its_versions(operations: Operations, reopen: object) -> None:
     operations.versions.publish(function_name="hello")
-    location = operations.functions.get(function_name="hello")["Code"]["Location"]
-    file = Path(location.removeprefix("file://")) / "app.py"
-    file.unlink()
+    code = operations.catalogue.account.functions["hello"].latest.code
+    (operations.catalogue.code.folder(code.digest) / "app.py").unlink()
     with pytest.raises(StateError, match=r"the code of hello:\$LATEST, hello:1 is damaged or missing"):
         reopen()  # type: ignore[operator]
 

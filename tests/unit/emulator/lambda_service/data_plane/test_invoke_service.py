@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from emulator.lambda_service.function_version import (
     import_folders,
     is_built_for_another_python,
 )
-from emulator.lambda_service.sandbox.logs import LogSink
+from emulator.lambda_service.log_groups.sink import LogSink
 from emulator.lambda_service.sandbox.processes import SpawnLauncher
 from emulator.lambda_service.sandbox.snapshot_process import SnapshotProcess
 from emulator.template.project import FunctionSpec
@@ -64,17 +65,25 @@ def test_variables_of_a_function(tmp_path: Path) -> None:
     assert latest["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
     assert latest["AWS_ACCESS_KEY_ID"]
     assert import_folders(spec) == [str(tmp_path), str(layer / "python"), str(layer)]
+    # As for the template's runtime, whatever Python this is, and for this Python.
+    names = dict.fromkeys((f"python{sys.version_info.major}.{sys.version_info.minor}", spec.runtime))
+    of_versions = [layer / "python" / "lib" / name / "site-packages" for name in names]
+    for folder in of_versions:
+        folder.mkdir(parents=True)
+    expected = [tmp_path, *of_versions, layer / "python", layer]
+    assert import_folders(spec) == list(map(str, expected))
 
 
 @pytest.mark.parametrize("is_snapshot", [False, True])
 def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Path, is_snapshot: bool) -> None:
     async def scenario() -> None:
         sink = LogSink(2)
-        launcher = SpawnLauncher({}, tmp_path / "nowhere", sink)
+        launcher = SpawnLauncher({}, tmp_path / "nowhere")
+        output = sink.stream("g", "s")
         before = sorted(Path("/dev/fd").iterdir())
         # The error is kept, so that its frames keep what they have opened.
         with pytest.raises(FileNotFoundError) as error:
-            SnapshotProcess(launcher, {}) if is_snapshot else launcher.spawn({}, {})
+            SnapshotProcess(launcher, {}, output) if is_snapshot else launcher.spawn({}, output, {})
         assert sorted(Path("/dev/fd").iterdir()) == before
         assert error.value.errno == errno.ENOENT
         sink.close()

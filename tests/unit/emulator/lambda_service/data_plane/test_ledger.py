@@ -101,3 +101,16 @@ def test_a_thousand_environments_per_function_in_ten_seconds() -> None:
     burst.take("a")
     with pytest.raises(TooManyRequestsError):
         burst.take("a")
+
+
+def test_refused_requests_are_counted_by_function() -> None:
+    ledger = ConcurrencyLedger(1)
+    ledger.claim("a")
+    for function in ("a", "b", "b"):
+        with pytest.raises(TooManyRequestsError):
+            ledger.claim(function)
+    ledger.set_reserved("c", 0)
+    with pytest.raises(TooManyRequestsError):
+        ledger.claim("c")
+    ledger.count_throttle("c")
+    assert [ledger.throttles(function) for function in "abcd"] == [1, 2, 2, 0]

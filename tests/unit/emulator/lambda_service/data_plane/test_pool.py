@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from emulator.lambda_service.data_plane.environment import State
 from emulator.lambda_service.data_plane.ledger import BurstRate
-from emulator.lambda_service.data_plane.pool import EnvironmentPool, pause_before_replacing
+from emulator.lambda_service.data_plane.pool import STARTED_AT_ONCE, EnvironmentPool, pause_before_replacing
 from emulator.lambda_service.errors import TooManyRequestsError
 from emulator.lambda_service.invocation import (
     SNAP_START_ERROR,
@@ -241,6 +241,29 @@ def test_provisioned_environments_are_kept_replaced_and_given_up() -> None:
         assert (len(rig.made), status.provisioned_wanted, status.provisioning_failure) == (3, 1, b"failed")
         rig.pool.provision(0)
         assert rig.pool.reap(-1) == 1
+        await rig.pool.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.fidelity("provisioned-concurrency-capped")
+def test_provisioned_environments_start_a_few_at_a_time() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        rig.pool.provision(3 * STARTED_AT_ONCE)
+        while len(rig.made) < 3 * STARTED_AT_ONCE:
+            starting = [environment for environment in rig.made if environment.state is State.STARTING]
+            assert len(starting) == STARTED_AT_ONCE
+            starting[0].become_free()
+        for environment in rig.made:
+            if environment.state is State.STARTING:
+                environment.become_free()
+        status = rig.pool.status()
+        assert (len(rig.made), status.provisioned_ready) == (3 * STARTED_AT_ONCE, 3 * STARTED_AT_ONCE)
+        rig.pool.provision(5 * STARTED_AT_ONCE)
+        rig.made[-1].fail_to_start()
+        status = rig.pool.status()
+        assert (len(rig.made), status.provisioning_failure) == (4 * STARTED_AT_ONCE, b"failed"), "not tried again"
         await rig.pool.close()
 
     asyncio.run(scenario())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -12,25 +12,27 @@ from emulator.lambda_service.data_plane.retries import (
     MAX_QUEUED_BYTES,
     AsyncInvocations,
     EventPolicy,
+    Outcome,
     QueuedEvent,
     RetryWaits,
 )
 from emulator.lambda_service.errors import LambdaApiError, ResourceNotFoundError, TooManyRequestsError
 from emulator.lambda_service.invocation import UNHANDLED, InvocationResult
 
-Outcome = Literal["good", "bad", "throttled", "never", "gone"]
+Ending = Literal["good", "bad", "throttled", "never", "gone"]
 
 
 class Rig:
     """A queue whose attempts end as the test says, and a record of its waits."""
 
-    def __init__(self, outcomes: Iterable[Outcome], policy: EventPolicy | None = None) -> None:
+    def __init__(self, outcomes: Iterable[Ending], policy: EventPolicy | None = None, **values: Any) -> None:
         self._outcomes = iter(outcomes)
         self._now_s = 0.0
         self.attempts = 0
         self.waits: list[float] = []
-        self.queue = AsyncInvocations(RetryWaits(), clock=lambda: self._now_s, sleep=self._sleep)
-        self.event = QueuedEvent("f", "id-1", 2, self._run, lambda: policy or EventPolicy())
+        self.ended: list[tuple[str, int, bool]] = []
+        self.queue = AsyncInvocations(RetryWaits(), clock=lambda: self._now_s, sleep=self._sleep, on_end=self._note_end)
+        self.event = QueuedEvent("f", "id-1", b"{}", self._run, lambda: policy or EventPolicy(), **values)
 
     async def _run(self) -> InvocationResult:
         self.attempts += 1
@@ -45,6 +47,9 @@ class Rig:
                 return InvocationResult(b"{}", UNHANDLED, "1")
             case _:
                 return InvocationResult(b"{}", None, "1")
+
+    async def _note_end(self, _event: QueuedEvent, _policy: EventPolicy, outcome: Outcome) -> None:
+        self.ended.append((outcome.condition, outcome.attempts, outcome.result is not None))
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -75,7 +80,7 @@ def delivered(rig: Rig) -> Rig:
 )  # fmt: skip
 @pytest.mark.fidelity("asynchronous-retries")
 def test_an_event_is_tried_until_it_succeeds(
-    outcomes: Sequence[Outcome], waits: list[float], caplog: pytest.LogCaptureFixture
+    outcomes: Sequence[Ending], waits: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = delivered(Rig(outcomes))
     assert rig.waits == waits
@@ -95,7 +100,7 @@ def test_an_event_is_tried_until_it_succeeds(
     ],
 )  # fmt: skip
 def test_an_event_that_is_given_up_is_logged(
-    outcomes: Sequence[Outcome], policy: EventPolicy, attempts: int, reason: str, caplog: pytest.LogCaptureFixture
+    outcomes: Sequence[Ending], policy: EventPolicy, attempts: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = delivered(Rig(outcomes, policy))
     assert rig.attempts == attempts
@@ -119,14 +124,36 @@ def test_a_full_queue_refuses_and_lost_events_are_logged_at_the_end(caplog: pyte
             raise AssertionError
 
         queue = AsyncInvocations(RetryWaits(), clock=lambda: 0.0)
-        large = QueuedEvent("f", "id", MAX_QUEUED_BYTES // 2, run, EventPolicy)
+        large = QueuedEvent("f", "id", bytes(MAX_QUEUED_BYTES // 2), run, EventPolicy)
         queue.accept(large)
         queue.accept(large)
         with pytest.raises(LambdaApiError) as refused:
-            queue.accept(QueuedEvent("f", "id-1", 2, run, EventPolicy))
+            queue.accept(QueuedEvent("f", "id-1", b"{}", run, EventPolicy))
         assert (refused.value.status, refused.value.reason) == (429, "FunctionInvocationRateLimitExceeded")
         await asyncio.sleep(0)
         await queue.close()
 
     asyncio.run(scenario())
     assert caplog.messages == ["2 asynchronous invocations had not succeeded yet and are lost"]
+
+
+@pytest.mark.fidelity("invocation-records", "recursive-loop")
+@pytest.mark.parametrize(
+    ("endings", "policy", "values", "ended"),
+    [
+        (["bad", "good"], EventPolicy(), {}, ("Success", 2, True)),
+        (["bad"] * 3, EventPolicy(), {}, ("RetriesExhausted", 3, True)),
+        (["bad", "throttled"] * 9, EventPolicy(max_age_s=61), {}, ("EventAgeExceeded", 2, True)),
+        (["throttled"] * 9, EventPolicy(max_age_s=60), {}, ("EventAgeExceeded", 0, False)),
+        (["never"], EventPolicy(), {}, ("ZeroReservedConcurrency", 0, False)),
+        ([], EventPolicy(), {"is_recursive": True}, ("RecursiveInvocation", 0, False)),
+    ],
+)
+def test_an_event_has_an_end_that_its_record_names(
+    endings: Sequence[Ending], policy: EventPolicy, values: dict[str, Any], ended: tuple[str, int, bool]
+) -> None:
+    assert delivered(Rig(endings, policy, **values)).ended == [ended]
+
+
+def test_a_function_that_is_gone_has_no_record() -> None:
+    assert delivered(Rig(["gone"])).ended == []

@@ -131,6 +131,8 @@ def test_terms(pattern: str, lines: list[str]) -> None:
         ("{ $.a = 1 & $.b = 2 }", "can't be read"),
         ("{ $.a = %(b)% }", "regular expression"),
         ("{ $.a = %[% }", "can't be used"),
+        ("%a{99999999999}%", "can't be used"),
+        ("{ " + "(" * 900 + "$.a = 1 }", "nested too deeply"),
         ("{ $.*.b[*] = 1 }", "at most one wildcard"),
         ("{ $.a[*] = 1 && $.b[*] = 1 && $.c[*] = 1 && $.d[*] = 1 }", "at most three"),
         ("[ip, user]", "space-delimited"),

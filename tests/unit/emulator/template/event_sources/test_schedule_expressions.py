@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.template.event_sources.cron import parse_cron
-from emulator.template.event_sources.schedule_expressions import parse_expression
+from emulator.template.event_sources.schedule_expressions import bounded, parse_expression
 
 
 def utc(text: str) -> dt.datetime:
@@ -107,6 +107,11 @@ def test_a_rate_keeps_its_rhythm_and_leaves_missed_times_out() -> None:
     assert rate.next_after(start, utc("2026-01-01 07:03")) == utc("2026-01-01 07:05")
 
 
+def test_a_rate_that_is_too_long_for_the_calendar_never_fires_again() -> None:
+    start = utc("2026-01-01 00:00")
+    assert parse_expression("rate(999999999 days)").next_after(start, start) is None
+
+
 @pytest.mark.fidelity("schedule-expressions")
 def test_a_time_zones_summer_time() -> None:
     daily = parse_expression("cron(30 2 * * ? *)", ZoneInfo("Europe/Berlin"))
@@ -125,3 +130,26 @@ def test_a_single_time() -> None:
     once = parse_expression("at(2026-01-01T08:00:00)", ZoneInfo("Europe/Berlin"))
     assert once.next_after(utc("2025-12-31 00:00"), utc("2025-12-31 00:00")) == utc("2026-01-01 07:00")
     assert once.next_after(utc("2026-01-01 07:00"), utc("2026-01-01 07:00")) is None
+
+
+@pytest.mark.fidelity("schedule-dates")
+def test_a_rate_begins_at_its_first_date_and_ends_after_its_last() -> None:
+    first, last = utc("2026-03-01 08:00"), utc("2026-03-03 08:00")
+    daily = bounded(parse_expression("rate(1 day)"), first, last)
+
+    def next_after(text: str) -> dt.datetime | None:
+        return daily.next_after(utc(text), utc(text))
+
+    assert next_after("2026-01-01 00:00") == first
+    assert next_after("2026-03-01 08:00") == utc("2026-03-02 08:00")
+    assert next_after("2026-03-02 23:00") == last
+    assert next_after("2026-03-03 08:00") is None
+
+
+@pytest.mark.fidelity("schedule-dates")
+def test_cron_fires_between_its_dates() -> None:
+    weekly = bounded(parse_expression("cron(0 8 ? * SUN *)"), utc("2026-03-01 08:00"), None)
+    assert weekly.next_after(utc("2026-01-01 00:00"), utc("2026-01-01 00:00")) == utc("2026-03-01 08:00")
+    assert weekly.next_after(utc("2026-03-01 08:00"), utc("2026-03-01 08:00")) == utc("2026-03-08 08:00")
+    ended = bounded(parse_expression("cron(0 8 ? * SUN *)"), None, utc("2026-03-08 07:59"))
+    assert ended.next_after(utc("2026-03-01 08:00"), utc("2026-03-01 08:00")) is None

@@ -13,6 +13,9 @@ if MODE == "slow_restore":
     from snapshot_restore_py import register_after_restore
 
     register_after_restore(time.sleep, 60)
+if MODE == "unfinished":
+    sys.stdout.write("initialised without end")
+    sys.stdout.flush()
 if MODE == "hungry":
     memory = bytearray(b"x") * (300 << 20)
 if MODE == "long_error":
@@ -67,12 +70,22 @@ def act(parameters, context):
             file.touch()
             return [tempfile.gettempdir(), there]
         case "print":
-            print(parameters["text"], flush=True)
+            print(parameters["text"], end=parameters.get("end", "\n"), flush=True)
+        case "flood":
+            flood(parameters["mark"], int(parameters["lines"]), int(parameters["length"]))
         case "context":
             return context.client_context.custom
         case "type":
             return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
     return None
+
+
+def flood(mark, lines, length):
+    """Print many lines, as several writes each, the last one without an end."""
+    for number in range(lines):
+        sys.stdout.write(f"{mark} {number} ")
+        sys.stdout.write(mark * length + "\n")
+    sys.stdout.write(f"{mark} the end")
 
 
 def hide(note, *, crash):

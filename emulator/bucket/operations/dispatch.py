@@ -1,0 +1,162 @@
+"""Answers a request: finds the operation that it asks for, and turns every failure into S3's error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from emulator.bucket.answers import Answer, S3Error
+from emulator.bucket.operations import buckets, copies, lists, multipart, objects
+from emulator.bucket.request_body import RequestBody, Stream
+from emulator.bucket.store import Store, disk_refusal
+from emulator.bucket.targets import S3Request, check_expiry, read_target
+from emulator.http_server import CLIENT_IS_GONE
+
+Operation = Callable[[Store, S3Request], Awaitable[Answer]]
+
+# By method; then by the first of these parameters that the request has, and an empty name without any.
+_OF_BUCKET: Mapping[str, Mapping[str, Operation]] = {
+    "GET": {
+        "location": buckets.get_location,
+        "versions": lists.list_versions,
+        "uploads": lists.list_uploads,
+        "acl": buckets.get_acl,
+        **dict.fromkeys(buckets.SETTINGS, buckets.get_setting),
+        "": lists.list_objects,
+    },
+    "HEAD": {"": buckets.head_bucket},
+    "PUT": {
+        "acl": buckets.put_acl,
+        **dict.fromkeys(buckets.SETTINGS, buckets.change_setting),
+        "": buckets.create_bucket,
+    },
+    "DELETE": {**dict.fromkeys(buckets.SETTINGS, buckets.change_setting), "": buckets.delete_bucket},
+    "POST": {"delete": objects.delete_objects, "": buckets.refuse},
+}
+_UNDONE = dict.fromkeys(("torrent", "retention", "legal-hold", "restore", "select", "rename"), buckets.refuse)
+_OF_OBJECT: Mapping[str, Mapping[str, Operation]] = {
+    "GET": {
+        "uploadId": lists.list_parts,
+        "tagging": objects.get_tags,
+        "attributes": objects.get_attributes,
+        "acl": buckets.get_acl,
+        **_UNDONE,
+        "": objects.get_object,
+    },
+    "HEAD": {"": objects.get_object},
+    "PUT": {
+        "uploadId": multipart.upload_part,
+        "tagging": objects.change_tags,
+        "acl": buckets.put_acl,
+        **_UNDONE,
+        "": objects.put_object,
+    },
+    "DELETE": {"uploadId": multipart.abort_upload, "tagging": objects.change_tags, "": objects.delete_object},
+    "POST": {"uploads": multipart.create_upload, "uploadId": multipart.complete_upload, "": buckets.refuse},
+}
+_COPIES: Mapping[Operation, Operation] = {
+    objects.put_object: copies.copy_object,
+    multipart.upload_part: copies.copy_part,
+}
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnswer:
+    """An answer with the open file of its body, which the receiver closes, if it is a piece of one."""
+
+    answer: Answer
+    request_id: str
+    descriptor: int | None = None
+
+
+async def answer_request(
+    store: Store,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    stream: Stream,
+    *,
+    host_bucket: str = "",
+    refusal: str | None = None,
+) -> OpenAnswer:
+    """Answer one request.
+
+    Parameters
+    ----------
+    target : str
+        Path and query as they came, percent-encoded.
+    headers : mapping
+        Look-ups ignore case.
+    stream : Stream
+        The body.
+    host_bucket : str
+        The bucket that the ``Host`` header names; empty if the path names it.
+    refusal : str, optional
+        Why the request is refused whatever it asks for.
+
+    Raises
+    ------
+    ConnectionError and others of `CLIENT_IS_GONE`
+        The client has hung up.
+    """
+    request_id = uuid4().hex[:16].upper()
+    try:
+        if refusal is not None:
+            raise S3Error(403, "AccessDenied", refusal)
+        bucket, key, query = read_target(target, host_bucket)
+        check_expiry(query, store.now())
+        request = S3Request(method, bucket, key, query, headers, RequestBody(headers, stream))
+        answer, descriptor = await _run(store, _find_operation(request), request)
+        return OpenAnswer(answer, request_id, descriptor)
+    except CLIENT_IS_GONE:
+        raise
+    except S3Error as error:
+        failure = error
+    except OSError as error:
+        failure = disk_refusal(error)
+    except Exception:  # noqa: BLE001 - any failure is answered 500
+        _log.exception("%s %s failed; a change is undone", method, target)
+        failure = S3Error(500, "InternalError", "We encountered an internal error. Please try again.")
+    return OpenAnswer(failure.to_answer(target.partition("?")[0], request_id), request_id)
+
+
+async def _run(store: Store, operation: Operation, request: S3Request) -> tuple[Answer, int | None]:
+    """Return an operation's answer and the open file of its body."""
+    answer = await operation(store, request)
+    if answer.span is None or request.method == "HEAD":
+        return answer, None
+    descriptor = answer.span.file.open()
+    if descriptor is not None:
+        return answer, descriptor
+    # A change is at work on the object: it is read once that is over.
+    async with store.settled():
+        answer = await operation(store, request)
+        descriptor = answer.span.file.open() if answer.span is not None else None
+    if answer.span is not None and descriptor is None:
+        _log.error("%s was replaced or removed by another program", answer.span.file.path)
+        raise S3Error(500, "InternalError", "The object's file was replaced or removed by another program.")
+    return answer, descriptor
+
+
+def _find_operation(request: S3Request) -> Operation:
+    """Return the operation that a request asks for.
+
+    Raises
+    ------
+    S3Error
+        MethodNotAllowed.
+    """
+    if not request.bucket:
+        table: Mapping[str, Operation] = {"": lists.list_buckets} if request.method == "GET" else {}
+    else:
+        table = (_OF_OBJECT if request.key else _OF_BUCKET).get(request.method, {})
+    if not table:
+        message = "The specified method is not allowed against this resource."
+        raise S3Error(405, "MethodNotAllowed", message, Method=request.method, ResourceType="OBJECT")
+    operation = table[next((name for name in table if name in request.query), "")]
+    return _COPIES.get(operation, operation) if "x-amz-copy-source" in request.headers else operation

@@ -1,0 +1,1 @@
+"""Reads a template's HTTP APIs: their routes, stages and authorizers."""

@@ -1,0 +1,119 @@
+"""Applies AWS's own SAM transform to a template, and leaves out the resources and events that it refuses.
+
+Where CloudFormation would refuse the whole template, the rest of it still starts here.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import samtranslator
+
+from emulator.kept_results import KeptResults
+from emulator.template.errors import TemplateError
+from emulator.template.left_out import LeftOutParts
+
+_EVENT = re.compile(r"Event with id \[([^\]]*)\] is invalid\. ")
+_FUNCTION = "AWS::Serverless::Function"
+
+
+@dataclass
+class SamTransform:
+    """The transform of one template.
+
+    Attributes
+    ----------
+    refused : dict
+        Why SAM refuses a function, by logical id: the function stays in the template, and can't run.
+    """
+
+    path: Path
+    values: Mapping[str, Any]
+    left_out: LeftOutParts
+    kept: KeptResults
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, source: dict[str, Any]) -> dict[str, Any]:
+        """Return the template in plain CloudFormation; ``source`` loses what SAM refuses.
+
+        Raises
+        ------
+        TemplateError
+            SAM refuses all of it; or a part, and nothing may be left out.
+        """
+        while True:
+            result = self.kept.get((samtranslator.__version__, self.values, source), lambda: self._translate(source))
+            if "Resources" in result:
+                return dict(result)
+            # The transform names several at once; one that is left may vanish with another one.
+            removed = not self.left_out.strict and [self._remove(source, *cause) for cause in result["causes"]]
+            if not removed or not any(removed):
+                raise TemplateError(f"{self.path}: {result['message']}")
+
+    def _translate(self, source: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what SAM makes of a template, or a message and the causes of its refusal."""
+        from samtranslator.model.exceptions import InvalidDocumentException
+        from samtranslator.parser.parser import Parser
+        from samtranslator.translator.translator import Translator
+
+        translator = Translator(None, Parser(), boto_session=_Region(str(self.values["AWS::Region"])))
+        try:
+            # The transform changes what it is given.
+            document: dict[str, Any] = translator.translate(
+                copy.deepcopy(source), dict(self.values), get_managed_policy_map=dict
+            )
+        except InvalidDocumentException as error:
+            causes = [[str(getattr(cause, "_logical_id", "")), str(cause.message)] for cause in error.causes]
+            return {"message": " ".join([error.message, "; ".join(text for _, text in causes)]), "causes": causes}
+        except Exception as error:
+            # SAM expects other types in some places, and doesn't check them.
+            message = f"the SAM transform can't read it: {type(error).__name__}: {error}"
+            raise TemplateError(f"{self.path}: {message}") from error
+        return document
+
+    def _remove(self, source: Mapping[str, Any], logical_id: str, message: str) -> bool:
+        """Take a refused event or resource out of a template; return False if there is none."""
+        resources = source["Resources"]
+        reason = message.partition(" is invalid. ")[2] or message
+        named = _EVENT.match(reason)
+        for owner, event in _events(resources):
+            if owner + event == logical_id or (owner == logical_id and named and named[1] == event):
+                del resources[owner]["Properties"]["Events"][event]
+                self._report(owner, f"Events.{event}", _EVENT.sub("", reason), "the event is left out")
+                return True
+        resource = resources.get(logical_id)
+        if resource is None or logical_id in self.refused:
+            return False
+        if resource["Type"] != _FUNCTION:
+            del resources[logical_id]
+            self._report(logical_id, "Properties", reason, "the resource is left out")
+            return True
+        self.refused[logical_id] = f"SAM refuses it: {reason}"
+        name = (resource.get("Properties") or {}).get("FunctionName")
+        named_by_user = {"FunctionName": name} if isinstance(name, str) else {}
+        resources[logical_id] = {"Type": "AWS::Lambda::Function", "Properties": named_by_user}
+        return True
+
+    def _report(self, logical_id: str, place: str, reason: str, consequence: str) -> None:
+        self.left_out.report(logical_id, place, f"SAM refuses it: {reason}", consequence)
+
+
+def _events(resources: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the functions' logical ids with the names of their events."""
+    events = []
+    for name, resource in resources.items():
+        members = (resource.get("Properties") or {}).get("Events")
+        if isinstance(members, dict):
+            events += [(name, event) for event in members]
+    return events
+
+
+class _Region(NamedTuple):
+    """Stands for a boto3 session, of which the transform reads only this. Otherwise it would read the environment."""
+
+    region_name: str

@@ -1,0 +1,19 @@
+"""Errors of scoring a file in a bucket."""
+
+from __future__ import annotations
+
+
+class FileScoringError(Exception):
+    """Base of these errors; the message says what is wrong and what to do."""
+
+
+class RefusedError(FileScoringError):
+    """The file or the version can't be used: another try would end in the same way."""
+
+
+class SupersededError(FileScoringError):
+    """Another run has this file now, or the object isn't there any more."""
+
+
+class NotFinishedError(FileScoringError):
+    """The time of this call is used up; what was done is in the journal."""

@@ -1,0 +1,1 @@
+"""What the demonstrations share, and the year of ``peerloan demo-loop``."""

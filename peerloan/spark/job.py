@@ -1,0 +1,179 @@
+"""The driver of a Spark job: reads its parameters, and has the workers score.
+
+Partition files are written by Spark's committer: a task that fails or is killed leaves nothing behind, and runs again.
+Rejected rows are found by a second look at the input, and only if there are any: they are rare, and so one pass writes
+one output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Sequence
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as sql
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+
+from batch_scoring.arrow_batches import check_schema, scored_schema
+from batch_scoring.csv_header import read_header
+from batch_scoring.errors import BatchScoringError, UnusableFileError
+from batch_scoring.results import result_columns
+from batch_scoring.source_file import SourceFile
+from model_artifact.schema import FIELD_NAMES, LOAN_ID
+from peerloan.spark import csv_blocks, tables
+from peerloan.spark.csv_blocks import BLOCK_END, BLOCK_START, FILE, FILE_SIZE, LINE, CsvJob
+from peerloan.spark.pinned_version import ARRAYS, MANIFEST, PinnedVersion
+
+_SCORED_TEXT = "text string, rows long, rejected long"
+_REJECTS = "file string, line long, column string, code string, detail string"
+_FAULT = re.compile(r"^(?:batch_scoring|model_artifact|model_registry)\.[\w.]*Error: (.*)$", re.MULTILINE)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a job; on a fault, print what is wrong and exit with 1."""
+    options = read_options(arguments)
+    spark = SparkSession.builder.appName(f"peerloan spark {options.job}").getOrCreate()
+    try:
+        if options.job == "tally":
+            from peerloan.spark.tally_job import tally
+
+            figures = tally(spark, options.model, options.source, options.out, options.day, options.until)
+        else:
+            figures = score(spark, options)
+        print(json.dumps(figures), flush=True)  # noqa: T201
+    except BatchScoringError as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        # A worker's own message, which Spark wraps in two tracebacks.
+        faults = _FAULT.findall(str(error))
+        if not faults:
+            raise
+        sys.exit(f"error: {faults[-1]}")
+
+
+def score(spark: SparkSession, options: argparse.Namespace) -> dict[str, Any]:
+    """Score the files of a job; return its figures."""
+    version = _shipped_version(options.sha256)
+    # A later look at the same input must be divided alike: line numbers are counted by block.
+    if not spark.conf.get("spark.sql.files.minPartitionNum", None):
+        spark.conf.set("spark.sql.files.minPartitionNum", spark.sparkContext.defaultParallelism)
+    score_files = _score_csv if options.format == "csv" else _score_parquet
+    rows, rejected, rejects = score_files(spark, options, version)
+    if rejected:
+        rejects.write.mode(options.mode).csv(options.rejects, header=True, escape='"', emptyValue="")
+    where = options.rejects if rejected else None
+    return {"out": options.out, "rejects": where, "rows": rows, "rejected": rejected, "sha256": version.sha256}
+
+
+def _score_csv(spark: SparkSession, options: argparse.Namespace, version: PinnedVersion) -> tuple[int, int, DataFrame]:
+    lines = _lines(spark, options.source)
+    job = _csv_job(lines, version, has_warnings=options.warnings == "yes")
+    shared = spark.sparkContext.broadcast(job)
+    seen = Observation()
+    scored = lines.mapInArrow(lambda batches: csv_blocks.score_blocks(shared.value, batches), _SCORED_TEXT)
+    scored = scored.observe(seen, sql.sum("rows").alias("rows"), sql.sum("rejected").alias("rejected"))
+    scored.where("rows > 0").select("text").write.mode(options.mode).text(options.out)
+    rows, rejected = seen.get["rows"] or 0, seen.get["rejected"] or 0
+    first_lines = spark.sparkContext.broadcast(_first_lines(lines) if rejected else {})
+    rejects = lines.mapInArrow(
+        lambda batches: csv_blocks.reject_blocks(shared.value, first_lines.value, batches), _REJECTS
+    )
+    return rows, rejected, rejects
+
+
+def _lines(spark: SparkSession, source: str) -> DataFrame:
+    """Return the lines of files as their bytes, and where they are from."""
+    block_end = sql.col("_metadata.file_block_start") + sql.col("_metadata.file_block_length")
+    return spark.read.text(source, lineSep="\n").select(
+        sql.concat("value", sql.lit("\n")).cast("binary").alias(LINE),
+        sql.col("_metadata.file_path").alias(FILE),
+        sql.col("_metadata.file_block_start").alias(BLOCK_START),
+        block_end.alias(BLOCK_END),
+        sql.col("_metadata.file_size").alias(FILE_SIZE),
+    )
+
+
+def _csv_job(lines: DataFrame, version: PinnedVersion, *, has_warnings: bool) -> CsvJob:
+    first = lines.where(sql.col(BLOCK_START) == 0).head()
+    if first is None:
+        raise UnusableFileError("The input has no line. Give a CSV file, or a folder of them.")
+    line = bytes(first[LINE])
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise UnusableFileError(
+            f"{first[FILE]} ends its lines in CR alone, or has one in its header, which can't be read on Spark. Save "
+            "it with other line endings, or score it by peerloan score."
+        )
+    header = read_header(SourceFile(Path(first[FILE]), BytesIO(line)), result_columns(has_warnings=has_warnings))
+    return CsvJob(version, line, header, has_warnings)
+
+
+def _first_lines(lines: DataFrame) -> dict[tuple[str, int], int]:
+    """Return the number of each block's first line in its file."""
+    numbers: dict[tuple[str, int], int] = {}
+    file, number = None, 1
+    for row in lines.groupBy(FILE, BLOCK_START).count().orderBy(FILE, BLOCK_START).collect():
+        number = number if row[FILE] == file else 1
+        file = row[FILE]
+        numbers[file, row[BLOCK_START]] = number
+        number += row["count"]
+    return numbers
+
+
+def _score_parquet(
+    spark: SparkSession, options: argparse.Namespace, version: PinnedVersion
+) -> tuple[int, int, DataFrame]:
+    has_warnings = options.warnings == "yes"
+    table = spark.read.parquet(options.source)
+    schema, added = to_arrow_schema(table.schema), result_columns(has_warnings=has_warnings)
+    check_schema(schema, added)
+    shared = spark.sparkContext.broadcast(version)
+    before, after = Observation(), Observation()
+    scored = table.observe(before, sql.count(sql.lit(1)).alias("rows")).mapInArrow(
+        lambda batches: tables.score_tables(shared.value, has_warnings=has_warnings, batches=batches),
+        from_arrow_schema(scored_schema(schema, added)),
+    )
+    scored = scored.observe(after, sql.count(sql.lit(1)).alias("rows"))
+    scored.write.mode(options.mode).parquet(options.out)
+    names = [*FIELD_NAMES, *((LOAN_ID,) if LOAN_ID in table.columns else ())]
+    places = sql.col("_metadata.file_path").alias(tables.FILE), sql.col("_metadata.row_index").alias(tables.ROW)
+    rejects = table.select(*names, *places).mapInArrow(tables.reject_tables, _REJECTS)
+    rows = after.get["rows"]
+    return rows, before.get["rows"] - rows, rejects
+
+
+def _shipped_version(sha256: str) -> PinnedVersion:
+    """Return the version that was put into the job's zip; raise ``UnusableFileError`` if it isn't the one named."""
+    manifest, arrays = (pkgutil.get_data("peerloan.spark", name) for name in (MANIFEST, ARRAYS))
+    assert manifest is not None
+    assert arrays is not None
+    version = PinnedVersion(manifest, arrays)
+    if version.sha256 != sha256:
+        raise UnusableFileError(
+            f"The zip holds the version with arrays {version.sha256}, and the job is to score by {sha256}. Build the "
+            "job again, and upload all of its files."
+        )
+    return version
+
+
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return a job's parameters."""
+    # Each option has a value, since AWS Glue passes no other; it adds options of its own, which are left out.
+    parser = argparse.ArgumentParser(prog="peerloan_job.py")
+    parser.add_argument("--job", choices=("score", "tally"), required=True)
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--out", required=True)
+    for name in ("--rejects", "--sha256", "--format", "--model"):
+        parser.add_argument(name)
+    for name in ("--day", "--until"):
+        parser.add_argument(name, type=date.fromisoformat)
+    parser.add_argument("--warnings", choices=("yes", "no"), default="no")
+    parser.add_argument("--mode", choices=("error", "overwrite"), default="error")
+    return parser.parse_known_args(arguments)[0]

@@ -1,0 +1,191 @@
+"""A file that arrives is scored with the bytes of ``peerloan score``, however often its function is ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from score_files.errors import NotFinishedError
+from tests.contract.score_files.files_kit import (
+    JOURNAL,
+    KEY,
+    REJECTS,
+    SCORED,
+    SUMMARY,
+    Bucket,
+    Context,
+    Interrupted,
+    KilledError,
+    kill,
+    loans,
+)  # fmt: skip
+
+# One part of the output, and something behind it.
+ROWS = 90_000
+# Writing calls of a run on this file, without the reads.
+WRITES = 12
+
+
+def test_a_file_is_scored_as_peerloan_score_does_it(bucket: Bucket, tmp_path: Path) -> None:
+    version = bucket.publish()
+    content = loans(3000, bad_every=100)
+    assert bucket.function()(bucket.drop(content), Context()) == {KEY: "scored"}
+    assert (bucket.get(SCORED), bucket.get(REJECTS)) == bucket.on_a_disk(content, version, tmp_path)
+    summary = bucket.summary()
+    assert {name: summary[name] for name in ("state", "rows", "rejected", "warned", "warnings", "resumed")} == {
+        "state": "scored", "rows": 2970, "rejected": 30, "warned": 0, "warnings": {}, "resumed": 0,
+    }  # fmt: skip
+    assert (summary["version"], len(summary["model_sha256"]), summary["seconds"] > 0) == (version, 64, True)
+    assert bucket.uploads() == []
+
+
+def test_without_rejected_rows_an_earlier_rejects_file_goes(bucket: Bucket) -> None:
+    bucket.publish()
+    bucket.function()(bucket.drop(loans(10, bad_every=5)), Context())
+    assert bucket.list_keys() == sorted([SCORED, REJECTS, SUMMARY])
+    bucket.function()(bucket.drop(loans(10)), Context())
+    assert bucket.list_keys() == sorted([SCORED, SUMMARY])
+    assert bucket.summary()["rejects"] is None
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_at_any_write_the_next_call_resumes(bucket: Bucket, tmp_path: Path, after: bool) -> None:
+    version = bucket.publish()
+    content = loans(ROWS, bad_every=1000)
+    expected = bucket.on_a_disk(content, version, tmp_path)
+    finished = False
+    # Each second number before a write and the others behind one, and one behind the end.
+    for number in (*range(1 + after, WRITES, 2), WRITES + 2):
+        event = bucket.drop(content)
+        try:
+            bucket.function(Interrupted(bucket.client, number, kill, after=after))(event, Context())
+            finished = True
+        except KilledError:
+            bucket.function()(event, Context())
+        assert (bucket.get(SCORED), bucket.get(REJECTS)) == expected, number
+        assert (bucket.summary()["rows"], bucket.summary()["state"]) == (ROWS - ROWS // 1000, "scored")
+        assert json.loads(bucket.get(JOURNAL))["state"] == "done"
+    assert finished, "a kill at the last number must find the run at its end"
+
+
+def test_when_time_is_used_up_the_next_call_goes_on_and_the_last_one_says_spark(bucket: Bucket, tmp_path: Path) -> None:
+    version = bucket.publish()
+    content = loans(ROWS)
+    event = bucket.drop(content)
+    for _ in range(3):
+        with pytest.raises(NotFinishedError, match="The time of this call is used up at byte"):
+            bucket.function()(event, Context(looks=2))
+    summary = bucket.summary()
+    assert (summary["state"], summary["scored"], summary["resumed"]) == ("unfinished", None, 2)
+    assert "Score it by Spark" in summary["reason"]
+    assert "docs/scale.md" in summary["reason"]
+    assert SCORED not in bucket.list_keys()
+    # Sent once more by hand, the event goes on from there.
+    bucket.function()(event, Context("event-2"))
+    assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
+    assert (bucket.summary()["state"], bucket.summary()["resumed"]) == ("scored", 3)
+
+
+@pytest.mark.parametrize("number", [2, 4, 6])
+def test_a_second_delivery_takes_over_and_the_first_run_stops(bucket: Bucket, tmp_path: Path, number: int) -> None:
+    version = bucket.publish()
+    content = loans(ROWS, bad_every=1000)
+    event = bucket.drop(content)
+    others: list[dict[str, str]] = []
+
+    def deliver_again() -> None:
+        others.append(bucket.function()(event, Context("event-2")))
+
+    found = bucket.function(Interrupted(bucket.client, number, deliver_again, after=False))(event, Context())
+    assert others == [{KEY: "scored"}]
+    assert found[KEY] in ("superseded", "scored")
+    assert (bucket.get(SCORED), bucket.get(REJECTS)) == bucket.on_a_disk(content, version, tmp_path)
+    assert bucket.summary()["state"] == "scored"
+
+
+def test_one_event_twice_is_scored_once(bucket: Bucket) -> None:
+    bucket.publish()
+    event = bucket.drop(loans(10))
+    bucket.function()(event, Context())
+    bucket.client.delete_object(Bucket=bucket.name, Key=SCORED)
+    assert bucket.function()(event, Context("event-2")) == {KEY: "scored"}
+    assert SCORED not in bucket.list_keys()
+
+
+@pytest.mark.parametrize("number", [2, 4, 8])
+def test_a_later_object_of_the_name_is_what_is_scored_in_the_end(bucket: Bucket, tmp_path: Path, number: int) -> None:
+    version = bucket.publish()
+    event, later = bucket.drop(loans(ROWS, bad_every=1000)), loans(50, bad_every=7)
+
+    def replace() -> None:
+        bucket.function()(bucket.drop(later), Context("event-2"))
+
+    bucket.function(Interrupted(bucket.client, number, replace, after=False))(event, Context())
+    assert (bucket.get(SCORED), bucket.get(REJECTS)) == bucket.on_a_disk(later, version, tmp_path)
+    assert bucket.summary()["rows"] == 42
+    # The first object's event comes once more, late.
+    assert bucket.function()(event, Context("event-1")) == {KEY: "superseded"}
+    assert bucket.summary()["rows"] == 42
+
+
+def test_a_version_stays_in_charge_of_the_file_that_it_began(bucket: Bucket, tmp_path: Path) -> None:
+    version = bucket.publish()
+    content = loans(ROWS)
+    event = bucket.drop(content)
+    with pytest.raises(NotFinishedError):
+        bucket.function()(event, Context(looks=2))
+    assert bucket.publish(seed=2) != version
+    bucket.function()(event, Context())
+    assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
+    assert bucket.summary()["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"a,b\n1,2\n", "loan_amnt"),
+        ("grade,purpose\n".encode("utf-16"), "UTF-8"),
+    ],
+)
+def test_a_file_with_another_header_ends_in_a_summary(bucket: Bucket, content: bytes, reason: str) -> None:
+    bucket.publish()
+    assert bucket.function()(bucket.drop(content), Context()) == {KEY: "refused"}
+    assert reason in bucket.summary()["reason"]
+    assert bucket.list_keys() == [SUMMARY]
+    assert [line["level"] for line in bucket.log] == ["ERROR"]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("loans.parquet", "by Spark"), ("loans.txt", "must end in .csv")])
+def test_a_file_of_another_type_ends_in_a_summary(bucket: Bucket, name: str, reason: str) -> None:
+    bucket.publish()
+    key = f"batch/in/{name}"
+    assert bucket.function()(bucket.drop(b"abc", key), Context()) == {key: "refused"}
+    (summary,) = bucket.list_keys()
+    assert reason in json.loads(bucket.get(summary))["reason"]
+
+
+def test_a_folder_of_the_console_and_other_keys_are_left_alone(bucket: Bucket) -> None:
+    assert bucket.function()(bucket.drop(b"", "batch/in/march/"), Context()) == {}
+    assert bucket.function()(bucket.drop(b"", "elsewhere.csv"), Context()) == {}
+
+
+def test_without_a_model_or_its_arrays_the_summary_says_so(bucket: Bucket) -> None:
+    assert bucket.function()(bucket.drop(loans(5)), Context()) == {KEY: "refused"}
+    assert "live" in bucket.summary()["reason"]
+    from tests.contract.predict_api.api_kit import inspect_here
+    from tests.contract.predict_api.loans_kit import pickled
+
+    bucket.registry.writer.assign("live", bucket.registry.publish(pickled(), inspect=inspect_here))
+    assert bucket.function()(bucket.drop(loans(5)), Context()) == {KEY: "refused"}
+    assert "is served from its pickle, and this function serves arrays only" in bucket.summary()["reason"]
+
+
+def test_a_deleted_object_is_no_failure(bucket: Bucket) -> None:
+    bucket.publish()
+    event = bucket.drop(loans(5))
+    bucket.client.delete_object(Bucket=bucket.name, Key=KEY)
+    assert bucket.function()(event, Context()) == {KEY: "superseded"}
+    assert bucket.list_keys() == []

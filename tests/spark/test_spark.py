@@ -1,0 +1,158 @@
+"""Scoring and tallying by real Spark sessions: the bytes that one machine makes, though a worker is killed."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from log_folders import DAYS, log_objects
+from log_texts import MODEL
+from memory_store import InMemoryStore
+from model_registry.names import monitor_day_key
+from model_watch.tally_store import refresh
+from peerloan.scoring.score_csv import score_csv
+from peerloan.scoring.score_parquet import score_parquet
+from peerloan.scoring.targets import Targets
+from peerloan.spark.pinned_version import PinnedVersion
+from peerloan.spark.shipment import Shipment
+from spark_kit import built, generated_loans, published_version, score_arguments, submitted, why_no_spark
+
+pytestmark = [pytest.mark.spark]
+
+ROWS = 1_000_000
+# Appended to what ships: the third batch of the job kills its worker, once.
+KILLED_ONCE = """
+
+_score = VersionScorer.score
+_calls = 0
+
+
+def _killed_once(self, columns):
+    import os, pathlib, signal
+
+    global _calls
+    _calls += 1
+    marker = pathlib.Path(MARKER)
+    if _calls == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _score(self, columns)
+
+
+VersionScorer.score = _killed_once
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spark() -> None:
+    if missing := why_no_spark():
+        pytest.fail(missing)
+
+
+@pytest.fixture(scope="module")
+def version() -> PinnedVersion:
+    return published_version()
+
+
+@pytest.fixture(scope="module")
+def loans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a million loans in two CSV files, and in Parquet."""
+    folder = tmp_path_factory.mktemp("loans")
+    frame = generated_loans(ROWS)
+    (folder / "csv").mkdir()
+    frame.head(900_000).to_csv(folder / "csv/a.csv", index=False)
+    frame.tail(100_000).to_csv(folder / "csv/b.csv", index=False, lineterminator="\n")
+    frame.to_parquet(folder / "loans.parquet", index=False, row_group_size=100_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shipment(version: PinnedVersion, tmp_path_factory: pytest.TempPathFactory) -> Shipment:
+    return built(tmp_path_factory.mktemp("job"), version)
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    """Return the rows of a CSV data set, sorted, without the headers of its files."""
+    parts = [part.read_bytes().splitlines() for part in sorted(folder.glob("part-*")) if part.stat().st_size]
+    assert len({part[0] for part in parts}) == 1
+    return sorted(line for part in parts for line in part[1:])
+
+
+def rows_of(rejects: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(rejects.read_text().splitlines()))
+
+
+def by_one_machine(loans: Path, folder: Path, version: PinnedVersion) -> list[bytes]:
+    scorer, lines = version.load(), []
+    for name in ("a", "b"):
+        targets = Targets(folder / f"{name}.csv", folder / f"{name}.rejects.csv", has_warnings=True)
+        score_csv(loans / f"csv/{name}.csv", targets, scorer)
+        lines += targets.scored.read_bytes().splitlines()[1:]
+    return sorted(lines)
+
+
+def test_a_million_rows_have_the_bytes_of_one_machine_though_a_worker_is_killed(
+    loans: Path, shipment: Shipment, version: PinnedVersion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = tmp_path / "killed"
+    killing = Shipment(tmp_path)
+    killing.script.write_bytes(shipment.script.read_bytes())
+    with zipfile.ZipFile(shipment.packages) as whole, zipfile.ZipFile(killing.packages, "w") as edited:
+        for name in whole.namelist():
+            more = KILLED_ONCE.replace("MARKER", repr(str(marker))) if name == "batch_scoring/scores.py" else ""
+            edited.writestr(name, whole.read(name) + more.encode())
+    figures = submitted(
+        killing, score_arguments(loans / "csv", tmp_path / "out", version, "csv", "yes"), master="local[2,4]"
+    )
+    assert marker.exists()
+    expected = by_one_machine(loans, tmp_path, version)
+    lines = lines_of(tmp_path / "out")
+    identical = sum(map(bytes.__eq__, lines, expected))
+    assert (len(lines), identical) == (len(expected), len(expected))
+    assert (figures["rows"], figures["rejected"]) == (ROWS - 20, 20)
+    rejects = [row for part in (tmp_path / "out.rejects").glob("part-*") for row in rows_of(part)]
+    alone = [row for name in ("a", "b") for row in rows_of(tmp_path / f"{name}.rejects.csv")]
+    assert sorted((row["line"], row["column"], row["code"], row["detail"]) for row in rejects) == sorted(
+        (row["line"], row["column"], row["code"], row["detail"]) for row in alone
+    )
+    assert {Path(row["file"]).name for row in rejects} == {"a.csv", "b.csv"}
+    with capsys.disabled():
+        # The rejected rows are rows, too: both ways reject them with the same words.
+        print(f"\nspark: rows={ROWS} identical={identical + len(rejects)}")
+
+
+def test_parquet_has_the_rows_of_one_machine(
+    loans: Path, shipment: Shipment, version: PinnedVersion, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    figures = submitted(shipment, score_arguments(loans / "loans.parquet", out, version, "parquet", "yes"))
+    targets = Targets(tmp_path / "one.parquet", tmp_path / "one.rejects.csv", has_warnings=True)
+    score_parquet(loans / "loans.parquet", targets, version.load())
+    expected = pyarrow.parquet.read_table(targets.scored)
+    scored = pyarrow.parquet.read_table(out).sort_by("loan_id")
+    assert scored.column_names == expected.column_names
+    assert scored.cast(expected.schema).equals(expected)
+    assert (figures["rows"], figures["rejected"]) == (ROWS - 20, 20)
+    rejects = [row for part in (tmp_path / "out.rejects").glob("part-*") for row in rows_of(part)]
+    alone = rows_of(targets.rejects)
+    assert sorted(int(row["line"]) for row in rejects) == sorted(int(row["line"]) for row in alone)
+
+
+def test_days_have_the_tallies_that_the_monitor_stores(tmp_path: Path) -> None:
+    store = InMemoryStore()
+    for key, body in log_objects().items():
+        store.put(key, body)
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(body)
+    arguments = ["--job", "tally", "--model", MODEL, "--source", str(tmp_path), "--out", str(tmp_path / "models")]
+    arguments += ["--day", DAYS[0].isoformat(), "--until", DAYS[-1].isoformat()]
+    submitted(built(tmp_path / "job", None), arguments)
+    refresh(store, store, MODEL, DAYS[0], DAYS[-1])
+    for day in DAYS:
+        key = monitor_day_key(MODEL, day)
+        assert (tmp_path / "models" / key).read_bytes() == store.get(key).body

@@ -1,0 +1,120 @@
+"""What SAM or CloudFormation would refuse the whole template for is left out alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from emulator.template.errors import TemplateError
+from emulator.template.project import Project
+
+TEMPLATE = """
+Globals: {Function: {Runtime: python3.13, Handler: app.handler, CodeUri: code}}
+Resources:
+  Good:
+    Type: AWS::Serverless::Function
+    Properties: {Events: {H: {Type: HttpApi, Properties: {Path: /good, Method: get}}}}
+"""
+
+
+def _routes(project: Project) -> list[str]:
+    return [route.key for api in project.apis for stage in api.stages for route in stage.routes]
+
+
+@pytest.mark.fidelity("refused-by-sam")
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ("{Type: Nope, Properties: {}}", "Event Type is: Nope."),
+        ("{Type: HttpApi, Properties: {Path: !ImportValue p, Method: get}}", "Property 'Path' should be a string."),
+        ("{Type: Schedule, Properties: 5}", "Properties of a resource must be an object."),
+    ],
+)
+def test_an_event_that_sam_refuses_leaves_its_function_and_the_others(load, event: str, reason: str) -> None:  # type: ignore[no-untyped-def]
+    function = f"  F: {{Type: AWS::Serverless::Function, Properties: {{Events: {{E: {event}}}}}}}\n"
+    project = load(TEMPLATE + function)
+    assert (list(project.functions), _routes(project)) == (["Good", "F"], ["GET /good"])
+    (part,) = project.left_out
+    assert (part.logical_id, part.property, part.consequence) == ("F", "Events.E", "the event is left out")
+    assert part.reason.startswith("SAM refuses it: ")
+    assert reason in part.reason
+    with pytest.raises(TemplateError, match=r"(Event|Resource) with id"):
+        load(TEMPLATE + function, strict=True)
+
+
+@pytest.mark.fidelity("refused-by-sam")
+def test_a_function_that_sam_refuses_is_known_and_can_not_be_called(load) -> None:  # type: ignore[no-untyped-def]
+    project = load(TEMPLATE + "  F: {Type: AWS::Serverless::Function, Properties: {FunctionName: f, Policies: [[]]}}\n")
+    assert list(project.functions) == ["Good"]
+    function = project.unavailable["F"]
+    assert (function.name, function.left_out.consequence) == ("f", "calls of F are refused")
+    assert function.left_out.reason.startswith("SAM refuses it: ")
+
+
+@pytest.mark.fidelity("refused-by-sam")
+@pytest.mark.parametrize(
+    ("resource", "place", "consequence"),
+    [
+        ("L: {Type: AWS::Serverless::LayerVersion, Properties: {}}", "Properties", "the resource is left out"),
+        ("R: {Properties: {}}", "Type", "the resource is left out"),
+        ("R: text", "Type", "the resource is left out"),
+        ("Q: {Type: AWS::SQS::Queue, Properties: }", "Properties", "the resource is read without"),
+        ("Q: {Type: AWS::SQS::Queue, Properties: !If [C, {}, {}]}", "Properties", "the resource is read without"),
+    ],
+)
+def test_a_resource_that_is_none_leaves_the_others(load, resource: str, place: str, consequence: str) -> None:  # type: ignore[no-untyped-def]
+    project = load(f"{TEMPLATE}  {resource}\n")
+    part = next(part for part in project.left_out if part.property == place)
+    assert (list(project.functions), part.logical_id, part.consequence) == (["Good"], resource[0], consequence)
+    with pytest.raises(TemplateError):
+        load(f"{TEMPLATE}  {resource}\n", strict=True)
+
+
+@pytest.mark.fidelity("refused-by-sam")
+def test_empty_sections_and_members_are_left_out(load) -> None:  # type: ignore[no-untyped-def]
+    sections = TEMPLATE.replace("Globals: {", "Globals: {HttpApi: , ") + "Outputs:\nConditions:\nParameters: []\n"
+    project = load(sections)
+    places = {part.property for part in project.left_out}
+    assert places == {"Globals.HttpApi", "Outputs", "Conditions", "Parameters"}
+    assert list(project.functions) == ["Good"]
+
+
+def _replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    *above, last = path
+    place = document
+    for name in above:
+        place = place[name]
+    place[last] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("Resources", "F", "Properties", "Environment"),
+        ("Resources", "F", "Properties", "LoggingConfig"),
+        ("Resources", "F", "Properties", "CodeUri"),
+        ("Resources", "Api", "Properties", "CorsConfiguration"),
+        ("Resources", "Raw", "Properties"),
+        ("Outputs", "O", "Export"),
+        ("Outputs", "O"),
+        ("Parameters", "P"),
+        ("Conditions", "C"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, 5, {"Fn::ImportValue": "x"}])
+def test_odd_values_never_stop_the_start(load, path: tuple[str, ...], value: Any) -> None:  # type: ignore[no-untyped-def]
+    document = yaml.safe_load(f"""{TEMPLATE}
+  F:
+    Type: AWS::Serverless::Function
+    Condition: C
+    Properties: {{Events: {{H: {{Type: HttpApi, Properties: {{Path: /f, Method: get, ApiId: {{Ref: Api}}}}}}}}}}
+  Api: {{Type: AWS::Serverless::HttpApi, Properties: {{}}}}
+  Raw: {{Type: AWS::Events::Rule, Properties: {{}}}}
+Parameters: {{P: {{Type: String, Default: x}}}}
+Conditions: {{C: {{"Fn::Equals": [{{Ref: P}}, x]}}}}
+Outputs: {{O: {{Value: a, Export: {{Name: n}}}}}}
+""")
+    assert "Good" in load(yaml.safe_dump(_replaced(document, path, value))).functions
