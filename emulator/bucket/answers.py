@@ -79,8 +79,8 @@ def malformed_xml() -> S3Error:
     return S3Error(400, "MalformedXML", message)
 
 
-def xml_answer(name: str, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an answer with an XML document, whose elements are nested mappings and lists (see `xml_node`)."""
+def xml_answer(name: str, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an answer with an XML document; for its content see `xml_node`."""
     body = xml_node(name, content).replace(f"<{name}>", f'<{name} xmlns="{_NAMESPACE}">', 1)
     return Answer(200, {"Content-Type": "application/xml", **(headers or {})}, _document(body))
 

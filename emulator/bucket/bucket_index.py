@@ -24,7 +24,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Bucket:
-    """What a bucket holds: its settings, its objects' versions (oldest first) and its unfinished uploads."""
+    """What a bucket holds: its own facts, its objects' versions (oldest first) and its unfinished uploads."""
 
     facts: dict[str, Any]
     keys: list[str] = field(default_factory=list)
@@ -34,13 +34,8 @@ class Bucket:
     @property
     def versioning(self) -> str:
         """``Enabled``, ``Suspended``, or an empty text if it was never switched on."""
-        status = _STATUS.search(self.settings.get("versioning", b""))
+        status = _STATUS.search(base64.b64decode(self.facts["sub_resources"].get("versioning", "")))
         return status[1].decode() if status else ""
-
-    @property
-    def settings(self) -> dict[str, bytes]:
-        """The documents that clients have put: encryption, lifecycle rules and the like, by name."""
-        return {name.rstrip("="): base64.b64decode(body) for name, body in self.facts["sub_resources"].items()}
 
     def current(self, key: str) -> ObjectFile | None:
         """Return what a GET gives: the newest version, unless that is a delete marker."""
@@ -61,3 +56,13 @@ class Bucket:
             del self.versions[key]
         if ordered:
             self.versions[key] = ordered
+
+
+def with_versioning(facts: Mapping[str, Any], status: str) -> dict[str, Any]:
+    """Return a bucket's facts with another status of versioning.
+
+    It is kept as S3's document. Beside it, a folder may have other settings that earlier programs kept.
+    """
+    document = f"<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>"
+    kept = {**facts["sub_resources"], "versioning": base64.b64encode(document.encode()).decode()}
+    return {**facts, "sub_resources": kept}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from emulator.bucket import checksums
 from emulator.bucket.answers import S3Error, not_implemented
@@ -23,7 +22,7 @@ _STORAGE_CLASSES = frozenset({
 })  # fmt: skip
 _REFUSED_HEADERS = (
     "x-amz-server-side-encryption-customer-algorithm", "x-amz-object-lock-mode", "x-amz-object-lock-legal-hold",
-    "x-amz-write-offset-bytes",
+    "x-amz-write-offset-bytes", "x-amz-tagging",
 )  # fmt: skip
 
 
@@ -64,26 +63,8 @@ def read_object_headers(headers: Mapping[str, str]) -> dict[str, Any]:
         "website_redirect_location": headers.get(_REDIRECT),
         "encryption": headers.get("x-amz-server-side-encryption"),
         "kms_key_id": headers.get("x-amz-server-side-encryption-aws-kms-key-id"),
-        "tags": checked_tags(parse_qsl(headers.get("x-amz-tagging", ""), keep_blank_values=True)),
+        "tags": {},
     }
-
-
-def checked_tags(tags: list[tuple[str, str]]) -> dict[str, str]:
-    """Return tags as a mapping.
-
-    Raises
-    ------
-    S3Error
-        BadRequest or InvalidTag: there are more than ten, or one is twice there or too long.
-    """
-    if len(tags) > 10:
-        raise S3Error(400, "BadRequest", "Object tags cannot be greater than 10")
-    if len(dict(tags)) != len(tags):
-        raise S3Error(400, "InvalidTag", "Cannot provide multiple Tags with the same key")
-    for key, value in tags:
-        if not 0 < len(key) <= 128 or len(value) > 256:
-            raise S3Error(400, "InvalidTag", "The TagKey or TagValue you have provided is invalid", TagKey=key)
-    return dict(tags)
 
 
 def object_headers(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,6 @@ The index is used in the event loop alone; files are written, synced and removed
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import datetime as dt
 import hashlib
@@ -27,7 +26,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from emulator.bucket.answers import S3Error
-from emulator.bucket.bucket_index import Bucket, Upload
+from emulator.bucket.bucket_index import Bucket, Upload, with_versioning
 from emulator.bucket.disk import Disk
 from emulator.bucket.object_facts import read_old_facts
 from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
@@ -36,7 +35,6 @@ from emulator.object_events import ObjectEvent
 WORKER_THREADS = 6
 _FIRST_REGION = "us-east-1"
 _T = TypeVar("_T")
-_VERSIONED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 _log = logging.getLogger(__name__)
 
 
@@ -278,7 +276,7 @@ class Store:
         facts = self._new_bucket(name, _FIRST_REGION)
         # More than unversioned objects: versioning was on, and with it off the next write would drop them.
         if self.disk.version_ids(name) - {"null"}:
-            facts["sub_resources"]["versioning"] = base64.b64encode(_VERSIONED).decode()
+            facts = with_versioning(facts, "Enabled")
         self.disk.write_bucket(name, facts)
         self.rebuilt.append(name)
         return facts

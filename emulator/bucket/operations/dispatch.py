@@ -20,42 +20,32 @@ Operation = Callable[[Store, S3Request], Awaitable[Answer]]
 _OF_BUCKET: Mapping[str, Mapping[str, Operation]] = {
     "GET": {
         "location": buckets.get_location,
+        "versioning": buckets.get_versioning,
         "versions": lists.list_versions,
         "uploads": lists.list_uploads,
-        "acl": buckets.get_acl,
-        **dict.fromkeys(buckets.SETTINGS, buckets.get_setting),
         "": lists.list_objects,
     },
     "HEAD": {"": buckets.head_bucket},
-    "PUT": {
-        "acl": buckets.put_acl,
-        **dict.fromkeys(buckets.SETTINGS, buckets.change_setting),
-        "": buckets.create_bucket,
-    },
-    "DELETE": {**dict.fromkeys(buckets.SETTINGS, buckets.change_setting), "": buckets.delete_bucket},
+    "PUT": {"versioning": buckets.put_versioning, "": buckets.create_bucket},
+    "DELETE": {"": buckets.delete_bucket},
     "POST": {"delete": objects.delete_objects, "": buckets.refuse},
 }
-_UNDONE = dict.fromkeys(("torrent", "retention", "legal-hold", "restore", "select", "rename"), buckets.refuse)
 _OF_OBJECT: Mapping[str, Mapping[str, Operation]] = {
-    "GET": {
-        "uploadId": lists.list_parts,
-        "tagging": objects.get_tags,
-        "attributes": objects.get_attributes,
-        "acl": buckets.get_acl,
-        **_UNDONE,
-        "": objects.get_object,
-    },
+    "GET": {"uploadId": lists.list_parts, "tagging": objects.get_tags, "": objects.get_object},
     "HEAD": {"": objects.get_object},
-    "PUT": {
-        "uploadId": multipart.upload_part,
-        "tagging": objects.change_tags,
-        "acl": buckets.put_acl,
-        **_UNDONE,
-        "": objects.put_object,
-    },
-    "DELETE": {"uploadId": multipart.abort_upload, "tagging": objects.change_tags, "": objects.delete_object},
+    "PUT": {"uploadId": multipart.upload_part, "": objects.put_object},
+    "DELETE": {"uploadId": multipart.abort_upload, "": objects.delete_object},
     "POST": {"uploads": multipart.create_upload, "uploadId": multipart.complete_upload, "": buckets.refuse},
 }
+# Parameters that make a request another operation. Without this list, a PUT of an object's tags would put an object.
+_OTHER_OPERATIONS = frozenset({
+    "abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete", "encryption",
+    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metadataAnnotationTable",
+    "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics",
+    "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject",
+    "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploads",
+    "versioning", "versions", "website",
+})  # fmt: skip
 _COPIES: Mapping[Operation, Operation] = {
     objects.put_object: copies.copy_object,
     multipart.upload_part: copies.copy_part,
@@ -158,5 +148,6 @@ def _find_operation(request: S3Request) -> Operation:
     if not table:
         message = "The specified method is not allowed against this resource."
         raise S3Error(405, "MethodNotAllowed", message, Method=request.method, ResourceType="OBJECT")
-    operation = table[next((name for name in table if name in request.query), "")]
+    name = next((name for name in table if name in request.query), "")
+    operation = buckets.refuse if not name and _OTHER_OPERATIONS & request.query.keys() else table[name]
     return _COPIES.get(operation, operation) if "x-amz-copy-source" in request.headers else operation

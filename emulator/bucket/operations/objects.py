@@ -1,4 +1,4 @@
-"""Operations on objects: GET, HEAD, PUT, DELETE, tags and attributes."""
+"""Operations on objects: GET, HEAD, PUT and DELETE."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from emulator.bucket.answers import (
 )
 from emulator.bucket.conditions import check_read, check_write, find_range
 from emulator.bucket.object_facts import (
-    checked_tags,
-    checksum_fields,
     checksum_headers,
     http_date,
     object_headers,
@@ -28,9 +26,7 @@ from emulator.bucket.object_facts import (
 from emulator.bucket.object_files import ObjectFile
 from emulator.bucket.operations.new_objects import (
     body_facts,
-    copy_bytes,
     keep_object,
-    new_file,
     received,
     version_headers,
     written_headers,
@@ -151,49 +147,8 @@ async def delete_objects(store: Store, request: S3Request) -> Answer:
 
 
 async def get_tags(store: Store, request: S3Request) -> Answer:
-    """GetObjectTagging."""
+    """GetObjectTagging: those that an earlier program has kept; the AWS CLI asks for them before a large copy."""
     file = store.version(request.bucket, request.key, request.query.get("versionId"))
     tags = [{"Key": key, "Value": value} for key, value in file.facts.get("tags", {}).items()]
     headers = version_headers(store.bucket(request.bucket), file)
     return xml_answer("Tagging", {"TagSet": {"Tag": tags}}, headers)
-
-
-async def change_tags(store: Store, request: S3Request) -> Answer:
-    """PutObjectTagging, DeleteObjectTagging: the object's file is written anew with the other tags."""
-    pairs: list[tuple[str, str]] = []
-    if request.method == "PUT":
-        for tag in read_xml(await request.body.document(), "Tagging").iterfind("TagSet/Tag"):
-            key, value = tag.findtext("Key"), tag.findtext("Value")
-            if key is None or value is None:
-                raise malformed_xml()
-            pairs.append((key, value))
-    tags = checked_tags(pairs)
-    async with store.changing(request.bucket, request.key) as bucket:
-        file = store.version(request.bucket, request.key, request.query.get("versionId"))
-        facts = {**file.facts, "tags": tags}
-        async with new_file(store, request, facts) as writer:
-            await store.run(copy_bytes, Span(file, 0, file.size_bytes), [writer.write])
-            kept = await store.run(store.disk.keep_version, writer, request.bucket, facts)
-        versions = bucket.versions[request.key]
-        bucket.replace_versions(request.key, [kept if held is file else held for held in versions])
-    return Answer(200 if request.method == "PUT" else 204, version_headers(bucket, kept))
-
-
-async def get_attributes(store: Store, request: S3Request) -> Answer:
-    """GetObjectAttributes: those that ``x-amz-object-attributes`` names."""
-    wanted = {name.strip() for name in request.headers.get("x-amz-object-attributes", "").split(",")}
-    file = store.version(request.bucket, request.key, request.query.get("versionId"))
-    facts = file.facts
-    parts = [{"PartNumber": number, "Size": size} for number, (size, _) in enumerate(facts.get("parts") or [], 1)]
-    attributes = {
-        "ETag": facts["etag"],
-        "Checksum": checksum_fields(facts) or None,
-        "ObjectParts": {"PartsCount": len(parts), "IsTruncated": False, "Part": parts} if parts else None,
-        "StorageClass": facts["storage_class"],
-        "ObjectSize": file.size_bytes,
-    }
-    if not wanted or wanted - set(attributes):
-        raise invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", ",".join(sorted(wanted)))
-    headers = version_headers(store.bucket(request.bucket), file) | {"Last-Modified": http_date(facts)}
-    chosen = {name: value for name, value in attributes.items() if name in wanted}
-    return xml_answer("GetObjectAttributesResponse", chosen, headers)

@@ -180,15 +180,3 @@ def test_a_number_that_no_part_can_have_is_refused(s3: Any, endpoint: Endpoint, 
         assert endpoint.send("GET", f"{digits}?partNumber={number}").refusal == (400, "InvalidArgument"), number
     both = {"PartNumber": 1, "Range": "bytes=0-1"}
     assert refusal(s3.get_object, Bucket=bucket, Key="digits", **both) == (400, "InvalidRequest")
-
-
-def test_tags_are_kept_counted_and_replaced(s3: Any, bucket: str) -> None:
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="team=credit&stage=a%20b")
-    tags = [{"Key": "team", "Value": "credit"}, {"Key": "stage", "Value": "a b"}]
-    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == tags
-    assert s3.get_object(Bucket=bucket, Key="k")["TagCount"] == 2
-    s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": tags[:1]})
-    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == tags[:1]
-    s3.delete_object_tagging(Bucket=bucket, Key="k")
-    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == []
-    assert read(s3, bucket, "k") == b"x"
