@@ -13,6 +13,10 @@ from emulator.template.project import FunctionSpec
 LATEST = "$LATEST"
 # The machine's own variables, which a process needs wherever it runs.
 _MACHINE_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE")
+_SURROUNDINGS = {"LANG": "en_US.UTF-8", "TZ": ":UTC"}
+# Variables that Python, its libraries or the dynamic linker read when a process starts.
+_READ_AT_START = ("PYTHON", "LD_", "DYLD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
+_RUN_AT_START = {"sitecustomize", "usercustomize"}
 _ENOUGH_COMPILED_MODULES = 20
 
 
@@ -67,6 +71,29 @@ def is_built_for_another_python(spec: FunctionSpec) -> bool:
     return False
 
 
+def needs_own_interpreter(spec: FunctionSpec) -> bool:
+    """Return whether Python must be started for this function, instead of forking a process that has started it.
+
+    So it is for variables that are read when a process starts, and for modules that are called as one of the standard
+    library, since the process may have imported that one.
+    """
+    words = [*spec.environment, *spec.environment.values()]
+    if any(name.startswith(_READ_AT_START) for name in spec.environment) or any("\0" in word for word in words):
+        return True
+    modules = {
+        path.name.partition(".")[0]
+        for folder in import_folders(spec)
+        for path in Path(folder).iterdir()
+        if path.suffix in {"", ".py", ".pyc", ".so"}
+    }
+    return not modules.isdisjoint(sys.stdlib_module_names | _RUN_AT_START)
+
+
+def common_variables(machine: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that are the same for all functions; `machine` is the emulator's own environment."""
+    return {**{name: machine[name] for name in _MACHINE_VARIABLES if name in machine}, **_SURROUNDINGS}
+
+
 def local_credentials(machine: Mapping[str, str]) -> LocalCredentials:
     """Return the credentials in the emulator's own environment, or else ones that are valid nowhere else."""
     access_key, secret_key = machine.get("AWS_ACCESS_KEY_ID"), machine.get("AWS_SECRET_ACCESS_KEY")
@@ -86,7 +113,7 @@ def environment_variables(
     spec = function.spec
     task_root = str(spec.code_dir)
     layers = [folder for folder in import_folders(spec) if folder != task_root]
-    variables = {name: machine[name] for name in _MACHINE_VARIABLES if name in machine}
+    variables = common_variables(machine)
     credentials = local_credentials(machine)
     variables |= {"AWS_ACCESS_KEY_ID": credentials.access_key, "AWS_SECRET_ACCESS_KEY": credentials.secret_key}
     if credentials.token is not None:
@@ -108,8 +135,6 @@ def environment_variables(
         "_HANDLER": spec.handler,
         "LAMBDA_TASK_ROOT": task_root,
         "LAMBDA_RUNTIME_DIR": str(Path(__file__).parent / "sandbox"),
-        "LANG": "en_US.UTF-8",
-        "TZ": ":UTC",
         "PYTHONPATH": ":".join(layers),
     }
     if function.uses_snapshots:

@@ -48,7 +48,7 @@ def burst_from_cold(server: Server, calls: int, *, is_forked: bool) -> Burst:
     answers = [json.loads(body) for body in result.first_bodies]
     for answer in answers:
         server.check(json.dumps(answer["answer"]).encode())
-    environments = _environments(server, is_forked=is_forked)
+    environments = _environments(server)
     assert len(environments) == calls, f"{len(environments)} environments for {calls} calls at once"
     return Burst(
         calls, result.latencies_s[-1], max(answer["began"] for answer in answers) - began, mean_pss_mb(environments)
@@ -102,18 +102,22 @@ def _burst(target: Target, calls: int) -> LoadResult:
 
 
 def _prepare(server: Server, *, is_forked: bool) -> None:
-    """Leave the server without environments: what one answered, so that its snapshot is there, is killed."""
+    """Leave the server without environments, and without SnapStart without what they are forked from."""
     if is_forked:
         run_load(server.target, 1, _BURST_LIMIT_S, requests_each=1)
-    for pid in _environments(server, is_forked=is_forked):
+    processes = _environments if is_forked else _all_processes
+    for pid in processes(server):
         os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + _GONE_LIMIT_S
-    while _environments(server, is_forked=is_forked):
+    while processes(server):
         assert time.monotonic() < end, "environments don't end"
         time.sleep(0.01)
 
 
-def _environments(server: Server, *, is_forked: bool) -> set[int]:
-    """Return the processes that run functions: the emulator's children, or those of the snapshots among them."""
-    children = children_of(server.pid)
-    return descendants_of(server.pid) - children if is_forked else children
+def _all_processes(server: Server) -> set[int]:
+    return descendants_of(server.pid)
+
+
+def _environments(server: Server) -> set[int]:
+    """Return the processes that run functions: forks of snapshots, and of the base."""
+    return descendants_of(server.pid) - children_of(server.pid)

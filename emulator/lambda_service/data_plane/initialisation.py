@@ -16,12 +16,12 @@ from typing import Protocol
 from emulator.lambda_service import invocation
 from emulator.lambda_service.function_version import FunctionVersion
 from emulator.lambda_service.invocation import SNAP_START_ERROR, SNAP_START_TIMEOUT, STOPPED, InitFailure, start_failed
+from emulator.lambda_service.sandbox.forking_process import SnapshotInitError
 from emulator.lambda_service.sandbox.logs import LogTail
 from emulator.lambda_service.sandbox.memory import MemoryWatch
 from emulator.lambda_service.sandbox.platform_log import EnvironmentLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, Launcher
 from emulator.lambda_service.sandbox.runtime_api import RuntimeApi, RuntimeEvents
-from emulator.lambda_service.sandbox.snapshot_process import SnapshotInitError
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 
 PROVISIONED = "provisioned-concurrency"

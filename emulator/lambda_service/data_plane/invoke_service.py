@@ -28,8 +28,10 @@ from emulator.lambda_service.data_plane.recursion import MAX_CALLS_IN_CHAIN, cou
 from emulator.lambda_service.data_plane.retries import EventPolicy, QueuedEvent
 from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, new_request_id, utc_now
 from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError, UnavailableFunctionError
+from emulator.lambda_service.function_version import common_variables
 from emulator.lambda_service.invocation import Invocation, InvocationResult
 from emulator.lambda_service.log_groups.sink import LogSink
+from emulator.lambda_service.sandbox.base_process import BaseProcess
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.template.left_out import LeftOut, LeftOutParts
 from emulator.template.project import FunctionSpec, UnavailableFunction
@@ -76,8 +78,9 @@ class LambdaService:
         # Functions call Lambda and CodeDeploy where this emulator answers.
         self._endpoints: dict[str, str] = {}
         self._debugger = debugger
+        self._base = BaseProcess(common_variables(machine), sink)
         surroundings = Surroundings(
-            sink, machine, region, limits.init_s, burst, self._folders, code, self._endpoints, debugger
+            sink, machine, region, limits.init_s, burst, self._folders, code, self._base, self._endpoints, debugger
         )
         self._fleet = Fleet(
             operations.catalogue,
@@ -255,6 +258,7 @@ class LambdaService:
     async def close(self) -> None:
         """Stop every environment, wait until no process is left, and release the lock on the state's folder."""
         await self._fleet.close()
+        await self._base.close()
         self._folders.close()
         self.operations.close()
 

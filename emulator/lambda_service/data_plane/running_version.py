@@ -21,9 +21,11 @@ from emulator.lambda_service.function_version import (
     environment_variables,
     import_folders,
     is_built_for_another_python,
+    needs_own_interpreter,
 )
 from emulator.lambda_service.invocation import start_failed
 from emulator.lambda_service.log_groups.sink import LogSink
+from emulator.lambda_service.sandbox.base_process import BaseProcess
 from emulator.lambda_service.sandbox.logs import LogOutput
 from emulator.lambda_service.sandbox.platform_log import EnvironmentLog, PlatformLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
@@ -42,6 +44,7 @@ class Surroundings:
     burst: BurstRate
     folders: TemporaryFolders  # Where each environment's ``/tmp`` is
     code: CodeStore
+    base: BaseProcess
     endpoints: Mapping[str, str]  # Variables that say where this emulator imitates AWS's services
     debugger: Debugger | None = None
 
@@ -114,6 +117,8 @@ class RunningVersion:
             await self._debugger.free_port(self.pool)
             place = f"{DEBUGGER_HOST}:{self._debugger.port}"
             self._log.platform.note(f"{self.function.spec.name} waits until a debugger attaches to {place}")
+        if self.snapshot is None and self._debugger is None and not needs_own_interpreter(self.function.spec):
+            return await self._surroundings.base.fork(self._spawn, environment, output)
         launcher = self._spawn if self.snapshot is None else self.snapshot
         return await launcher.launch(environment, output)
 

@@ -1,10 +1,12 @@
 """The program of a function's process: prepares it as Lambda does, then runs AWS's own runtime client.
 
-The emulator runs it by its path, with one JSON argument, in one of two roles. It imports nothing of the emulator:
+The emulator runs it by its path, with one JSON argument, in one of three roles. It imports nothing of the emulator:
 
 - an *environment* initialises the function and serves it;
 - a *snapshot* (SnapStart) initialises the function and forks an environment each time the emulator asks for one
-  (`fork_server`).
+  (`fork_server`);
+- a *base* has no function. It forks processes that are environments from then on, so that Python isn't started anew
+  for each.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any, NoReturn
 # Linux: with this the kernel sends SIGKILL to the whole process group as soon as the last write end of a pipe closes.
 # The end of the emulator closes it, kill -9 included.
 _F_SETSIG = 10
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _HEADROOM_BYTES = 1 << 30
 _PORT_LIMIT_S = 10.0
@@ -37,6 +40,15 @@ def main(settings: dict[str, Any]) -> None:
     """Run in the role that the settings name; returns only if the runtime ends by itself."""
     sys.argv = [sys.argv[0]]
     tie_lifetime_to_emulator(settings["life_fd"])
+    if settings["role"] == "base":
+        control = socket.socket(fileno=settings["control_fd"])
+        fork_settings = _load_fork_server().await_fork(control, tie_lifetime_to_emulator)
+        if fork_settings is None:
+            return
+        os.close(settings["life_fd"])
+        settings = fork_settings
+        os.chdir(settings["folder"])
+        name_process(settings["function"])
     limit_memory()
     if settings.get("debug_port"):
         wait_for_debugger(settings["debug_port"])
@@ -116,6 +128,12 @@ def become_subreaper() -> None:
     """Become the parent of every descendant that loses its own, so that it can be found and ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def name_process(name: str) -> None:
+    """Show the function's name to those who look at the machine's processes; a fork has the base's arguments."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def limit_memory() -> None:

@@ -1,4 +1,4 @@
-"""The *snapshot* role of `bootstrap`: initialises a function with SnapStart once, and forks its environments.
+"""The roles of `bootstrap` that fork environments: *snapshot*, after initialising the function, and *base*, before.
 
 It runs in a function's process and imports nothing of the emulator. A fork shares a page of this process's memory until
 one of the two writes to it. Connections, random states and the runtime client must not be shared: the fork replaces
@@ -18,6 +18,7 @@ import socket
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -29,7 +30,8 @@ _MAX_MESSAGE_BYTES = 65_536
 def serve_forks(control: socket.socket, handler_name: str, tie_lifetime: Callable[[int], None]) -> None:
     """Initialise the function, then fork an environment for each message of the emulator on the control socket.
 
-    This process reports the forks there, one JSON message a line. `tie_lifetime` ends a fork with the emulator.
+    This process reports the forks there, one JSON message a line. `tie_lifetime` ends a fork with the emulator. It
+    returns when the control socket is closed.
     """
     bootstrap, client = _import_runtime_without_native_client()
     bootstrap.init_logging()
@@ -42,18 +44,35 @@ def serve_forks(control: socket.socket, handler_name: str, tie_lifetime: Callabl
     except BaseException as error:  # noqa: BLE001 - the function's own, reported
         _send(control, {"error": _init_error(bootstrap, error)})
         return
-    # These objects live on in every fork. Frozen, the collector doesn't write to them, so that their pages stay shared.
-    gc.collect()
-    gc.freeze()
-    if (threads := _thread_names()) != ["MainThread"]:
-        _send(control, {"threads": threads})
-        return
-    _send(control, {"ready": True})
+    fork = _fork_on_request(control)
+    if fork is not None:
+        _serve_in_fork(*fork, tie_lifetime, handler, bootstrap, client)
 
-    def run_in_fork(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
-        _become_environment(request, descriptors, tie_lifetime, handler, bootstrap, client)
 
-    _fork_on_request(control, run_in_fork)
+def await_fork(control: socket.socket, tie_lifetime: Callable[[int], None]) -> dict[str, Any] | None:
+    """Fork for each message of the emulator; return its settings in each fork, and None when the socket is closed.
+
+    A fork has no function yet. It finds the standard library's modules that the runtime client needs, and initialises
+    everything else by itself, the client included: its modules read variables when they are imported.
+    """
+    before = set(sys.modules)
+    _import_runtime_without_native_client()
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] not in sys.stdlib_module_names:
+            del sys.modules[name]
+    fork = _fork_on_request(control)
+    if fork is None:
+        return None
+    request, descriptors = fork
+    # Python has set this by itself at its start, if the machine lacks the locale of LANG.
+    coerced = {name: value for name, value in os.environ.items() if name == "LC_CTYPE"}
+    os.environ.clear()
+    os.environ.update(coerced)
+    _become_environment(request, descriptors, tie_lifetime)
+    time.tzset()
+    sys.path[:0] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    settings: dict[str, Any] = request["settings"]
+    return settings
 
 
 def _import_runtime_without_native_client() -> tuple[ModuleType, ModuleType]:
@@ -91,8 +110,18 @@ def _thread_names() -> list[str]:
         return names
 
 
-def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, Any], list[int]], NoReturn]) -> None:
-    """Fork until the control socket is closed; report each fork's end over it."""
+def _fork_on_request(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork until the control socket is closed, and report each fork's end over it.
+
+    Return in each fork what it was asked for, and the descriptors that came along; None once no more are asked for.
+    """
+    # These objects live on in every fork. Frozen, the collector doesn't write to them, so that their pages stay shared.
+    gc.collect()
+    gc.freeze()
+    if (threads := _thread_names()) != ["MainThread"]:
+        _send(control, {"threads": threads})
+        return None
+    _send(control, {"ready": True})
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)
     os.set_blocking(wake_write, False)
@@ -113,16 +142,16 @@ def _fork_on_request(control: socket.socket, run_in_fork: Callable[[dict[str, An
             continue
         message, descriptors, _, _ = socket.recv_fds(control, _MAX_MESSAGE_BYTES, 2)
         if not message:
-            return
+            return None
         if (threads := _thread_names()) != ["MainThread"]:
             _send(control, {"threads": threads})
-            return
+            return None
         pid = os.fork()
         if pid == 0:
             control.close()
             os.close(wake_read)
             os.close(wake_write)
-            run_in_fork(json.loads(message), descriptors)
+            return json.loads(message), descriptors
         children.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -163,7 +192,24 @@ def _send(control: socket.socket, message: dict[str, Any]) -> None:
         control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _become_environment(
+def _become_environment(request: dict[str, Any], descriptors: list[int], tie_lifetime: Callable[[int], None]) -> None:
+    """Make a fresh fork a process of its own, with its own log, lifetime and variables."""
+    life_fd, log_fd = descriptors
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    _cut_connections()
+    os.dup2(log_fd, 1)
+    os.dup2(log_fd, 2)
+    os.close(log_fd)
+    tie_lifetime(life_fd)
+    os.environ.update(request["environment"])
+    if "tempfile" in sys.modules:
+        sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
+    _draw_fresh_randomness()
+
+
+def _serve_in_fork(
     request: dict[str, Any],
     descriptors: list[int],
     tie_lifetime: Callable[[int], None],
@@ -171,22 +217,10 @@ def _become_environment(
     bootstrap: ModuleType,
     client: ModuleType,
 ) -> NoReturn:
-    """Turn a fresh fork into an environment that serves invocations; never returns."""
+    """Serve invocations in a fork that has the initialised function; never returns."""
     status = 1
     try:
-        life_fd, log_fd = descriptors
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
-        _cut_connections()
-        os.dup2(log_fd, 1)
-        os.dup2(log_fd, 2)
-        os.close(log_fd)
-        tie_lifetime(life_fd)
-        os.environ.update(request["environment"])
-        if "tempfile" in sys.modules:
-            sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
-        _draw_fresh_randomness()
+        _become_environment(request, descriptors, tie_lifetime)
         import runtime_client  # type: ignore[import-not-found]
 
         runtime_client.initialize_client(_user_agent())

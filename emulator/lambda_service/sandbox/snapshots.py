@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable, Mapping
 
 from emulator.lambda_service.invocation import STOPPED, InitFailure
+from emulator.lambda_service.sandbox.forking_process import (
+    ForkingProcess,
+    ForkingProcessGoneError,
+    SnapshotInitError,
+    UnforkableError,
+)
 from emulator.lambda_service.sandbox.logs import LogOutput
 from emulator.lambda_service.sandbox.platform_log import EnvironmentLog
 from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
-from emulator.lambda_service.sandbox.snapshot_process import (
-    SnapshotGoneError,
-    SnapshotInitError,
-    SnapshotProcess,
-    UnforkableError,
-)
 
 # Lambda gives the initialisation of a version with SnapStart 130 s, or the function's timeout if that is more.
 SNAPSHOT_INIT_LIMIT_S = 130.0
@@ -45,8 +45,8 @@ class SnapshotLauncher:
         self._limit_s = limit_s
         self._making = asyncio.Lock()
         # The snapshot process that is ready; and the newest one, ready or not, which `close` must end.
-        self._snapshot: SnapshotProcess | None = None
-        self._newest: SnapshotProcess | None = None
+        self._snapshot: ForkingProcess | None = None
+        self._newest: ForkingProcess | None = None
         self._is_forkable = True
         self._is_closed = False
 
@@ -66,7 +66,7 @@ class SnapshotLauncher:
                 break
             try:
                 return await (await self._ready_snapshot()).fork(environment, output)
-            except SnapshotGoneError:
+            except ForkingProcessGoneError:
                 self._log.note("the snapshot's process has ended, so the function is initialised again")
             except UnforkableError as error:
                 self._fall_back(error)
@@ -87,7 +87,7 @@ class SnapshotLauncher:
             self._newest.kill()
             await self._newest.wait_ended()
 
-    async def _ready_snapshot(self) -> SnapshotProcess:
+    async def _ready_snapshot(self) -> ForkingProcess:
         async with self._making:
             if self._is_closed:
                 raise SnapshotInitError(STOPPED)
@@ -96,7 +96,7 @@ class SnapshotLauncher:
             self._snapshot = None
             self._log.init_started(SNAP_START, "init")
             began = time.perf_counter()
-            self._newest = snapshot = SnapshotProcess(self._spawn, self._variables(), self._output)
+            self._newest = snapshot = ForkingProcess(self._spawn, self._variables(), self._output)
             failure: InitFailure | None = InitFailure(b"")
             try:
                 await snapshot.wait_ready(self._limit_s)

@@ -6,7 +6,8 @@ import asyncio
 import datetime as dt
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,11 +15,13 @@ from uuid import uuid4
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
 from emulator.lambda_service.data_plane.initialisation import EnvironmentSettings
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
-from emulator.lambda_service.function_version import FunctionVersion, environment_variables
+from emulator.lambda_service.function_version import FunctionVersion, common_variables, environment_variables
 from emulator.lambda_service.invocation import Invocation, InvocationResult
 from emulator.lambda_service.log_groups.sink import LogSink
+from emulator.lambda_service.sandbox.base_process import BaseProcess
+from emulator.lambda_service.sandbox.logs import LogOutput
 from emulator.lambda_service.sandbox.platform_log import EnvironmentLog, PlatformLog
-from emulator.lambda_service.sandbox.processes import SpawnLauncher
+from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnLauncher
 from emulator.lambda_service.sandbox.snapshots import SnapshotLauncher
 from emulator.lambda_service.sandbox.temporary_folders import TemporaryFolders
 from emulator.template.project import FunctionSpec
@@ -26,11 +29,27 @@ from emulator.template.project import FunctionSpec
 GENEROUS_S = 30.0
 
 
+@dataclass(frozen=True)
+class _ForkLauncher:
+    base: BaseProcess
+    spawn: SpawnLauncher
+
+    async def launch(self, environment: Mapping[str, str], output: LogOutput) -> EnvironmentProcess:
+        return await self.base.fork(self.spawn, environment, output)
+
+
 class Rig:
     """One function's pool, and its log."""
 
     def __init__(
-        self, folder: Path, code: Path, *, snap_start: bool = False, init_s: float = 10.0, **changes: Any
+        self,
+        folder: Path,
+        code: Path,
+        *,
+        snap_start: bool = False,
+        from_scratch: bool = False,
+        init_s: float = 10.0,
+        **changes: Any,
     ) -> None:
         spec = FunctionSpec(
             "F", "f", code, "worker.handler", "python3.13", snap_start=snap_start,
@@ -42,10 +61,12 @@ class Rig:
         self._folders = TemporaryFolders(folder)
         self._function = FunctionVersion(spec, "1" if snap_start else "$LATEST", "arn")
         self._spec = spec
-        arguments = {"handler": spec.handler, "path": [str(code)], "site_first": False}
-        self._launcher: Any = SpawnLauncher(arguments, code)
+        arguments = {"function": "f", "handler": spec.handler, "path": [str(code)], "site_first": False}
+        self.base = BaseProcess(common_variables(os.environ), self._sink)
+        spawn = SpawnLauncher(arguments, code)
+        self._launcher: Any = spawn if from_scratch else _ForkLauncher(self.base, spawn)
         if snap_start:
-            self._launcher = SnapshotLauncher(self._launcher, lambda: self._variables("", "s"), self._open_log(), 30)
+            self._launcher = SnapshotLauncher(spawn, lambda: self._variables("", "s"), self._open_log(), 30)
         settings = EnvironmentSettings(
             self._function, self._launcher, self._variables, self._open_log, self._folders, init_s
         )
@@ -98,6 +119,7 @@ class Rig:
         await self.pool.close()
         if isinstance(self._launcher, SnapshotLauncher):
             await self._launcher.close()
+        await self.base.close()
         self._sink.close()
         self._folders.close()
         os.close(self._log_file)

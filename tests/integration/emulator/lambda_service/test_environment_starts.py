@@ -13,8 +13,42 @@ from typing import Any
 
 import pytest
 
-from emulator.lambda_service.sandbox.processes import SpawnLauncher
+from emulator.lambda_service.sandbox.base_process import BaseProcess
 from tests.integration.emulator.lambda_service.environment_rig import Rig, until
+
+
+@pytest.mark.fidelity("forked-from-base")
+def test_a_process_forked_from_the_base_finds_what_one_from_scratch_finds(run: Callable[..., None]) -> None:
+    found = []
+
+    async def scenario(rig: Rig) -> None:
+        found.append(await rig.result(act="surroundings"))
+        found.append(await rig.result(act="surroundings"))
+
+    for from_scratch in (True, False):
+        run(scenario, from_scratch=from_scratch, environment={"TZ": "America/New_York", "OWN": "ä"}, log_format="JSON")
+    assert found[0] == found[2]
+    assert found[1] == found[3]
+
+
+@pytest.mark.fidelity("forked-from-base")
+def test_forks_of_the_base_initialise_by_themselves_and_outlive_it(run: Callable[..., None], tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        waiting = asyncio.create_task(rig.call(act="wait", file=str(tmp_path / "go")))
+        await until(lambda: rig.pool.status().pids)
+        first = rig.pool.status().pids[0]
+        base = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(base, signal.SIGKILL)
+        assert (await rig.call(act="type", want_log_tail=True)).function_error is None, "another base is started"
+        (tmp_path / "go").touch()
+        assert (await waiting).function_error is None
+        assert json.loads((await waiting).payload)["pid"] == first
+        await rig.log_line("Init Duration: ")
+        rig.finish_log()
+        assert rig.log.count("initialised without end\n") == 2
+        assert rig.log.count("INIT_START") == 2
+
+    run(scenario, environment={"INIT_MODE": "unfinished"})
 
 
 @pytest.mark.fidelity("environment-reset")
@@ -42,7 +76,7 @@ def test_a_restart_that_raises_costs_its_request_and_is_logged(
     async def scenario(rig: Rig) -> None:
         assert (await rig.call(act="exit")).function_error == "Unhandled"
         with monkeypatch.context() as broken:
-            broken.setattr(SpawnLauncher, "launch", launch)
+            broken.setattr(BaseProcess, "fork", launch)
             failed = await rig.call()
         assert json.loads(failed.payload)["errorType"] == "Runtime.ExitError"
         assert rig.pool.status().by_state == {"starting": 0, "idle": 0, "busy": 0, "reset": 1}
@@ -189,7 +223,7 @@ def test_a_variable_that_no_process_can_have_fails_the_request(run: Callable[...
         failed = await rig.call()
         assert json.loads(failed.payload)["errorType"] == "Runtime.StartFailed"
 
-    run(scenario, environment={"BAD": "a\0b"})
+    run(scenario, from_scratch=True, environment={"BAD": "a\0b"})
 
 
 @pytest.mark.parametrize("snap_start", [False, True])

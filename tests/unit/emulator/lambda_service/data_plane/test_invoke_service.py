@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from emulator.lambda_service.function_version import (
     environment_variables,
     import_folders,
     is_built_for_another_python,
+    needs_own_interpreter,
 )
 from emulator.lambda_service.log_groups.sink import LogSink
+from emulator.lambda_service.sandbox.forking_process import ForkingProcess
 from emulator.lambda_service.sandbox.processes import SpawnLauncher
-from emulator.lambda_service.sandbox.snapshot_process import SnapshotProcess
 from emulator.template.project import FunctionSpec
 
 
@@ -83,12 +85,29 @@ def test_a_process_that_cannot_be_started_leaves_no_descriptor_open(tmp_path: Pa
         before = sorted(Path("/dev/fd").iterdir())
         # The error is kept, so that its frames keep what they have opened.
         with pytest.raises(FileNotFoundError) as error:
-            SnapshotProcess(launcher, {}, output) if is_snapshot else launcher.spawn({}, output, {})
+            ForkingProcess(launcher, {}, output) if is_snapshot else launcher.spawn({}, output, {})
         assert sorted(Path("/dev/fd").iterdir()) == before
         assert error.value.errno == errno.ENOENT
         sink.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.fidelity("forked-from-base")
+def test_python_is_started_for_functions_that_a_running_python_would_not_suit(tmp_path: Path) -> None:
+    spec = FunctionSpec("F", "f", tmp_path, "a.b", "python3.13", environment={"TABLE": "t", "TZ": "UTC"})
+    for name in ("app.py", "token.json", "README"):
+        (tmp_path / name).touch()
+    assert not needs_own_interpreter(spec)
+    for variable in ("PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "MALLOC_ARENA_MAX"):
+        assert needs_own_interpreter(replace(spec, environment={variable: "1"}))
+    # No process can have it, which starting one says.
+    assert needs_own_interpreter(replace(spec, environment={"BAD": "a\0b"}))
+    for module in ("email", "queue.py", "sitecustomize.py"):
+        folder = tmp_path / module.partition(".")[0]
+        folder.mkdir()
+        (folder / module).touch()
+        assert needs_own_interpreter(replace(spec, layer_dirs=(folder,)))
 
 
 def test_code_that_was_compiled_for_another_python_is_noticed(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Takes time, memory, processes or files as it is told, and says when it worked and where."""
 
 import contextlib
+import locale
+import logging
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,11 +77,35 @@ def act(parameters, context):
             print(parameters["text"], end=parameters.get("end", "\n"), flush=True)
         case "flood":
             flood(parameters["mark"], int(parameters["lines"]), int(parameters["length"]))
+        case "surroundings":
+            return surroundings()
         case "context":
             return context.client_context.custom
         case "type":
             return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
     return None
+
+
+def surroundings():
+    """Return what a process finds, but for its ids, its folder, its log and the modules of Python's own."""
+    own = {"AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "TMPDIR", "_X_AMZN_TRACE_ID"}
+    modules = {name.partition(".")[0] for name in sys.modules}
+    return {
+        "variables": {name: value for name, value in os.environ.items() if name not in own},
+        "path": sys.path,
+        "arguments": sys.argv,
+        "folder": str(Path.cwd()),
+        "flags": str(sys.flags),
+        "encodings": [locale.getpreferredencoding(), sys.stdout.encoding, sys.getfilesystemencoding()],
+        "zone": time.tzname,
+        "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if "RLIMIT_" in name},
+        "signals": {number: str(signal.getsignal(number)) for number in signal.valid_signals()},
+        "leads a session": os.getsid(0) == os.getpid(),
+        "modules": sorted(name for name in modules if name not in sys.stdlib_module_names),
+        "log level": logging.getLogger().level,
+        "handlers": str([type(handler).__name__ for handler in logging.getLogger().handlers]),
+        "descriptors": len(list(Path("/dev/fd").iterdir())),
+    }
 
 
 def flood(mark, lines, length):

@@ -1,4 +1,4 @@
-"""The snapshot: the process in which a function is initialised once, and which is forked for each environment.
+"""A process that is forked for each environment: a snapshot, in which a function is initialised once, or the base.
 
 The process and the emulator exchange JSON messages over a socket, one a line. The process reports that it is ready or
 why it isn't, forks on request (it gets the new process's pipes as descriptors), and reports each fork's start and end.
@@ -37,24 +37,26 @@ class UnforkableError(Exception):
         super().__init__(", ".join(threads))
 
 
-class SnapshotGoneError(Exception):
+class ForkingProcessGoneError(Exception):
     """The initialised process has ended."""
 
 
-class SnapshotProcess:
-    """An initialised process that forks on request; `environment` holds all of its variables.
+class ForkingProcess:
+    """A process that forks on request, in a role of `bootstrap`; `environment` holds all of its variables.
 
     What it prints goes to ``output``; each fork has another one.
     """
 
-    def __init__(self, launcher: SpawnLauncher, environment: Mapping[str, str], output: LogOutput) -> None:
+    def __init__(
+        self, launcher: SpawnLauncher, environment: Mapping[str, str], output: LogOutput, role: str = "snapshot"
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.setblocking(False)
-        role = {"role": "snapshot", "control_fd": far_end.fileno()}
+        settings = {"role": role, "control_fd": far_end.fileno()}
         try:
             with far_end:
-                self._process = launcher.spawn(environment, output, role, inherit=(far_end.fileno(),))
+                self._process = launcher.spawn(environment, output, settings, inherit=(far_end.fileno(),))
         except BaseException:
             self._control.close()
             raise
@@ -79,7 +81,7 @@ class SnapshotProcess:
         except TimeoutError:
             self.kill()
             raise SnapshotInitError(InitFailure(invocation.timed_out("", limit_s), "timeout")) from None
-        except SnapshotGoneError:
+        except ForkingProcessGoneError:
             status = self._process.ended.result() if self._process.ended.done() else None
             raise SnapshotInitError(InitFailure(invocation.exited("", status))) from None
         self._process.output.end_line()
@@ -91,19 +93,24 @@ class SnapshotProcess:
         if "threads" in answer:
             raise UnforkableError(answer["threads"])
 
-    async def fork(self, environment: Mapping[str, str], output: LogOutput) -> EnvironmentProcess:
-        """Fork an environment; raise `SnapshotGoneError`, or `UnforkableError` if threads have been started since."""
+    async def fork(
+        self, environment: Mapping[str, str], output: LogOutput, settings: Mapping[str, Any] | None = None
+    ) -> EnvironmentProcess:
+        """Fork an environment, which a snapshot has initialised; with `settings`, it initialises by itself.
+
+        Raise `ForkingProcessGoneError`, or `UnforkableError` if threads have been started since.
+        """
         async with self._forking:
             if not self.is_alive:
-                raise SnapshotGoneError
-            fork = self._starting_fork = EnvironmentProcess(output, is_restored=True)
+                raise ForkingProcessGoneError
+            fork = self._starting_fork = EnvironmentProcess(output, is_restored=settings is None)
             self._answer = self._loop.create_future()
             try:
-                self._ask_for(fork, environment)
+                self._ask_for(fork, {"environment": dict(environment), "settings": settings})
                 answer = await self._answer
                 if "threads" in answer:
                     raise UnforkableError(answer["threads"])
-            except (SnapshotGoneError, UnforkableError):
+            except (ForkingProcessGoneError, UnforkableError):
                 fork.set_ended(None)
                 raise
             return fork
@@ -116,12 +123,11 @@ class SnapshotProcess:
         """Wait until the process is gone."""
         await asyncio.shield(self._process.ended)
 
-    def _ask_for(self, fork: EnvironmentProcess, environment: Mapping[str, str]) -> None:
-        message = json.dumps({"environment": dict(environment)}).encode()
+    def _ask_for(self, fork: EnvironmentProcess, request: Mapping[str, Any]) -> None:
         try:
-            socket.send_fds(self._control, [message], [fork.life_fd, fork.output.write_fd])
+            socket.send_fds(self._control, [json.dumps(request).encode()], [fork.life_fd, fork.output.write_fd])
         except OSError as error:
-            raise SnapshotGoneError from error
+            raise ForkingProcessGoneError from error
         finally:
             fork.close_handed_over()
 
@@ -159,7 +165,7 @@ class SnapshotProcess:
         self._loop.remove_reader(self._control.fileno())
         self._control.close()
         if not self._answer.done():
-            self._answer.set_exception(SnapshotGoneError())
+            self._answer.set_exception(ForkingProcessGoneError())
             self._answer.exception()
         for pid, fork in self._forks.items():
             if hasattr(os, "pidfd_open"):
