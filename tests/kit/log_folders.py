@@ -12,7 +12,10 @@ DAYS = (DAY, DAY + timedelta(days=1))
 
 
 def log_objects(requests: int = 600) -> dict[str, bytes]:
-    """Return objects by key. A fifth of the lines is delivered twice, most in another object or on another day."""
+    """Return objects by key. A fifth of the lines is delivered twice, most in another object or on another day.
+
+    A seventh of the requests has a second, different line besides: of these two the one that arrives first counts.
+    """
     random = Random(3)
     folders: dict[date, list[bytes]] = {DAY + timedelta(days=number): [] for number in range(-1, 4)}
     for number in range(requests):
@@ -24,7 +27,10 @@ def log_objects(requests: int = 600) -> dict[str, bytes]:
             text = report_text(number, at)
         if number % 23 == 0:
             text = log_text(number, at, model="another")
-        for _ in range(2 if number % 5 == 0 else 1):
+        texts = [text] * (2 if number % 5 == 0 else 1)
+        if number % 7 == 0 and number % 23:
+            texts.append(log_text(number, at, records=5 - records, version=4))
+        for text in texts:
             folder = at.date() + timedelta(days=random.choice([0, 0, 0, 1]))
             folders.setdefault(folder, []).append(text)
     objects = {}

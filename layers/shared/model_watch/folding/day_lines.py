@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from itertools import compress
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -89,6 +89,19 @@ def read_sorted(
         yield from reading.read_lines(folder, lines)
 
 
+@dataclass
+class _Group(Generic[_T]):
+    """Lines of one kind, and their places among the lines that were read with them."""
+
+    items: list[_T] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+
+    def add(self, place: int, item: _T) -> None:
+        """Add a line."""
+        self.items.append(item)
+        self.places.append(place)
+
+
 class _Reading:
     """The days that are being read; lines of other days are left out."""
 
@@ -134,13 +147,13 @@ class _Reading:
             yield NewLines(folder, damaged=damage.lines)
 
     def _new_lines(self, texts: Sequence[bytes], key: str, damage: Damage) -> Iterable[NewLines]:
-        records: defaultdict[tuple[bytes, int], list[SingleRecord]] = defaultdict(list)
-        lines: defaultdict[date, list[Line]] = defaultdict(list)
-        for text in texts:
+        records: defaultdict[tuple[bytes, int], _Group[SingleRecord]] = defaultdict(_Group)
+        lines: defaultdict[date, _Group[Line]] = defaultdict(_Group)
+        for place, text in enumerate(texts):
             found = self._lines.find(text)
             if found is not None:
                 version, record = found
-                records[record[0][:_DATE_LENGTH], version].append(record)
+                records[record[0][:_DATE_LENGTH], version].add(place, record)
                 continue
             try:
                 line = read_line(text)
@@ -148,21 +161,32 @@ class _Reading:
                 damage.add(key, str(error))
                 continue
             if line is not None and line.is_of(self._model):
-                lines[line.time.astimezone(UTC).date()].append(line)
-        new: dict[date, NewLines] = {}
+                lines[line.time.astimezone(UTC).date()].add(place, line)
+        days: defaultdict[date, list[tuple[int | None, _Group[Any], Iterable[int]]]] = defaultdict(list)
         for day, of_day in lines.items():
-            if day in self._seen:
-                new[day] = NewLines(day, self._new(day, of_day, map(line_identity, of_day)))
+            days[day].append((None, of_day, map(line_identity, of_day.items)))
         for (day_text, version), of_version in records.items():
-            day = date.fromisoformat(day_text.decode("ascii"))
-            if day in self._seen:
-                identities = [request_identity(invocation_id) for _, invocation_id, *_ in of_version]
-                new.setdefault(day, NewLines(day)).records[version] = self._new(day, of_version, identities)
-        return new.values()
+            identities = (request_identity(invocation_id) for _, invocation_id, *_ in of_version.items)
+            days[date.fromisoformat(day_text.decode("ascii"))].append((version, of_version, identities))
+        return [self._new(day, groups) for day, groups in days.items() if day in self._seen]
 
-    def _new(self, day: date, items: Sequence[_T], identities: Iterable[int]) -> list[_T]:
-        """Return those that weren't delivered before."""
-        return list(compress(items, self._seen[day].add_new(np.fromiter(identities, np.int64, len(items)))))
+    def _new(self, day: date, groups: Sequence[tuple[int | None, _Group[Any], Iterable[int]]]) -> NewLines:
+        """Return those that weren't delivered before; of different lines with one identity the first one."""
+        identities = np.concatenate(
+            [np.fromiter(of_group, np.int64, len(group.items)) for _, group, of_group in groups]
+        )
+        order = np.argsort(np.concatenate([group.places for _, group, _ in groups]))
+        is_new = np.empty(len(order), dtype=np.bool_)
+        is_new[order] = self._seen[day].add_new(identities[order])
+        new, start = NewLines(day), 0
+        for version, group, _ in groups:
+            items = list(compress(group.items, is_new[start : start + len(group.items)]))
+            start += len(group.items)
+            if version is None:
+                new.lines = items
+            else:
+                new.records[version] = items
+        return new
 
 
 def _batches(texts: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -86,6 +86,22 @@ def test_a_line_that_is_read_quickly_and_one_that_is_not_are_known_to_be_one_req
     assert requests(log.fold()) == 1
 
 
+def test_of_different_lines_of_one_request_the_first_one_counts_however_they_are_batched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [log_text(1, version=version, records=records) for records in (1, 4) for version in (2, 3)]
+    for first in lines:
+        log = Log()
+        log.put(DAY, "1", first, *lines)
+        expected = fold(LogReader(log.store, MODEL).read_new(MIDNIGHT, NOON))[DAY]
+        once = Log()
+        once.put(DAY, "1", first)
+        assert log.fold() == once.fold() == expected
+        with monkeypatch.context() as patch:
+            patch.setattr(day_lines, "_BATCH_BYTES", 1)
+            assert log.fold() == expected
+
+
 @pytest.mark.fault(33)
 @pytest.mark.parametrize("minutes", [-61, -1, 0, 1, 61])
 def test_a_line_counts_for_its_own_day_though_the_clock_is_an_hour_off(minutes: int) -> None:
