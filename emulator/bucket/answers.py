@@ -11,10 +11,50 @@ from xml.etree import ElementTree as ET
 from emulator.bucket.object_files import ObjectFile
 
 OWNER = {"ID": "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "DisplayName": "emulator"}
+_XML = {"Content-Type": "application/xml"}
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ESCAPED = re.compile(r"[&<>\"\x00-\x1f\x7f]")
 # S3 lists keys with these as they are, in documents that few clients can read. An error must be read.
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+# Each error's status and usual message.
+_ERRORS: Mapping[str, tuple[int, str]] = {
+    "AccessDenied": (403, "Access Denied"),
+    "AuthorizationQueryParametersError": (400, "The presigned address has no date, or no time span of at most a week"),
+    "BadDigest": (400, "The checksum you specified did not match the calculated checksum."),
+    "BucketAlreadyOwnedByYou": (409, "You already own the bucket that you want to create."),
+    "BucketNotEmpty": (409, "The bucket you tried to delete is not empty"),
+    "ConditionalRequestConflict": (409, "The object was changed while it was read. Please try again."),
+    "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed size"),
+    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed size"),
+    "IllegalVersioningConfigurationException": (400, "The status of versioning must be Enabled or Suspended"),
+    "IncompleteBody": (400, "The request body ended unexpectedly, or its chunks have other sizes than they name."),
+    "InternalError": (500, "We encountered an internal error. Please try again."),
+    "InvalidArgument": (400, "Invalid argument"),
+    "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
+    "InvalidPart": (400, "One of the parts was not uploaded, or has another entity tag or checksum."),
+    "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
+    "InvalidPartOrder": (400, "The parts must be in ascending order of their numbers."),
+    "InvalidRange": (416, "The requested range is not satisfiable"),
+    "InvalidRequest": (400, "Invalid request"),
+    "InvalidStorageClass": (400, "The storage class you specified is not valid"),
+    "InvalidURI": (400, "Couldn't parse the specified URI: it is not /bucket/key."),
+    "KeyTooLongError": (400, "Your key is too long"),
+    "MalformedTrailerError": (400, "The request's trailing headers are not well-formed, or lack an announced one."),
+    "MalformedXML": (400, "The XML you provided was not well-formed or did not validate against our published schema"),
+    "MaxMessageLengthExceeded": (400, "Your request was too big."),
+    "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "NoSuchBucket": (404, "The specified bucket does not exist"),
+    "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchUpload": (404, "The specified upload does not exist: it never began, or was completed or aborted."),
+    "NoSuchVersion": (404, "The specified version does not exist."),
+    "NotImplemented": (501, "The emulator's bucket doesn't implement this."),
+    "NotModified": (304, "Not Modified"),
+    "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
+    "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match the body."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +77,49 @@ class Answer:
 
 
 class S3Error(Exception):
-    """A refusal in S3's own words; ``headers`` and ``fields`` add to the answer."""
+    """A refusal in S3's own words.
+
+    Parameters
+    ----------
+    code : str
+        One of S3's codes, which has its status and a message.
+    message : str, optional
+        What is wrong, in place of the usual message.
+    headers : mapping, optional
+        More headers of the answer.
+    **fields
+        More elements of the error's document: which value is wrong.
+    """
 
     def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **fields: object
+        self, code: str, message: str = "", *, headers: Mapping[str, str] | None = None, **fields: object
     ) -> None:
-        super().__init__(f"{code}: {message}")
-        self.status = status
+        self.status, usual_message = _ERRORS[code]
         self.code = code
+        self.message = message or usual_message
         self.headers = headers or {}
-        self.fields = {"Code": code, "Message": message, **fields}
+        self.fields = fields
+        super().__init__(f"{code}: {self.message}")
 
     def to_answer(self, resource: str, request_id: str) -> Answer:
         """Return the answer, which boto3 and the AWS CLI understand (and retry, from 500 on)."""
         if self.status == 304:
             return Answer(304, self.headers)
-        fields = {name: _NOT_IN_XML.sub("\ufffd", str(value)) for name, value in self.fields.items()}
-        body = xml_node("Error", {**fields, "Resource": resource, "RequestId": request_id})
-        return Answer(self.status, {"Content-Type": "application/xml", **self.headers}, _document(body))
+        fields = {"Code": self.code, "Message": self.message, **self.fields}
+        readable = {name: _NOT_IN_XML.sub("\ufffd", str(value)) for name, value in fields.items()}
+        error = xml_node("Error", {**readable, "Resource": resource, "RequestId": request_id})
+        return Answer(self.status, {**_XML, **self.headers}, _document(error))
 
 
 def invalid_argument(message: str, name: str, value: object) -> S3Error:
     """Return the error of a parameter or header with a value that S3 doesn't take."""
-    return S3Error(400, "InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
-
-
-def invalid_request(message: str) -> S3Error:
-    """Return the error of a request that contradicts itself or S3's rules."""
-    return S3Error(400, "InvalidRequest", message)
-
-
-def not_implemented(what: str) -> S3Error:
-    """Return the error of something that S3 does and the bucket doesn't; it names that."""
-    message = "A header or query you provided implies functionality that is not implemented"
-    return S3Error(501, "NotImplemented", f"{message}: {what}")
-
-
-def malformed_xml() -> S3Error:
-    """Return the error of a document that can't be read or has another shape than it must."""
-    message = "The XML you provided was not well-formed or did not validate against our published schema"
-    return S3Error(400, "MalformedXML", message)
+    return S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
 
 
 def xml_answer(name: str, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with an XML document; for its content see `xml_node`."""
-    body = xml_node(name, content).replace(f"<{name}>", f'<{name} xmlns="{_NAMESPACE}">', 1)
-    return Answer(200, {"Content-Type": "application/xml", **(headers or {})}, _document(body))
+    node = xml_node(name, content).replace(f"<{name}>", f'<{name} xmlns="{_NAMESPACE}">', 1)
+    return Answer(200, {**_XML, **(headers or {})}, _document(node))
 
 
 def xml_node(name: str, content: Any) -> str:
@@ -107,24 +144,18 @@ class _WithoutDoctype(ET.TreeBuilder):
         raise ValueError(name)
 
 
-def read_xml(body: bytes, root: str | None = None) -> ET.Element:
-    """Return a document's root element, of this name if one is given, with the namespaces taken off.
-
-    Raises
-    ------
-    S3Error
-        MalformedXML: it isn't XML, has a document type or another root.
-    """
+def read_xml(body: bytes, root: str) -> ET.Element:
+    """Return a document's root element, which has this name, with the namespaces taken off; else MalformedXML."""
     try:
         element = ET.fromstring(body, ET.XMLParser(target=_WithoutDoctype()))  # noqa: S314
     except (ET.ParseError, ValueError, LookupError) as error:
-        raise malformed_xml() from error
+        raise S3Error("MalformedXML") from error
     for node in element.iter():
         node.tag = node.tag.rpartition("}")[2]
-    if root is not None and element.tag != root:
-        raise malformed_xml()
+    if element.tag != root:
+        raise S3Error("MalformedXML")
     return element
 
 
-def _document(body: str) -> bytes:
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode()
+def _document(node: str) -> bytes:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{node}'.encode()

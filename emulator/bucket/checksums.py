@@ -4,70 +4,57 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from awscrt import checksums as awscrt
 
-from emulator.bucket.answers import S3Error, invalid_request
+from emulator.bucket.answers import S3Error
 
 DEFAULT_ALGORITHM = "CRC64NVME"
 _HEADER = "x-amz-checksum-"
 _OTHER_HEADERS = frozenset({_HEADER + name for name in ("algorithm", "type", "mode")})
+# The function, and the size of its result in bytes.
+_CRCS = {"CRC32": (zlib.crc32, 4), "CRC32C": (awscrt.crc32c, 4), "CRC64NVME": (awscrt.crc64nvme, 8)}
+_ALGORITHMS = frozenset({*_CRCS, "SHA1", "SHA256", "SHA512"})
 
 
-class Hash(Protocol):
-    """A checksum that is being computed."""
+class Checksum:
+    """A checksum that is being computed, by one of S3's algorithms or MD5."""
 
-    def update(self, data: bytes, /) -> None:
+    def __init__(self, algorithm: str) -> None:
+        self.algorithm = algorithm
+        self._crc = 0
+        self._hash = None if algorithm in _CRCS else hashlib.new(algorithm, usedforsecurity=False)
+
+    def update(self, piece: bytes) -> None:
         """Add bytes."""
+        if self._hash is not None:
+            self._hash.update(piece)
+        else:
+            self._crc = _CRCS[self.algorithm][0](piece, self._crc)
 
     def digest(self) -> bytes:
         """Return the checksum of the bytes so far."""
+        if self._hash is not None:
+            return self._hash.digest()
+        return self._crc.to_bytes(_CRCS[self.algorithm][1], "big")
 
+    @property
+    def value(self) -> str:
+        """The digest as S3 writes it."""
+        return base64.b64encode(self.digest()).decode()
 
-class _Crc:
-    """A CRC with the interface of hashlib."""
-
-    def __init__(self, function: Callable[[bytes, int], int], size_bytes: int) -> None:
-        self._function = function
-        self._size_bytes = size_bytes
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = self._function(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(self._size_bytes, "big")
-
-
-_ALGORITHMS: Mapping[str, Callable[[], Hash]] = {
-    "CRC32": functools.partial(_Crc, zlib.crc32, 4),
-    "CRC32C": functools.partial(_Crc, awscrt.crc32c, 4),
-    "CRC64NVME": functools.partial(_Crc, awscrt.crc64nvme, 8),
-    "SHA1": functools.partial(hashlib.sha1, usedforsecurity=False),
-    "SHA256": hashlib.sha256,
-    "SHA512": hashlib.sha512,
-}
-
-
-def new_hash(algorithm: str) -> Hash:
-    """Return an empty checksum.
-
-    Raises
-    ------
-    S3Error
-        InvalidRequest: S3 or the bucket doesn't have this algorithm.
-    """
-    if algorithm not in _ALGORITHMS:
-        raise invalid_request(
-            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-            f"[{', '.join(sorted(_ALGORITHMS))}]"
-        )
-    return _ALGORITHMS[algorithm]()
+    def check(self, header: str, sent: str) -> None:
+        """Compare what a client has sent: InvalidDigest or InvalidRequest for no checksum, BadDigest for another."""
+        digest = decode(sent, self.algorithm)
+        if digest is None and self.algorithm == "MD5":
+            raise S3Error("InvalidDigest")
+        if digest is None:
+            raise S3Error("InvalidRequest", f"Value for {header} header is invalid.")
+        if digest != self.digest():
+            raise S3Error("BadDigest", f"The {self.algorithm} you specified did not match the calculated checksum.")
 
 
 def header_name(algorithm: str) -> str:
@@ -75,59 +62,26 @@ def header_name(algorithm: str) -> str:
     return _HEADER + algorithm.lower()
 
 
-def xml_name(algorithm: str) -> str:
-    """Return the XML element in which an algorithm's checksum is sent."""
-    return f"Checksum{algorithm}"
-
-
-def encode(digest: bytes) -> str:
-    """Return a digest as S3 writes it."""
-    return base64.b64encode(digest).decode()
-
-
-def decode(value: str, size_bytes: int) -> bytes | None:
-    """Return the digest in a header, or None if it isn't base64 of so many bytes."""
+def decode(value: str, algorithm: str) -> bytes | None:
+    """Return the digest that a text stands for, or None if it isn't one of this algorithm."""
     try:
         digest = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return digest if len(digest) == size_bytes else None
+    return digest if len(digest) == len(Checksum(algorithm).digest()) else None
 
 
 def find_algorithm(headers: Mapping[str, str], names: Iterable[str]) -> str | None:
     """Return the algorithm of the one checksum among the names of headers and trailers, or the one asked for.
 
-    Raises
-    ------
-    S3Error
-        InvalidRequest: more than one checksum, or an unknown one.
+    More than one checksum, or one by an unknown algorithm, is an InvalidRequest.
     """
     given = {name for name in map(str.lower, names) if name.startswith(_HEADER)} - _OTHER_HEADERS
     if len(given) > 1:
-        raise invalid_request("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple types are not allowed.")
     wish = headers.get("x-amz-sdk-checksum-algorithm") or headers.get(_HEADER + "algorithm")
     algorithm = given.pop().removeprefix(_HEADER).upper() if given else (wish or "").upper()
-    if algorithm:
-        new_hash(algorithm)
+    if algorithm and algorithm not in _ALGORITHMS:
+        valid = ", ".join(sorted(_ALGORITHMS))
+        raise S3Error("InvalidRequest", f"Checksum algorithm provided is unsupported. The valid ones are: [{valid}]")
     return algorithm or None
-
-
-def check(header: str, value: str, computed: Hash) -> None:
-    """Compare a checksum that a client has sent.
-
-    Raises
-    ------
-    S3Error
-        InvalidRequest or InvalidDigest: it isn't a checksum. BadDigest: it is another.
-    """
-    digest = computed.digest()
-    sent = decode(value, len(digest))
-    if sent is None and header == "Content-MD5":
-        raise S3Error(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
-    if sent is None:
-        raise invalid_request(f"Value for {header} header is invalid.")
-    if sent != digest and header == "Content-MD5":
-        raise S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
-    if sent != digest:
-        name = header.removeprefix(_HEADER).upper()
-        raise S3Error(400, "BadDigest", f"The {name} you specified did not match the calculated checksum.")

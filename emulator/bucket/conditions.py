@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from emulator.bucket.answers import S3Error, not_implemented
+from emulator.bucket.answers import S3Error
 from emulator.bucket.object_files import ObjectFile
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 
 
 def check_read(headers: Mapping[str, str], file: ObjectFile, prefix: str = "") -> None:
@@ -25,18 +25,18 @@ def check_read(headers: Mapping[str, str], file: ObjectFile, prefix: str = "") -
     modified = dt.datetime.fromisoformat(file.facts["last_modified"]).replace(microsecond=0, tzinfo=dt.UTC)
     if match := headers.get(prefix + "If-Match"):
         if not _matches(match, etag):
-            raise _failed("If-Match")
+            raise S3Error("PreconditionFailed", Condition="If-Match")
     elif (since := _date(headers, prefix + "If-Unmodified-Since")) is not None and modified > since:
-        raise _failed("If-Unmodified-Since")
+        raise S3Error("PreconditionFailed", Condition="If-Unmodified-Since")
     if none_match := headers.get(prefix + "If-None-Match"):
         is_same, name = _matches(none_match, etag), "If-None-Match"
     else:
         since, name = _date(headers, prefix + "If-Modified-Since"), "If-Modified-Since"
         is_same = since is not None and modified <= since
     if is_same and prefix:
-        raise _failed(name)
+        raise S3Error("PreconditionFailed", Condition=name)
     if is_same:
-        raise S3Error(304, "NotModified", "Not Modified", {"ETag": f'"{etag}"'})
+        raise S3Error("NotModified", headers={"ETag": f'"{etag}"'})
 
 
 def check_write(headers: Mapping[str, str], current: ObjectFile | None) -> None:
@@ -49,41 +49,31 @@ def check_write(headers: Mapping[str, str], current: ObjectFile | None) -> None:
     """
     none_match, match = headers.get("If-None-Match"), headers.get("If-Match")
     if none_match is not None and none_match.strip() != "*":
-        raise not_implemented("If-None-Match")
+        raise S3Error("NotImplemented", "A write knows no If-None-Match but *.")
     if none_match is not None and current is not None:
-        raise _failed("If-None-Match")
+        raise S3Error("PreconditionFailed", Condition="If-None-Match")
     if match is not None and current is None:
-        raise S3Error(404, "NoSuchKey", "The specified key does not exist.")
+        raise S3Error("NoSuchKey")
     if match is not None and current is not None and not _matches(match, str(current.facts["etag"])):
-        raise _failed("If-Match")
+        raise S3Error("PreconditionFailed", Condition="If-Match")
 
 
 def find_range(value: str | None, size_bytes: int) -> tuple[int, int] | None:
     """Return the first byte of a range and how many follow; None for a header that S3 ignores, as it can't read it.
 
-    Raises
-    ------
-    S3Error
-        InvalidRange: it can be read, and the object has none of its bytes.
+    A range of which the object has no byte is an InvalidRange.
     """
-    parts = _RANGE.fullmatch((value or "").strip())
-    if parts is None or not any(parts.groups()) or max(map(len, parts.groups())) > 19:
+    match = _RANGE.fullmatch((value or "").strip())
+    if match is None or not any(match.groups()):
         return None
-    if parts[1]:
-        start, end = int(parts[1]), int(parts[2]) if parts[2] else size_bytes - 1
-        if parts[2] and end < start:
-            return None
-    else:
-        start, end = max(0, size_bytes - int(parts[2])), size_bytes - 1
+    first, last = match.groups()
+    start = int(first) if first else max(0, size_bytes - int(last))
+    end = int(last) if first and last else size_bytes - 1
+    if first and last and end < start:
+        return None
     if start >= size_bytes:
-        raise S3Error(
-            416,
-            "InvalidRange",
-            "The requested range is not satisfiable",
-            {"Content-Range": f"bytes */{size_bytes}"},
-            RangeRequested=value,
-            ActualObjectSize=size_bytes,
-        )
+        unsatisfied = {"Content-Range": f"bytes */{size_bytes}"}
+        raise S3Error("InvalidRange", headers=unsatisfied, RangeRequested=value, ActualObjectSize=size_bytes)
     return start, min(end, size_bytes - 1) - start + 1
 
 
@@ -98,8 +88,3 @@ def _date(headers: Mapping[str, str], name: str) -> dt.datetime | None:
     except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=dt.UTC)
-
-
-def _failed(name: str) -> S3Error:
-    message = "At least one of the pre-conditions you specified did not hold"
-    return S3Error(412, "PreconditionFailed", message, Condition=name)

@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator.bucket import checksums
-from emulator.bucket.answers import S3Error, not_implemented
+from emulator.bucket.answers import S3Error
 
-_KEPT_HEADERS = (
+# What a GET's parameter ``response-…`` may replace, too.
+REPLACEABLE_HEADERS = frozenset({
     "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
-)  # fmt: skip
+})  # fmt: skip
 _META = "x-amz-meta-"
-_REDIRECT = "x-amz-website-redirect-location"
 _MAX_METADATA_BYTES = 2048
-_STORAGE_CLASS = "x-amz-storage-class"
+# Headers that have a fact of their own; the others are among the metadata.
+_FACT_BY_HEADER = {
+    "x-amz-storage-class": "storage_class",
+    "x-amz-server-side-encryption": "encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id": "kms_key_id",
+    "x-amz-website-redirect-location": "website_redirect_location",
+}
 _STORAGE_CLASSES = frozenset({
     "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
     "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP",
@@ -36,35 +42,27 @@ def read_object_headers(headers: Mapping[str, str]) -> dict[str, Any]:
     """
     for name in _REFUSED_HEADERS:
         if name in headers:
-            raise not_implemented(name)
-    storage_class = headers.get(_STORAGE_CLASS, "STANDARD")
-    if storage_class not in _STORAGE_CLASSES:
-        raise S3Error(400, "InvalidStorageClass", "The storage class you specified is not valid")
+            raise S3Error("NotImplemented", f"The emulator's bucket doesn't implement {name}.")
     metadata = {"content-type": "binary/octet-stream"}
     for name, value in headers.items():
         if any(0xD800 <= ord(letter) <= 0xDFFF for letter in value):
-            raise S3Error(400, "InvalidArgument", f"The header {name} isn't UTF-8")
+            raise S3Error("InvalidArgument", f"The header {name} isn't UTF-8")
         lower = name.lower()
-        if lower in _KEPT_HEADERS or lower.startswith(_META):
+        if lower in REPLACEABLE_HEADERS or lower.startswith(_META):
             # Twice the same header is one with both values.
             metadata[lower] = f"{metadata[lower]},{value}" if lower in metadata and lower != "content-type" else value
     encodings = [part.strip() for part in metadata.get("content-encoding", "").split(",")]
     metadata["content-encoding"] = ",".join(part for part in encodings if part and part != "aws-chunked")
     metadata = {name: value for name, value in metadata.items() if value or name.startswith(_META)}
-    size_bytes = 0
-    for name, value in metadata.items():
-        size_bytes += len(name) - len(_META) + len(value.encode()) if name.startswith(_META) else 0
+    own = [(name.removeprefix(_META), value) for name, value in metadata.items() if name.startswith(_META)]
+    size_bytes = sum(len(name) + len(value.encode()) for name, value in own)
     if size_bytes > _MAX_METADATA_BYTES:
-        message = "Your metadata headers exceed the maximum allowed metadata size"
-        raise S3Error(400, "MetadataTooLarge", message, Size=size_bytes, MaxSizeAllowed=_MAX_METADATA_BYTES)
-    return {
-        "metadata": metadata,
-        "storage_class": storage_class,
-        "website_redirect_location": headers.get(_REDIRECT),
-        "encryption": headers.get("x-amz-server-side-encryption"),
-        "kms_key_id": headers.get("x-amz-server-side-encryption-aws-kms-key-id"),
-        "tags": {},
-    }
+        raise S3Error("MetadataTooLarge", Size=size_bytes, MaxSizeAllowed=_MAX_METADATA_BYTES)
+    facts = {fact: headers.get(name) for name, fact in _FACT_BY_HEADER.items()}
+    facts["storage_class"] = facts["storage_class"] or "STANDARD"
+    if facts["storage_class"] not in _STORAGE_CLASSES:
+        raise S3Error("InvalidStorageClass")
+    return {**facts, "metadata": metadata, "tags": {}}
 
 
 def object_headers(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -74,16 +72,13 @@ def object_headers(facts: Mapping[str, Any]) -> dict[str, str]:
         "ETag": f'"{facts["etag"]}"',
         "Last-Modified": http_date(facts),
         "Accept-Ranges": "bytes",
-        "x-amz-server-side-encryption": facts.get("encryption") or "AES256",
+        "x-amz-server-side-encryption": "AES256",
     }
-    if facts["storage_class"] != "STANDARD":
-        headers[_STORAGE_CLASS] = facts["storage_class"]
+    headers |= {name: facts[fact] for name, fact in _FACT_BY_HEADER.items() if facts.get(fact)}
+    if facts["storage_class"] == "STANDARD":
+        del headers["x-amz-storage-class"]
     if facts["tags"]:
         headers["x-amz-tagging-count"] = str(len(facts["tags"]))
-    for name, fact in ((_REDIRECT, "website_redirect_location"),
-                       ("x-amz-server-side-encryption-aws-kms-key-id", "kms_key_id")):  # fmt: skip
-        if facts.get(fact):
-            headers[name] = facts[fact]
     return headers
 
 
@@ -99,8 +94,7 @@ def checksum_fields(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the XML elements that say an object's checksum."""
     if not facts.get("checksum_value"):
         return {}
-    name = checksums.xml_name(facts["checksum_algorithm"])
-    return {name: facts["checksum_value"], "ChecksumType": facts["checksum_type"]}
+    return {f"Checksum{facts['checksum_algorithm']}": facts["checksum_value"], "ChecksumType": facts["checksum_type"]}
 
 
 def http_date(facts: Mapping[str, Any]) -> str:
@@ -124,7 +118,7 @@ def read_old_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     metadata = {name.lower(): value for name, value in facts["metadata"].items()}
     metadata.pop("x-amz-content-sha256", None)
     algorithm, value = facts.get("checksum_algorithm"), facts.get("checksum_value")
-    if not algorithm or checksums.decode(value or "", len(checksums.new_hash(algorithm).digest())) is None:
+    if not algorithm or checksums.decode(value or "", algorithm) is None:
         value = None
     checksum_type = facts.get("checksum_type") or "FULL_OBJECT"
     if value and checksum_type == "COMPOSITE":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -10,13 +11,12 @@ from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
 from emulator.bucket.answers import Span
-from emulator.bucket.operations.dispatch import OpenAnswer, answer_request
-from emulator.bucket.store import Store
+from emulator.bucket.dispatch import OpenAnswer, answer_request
+from emulator.bucket.store import PIECE_BYTES, Store
 from emulator.http_server import Handler, HttpServer, invite_body
 
 # A body up to this size is read without a thread: mostly from the system's memory, and quicker than it is asked for.
 _SMALL_BYTES = 128 << 10
-_PIECE_BYTES = 1 << 20
 # A presigned address, or a key of 1,024 bytes that are all percent-encoded.
 _MAX_LINE_BYTES = 32 << 10
 
@@ -28,7 +28,7 @@ class BucketServer(HttpServer):
         limits = {
             "max_line_size": _MAX_LINE_BYTES,
             "max_field_size": _MAX_LINE_BYTES,
-            "read_bufsize": _PIECE_BYTES // 4,
+            "read_bufsize": PIECE_BYTES // 4,
         }
         super().__init__(admin=admin, shutdown_s=1, **limits)
         self._store = store
@@ -46,7 +46,8 @@ class BucketServer(HttpServer):
             request.method,
             request.raw_path,
             request.headers,
-            _InvitedStream(request),
+            request.content,
+            invite=functools.partial(invite_body, request),
             host_bucket=_bucket_before(self._guard.find_subdomain(request.headers.get("Host", ""))),
             refusal=self._guard.find_refusal(request.headers),
         )
@@ -87,44 +88,11 @@ class BucketServer(HttpServer):
     ) -> web.StreamResponse:
         response.content_length = span.size_bytes
         await response.prepare(request)
-        position = span.file.body_offset + span.start
-        end = position + span.size_bytes
-        while position < end:
-            piece = await self._store.run(os.pread, descriptor, min(_PIECE_BYTES, end - position), position)
-            if not piece:
-                raise ConnectionAbortedError(f"{span.file.path} is shorter than it was")
+        async for piece in self._store.read_open(span, descriptor):
             await response.write(piece)
-            position += len(piece)
         return response
 
 
 def _bucket_before(subdomain: str) -> str:
     """Return the bucket that a host names: ``models.localhost`` and ``models.s3.localhost`` name models."""
     return "" if subdomain == "s3" else subdomain.removesuffix(".s3")
-
-
-class _InvitedStream:
-    """A request's body. A client that waits for permission to send it is invited once it is read."""
-
-    def __init__(self, request: web.BaseRequest) -> None:
-        self._request = request
-        self._is_invited = False
-
-    async def read(self, n: int = -1) -> bytes:
-        """Return at most ``n`` bytes, none at the end."""
-        await self._invite()
-        return await self._request.content.read(n)
-
-    async def readline(self) -> bytes:
-        """Return a line with its end."""
-        await self._invite()
-        return await self._request.content.readline()
-
-    async def readexactly(self, n: int) -> bytes:
-        """Return ``n`` bytes."""
-        return await self._request.content.readexactly(n)
-
-    async def _invite(self) -> None:
-        if not self._is_invited:
-            self._is_invited = True
-            await invite_body(self._request)

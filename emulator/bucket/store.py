@@ -18,6 +18,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import logging
+import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from emulator.bucket.answers import S3Error
+from emulator.bucket.answers import S3Error, Span
 from emulator.bucket.bucket_index import Bucket, Upload, with_versioning
 from emulator.bucket.disk import Disk
 from emulator.bucket.object_facts import read_old_facts
@@ -33,7 +34,8 @@ from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
 from emulator.object_events import ObjectEvent
 
 WORKER_THREADS = 6
-_FIRST_REGION = "us-east-1"
+PIECE_BYTES = 1 << 20
+FIRST_REGION = "us-east-1"
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -80,15 +82,9 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._workers, function, *arguments)
 
     def bucket(self, name: str) -> Bucket:
-        """Return a bucket.
-
-        Raises
-        ------
-        S3Error
-            NoSuchBucket.
-        """
+        """Return a bucket, which NoSuchBucket says isn't there."""
         if name not in self.buckets:
-            raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist", BucketName=name)
+            raise S3Error("NoSuchBucket", BucketName=name)
         return self.buckets[name]
 
     def version(self, name: str, key: str, version_id: str | None) -> ObjectFile:
@@ -106,14 +102,35 @@ class Store:
                 return current
             marker = versions[-1].facts["version_id"] if versions else None
             headers = {"x-amz-delete-marker": "true", "x-amz-version-id": marker} if marker else {}
-            raise S3Error(404, "NoSuchKey", "The specified key does not exist.", headers, Key=key)
+            raise S3Error("NoSuchKey", headers=headers, Key=key)
         if not version_id:
-            raise S3Error(400, "InvalidArgument", "Version id cannot be the empty string")
+            raise S3Error("InvalidArgument", "Version id cannot be the empty string")
         for file in versions:
             if file.facts["version_id"] == version_id:
                 return file
-        message = "The specified version does not exist."
-        raise S3Error(404, "NoSuchVersion", message, Key=key, VersionId=version_id)
+        raise S3Error("NoSuchVersion", Key=key, VersionId=version_id)
+
+    async def read_span(self, span: Span) -> AsyncIterator[bytes]:
+        """Yield a piece of an object a mebibyte at a time; ConditionalRequestConflict if the object was replaced."""
+        descriptor = span.file.open()
+        if descriptor is None:
+            raise S3Error("ConditionalRequestConflict")
+        try:
+            async for piece in self.read_open(span, descriptor):
+                yield piece
+        finally:
+            os.close(descriptor)
+
+    async def read_open(self, span: Span, descriptor: int) -> AsyncIterator[bytes]:
+        """Yield a piece of an object whose file is open."""
+        position = span.file.body_offset + span.start
+        end = position + span.size_bytes
+        while position < end:
+            piece = await self.run(os.pread, descriptor, min(PIECE_BYTES, end - position), position)
+            if not piece:
+                raise ConnectionAbortedError(f"{span.file.path} is shorter than it was")
+            yield piece
+            position += len(piece)
 
     @contextlib.asynccontextmanager
     async def changing(self, name: str, key: str | None = None) -> AsyncIterator[Bucket]:
@@ -176,7 +193,7 @@ class Store:
                 await self.run(self.disk.remove_bucket, name)
                 del self.buckets[name]
         for name in first:
-            await self.create_bucket(name, _FIRST_REGION)
+            await self.create_bucket(name, FIRST_REGION)
 
     async def put_version(
         self, bucket: Bucket, writer: ObjectFileWriter, facts: Mapping[str, Any], event_name: str, trace_id: str
@@ -273,7 +290,7 @@ class Store:
 
     def _rebuild_bucket(self, name: str) -> dict[str, Any]:
         """Give a bucket whose settings are lost the default ones; its objects outlive its settings."""
-        facts = self._new_bucket(name, _FIRST_REGION)
+        facts = self._new_bucket(name, FIRST_REGION)
         # More than unversioned objects: versioning was on, and with it off the next write would drop them.
         if self.disk.version_ids(name) - {"null"}:
             facts = with_versioning(facts, "Enabled")
@@ -297,4 +314,4 @@ def _with_etag(part: ObjectFile) -> ObjectFile:
 def disk_refusal(error: OSError) -> S3Error:
     """Return S3's error for a disk that refuses to read or write, and log it."""
     _log.error("the data folder can't be read or written; a change is undone: %s", error)
-    return S3Error(500, "InternalError", f"The data folder can't be read or written: {error.strerror}.")
+    return S3Error("InternalError", f"The data folder can't be read or written: {error.strerror}.")

@@ -68,7 +68,7 @@ async def serve_bucket(options: Options) -> None:
 async def _open_store(disk: Disk, buckets: Iterable[str], publish: Callable[[ObjectEvent], object]) -> Store:
     """Load a locked data folder, report damaged files, and create the named buckets."""
     from emulator.bucket.answers import S3Error
-    from emulator.bucket.operations.buckets import make_bucket
+    from emulator.bucket.buckets import make_bucket
     from emulator.bucket.store import Store
 
     disk.prepare()

@@ -1,4 +1,4 @@
-"""A GET of a small object, an alias say: the bucket beside moto's server, or beside the bucket of an earlier checkout.
+"""GETs and PUTs of a small object, an alias say: the bucket beside moto's server, or beside that of another checkout.
 
 python tests/load/bench_bucket.py [--before FOLDER]
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import statistics
 import sys
@@ -32,8 +33,8 @@ _START_LIMIT_S = 60.0
 
 
 @contextlib.contextmanager
-def serve(folder: Path, command: list[str], checkout: Path) -> Iterator[Target]:
-    """Run a server with the object in it; yield how to ask for the object."""
+def serve(folder: Path, command: list[str], checkout: Path) -> Iterator[dict[str, Target]]:
+    """Run a server with the object in it; yield how to get it and how to put it."""
     port = free_port()
     environ = {**os.environ, "PYTHONPATH": str(checkout)}
     words = [sys.executable, "-m", *command, "--port", str(port)]
@@ -45,7 +46,11 @@ def serve(folder: Path, command: list[str], checkout: Path) -> Iterator[Target]:
         )
         s3.create_bucket(Bucket="models")
         s3.put_object(Bucket="models", Key="aliases/live.json", Body=ALIAS)
-        yield Target(port, make_request("GET", "/models/aliases/live.json", headers=_SIGNED))
+        path = "/models/aliases/live.json"
+        yield {
+            "GET": Target(port, make_request("GET", path, headers=_SIGNED)),
+            "PUT": Target(port, make_request("PUT", path, ALIAS, headers=_SIGNED)),
+        }
 
 
 def main() -> None:
@@ -64,18 +69,19 @@ def main() -> None:
             targets["before"] = stack.enter_context(serve(folder, before, options.before))
         else:
             targets["moto"] = stack.enter_context(serve(folder, ["moto.server", "--host", "127.0.0.1"], ROOT))
-        for clients in (1, 8):
+        for method, clients in itertools.product(("GET", "PUT"), (1, 8)):
             rates: dict[str, list[float]] = {name: [] for name in targets}
             for _ in range(options.rounds):
                 for name, target in targets.items():
-                    result = run_load(target, clients, options.seconds)
+                    result = run_load(target[method], clients, options.seconds)
                     assert not result.refused, f"{name}: {result.refused} requests failed"
-                    assert all(body == ALIAS for body in result.first_bodies), f"{name} answers something else"
+                    due = ALIAS if method == "GET" else b""
+                    assert all(body == due for body in result.first_bodies), f"{name} answers something else"
                     rates[name].append(result.per_second)
             ours_median, peer_median = (statistics.median(rates[name]) for name in targets)
             (_, peer) = targets
-            print(f"{clients} client(s): bucket {ours_median:,.0f} GETs a second, {peer} {peer_median:,.0f}")
-            print(f"bench: bucket-get-{clients} ratio={ours_median / peer_median:.2f}", flush=True)
+            print(f"{clients} client(s): bucket {ours_median:,.0f} {method}s a second, {peer} {peer_median:,.0f}")
+            print(f"bench: bucket-{method.lower()}-{clients} ratio={ours_median / peer_median:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from pathlib import Path
 from aiohttp import StreamReader
 from multidict import CIMultiDict
 
+from emulator.bucket.buckets import make_bucket
 from emulator.bucket.disk import Disk
+from emulator.bucket.dispatch import answer_request
 from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
-from emulator.bucket.operations.buckets import make_bucket
-from emulator.bucket.operations.dispatch import answer_request
 from emulator.bucket.store import Store
 from emulator.object_events import ObjectEvent
 

@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from aiohttp import StreamReader
+
+from emulator.bucket import buckets, lists, multipart, objects
 from emulator.bucket.answers import Answer, S3Error
-from emulator.bucket.operations import buckets, copies, lists, multipart, objects
-from emulator.bucket.request_body import RequestBody, Stream
+from emulator.bucket.requests import S3Request, check_expiry, read_target
 from emulator.bucket.store import Store, disk_refusal
-from emulator.bucket.targets import S3Request, check_expiry, read_target
 from emulator.http_server import CLIENT_IS_GONE
 
 Operation = Callable[[Store, S3Request], Awaitable[Answer]]
 
 # By method; then by the first of these parameters that the request has, and an empty name without any.
+_OF_SERVICE: Mapping[str, Mapping[str, Operation]] = {"GET": {"": lists.list_buckets}}
 _OF_BUCKET: Mapping[str, Mapping[str, Operation]] = {
     "GET": {
         "location": buckets.get_location,
@@ -37,6 +39,10 @@ _OF_OBJECT: Mapping[str, Mapping[str, Operation]] = {
     "DELETE": {"uploadId": multipart.abort_upload, "": objects.delete_object},
     "POST": {"uploads": multipart.create_upload, "uploadId": multipart.complete_upload, "": buckets.refuse},
 }
+_COPIES: Mapping[Operation, Operation] = {
+    objects.put_object: objects.copy_object,
+    multipart.upload_part: multipart.copy_part,
+}
 # Parameters that make a request another operation. Without this list, a PUT of an object's tags would put an object.
 _OTHER_OPERATIONS = frozenset({
     "abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete", "encryption",
@@ -46,12 +52,6 @@ _OTHER_OPERATIONS = frozenset({
     "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploads",
     "versioning", "versions", "website",
 })  # fmt: skip
-_COPIES: Mapping[Operation, Operation] = {
-    objects.put_object: copies.copy_object,
-    multipart.upload_part: copies.copy_part,
-}
-
-
 _log = logging.getLogger(__name__)
 
 
@@ -64,13 +64,18 @@ class OpenAnswer:
     descriptor: int | None = None
 
 
+async def _no_invitation() -> None:
+    """Do nothing: the client doesn't wait for permission to send its body."""
+
+
 async def answer_request(
     store: Store,
     method: str,
     target: str,
     headers: Mapping[str, str],
-    stream: Stream,
+    stream: StreamReader,
     *,
+    invite: Callable[[], Awaitable[None]] = _no_invitation,
     host_bucket: str = "",
     refusal: str | None = None,
 ) -> OpenAnswer:
@@ -82,8 +87,10 @@ async def answer_request(
         Path and query as they came, percent-encoded.
     headers : mapping
         Look-ups ignore case.
-    stream : Stream
+    stream : StreamReader
         The body.
+    invite : callable
+        Called before the body is read.
     host_bucket : str
         The bucket that the ``Host`` header names; empty if the path names it.
     refusal : str, optional
@@ -97,10 +104,10 @@ async def answer_request(
     request_id = uuid4().hex[:16].upper()
     try:
         if refusal is not None:
-            raise S3Error(403, "AccessDenied", refusal)
+            raise S3Error("AccessDenied", refusal)
         bucket, key, query = read_target(target, host_bucket)
         check_expiry(query, store.now())
-        request = S3Request(method, bucket, key, query, headers, RequestBody(headers, stream))
+        request = S3Request(method, bucket, key, query, headers, stream, invite)
         answer, descriptor = await _run(store, _find_operation(request), request)
         return OpenAnswer(answer, request_id, descriptor)
     except CLIENT_IS_GONE:
@@ -111,7 +118,7 @@ async def answer_request(
         failure = disk_refusal(error)
     except Exception:  # noqa: BLE001 - any failure is answered 500
         _log.exception("%s %s failed; a change is undone", method, target)
-        failure = S3Error(500, "InternalError", "We encountered an internal error. Please try again.")
+        failure = S3Error("InternalError")
     return OpenAnswer(failure.to_answer(target.partition("?")[0], request_id), request_id)
 
 
@@ -129,25 +136,17 @@ async def _run(store: Store, operation: Operation, request: S3Request) -> tuple[
         descriptor = answer.span.file.open() if answer.span is not None else None
     if answer.span is not None and descriptor is None:
         _log.error("%s was replaced or removed by another program", answer.span.file.path)
-        raise S3Error(500, "InternalError", "The object's file was replaced or removed by another program.")
+        raise S3Error("InternalError", "The object's file was replaced or removed by another program.")
     return answer, descriptor
 
 
 def _find_operation(request: S3Request) -> Operation:
-    """Return the operation that a request asks for.
-
-    Raises
-    ------
-    S3Error
-        MethodNotAllowed.
-    """
-    if not request.bucket:
-        table: Mapping[str, Operation] = {"": lists.list_buckets} if request.method == "GET" else {}
-    else:
-        table = (_OF_OBJECT if request.key else _OF_BUCKET).get(request.method, {})
-    if not table:
-        message = "The specified method is not allowed against this resource."
-        raise S3Error(405, "MethodNotAllowed", message, Method=request.method, ResourceType="OBJECT")
+    """Return the operation that a request asks for."""
+    tables = _OF_OBJECT if request.bucket and request.key else _OF_BUCKET if request.bucket else _OF_SERVICE
+    table = tables.get(request.method)
+    if table is None:
+        raise S3Error("MethodNotAllowed", Method=request.method, ResourceType="OBJECT")
     name = next((name for name in table if name in request.query), "")
-    operation = buckets.refuse if not name and _OTHER_OPERATIONS & request.query.keys() else table[name]
+    is_other = not name and not _OTHER_OPERATIONS.isdisjoint(request.query)
+    operation = buckets.refuse if is_other else table[name]
     return _COPIES.get(operation, operation) if "x-amz-copy-source" in request.headers else operation

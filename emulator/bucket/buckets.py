@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import re
 
-from emulator.bucket.answers import Answer, S3Error, not_implemented, read_xml, xml_answer
+from emulator.bucket.answers import Answer, S3Error, read_xml, xml_answer
 from emulator.bucket.bucket_index import with_versioning
-from emulator.bucket.store import Store
-from emulator.bucket.targets import S3Request
+from emulator.bucket.requests import S3Request
+from emulator.bucket.store import FIRST_REGION, Store
 
 _NEW_NAME = re.compile(
     r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)$)"
     r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 )
-_DEFAULT_REGION = "us-east-1"
 
 
 async def create_bucket(store: Store, request: S3Request) -> Answer:
     """CreateBucket: in the region that the request names."""
-    body, region = await request.body.document(), _DEFAULT_REGION
+    body, region = await request.body.document(), None
     if body.strip():
-        root = read_xml(body, "CreateBucketConfiguration")
-        region = root.findtext("LocationConstraint") or region
-    await make_bucket(store, request.bucket, region)
+        region = read_xml(body, "CreateBucketConfiguration").findtext("LocationConstraint")
+    await make_bucket(store, request.bucket, region or FIRST_REGION)
     return Answer(200, {"Location": f"/{request.bucket}"})
 
 
-async def make_bucket(store: Store, name: str, region: str = _DEFAULT_REGION) -> None:
+async def make_bucket(store: Store, name: str, region: str = FIRST_REGION) -> None:
     """Make a bucket of a name that S3 allows; in its first region, one that is there is made again.
 
     Raises
@@ -35,10 +33,9 @@ async def make_bucket(store: Store, name: str, region: str = _DEFAULT_REGION) ->
         InvalidBucketName or BucketAlreadyOwnedByYou.
     """
     if not _NEW_NAME.fullmatch(name):
-        raise S3Error(400, "InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
-    if not await store.create_bucket(name, region) and region != _DEFAULT_REGION:
-        message = "Your previous request to create the named bucket succeeded and you already own it."
-        raise S3Error(409, "BucketAlreadyOwnedByYou", message, BucketName=name)
+        raise S3Error("InvalidBucketName", BucketName=name)
+    if not await store.create_bucket(name, region) and region != FIRST_REGION:
+        raise S3Error("BucketAlreadyOwnedByYou", BucketName=name)
 
 
 async def head_bucket(store: Store, request: S3Request) -> Answer:
@@ -49,15 +46,14 @@ async def head_bucket(store: Store, request: S3Request) -> Answer:
 async def get_location(store: Store, request: S3Request) -> Answer:
     """GetBucketLocation: an empty name for S3's first region."""
     region = store.bucket(request.bucket).facts["region"]
-    return xml_answer("LocationConstraint", "" if region == _DEFAULT_REGION else region)
+    return xml_answer("LocationConstraint", "" if region == FIRST_REGION else region)
 
 
 async def delete_bucket(store: Store, request: S3Request) -> Answer:
     """DeleteBucket: an empty one."""
     async with store.changing(request.bucket) as bucket:
         if bucket.versions:
-            message = "The bucket you tried to delete is not empty"
-            raise S3Error(409, "BucketNotEmpty", message, BucketName=request.bucket)
+            raise S3Error("BucketNotEmpty", BucketName=request.bucket)
         await store.run(store.disk.remove_bucket, request.bucket)
         del store.buckets[request.bucket]
     return Answer(204)
@@ -72,8 +68,7 @@ async def put_versioning(store: Store, request: S3Request) -> Answer:
     """PutBucketVersioning: switch it on, or suspend it."""
     status = read_xml(await request.body.document(), "VersioningConfiguration").findtext("Status")
     if status not in {"Enabled", "Suspended"}:
-        message = "The versioning configuration specified in the request is invalid"
-        raise S3Error(400, "IllegalVersioningConfigurationException", message)
+        raise S3Error("IllegalVersioningConfigurationException")
     async with store.changing(request.bucket) as bucket:
         await store.write_bucket(request.bucket, with_versioning(bucket.facts, status))
     return Answer()
@@ -81,4 +76,5 @@ async def put_versioning(store: Store, request: S3Request) -> Answer:
 
 async def refuse(_store: Store, request: S3Request) -> Answer:
     """Refuse what the bucket doesn't do, and name it."""
-    raise not_implemented(f"{request.method} with the parameters {', '.join(request.query) or 'that it has'}")
+    what = f"{request.method} with the parameters {', '.join(request.query) or 'that it has'}"
+    raise S3Error("NotImplemented", f"The emulator's bucket doesn't implement {what}.")

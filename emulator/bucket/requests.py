@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
+
+from aiohttp import StreamReader
 
 from emulator.bucket.answers import S3Error, invalid_argument
 from emulator.bucket.request_body import RequestBody
@@ -17,7 +20,7 @@ _MAX_KEY_BYTES = 1024
 _MAX_EXPIRES_S = 604_800
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class S3Request:
     """A request: what it names, decoded, and its body as it comes."""
 
@@ -26,7 +29,13 @@ class S3Request:
     key: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: RequestBody
+    stream: StreamReader
+    invite: Callable[[], Awaitable[None]]
+
+    @functools.cached_property
+    def body(self) -> RequestBody:
+        """The body with its checksums, which a GET doesn't pay for."""
+        return RequestBody(self.headers, self.stream, self.invite)
 
     @property
     def trace_id(self) -> str:
@@ -34,13 +43,7 @@ class S3Request:
         return self.headers.get("X-Amzn-Trace-Id", "")
 
     def number(self, name: str, most: int, least: int = 1) -> int | None:
-        """Return a parameter that is a number, or None without it.
-
-        Raises
-        ------
-        S3Error
-            InvalidArgument: it is something else.
-        """
+        """Return a parameter that is a number, or None without it; another value is an InvalidArgument."""
         value = self.query.get(name)
         if value is None:
             return None
@@ -66,58 +69,40 @@ def read_target(target: str, host_bucket: str) -> tuple[str, str, dict[str, str]
     """
     path, _, query = target.partition("?")
     if not path.startswith("/") or (path.startswith("//") and not host_bucket) or "#" in target:
-        raise _invalid_uri()
+        raise S3Error("InvalidURI")
     named, _, key = (host_bucket + path if host_bucket else path[1:]).partition("/")
     try:
         bucket, key = unquote(named, errors="strict"), unquote(key, errors="strict")
         parameters = dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
     except ValueError as error:
-        raise _invalid_uri() from error
+        raise S3Error("InvalidURI") from error
     if bucket and not _BUCKET_NAME.fullmatch(bucket):
-        raise S3Error(400, "InvalidBucketName", "The specified bucket is not valid.", BucketName=bucket)
+        raise S3Error("InvalidBucketName", BucketName=bucket)
     check_key(key)
     return bucket, key, parameters
 
 
 def check_key(key: str) -> None:
-    """Refuse a key that is too long.
-
-    Raises
-    ------
-    S3Error
-        KeyTooLongError.
-    """
+    """Refuse a key that is too long with KeyTooLongError."""
     size_bytes = len(key.encode())
     if size_bytes > _MAX_KEY_BYTES:
-        message = "Your key is too long"
-        raise S3Error(400, "KeyTooLongError", message, Size=size_bytes, MaxSizeAllowed=_MAX_KEY_BYTES)
+        raise S3Error("KeyTooLongError", Size=size_bytes, MaxSizeAllowed=_MAX_KEY_BYTES)
 
 
 def check_expiry(query: Mapping[str, str], now: dt.datetime) -> None:
-    """Refuse a presigned address whose time is over. Signatures aren't checked: any key is right.
-
-    Raises
-    ------
-    S3Error
-        AccessDenied, or AuthorizationQueryParametersError for one that can't be read.
-    """
+    """Refuse a presigned address whose time is over. Signatures aren't checked: any key is right."""
     try:
         if "X-Amz-Expires" in query:
-            signed = dt.datetime.strptime(query.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
             seconds = int(query["X-Amz-Expires"])
             if not 0 <= seconds <= _MAX_EXPIRES_S:
                 raise ValueError(seconds)
+            signed = dt.datetime.strptime(query.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
             end = signed + dt.timedelta(seconds=seconds)
         elif "Signature" in query and "Expires" in query:
             end = dt.datetime.fromtimestamp(int(query["Expires"]), dt.UTC)
         else:
             return
     except (ValueError, OverflowError, OSError) as error:
-        message = "The presigned address has no readable date or time span of at most a week"
-        raise S3Error(400, "AuthorizationQueryParametersError", message) from error
+        raise S3Error("AuthorizationQueryParametersError") from error
     if now > end:
-        raise S3Error(403, "AccessDenied", "Request has expired", Expires=end.isoformat(), ServerTime=now.isoformat())
-
-
-def _invalid_uri() -> S3Error:
-    return S3Error(400, "InvalidURI", "Couldn't parse the specified URI: it is not /bucket/key.")
+        raise S3Error("AccessDenied", "Request has expired", Expires=end.isoformat(), ServerTime=now.isoformat())
