@@ -110,7 +110,7 @@ class Resolver:
 
     def holds(self, condition: str) -> bool:
         """Return whether a named condition of the template holds."""
-        if condition not in self._conditions:
+        if not isinstance(condition, str) or condition not in self._conditions:
             raise IntrinsicError(f"the template has no condition {condition!r}: declare it under Conditions")
         if condition in self._under_way:
             raise IntrinsicError(f"condition {condition!r} depends on itself")

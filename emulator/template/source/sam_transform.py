@@ -19,6 +19,9 @@ from emulator.template.errors import TemplateError
 from emulator.template.left_out import LeftOutParts
 
 _EVENT = re.compile(r"Event with id \[([^\]]*)\] is invalid\. ")
+_GLOBAL = re.compile(r"'([^']+)' is not (?:supported\.|a supported property of '([^']+)'\.)")
+# The APIs that SAM makes for events without one, and the sections of Globals that they are made of.
+_MADE_OF = {"ServerlessHttpApi": "HttpApi", "ServerlessRestApi": "Api"}
 _FUNCTION = "AWS::Serverless::Function"
 
 
@@ -76,10 +79,12 @@ class SamTransform:
             raise TemplateError(f"{self.path}: {message}") from error
         return document
 
-    def _remove(self, source: Mapping[str, Any], logical_id: str, message: str) -> bool:
-        """Take a refused event or resource out of a template; return False if there is none."""
+    def _remove(self, source: dict[str, Any], logical_id: str, message: str) -> bool:
+        """Take a refused event, resource or part of Globals out of a template; return False if there is none."""
         resources = source["Resources"]
         reason = message.partition(" is invalid. ")[2] or message
+        if self._remove_global(source, logical_id, reason):
+            return True
         named = _EVENT.match(reason)
         for owner, event in _events(resources):
             if owner + event == logical_id or (owner == logical_id and named and named[1] == event):
@@ -97,6 +102,23 @@ class SamTransform:
         name = (resource.get("Properties") or {}).get("FunctionName")
         named_by_user = {"FunctionName": name} if isinstance(name, str) else {}
         resources[logical_id] = {"Type": "AWS::Lambda::Function", "Properties": named_by_user}
+        return True
+
+    def _remove_global(self, source: dict[str, Any], logical_id: str, reason: str) -> bool:
+        """Take what SAM refuses out of Globals; return False if it is somewhere else."""
+        sections = source.get("Globals") or {}
+        if logical_id == "Globals" and (named := _GLOBAL.match(reason)):
+            member, section = named.groups()
+            del (sections[section] if section else sections)[member]
+            place = ".".join(filter(None, ("Globals", section, member)))
+            self._report(self.path.name, place, named[0], "it is left out")
+        elif _MADE_OF.get(logical_id) in sections:
+            section = _MADE_OF[logical_id]
+            del sections[section]
+            consequence = "the section is left out, and routes without an authorizer of their own are open"
+            self._report(self.path.name, f"Globals.{section}", reason, consequence)
+        else:
+            return False
         return True
 
     def _report(self, logical_id: str, place: str, reason: str, consequence: str) -> None:

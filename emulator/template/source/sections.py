@@ -54,6 +54,10 @@ def check_resources(path: Path, resources: dict[str, Any], left_out: LeftOutPart
         elif not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             _leave_out(path, UnsupportedError(name, "Type", "the resource has no Type"), _LEFT_OUT, left_out)
             del resources[name]
+        elif not isinstance(resource.get("Condition", ""), str):
+            reason = f"it must be the name of a condition, not {resource['Condition']!r}"
+            _leave_out(path, UnsupportedError(name, "Condition", reason), _LEFT_OUT, left_out)
+            del resources[name]
         else:
             _check_properties(path, name, resource, left_out)
 

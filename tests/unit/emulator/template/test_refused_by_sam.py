@@ -60,6 +60,8 @@ def test_a_function_that_sam_refuses_is_known_and_can_not_be_called(load) -> Non
         ("L: {Type: AWS::Serverless::LayerVersion, Properties: {}}", "Properties", "the resource is left out"),
         ("R: {Properties: {}}", "Type", "the resource is left out"),
         ("R: text", "Type", "the resource is left out"),
+        ("Q: {Type: AWS::SQS::Queue, Condition: [C]}", "Condition", "the resource is left out"),
+        ("F: {Type: AWS::Serverless::Function, Condition: 7}", "Condition", "the resource is left out"),
         ("Q: {Type: AWS::SQS::Queue, Properties: }", "Properties", "the resource is read without"),
         ("Q: {Type: AWS::SQS::Queue, Properties: !If [C, {}, {}]}", "Properties", "the resource is read without"),
     ],
@@ -70,6 +72,32 @@ def test_a_resource_that_is_none_leaves_the_others(load, resource: str, place: s
     assert (list(project.functions), part.logical_id, part.consequence) == (["Good"], resource[0], consequence)
     with pytest.raises(TemplateError):
         load(f"{TEMPLATE}  {resource}\n", strict=True)
+
+
+@pytest.mark.fidelity("refused-by-sam")
+@pytest.mark.parametrize(
+    ("sections", "place", "words"),
+    [
+        ("Function: !If [C, {Timeout: 5}, {Timeout: 6}]", "Globals.Function.Fn::If", "supported property"),
+        ("Function: {Timeot: 5}", "Globals.Function.Timeot", "supported property"),
+        ("State: {}", "Globals.State", "not supported"),
+        ("HttpApi: !Ref Settings", "Globals.HttpApi.Ref", "supported property"),
+        ("HttpApi: {Auth: !If [C, {}, {}]}", "Globals.HttpApi", "Invalid value for 'Auth'"),
+        ("HttpApi: {Auth: {Authorizers: {A: text}}}", "Globals.HttpApi", "'Auth.Authorizers.A' should be a map"),
+        ("HttpApi: {Auth: {Authorizers: [A]}}", "Globals.HttpApi", "'Auth.Authorizers' should be a map"),
+    ],
+)
+def test_what_sam_refuses_of_the_globals_is_left_out_alone(load, sections: str, place: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    template = TEMPLATE.partition("\n")[2].partition("\n")[2]
+    code = "Runtime: python3.13, Handler: app.handler, CodeUri: code, Events"
+    whole = f"Globals: {{{sections}}}\n{template.replace('Events', code)}"
+    project = load(whole)
+    assert (list(project.functions), _routes(project)) == (["Good"], ["GET /good"])
+    (part,) = project.left_out
+    assert part.property == place
+    assert words in part.reason
+    with pytest.raises(TemplateError, match="is invalid"):
+        load(whole, strict=True)
 
 
 @pytest.mark.fidelity("refused-by-sam")
