@@ -6,11 +6,12 @@ A request that isn't HTTP is answered and logged in one line. Neither repeats it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import ClientError, web
@@ -36,6 +37,29 @@ async def invite_body(request: web.BaseRequest) -> None:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
+
+
+class Gate:
+    """Holds requests up while everything is set back: they wait, and find what is there afterwards."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self._closing = asyncio.Lock()
+
+    async def wait(self) -> None:
+        """Return once it is open."""
+        await self._open.wait()
+
+    @contextlib.asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """Hold requests up inside the block; one block at a time."""
+        async with self._closing:
+            self._open.clear()
+            try:
+                yield
+            finally:
+                self._open.set()
 
 
 class _OneLineForBadRequests(logging.Filter):
@@ -72,6 +96,8 @@ class HttpServer(ABC):
     ----------
     port : int
         The bound port.
+    gate : Gate
+        Holds up all requests but those for the emulator's own pages.
     """
 
     def __init__(
@@ -83,6 +109,7 @@ class HttpServer(ABC):
         **options: Any,
     ) -> None:
         self.port = 0
+        self.gate = Gate()
         self._admin = admin
         self._write_pause_s = write_pause_s
         self._shutdown_s = shutdown_s
@@ -123,6 +150,7 @@ class HttpServer(ABC):
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._admin is not None and request.raw_path.startswith(ADMIN_PATH):
             return await self._admin(request)
+        await self.gate.wait()
         try:
             return await self.answer(request)
         except CLIENT_IS_GONE:

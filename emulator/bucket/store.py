@@ -141,21 +141,25 @@ class Store:
         S3Error
             NoSuchBucket; InternalError, if the disk refuses the change.
         """
-        async with self._lock:
-            bucket = self.bucket(name)
-            try:
-                yield bucket
-            except S3Error:
-                raise
-            except BaseException as error:
-                if key is None:
-                    await self.run(self._load_bucket, name)
-                else:
-                    files, bucket.uploads = await self.run(self._read_key, name, key)
-                    bucket.replace_versions(key, files)
-                if isinstance(error, OSError):
-                    raise disk_refusal(error) from error
-                raise
+        async with self._lock, self._undone_on_failure(name, key) as bucket:
+            yield bucket
+
+    @contextlib.asynccontextmanager
+    async def _undone_on_failure(self, name: str, key: str | None = None) -> AsyncIterator[Bucket]:
+        bucket = self.bucket(name)
+        try:
+            yield bucket
+        except S3Error:
+            raise
+        except BaseException as error:
+            if key is None:
+                await self.run(self._load_bucket, name)
+            else:
+                files, bucket.uploads = await self.run(self._read_key, name, key)
+                bucket.replace_versions(key, files)
+            if isinstance(error, OSError):
+                raise disk_refusal(error) from error
+            raise
 
     def _read_key(self, name: str, key: str) -> tuple[list[ObjectFile], dict[str, Upload]]:
         return self._read(self.disk.read_versions(name, key)), self._read_uploads(name)
@@ -183,17 +187,19 @@ class Store:
             return True
 
     async def start_anew(self, first: Collection[str]) -> None:
-        """Remove everything, and create these buckets, empty; nobody is told of each object."""
-        for name in list(self.buckets):
-            async with self.changing(name) as bucket:
-                versions = [(key, file.facts["version_id"]) for key, files in bucket.versions.items() for file in files]
-                await self.run(self.disk.remove_versions, name, versions)
-                for upload_id in bucket.uploads:
-                    await self.run(self.disk.remove_upload, name, upload_id)
-                await self.run(self.disk.remove_bucket, name)
-                del self.buckets[name]
-        for name in first:
-            await self.create_bucket(name, FIRST_REGION)
+        """Remove everything, and create these buckets, empty, in one change; nobody is told of each object."""
+        async with self._lock:
+            for name in list(self.buckets):
+                async with self._undone_on_failure(name) as bucket:
+                    files = [(key, file) for key, versions in bucket.versions.items() for file in versions]
+                    versions = [(key, file.facts["version_id"]) for key, file in files]
+                    await self.run(self.disk.remove_versions, name, versions)
+                    for upload_id in bucket.uploads:
+                        await self.run(self.disk.remove_upload, name, upload_id)
+                    await self.run(self.disk.remove_bucket, name)
+                    del self.buckets[name]
+            for name in first:
+                await self.write_bucket(name, self._new_bucket(name, FIRST_REGION))
 
     async def put_version(
         self, bucket: Bucket, writer: ObjectFileWriter, facts: Mapping[str, Any], event_name: str, trace_id: str

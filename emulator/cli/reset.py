@@ -10,7 +10,7 @@ from aiohttp import ClientError, ClientSession
 
 from emulator.cli.function_logs import FunctionLogs
 from emulator.durable_files import remove_folder
-from emulator.http_server import RESET_PATH
+from emulator.http_server import RESET_PATH, Gate
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.metrics import RequestMeter
@@ -34,6 +34,8 @@ class Reset:
         The bucket, if this emulator has started it.
     records : Path
         The folder of the files that stand for queues and topics.
+    gate : Gate
+        That of all servers.
     """
 
     service: LambdaService
@@ -42,14 +44,13 @@ class Reset:
     meter: RequestMeter
     bucket_url: str | None
     records: Path
-
-    def __post_init__(self) -> None:
-        self._lock = asyncio.Lock()
+    gate: Gate
 
     async def run(self) -> None:
         """Set Lambda's state back to the template, and forget all else: events, logs, faults, counts and objects.
 
-        Environments end at once, so that nothing of before happens after it; a request in progress fails.
+        Environments end at once, so that nothing of before happens after it; a request in progress fails, and one that
+        comes meanwhile waits.
 
         Raises
         ------
@@ -58,7 +59,7 @@ class Reset:
         ResetError
             The bucket doesn't answer.
         """
-        async with self._lock:
+        async with self.gate.closed():
             await self.service.reset()
             await self.events.close()
             await asyncio.to_thread(remove_folder, self.records)

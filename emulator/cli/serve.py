@@ -31,7 +31,7 @@ from emulator.cli.settings.options import (
 )
 from emulator.cli.terminal import port_errors_name, say, stop_on_signals, url_of, write_ready_file
 from emulator.http_api.gateway import Gateway
-from emulator.http_server import HttpServer
+from emulator.http_server import Gate, HttpServer
 from emulator.kept_results import KeptResults, environment_folder
 from emulator.lambda_service.data_plane.debugging import Debugger
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
@@ -90,16 +90,19 @@ async def serve(project: Project, options: Options, machine: Mapping[str, str]) 
         servers.push_async_callback(events.close)
         meter = RequestMeter(time.monotonic, options.count_header)
         guard = BrowserGuard([options.host, *options.allow_host])
-        reset = Reset(service, events, logs, meter, options.own_bucket, sources.records)
+        gate = Gate()
+        reset = Reset(service, events, logs, meter, options.own_bucket, sources.records, gate)
         admin = AdminPages(service, meter, guard, logs, options.state_dir, project, reset.run)
         admin.add("fire", {"POST": sources.fire})
         urls: list[str] = []
         if options.api_port is not None:
             for number, gateway in enumerate(_gateways(project, service, admin, meter, machine)):
                 port = options.api_port + number if options.api_port else 0
+                gateway.gate = gate
                 urls.append(await _listen(gateway, servers, options.host, port, "-p"))
         others = make_services(project, options, logs.sink.store, _region(machine), urls)
         control = _control_api(options, service, events, admin, guard, others)
+        control.gate = gate
         lambda_url = None
         if options.lambda_port is not None:
             lambda_url = await _listen(control, servers, options.host, options.lambda_port, options.lambda_flag)

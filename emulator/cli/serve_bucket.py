@@ -49,7 +49,9 @@ async def serve_bucket(options: Options) -> None:
         guard = BrowserGuard([*hosts, *options.allow_host])
         feed = ObjectFeed()
         store = await _open_store(disk, options.bucket, feed.publish)
-        server = BucketServer(store, guard, BucketPages(store, feed, guard, options.bucket).answer)
+        pages = BucketPages(store, feed, guard, options.bucket)
+        server = BucketServer(store, guard, pages.answer)
+        server.gate = pages.gate
         stopping = stop_on_signals(asyncio.get_running_loop())
         try:
             with port_errors_name(", ".join(hosts), options.bucket_port, options.port_flag):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,37 @@ def test_what_is_in_progress_ends_and_has_no_effect_later(api: Any, client: Any,
         assert request.result()["FunctionError"] == "Unhandled"
     assert "1 asynchronous invocations had not succeeded yet and are lost" in api.log
     assert all(entry["inFlight"] == 0 for entry in status(api)["functions"])
+
+
+def test_calls_during_resets_are_answered_after_them(api: Any, client: Any, bucket: Any) -> None:
+    """What has begun before a reset may fail: a body that is on its way to the bucket is sent again by boto3."""
+    ended = threading.Event()
+
+    def read_aliases() -> int:
+        count = 0
+        while not ended.is_set():
+            assert client.get_alias(FunctionName="Plain", Name="live")["FunctionVersion"] == "1"
+            count += 1
+        return count
+
+    def change_buckets() -> int:
+        count = 0
+        while not ended.is_set():
+            bucket.create_bucket(Bucket="another")
+            with contextlib.suppress(bucket.exceptions.NoSuchBucket):
+                bucket.delete_bucket(Bucket="another")
+            bucket.put_object(Bucket="store", Key="new", Body=b"new")
+            count += 1
+        return count
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        callers = [pool.submit(work) for work in (read_aliases, read_aliases, change_buckets, change_buckets)]
+        try:
+            for _ in range(8):
+                assert api.get("/_emulator/reset", "POST").status == 204
+        finally:
+            ended.set()
+        assert all(caller.result() for caller in callers)
 
 
 def test_a_function_that_cannot_be_deployed_is_named_and_refused_as_at_a_start(api: Any, project: Path) -> None:
