@@ -78,13 +78,9 @@ def _read_csv(source: Path, as_of: date) -> Iterator[list[OutcomeRow | Rejection
         while raw := file.read(STEP_BYTES):
             raw += b"" if raw.endswith(b"\n") else file.read_line()
             split = split_rows(raw, file, header, line)
-            rows = zip(split.lines, split.cells, strict=True)
-            yield [*split.rejections, *(read_row(number, _chosen(cells, places), as_of) for number, cells in rows)]
+            rows = zip(split.lines, *(split.column(place) for place in places), strict=True)
+            yield [*split.rejections, *(read_row(number, [*cells, ""], as_of) for number, *cells in rows)]
             line += split.n_lines
-
-
-def _chosen(cells: Sequence[str], places: Sequence[int]) -> list[str]:
-    return [*(cells[place] for place in places), ""]
 
 
 def _read_parquet(source: Path, as_of: date) -> Iterator[list[OutcomeRow | Rejection]]:

@@ -24,6 +24,9 @@ _API_BATCH_CHARACTERS = 120_000
 class ApiScorer:
     """Scores by the API, batch by batch. Each batch is scored by the version that the API routes it to."""
 
+    # Several full requests, and one that isn't.
+    step_bytes = 1 << 20
+
     def __init__(self, client: ApiClient) -> None:
         self._client = client
         self.identity = f"api {client.url}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batch_scoring.csv_header import Header, read_header
-from batch_scoring.csv_run import STEP_BYTES, CsvRun
+from batch_scoring.csv_run import CsvRun
 from batch_scoring.scores import Scorer
 from batch_scoring.source_file import SourceFile, opened
 from peerloan.files import sync_file, sync_folder, writing
@@ -32,7 +32,7 @@ def score_csv(
     scorer: Scorer,
     *,
     on_progress: Callable[[int], None] = lambda _: None,
-    step_bytes: int = STEP_BYTES,
+    step_bytes: int | None = None,
     checkpoint_bytes: int = CHECKPOINT_BYTES,
 ) -> Outcome:
     """Score a file, or resume an interrupted run.
@@ -48,7 +48,7 @@ def score_csv(
     on_progress : callable
         Gets the number of the file's bytes that are done.
     step_bytes, checkpoint_bytes : int
-        How many bytes are read at once, and between two writes of the journal.
+        How many bytes are read at once (by default as the scorer has it), and between two writes of the journal.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def _score_rest(
     progress: Journal,
     record: Callable[[Journal], Journal],
     on_progress: Callable[[int], None],
-    step_bytes: int,
+    step_bytes: int | None,
     checkpoint_bytes: int,
 ) -> Journal:
     """Score the rest of the file, and return the last journal."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -28,7 +28,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from model_artifact.schema import CATEGORY_NAMES, EMP_LENGTHS, FIELD_NAMES, FIELDS, GRADES, NUMERIC_NAMES
+from model_artifact.schema import CATEGORY_NAMES, EMP_LENGTHS, FIELD_NAMES, FIELDS, GRADES, LOAN_ID, NUMERIC_NAMES
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.form import ServingForm
 
@@ -70,6 +70,13 @@ def records() -> tuple[Record, ...]:
     """Return the loans as JSON records."""
     rows = loans()[0].to_dict("records")
     return tuple({name: None if value != value else value for name, value in row.items()} for row in rows)
+
+
+def table_of(loans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return records as a table: the ten columns, and ``loan_id``."""
+    loans = list(loans)
+    table: dict[str, Any] = {name: [loan.get(name) for loan in loans] for name in (*FIELD_NAMES, LOAN_ID)}
+    return table | {name: np.array(table[name], dtype=np.float64) for name in NUMERIC_NAMES}
 
 
 def one_hot(**options: Any) -> Pipeline:

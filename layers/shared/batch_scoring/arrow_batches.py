@@ -15,7 +15,7 @@ from batch_scoring.errors import UnusableFileError
 from batch_scoring.results import WarningCounts, check_names
 from batch_scoring.row_rules import Columns, Rejection, find_rejections
 from batch_scoring.scores import Scorer
-from model_artifact.column_rules import are_valid
+from model_artifact.column_rules import which_are_valid
 from model_artifact.schema import CATEGORY_NAMES, FIELDS, LOAN_ID, NUMERIC_NAMES
 
 _RESULT_TYPES = (pyarrow.float64(), pyarrow.int8(), pyarrow.int32(), pyarrow.string())
@@ -62,21 +62,20 @@ def valid_rows(batch: Any, first_row: int) -> tuple[Any, Columns, list[Rejection
     ``first_row`` is the number of the batch's first row, which rejections count from.
     """
     columns = _columns(batch)
-    if are_valid(columns):
+    is_valid = which_are_valid(columns)
+    if is_valid.all():
         return batch, columns, []
+    places = np.flatnonzero(~is_valid).tolist()
     # A missing number is NaN in a column, and None in a record.
     records = [
         {
-            name: None if name in NUMERIC_NAMES and np.isnan(value) else value
-            for name, value in zip(columns, values, strict=True)
+            name: None if name in NUMERIC_NAMES and np.isnan(values[place]) else values[place]
+            for name, values in columns.items()
         }
-        for values in zip(*columns.values(), strict=True)
+        for place in places
     ]
-    numbers = range(first_row, first_row + len(records))
-    rejections = find_rejections(records, numbers)
-    invalid = {rejection.line for rejection in rejections}
-    valid = batch.filter(pyarrow.array([number not in invalid for number in numbers]))
-    return valid, _columns(valid), rejections
+    valid = batch.filter(pyarrow.array(is_valid))
+    return valid, _columns(valid), find_rejections(records, [first_row + place for place in places])
 
 
 def with_results(batch: Any, columns: Columns, schema: Any, scorer: Scorer, counts: WarningCounts) -> Any:

@@ -1,11 +1,15 @@
-"""Takes lines of a CSV file apart into rows and their cells; what is no row of the header's width is rejected."""
+"""Splits lines of a CSV file into rows and their cells; a row of another width than the header's is rejected.
+
+There are two ways with equal results (tests/unit/batch_scoring/test_csv_rows.py): at once for the usual lines, and
+row by row for all others, such as rows over several lines.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from batch_scoring.csv_header import Header
 from batch_scoring.row_rules import Rejection
@@ -13,42 +17,80 @@ from batch_scoring.source_file import LineSource
 from model_artifact.loan_header import MAX_ROW_BYTES
 
 
-@dataclass
+@dataclass(frozen=True)
 class SplitRows:
     """Some lines of a file.
 
-    ``texts`` are the rows as in the file, without line endings; ``cells`` are theirs, as many as the header's, and
-    ``lines`` the numbers of their first lines. ``rejections`` are the other rows'; blank lines are left out.
+    ``texts`` are the rows as in the file, without line endings, and ``lines`` the numbers of their first lines.
+    ``cells`` are the first row's, then the second one's, and so on: ``width`` of each, in which the header's come
+    first. ``rejections`` are the other rows'; blank lines are left out.
     """
 
-    texts: list[str] = field(default_factory=list)
-    cells: list[list[str]] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-    n_lines: int = 0
+    texts: Sequence[str]
+    cells: Sequence[str]
+    width: int
+    lines: Sequence[int]
+    rejections: Sequence[Rejection]
+    n_lines: int
+
+    def column(self, place: int) -> Sequence[str]:
+        """Return the cells of a column, one of each row."""
+        return self.cells[place :: self.width]
 
 
 def split_rows(raw: bytes, file: LineSource, header: Header, first_line: int) -> SplitRows:
     """Split whole lines into rows; the rest of the last row is read from the file."""
+    return split_at_once(raw, header, first_line) or split_row_by_row(raw, file, header, first_line)
+
+
+def split_at_once(raw: bytes, header: Header, first_line: int) -> SplitRows | None:
+    """Split lines that are one row each, of the header's width; return None if any isn't."""
+    n_lines, n_returns = raw.count(b"\n"), raw.count(b"\r")
+    ending = "\r\n" if n_returns else "\n"
+    if not raw.endswith(b"\n") or (n_returns and not n_lines == n_returns == raw.count(b"\r\n")):
+        return None
+    try:
+        text = raw.decode()
+        lines = text.split(ending)[:-1]
+        # Each row gets one more cell, which is the end of its line.
+        if b'"' in raw:
+            cells = [cell for row in _reader([*lines, ""]) for cell in (*row, ending)][:-1]
+        else:
+            cells = text.replace(ending, f",{ending},").split(",")[:-1]
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    width = len(header.names) + 1
+    has_all = len(cells) == n_lines * width and cells[width - 1 :: width].count(ending) == n_lines
+    # A character has four bytes at most.
+    if not has_all or max(map(len, lines)) >= MAX_ROW_BYTES // 4:
+        return None
+    return SplitRows(lines, cells, width, range(first_line, first_line + n_lines), (), n_lines)
+
+
+def split_row_by_row(raw: bytes, file: LineSource, header: Header, first_line: int) -> SplitRows:
+    """Split any lines."""
     lines = _Lines(raw, file)
-    split = SplitRows()
+    width = len(header.names)
+    texts: list[str] = []
+    cells: list[str] = []
+    numbers: list[int] = []
+    rejections: list[Rejection] = []
     for number, text, parsed in _rows(lines, first_line):
         body = text.rstrip("\r\n")
         if not body:
             continue
         if isinstance(parsed, str):
-            split.rejections.append(Rejection(number, "", "malformed", parsed))
+            rejections.append(Rejection(number, "", "malformed", parsed))
             continue
-        body, cells = _without_spare_cells(body, parsed, header)
-        if len(cells) != len(header.names):
-            detail = f"Must be a row of {len(header.names)} values; it has {len(cells)}."
-            split.rejections.append(Rejection(number, "", "wrong_length", detail))
+        body, row = _without_spare_cells(body, parsed, header)
+        if len(row) != width:
+            detail = f"Must be a row of {width} values; it has {len(row)}."
+            rejections.append(Rejection(number, "", "wrong_length", detail))
         else:
-            split.texts.append(body)
-            split.cells.append(cells)
-            split.lines.append(number)
-    split.n_lines = lines.count
-    return split
+            texts.append(body)
+            cells += row
+            numbers.append(number)
+    return SplitRows(texts, cells, width, numbers, rejections, lines.count)
 
 
 def _without_spare_cells(text: str, cells: list[str], header: Header) -> tuple[str, list[str]]:
@@ -111,9 +153,14 @@ class _Lines:
         return line, fits
 
 
+def _reader(lines: Iterable[str]) -> Iterator[list[str]]:
+    csv.field_size_limit(MAX_ROW_BYTES)
+    return csv.reader(lines)
+
+
 def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] | str]]:
     """Yield each row's first line number, its text, and its cells or the reason why it can't be split into cells."""
-    reader = csv.reader(lines)
+    reader = _reader(lines)
     while True:
         start = lines.count
         cells: list[str] | str
@@ -122,10 +169,10 @@ def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] 
         except StopIteration:
             return
         except csv.Error as error:
-            reader = csv.reader(lines)
+            reader = _reader(lines)
             cells = f"The row isn't CSV: {error}."
         except _RowTooLongError:
-            reader = csv.reader(lines)
+            reader = _reader(lines)
             cells = f"The row has more than {MAX_ROW_BYTES:,} bytes. Is a quotation mark not closed?"
             # Without any text, the row would be left out as a blank line.
             lines.row.append("-")

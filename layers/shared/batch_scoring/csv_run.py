@@ -16,8 +16,6 @@ from batch_scoring.results import REJECTS_HEADER, WarningCounts, rejections_as_c
 from batch_scoring.scores import Scorer
 from batch_scoring.source_file import SourceFile
 
-STEP_BYTES = 1 << 20
-
 
 class Output(Protocol):
     """Takes bytes, in order."""
@@ -73,13 +71,14 @@ class CsvRun:
         self.scored.write((",".join(names) + self.header.ending).encode())
         self.rejects.write(REJECTS_HEADER)
 
-    def steps(self, progress: ProgressT, step_bytes: int = STEP_BYTES) -> Iterator[ProgressT]:
+    def steps(self, progress: ProgressT, step_bytes: int | None = None) -> Iterator[ProgressT]:
         """Score the rest of the file, which is open at ``progress``, and yield the progress after each step.
 
-        Raises ``NonFiniteOutputError`` if the model returns a value that isn't a probability.
+        A step is ``step_bytes`` of the file, by default the scorer's. Raises ``NonFiniteOutputError`` if the model
+        returns a value that isn't a probability.
         """
         counts = WarningCounts(progress.warned, progress.warnings)
-        while step := read_step(self.file, self.header, progress.lines + 1, step_bytes):
+        while step := read_step(self.file, self.header, progress.lines + 1, step_bytes or self.scorer.step_bytes):
             self._write(step, counts)
             progress = replace(
                 progress,

@@ -34,7 +34,12 @@ class Scores:
 
 
 class Scorer(Protocol):
-    """Scores the valid rows of a table."""
+    """Scores the valid rows of a table.
+
+    ``step_bytes`` is how much of a CSV file it gets at once.
+    """
+
+    step_bytes: int
 
     @property
     def identity(self) -> str:
@@ -48,6 +53,9 @@ class Scorer(Protocol):
 
 class VersionScorer:
     """Scores with a verified version that this process has loaded."""
+
+    # The cells of so many bytes fit into a processor's cache: in steps of 1 MiB a row takes half as long again.
+    step_bytes = 1 << 16
 
     def __init__(self, model: LoadedModel) -> None:
         manifest = model.manifest

@@ -1,7 +1,7 @@
 """Checks tables and their rows by the rules of ``schema``: with NumPy, and without pydantic-core.
 
-A table's columns are checked at once (``are_valid``). Where that fails, ``find_faults`` says what is wrong with which
-row. Invariant (tests/unit/model_artifact/test_record_rules.py): ``record_rules`` finds the same.
+A table's columns are checked at once (``which_are_valid``); ``find_faults`` says what is wrong with the other rows.
+Invariant (tests/unit/model_artifact/test_record_rules.py): ``record_rules`` finds the same.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_artifact.schema import FIELDS, LOAN_ID, MAX_LOAN_ID_LENGTH, MAX_TEXT_LENGTH, Field
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 UNKNOWN_FIELD = "unknown_field"
 MISSING = "missing"
@@ -35,17 +39,23 @@ class Fault:
     code: str
 
 
-def are_valid(columns: Mapping[str, Any]) -> bool:
-    """Return whether ``check_records`` accepts every row of a table.
+def which_are_valid(columns: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Return for each row of a table whether ``check_records`` accepts it.
 
     Parameters
     ----------
     columns : mapping of str to sequence
         The ten fields and perhaps ``loan_id``: numbers as float64 with NaN for missing, texts with None for missing.
     """
-    return all(_is_right_column(field, columns[field.name]) for field in FIELDS) and all(
-        loan_id is None or 1 <= len(loan_id) <= MAX_LOAN_ID_LENGTH for loan_id in columns.get(LOAN_ID, ())
-    )
+    import numpy as np
+
+    is_valid = np.ones(len(columns[FIELDS[0].name]), dtype=np.bool_)
+    for field in FIELDS:
+        is_valid &= _which_are_right(field, columns[field.name])
+    if LOAN_ID in columns:
+        ids = columns[LOAN_ID]
+        is_valid &= np.array([loan_id is None or 1 <= len(loan_id) <= MAX_LOAN_ID_LENGTH for loan_id in ids], np.bool_)
+    return is_valid
 
 
 def find_faults(records: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
@@ -85,12 +95,11 @@ def _fault_of_text(value: Any, longest: int) -> str | None:
     return None if 1 <= len(value) <= longest else WRONG_LENGTH
 
 
-def _is_right_column(field: Field, values: Any) -> bool:
+def _which_are_right(field: Field, values: Any) -> Any:
+    """Return for each value whether it is right; a single answer if all texts are."""
     if field.type == "category":
-        labels = set(values)
-        if None in labels and not field.nullable:
-            return False
-        return all(label is None or 1 <= len(label) <= MAX_TEXT_LENGTH for label in labels)
+        wrong = {label for label in set(values) if not _is_right_label(field, label)}
+        return [label not in wrong for label in values] if wrong else True
     import numpy as np
 
     # Both comparisons are false for NaN.
@@ -99,4 +108,8 @@ def _is_right_column(field: Field, values: Any) -> bool:
         is_right &= values == np.floor(values)
     if field.nullable:
         is_right |= np.isnan(values)
-    return bool(is_right.all())
+    return is_right
+
+
+def _is_right_label(field: Field, label: str | None) -> bool:
+    return field.nullable if label is None else 1 <= len(label) <= MAX_TEXT_LENGTH

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitted_pipelines import any_record, records
-from model_artifact.column_rules import Fault, are_valid, find_faults
+from model_artifact.column_rules import Fault, find_faults, which_are_valid
 from model_artifact.record_rules import InvalidRecordsError, check_records
 from model_artifact.schema import FIELD_NAMES, FIELDS, LOAN_ID
 
@@ -85,7 +85,7 @@ def test_a_right_record_comes_back_with_floats() -> None:
     st.sampled_from(EDGES),
     st.integers(0, 4),
 )
-def test_columns_are_right_exactly_where_every_record_is(
+def test_rows_of_columns_are_right_exactly_where_the_records_are(
     batch: list[dict[str, Any]], name: str, value: Any, place: int
 ) -> None:
     batch = [{**record, LOAN_ID: None} for record in batch]
@@ -97,7 +97,7 @@ def test_columns_are_right_exactly_where_every_record_is(
     batch = [{key: None if cell != cell else cell for key, cell in record.items()} for record in batch]
     columns: dict[str, Any] = {key: [record[key] for record in batch] for key in (*FIELD_NAMES, LOAN_ID)}
     columns |= {field.name: np.array(columns[field.name], dtype=np.float64) for field in NUMBERS}
-    assert are_valid(columns) == (not faults(*batch))
+    assert which_are_valid(columns).tolist() == [not faults(record) for record in batch]
 
 
 @given(

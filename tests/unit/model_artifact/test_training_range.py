@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_scoring.row_rules import columns_of
+from fitted_pipelines import table_of
 from model_artifact.schema import FIELDS
 from model_artifact.serving_form.encoding import RecordTable
 from model_artifact.training_range import TrainingRange
@@ -41,7 +41,7 @@ RECORDS = st.fixed_dictionaries(
 def test_table_and_records_get_the_same_warnings(records: list[dict[str, Any]]) -> None:
     of_records = TrainingRange(SCHEMA).warnings(records, lambda index, name: name)
     expected = [{(warning["pointer"], warning["code"]) for warning in warnings} for warnings in of_records]
-    warned_rows = TrainingRange(SCHEMA).warned_rows(columns_of([{**record, "loan_id": None} for record in records]))
+    warned_rows = TrainingRange(SCHEMA).warned_rows(table_of(records))
     assert all(warned_rows.values())
     assert of_records == TrainingRange(SCHEMA).warnings(RecordTable(records), lambda index, name: name)
     assert expected == [

@@ -1,4 +1,4 @@
-"""Loans as a CSV file, a model that scores them, and one run over a file."""
+"""Loans as CSV files, right and broken ones, a model that scores them, and one run over a file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
+
 from batch_scoring.row_rules import Columns
 from batch_scoring.scores import Scores
-from fitted_pipelines import form, records
-from model_artifact.schema import FIELD_NAMES
+from fitted_pipelines import LABELS, form, records
+from model_artifact.schema import FIELD_NAMES, NUMERIC_NAMES
 from model_artifact.serving_form.scorers.record_scorer import Scorer, make_scorer
 from peerloan.scoring import score_csv
 from peerloan.scoring.targets import Outcome, Targets
@@ -27,6 +29,7 @@ class Model:
 
     version: int
     warns: bool = False
+    step_bytes: int = 1 << 16
 
     @property
     def identity(self) -> str:
@@ -86,3 +89,38 @@ def as_csv(rows: list[dict[str, Any]], names: tuple[str, ...] = FIELD_NAMES, **o
 
 
 LOANS: list[dict[str, Any]] = [dict(record) for record in records()[:300]]
+
+NUMBERS = st.one_of(
+    st.floats(0, 100).map(repr),
+    st.floats(allow_nan=True).map(repr),
+    st.integers(-5, 10**7).map(str),
+    st.text("0123456789+-.eE", max_size=8),
+    st.text("0123456789.-_ \txXnaNifINFT", max_size=6),
+    st.sampled_from(["", "nan", "NA", "NaN", "inf", "1e400", "1e-400", "4.9e-324", "0.1", "00012", "1e05", "1.e3"]),
+)
+
+TEXTS = st.one_of(
+    st.sampled_from([label for labels in LABELS.values() for label in labels]),
+    st.sampled_from(["", "NA", "nan", "refinance", "é", "x" * 100, "x" * 101, " B", "a b"]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """CSV files, each row right but for a few cells, some lines broken."""
+    names = draw(st.permutations([*FIELD_NAMES, "loan_id", "note"]))
+    rows = []
+    for _ in range(draw(st.integers(0, 12))):
+        row = {**draw(st.sampled_from(LOANS)), "loan_id": draw(st.sampled_from(["", "L", "x" * 129])), "note": "n"}
+        for name in draw(st.lists(st.sampled_from(names), max_size=2)):
+            row[name] = draw(NUMBERS if name in NUMERIC_NAMES else TEXTS)
+        rows.append(row)
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    source = as_csv(rows, tuple(names), quoting=quoting)
+    if draw(st.booleans()):
+        source = source.replace(b"\n", b"\r\n")
+    for _ in range(draw(st.integers(0, 2)) if draw(st.booleans()) else 0):
+        place = draw(st.integers(source.index(b"\n") + 1, len(source)))
+        source = source[:place] + draw(st.sampled_from([b"\n", b",", b'"', b"\r", b"\xff", b"\0"])) + source[place:]
+    return source[:-1] if draw(st.booleans()) else source

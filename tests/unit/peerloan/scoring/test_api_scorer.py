@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch_scoring.row_rules import columns_of
-from fitted_pipelines import records
+from fitted_pipelines import records, table_of
 from model_artifact.schema import FIELD_NAMES, LOAN_ID
 from peerloan.api_client import json_bytes
 from peerloan.errors import ServiceError
@@ -44,7 +43,7 @@ class Client:
 def test_a_table_is_sent_in_batches_with_missing_values_as_null_and_loan_ids_where_there_are_any() -> None:
     client = Client()
     loans = [{**loan, "revol_util": None, LOAN_ID: "L" if place else None} for place, loan in enumerate(LOANS)] * 7
-    scores = list(ApiScorer(client).score(columns_of(loans)))
+    scores = list(ApiScorer(client).score(table_of(loans)))
     assert [len(batch) for batch in client.batches] == [1000, 1000, 100]
     assert [(len(part.probabilities), part.version) for part in scores] == [(1000, 1), (1000, 2), (100, 3)]
     assert client.batches[0][0] == {name: loans[0][name] for name in FIELD_NAMES}
@@ -56,7 +55,7 @@ def test_a_table_is_sent_in_batches_with_missing_values_as_null_and_loan_ids_whe
 def test_a_batch_of_long_texts_stays_below_the_limit_of_a_body(character: str, length: int) -> None:
     client = Client()
     texts = dict.fromkeys(("purpose", "emp_length", "home_ownership", LOAN_ID), character * length)
-    list(ApiScorer(client).score(columns_of([{**LOANS[0], **texts}] * 2000)))
+    list(ApiScorer(client).score(table_of([{**LOANS[0], **texts}] * 2000)))
     assert sum(map(len, client.batches)) == 2000
     assert max(len(json_bytes({"instances": batch})) for batch in client.batches) <= 1024 * 1024
 
@@ -64,13 +63,13 @@ def test_a_batch_of_long_texts_stays_below_the_limit_of_a_body(character: str, l
 @pytest.mark.parametrize("answer", [[], {"title": "a web page"}, {"model": {"version": 1}, "predictions": []}])
 def test_an_answer_of_something_else_is_refused(answer: object) -> None:
     with pytest.raises(ServiceError, match="Check the address"):
-        list(ApiScorer(Client(answer)).score(columns_of(LOANS)))
+        list(ApiScorer(Client(answer)).score(table_of(LOANS)))
 
 
 def test_warnings_of_the_api_are_those_of_the_rows() -> None:
     warnings = [{"code": "unseen_category", "pointer": "/instances/1/purpose"}]
     predictions = [{"late_probability": 0.1, "is_late": False, "warnings": named} for named in ([], warnings)]
-    [scores] = ApiScorer(Client({"model": {"version": 1}, "predictions": predictions})).score(columns_of(LOANS[:2]))
+    [scores] = ApiScorer(Client({"model": {"version": 1}, "predictions": predictions})).score(table_of(LOANS[:2]))
     assert scores.warned_rows == {("purpose", "unseen_category"): [1]}
     assert scores.warning_texts() == ["", "purpose:unseen_category"]
 

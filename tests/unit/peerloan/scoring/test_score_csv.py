@@ -3,68 +3,21 @@
 from __future__ import annotations
 
 import csv
-import io
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_scoring import csv_rows
-from batch_scoring.csv_header import read_header
 from batch_scoring.errors import UnusableFileError
-from batch_scoring.source_file import SourceFile
-from fitted_pipelines import LABELS
 from model_artifact.loan_header import MAX_ROW_BYTES
-from model_artifact.schema import FIELD_NAMES, MISSING_CELLS, NUMERIC_NAMES
+from model_artifact.schema import FIELD_NAMES, MISSING_CELLS
 from peerloan.scoring.targets import Outcome
-from tests.unit.peerloan.scoring.csv_kit import LOANS, SCORER, WARNING_MODEL, as_csv, run
+from tests.unit.peerloan.scoring.csv_kit import LOANS, SCORER, WARNING_MODEL, as_csv, files, run
 
 
 def as_csv_row(loan: dict[str, Any]) -> str:
     return as_csv([loan]).decode().splitlines()[1]
-
-
-def source_file(source: bytes) -> SourceFile:
-    return SourceFile(Path("loans.csv"), io.BytesIO(source))
-
-
-NUMBERS = st.one_of(
-    st.floats(0, 100).map(repr),
-    st.floats(allow_nan=True).map(repr),
-    st.integers(-5, 10**7).map(str),
-    st.text("0123456789+-.eE", max_size=8),
-    st.text("0123456789.-_ \txXnaNifINFT", max_size=6),
-    st.sampled_from(["", "nan", "NA", "NaN", "inf", "1e400", "1e-400", "4.9e-324", "0.1", "00012", "1e05", "1.e3"]),
-)
-
-TEXTS = st.one_of(
-    st.sampled_from([label for labels in LABELS.values() for label in labels]),
-    st.sampled_from(["", "NA", "nan", "refinance", "é", "x" * 100, "x" * 101, " B", "a b"]),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
-)
-
-
-@st.composite
-def files(draw: st.DrawFn) -> bytes:
-    """CSV files, each row right but for a few cells, some lines broken."""
-    names = draw(st.permutations([*FIELD_NAMES, "loan_id", "note"]))
-    rows = []
-    for _ in range(draw(st.integers(0, 12))):
-        row = {**draw(st.sampled_from(LOANS)), "loan_id": draw(st.sampled_from(["", "L", "x" * 129])), "note": "n"}
-        for name in draw(st.lists(st.sampled_from(names), max_size=2)):
-            row[name] = draw(NUMBERS if name in NUMERIC_NAMES else TEXTS)
-        rows.append(row)
-    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-    source = as_csv(rows, tuple(names), quoting=quoting)
-    if draw(st.booleans()):
-        source = source.replace(b"\n", b"\r\n")
-    for _ in range(draw(st.integers(0, 2)) if draw(st.booleans()) else 0):
-        place = draw(st.integers(source.index(b"\n") + 1, len(source)))
-        source = source[:place] + draw(st.sampled_from([b"\n", b",", b'"', b"\r", b"\xff", b"\0"])) + source[place:]
-    return source[:-1] if draw(st.booleans()) else source
 
 
 # Each writes to a disk, and waits until it is there.
@@ -73,43 +26,6 @@ def files(draw: st.DrawFn) -> bytes:
 def test_chunked_is_whole(source: bytes, step_bytes: int, checkpoint_bytes: int) -> None:
     whole = run(source)
     assert run(source, step_bytes=step_bytes, checkpoint_bytes=checkpoint_bytes) == whole
-
-
-@settings(deadline=None)
-@given(files())
-def test_both_ways_of_reading_are_equal(source: bytes) -> None:
-    file = source_file(source)
-    header = read_header(file)
-    raw = file.read(len(source))
-    at_once = csv_rows.read_at_once(raw, header)
-    if at_once is None:
-        return
-    row_by_row = csv_rows.read_row_by_row(raw, source_file(b""), header, 2)
-    assert list(at_once.rows) == list(row_by_row.rows)
-    assert (at_once.rejected, at_once.n_lines) == (row_by_row.rejected, row_by_row.n_lines) == (0, len(at_once.rows))
-    for name in FIELD_NAMES:
-        if name in NUMERIC_NAMES:
-            np.testing.assert_array_equal(at_once.columns[name], row_by_row.columns[name])
-        else:
-            assert list(at_once.columns[name]) == list(row_by_row.columns[name])
-
-
-@given(st.lists(st.floats(0, 1e9) | st.floats(0, 1e-300), min_size=1, max_size=50))
-def test_numbers_are_read_to_the_last_bit(numbers: list[float]) -> None:
-    rows = [{**LOANS[0], "annual_inc": repr(number)} for number in numbers]
-    step = csv_rows.read_at_once(as_csv(rows)[HEADER.size_bytes :], HEADER)
-    assert step is not None
-    assert step.columns["annual_inc"].tolist() == numbers
-
-
-HEADER = read_header(source_file(as_csv([])))
-
-
-def test_usual_rows_are_read_at_once() -> None:
-    body = as_csv(LOANS)[HEADER.size_bytes :]
-    assert csv_rows.read_at_once(body, HEADER) is not None
-    windows = read_header(source_file(as_csv([]).replace(b"\n", b"\r\n")))
-    assert csv_rows.read_at_once(body.replace(b"\n", b"\r\n"), windows) is not None
 
 
 def test_output_is_the_input_and_three_columns() -> None:
@@ -184,7 +100,6 @@ MISSING = [{**LOANS[0], "emp_length": cell, "revol_util": cell} for cell in MISS
 
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
 def test_the_cells_that_are_missing_in_training_are_missing_here(quoting: Any) -> None:
-    # Quotes make it read row by row.
     scored = run(as_csv(MISSING, quoting=quoting))
     assert scored.outcome == Outcome(len(MISSING), 0, 0)
     expected = SCORER.late_probabilities([{**LOANS[0], "emp_length": None, "revol_util": None}])[0]
@@ -241,28 +156,6 @@ def test_many_columns_take_linear_time() -> None:
     body = as_csv_row(LOANS[0]) + ",1" * 50_000
     # In quadratic time this took minutes.
     assert run(f"{','.join(names)}\n{body}\n".encode()).outcome.rows == 1
-
-
-@pytest.mark.parametrize("word", ["true", "True", "TRUE", "false", "False", "FALSE"])
-def test_truth_values_are_not_numbers_even_in_a_whole_column(word: str) -> None:
-    # pandas reads such a column as numbers, gaps included.
-    for others in ({}, {"delinq_2yrs": ""}):
-        source = as_csv([{**loan, "delinq_2yrs": word} for loan in LOANS] + [{**LOANS[0], **others}])
-        assert csv_rows.read_at_once(source[HEADER.size_bytes :], HEADER) is None
-        assert run(source).outcome.rejected >= len(LOANS)
-
-
-@pytest.mark.parametrize("cell", [b"\x0b5", b"5\x0c"])
-def test_white_space_that_only_pandas_skips_is_rejected_in_any_step(cell: bytes) -> None:
-    source = as_csv([{**loan, "dti": "@"} for loan in LOANS]).replace(b"@", cell)
-    assert csv_rows.read_at_once(source[HEADER.size_bytes :], HEADER) is None
-    assert run(source).outcome.rejected == len(LOANS)
-
-
-def test_a_byte_order_mark_within_the_file_is_part_of_a_cell() -> None:
-    source = as_csv(LOANS)
-    body = b"\xef\xbb\xbf" + source[HEADER.size_bytes :]
-    assert csv_rows.read_at_once(body, HEADER) is None
 
 
 @pytest.mark.parametrize("sizes", [{}, {"step_bytes": 500, "checkpoint_bytes": 2000}])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,10 +106,3 @@ def test_a_file_with_another_header_stops_the_job() -> None:
     sources = {"a.csv": as_csv(LOANS[:5]), "b.csv": as_csv([{**LOANS[5], "note": 1}], NOTED)}
     with pytest.raises(UnusableFileError, match=r"b\.csv has another first line"):
         score(job_of(sources["a.csv"]), batches_of(blocks_of(sources, set()), 4))
-
-
-def test_without_pandas_the_bytes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = as_csv(LOANS)
-    expected = run(source, WARNING_MODEL).text
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    assert score(job_of(source), batches_of(blocks_of({"a.csv": source}, {9}), 50))[0] == expected
