@@ -31,7 +31,7 @@ from emulator.cli.settings.options import (
 )
 from emulator.cli.terminal import port_errors_name, say, stop_on_signals, url_of, write_ready_file
 from emulator.http_api.gateway import Gateway
-from emulator.http_server import Gate, HttpServer
+from emulator.http_server import ADMIN_PATH, Gate, HttpServer
 from emulator.kept_results import KeptResults, environment_folder
 from emulator.lambda_service.data_plane.debugging import Debugger
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
@@ -181,6 +181,8 @@ async def _listen(server: HttpServer, servers: contextlib.AsyncExitStack, host: 
 
 def _announce(project: Project, options: Options, urls: Sequence[str], lambda_url: str | None) -> None:
     """Say on stderr and in the ready file that requests are answered."""
+    url = urls[0] if urls else lambda_url
+    say(f"emulator: environments, versions and logs, live: {url}{ADMIN_PATH}")
     if urls:
         _say_routes(project.apis, urls)
     if lambda_url is not None:
@@ -188,7 +190,6 @@ def _announce(project: Project, options: Options, urls: Sequence[str], lambda_ur
     # Objects made at the start live as long as the process. Freezing them saves 50 ms in each later collection.
     gc.collect()
     gc.freeze()
-    url = urls[0] if urls else lambda_url
     write_ready_file(options.ready_file, url=url, urls=urls, lambda_url=lambda_url, pid=os.getpid())
 
 

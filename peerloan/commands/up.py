@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emulator.http_server import ADMIN_PATH
 from model_registry.names import DEFAULT_ALIAS
 from peerloan.access import AuthMode, find_access
 from peerloan.api_client import ApiClient
@@ -98,6 +99,7 @@ def up(
                 )
                 _show_first_answer(ApiClient(url, find_access(workplace, url)), _curl_words(auth, workplace.state_dir))
                 _say_what_serves(local)
+                note(f"Environments, versions and logs, live: {url}{ADMIN_PATH}")
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
             is_up = True  # Set before the next line is printed, because its reader may press Ctrl-C at once.

@@ -67,6 +67,7 @@ def test_up_from_nothing_the_printed_curl_answers_and_a_second_start_finds_the_s
     assert answered["model"]["version"] == 1
     before = fresh.answer("versions")
     notes = urls(fresh)
+    assert f"Environments, versions and logs, live: {notes['api_url']}/_emulator/" in output
     state = fresh.folder / "state"
     key = Keyring(state / "keys").find_loan_hash_key()
     assert key is not None

@@ -78,6 +78,7 @@ def test_start_api(start: Callable[..., Any], template: str) -> None:
         "--parameter-overrides", "ParameterKey=Greeting,ParameterValue=overridden", "--skip-pull-image",
     )  # fmt: skip
     assert f"Mounting Published at {server.url}/published [GET, POST]" in server.log
+    assert f"emulator: environments, versions and logs, live: {server.url}/_emulator/" in server.log
     assert "You can now browse to the above endpoints to invoke your functions." in server.log
     assert f" * Running on {server.url}\nPress CTRL+C to quit\n" in server.log
     assert server.get("/published").status == 200
