@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
+from forked_programs import forked_programs
 from model_artifact.opening.child_process import warm_processes
 from processes import emulator_process
 
@@ -115,7 +116,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_bucket_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def local_bucket_url(tmp_path_factory: pytest.TempPathFactory, warm_programs: None) -> Iterator[str]:
     """The local bucket as a process of its own, on a free port."""
     folder = tmp_path_factory.mktemp("bucket")
     with emulator_process(folder, "bucket", "--data-dir", str(folder / "data")) as (_, url):
@@ -126,6 +127,13 @@ def local_bucket_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def warm_model_processes() -> Iterator[None]:
     """Candidates are opened in forks of one process, which is started for the first of them."""
     with warm_processes():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_programs() -> Iterator[None]:
+    """The emulator and ``peerloan`` are forks of processes that have imported them."""
+    with forked_programs():
         yield
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from forked_programs import ProgramProcess
+
 START_LIMIT_S = 60.0
 GENEROUS_S = 30.0
 
@@ -36,12 +38,12 @@ def start_emulator(
     """
     ready_file.unlink(missing_ok=True)
     with contextlib.ExitStack() as files:
-        process = subprocess.Popen(
+        process = ProgramProcess(
             [sys.executable, "-m", "emulator", *arguments, "--ready-file", str(ready_file)],
             stdin=subprocess.DEVNULL,
             stderr=None if log is None else files.enter_context(log.open("wb")),
             env={**os.environ, **(env or {})},
-            preexec_fn=prepare,  # noqa: PLW1509 - tests start no threads that it could meet
+            preexec_fn=prepare,
         )
     if (
         not wait_until(lambda: ready_file.exists() or process.poll() is not None, START_LIMIT_S)

@@ -113,7 +113,8 @@ def _starter(folder: Path) -> Iterator[Start]:
             if open_files_limit is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, open_files_limit)
 
-        process, url = start_emulator(ready, *arguments, log=log, env=env, prepare=limit)
+        has_limits = file_size_limit is not None or open_files_limit is not None
+        process, url = start_emulator(ready, *arguments, log=log, env=env, prepare=limit if has_limits else None)
         started.append(process)
         return Running(process, url, log)
 

@@ -1,4 +1,4 @@
-"""The command line as processes of its own, on a stack of few loans."""
+"""The command line as processes, on a stack of few loans."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from forked_programs import ProgramProcess, run_program
 from made_once import made_once
 from training.loans import sample_data
 
@@ -30,9 +31,7 @@ class Peerloan:
         return [sys.executable, "-m", "peerloan", "--state-dir", str(self.folder / "state"), *words]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words), env=self.environ(), capture_output=True, text=True, timeout=120, check=False
-        )
+        return run_program(self.command(*words), env=self.environ())
 
     def answer(self, *words: str) -> object:
         done = self.run(*words, "--json")
@@ -41,7 +40,7 @@ class Peerloan:
 
     def up(self, *words: str) -> tuple[subprocess.Popen[str], str]:
         """Start the stack; return its process and what it printed until it was ready."""
-        process = subprocess.Popen(
+        process = ProgramProcess(
             self.command("up", "--port", "0", "--lambda-port", "0", "--bucket-port", "0", *words),
             env=self.environ(),
             stdout=subprocess.PIPE,
