@@ -68,12 +68,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to put on the wire. Its body is bytes, or a piece of a file."""
+    """An answer to put on the wire. Its body is bytes, or a piece of an open file, which the receiver closes."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     span: Span | None = None
+    descriptor: int | None = None
 
 
 class S3Error(Exception):

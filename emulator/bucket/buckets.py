@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from emulator.bucket.answers import Answer, S3Error, read_xml, xml_answer
-from emulator.bucket.bucket_index import with_versioning
 from emulator.bucket.requests import S3Request
 from emulator.bucket.store import FIRST_REGION, Store
 
@@ -69,8 +68,7 @@ async def put_versioning(store: Store, request: S3Request) -> Answer:
     status = read_xml(await request.body.document(), "VersioningConfiguration").findtext("Status")
     if status not in {"Enabled", "Suspended"}:
         raise S3Error("IllegalVersioningConfigurationException")
-    async with store.changing(request.bucket) as bucket:
-        await store.write_bucket(request.bucket, with_versioning(bucket.facts, status))
+    await store.set_versioning(request.bucket, status)
     return Answer()
 
 

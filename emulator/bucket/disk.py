@@ -135,14 +135,10 @@ class Disk:
         """Remove (key, version id) pairs."""
         durable_files.remove_durably(self._version(bucket, key, version) for key, version in versions)
 
-    def read_versions(self, bucket: str, key: str) -> list[ObjectFile]:
-        """Return the versions of one object, in no particular order."""
-        return self._read_all((self._bucket(bucket) / "objects").glob(f"{_hashed(key)}.*"))
-
-    def read_objects(self, bucket: str) -> list[ObjectFile]:
-        """Return every version of every object of a bucket, in no particular order."""
-        folder = self._bucket(bucket) / "objects"
-        return self._read_all(path for path in folder.iterdir() if _OBJECT_FILE.fullmatch(path.name))
+    def read_versions(self, bucket: str, key: str | None = None) -> list[ObjectFile]:
+        """Return every version of every object of a bucket, or those of one key, in no particular order."""
+        paths = (self._bucket(bucket) / "objects").glob("*" if key is None else f"{_hashed(key)}.*")
+        return self._read_all(path for path in paths if _OBJECT_FILE.fullmatch(path.name))
 
     def write_upload(self, bucket: str, upload_id: str, facts: Mapping[str, Any]) -> None:
         """Note that a multipart upload has begun."""

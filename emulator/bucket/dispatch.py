@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from uuid import uuid4
 
 from aiohttp import StreamReader
 
@@ -55,30 +53,18 @@ _OTHER_OPERATIONS = frozenset({
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAnswer:
-    """An answer with the open file of its body, which the receiver closes, if it is a piece of one."""
-
-    answer: Answer
-    request_id: str
-    descriptor: int | None = None
-
-
-async def _no_invitation() -> None:
-    """Do nothing: the client doesn't wait for permission to send its body."""
-
-
 async def answer_request(
     store: Store,
     method: str,
     target: str,
     headers: Mapping[str, str],
     stream: StreamReader,
+    invite: Callable[[], Awaitable[None]],
     *,
-    invite: Callable[[], Awaitable[None]] = _no_invitation,
+    request_id: str = "",
     host_bucket: str = "",
     refusal: str | None = None,
-) -> OpenAnswer:
+) -> Answer:
     """Answer one request.
 
     Parameters
@@ -91,6 +77,8 @@ async def answer_request(
         The body.
     invite : callable
         Called before the body is read.
+    request_id : str
+        What an error is told by.
     host_bucket : str
         The bucket that the ``Host`` header names; empty if the path names it.
     refusal : str, optional
@@ -101,15 +89,13 @@ async def answer_request(
     ConnectionError and others of `CLIENT_IS_GONE`
         The client has hung up.
     """
-    request_id = uuid4().hex[:16].upper()
     try:
         if refusal is not None:
             raise S3Error("AccessDenied", refusal)
         bucket, key, query = read_target(target, host_bucket)
         check_expiry(query, store.now())
         request = S3Request(method, bucket, key, query, headers, stream, invite)
-        answer, descriptor = await _run(store, _find_operation(request), request)
-        return OpenAnswer(answer, request_id, descriptor)
+        return await _find_operation(request)(store, request)
     except CLIENT_IS_GONE:
         raise
     except S3Error as error:
@@ -119,25 +105,7 @@ async def answer_request(
     except Exception:  # noqa: BLE001 - any failure is answered 500
         _log.exception("%s %s failed; a change is undone", method, target)
         failure = S3Error("InternalError")
-    return OpenAnswer(failure.to_answer(target.partition("?")[0], request_id), request_id)
-
-
-async def _run(store: Store, operation: Operation, request: S3Request) -> tuple[Answer, int | None]:
-    """Return an operation's answer and the open file of its body."""
-    answer = await operation(store, request)
-    if answer.span is None or request.method == "HEAD":
-        return answer, None
-    descriptor = answer.span.file.open()
-    if descriptor is not None:
-        return answer, descriptor
-    # A change is at work on the object: it is read once that is over.
-    async with store.settled():
-        answer = await operation(store, request)
-        descriptor = answer.span.file.open() if answer.span is not None else None
-    if answer.span is not None and descriptor is None:
-        _log.error("%s was replaced or removed by another program", answer.span.file.path)
-        raise S3Error("InternalError", "The object's file was replaced or removed by another program.")
-    return answer, descriptor
+    return failure.to_answer(target.partition("?")[0], request_id)
 
 
 def _find_operation(request: S3Request) -> Operation:

@@ -10,14 +10,12 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from emulator.bucket.answers import OWNER, Answer, invalid_argument, xml_answer
-from emulator.bucket.bucket_index import Upload
 from emulator.bucket.multipart import MAX_PARTS, find_upload
 from emulator.bucket.object_facts import xml_date
 from emulator.bucket.object_files import ObjectFile
 from emulator.bucket.requests import S3Request
-from emulator.bucket.store import Store
+from emulator.bucket.store import Store, Upload
 
-_MOST = 1000
 _TOKEN_MARK = b"1:"
 
 
@@ -30,10 +28,12 @@ class _Page:
         The request's parameters: a prefix, a delimiter, an encoding of names, and the limit.
     limit_name : str
         The parameter that limits the rows.
+    most : int
+        S3's own limit.
     """
 
-    def __init__(self, query: Mapping[str, str], limit_name: str = "max-keys") -> None:
-        self.limit = _read_limit(query, limit_name)
+    def __init__(self, query: Mapping[str, str], limit_name: str = "max-keys", most: int = 1000) -> None:
+        self.limit = _read_limit(query, limit_name, most)
         self.prefix, self.delimiter = query.get("prefix", ""), query.get("delimiter", "")
         self.rows: list[tuple[str, Any]] = []
         self.is_truncated = False
@@ -106,15 +106,15 @@ def _end_of_prefix(keys: Sequence[str], prefix: str, start: int) -> int:
     return bisect_left(keys, True, start, key=lambda key: not key.startswith(prefix))
 
 
-def _read_limit(query: Mapping[str, str], name: str) -> int:
-    """Return how many items a page may have: at most a thousand."""
-    value = query.get(name) or str(_MOST)
+def _read_limit(query: Mapping[str, str], name: str, most: int) -> int:
+    """Return how many rows a page may have."""
+    value = query.get(name) or str(most)
     digits = value.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 10:
         raise invalid_argument(f"Provided {name} not an integer or within integer range", name, value)
     if not 0 <= int(value) <= 2**31 - 1:
         raise invalid_argument(f"Argument {name} must be an integer between 0 and 2147483647", name, value)
-    return min(int(value), _MOST)
+    return min(int(value), most)
 
 
 def _make_token(item: str) -> str:
@@ -137,18 +137,17 @@ def _read_token(query: Mapping[str, str]) -> str | None:
 
 
 async def list_buckets(store: Store, request: S3Request) -> Answer:
-    """ListBuckets, a page at a time if the request limits it."""
-    query = request.query
-    limit = _read_limit({"max-buckets": query.get("max-buckets", "")}, "max-buckets")
-    names = [name for name, _ in _walk(sorted(store.buckets), query.get("prefix", ""), "", _read_token(query) or "")]
-    page = names[: limit if "max-buckets" in query else None]
+    """ListBuckets."""
+    page = _Page(request.query, "max-buckets", most=10_000)
+    page.fill(sorted(store.buckets), _read_token(request.query) or "", lambda name: [store.buckets[name].facts])
     buckets = [
         {"Name": name, "CreationDate": xml_date(facts["created_at"]), "BucketRegion": facts["region"]}
-        for name, facts in ((name, store.buckets[name].facts) for name in page)
+        for name, facts in page.items()
     ]
-    token = _make_token(page[-1]) if page and len(names) > len(page) else None
-    content = {"Owner": OWNER, "Buckets": {"Bucket": buckets}, "ContinuationToken": token}
-    return xml_answer("ListAllMyBucketsResult", content)
+    token = _make_token(page.last[0]) if page.is_truncated else None
+    return xml_answer(
+        "ListAllMyBucketsResult", {"Owner": OWNER, "Buckets": {"Bucket": buckets}, "ContinuationToken": token}
+    )
 
 
 async def list_objects(store: Store, request: S3Request) -> Answer:
@@ -231,7 +230,7 @@ async def list_versions(store: Store, request: S3Request) -> Answer:
 async def list_parts(store: Store, request: S3Request) -> Answer:
     """ListParts."""
     upload = find_upload(store.bucket(request.bucket), request)
-    limit = _read_limit(request.query, "max-parts")
+    limit = _read_limit(request.query, "max-parts", most=1000)
     marker = request.number("part-number-marker", MAX_PARTS, least=0) or 0
     following = sorted(number for number in upload.parts if number > marker)
     page = following[:limit]
@@ -243,20 +242,19 @@ async def list_parts(store: Store, request: S3Request) -> Answer:
         "NextPartNumberMarker": page[-1] if page else None,
         "MaxParts": limit,
         "IsTruncated": len(following) > len(page),
-        "Part": [_part_fields(upload.parts[number]) for number in page],
+        "Part": [
+            {
+                "PartNumber": number,
+                "LastModified": xml_date(part.facts["last_modified"]),
+                "ETag": f'"{part.facts["etag"]}"',
+                "Size": part.size_bytes,
+                # A part of format 1 has none.
+                f"Checksum{part.facts.get('checksum_algorithm')}": part.facts.get("checksum"),
+            }
+            for number, part in ((number, upload.parts[number]) for number in page)
+        ],
     }
     return xml_answer("ListPartsResult", content)
-
-
-def _part_fields(part: ObjectFile) -> dict[str, object]:
-    facts = part.facts
-    fields = {
-        "PartNumber": facts["number"],
-        "LastModified": xml_date(facts["last_modified"]),
-        "ETag": f'"{facts["etag"]}"',
-        "Size": part.size_bytes,
-    }
-    return fields | ({f"Checksum{facts['checksum_algorithm']}": facts["checksum"]} if "checksum" in facts else {})
 
 
 async def list_uploads(store: Store, request: S3Request) -> Answer:

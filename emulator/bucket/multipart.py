@@ -10,14 +10,13 @@ from xml.etree import ElementTree as ET
 
 from emulator.bucket import checksums
 from emulator.bucket.answers import Answer, S3Error, Span, invalid_argument, read_xml, xml_answer
-from emulator.bucket.bucket_index import Bucket, Upload
 from emulator.bucket.checksums import Checksum
 from emulator.bucket.conditions import check_write, find_range
 from emulator.bucket.object_facts import checksum_fields, read_object_headers
 from emulator.bucket.object_files import ObjectFile
 from emulator.bucket.objects import copy_fields, find_source, new_file, source_headers, written_headers
 from emulator.bucket.requests import S3Request
-from emulator.bucket.store import Store
+from emulator.bucket.store import Bucket, Store, Upload
 
 MAX_PARTS = 10_000
 _MIN_PART_BYTES = 5 << 20

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from emulator.bucket import checksums
 from emulator.bucket.answers import Answer, S3Error, Span, invalid_argument, read_xml, xml_answer
-from emulator.bucket.bucket_index import Bucket
 from emulator.bucket.checksums import Checksum
 from emulator.bucket.conditions import check_read, check_write, find_range
 from emulator.bucket.object_facts import (
@@ -24,7 +24,7 @@ from emulator.bucket.object_facts import (
 )
 from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
 from emulator.bucket.requests import S3Request, check_key
-from emulator.bucket.store import PIECE_BYTES, Store
+from emulator.bucket.store import PIECE_BYTES, Bucket, Store
 
 _SOURCE = "x-amz-copy-source"
 # What a copy to itself must change at least one of.
@@ -35,6 +35,23 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 async def get_object(store: Store, request: S3Request) -> Answer:
     """GetObject, HeadObject: the object or a version, whole, a range of it or one of its parts."""
+    answer = _find_object(store, request)
+    if request.method == "HEAD" or answer.span is None:
+        return answer
+    descriptor = answer.span.file.open()
+    if descriptor is not None:
+        return replace(answer, descriptor=descriptor)
+    async with store.lock:
+        # A change was at work on the object: it is read now that that is over.
+        answer = _find_object(store, request)
+        descriptor = answer.span.file.open() if answer.span is not None else None
+    if descriptor is None:
+        raise S3Error("InternalError", "The object's file was replaced or removed by another program.")
+    return replace(answer, descriptor=descriptor)
+
+
+def _find_object(store: Store, request: S3Request) -> Answer:
+    """Return the answer to a GET, whose file isn't open yet."""
     file = store.version(request.bucket, request.key, request.query.get("versionId"))
     if file.facts["delete_marker"]:
         headers = {"x-amz-delete-marker": "true", "Allow": "DELETE", "Last-Modified": http_date(file.facts)}

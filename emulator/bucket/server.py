@@ -6,12 +6,13 @@ import functools
 import os
 from collections.abc import Mapping
 from email.utils import formatdate
+from uuid import uuid4
 
 from aiohttp import web
 
 from emulator.browser_guard import BrowserGuard
-from emulator.bucket.answers import Span
-from emulator.bucket.dispatch import OpenAnswer, answer_request
+from emulator.bucket.answers import Answer, Span
+from emulator.bucket.dispatch import answer_request
 from emulator.bucket.store import PIECE_BYTES, Store
 from emulator.http_server import Handler, HttpServer, invite_body
 
@@ -41,56 +42,52 @@ class BucketServer(HttpServer):
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to a request; a failure is S3's InternalError."""
-        answered = await answer_request(
+        request_id = uuid4().hex[:16].upper()
+        answer = await answer_request(
             self._store,
             request.method,
             request.raw_path,
             request.headers,
             request.content,
-            invite=functools.partial(invite_body, request),
+            functools.partial(invite_body, request),
+            request_id=request_id,
             host_bucket=_bucket_before(self._guard.find_subdomain(request.headers.get("Host", ""))),
             refusal=self._guard.find_refusal(request.headers),
         )
-        headers = {
-            **answered.answer.headers,
-            "Date": formatdate(usegmt=True),
-            "Server": "AmazonS3",
-            "x-amz-request-id": answered.request_id,
-        }
+        date = formatdate(usegmt=True)
+        headers = {**answer.headers, "Date": date, "Server": "AmazonS3", "x-amz-request-id": request_id}
+        if answer.span is None or answer.descriptor is None:
+            return _whole_response(request, answer, headers)
         try:
-            return await self._respond(request, answered, headers)
+            return await self._read(request, answer.status, headers, answer.span, answer.descriptor)
         finally:
-            if answered.descriptor is not None:
-                os.close(answered.descriptor)
+            os.close(answer.descriptor)
 
-    async def _respond(
-        self, request: web.BaseRequest, answered: OpenAnswer, headers: Mapping[str, str]
+    async def _read(
+        self, request: web.BaseRequest, status: int, headers: Mapping[str, str], span: Span, descriptor: int
     ) -> web.StreamResponse:
-        answer, descriptor, span = answered.answer, answered.descriptor, answered.answer.span
-        if span is not None and descriptor is not None:
-            if span.size_bytes > _SMALL_BYTES:
-                streamed = web.StreamResponse(status=answer.status, headers=headers)
-                return await self._stream(request, streamed, span, descriptor)
+        """Return or send an answer whose body is a piece of an open file."""
+        if span.size_bytes <= _SMALL_BYTES:
             content = os.pread(descriptor, span.size_bytes, span.file.body_offset + span.start)
-            return web.Response(status=answer.status, headers=headers, body=content)
-        response = web.Response(status=answer.status, headers=headers, body=answer.body)
-        if request.method == "HEAD":
-            # The length of a GET's body.
-            response.body = None
-            response.headers["Content-Length"] = str(span.size_bytes if span is not None else 0)
-        if not request.content.is_eof() and "Expect" in request.headers:
-            # The client waits for an invitation that doesn't come; what it sends next may be a body or a request.
-            response.force_close()
-        return response
-
-    async def _stream(
-        self, request: web.BaseRequest, response: web.StreamResponse, span: Span, descriptor: int
-    ) -> web.StreamResponse:
+            return web.Response(status=status, headers=headers, body=content)
+        response = web.StreamResponse(status=status, headers=headers)
         response.content_length = span.size_bytes
         await response.prepare(request)
         async for piece in self._store.read_open(span, descriptor):
             await response.write(piece)
         return response
+
+
+def _whole_response(request: web.BaseRequest, answer: Answer, headers: Mapping[str, str]) -> web.Response:
+    response = web.Response(status=answer.status, headers=headers, body=answer.body)
+    if request.method == "HEAD":
+        # The length of a GET's body.
+        response.body = None
+        response.headers["Content-Length"] = str(answer.span.size_bytes if answer.span is not None else 0)
+    if not request.content.is_eof() and "Expect" in request.headers:
+        # The client waits for an invitation that doesn't come; what it sends next may be a body or a request.
+        response.force_close()
+    return response
 
 
 def _bucket_before(subdomain: str) -> str:

@@ -8,36 +8,84 @@ Invariants:
 - A reader sees no change that isn't on disk yet: the index has the old file's inode, so that a reader who finds another
   file at its path waits for the change, and nobody else does.
 
-The index is used in the event loop alone; files are written, synced and removed in threads.
+The index (`Bucket`) has the facts of every version and part, and where their files are. It is used in the event loop
+alone; files are written, synced and removed in threads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import datetime as dt
 import hashlib
 import logging
 import os
+import re
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from emulator.bucket.answers import S3Error, Span
-from emulator.bucket.bucket_index import Bucket, Upload, with_versioning
 from emulator.bucket.disk import Disk
 from emulator.bucket.object_facts import read_old_facts
 from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
 from emulator.object_events import ObjectEvent
 
-WORKER_THREADS = 6
 PIECE_BYTES = 1 << 20
 FIRST_REGION = "us-east-1"
+_WORKER_THREADS = 6
+_STATUS = re.compile(rb"Status>\s*(Enabled|Suspended)\s*<")
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Upload:
+    """An unfinished multipart upload: its parts by number."""
+
+    facts: Mapping[str, Any]
+    parts: dict[int, ObjectFile]
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What a bucket holds: its own facts, its objects' versions (oldest first) and its unfinished uploads."""
+
+    facts: Mapping[str, Any]
+    keys: list[str] = field(default_factory=list)
+    versions: dict[str, list[ObjectFile]] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
+
+    @property
+    def versioning(self) -> str:
+        """``Enabled``, ``Suspended``, or an empty text if it was never switched on."""
+        status = _STATUS.search(base64.b64decode(self.facts["sub_resources"].get("versioning", "")))
+        return status[1].decode() if status else ""
+
+    def current(self, key: str) -> ObjectFile | None:
+        """Return what a GET gives: the newest version, unless that is a delete marker."""
+        newest = self.versions[key][-1] if key in self.versions else None
+        return None if newest is None or newest.facts["delete_marker"] else newest
+
+    def visible_keys(self) -> list[str]:
+        """Return the keys that a list gives, sorted."""
+        return [key for key in self.keys if self.current(key) is not None] if self.versioning else self.keys
+
+    def replace_versions(self, key: str, files: Iterable[ObjectFile]) -> None:
+        """Make an object's versions these; none removes the object."""
+        ordered = sorted(files, key=lambda file: int(file.facts["sequence"]))
+        if ordered and key not in self.versions:
+            insort(self.keys, key)
+        elif not ordered and key in self.versions:
+            del self.keys[bisect_left(self.keys, key)]
+            del self.versions[key]
+        if ordered:
+            self.versions[key] = ordered
 
 
 class Store:
@@ -56,6 +104,8 @@ class Store:
     ----------
     rebuilt : list of str
         The buckets whose settings were lost and are the default ones now.
+    lock : asyncio.Lock
+        Held while a change is made.
     """
 
     def __init__(self, disk: Disk, now: Callable[[], dt.datetime], publish: Callable[[ObjectEvent], object]) -> None:
@@ -63,10 +113,10 @@ class Store:
         self.buckets: dict[str, Bucket] = {}
         self.rebuilt: list[str] = []
         self.now = now
+        self.lock = asyncio.Lock()
         self._publish = publish
-        self._lock = asyncio.Lock()
         self._sequence = 0
-        self._workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="bucket")
+        self._workers = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="bucket")
 
     def load(self) -> None:
         """Read the data folder."""
@@ -82,7 +132,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._workers, function, *arguments)
 
     def bucket(self, name: str) -> Bucket:
-        """Return a bucket, which NoSuchBucket says isn't there."""
+        """Return a bucket; NoSuchBucket if it isn't there."""
         if name not in self.buckets:
             raise S3Error("NoSuchBucket", BucketName=name)
         return self.buckets[name]
@@ -141,7 +191,7 @@ class Store:
         S3Error
             NoSuchBucket; InternalError, if the disk refuses the change.
         """
-        async with self._lock, self._undone_on_failure(name, key) as bucket:
+        async with self.lock, self._undone_on_failure(name, key) as bucket:
             yield bucket
 
     @contextlib.asynccontextmanager
@@ -155,40 +205,38 @@ class Store:
             if key is None:
                 await self.run(self._load_bucket, name)
             else:
-                files, bucket.uploads = await self.run(self._read_key, name, key)
-                bucket.replace_versions(key, files)
+                bucket.replace_versions(key, await self.run(self._read_versions, name, key))
+                bucket.uploads = await self.run(self._read_uploads, name)
             if isinstance(error, OSError):
                 raise disk_refusal(error) from error
             raise
 
-    def _read_key(self, name: str, key: str) -> tuple[list[ObjectFile], dict[str, Upload]]:
-        return self._read(self.disk.read_versions(name, key)), self._read_uploads(name)
-
-    @contextlib.asynccontextmanager
-    async def settled(self) -> AsyncIterator[None]:
-        """Wait for the change in progress, and hold up the next."""
-        async with self._lock:
-            yield
-
-    async def write_bucket(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Create a bucket, or change its settings (while `changing` it)."""
-        await self.run(self.disk.write_bucket, name, facts)
-        self.buckets.setdefault(name, Bucket({})).facts = dict(facts)
-
     async def create_bucket(self, name: str, region: str) -> bool:
         """Create a bucket, and say whether it wasn't there."""
-        async with self._lock:
+        async with self.lock:
             if name in self.buckets:
                 return False
             try:
-                await self.write_bucket(name, self._new_bucket(name, region))
+                await self._write_new_bucket(name, region)
             except OSError as error:
                 raise disk_refusal(error) from error
             return True
 
+    async def _write_new_bucket(self, name: str, region: str) -> None:
+        facts = self._new_facts(name, region)
+        await self.run(self.disk.write_bucket, name, facts)
+        self.buckets[name] = Bucket(facts)
+
+    async def set_versioning(self, name: str, status: str) -> None:
+        """Switch a bucket's versioning on, or suspend it."""
+        async with self.changing(name) as bucket:
+            facts = _with_versioning(bucket.facts, status)
+            await self.run(self.disk.write_bucket, name, facts)
+            bucket.facts = facts
+
     async def start_anew(self, first: Collection[str]) -> None:
         """Remove everything, and create these buckets, empty, in one change; nobody is told of each object."""
-        async with self._lock:
+        async with self.lock:
             for name in list(self.buckets):
                 async with self._undone_on_failure(name) as bucket:
                     files = [(key, file) for key, versions in bucket.versions.items() for file in versions]
@@ -199,14 +247,13 @@ class Store:
                     await self.run(self.disk.remove_bucket, name)
                     del self.buckets[name]
             for name in first:
-                await self.write_bucket(name, self._new_bucket(name, FIRST_REGION))
+                await self._write_new_bucket(name, FIRST_REGION)
 
     async def put_version(
         self, bucket: Bucket, writer: ObjectFileWriter, facts: Mapping[str, Any], event_name: str, trace_id: str
     ) -> ObjectFile:
         """Put a new version of an object at its place, while `changing` its bucket."""
-        name, key = bucket.facts["name"], facts["key"]
-        version_id = uuid4().hex if bucket.versioning == "Enabled" else "null"
+        key, version_id = facts["key"], uuid4().hex if bucket.versioning == "Enabled" else "null"
         numbered = {
             "delete_marker": False,
             **facts,
@@ -214,7 +261,7 @@ class Store:
             "sequence": self._next_sequence(),
             "last_modified": self.now().isoformat(),
         }
-        file = await self.run(self.disk.keep_version, writer, name, numbered)
+        file = await self.run(self.disk.keep_version, writer, bucket.facts["name"], numbered)
         others = [held for held in bucket.versions.get(key, []) if held.facts["version_id"] != version_id]
         bucket.replace_versions(key, [*others, file])
         self._announce(bucket, file, event_name, trace_id)
@@ -232,16 +279,14 @@ class Store:
                 writer.discard()
             return {"x-amz-delete-marker": "true", "x-amz-version-id": marker.facts["version_id"]}
         versions = bucket.versions.get(key, [])
-        wanted = version_id or "null"
-        gone = [file for file in versions if file.facts["version_id"] == wanted]
-        if gone:
-            await self.run(self.disk.remove_versions, name, [(key, wanted)])
-            bucket.replace_versions(key, [file for file in versions if file not in gone])
-            self._announce(bucket, gone[0], "ObjectRemoved:Delete", trace_id)
+        gone = next((file for file in versions if file.facts["version_id"] == (version_id or "null")), None)
+        if gone is not None:
+            await self.run(self.disk.remove_versions, name, [(key, gone.facts["version_id"])])
+            bucket.replace_versions(key, [file for file in versions if file is not gone])
+            self._announce(bucket, gone, "ObjectRemoved:Delete", trace_id)
         headers = {"x-amz-version-id": version_id} if version_id is not None else {}
-        if gone and gone[0].facts["delete_marker"]:
-            headers["x-amz-delete-marker"] = "true"
-        return headers
+        is_marker = gone is not None and gone.facts["delete_marker"]
+        return headers | ({"x-amz-delete-marker": "true"} if is_marker else {})
 
     def _announce(self, bucket: Bucket, file: ObjectFile, event_name: str, trace_id: str) -> None:
         """Hand a change that is on disk to whoever wishes to know."""
@@ -271,10 +316,9 @@ class Store:
         if not self.disk.has_bucket(name):
             self.buckets.pop(name, None)
             return
-        facts = self.disk.find_bucket(name)
-        bucket = Bucket(dict(facts if facts is not None else self._rebuild_bucket(name)))
+        bucket = Bucket(self.disk.find_bucket(name) or self._rebuild_bucket(name))
         by_key: dict[str, list[ObjectFile]] = defaultdict(list)
-        for file in self._read(self.disk.read_objects(name)):
+        for file in self._read_versions(name):
             by_key[file.facts["key"]].append(file)
             self._sequence = max(self._sequence, int(file.facts["sequence"]))
         bucket.keys = sorted(by_key)
@@ -284,28 +328,37 @@ class Store:
         bucket.uploads = self._read_uploads(name)
         self.buckets[name] = bucket
 
+    def _read_versions(self, name: str, key: str | None = None) -> list[ObjectFile]:
+        return [replace(file, facts=read_old_facts(file.facts)) for file in self.disk.read_versions(name, key)]
+
     def _read_uploads(self, name: str) -> dict[str, Upload]:
-        uploads = self.disk.read_uploads(name)
         return {
             facts["upload_id"]: Upload(facts, {int(part.facts["number"]): _with_etag(part) for part in parts})
-            for facts, parts in uploads
+            for facts, parts in self.disk.read_uploads(name)
         }
 
-    def _read(self, files: Iterable[ObjectFile]) -> list[ObjectFile]:
-        return [replace(file, facts=read_old_facts(file.facts)) for file in files]
-
-    def _rebuild_bucket(self, name: str) -> dict[str, Any]:
+    def _rebuild_bucket(self, name: str) -> Mapping[str, Any]:
         """Give a bucket whose settings are lost the default ones; its objects outlive its settings."""
-        facts = self._new_bucket(name, FIRST_REGION)
+        facts = self._new_facts(name, FIRST_REGION)
         # More than unversioned objects: versioning was on, and with it off the next write would drop them.
         if self.disk.version_ids(name) - {"null"}:
-            facts = with_versioning(facts, "Enabled")
+            facts = _with_versioning(facts, "Enabled")
         self.disk.write_bucket(name, facts)
         self.rebuilt.append(name)
         return facts
 
-    def _new_bucket(self, name: str, region: str) -> dict[str, Any]:
+    def _new_facts(self, name: str, region: str) -> Mapping[str, Any]:
         return {"name": name, "region": region, "created_at": self.now().isoformat(), "sub_resources": {}}
+
+
+def _with_versioning(facts: Mapping[str, Any], status: str) -> Mapping[str, Any]:
+    """Return a bucket's facts with another status of versioning, kept as S3's document.
+
+    Beside it, a folder may have other settings that earlier programs kept.
+    """
+    document = f"<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>"
+    kept = {**facts["sub_resources"], "versioning": base64.b64encode(document.encode()).decode()}
+    return {**facts, "sub_resources": kept}
 
 
 def _with_etag(part: ObjectFile) -> ObjectFile:

@@ -135,7 +135,7 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     disk = Disk(tmp_path)
     disk.prepare()
     assert disk.bucket_names() == ["whole"]
-    assert [content_of(file) for file in disk.read_objects("whole")] == [b"1"]
+    assert [content_of(file) for file in disk.read_versions("whole")] == [b"1"]
     assert list(disk.read_uploads("whole")) == []
     assert not (tmp_path / "buckets" / "half").exists()
     assert not torn.exists()
@@ -177,7 +177,7 @@ def test_only_the_scraps_of_this_program_are_cleared(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
     Disk(tmp_path).prepare()
-    assert list(disk.read_objects("whole")) == list(disk.read_uploads("whole")) == []
+    assert list(disk.read_versions("whole")) == list(disk.read_uploads("whole")) == []
     assert [path.read_text() for path in mine] == ["mine"] * len(mine)
 
 
@@ -189,7 +189,7 @@ def test_a_file_set_aside_keeps_the_earlier_ones_of_its_name(tmp_path: Path) -> 
         keep_version(disk, "b", b"")
         path = next((tmp_path / "buckets" / "b" / "objects").iterdir())
         path.write_bytes(body)
-        assert disk.read_objects("b") == []
+        assert disk.read_versions("b") == []
     files = sorted((tmp_path / "set-aside").iterdir())
     assert [path.read_bytes() for path in files] == [b"first", b"second", b"third"]
     assert [path.name for path in files] == [f"b--objects--{path.name}{end}" for end in ("", "--2", "--3")]
