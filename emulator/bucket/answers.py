@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from emulator.bucket.object_files import ObjectFile
+from emulator.text_formats import xml_node
 
 OWNER = {"ID": "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "DisplayName": "emulator"}
 _XML = {"Content-Type": "application/xml"}
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_ESCAPED = re.compile(r"[&<>\"\x00-\x1f\x7f]")
-# S3 lists keys with these as they are, in documents that few clients can read. An error must be read.
-_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # Each error's status and usual message.
 _ERRORS: Mapping[str, tuple[int, str]] = {
     "AccessDenied": (403, "Access Denied"),
@@ -107,8 +104,7 @@ class S3Error(Exception):
         if self.status == 304:
             return Answer(304, self.headers)
         fields = {"Code": self.code, "Message": self.message, **self.fields}
-        readable = {name: _NOT_IN_XML.sub("\ufffd", str(value)) for name, value in fields.items()}
-        error = xml_node("Error", {**readable, "Resource": resource, "RequestId": request_id})
+        error = xml_node("Error", {**fields, "Resource": resource, "RequestId": request_id})
         return Answer(self.status, {**_XML, **self.headers}, _document(error))
 
 
@@ -119,23 +115,9 @@ def invalid_argument(message: str, name: str, value: object) -> S3Error:
 
 def xml_answer(name: str, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with an XML document; for its content see `xml_node`."""
-    node = xml_node(name, content).replace(f"<{name}>", f'<{name} xmlns="{_NAMESPACE}">', 1)
+    # S3 lists keys as they are, whatever a client can read.
+    node = xml_node(name, content, is_readable=False).replace(f"<{name}>", f'<{name} xmlns="{_NAMESPACE}">', 1)
     return Answer(200, {**_XML, **(headers or {})}, _document(node))
-
-
-def xml_node(name: str, content: Any) -> str:
-    """Return an element: a mapping's items are its children, a list is one element each, None is no element."""
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        return "".join(xml_node(name, item) for item in content)
-    if isinstance(content, Mapping):
-        inner = "".join(xml_node(child, value) for child, value in content.items())
-    elif isinstance(content, bool):
-        inner = str(content).lower()
-    else:
-        inner = _ESCAPED.sub(lambda match: f"&#{ord(match[0])};", str(content))
-    return f"<{name}>{inner}</{name}>"
 
 
 class _WithoutDoctype(ET.TreeBuilder):

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 from emulator.object_events import ObjectEvent
 from emulator.template.event_sources.notification_spec import NotificationSpec
+from emulator.text_formats import in_milliseconds
 
 _OWNER = "EMULATOR"
 
@@ -25,7 +26,7 @@ def notification_event(
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
         "awsRegion": region,
-        "eventTime": f"{event.time:%Y-%m-%dT%H:%M:%S}.{event.time.microsecond // 1000:03d}Z",
+        "eventTime": in_milliseconds(event.time),
         "eventName": event.event_name,
         "userIdentity": {"principalId": f"AWS:{account_id}"},
         "requestParameters": {"sourceIPAddress": "127.0.0.1"},

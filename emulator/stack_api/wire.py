@@ -6,7 +6,6 @@ that its client shows a message and doesn't fail on the answer.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -14,17 +13,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 from emulator.lambda_service.control_api.answers import ApiAnswer
 from emulator.lambda_service.errors import LambdaApiError
+from emulator.text_formats import xml_node
 
 # Whose answers over REST are XML; all others' are JSON.
 _WITH_REST_XML = frozenset(("s3", "s3express", "s3-object-lambda", "cloudfront", "route53"))
 _SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/[^/]*/([^/,]+)/aws4_request")
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/?]+)")
-# A client can't read a document that has one of these, not even escaped.
-_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -85,25 +82,23 @@ def answered(call: Call, document: Mapping[str, Any], request_id: str) -> ApiAns
     if call.protocol is not Protocol.QUERY:
         document = {name: member for name, member in document.items() if member is not None}
         return ApiAnswer(200, json.dumps(document).encode(), {"Content-Type": _json_type(call)})
-    inner = f"<{call.operation}Result>{_elements(document)}</{call.operation}Result>"
-    metadata = f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
-    return _xml(200, f"<{call.operation}Response>{inner}{metadata}</{call.operation}Response>")
+    content = {f"{call.operation}Result": document, "ResponseMetadata": {"RequestId": request_id}}
+    return _xml(200, f"{call.operation}Response", content)
 
 
 def refused(call: Call, error: LambdaApiError, request_id: str) -> ApiAnswer:
     """Return an error as the clients of the call's protocol read it."""
-    code, message = _elements({"Code": error.code}), _elements({"Message": error.message})
+    details = {"Code": error.code, "Message": error.message}
     content = {"__type": error.code, "message": error.message}
     match call.protocol:
         case Protocol.QUERY:
             kind = "Sender" if error.status < 500 else "Receiver"
-            inner = f"<Error><Type>{kind}</Type>{code}{message}</Error><RequestId>{request_id}</RequestId>"
-            return _xml(error.status, f"<ErrorResponse>{inner}</ErrorResponse>")
+            answer = {"Error": {"Type": kind, **details}, "RequestId": request_id}
+            return _xml(error.status, "ErrorResponse", answer)
         case Protocol.EC2:
-            inner = f"<Errors><Error>{code}{message}</Error></Errors><RequestID>{request_id}</RequestID>"
-            return _xml(error.status, f"<Response>{inner}</Response>")
+            return _xml(error.status, "Response", {"Errors": {"Error": details}, "RequestID": request_id})
         case Protocol.REST_XML:
-            return _xml(error.status, f"<Error>{code}{message}<RequestId>{request_id}</RequestId></Error>")
+            return _xml(error.status, "Error", {**details, "RequestId": request_id})
         case Protocol.CBOR:
             headers = {"Content-Type": "application/cbor", "smithy-protocol": call.protocol.value}
             return ApiAnswer(error.status, _cbor_of_texts(content), headers)
@@ -134,22 +129,9 @@ def _json_type(call: Call) -> str:
     return "application/x-amz-json-1.1" if call.protocol is Protocol.JSON else "application/json"
 
 
-def _xml(status: int, content: str) -> ApiAnswer:
-    return ApiAnswer(status, f'<?xml version="1.0"?>\n{content}'.encode(), {"Content-Type": "text/xml"})
-
-
-def _elements(value: Any) -> str:
-    """Return a value as XML: lists of ``member``, structures by the names of their members."""
-    if isinstance(value, Mapping):
-        present = {name: member for name, member in value.items() if member is not None}
-        return "".join(f"<{name}>{_elements(member)}</{name}>" for name, member in present.items())
-    if isinstance(value, list):
-        return "".join(f"<member>{_elements(member)}</member>" for member in value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    return escape(_NOT_IN_XML.sub("\ufffd", str(value)))
+def _xml(status: int, name: str, content: Mapping[str, Any]) -> ApiAnswer:
+    document = '<?xml version="1.0"?>\n' + xml_node(name, content, item_name="member")
+    return ApiAnswer(status, document.encode(), {"Content-Type": "text/xml"})
 
 
 def _cbor_of_texts(content: Mapping[str, str]) -> bytes:

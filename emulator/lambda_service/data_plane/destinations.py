@@ -18,6 +18,7 @@ from typing import Any
 
 from emulator.lambda_service.data_plane.retries import EventPolicy, Outcome, QueuedEvent
 from emulator.lambda_service.errors import LambdaApiError
+from emulator.text_formats import in_milliseconds
 
 FOLDER = "destinations"
 SUCCESS = "Success"
@@ -42,7 +43,7 @@ def invocation_record(event: QueuedEvent, outcome: Outcome, time: dt.datetime) -
     """Return Lambda's record of an asynchronous invocation that has ended."""
     record: dict[str, Any] = {
         "version": "1.0",
-        "timestamp": f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z",
+        "timestamp": in_milliseconds(time),
         "requestContext": {
             "requestId": event.request_id,
             "functionArn": event.arn,

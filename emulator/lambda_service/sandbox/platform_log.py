@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from emulator.lambda_service.invocation import InitFailure
 from emulator.lambda_service.sandbox.logs import LogOutput, LogTail
+from emulator.text_formats import in_milliseconds
 
 _RUNTIME = f"python:{platform.python_version()}"
 _IN_TEXT = {
@@ -127,8 +128,7 @@ class PlatformLog:
 
     def _event(self, kind: str, record: dict[str, Any], text: str, tail: LogTail | None = None) -> None:
         if self._is_json:
-            time = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-            text = json.dumps({"time": time, "type": kind, "record": record})
+            text = json.dumps({"time": in_milliseconds(self._now()), "type": kind, "record": record})
         self._line(text, tail)
 
     def _line(self, line: str, tail: LogTail | None = None) -> None:
