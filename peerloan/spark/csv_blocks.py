@@ -7,8 +7,8 @@ two blocks, the first one's task fails, since nobody can tell where the second o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ from batch_scoring.errors import UnusableFileError
 from batch_scoring.results import result_columns, scored_lines
 from batch_scoring.row_rules import Rejection
 from peerloan.spark.pinned_version import PinnedVersion
+from peerloan.spark.reports import Report
 
 # What workers get: lines with their ending, and where they are from.
 LINE, FILE, BLOCK_START, BLOCK_END, FILE_SIZE = "line", "file", "block_start", "block_end", "file_size"
@@ -76,21 +77,26 @@ class _BlockLines:
         return line + ending
 
 
-def score_blocks(job: CsvJob, batches: Iterable[Any]) -> Iterator[Any]:
-    """Yield batches of ``text``, ``rows`` and ``rejected``: each text is many lines of the output, or empty.
+def score_blocks(job: CsvJob, report: Callable[[Report], object], batches: Iterable[Any]) -> Iterator[Any]:
+    """Yield batches of ``text``: each text is many lines of the output. At the end, ``report`` what became of the rows.
 
     A task writes one file, so its first text begins with the header.
     """
     scorer = job.version.load()
-    header = ",".join([job.header.text, *job.added]) + job.header.ending
-    for _, step in _steps(job, batches):
+    done = Report()
+    text = ",".join([job.header.text, *job.added]) + job.header.ending
+    for block, step in _steps(job, done, batches):
         rows = iter(step.rows)
-        text = header if step.rows else ""
         for scores in scorer.score(step.columns) if step.rows else ():
-            header = ""
             text += scored_lines(rows, scores, job.header.ending, has_warnings=job.has_warnings)
-        # Spark's writer ends each text with a line feed.
-        yield _batch(text=[text.removesuffix("\n")], rows=[len(step.rows)], rejected=[step.rejected])
+        done.rows += len(step.rows)
+        done.rejected += step.rejected
+        done.reject(((block.file, block.start), fault) for fault in step.rejections)
+        if step.rows:
+            # Spark's writer ends each text with a line feed.
+            yield _batch(text=[text.removesuffix("\n")])
+            text = ""
+    report(done)
 
 
 def reject_blocks(job: CsvJob, first_lines: Mapping[tuple[str, int], int], batches: Iterable[Any]) -> Iterator[Any]:
@@ -98,12 +104,14 @@ def reject_blocks(job: CsvJob, first_lines: Mapping[tuple[str, int], int], batch
 
     ``first_lines`` is the number of each block's first line in its file.
     """
-    for block, step in _steps(job, batches, first_lines):
+    for block, step in _steps(job, Report(), batches):
         if step.rejections:
-            yield rejects_batch([block.file] * len(step.rejections), step.rejections)
+            first = first_lines[block.file, block.start]
+            numbered = [replace(fault, line=first + fault.line) for fault in step.rejections]
+            yield rejects_batch([block.file] * len(numbered), numbered)
 
 
-def rejects_batch(files: list[str], rejections: Iterable[Rejection]) -> Any:
+def rejects_batch(files: Sequence[str], rejections: Iterable[Rejection]) -> Any:
     """Return a batch of the rejects output."""
     lines, columns, codes, details = zip(
         *((fault.line, fault.column, fault.code, fault.detail) for fault in rejections), strict=True
@@ -111,19 +119,19 @@ def rejects_batch(files: list[str], rejections: Iterable[Rejection]) -> Any:
     return _batch(file=files, line=lines, column=columns, code=codes, detail=details)
 
 
-def _steps(
-    job: CsvJob, batches: Iterable[Any], first_lines: Mapping[tuple[str, int], int] | None = None
-) -> Iterator[tuple[Block, Step]]:
+def _steps(job: CsvJob, report: Report, batches: Iterable[Any]) -> Iterator[tuple[Block, Step]]:
+    """Yield the steps of each block, whose rejections count the block's lines from 0; ``report`` its lines."""
     parts = chain.from_iterable(map(_parts, batches))
     for block, group in groupby(parts, key=lambda part: part[0]):
         lines = _BlockLines(block, (raw for _, raw in group))
-        line = 1 if first_lines is None else first_lines[block.file, block.start]
+        line = 0
         if block.start == 0:
             _check_header(job, block.file, lines.read_line())
             line += 1
         while step := read_step(lines, job.header, line, 0):
             line += step.n_lines
             yield block, step
+        report.lines[block.file, block.start] = line
 
 
 def _check_header(job: CsvJob, file: str, line: bytes) -> None:

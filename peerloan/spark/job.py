@@ -1,8 +1,8 @@
 """The driver of a Spark job: reads its parameters, and has the workers score.
 
 Partition files are written by Spark's committer: a task that fails or is killed leaves nothing behind, and runs again.
-Rejected rows are found by a second look at the input, and only if there are any: they are rare, and so one pass writes
-one output.
+Tasks report their rejected rows to the driver, which writes them. Only if these are too many for its memory, the input
+is read a second time, and the workers write them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import json
 import pkgutil
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.accumulators import Accumulator
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
@@ -31,8 +32,8 @@ from model_artifact.schema import FIELD_NAMES, LOAN_ID
 from peerloan.spark import csv_blocks, tables
 from peerloan.spark.csv_blocks import BLOCK_END, BLOCK_START, FILE, FILE_SIZE, LINE, CsvJob
 from peerloan.spark.pinned_version import ARRAYS, MANIFEST, PinnedVersion
+from peerloan.spark.reports import Report, ReportSum
 
-_SCORED_TEXT = "text string, rows long, rejected long"
 _REJECTS = "file string, line long, column string, code string, detail string"
 _FAULT = re.compile(r"^(?:batch_scoring|model_artifact|model_registry)\.[\w.]*Error: (.*)$", re.MULTILINE)
 
@@ -66,27 +67,41 @@ def score(spark: SparkSession, options: argparse.Namespace) -> dict[str, Any]:
     if not spark.conf.get("spark.sql.files.minPartitionNum", None):
         spark.conf.set("spark.sql.files.minPartitionNum", spark.sparkContext.defaultParallelism)
     score_files = _score_csv if options.format == "csv" else _score_parquet
-    rows, rejected, rejects = score_files(spark, options, version)
-    if rejected:
+    reports = spark.sparkContext.accumulator(Report(), ReportSum())
+    many_rejects = score_files(spark, options, version, reports)
+    done = reports.value
+    if done.rejected:
+        rejects = many_rejects() if done.rejections is None else _few_rejects(spark, done)
         rejects.write.mode(options.mode).csv(options.rejects, header=True, escape='"', emptyValue="")
-    where = options.rejects if rejected else None
-    return {"out": options.out, "rejects": where, "rows": rows, "rejected": rejected, "sha256": version.sha256}
+    where = options.rejects if done.rejected else None
+    figures = {"rows": done.rows, "rejected": done.rejected, "sha256": version.sha256}
+    return {"out": options.out, "rejects": where, **figures}
 
 
-def _score_csv(spark: SparkSession, options: argparse.Namespace, version: PinnedVersion) -> tuple[int, int, DataFrame]:
+def _few_rejects(spark: SparkSession, report: Report) -> DataFrame:
+    rows = [(file, fault.line, fault.column, fault.code, fault.detail) for file, fault in report.numbered_rejections()]
+    return spark.createDataFrame(rows, _REJECTS).coalesce(1)
+
+
+def _score_csv(
+    spark: SparkSession, options: argparse.Namespace, version: PinnedVersion, reports: Accumulator[Report]
+) -> Callable[[], DataFrame]:
+    """Score CSV files; return what finds the rejects by reading the files again."""
     lines = _lines(spark, options.source)
     job = _csv_job(lines, version, has_warnings=options.warnings == "yes")
     shared = spark.sparkContext.broadcast(job)
-    seen = Observation()
-    scored = lines.mapInArrow(lambda batches: csv_blocks.score_blocks(shared.value, batches), _SCORED_TEXT)
-    scored = scored.observe(seen, sql.sum("rows").alias("rows"), sql.sum("rejected").alias("rejected"))
-    scored.where("rows > 0").select("text").write.mode(options.mode).text(options.out)
-    rows, rejected = seen.get["rows"] or 0, seen.get["rejected"] or 0
-    first_lines = spark.sparkContext.broadcast(_first_lines(lines) if rejected else {})
-    rejects = lines.mapInArrow(
-        lambda batches: csv_blocks.reject_blocks(shared.value, first_lines.value, batches), _REJECTS
+    scored = lines.mapInArrow(
+        lambda batches: csv_blocks.score_blocks(shared.value, reports.add, batches), "text string"
     )
-    return rows, rejected, rejects
+    scored.write.mode(options.mode).text(options.out)
+
+    def many_rejects() -> DataFrame:
+        first_lines = spark.sparkContext.broadcast(reports.value.first_lines())
+        return lines.mapInArrow(
+            lambda batches: csv_blocks.reject_blocks(shared.value, first_lines.value, batches), _REJECTS
+        )
+
+    return many_rejects
 
 
 def _lines(spark: SparkSession, source: str) -> DataFrame:
@@ -115,38 +130,23 @@ def _csv_job(lines: DataFrame, version: PinnedVersion, *, has_warnings: bool) ->
     return CsvJob(version, line, header, has_warnings)
 
 
-def _first_lines(lines: DataFrame) -> dict[tuple[str, int], int]:
-    """Return the number of each block's first line in its file."""
-    numbers: dict[tuple[str, int], int] = {}
-    file, number = None, 1
-    for row in lines.groupBy(FILE, BLOCK_START).count().orderBy(FILE, BLOCK_START).collect():
-        number = number if row[FILE] == file else 1
-        file = row[FILE]
-        numbers[file, row[BLOCK_START]] = number
-        number += row["count"]
-    return numbers
-
-
 def _score_parquet(
-    spark: SparkSession, options: argparse.Namespace, version: PinnedVersion
-) -> tuple[int, int, DataFrame]:
+    spark: SparkSession, options: argparse.Namespace, version: PinnedVersion, reports: Accumulator[Report]
+) -> Callable[[], DataFrame]:
+    """Score Parquet files; return what finds the rejects by reading the files again."""
     has_warnings = options.warnings == "yes"
     table = spark.read.parquet(options.source)
     schema, added = to_arrow_schema(table.schema), result_columns(has_warnings=has_warnings)
     check_schema(schema, added)
     shared = spark.sparkContext.broadcast(version)
-    before, after = Observation(), Observation()
-    scored = table.observe(before, sql.count(sql.lit(1)).alias("rows")).mapInArrow(
-        lambda batches: tables.score_tables(shared.value, has_warnings=has_warnings, batches=batches),
+    places = sql.col("_metadata.file_path").alias(tables.FILE), sql.col("_metadata.row_index").alias(tables.ROW)
+    scored = table.select("*", *places).mapInArrow(
+        lambda batches: tables.score_tables(shared.value, reports.add, batches, has_warnings=has_warnings),
         from_arrow_schema(scored_schema(schema, added)),
     )
-    scored = scored.observe(after, sql.count(sql.lit(1)).alias("rows"))
     scored.write.mode(options.mode).parquet(options.out)
     names = [*FIELD_NAMES, *((LOAN_ID,) if LOAN_ID in table.columns else ())]
-    places = sql.col("_metadata.file_path").alias(tables.FILE), sql.col("_metadata.row_index").alias(tables.ROW)
-    rejects = table.select(*names, *places).mapInArrow(tables.reject_tables, _REJECTS)
-    rows = after.get["rows"]
-    return rows, before.get["rows"] - rows, rejects
+    return lambda: table.select(*names, *places).mapInArrow(tables.reject_tables, _REJECTS)
 
 
 def _shipped_version(sha256: str) -> PinnedVersion:

@@ -76,7 +76,10 @@ def submitted(
         "OMP_NUM_THREADS": "1",
     }
     environ.pop("PYTHONPATH", None)
-    done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=900, check=False)
+    # In a folder without the project's packages: workers import from there before they look into the zip.
+    done = subprocess.run(
+        words, env=environ, cwd=shipment.folder, capture_output=True, text=True, timeout=900, check=False
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures

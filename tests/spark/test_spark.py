@@ -25,26 +25,55 @@ from spark_kit import built, generated_loans, published_version, score_arguments
 pytestmark = [pytest.mark.spark]
 
 ROWS = 1_000_000
-# Appended to what ships: the third batch of the job kills its worker, once.
-KILLED_ONCE = """
+# Appended to a module that ships: kills the worker that calls it, once.
+KILL_ONCE = """
 
+def _kill_once():
+    import os, pathlib, signal
+
+    marker = pathlib.Path(MARKER)
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+"""
+# The third batch of the job kills its worker.
+KILLED_SCORER = (
+    KILL_ONCE
+    + """
 _score = VersionScorer.score
 _calls = 0
 
 
 def _killed_once(self, columns):
-    import os, pathlib, signal
-
     global _calls
     _calls += 1
-    marker = pathlib.Path(MARKER)
-    if _calls == 3 and not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    if _calls == 3:
+        _kill_once()
     return _score(self, columns)
 
 
 VersionScorer.score = _killed_once
+"""
+)
+# The first object that was taken apart kills its worker.
+KILLED_SPLIT = (
+    KILL_ONCE
+    + """
+_split = split_objects
+
+
+def split_objects(model, parts, batches):
+    for lines in _split(model, parts, batches):
+        yield lines
+        _kill_once()
+"""
+)
+
+# The driver keeps one rejection at most, and can't write any.
+ALWAYS_TOO_MANY = """
+MOST_REJECTIONS = 1
+del Report.numbered_rejections
 """
 
 
@@ -61,19 +90,31 @@ def version() -> PinnedVersion:
 
 @pytest.fixture(scope="module")
 def loans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a million loans in two CSV files, and in Parquet."""
+    """A folder with a million loans in two CSV files, and in Parquet; and the last tenth in Parquet."""
     folder = tmp_path_factory.mktemp("loans")
     frame = generated_loans(ROWS)
     (folder / "csv").mkdir()
     frame.head(900_000).to_csv(folder / "csv/a.csv", index=False)
     frame.tail(100_000).to_csv(folder / "csv/b.csv", index=False, lineterminator="\n")
     frame.to_parquet(folder / "loans.parquet", index=False, row_group_size=100_000)
+    frame.tail(100_000).to_parquet(folder / "b.parquet", index=False)
     return folder
 
 
 @pytest.fixture(scope="module")
 def shipment(version: PinnedVersion, tmp_path_factory: pytest.TempPathFactory) -> Shipment:
     return built(tmp_path_factory.mktemp("job"), version)
+
+
+def edited(shipment: Shipment, folder: Path, module: str, more: str) -> Shipment:
+    """Return a shipment with code appended to a module, in a folder of its own; ``MARKER`` is a file there."""
+    copy = Shipment(folder)
+    copy.script.write_bytes(shipment.script.read_bytes())
+    with zipfile.ZipFile(shipment.packages) as whole, zipfile.ZipFile(copy.packages, "w") as archive:
+        for name in whole.namelist():
+            appended = more.replace("MARKER", repr(str(folder / "killed"))) if name == module else ""
+            archive.writestr(name, whole.read(name) + appended.encode())
+    return copy
 
 
 def lines_of(folder: Path) -> list[bytes]:
@@ -84,7 +125,17 @@ def lines_of(folder: Path) -> list[bytes]:
 
 
 def rows_of(rejects: Path) -> list[dict[str, str]]:
+    """Return the rejects of one machine."""
     return list(csv.DictReader(rejects.read_text().splitlines()))
+
+
+def rejects_of(folder: Path) -> list[dict[str, str]]:
+    """Return the rejects of a job."""
+    return [row for part in sorted(folder.glob("part-*")) for row in rows_of(part)]
+
+
+def faults_of(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    return sorted((row["line"], row["column"], row["code"], row["detail"]) for row in rows)
 
 
 def by_one_machine(loans: Path, folder: Path, version: PinnedVersion) -> list[bytes]:
@@ -99,38 +150,32 @@ def by_one_machine(loans: Path, folder: Path, version: PinnedVersion) -> list[by
 def test_a_million_rows_have_the_bytes_of_one_machine_though_a_worker_is_killed(
     loans: Path, shipment: Shipment, version: PinnedVersion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    marker = tmp_path / "killed"
-    killing = Shipment(tmp_path)
-    killing.script.write_bytes(shipment.script.read_bytes())
-    with zipfile.ZipFile(shipment.packages) as whole, zipfile.ZipFile(killing.packages, "w") as edited:
-        for name in whole.namelist():
-            more = KILLED_ONCE.replace("MARKER", repr(str(marker))) if name == "batch_scoring/scores.py" else ""
-            edited.writestr(name, whole.read(name) + more.encode())
+    killing = edited(shipment, tmp_path, "batch_scoring/scores.py", KILLED_SCORER)
     figures = submitted(
         killing, score_arguments(loans / "csv", tmp_path / "out", version, "csv", "yes"), master="local[2,4]"
     )
-    assert marker.exists()
+    assert (tmp_path / "killed").exists()
     expected = by_one_machine(loans, tmp_path, version)
     lines = lines_of(tmp_path / "out")
     identical = sum(map(bytes.__eq__, lines, expected))
     assert (len(lines), identical) == (len(expected), len(expected))
     assert (figures["rows"], figures["rejected"]) == (ROWS - 20, 20)
-    rejects = [row for part in (tmp_path / "out.rejects").glob("part-*") for row in rows_of(part)]
-    alone = [row for name in ("a", "b") for row in rows_of(tmp_path / f"{name}.rejects.csv")]
-    assert sorted((row["line"], row["column"], row["code"], row["detail"]) for row in rejects) == sorted(
-        (row["line"], row["column"], row["code"], row["detail"]) for row in alone
-    )
+    rejects = rejects_of(tmp_path / "out.rejects")
+    assert faults_of(rejects) == faults_of([row for name in "ab" for row in rows_of(tmp_path / f"{name}.rejects.csv")])
     assert {Path(row["file"]).name for row in rejects} == {"a.csv", "b.csv"}
     with capsys.disabled():
         # The rejected rows are rows, too: both ways reject them with the same words.
         print(f"\nspark: rows={ROWS} identical={identical + len(rejects)}")
 
 
-def test_parquet_has_the_rows_of_one_machine(
+def test_parquet_has_the_rows_of_one_machine_though_a_worker_is_killed(
     loans: Path, shipment: Shipment, version: PinnedVersion, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    figures = submitted(shipment, score_arguments(loans / "loans.parquet", out, version, "parquet", "yes"))
+    killing = edited(shipment, tmp_path, "batch_scoring/scores.py", KILLED_SCORER)
+    arguments = score_arguments(loans / "loans.parquet", out, version, "parquet", "yes")
+    figures = submitted(killing, arguments, master="local[2,4]")
+    assert (tmp_path / "killed").exists()
     targets = Targets(tmp_path / "one.parquet", tmp_path / "one.rejects.csv", has_warnings=True)
     score_parquet(loans / "loans.parquet", targets, version.load())
     expected = pyarrow.parquet.read_table(targets.scored)
@@ -138,12 +183,23 @@ def test_parquet_has_the_rows_of_one_machine(
     assert scored.column_names == expected.column_names
     assert scored.cast(expected.schema).equals(expected)
     assert (figures["rows"], figures["rejected"]) == (ROWS - 20, 20)
-    rejects = [row for part in (tmp_path / "out.rejects").glob("part-*") for row in rows_of(part)]
-    alone = rows_of(targets.rejects)
-    assert sorted(int(row["line"]) for row in rejects) == sorted(int(row["line"]) for row in alone)
+    assert faults_of(rejects_of(tmp_path / "out.rejects")) == faults_of(rows_of(targets.rejects))
 
 
-def test_days_have_the_tallies_that_the_monitor_stores(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["csv/b.csv", "b.parquet"])
+def test_more_rejects_than_the_driver_keeps_are_found_by_a_second_look(
+    source: str, loans: Path, shipment: Shipment, version: PinnedVersion, tmp_path: Path
+) -> None:
+    file_format = source.rpartition(".")[2]
+    looking = edited(shipment, tmp_path, "peerloan/spark/reports.py", ALWAYS_TOO_MANY)
+    figures = submitted(looking, score_arguments(loans / source, tmp_path / "out", version, file_format))
+    targets = Targets(tmp_path / f"one.{file_format}", tmp_path / "one.rejects.csv")
+    (score_csv if file_format == "csv" else score_parquet)(loans / source, targets, version.load())
+    assert (figures["rows"], figures["rejected"]) == (99_998, 2)
+    assert faults_of(rejects_of(tmp_path / "out.rejects")) == faults_of(rows_of(targets.rejects))
+
+
+def test_days_have_the_tallies_that_the_monitor_stores_though_a_worker_is_killed(tmp_path: Path) -> None:
     store = InMemoryStore()
     for key, body in log_objects().items():
         store.put(key, body)
@@ -151,7 +207,9 @@ def test_days_have_the_tallies_that_the_monitor_stores(tmp_path: Path) -> None:
         (tmp_path / key).write_bytes(body)
     arguments = ["--job", "tally", "--model", MODEL, "--source", str(tmp_path), "--out", str(tmp_path / "models")]
     arguments += ["--day", DAYS[0].isoformat(), "--until", DAYS[-1].isoformat()]
-    submitted(built(tmp_path / "job", None), arguments)
+    killing = edited(built(tmp_path / "job", None), tmp_path, "peerloan/spark/log_parts.py", KILLED_SPLIT)
+    submitted(killing, arguments, master="local[2,4]")
+    assert (tmp_path / "killed").exists()
     refresh(store, store, MODEL, DAYS[0], DAYS[-1])
     for day in DAYS:
         key = monitor_day_key(MODEL, day)

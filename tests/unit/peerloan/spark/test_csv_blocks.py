@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 
 from batch_scoring.csv_header import read_header
 from batch_scoring.errors import UnusableFileError
+from batch_scoring.row_rules import Rejection
 from batch_scoring.source_file import SourceFile
 from model_artifact.schema import FIELD_NAMES
 from peerloan.spark.csv_blocks import CsvJob, reject_blocks, score_blocks
+from peerloan.spark.reports import Report
 from tests.unit.peerloan.scoring.csv_kit import LOANS, WARNING_MODEL, as_csv, run
 
 NOTED = (*FIELD_NAMES, "note")
@@ -63,10 +66,11 @@ def batches_of(blocks: list[list[tuple[Any, ...]]], rows: int) -> list[Any]:
     ]
 
 
-def score(job: CsvJob, batches: list[Any]) -> tuple[str, int, int]:
-    scored = [row for batch in score_blocks(job, batches) for row in batch.to_pylist()]
-    text = "".join(row["text"] + "\n" for row in scored if row["rows"])
-    return text, sum(row["rows"] for row in scored), sum(row["rejected"] for row in scored)
+def score(job: CsvJob, batches: list[Any]) -> tuple[str, Report]:
+    reports: list[Report] = []
+    scored = [row for batch in score_blocks(job, reports.append, batches) for row in batch.to_pylist()]
+    (report,) = reports
+    return "".join(row["text"] + "\n" for row in scored), report
 
 
 @given(rows=st.integers(1, 60), cuts=st.sets(st.integers(1, 43)), ending=st.sampled_from(["\n", "\r\n"]))
@@ -76,17 +80,18 @@ def test_a_file_gets_the_same_bytes_however_it_is_divided(rows: int, cuts: set[i
     blocks = blocks_of({"loans.csv": source}, cuts - {3})
     alone = run(source, WARNING_MODEL)
     job = job_of(source)
-    text, scored, rejected = score(job, batches_of(blocks, rows))
+    text, report = score(job, batches_of(blocks, rows))
     assert text.encode() == alone.text.encode()
-    assert (scored, rejected) == (alone.outcome.rows, alone.outcome.rejected)
-    number, first_lines = 1, {}
-    for block in blocks:
-        first_lines["loans.csv", block[0][2]] = number
-        number += len(block)
-    rejects = [row for batch in reject_blocks(job, first_lines, batches_of(blocks, rows)) for row in batch.to_pylist()]
-    assert [{**row, "line": str(row["line"])} for row in rejects] == [
-        {"file": "loans.csv", **fault} for fault in alone.rejects
-    ]
+    assert (report.rows, report.rejected) == (alone.outcome.rows, alone.outcome.rejected)
+    expected = [{"file": "loans.csv", **fault} for fault in alone.rejects]
+    assert [as_row(file, fault) for file, fault in report.numbered_rejections()] == expected
+    batches = reject_blocks(job, report.first_lines(), batches_of(blocks, rows))
+    again = [row for batch in batches for row in batch.to_pylist()]
+    assert [{**row, "line": str(row["line"])} for row in again] == expected
+
+
+def as_row(file: str, fault: Rejection) -> dict[str, str]:
+    return {"file": file, **asdict(fault), "line": str(fault.line)}
 
 
 def test_a_file_divided_inside_a_cell_stops_the_job() -> None:
@@ -97,9 +102,9 @@ def test_a_file_divided_inside_a_cell_stops_the_job() -> None:
 
 def test_several_files_of_one_task_have_one_header() -> None:
     sources = {"a.csv": as_csv(LOANS[:5]), "b.csv": as_csv(LOANS[5:9])}
-    text, *counts = score(job_of(sources["a.csv"]), batches_of(blocks_of(sources, set()), 4))
+    text, report = score(job_of(sources["a.csv"]), batches_of(blocks_of(sources, set()), 4))
     assert text == run(as_csv(LOANS[:9]), WARNING_MODEL).text
-    assert counts == [9, 0]
+    assert (report.rows, report.rejected, report.lines) == (9, 0, {("a.csv", 0): 6, ("b.csv", 0): 5})
 
 
 def test_a_file_with_another_header_stops_the_job() -> None:
