@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from emulator.bucket.answers import Answer, S3Error, read_xml, xml_answer
 from emulator.bucket.requests import S3Request
 from emulator.bucket.store import FIRST_REGION, Store
-
-_NEW_NAME = re.compile(
-    r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)$)"
-    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-)
 
 
 async def create_bucket(store: Store, request: S3Request) -> Answer:
@@ -19,22 +12,8 @@ async def create_bucket(store: Store, request: S3Request) -> Answer:
     body, region = await request.body.document(), None
     if body.strip():
         region = read_xml(body, "CreateBucketConfiguration").findtext("LocationConstraint")
-    await make_bucket(store, request.bucket, region or FIRST_REGION)
+    await store.create_bucket(request.bucket, region or FIRST_REGION)
     return Answer(200, {"Location": f"/{request.bucket}"})
-
-
-async def make_bucket(store: Store, name: str, region: str = FIRST_REGION) -> None:
-    """Make a bucket of a name that S3 allows; in its first region, one that is there is made again.
-
-    Raises
-    ------
-    S3Error
-        InvalidBucketName or BucketAlreadyOwnedByYou.
-    """
-    if not _NEW_NAME.fullmatch(name):
-        raise S3Error("InvalidBucketName", BucketName=name)
-    if not await store.create_bucket(name, region) and region != FIRST_REGION:
-        raise S3Error("BucketAlreadyOwnedByYou", BucketName=name)
 
 
 async def head_bucket(store: Store, request: S3Request) -> Answer:

@@ -18,6 +18,7 @@ object for that. Knows files, not S3's protocol.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -60,10 +61,8 @@ class Disk:
 
         Raises
         ------
-        ForeignFolderError
-            It holds other files.
-        UnknownFormatError
-            It was written by another version of this program.
+        ForeignFolderError, UnknownFormatError
+            It holds other files, or was written by another version of this program.
         """
         marker = self.root / _MARKER
         if marker.exists():
@@ -73,13 +72,7 @@ class Disk:
             raise ForeignFolderError(self.root)
 
     def prepare(self) -> None:
-        """Make the folder if needed and remove what a crash left half-written.
-
-        Raises
-        ------
-        ForeignFolderError, UnknownFormatError
-            As `check` does.
-        """
+        """`check` the folder, make it if needed, and remove what a crash left half-written."""
         self.check()
         durable_files.make_folder(self.root)
         marker = self.root / _MARKER
@@ -107,8 +100,7 @@ class Disk:
 
     def find_bucket(self, bucket: str) -> Mapping[str, Any] | None:
         """Return a bucket's settings, or None if their file is missing or damaged."""
-        path = self._bucket(bucket) / "bucket"
-        file = self._read(path) if path.exists() else None
+        file = self._read(self._bucket(bucket) / "bucket")
         return file.facts if file is not None else None
 
     def write_bucket(self, bucket: str, facts: Mapping[str, Any]) -> None:
@@ -205,8 +197,11 @@ class Disk:
         return [file for file in files if file is not None]
 
     def _read(self, path: Path) -> ObjectFile | None:
+        """Return a file, or None if it is missing or damaged; a damaged one is set aside."""
         try:
             return read_object_file(path)
+        except FileNotFoundError:
+            return None
         except CorruptRecordError as error:
             self._set_aside(path)
             self.corrupt.append(error)
@@ -217,11 +212,8 @@ class Disk:
         folder = self.root / "set-aside"
         durable_files.make_folder(folder)
         name = "--".join(path.relative_to(self.root / "buckets").parts)
-        target, number = folder / name, 1
-        while target.exists():
-            number += 1
-            target = folder / f"{name}--{number}"
-        path.replace(target)
+        numbered = itertools.chain([name], (f"{name}--{number}" for number in itertools.count(2)))
+        path.replace(next(folder / name for name in numbered if not (folder / name).exists()))
         durable_files.sync_folder(path.parent)
         durable_files.sync_folder(folder)
 

@@ -109,11 +109,8 @@ def _end_of_prefix(keys: Sequence[str], prefix: str, start: int) -> int:
 def _read_limit(query: Mapping[str, str], name: str, most: int) -> int:
     """Return how many rows a page may have."""
     value = query.get(name) or str(most)
-    digits = value.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 10:
-        raise invalid_argument(f"Provided {name} not an integer or within integer range", name, value)
-    if not 0 <= int(value) <= 2**31 - 1:
-        raise invalid_argument(f"Argument {name} must be an integer between 0 and 2147483647", name, value)
+    if not (value.isascii() and value.isdigit() and int(value[:11]) < 2**31):
+        raise invalid_argument(f"{name} must be an integer between 0 and 2147483647", name, value)
     return min(int(value), most)
 
 

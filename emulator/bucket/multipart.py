@@ -14,7 +14,7 @@ from emulator.bucket.checksums import Checksum
 from emulator.bucket.conditions import check_write, find_range
 from emulator.bucket.object_facts import checksum_fields, read_object_headers
 from emulator.bucket.object_files import ObjectFile
-from emulator.bucket.objects import copy_fields, find_source, new_file, source_headers, written_headers
+from emulator.bucket.objects import copy_fields, find_source, new_file, written_headers
 from emulator.bucket.requests import S3Request
 from emulator.bucket.store import Bucket, Store, Upload
 
@@ -68,8 +68,8 @@ async def upload_part(store: Store, request: S3Request) -> Answer:
 
 async def copy_part(store: Store, request: S3Request) -> Answer:
     """UploadPartCopy: a part from an object, or from a range of one."""
-    source, name = find_source(store, request), "x-amz-copy-source-range"
-    start, size = 0, source.size_bytes
+    source, source_headers = find_source(store, request)
+    start, size, name = 0, source.size_bytes, "x-amz-copy-source-range"
     value = request.headers.get(name)
     if value is not None:
         found = find_range(value, source.size_bytes) if not value.endswith("-") and "=-" not in value else None
@@ -79,7 +79,7 @@ async def copy_part(store: Store, request: S3Request) -> Answer:
         start, size = found
     part = await _write_part(store, request, store.read_span(Span(source, start, size)))
     content = copy_fields(part) | {f"Checksum{part['checksum_algorithm']}": part["checksum"]}
-    return xml_answer("CopyPartResult", content, source_headers(store, request, source))
+    return xml_answer("CopyPartResult", content, source_headers)
 
 
 async def _write_part(store: Store, request: S3Request, pieces: AsyncIterator[bytes]) -> Mapping[str, Any]:

@@ -110,7 +110,7 @@ async def put_object(store: Store, request: S3Request) -> Answer:
 
 async def copy_object(store: Store, request: S3Request) -> Answer:
     """CopyObject: with the source's metadata, or that of the request."""
-    source = find_source(store, request)
+    source, source_headers = find_source(store, request)
     facts = {**source.facts, **read_object_headers(request.headers), "key": request.key}
     is_new_metadata = _is_replaced(request, "x-amz-metadata-directive")
     if not is_new_metadata:
@@ -131,8 +131,8 @@ async def copy_object(store: Store, request: S3Request) -> Answer:
     async with new_file(store, request, facts, pieces, (md5, checksum)) as writer:
         facts |= _body_facts(md5, checksum)
         bucket, file = await _keep_object(store, request, writer, facts, "ObjectCreated:Copy")
-    headers = written_headers(bucket, file) | source_headers(store, request, source)
-    return xml_answer("CopyObjectResult", copy_fields(file.facts) | checksum_fields(facts), headers)
+    content = copy_fields(file.facts) | checksum_fields(facts)
+    return xml_answer("CopyObjectResult", content, written_headers(bucket, file) | source_headers)
 
 
 def _is_replaced(request: S3Request, directive: str) -> bool:
@@ -142,24 +142,19 @@ def _is_replaced(request: S3Request, directive: str) -> bool:
     return value == "REPLACE"
 
 
-def find_source(store: Store, request: S3Request) -> ObjectFile:
-    """Return the version that a copy takes, after the conditions that it has."""
-    name, _, query = request.headers[_SOURCE].partition("?")
-    bucket, _, key = unquote(name).removeprefix("/").partition("/")
+def find_source(store: Store, request: S3Request) -> tuple[ObjectFile, dict[str, str]]:
+    """Return the version that a copy takes, after the conditions that it has, and the header that names the version."""
+    path, _, query = request.headers[_SOURCE].partition("?")
+    name, _, key = unquote(path).removeprefix("/").partition("/")
     version_id = query.removeprefix("versionId=") if query.startswith("versionId=") else None
-    if not bucket or not key:
-        raise invalid_argument("Copy Source must mention the source bucket and key: bucket/key", _SOURCE, name)
-    file = store.version(bucket, key, version_id)
+    if not name or not key:
+        raise invalid_argument("Copy Source must mention the source bucket and key: bucket/key", _SOURCE, path)
+    file = store.version(name, key, version_id)
     if file.facts["delete_marker"]:
         raise S3Error("InvalidRequest", "The source of a copy request may not be a delete marker.")
     check_read(request.headers, file, _SOURCE + "-")
-    return file
-
-
-def source_headers(store: Store, request: S3Request, source: ObjectFile) -> dict[str, str]:
-    """Return the header that says which version a copy was made of."""
-    bucket = store.bucket(unquote(request.headers[_SOURCE]).removeprefix("/").partition("/")[0])
-    return {"x-amz-copy-source-version-id": source.facts["version_id"]} if bucket.versioning else {}
+    is_versioned = bool(store.bucket(name).versioning)
+    return file, {"x-amz-copy-source-version-id": file.facts["version_id"]} if is_versioned else {}
 
 
 def copy_fields(facts: Mapping[str, Any]) -> dict[str, str]:

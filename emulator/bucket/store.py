@@ -39,6 +39,10 @@ from emulator.object_events import ObjectEvent
 PIECE_BYTES = 1 << 20
 FIRST_REGION = "us-east-1"
 _WORKER_THREADS = 6
+_NEW_NAME = re.compile(
+    r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)$)"
+    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+)
 _STATUS = re.compile(rb"Status>\s*(Enabled|Suspended)\s*<")
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -211,16 +215,24 @@ class Store:
                 raise disk_refusal(error) from error
             raise
 
-    async def create_bucket(self, name: str, region: str) -> bool:
-        """Create a bucket, and say whether it wasn't there."""
+    async def create_bucket(self, name: str, region: str = FIRST_REGION) -> None:
+        """Create a bucket of a name that S3 allows; in its first region, one that is there is created again.
+
+        Raises
+        ------
+        S3Error
+            InvalidBucketName, BucketAlreadyOwnedByYou, or InternalError if the disk refuses.
+        """
+        if not _NEW_NAME.fullmatch(name):
+            raise S3Error("InvalidBucketName", BucketName=name)
         async with self.lock:
-            if name in self.buckets:
-                return False
-            try:
-                await self._write_new_bucket(name, region)
-            except OSError as error:
-                raise disk_refusal(error) from error
-            return True
+            if name not in self.buckets:
+                try:
+                    await self._write_new_bucket(name, region)
+                except OSError as error:
+                    raise disk_refusal(error) from error
+            elif region != FIRST_REGION:
+                raise S3Error("BucketAlreadyOwnedByYou", BucketName=name)
 
     async def _write_new_bucket(self, name: str, region: str) -> None:
         facts = self._new_facts(name, region)

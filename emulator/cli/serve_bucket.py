@@ -70,7 +70,6 @@ async def serve_bucket(options: Options) -> None:
 async def _open_store(disk: Disk, buckets: Iterable[str], publish: Callable[[ObjectEvent], object]) -> Store:
     """Load a locked data folder, report damaged files, and create the named buckets."""
     from emulator.bucket.answers import S3Error
-    from emulator.bucket.buckets import make_bucket
     from emulator.bucket.store import Store
 
     disk.prepare()
@@ -82,7 +81,7 @@ async def _open_store(disk: Disk, buckets: Iterable[str], publish: Callable[[Obj
         say(f"bucket: the settings of {bucket!r} were lost; it is served with its objects and default settings")
     for bucket in buckets:
         try:
-            await make_bucket(store, bucket)
+            await store.create_bucket(bucket)
         except S3Error as error:
             raise BucketError(f"can't create the bucket {bucket!r}: {error}") from error
     return store

@@ -13,7 +13,6 @@ from pathlib import Path
 from aiohttp import StreamReader
 from multidict import CIMultiDict
 
-from emulator.bucket.buckets import make_bucket
 from emulator.bucket.disk import Disk
 from emulator.bucket.dispatch import answer_request
 from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
@@ -72,7 +71,7 @@ class Bucket:
         self.store.load()
 
     def create(self, name: str) -> None:
-        self.runner.run(make_bucket(self.store, name))
+        self.runner.run(self.store.create_bucket(name))
 
     def again(self) -> Bucket:
         """Return the same folder as a program finds it that is started anew."""
