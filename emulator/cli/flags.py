@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emulator.lambda_service.data_plane.event_queue.retries import RetryWaits
     from emulator.lambda_service.data_plane.faults import Fault
-    from emulator.lambda_service.data_plane.retries import RetryWaits
 
 # SAM CLI's word for whichever of the folder's templates there is.
 DEFAULT_TEMPLATE = Path("template.[yaml|yml|json]")

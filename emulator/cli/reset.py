@@ -11,8 +11,8 @@ from aiohttp import ClientError, ClientSession
 from emulator.cli.function_logs import FunctionLogs
 from emulator.durable_files import remove_folder
 from emulator.http_server import RESET_PATH, Gate
+from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.metrics import RequestMeter
 from emulator.template.errors import ProjectError
 
@@ -61,7 +61,7 @@ class Reset:
         """
         async with self.gate.closed():
             await self.service.reset()
-            await self.events.close()
+            await self.events.clear()
             await asyncio.to_thread(remove_folder, self.records)
             self.service.faults.clear()
             self.meter.clear()

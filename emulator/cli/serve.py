@@ -34,8 +34,8 @@ from emulator.http_api.gateway import Gateway
 from emulator.http_server import ADMIN_PATH, Gate, HttpServer
 from emulator.kept_results import KeptResults, environment_folder
 from emulator.lambda_service.data_plane.debugging import Debugger
+from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations
 from emulator.lambda_service.data_plane.invoke_service import LambdaService, Limits, open_service
-from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.lambda_service.function_version import local_credentials
 from emulator.lambda_service.log_groups.sink import LogSink
 from emulator.metrics import RequestMeter

@@ -17,9 +17,10 @@ from emulator.event_sources.fire import FireError, FoundObject, ManualEvents, re
 from emulator.event_sources.function_caller import FunctionCaller
 from emulator.event_sources.notifications import Notifications
 from emulator.event_sources.schedules import ScheduleCalls, Schedules
-from emulator.lambda_service.data_plane.destinations import FOLDER, Destinations, file_of, is_function
+from emulator.lambda_service.data_plane.event_queue.destinations import FOLDER, Destinations, file_of, is_function
+from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations
+from emulator.lambda_service.data_plane.event_queue.spool import EventSpool
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.lambda_service.data_plane.running_version import new_request_id, utc_now
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.s3_client import make_s3_client
@@ -38,7 +39,11 @@ class EventSources:
         destinations = Destinations(self._state_dir, self._call_destination, utc_now)
         self._service = service
         self.records = self._state_dir / FOLDER
-        self.queue = AsyncInvocations(options.async_retry_waits, clock=time.monotonic, on_end=destinations.send)
+        # Without a state folder, all ends with the process.
+        spool = None if options.state_dir is None else EventSpool(options.state_dir)
+        self.queue = AsyncInvocations(
+            options.async_retry_waits, clock=time.monotonic, on_end=destinations.send, spool=spool
+        )
         names = {logical_id: spec.name for logical_id, spec in project.functions.items()}
         caller = FunctionCaller(service, names, self.queue)
         self._calls = ScheduleCalls(
@@ -54,6 +59,7 @@ class EventSources:
         """Call functions on schedules and on changes of objects inside the block."""
         for line in self._destination_lines():
             say(f"emulator: {line}")
+        self.queue.restore(self._service.event)
         interval_s = self._options.schedule_interval
         schedules = Schedules(self._schedules, self._calls.call, longest_rate_s=interval_s, clock=utc_now)
         schedules.start()

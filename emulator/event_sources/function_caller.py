@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations, EventPolicy
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations, EventPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +41,5 @@ class FunctionCaller:
         event = self.service.event(self.names[function], payload, qualifier, trace_id, request_id=request_id)
         if max_age_s is not None:
             policy = EventPolicy(max_retries=0, max_age_s=max_age_s)
-            event = dataclasses.replace(event, policy=lambda: policy)
+            event = dataclasses.replace(event, policy=lambda: policy, call=None)
         return self.events.accept(event)

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emulator.lambda_service.data_plane.event_queue.retries import RetryWaits
 from emulator.lambda_service.data_plane.faults import Fault, read_faults
-from emulator.lambda_service.data_plane.retries import RetryWaits
 from emulator.strict_json import read_json
 from emulator.template.errors import ProjectError
 from emulator.template.functions import VARIABLES

@@ -10,8 +10,8 @@ from typing import Any
 
 from emulator.lambda_service.control_api.answers import ApiAnswer, too_large
 from emulator.lambda_service.control_api.operations_table import INVOKE
+from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import MAX_EVENT_BYTES, InvocationResult, error_words
 from emulator.strict_json import read_json

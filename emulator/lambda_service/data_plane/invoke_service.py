@@ -18,14 +18,14 @@ from emulator.lambda_service.data_plane.code_rollouts import CodeRollouts, Rolle
 from emulator.lambda_service.data_plane.debugging import Debugger
 from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
+from emulator.lambda_service.data_plane.event_queue.recursion import MAX_CALLS_IN_CHAIN, count_call
+from emulator.lambda_service.data_plane.event_queue.retries import EventPolicy, QueuedEvent
 from emulator.lambda_service.data_plane.faults import FaultInjector
 from emulator.lambda_service.data_plane.first_deployment import deploy_new
 from emulator.lambda_service.data_plane.fleet import Fleet
 from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
 from emulator.lambda_service.data_plane.machine_capacity import most_provisioned
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
-from emulator.lambda_service.data_plane.recursion import MAX_CALLS_IN_CHAIN, count_call
-from emulator.lambda_service.data_plane.retries import EventPolicy, QueuedEvent
 from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, new_request_id, utc_now
 from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError, UnavailableFunctionError
 from emulator.lambda_service.function_version import common_variables
@@ -192,6 +192,10 @@ class LambdaService:
         """
         self.operations.catalogue.check_created(name, qualifier)
         request_id = request_id or new_request_id()
+        call = {
+            "name": name, "qualifier": qualifier, "trace_id": trace_id, "client_context": client_context,
+            "request_id": request_id,
+        }  # fmt: skip
         function, target = self.operations.catalogue.get_qualified(name, qualifier)
         arn = self.operations.catalogue.arn_scope.arn(function.name, target)
         trace_id, calls = count_call(trace_id, request_id, arn)
@@ -200,7 +204,7 @@ class LambdaService:
         )
         policy = functools.partial(self.event_policy, name, qualifier)
         is_recursive = calls > MAX_CALLS_IN_CHAIN
-        return QueuedEvent(function.name, request_id, payload, run, policy, arn, trace_id, is_recursive)
+        return QueuedEvent(function.name, request_id, payload, run, policy, arn, trace_id, is_recursive, call)
 
     def event_policy(self, name: str, qualifier: str | None) -> EventPolicy:
         """Return how often and for how long a function's asynchronous events are tried, as it is configured now."""

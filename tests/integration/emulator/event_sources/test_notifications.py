@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -217,11 +218,48 @@ def test_an_emulator_that_is_started_again_gets_nothing_twice(start: Start, func
     for number in range(3):
         emulator.put(f"in/{number}.csv")
     until(lambda: len(emulator.records("Noting")) == 3)
+    until(lambda: not list((tmp_path / "state" / "queue").iterdir()))
     emulator.running.kill()
     emulator.running = start(*command)
     emulator.put("in/3.csv")
     until(lambda: len(emulator.records("Noting")) == 4)
     assert sorted(key for _, key in emulator.changes()) == [f"in/{number}.csv" for number in range(4)]
+
+
+@pytest.mark.fidelity("events-survive-kill")
+def test_accepted_events_survive_kill_9(start: Start, functions: Path, tmp_path: Path) -> None:
+    bucket = start("bucket", "--port", "0", "--data-dir", str(tmp_path / "data"), "--bucket", BUCKET)
+    command = ("start-lambda", "-p", "0", "--s3-endpoint", bucket.url, *flags(functions, tmp_path))
+    emulator = Emulator(start(*command), tmp_path, s3_client(bucket.url))
+    client = boto3.client("lambda", endpoint_url=emulator.running.url)
+    keys, held = {f"in/{number}.csv" for number in range(20)}, set(range(6))
+    for key in sorted(keys):
+        emulator.put(key)
+    for number in held:
+        event = json.dumps({"number": number, "until": str(tmp_path / "let go")})
+        client.invoke(FunctionName="Collecting", InvocationType="Event", Payload=event)
+    client.close()
+    # Until Lambda's queue has taken each change from the bucket's memory.
+    queue = tmp_path / "state" / "queue"
+    until(lambda: keys <= {key for _, key in emulator.changes()} | queued_keys(queue))
+    emulator.running.kill()
+    assert len(list(queue.iterdir())) >= len(held)
+    (tmp_path / "let go").touch()
+    emulator.running = start(*command)
+    until(lambda: {key for _, key in emulator.changes()} >= keys)
+    until(lambda: {note["event"].get("number") for note in emulator.notes("Collecting")} >= held)
+    until(lambda: not list(queue.iterdir()))
+    assert emulator.running.stop() == 0
+
+
+def queued_keys(folder: Path) -> set[str]:
+    """Return the keys of the changes in Lambda's queue."""
+    keys = set()
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):
+            event = json.loads(json.loads(path.read_bytes())["payload"])
+            keys |= {record["s3"]["object"]["key"] for record in event.get("Records", ())}
+    return keys
 
 
 @pytest.mark.fidelity("reset", "object-events")

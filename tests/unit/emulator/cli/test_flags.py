@@ -8,7 +8,7 @@ import pytest
 
 from emulator.cli.flags import parse
 from emulator.cli.settings.options import OptionError, parse_parameter_overrides, parse_retry_waits, parse_seconds
-from emulator.lambda_service.data_plane.retries import RetryWaits
+from emulator.lambda_service.data_plane.event_queue.retries import RetryWaits
 
 SHARED = [
     "-t", "t.yaml", "-n", "env.json", "--parameter-overrides", "A=1 B=2", "C=3", "--region", "eu-west-1",

@@ -12,8 +12,13 @@ import pytest
 from emulator.event_sources.function_caller import FunctionCaller
 from emulator.event_sources.scheduled_events import scheduled_event
 from emulator.event_sources.schedules import LONGEST_SLEEP_S, ScheduleCalls, Schedules
+from emulator.lambda_service.data_plane.event_queue.retries import (
+    AsyncInvocations,
+    EventPolicy,
+    QueuedEvent,
+    RetryWaits,
+)
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
-from emulator.lambda_service.data_plane.retries import AsyncInvocations, EventPolicy, QueuedEvent, RetryWaits
 from emulator.lambda_service.errors import LambdaApiError, ResourceNotFoundError, TooManyRequestsError
 from emulator.lambda_service.invocation import UNHANDLED, InvocationResult
 from emulator.template.event_sources.schedule_expressions import bounded, parse_expression

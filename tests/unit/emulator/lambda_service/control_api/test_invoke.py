@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.lambda_service.control_api.invoke import Invoker
-from emulator.lambda_service.data_plane.retries import AsyncInvocations, RetryWaits
+from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations, RetryWaits
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.lambda_service.invocation import SNAP_START_TIMEOUT, UNHANDLED, InvocationResult, error_payload
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from emulator.lambda_service.data_plane.destinations import (
+from emulator.lambda_service.data_plane.event_queue.destinations import (
     Destinations,
     dead_letter,
     file_of,
     invocation_record,
     is_function,
 )
-from emulator.lambda_service.data_plane.retries import EventPolicy, Outcome, QueuedEvent
+from emulator.lambda_service.data_plane.event_queue.retries import EventPolicy, Outcome, QueuedEvent
 from emulator.lambda_service.errors import ResourceNotFoundError
 from emulator.lambda_service.invocation import UNHANDLED, InvocationResult, error_payload
 

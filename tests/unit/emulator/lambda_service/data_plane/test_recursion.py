@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from emulator.lambda_service.data_plane.recursion import MAX_CALLS_IN_CHAIN, count_call
+from emulator.lambda_service.data_plane.event_queue.recursion import MAX_CALLS_IN_CHAIN, count_call
 
 REQUEST = "5e7b0d2a-1111-4222-8333-444455556666"
 

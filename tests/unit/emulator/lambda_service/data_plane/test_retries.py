@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from emulator.lambda_service.data_plane.retries import (
+from emulator.lambda_service.data_plane.event_queue.retries import (
     MAX_QUEUED_BYTES,
     AsyncInvocations,
     EventPolicy,

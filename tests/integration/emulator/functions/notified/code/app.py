@@ -14,6 +14,8 @@ def note(event, context):
 
 
 def noting(event, context):
+    while "until" in event and not Path(event["until"]).exists():
+        time.sleep(0.02)
     note(event, context)
     if "fail" in json.dumps(event):
         raise RuntimeError("as asked")

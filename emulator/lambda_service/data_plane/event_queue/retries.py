@@ -6,10 +6,14 @@ Source: "How Lambda handles errors and retries with asynchronous invocation" of 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from emulator.lambda_service.data_plane.event_queue.spool import EventSpool
 from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError
 from emulator.lambda_service.invocation import InvocationResult
 from emulator.supervision import BackgroundTasks
@@ -60,6 +64,8 @@ class QueuedEvent:
     arn: str = ""  # The function's, with the qualifier
     trace_id: str = ""  # What the function gets as its trace header
     is_recursive: bool = False  # Whether the function has called itself too often in a row
+    call: Mapping[str, Any] | None = None  # Of `LambdaService.event`, to make it anew; None: it isn't kept
+    age_s: float = 0.0  # How long ago it was accepted, by a process before this one
 
     @property
     def size_bytes(self) -> int:
@@ -80,7 +86,8 @@ class Outcome:
 class AsyncInvocations:
     """Takes events, and delivers each in a background task.
 
-    ``on_end`` gets each event that has succeeded or was given up, with its policy.
+    ``on_end`` gets each event that has succeeded or was given up, with its policy. A ``spool`` keeps the events until
+    then; ``wall_clock`` is for their age after a restart.
     """
 
     def __init__(
@@ -90,6 +97,8 @@ class AsyncInvocations:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_end: Callable[[QueuedEvent, EventPolicy, Outcome], Awaitable[None]] | None = None,
+        spool: EventSpool | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.on_end = on_end
         self._waits = waits
@@ -97,6 +106,9 @@ class AsyncInvocations:
         self._sleep = sleep
         self._tasks = BackgroundTasks()
         self._queued_bytes = 0
+        self._queued_ids: set[str] = set()
+        self._spool = spool
+        self._wall_clock = wall_clock
 
     def accept(self, event: QueuedEvent) -> asyncio.Task[None]:
         """Take an event into the queue; return the task that ends once it has succeeded or was given up.
@@ -105,20 +117,57 @@ class AsyncInvocations:
         ------
         TooManyRequestsError
             The queue is full.
+        OSError
+            The event can't be kept.
         """
         if self._queued_bytes + event.size_bytes > MAX_QUEUED_BYTES:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
+        if self._spool is not None and event.call is not None:
+            self._spool.keep(event.request_id, event.call, event.payload, self._wall_clock() - event.age_s)
         self._queued_bytes += event.size_bytes
+        self._queued_ids.add(event.request_id)
         return self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
+    def restore(self, make: Callable[..., QueuedEvent]) -> None:
+        """Accept the events that a process before this one has kept; ``make`` is `LambdaService.event`."""
+        for call, payload, accepted_at in [] if self._spool is None else self._spool.load():
+            if call["request_id"] in self._queued_ids:
+                continue
+            try:
+                event = make(payload=payload, **call)
+                self.accept(dataclasses.replace(event, age_s=max(0.0, self._wall_clock() - accepted_at)))
+            except LambdaApiError as error:
+                _log.warning(
+                    "%s: event %s waits for the next start: %s", call["name"], call["request_id"], error.message
+                )
+
     async def close(self) -> None:
-        """Give up the queued events and log their number: unlike Lambda's queue, this one ends with its process."""
+        """Stop, and log how many events are left: those that are kept go on at the next start."""
+        if self._tasks:
+            what_follows = "are lost" if self._spool is None else "are tried again at the next start"
+            _log.warning("%d asynchronous invocations had not succeeded yet and %s", len(self._tasks), what_follows)
+        await self._tasks.cancel()
+        self._queued_bytes = 0
+
+    async def clear(self) -> None:
+        """Give up all events, and log their number."""
         if self._tasks:
             _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(self._tasks))
         await self._tasks.cancel()
         self._queued_bytes = 0
+        if self._spool is not None:
+            await asyncio.to_thread(self._spool.clear)
 
     async def _deliver(self, event: QueuedEvent) -> None:
+        try:
+            await self._try_and_end(event)
+        finally:
+            self._queued_ids.discard(event.request_id)
+        # Not if it was cancelled: then the next process goes on with it.
+        if self._spool is not None:
+            self._spool.remove(event.request_id)
+
+    async def _try_and_end(self, event: QueuedEvent) -> None:
         try:
             outcome = await self._try_until_done(event)
         except LambdaApiError as error:
@@ -139,7 +188,7 @@ class AsyncInvocations:
         if event.is_recursive:
             # Fidelity: Lambda doesn't try it, and sends its record on. The condition is assumed.
             return Outcome("RecursiveInvocation", 0, reason=_RECURSIVE)
-        accepted_at = self._clock()
+        accepted_at = self._clock() - event.age_s
         failed = throttled = 0
         result: InvocationResult | None = None
         while True:

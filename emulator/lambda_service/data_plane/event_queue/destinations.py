@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from emulator.lambda_service.data_plane.retries import EventPolicy, Outcome, QueuedEvent
+from emulator.lambda_service.data_plane.event_queue.retries import EventPolicy, Outcome, QueuedEvent
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.text_formats import in_milliseconds
 
