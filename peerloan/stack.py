@@ -25,7 +25,7 @@ from peerloan.followed_log import FollowedLog, last_lines
 from peerloan.keyring import Keyring
 from peerloan.revision import source_revision
 from peerloan.running_stack import read_running, running_file, try_lock
-from peerloan.workplace import DEFAULT_KEY, DEFAULT_LOG_BUCKET, LOCAL_CREDENTIALS, PROJECT
+from peerloan.workplace import DEFAULT_FILES_BUCKET, DEFAULT_KEY, DEFAULT_LOG_BUCKET, LOCAL_CREDENTIALS, PROJECT
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
@@ -76,7 +76,7 @@ class Stack:
         check_port(port, "--bucket-port")
         hosts = [word for host in (_LOOPBACK, *extra_hosts) for word in ("--host", host)]
         arguments = ["--port", str(port), "--data-dir", str(self._state_dir / "bucket")]
-        arguments += ["--bucket", self._bucket, "--bucket", DEFAULT_LOG_BUCKET]
+        arguments += ["--bucket", self._bucket, "--bucket", DEFAULT_LOG_BUCKET, "--bucket", DEFAULT_FILES_BUCKET]
         # The name that containers have for this machine.
         arguments += ["--allow-host", "host.docker.internal"]
         url = str(self._start("bucket", [*hosts, *arguments])["url"])
@@ -96,6 +96,7 @@ class Stack:
         auth: AuthMode = AuthMode.OPEN,
         strategy: str | None = None,
         deployment_interval_s: float | None = None,
+        scores_files: bool = False,
     ) -> str:
         """Start the API that the template describes, and Lambda's own if it gets a port; return the API's URL.
 
@@ -119,6 +120,8 @@ class Stack:
             How code that has changed since the last start gets the traffic: the template's ``DeploymentStrategy``.
         deployment_interval_s : float, optional
             Shortens the waits of that strategy.
+        scores_files : bool, optional
+            Whether files that are put into a bucket of their own are scored: the template's ``BatchScoring``.
         """
         check_port(port, "--port")
         variables = {
@@ -138,6 +141,8 @@ class Stack:
         if auth == AuthMode.JWT:
             # Port 0 is whichever port the API gets.
             parameters += [f"JwtIssuer=http://{_LOOPBACK}:0{OIDC_PATH}", f"JwtAudience={DEFAULT_AUDIENCE}"]
+        if scores_files:
+            parameters += ["BatchScoring=on", f"BatchBucketName={DEFAULT_FILES_BUCKET}"]
         if strategy is not None:
             parameters.append(f"DeploymentStrategy={strategy}")
         # Without another revision, SAM publishes no version for new code in the layer or a parameter's new value.

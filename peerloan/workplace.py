@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_BUCKET = "peerloan-models"
 DEFAULT_LOG_BUCKET = "peerloan-logs"
+DEFAULT_FILES_BUCKET = "peerloan-files"
 DEFAULT_KEY = "local"
 DEFAULT_BUCKET_PORT = 9000
 DEFAULT_API_PORT = 3000

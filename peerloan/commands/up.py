@@ -25,6 +25,7 @@ from peerloan.workplace import (
     DEFAULT_API_PORT,
     DEFAULT_BUCKET,
     DEFAULT_BUCKET_PORT,
+    DEFAULT_FILES_BUCKET,
     DEFAULT_LAMBDA_PORT,
     LOCAL_CREDENTIALS,
     PROJECT,
@@ -56,6 +57,10 @@ def up(
     deployment_interval: Annotated[
         float | None, typer.Option(help="Seconds that the strategy waits between two steps, at most.")
     ] = None,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help=f"Score each CSV file that is put under batch/in/ of {DEFAULT_FILES_BUCKET}."),
+    ] = False,
     docker: Annotated[bool, typer.Option("--docker", help="Let containers (sam local) reach the bucket.")] = False,
 ) -> None:
     """Run the bucket and the API on this machine until Ctrl-C. An empty bucket gets the basic model, trained now.
@@ -96,10 +101,14 @@ def up(
                     auth=auth,
                     strategy=strategy,
                     deployment_interval_s=deployment_interval,
+                    scores_files=files,
                 )
                 _show_first_answer(ApiClient(url, find_access(workplace, url)), _curl_words(auth, workplace.state_dir))
                 _say_what_serves(local)
                 note(f"Environments, versions and logs, live: {url}{ADMIN_PATH}")
+                if files:
+                    folder = f"{bucket_url}/{DEFAULT_FILES_BUCKET}/batch"
+                    note(f"Files: curl -T loans.csv {folder}/in/loans.csv; the results: {folder}/out/")
                 note(f"Lambda, for boto3, the AWS CLI and peerloan deploy: {workplace.lambda_url()}")
                 note(f"The function's log: {stack.log_file('start-api')}")
             is_up = True  # Set before the next line is printed, because its reader may press Ctrl-C at once.

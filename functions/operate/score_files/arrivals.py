@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -37,8 +36,10 @@ class Arrival:
     @property
     def scored_key(self) -> str:
         """Where the scored rows go; named as ``peerloan score`` names a file."""
-        path = PurePosixPath(self.name)
-        return f"{OUTGOING}{path.with_name(f'{path.stem}.scored{path.suffix}')}"
+        # Not by a path's rules: a//b and a/b are two keys.
+        folder, slash, file = self.name.rpartition("/")
+        stem, point, suffix = file.rpartition(".")
+        return f"{OUTGOING}{folder}{slash}{stem}.scored.{suffix}" if point else f"{OUTGOING}{self.name}.scored"
 
     @property
     def rejects_key(self) -> str:

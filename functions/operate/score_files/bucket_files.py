@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -144,9 +144,16 @@ class ObjectWriter:
             if _code(error) != "NoSuchUpload":
                 raise
 
-    def delete(self) -> None:
-        """Delete the object of an earlier file."""
-        self._client.delete_object(**self._object)
+    def delete_earlier(self, is_later: Callable[[str], bool]) -> None:
+        """Delete the object of an earlier file; raise ``SupersededError`` if it has the mark of a later one."""
+        try:
+            there = self._client.head_object(**self._object)
+            if is_later(there["Metadata"].get("source", "")):
+                raise SupersededError("A later object of this name is scored.")
+            self._client.delete_object(**self._object, IfMatch=there["ETag"])
+        except ClientError as error:
+            if _code(error) not in _GONE:
+                raise
 
     @property
     def _target(self) -> Mapping[str, Any]:

@@ -15,5 +15,9 @@ class SupersededError(FileScoringError):
     """Another run has this file now, or the object isn't there any more."""
 
 
+class JournalChangedError(SupersededError):
+    """Another run has written the journal since it was read."""
+
+
 class NotFinishedError(FileScoringError):
     """The time of this call is used up; what was done is in the journal."""

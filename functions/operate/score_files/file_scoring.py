@@ -23,8 +23,8 @@ from model_artifact.loading import LoadedModel
 from model_registry.errors import RegistryError, StoreUnavailableError
 from model_registry.stores.base import ObjectStore
 from score_files.arrivals import Arrival, arrivals, is_newer
-from score_files.bucket_files import RANGE_BYTES, ObjectReader, ObjectWriter
-from score_files.errors import NotFinishedError, RefusedError, SupersededError
+from score_files.bucket_files import PART_BYTES, RANGE_BYTES, ObjectReader, ObjectWriter
+from score_files.errors import JournalChangedError, NotFinishedError, RefusedError, SupersededError
 from score_files.journal import JOURNAL_FORMAT, Journal, JournalObject, Upload
 from score_files.summary import REFUSED, SCORED, UNFINISHED, summary_of, write_summary
 
@@ -32,6 +32,8 @@ from score_files.summary import REFUSED, SCORED, UNFINISHED, summary_of, write_s
 MAX_RUNS = 3
 # For what a step and a part take, and the journal.
 RESERVED_MS = 20_000
+# An upload has 10,000 parts at most, and a scored row is less than four times as long as the row.
+MAX_FILE_BYTES = 10_000 * PART_BYTES // 4
 TOO_LARGE = "The file is too large for this function. Score it by Spark, or in pieces: docs/scale.md."
 
 
@@ -126,20 +128,28 @@ class _FileRun:
             return SCORED, "It was scored before."
         try:
             self._score(earlier, earlier if is_same else None)
+        except JournalChangedError:
+            # By a run on the object before, which had this file in its hands still: this run takes the file over.
+            if is_newer(self._arrival.sequencer, self._sequencer_in_journal()):
+                return self.score()
+            raise
         except StoreUnavailableError:
             raise
         except (UnusableFileError, RefusedError, ArtifactError, RegistryError) as error:
             self._summarize(REFUSED, str(error))
-            self._drop_uploads(self._journal)
             return REFUSED, str(error)
         return SCORED, ""
+
+    def _sequencer_in_journal(self) -> str:
+        journal = self._object.read()
+        return journal.sequencer if journal else self._arrival.sequencer
 
     @property
     def _identity(self) -> tuple[str, str]:
         return self._arrival.etag, self._arrival.sequencer
 
     def _score(self, earlier: Journal | None, resumed: Journal | None) -> None:
-        check_name(self._arrival)
+        check_arrival(self._arrival)
         model = self._models.load(resumed.version if resumed else self._models.current())
         scorer = VersionScorer(model)
         file = self._open()
@@ -181,9 +191,12 @@ class _FileRun:
         if journal.rejected:
             rejects.complete()
         else:
-            rejects.delete()
+            rejects.delete_earlier(self._is_later)
         self._summarize(SCORED, None)
         self._record(replace(journal, state="done", scored=Upload(), rejects=Upload()))
+
+    def _is_later(self, mark: str) -> bool:
+        return is_newer(mark.rpartition("-")[2], self._arrival.sequencer)
 
     def _stop(self, journal: Journal) -> None:
         reason = f"The time of this call is used up at byte {journal.source_read:,} of {self._arrival.size:,}."
@@ -241,8 +254,8 @@ class _FileRun:
         write_summary(self._store, self._arrival, summary)
 
 
-def check_name(arrival: Arrival) -> None:
-    """Raise ``RefusedError`` unless the file is CSV by its name."""
+def check_arrival(arrival: Arrival) -> None:
+    """Raise ``RefusedError`` unless the file is CSV by its name, and small enough for an upload in parts."""
     name = arrival.name.lower()
     if name.endswith((".parquet", ".pq")):
         raise RefusedError(
@@ -251,3 +264,5 @@ def check_name(arrival: Arrival) -> None:
         )
     if not name.endswith(".csv"):
         raise RefusedError(f"{arrival.key} must end in .csv.")
+    if arrival.size > MAX_FILE_BYTES:
+        raise RefusedError(f"{arrival.key} has {arrival.size:,} bytes. {TOO_LARGE}")

@@ -17,7 +17,7 @@ from batch_scoring.csv_run import Progress
 from model_registry import documents
 from model_registry.errors import ObjectNotFoundError, PreconditionFailedError
 from model_registry.stores.base import ObjectStore
-from score_files.errors import SupersededError
+from score_files.errors import JournalChangedError
 
 JOURNAL_FORMAT = 1
 # Two tails, each somewhat larger than a part, in JSON.
@@ -112,9 +112,9 @@ class JournalObject:
             return None
 
     def write(self, journal: Journal) -> None:
-        """Replace the journal; raise ``SupersededError`` if another run has written it since."""
+        """Replace the journal; raise ``JournalChangedError`` if another run has written it since."""
         body = json.dumps(asdict(journal)).encode()
         try:
             self._etag = self._store.put(self._key, body, if_absent=self._etag is None, if_match=self._etag)
         except PreconditionFailedError:
-            raise SupersededError("Another run has taken this file over.") from None
+            raise JournalChangedError("Another run has taken this file over.") from None

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 from batch_scoring.scores import VersionScorer
 from model_artifact.loading import load_version
@@ -70,7 +71,12 @@ class Bucket:
     def drop(self, content: bytes, key: str = KEY) -> dict[str, Any]:
         """Put a file there, and return the event of it."""
         etag = self.client.put_object(Bucket=self.name, Key=key, Body=content)["ETag"].strip('"')
-        entry = {"key": key, "size": len(content), "eTag": etag, "sequencer": f"{next(_numbers):016X}"}
+        entry = {
+            "key": quote_plus(key, safe="/"),
+            "size": len(content),
+            "eTag": etag,
+            "sequencer": f"{next(_numbers):016X}",
+        }
         return {"Records": [{"s3": {"bucket": {"name": self.name}, "object": entry}}]}
 
     def function(self, client: Any = None) -> FileScoring:

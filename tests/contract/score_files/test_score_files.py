@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from model_artifact.errors import NonFiniteOutputError
+from score_files.arrivals import arrivals
 from score_files.errors import NotFinishedError
+from score_files.file_scoring import MAX_FILE_BYTES
 from tests.contract.score_files.files_kit import (
     JOURNAL,
     KEY,
@@ -140,6 +143,79 @@ def test_a_version_stays_in_charge_of_the_file_that_it_began(bucket: Bucket, tmp
     bucket.function()(event, Context())
     assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
     assert bucket.summary()["version"] == version
+
+
+def test_a_run_on_the_object_before_loses_the_file_although_it_writes_its_journal(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    version = bucket.publish()
+    with pytest.raises(NotFinishedError):
+        bucket.function()(bucket.drop(loans(ROWS)), Context(looks=2))
+    journal = bucket.get(JOURNAL)
+    bucket.client.delete_object(Bucket=bucket.name, Key=JOURNAL)
+    later = loans(50, bad_every=7)
+
+    def write_journal() -> None:
+        bucket.client.put_object(Bucket=bucket.name, Key=JOURNAL, Body=journal)
+
+    function = bucket.function(Interrupted(bucket.client, 1, write_journal, after=False))
+    assert function(bucket.drop(later), Context("event-2")) == {KEY: "scored"}
+    assert bucket.get(SCORED) == bucket.on_a_disk(later, version, tmp_path)[0]
+    assert bucket.uploads() == []
+
+
+def test_a_later_objects_rejects_stay_where_the_one_before_has_none(bucket: Bucket, tmp_path: Path) -> None:
+    version = bucket.publish()
+    later = loans(50, bad_every=7)
+
+    def replace() -> None:
+        bucket.function()(bucket.drop(later), Context("event-2"))
+
+    # The fifth write completes the scored rows; then an earlier file's rejects are deleted.
+    event = bucket.drop(loans(10))
+    client = Interrupted(bucket.client, 5, replace, after=True)
+    assert bucket.function(client)(event, Context()) == {KEY: "superseded"}
+    assert (bucket.get(SCORED), bucket.get(REJECTS)) == bucket.on_a_disk(later, version, tmp_path)
+
+
+def test_after_a_refusal_amid_the_file_the_same_event_tries_again(bucket: Bucket, tmp_path: Path) -> None:
+    version = bucket.publish()
+    content = loans(ROWS)
+    event = bucket.drop(content)
+
+    def fail() -> None:
+        raise NonFiniteOutputError(1, 5)
+
+    function = bucket.function(Interrupted(bucket.client, 5, fail, after=False))
+    assert function(event, Context()) == {KEY: "refused"}
+    assert "gave 1 of 5 records a value that isn't a probability" in bucket.summary()["reason"]
+    assert bucket.function()(event, Context("event-2")) == {KEY: "scored"}
+    assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
+
+
+def test_a_file_of_more_parts_than_an_upload_may_have_is_refused_at_once(bucket: Bucket) -> None:
+    event = bucket.drop(loans(5))
+    event["Records"][0]["s3"]["object"]["size"] = MAX_FILE_BYTES + 1
+    assert bucket.function()(event, Context()) == {KEY: "refused"}
+    assert (
+        "20,971,520,001 bytes. The file is too large for this function. Score it by Spark" in bucket.summary()["reason"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "scored"),
+    [
+        ("a//b.csv", "a//b.scored.csv"),
+        ("./a.csv", "./a.scored.csv"),
+        ("a/../b.csv", "a/../b.scored.csv"),
+        ("a+b c%20\u00e9\u65e5.CSV", "a+b c%20\u00e9\u65e5.scored.CSV"),
+        ("a.b/c", "a.b/c.scored"),
+        (".csv", ".scored.csv"),
+    ],
+)
+def test_each_key_has_results_of_its_own(bucket: Bucket, key: str, scored: str) -> None:
+    [arrival] = arrivals(bucket.drop(b"", f"batch/in/{key}"))
+    assert arrival.scored_key == f"batch/out/{scored}"
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from model_artifact.schema import FIELD_NAMES
 from model_registry.stores.s3 import S3Store, make_s3_client
 from model_watch.loan_hash import LoanHasher
 from model_watch.prediction_log import LogLine, read_line
 from peerloan.keyring import Keyring
 from peerloan.workplace import DEFAULT_BUCKET
+from processes import wait_until
 
 if TYPE_CHECKING:
     from tests.integration.peerloan.conftest import Peerloan
@@ -217,6 +219,17 @@ def test_new_code_takes_over_in_the_steps_of_a_strategy(peerloan: Peerloan) -> N
         if function["function"] == "PredictFunction"
     )
     assert function["aliases"] == [{"name": "live", "weights": {"1": 0.9, "2": 0.1}}]
+
+
+def test_with_files_a_csv_file_that_is_put_into_the_bucket_is_scored(peerloan: Peerloan) -> None:
+    _, output = peerloan.up("--files")
+    (address,) = re.findall(r"^Files: curl -T loans.csv (\S+);", output, re.MULTILINE)
+    loan = dict.fromkeys(FIELD_NAMES, "0.5") | {"loan_amnt": "1000", "delinq_2yrs": "0"}
+    content = f"{','.join(FIELD_NAMES)}\n{','.join(loan[name] for name in FIELD_NAMES)}\n"
+    assert requests.put(address, data=content, timeout=30).status_code == 200
+    summary = address.replace("/in/loans.csv", "/out/loans.scored.csv.summary.json")
+    assert wait_until(lambda: requests.get(summary, timeout=30).status_code == 200, 60)
+    assert requests.get(summary, timeout=30).json()["rows"] == 1
 
 
 def test_a_second_stack_of_a_folder_is_refused_with_the_address_of_the_first(peerloan: Peerloan) -> None:
