@@ -173,7 +173,7 @@ bench-model: setup-dev ## How much faster arrays serve than pickles, and how fas
 	@$(BIN)/python tests/load/bench_model.py $(if $(wildcard models/improved/model.pkl),--improved models/improved) \
 	  $(if $(wildcard models/basic/model.pkl),--basic models/basic)
 
-bench-bucket: setup-dev ## How fast the bucket answers GETs of a small object beside moto's server
+bench-bucket: setup-dev ## How fast the bucket answers GETs and PUTs of a small object beside moto's server
 	@$(BIN)/python tests/load/bench_bucket.py
 
 bench-shift: setup-dev ## The longest request while the API shifts to a version that is served from its pickle

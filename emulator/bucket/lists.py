@@ -109,7 +109,7 @@ def _end_of_prefix(keys: Sequence[str], prefix: str, start: int) -> int:
 def _read_limit(query: Mapping[str, str], name: str, most: int) -> int:
     """Return how many rows a page may have."""
     value = query.get(name) or str(most)
-    if not (value.isascii() and value.isdigit() and int(value[:11]) < 2**31):
+    if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) < 2**31):
         raise invalid_argument(f"{name} must be an integer between 0 and 2147483647", name, value)
     return min(int(value), most)
 

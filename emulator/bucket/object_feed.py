@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -38,7 +38,6 @@ class _Subscription:
 
     def __init__(self, buckets: frozenset[str], now: float) -> None:
         self.buckets = buckets
-        self.loop = asyncio.get_running_loop()
         self.waiting: deque[tuple[int, ObjectEvent]] = deque()
         self.is_news = asyncio.Event()
         self.last_number = 0
@@ -48,26 +47,23 @@ class _Subscription:
 
 
 class ObjectFeed:
-    """The subscriptions of one bucket process. `publish` may be called in any thread, `answer` in the event loop's."""
+    """The subscriptions of one bucket process, used in its event loop alone."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, hold_s: float = _HOLD_S) -> None:
         self._clock = clock
         self._hold_s = hold_s
-        self._lock = threading.Lock()
         self._subscriptions: dict[str, _Subscription] = {}
 
     def publish(self, event: ObjectEvent) -> None:
         """Keep a change for each process that subscribed to its bucket."""
-        with self._lock:
-            for name, subscription in list(self._subscriptions.items()):
-                if event.bucket in subscription.buckets:
-                    self._add(name, subscription, event)
+        for name, subscription in list(self._subscriptions.items()):
+            if event.bucket in subscription.buckets:
+                self._add(name, subscription, event)
 
     def forget(self) -> None:
         """Drop the changes that no process has worked off yet."""
-        with self._lock:
-            for subscription in self._subscriptions.values():
-                subscription.waiting.clear()
+        for subscription in self._subscriptions.values():
+            subscription.waiting.clear()
 
     def close(self) -> None:
         """Answer the questions that are held."""
@@ -88,8 +84,7 @@ class ObjectFeed:
 
     async def _answer_subscriber(self, request: web.BaseRequest, name: str) -> web.Response:
         if request.method == "DELETE":
-            with self._lock:
-                self._subscriptions.pop(name, None)
+            del self._subscriptions[name]
             return web.Response(status=204)
         after = request.query.get("after", "0")
         if request.method != "GET" or not after.isdecimal():
@@ -103,26 +98,23 @@ class ObjectFeed:
         except (KeyError, TypeError, ValueError):
             return web.json_response({"message": 'The body must be {"buckets": ["name"]}.'}, status=400)
         name = uuid4().hex
-        with self._lock:
-            self._subscriptions[name] = subscription
+        self._subscriptions[name] = subscription
         return web.json_response({"subscription": name}, status=201)
 
     async def _events_after(self, subscription: _Subscription, after: int) -> list[dict[str, object]]:
         """Forget the changes up to a number, and return those after it; wait a while for one if there is none."""
-        with self._lock:
-            while subscription.waiting and subscription.waiting[0][0] <= after:
-                subscription.waiting.popleft()
-            subscription.is_asking, subscription.is_told = True, False
-            if not subscription.waiting:
-                subscription.is_news.clear()
+        while subscription.waiting and subscription.waiting[0][0] <= after:
+            subscription.waiting.popleft()
+        subscription.is_asking, subscription.is_told = True, False
+        if not subscription.waiting:
+            subscription.is_news.clear()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._hold_s):
                     await subscription.is_news.wait()
         finally:
             subscription.is_asking, subscription.asked_at = False, self._clock()
-        with self._lock:
-            events = list(subscription.waiting)[:_MAX_EVENTS_IN_ANSWER]
+        events = itertools.islice(subscription.waiting, _MAX_EVENTS_IN_ANSWER)
         return [{"number": number, **event.as_json()} for number, event in events]
 
     def _add(self, name: str, subscription: _Subscription, event: ObjectEvent) -> None:
@@ -135,6 +127,4 @@ class ObjectFeed:
         if is_silent and len(subscription.waiting) > MAX_WAITING:
             del self._subscriptions[name]
             _log.warning("%d changes that no emulator took are dropped", len(subscription.waiting))
-        with contextlib.suppress(RuntimeError):
-            # The loop is closed: nobody asks any more.
-            subscription.loop.call_soon_threadsafe(subscription.is_news.set)
+        subscription.is_news.set()
