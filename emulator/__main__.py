@@ -14,7 +14,6 @@ from pathlib import Path
 
 from emulator.bucket.errors import BucketError
 from emulator.cli.flags import DEFAULT_STATE_DIR, DEFAULT_TEMPLATE, RUNNING_COMMANDS, Options, parse
-from emulator.cli.serve_bucket import serve_bucket
 from emulator.cli.terminal import ListenError, say, without_garbage_collection
 from emulator.template.errors import ProjectError
 
@@ -76,6 +75,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _run(options: Options) -> None:
     """Run a command; only the modules that it needs are imported."""
     if options.command == "bucket":
+        from emulator.cli.serve_bucket import serve_bucket
+
         await serve_bucket(options)
         return
     if options.command == "rotate-token-key":

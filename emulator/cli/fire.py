@@ -9,7 +9,6 @@ import urllib.request
 from typing import Any
 
 from emulator.cli.flags import Options
-from emulator.cli.settings.options import read_event
 from emulator.template.errors import ProjectError
 
 # Where an emulator answers by default: its HTTP API, and Lambda's.
@@ -19,7 +18,12 @@ _LIMIT_S = 30.0
 
 def fire(options: Options) -> list[str]:
     """Return a line for each function that is called; raise `ProjectError` if none is."""
-    event = None if options.event is None else read_event(options.event, sys.stdin.buffer).decode()
+    event = None
+    if options.event is not None:
+        # Imported here, since it takes longer than all the rest.
+        from emulator.cli.settings.options import read_event
+
+        event = read_event(options.event, sys.stdin.buffer).decode()
     document = {"name": options.name, "key": options.key, "bucket": options.fire_bucket, "event": event}
     urls = _URLS if options.url is None else (options.url.rstrip("/"),)
     for url in urls:
