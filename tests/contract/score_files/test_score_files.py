@@ -27,6 +27,8 @@ from tests.contract.score_files.files_kit import (
 
 # One part of the output, and something behind it.
 ROWS = 90_000
+# Of the 100 steps of this file: within the first part, and just behind it.
+STOPS = (2, 98)
 # Writing calls of a run on this file, without the reads.
 WRITES = 12
 
@@ -73,13 +75,16 @@ def test_killed_at_any_write_the_next_call_resumes(bucket: Bucket, tmp_path: Pat
     assert finished, "a kill at the last number must find the run at its end"
 
 
-def test_when_time_is_used_up_the_next_call_goes_on_and_the_last_one_says_spark(bucket: Bucket, tmp_path: Path) -> None:
+@pytest.mark.parametrize("looks", STOPS)
+def test_when_time_is_used_up_the_next_call_goes_on_and_the_last_one_says_spark(
+    bucket: Bucket, tmp_path: Path, looks: int
+) -> None:
     version = bucket.publish()
     content = loans(ROWS)
     event = bucket.drop(content)
-    for _ in range(3):
+    for looks_of_call in (looks, 1, 1):
         with pytest.raises(NotFinishedError, match="The time of this call is used up at byte"):
-            bucket.function()(event, Context(looks=2))
+            bucket.function()(event, Context(looks=looks_of_call))
     summary = bucket.summary()
     assert (summary["state"], summary["scored"], summary["resumed"]) == ("unfinished", None, 2)
     assert "Score it by Spark" in summary["reason"]
@@ -133,12 +138,13 @@ def test_a_later_object_of_the_name_is_what_is_scored_in_the_end(bucket: Bucket,
     assert bucket.summary()["rows"] == 42
 
 
-def test_a_version_stays_in_charge_of_the_file_that_it_began(bucket: Bucket, tmp_path: Path) -> None:
+@pytest.mark.parametrize("looks", STOPS)
+def test_a_version_stays_in_charge_of_the_file_that_it_began(bucket: Bucket, tmp_path: Path, looks: int) -> None:
     version = bucket.publish()
     content = loans(ROWS)
     event = bucket.drop(content)
     with pytest.raises(NotFinishedError):
-        bucket.function()(event, Context(looks=2))
+        bucket.function()(event, Context(looks=looks))
     assert bucket.publish(seed=2) != version
     bucket.function()(event, Context())
     assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
