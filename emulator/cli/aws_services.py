@@ -31,8 +31,7 @@ def make_services(
     """
     # Imported here: the commands that have no port for Lambda start sooner without them.
     from emulator.stack_api.cloudformation import StackOperations
-    from emulator.stack_api.http_apis import HttpApiOperations
-    from emulator.stack_api.local_urls import LocalUrls
+    from emulator.stack_api.http_apis import HttpApiOperations, LocalUrls
     from emulator.stack_api.logs import LogOperations
     from emulator.stack_api.services import CLOUDFORMATION, LOGS, AwsServices, Operation
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.pages import TokenError, page
-from emulator.stack_api.local_urls import LocalUrls
+from emulator.stack_api.http_apis import LocalUrls
 from emulator.stack_api.wire import list_parameter
 from emulator.template.stack.values import Stack, StackOutput, StackParameter, StackResource
 

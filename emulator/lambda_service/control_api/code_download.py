@@ -10,8 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
-from emulator.lambda_service.control_plane.pages import CODE_PATH
+from emulator.lambda_service.control_plane.code_store import CODE_PATH, CodeError, CodeStore
 from emulator.lambda_service.errors import ResourceNotFoundError
 
 _CHUNK_BYTES = 256 * 1024

@@ -33,7 +33,7 @@ from emulator.lambda_service.control_api.operations_table import (
 )
 from emulator.lambda_service.control_api.packages import PACKAGE_PARAMETERS, receive
 from emulator.lambda_service.control_api.parameters import gather
-from emulator.lambda_service.control_plane.pages import CODE_PATH
+from emulator.lambda_service.control_plane.code_store import CODE_PATH
 from emulator.lambda_service.data_plane.event_queue.retries import AsyncInvocations
 from emulator.lambda_service.data_plane.invoke_service import LambdaService
 from emulator.lambda_service.errors import InvalidParameterError, LambdaApiError

@@ -25,6 +25,8 @@ from typing import IO
 
 from emulator.lambda_service.control_plane.account import Code
 
+# Where code can be fetched as a zip file; the control API makes an address of it.
+CODE_PATH = "/_code/"
 _CHUNK_BYTES = 1024 * 1024
 # A line of a listing; the name may hold line ends.
 _ENTRY = re.compile(rb"(?P<name>.*?)\0(?P<mode>[0-7]+)\0\d+\0[0-9a-f]{64}\n", re.DOTALL)
@@ -39,6 +41,11 @@ _IGNORED = re.compile(
 
 class CodeError(Exception):
     """A folder can't be read, or a copy was changed."""
+
+
+def code_location(digest: str) -> str:
+    """Return the path of code by its digest."""
+    return f"{CODE_PATH}{digest}.zip"
 
 
 def is_ignored(name: str) -> bool:

@@ -14,9 +14,9 @@ from typing import Any
 from emulator.lambda_service.control_plane.account import Code, FunctionRecord, Layer, VersionRecord, without
 from emulator.lambda_service.control_plane.attributes.tags import check_tags
 from emulator.lambda_service.control_plane.catalogue import Catalogue, check_revision
-from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
+from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore, code_location
 from emulator.lambda_service.control_plane.configuration import changed_settings, created_settings, listed
-from emulator.lambda_service.control_plane.pages import Body, code_location, page
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.control_plane.versions import VersionOperations
 from emulator.lambda_service.control_plane.zip_files import MAX_UNZIPPED_BYTES, TOO_LARGE, unpack
 from emulator.lambda_service.errors import InvalidParameterError, ResourceConflictError, ResourceNotFoundError

@@ -9,13 +9,6 @@ from emulator import pages
 from emulator.lambda_service.errors import InvalidParameterError
 
 Body = dict[str, Any]
-# Where code can be fetched as a zip file; the control API makes an address of it.
-CODE_PATH = "/_code/"
-
-
-def code_location(digest: str) -> str:
-    """Return the path of code by its digest."""
-    return f"{CODE_PATH}{digest}.zip"
 
 
 def page(name: str, items: Sequence[Body], marker: str | None, max_items: int | None, most: int = 50) -> Body:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from emulator.lambda_service.control_plane.operations import Operations
 from emulator.lambda_service.control_plane.template_functions import TemplateChange
 from emulator.lambda_service.data_plane.code_rollouts import CodeRollouts
 from emulator.lambda_service.data_plane.fleet import Fleet
 from emulator.lambda_service.errors import LambdaApiError, PreconditionFailedError
-from emulator.template.errors import ProjectError
-from emulator.template.project import FunctionSpec
+from emulator.template.errors import ProjectError, UnsupportedError
+from emulator.template.left_out import LeftOutParts
+from emulator.template.project import FunctionSpec, UnavailableFunction
 
 
 class DeploymentError(ProjectError):
@@ -124,3 +125,37 @@ class Deployer:
     async def _update(self, spec: FunctionSpec) -> TemplateChange | None:
         async with self._update_locks[spec.name]:
             return await asyncio.to_thread(self._operations.template.update, spec)
+
+
+def deploy_new(
+    operations: Operations,
+    specs: Iterable[FunctionSpec],
+    unavailable: Iterable[UnavailableFunction],
+    left_out: LeftOutParts,
+) -> None:
+    """Deploy the functions that the account doesn't have yet, before anybody can call them.
+
+    One that can't be deployed is shown and can't be called, as those are that can't run at all: the unavailable ones.
+    """
+    for spec in specs:
+        record = operations.catalogue.account.functions.get(spec.name)
+        if record is not None and (record.deployed or record.aliases):
+            continue
+        try:
+            _deploy_first(operations, spec)
+        except UnsupportedError as error:
+            part = left_out.leave_out(error, f"calls of {spec.logical_id} are refused")
+            properties = {"Handler": spec.handler, "Runtime": spec.runtime}
+            operations.template.declare(UnavailableFunction(spec.logical_id, spec.name, part, properties))
+    for function in unavailable:
+        operations.template.declare(function)
+
+
+def _deploy_first(operations: Operations, spec: FunctionSpec) -> None:
+    try:
+        change = operations.template.update(spec)
+        if spec.alias is not None and change is not None:
+            published = operations.versions.publish_deployed(function_name=spec.name, is_saved=False)
+            operations.template.point_alias(spec, published["Version"], change)
+    except LambdaApiError as error:
+        raise UnsupportedError(spec.logical_id, "Properties", error.message) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable, Iterable
 
 from emulator.lambda_service.control_plane.account import FunctionRecord
@@ -16,6 +17,9 @@ from emulator.lambda_service.function_version import LATEST, FunctionVersion
 from emulator.lambda_service.invocation import error_words
 from emulator.supervision import BackgroundTasks
 
+PER_PROCESSOR = 32
+"""How many provisioned environments a processor is good for."""
+_ENVIRONMENT_BYTES = 128 * 1024 * 1024
 # After a restart of the emulator, which has no counterpart on AWS. Requests wait, as their callers can't know of it.
 _RESTORING = Readiness("Pending", "The function is being restored.", "Restoring")
 
@@ -214,3 +218,14 @@ class Fleet:
             )
             return Availability(status.provisioned_ready, reason)
         return Availability(status.provisioned_ready, None if failure is None else error_words(failure))
+
+
+def most_provisioned() -> int:
+    """Return how many environments may be provisioned at once, of all functions together; at least one."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return capacity(os.cpu_count() or 1, memory_bytes)
+
+
+def capacity(processors: int, memory_bytes: int) -> int:
+    """Return that number for a machine: half of its memory is for provisioned environments of ordinary size."""
+    return max(1, min(processors * PER_PROCESSOR, memory_bytes // 2 // _ENVIRONMENT_BYTES))

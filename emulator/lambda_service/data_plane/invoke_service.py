@@ -16,15 +16,13 @@ from emulator.lambda_service.control_plane.operations import Operations, open_op
 from emulator.lambda_service.control_plane.progress import ChangesInProgress
 from emulator.lambda_service.data_plane.code_rollouts import CodeRollouts, RolledBackError
 from emulator.lambda_service.data_plane.debugging import Debugger
-from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError
+from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError, deploy_new
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
 from emulator.lambda_service.data_plane.event_queue.recursion import MAX_CALLS_IN_CHAIN, count_call
 from emulator.lambda_service.data_plane.event_queue.retries import EventPolicy, QueuedEvent
 from emulator.lambda_service.data_plane.faults import FaultInjector
-from emulator.lambda_service.data_plane.first_deployment import deploy_new
-from emulator.lambda_service.data_plane.fleet import Fleet
+from emulator.lambda_service.data_plane.fleet import Fleet, most_provisioned
 from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
-from emulator.lambda_service.data_plane.machine_capacity import most_provisioned
 from emulator.lambda_service.data_plane.pool import EnvironmentPool
 from emulator.lambda_service.data_plane.running_version import RunningVersion, Surroundings, new_request_id, utc_now
 from emulator.lambda_service.errors import LambdaApiError, TooManyRequestsError, UnavailableFunctionError

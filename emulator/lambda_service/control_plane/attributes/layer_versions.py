@@ -10,7 +10,8 @@ from typing import Any
 
 from emulator.lambda_service.control_plane.account import Code
 from emulator.lambda_service.control_plane.catalogue import Catalogue
-from emulator.lambda_service.control_plane.pages import Body, code_location, page
+from emulator.lambda_service.control_plane.code_store import code_location
+from emulator.lambda_service.control_plane.pages import Body, page
 from emulator.lambda_service.errors import ResourceNotFoundError
 
 

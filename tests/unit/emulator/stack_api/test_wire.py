@@ -14,8 +14,7 @@ from botocore.parsers import RpcV2CBORParser
 
 from emulator.lambda_service.errors import LambdaApiError
 from emulator.pages import TokenError, page
-from emulator.stack_api.http_apis import HttpApiOperations
-from emulator.stack_api.local_urls import LocalUrls
+from emulator.stack_api.http_apis import HttpApiOperations, LocalUrls
 from emulator.stack_api.services import AwsServices
 from emulator.stack_api.wire import Call, Protocol, answered, list_parameter, not_imitated, read_call, refused
 

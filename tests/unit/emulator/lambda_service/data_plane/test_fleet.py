@@ -11,9 +11,8 @@ import pytest
 
 from emulator.lambda_service.control_plane.names import ArnScope
 from emulator.lambda_service.control_plane.operations import Operations, open_operations
-from emulator.lambda_service.data_plane.fleet import Fleet
+from emulator.lambda_service.data_plane.fleet import PER_PROCESSOR, Fleet, capacity, most_provisioned
 from emulator.lambda_service.data_plane.ledger import ConcurrencyLedger
-from emulator.lambda_service.data_plane.machine_capacity import PER_PROCESSOR, capacity, most_provisioned
 from emulator.lambda_service.data_plane.running_version import utc_now
 from emulator.lambda_service.function_version import FunctionVersion
 from emulator.template.project import FunctionSpec
