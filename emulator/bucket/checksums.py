@@ -47,7 +47,13 @@ class Checksum:
         return base64.b64encode(self.digest()).decode()
 
     def check(self, header: str, sent: str) -> None:
-        """Compare what a client has sent: InvalidDigest or InvalidRequest for no checksum, BadDigest for another."""
+        """Compare with what a client has sent.
+
+        Raises
+        ------
+        S3Error
+            InvalidDigest or InvalidRequest: that can't be read. BadDigest: it is another checksum.
+        """
         digest = decode(sent, self.algorithm)
         if digest is None and self.algorithm == "MD5":
             raise S3Error("InvalidDigest")

@@ -76,9 +76,9 @@ async def answer_request(
     stream : StreamReader
         The body.
     invite : callable
-        Called before the body is read.
+        Called before the body is read: a client may wait for permission to send it.
     request_id : str
-        What an error is told by.
+        Names the request in an error's document.
     host_bucket : str
         The bucket that the ``Host`` header names; empty if the path names it.
     refusal : str, optional

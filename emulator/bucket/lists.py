@@ -44,7 +44,7 @@ class _Page:
     def fill(
         self, keys: Sequence[str], after: str, items_of: Callable[[str], Sequence[Any]], *, inclusive: bool = False
     ) -> None:
-        """Take the rows after a key: `items_of` each key, newest first; ``inclusive`` begins with that key itself."""
+        """Take the rows after a key, or from it on if ``inclusive``; `items_of` gives a key's items in their order."""
         for name, is_prefix in _walk(keys, self.prefix, self.delimiter, after, inclusive=inclusive):
             self.rows += [(name, None)] if is_prefix else [(name, item) for item in items_of(name)]
             if len(self.rows) > self.limit:

@@ -51,7 +51,7 @@ async def create_upload(store: Store, request: S3Request) -> Answer:
 
 
 def find_upload(bucket: Bucket, request: S3Request) -> Upload:
-    """Return the upload that a request names, which NoSuchUpload says isn't there."""
+    """Return the upload that a request names; NoSuchUpload if it isn't there."""
     upload = bucket.uploads.get(request.query["uploadId"])
     if upload is None or upload.facts["key"] != request.key:
         raise S3Error("NoSuchUpload", UploadId=request.query["uploadId"])

@@ -9,7 +9,7 @@ from typing import Any
 from emulator.bucket import checksums
 from emulator.bucket.answers import S3Error
 
-# What a GET's parameter ``response-…`` may replace, too.
+# Headers that are kept with an object, and that a GET's ``response-…`` parameters may replace.
 REPLACEABLE_HEADERS = frozenset({
     "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
 })  # fmt: skip

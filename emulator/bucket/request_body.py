@@ -28,14 +28,16 @@ class RequestBody:
     stream : StreamReader
         The body as it comes off the wire.
     invite : callable
-        Tells a client to send its body that waits for permission.
+        Called before the body is read: a client may wait for permission to send it.
 
     Attributes
     ----------
     algorithm : str or None
         That of the checksum which the client sends or wishes.
+    checksums : list of Checksum
+        Whoever takes the `pieces` updates these with each of them.
     md5 : Checksum
-        Of the pieces so far, as the others of `checksums`, which whoever takes `pieces` updates.
+        The first of them.
     """
 
     def __init__(self, headers: Mapping[str, str], stream: StreamReader, invite: Callable[[], Awaitable[None]]) -> None:
