@@ -2,11 +2,12 @@
 
 A process subscribes, and then asks for the changes after the last one that it has worked off; the question is held
 until there is one. A change stays here until it was worked off, so that a lost answer loses nothing. A process that has
-ended asks no more. Its changes are dropped after `MAX_WAITING` of them, and it starts anew.
+ended asks no more. Its changes are dropped after `MAX_WAITING` of them, and it starts anew. A process that says how far
+it has come gets first what it has missed.
 
-    POST   /_emulator/object-events {"buckets": ["name"]}    → 201 {"subscription": "id"}
-    GET    /_emulator/object-events?subscription=id&after=7  → 200 {"events": [{"number": 8, …}]}
-    DELETE /_emulator/object-events?subscription=id          → 204
+    POST   /_emulator/object-events {"buckets": {"name": null}}  → 201 {"subscription": "id", "position": "00A4…"}
+    GET    /_emulator/object-events?subscription=id&after=7      → 200 {"events": [{"number": 8, …}]}
+    DELETE /_emulator/object-events?subscription=id              → 204
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from aiohttp import web
@@ -30,6 +31,7 @@ MAX_WAITING = 100_000
 SILENT_AFTER_S = 30.0
 _HOLD_S = 20.0
 _MAX_EVENTS_IN_ANSWER = 1000
+CatchUp = Callable[[Mapping[str, str]], tuple[str, list[ObjectEvent]]]
 _log = logging.getLogger(__name__)
 
 
@@ -47,9 +49,23 @@ class _Subscription:
 
 
 class ObjectFeed:
-    """The subscriptions of one bucket process, used in its event loop alone."""
+    """The subscriptions of one bucket process, used in its event loop alone.
+
+    Parameters
+    ----------
+    clock : callable
+        Counts seconds.
+    hold_s : float
+        How long a question is held.
+
+    Attributes
+    ----------
+    catch_up : callable
+        Gets buckets' positions; returns the position of now, and the changes after those.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, hold_s: float = _HOLD_S) -> None:
+        self.catch_up: CatchUp = lambda _: ("", [])
         self._clock = clock
         self._hold_s = hold_s
         self._subscriptions: dict[str, _Subscription] = {}
@@ -93,13 +109,17 @@ class ObjectFeed:
 
     async def _subscribe(self, request: web.BaseRequest) -> web.Response:
         try:
-            buckets = read_json(await request.read())["buckets"]
-            subscription = _Subscription(frozenset(map(str, buckets)), self._clock())
+            buckets = dict(read_json(await request.read())["buckets"])
         except (KeyError, TypeError, ValueError):
-            return web.json_response({"message": 'The body must be {"buckets": ["name"]}.'}, status=400)
-        name = uuid4().hex
+            return web.json_response({"message": 'The body must be {"buckets": {"name": null}}.'}, status=400)
+        name, subscription = uuid4().hex, _Subscription(frozenset(buckets), self._clock())
+        known = {bucket: str(position) for bucket, position in buckets.items() if position is not None}
+        # In one step with the subscription, so that no change is missed or comes twice.
+        position, missed = self.catch_up(known)
         self._subscriptions[name] = subscription
-        return web.json_response({"subscription": name}, status=201)
+        for event in missed:
+            self._add(name, subscription, event)
+        return web.json_response({"subscription": name, "position": position}, status=201)
 
     async def _events_after(self, subscription: _Subscription, after: int) -> list[dict[str, object]]:
         """Forget the changes up to a number, and return those after it; wait a while for one if there is none."""

@@ -127,6 +127,11 @@ class Store:
         for name in self.disk.bucket_names():
             self._load_bucket(name)
 
+    @property
+    def position(self) -> str:
+        """The ``sequencer`` that all changes so far are below or at, and all later ones above."""
+        return f"{self._sequence:016X}"
+
     def close(self) -> None:
         """Finish the changes that have begun."""
         self._workers.shutdown(wait=True)

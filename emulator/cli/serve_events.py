@@ -13,6 +13,8 @@ from aiohttp import web
 from emulator.cli.flags import DEFAULT_STATE_DIR, Options
 from emulator.cli.terminal import say
 from emulator.event_sources.bucket_events import BucketEvents, NotOurBucketError
+from emulator.event_sources.bucket_positions import FILE as POSITIONS_FILE
+from emulator.event_sources.bucket_positions import BucketPositions
 from emulator.event_sources.fire import FireError, FoundObject, ManualEvents, read_request
 from emulator.event_sources.function_caller import FunctionCaller
 from emulator.event_sources.notifications import Notifications
@@ -91,7 +93,9 @@ class EventSources:
                 say(f"emulator: {', '.join(buckets)}: changes call no function; name the bucket with --s3-endpoint")
             yield
             return
-        changes = BucketEvents(endpoint, buckets, self._notifications.deliver)
+        state_dir = self._options.state_dir
+        positions = BucketPositions(None if state_dir is None else state_dir / POSITIONS_FILE)
+        changes = BucketEvents(endpoint, buckets, self._notifications.deliver, positions)
         # Before the emulator says that it is ready: each change from then on counts.
         with contextlib.suppress(NotOurBucketError, aiohttp.ClientError, TimeoutError, OSError):
             await changes.subscribe()

@@ -1,7 +1,7 @@
 """Takes the changes of objects from the bucket's process, each once, in their order. See `emulator.bucket.object_feed`.
 
 A change that was worked off is named in the next question. So none is lost or doubled while both processes live. After
-a restart of this process it takes the changes from then on; one that the old process had not queued yet is lost.
+a restart of either, the positions say which objects have come since.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from emulator.event_sources.bucket_positions import BucketPositions
 from emulator.object_events import OBJECT_EVENTS_PATH, ObjectEvent, read_object_event
 from emulator.strict_json import read_json
 
@@ -38,11 +39,18 @@ class BucketEvents:
         Their names.
     work_off : callable
         Gets each change; a change counts as worked off once it returns.
+    positions : BucketPositions, optional
+        How far a process before this one has come.
     """
 
     def __init__(
-        self, endpoint_url: str, buckets: Iterable[str], work_off: Callable[[ObjectEvent], Awaitable[None]]
+        self,
+        endpoint_url: str,
+        buckets: Iterable[str],
+        work_off: Callable[[ObjectEvent], Awaitable[None]],
+        positions: BucketPositions | None = None,
     ) -> None:
+        self._positions = positions or BucketPositions()
         self._url = endpoint_url.rstrip("/") + OBJECT_EVENTS_PATH
         self._buckets = list(buckets)
         self._work_off = work_off
@@ -52,7 +60,7 @@ class BucketEvents:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_LIMIT_S))
 
     async def subscribe(self) -> None:
-        """Ask for the changes from now on.
+        """Ask for the changes from now on, and for those since the positions.
 
         Raises
         ------
@@ -61,11 +69,13 @@ class BucketEvents:
         aiohttp.ClientError, TimeoutError
             It can't be reached.
         """
-        async with self._session.post(self._url, json={"buckets": self._buckets}) as response:
+        async with self._session.post(self._url, json={"buckets": self._positions.of(self._buckets)}) as response:
             content = await response.read()
             if response.status != HTTPStatus.CREATED:
                 raise NotOurBucketError(f"it answers {response.status}")
-        self._subscription, self._done = str(read_json(content)["subscription"]), 0
+        answer: Any = read_json(content)
+        self._positions.begin(self._buckets, str(answer["position"]))
+        self._subscription, self._done = str(answer["subscription"]), 0
 
     async def run(self) -> None:
         """Take changes until it is cancelled, or the server turns out to be another's."""
@@ -104,13 +114,15 @@ class BucketEvents:
             if response.status != HTTPStatus.OK:
                 # The bucket was restarted, or has given this process up.
                 self._subscription = ""
-                _log.warning("the bucket doesn't know this emulator any more: changes since then call no function")
+                _log.warning("the bucket doesn't know this emulator any more, and is asked for what has come since")
                 return
         self._note_return()
         document: Any = read_json(content)
         for entry in document["events"]:
             number = entry.pop("number")
-            await self._work_off(read_object_event(entry))
+            event = read_object_event(entry)
+            await self._work_off(event)
+            self._positions.advance(event.bucket, event.sequencer)
             self._done = number
 
     def _note_absence(self, error: Exception) -> None:

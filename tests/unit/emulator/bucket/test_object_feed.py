@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -40,7 +41,7 @@ class Feed:
         return answer.status, json.loads(answer.text) if answer.text else None
 
     async def subscribe(self, *buckets: str) -> str:
-        status, answer = await self.ask("POST", json.dumps({"buckets": buckets or ["data"]}).encode())
+        status, answer = await self.ask("POST", json.dumps({"buckets": dict.fromkeys(buckets or ["data"])}).encode())
         assert status == 201
         return str(answer["subscription"])
 
@@ -68,6 +69,26 @@ def test_a_change_stays_until_it_is_worked_off() -> None:
         assert await feed.keys(subscription, 0) == [(1, "one"), (2, "two")]
         assert await feed.keys(subscription, 1) == [(2, "two")]
         assert await feed.keys(subscription, 2) == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.fidelity("object-events")
+def test_a_process_that_has_missed_changes_gets_them_first() -> None:
+    async def run() -> None:
+        feed = Feed()
+        asked: list[dict[str, str]] = []
+
+        def catch_up(positions: Mapping[str, str]) -> tuple[str, list[ObjectEvent]]:
+            asked.append(dict(positions))
+            return "09", [event("missed")]
+
+        feed.feed.catch_up = catch_up
+        body = json.dumps({"buckets": {"data": "05", "new": None}}).encode()
+        status, answer = await feed.ask("POST", body)
+        assert (status, answer["position"], asked) == (201, "09", [{"data": "05"}])
+        feed.feed.publish(event("now"))
+        assert await feed.keys(answer["subscription"], 0) == [(1, "missed"), (2, "now")]
 
     asyncio.run(run())
 

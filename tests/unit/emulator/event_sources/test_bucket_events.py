@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from emulator.bucket.object_feed import ObjectFeed
 from emulator.event_sources.bucket_events import BucketEvents, NotOurBucketError
+from emulator.event_sources.bucket_positions import BucketPositions
 from emulator.http_server import HttpServer
 from emulator.object_events import ObjectEvent
 from emulator.supervision import BackgroundTasks
@@ -95,7 +97,7 @@ def test_a_bucket_that_was_started_again_is_asked_anew(caplog: pytest.LogCapture
         rig.publish("one")
         await rig.until(1)
         rig.server.feed = ObjectFeed(hold_s=0.05)
-        while "changes since then call no function" not in caplog.text:
+        while "is asked for what has come since" not in caplog.text:
             await asyncio.sleep(0.01)
         while len(rig.keys) < 2:
             rig.publish("two")
@@ -140,3 +142,20 @@ def test_a_server_that_is_away_is_named_once_and_tried_again(
         assert caplog.text.count("can't be reached") == 1
 
     run(scenario)
+
+
+@pytest.mark.fidelity("object-events")
+def test_positions_outlive_their_process(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "positions.json"
+    first = BucketPositions(path)
+    assert first.of(["a"]) == {"a": None}
+    first.begin(["a", "b"], "05")
+    first.advance("a", "07")
+    first.advance("a", "06")
+    second = BucketPositions(path)
+    assert second.of(["a", "b", "c"]) == {"a": "07", "b": "05", "c": None}
+    second.begin(["a", "c"], "09")
+    # A bucket that calls no function any more begins anew if it does so later.
+    assert BucketPositions(path).of(["a", "b", "c"]) == {"a": "07", "b": None, "c": "09"}
+    path.write_text("{")
+    assert BucketPositions(path).of(["a"]) == {"a": None}

@@ -1,0 +1,45 @@
+"""The objects themselves say what a process has missed."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.bucket.missed_changes import missed_changes
+from tests.unit.emulator.bucket.asked_bucket import Bucket
+
+pytestmark = pytest.mark.fidelity("object-events")
+VERSIONED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+
+
+def missed(bucket: Bucket, position: str) -> list[tuple[str, str]]:
+    return [(event.event_name, event.key) for event in missed_changes(bucket.store.buckets, {"bkt": position})]
+
+
+def test_what_came_after_a_position_is_found_also_by_another_process(bucket: Bucket) -> None:
+    for key in ("b", "a", "gone"):
+        bucket.ask("PUT", f"/bkt/{key}", b"x")
+    heard = [event.sequencer for event in bucket.events]
+    bucket.ask("PUT", "/bkt/b", b"again")
+    bucket.ask("DELETE", "/bkt/gone")
+    for found in (bucket, bucket.again()):
+        assert missed(found, heard[0]) == [("ObjectCreated:Put", "a"), ("ObjectCreated:Put", "b")]
+        assert missed(found, heard[2]) == [("ObjectCreated:Put", "b")]
+        assert missed(found, bucket.events[-1].sequencer) == []
+        assert missed(found, found.store.position) == []
+    (event,) = missed_changes(bucket.store.buckets, {"bkt": heard[2], "unknown": ""})
+    told = bucket.events[3]
+    assert (event.size, event.etag, event.version_id) == (told.size, told.etag, told.version_id)
+
+
+def test_versions_and_delete_markers_are_found_one_by_one(bucket: Bucket) -> None:
+    bucket.ask("PUT", "/bkt?versioning", VERSIONED)
+    bucket.ask("PUT", "/bkt/k", b"one")
+    bucket.ask("PUT", "/bkt/k", b"two")
+    bucket.ask("DELETE", "/bkt/k")
+    assert missed(bucket, "") == [
+        ("ObjectCreated:Put", "k"),
+        ("ObjectCreated:Put", "k"),
+        ("ObjectRemoved:DeleteMarkerCreated", "k"),
+    ]
+    versions = [event.version_id for event in missed_changes(bucket.store.buckets, {"bkt": ""})]
+    assert versions == [event.version_id for event in bucket.events]
