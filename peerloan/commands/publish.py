@@ -153,6 +153,7 @@ def _say(publication: Publication, opened: Opened, *, is_measured: bool) -> None
     say(f"Published version {manifest.version} ({manifest.artifact.size_bytes:,} bytes, {signed}).")
     if manifest.serving_form is None:
         say(f"It is served from its pickle: {manifest.why_no_serving_form or 'it has no arrays'}.")
+        note("Spark, and the function that scores files in a bucket, refuse it; peerloan score takes it.")
         if manifest.reasons and manifest.reasons.wording:
             note("A pickle gives no reasons, so --reasons has no effect on this version.")
     say(f"Roll it out: peerloan rollout start {DEFAULT_ALIAS} --to {manifest.version}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from score_files.errors import SupersededError
+from score_files.errors import SupersededError, UploadGoneError
 from score_files.journal import Part, Upload
 
 RANGE_BYTES = 8 << 20
@@ -117,7 +117,7 @@ class ObjectWriter:
         try:
             sent = self._client.upload_part(**self._target, PartNumber=number, Body=bytes(self._buffer))
         except ClientError as error:
-            raise _superseded(error) from error
+            raise _failure(error) from error
         parts = (*self._upload.parts, Part(number, sent["ETag"]))
         self._upload = replace(self._upload, parts=parts, next_number=number + 1)
         self._buffer.clear()
@@ -129,9 +129,9 @@ class ObjectWriter:
                 self.write_part()
             parts = [{"PartNumber": part.number, "ETag": part.etag} for part in self._upload.parts]
             self._client.complete_multipart_upload(**self._target, MultipartUpload={"Parts": parts})
-        except (ClientError, SupersededError) as error:
-            failure = _superseded(error)
-            if not (isinstance(failure, SupersededError) and self._is_complete()):
+        except (ClientError, UploadGoneError) as error:
+            failure = _failure(error)
+            if not (isinstance(failure, UploadGoneError) and self._is_complete()):
                 raise failure from error
 
     def abort(self) -> None:
@@ -168,9 +168,9 @@ class ObjectWriter:
             raise
 
 
-def _superseded(error: Exception) -> Exception:
+def _failure(error: Exception) -> Exception:
     # Whoever takes a name over for another object drops the uploads of the one before.
-    return SupersededError("The upload was dropped.") if _code(error) == "NoSuchUpload" else error
+    return UploadGoneError("The upload was dropped.") if _code(error) == "NoSuchUpload" else error
 
 
 def _code(error: Exception) -> str:

@@ -19,5 +19,9 @@ class JournalChangedError(SupersededError):
     """Another run has written the journal since it was read."""
 
 
+class UploadGoneError(SupersededError):
+    """The upload was dropped: by another run, or since it was left alone for days."""
+
+
 class NotFinishedError(FileScoringError):
     """The time of this call is used up; what was done is in the journal."""

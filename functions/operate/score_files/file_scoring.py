@@ -24,7 +24,7 @@ from model_registry.errors import RegistryError, StoreUnavailableError
 from model_registry.stores.base import ObjectStore
 from score_files.arrivals import Arrival, arrivals, is_newer
 from score_files.bucket_files import PART_BYTES, RANGE_BYTES, ObjectReader, ObjectWriter
-from score_files.errors import JournalChangedError, NotFinishedError, RefusedError, SupersededError
+from score_files.errors import JournalChangedError, NotFinishedError, RefusedError, SupersededError, UploadGoneError
 from score_files.journal import JOURNAL_FORMAT, Journal, JournalObject, Upload
 from score_files.summary import REFUSED, SCORED, UNFINISHED, summary_of, write_summary
 
@@ -129,10 +129,15 @@ class _FileRun:
         try:
             self._score(earlier, earlier if is_same else None)
         except JournalChangedError:
-            # By a run on the object before, which had this file in its hands still: this run takes the file over.
+            # A run on the object before hasn't stopped yet: this one takes the file over.
             if is_newer(self._arrival.sequencer, self._sequencer_in_journal()):
                 return self.score()
             raise
+        except UploadGoneError:
+            # Another run that drops it also changes the journal, so that this write fails.
+            assert self._journal is not None
+            self._record(replace(self._journal, model="none: begin anew"))
+            return self.score()
         except StoreUnavailableError:
             raise
         except (UnusableFileError, RefusedError, ArtifactError, RegistryError) as error:

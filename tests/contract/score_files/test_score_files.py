@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,33 @@ def test_after_a_refusal_amid_the_file_the_same_event_tries_again(bucket: Bucket
     assert function(event, Context()) == {KEY: "refused"}
     assert "gave 1 of 5 records a value that isn't a probability" in bucket.summary()["reason"]
     assert bucket.function()(event, Context("event-2")) == {KEY: "scored"}
+    assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
+
+
+def test_an_upload_that_was_left_alone_until_it_was_dropped_is_begun_anew(bucket: Bucket, tmp_path: Path) -> None:
+    version = bucket.publish()
+    content = loans(ROWS)
+    event = bucket.drop(content)
+    with pytest.raises(NotFinishedError):
+        bucket.function()(event, Context(looks=98))
+    [upload] = bucket.client.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
+    bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=SCORED, UploadId=upload["UploadId"])
+    assert bucket.function()(event, Context("event-2")) == {KEY: "scored"}
+    assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
+    assert bucket.uploads() == []
+
+
+@pytest.mark.parametrize("damage", [lambda body: b"", lambda body: body[: len(body) // 2], lambda body: b"[]"])
+def test_a_damaged_journal_lets_the_file_be_scored_anew(
+    bucket: Bucket, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    version = bucket.publish()
+    content = loans(ROWS)
+    event = bucket.drop(content)
+    with pytest.raises(NotFinishedError):
+        bucket.function()(event, Context(looks=98))
+    bucket.client.put_object(Bucket=bucket.name, Key=JOURNAL, Body=damage(bucket.get(JOURNAL)))
+    assert bucket.function()(event, Context()) == {KEY: "scored"}
     assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
 
 
