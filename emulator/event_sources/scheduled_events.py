@@ -10,6 +10,7 @@ import datetime as dt
 import json
 
 from emulator.template.event_sources.schedule_spec import ScheduleSpec
+from emulator.template.event_sources.target_input import value_at
 
 
 def scheduled_event(schedule: ScheduleSpec, time: dt.datetime, event_id: str, *, account_id: str, region: str) -> bytes:
@@ -30,6 +31,10 @@ def scheduled_event(schedule: ScheduleSpec, time: dt.datetime, event_id: str, *,
         # Fidelity: EventBridge Scheduler sends a text here.
         "detail": "{}" if is_scheduler else {},
     }
+    if schedule.input_path is not None:
+        return json.dumps(value_at(event, schedule.input_path)).encode()
+    if schedule.transformer is not None:
+        return schedule.transformer.apply(event, schedule.arn.rpartition("/")[2], schedule.arn).encode()
     return json.dumps(event).encode()
 
 

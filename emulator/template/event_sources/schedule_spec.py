@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo
 
 from emulator.template.event_sources.schedule_expressions import ScheduleExpression, parse_expression
-from emulator.template.property_types import Text, absent, matching, member, named, properties, whole_number
+from emulator.template.event_sources.target_input import InputTransformer, check_path
+from emulator.template.property_types import Text, matching, member, named, properties, whole_number
 from emulator.template.values import resolvable
 
 
@@ -28,6 +30,9 @@ class ScheduleSpec:
     qualifier: str | None = None
     # The event; None is the service's own.
     input: str | None = None
+    # What of the service's own event is sent.
+    input_path: str | None = None
+    transformer: InputTransformer | None = None
     # ``aws.events`` or ``aws.scheduler``.
     source: str = "aws.events"
     is_enabled: bool = True
@@ -67,6 +72,16 @@ def _moment(value: Any) -> dt.datetime | None:
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
+def _transformer(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    paths = resolvable(value.get("InputPathsMap")) or {}
+    if not isinstance(paths, Mapping):
+        raise ValueError(f"InputPathsMap must be an object, not {paths!r}")
+    texts = {name: str(resolvable(path)) for name, path in paths.items()}
+    return InputTransformer(str(resolvable(value.get("InputTemplate"))), texts)
+
+
 _Moment = Annotated[dt.datetime | None, PlainValidator(_moment)]
 _Attempts = Annotated[int, whole_number(0, 185)]
 _AgeS = Annotated[int, whole_number(60, 86_400)]
@@ -80,8 +95,8 @@ class RuleTarget:
 
     arn: Any
     input: Text | None = None
-    input_path: Annotated[Any, absent("parts of the event are not imitated; write Input")] = None
-    input_transformer: Annotated[Any, absent("transformed events are not imitated; write Input")] = None
+    input_path: Annotated[Text, AfterValidator(check_path)] | None = None
+    transformer: Annotated[InputTransformer | None, named("InputTransformer"), BeforeValidator(_transformer)] = None
     max_retries: Annotated[_Attempts, member("RetryPolicy", "MaximumRetryAttempts")] = 185
     max_age_s: Annotated[_AgeS, member("RetryPolicy", "MaximumEventAgeInSeconds")] = 86_400
     dead_letter: Annotated[Any, member("DeadLetterConfig", "Arn")] = None

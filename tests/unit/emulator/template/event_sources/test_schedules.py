@@ -8,6 +8,7 @@ import pytest
 
 from emulator.template.errors import UnsupportedError
 from emulator.template.event_sources.schedule_expressions import Bounded, parse_expression
+from emulator.template.event_sources.target_input import InputTransformer
 from emulator.template.left_out import LeftOut
 from tests.unit.emulator.template.template_pieces import FUNCTION, FUNCTIONS
 
@@ -18,6 +19,9 @@ def events(kind: str, words: str) -> str:
     return (
         f"{FUNCTION}      AutoPublishAlias: live\n      Events: {{Tick: {{Type: {kind}, Properties: {{{words}}}}}}}\n"
     )
+
+
+TARGET = "Arn: !GetAtt F.Arn, Id: a"
 
 
 def rule(words: str) -> str:
@@ -91,6 +95,16 @@ def test_a_rule_with_several_targets_calls_the_functions_among_them(load) -> Non
     assert LeftOut("R", "Targets", reason, "one target isn't called") in project.left_out
 
 
+@pytest.mark.fidelity("schedule-input")
+def test_what_a_rules_target_gets_of_the_event(load_strictly) -> None:  # type: ignore[no-untyped-def]
+    transformer = """{InputPathsMap: {at: $.time}, InputTemplate: '{"at": <at>}'}"""
+    targets = f"[{{{TARGET}, InputPath: $.resources}}, {{{TARGET}, InputTransformer: {transformer}}}]"
+    project = load_strictly(rule(f"ScheduleExpression: rate(1 day), Targets: {targets}"))
+    first, second = project.schedules
+    assert (first.input_path, first.transformer) == ("$.resources", None)
+    assert (second.input_path, second.transformer) == (None, InputTransformer('{"at": <at>}', {"at": "$.time"}))
+
+
 def test_a_rule_that_waits_for_events_is_noted(load_strictly) -> None:  # type: ignore[no-untyped-def]
     targets = "[{Arn: !GetAtt F.Arn, Id: a, InputPath: $.detail}, {Arn: 'arn:aws:sqs:r:1:q', Id: b}]"
     project = load_strictly(rule(f"EventPattern: {{source: [aws.s3]}}, Targets: {targets}"))
@@ -120,9 +134,14 @@ def test_a_rule_that_waits_for_events_is_noted(load_strictly) -> None:  # type: 
             "from 0 to 185",
         ),
         (
-            rule("ScheduleExpression: rate(1 day), Targets: [{Arn: !GetAtt F.Arn, Id: a, InputPath: $.detail}]"),
+            rule("ScheduleExpression: rate(1 day), Targets: [{Arn: !GetAtt F.Arn, Id: a, InputPath: '$..detail'}]"),
             "R",
-            "Targets: 0.InputPath",
+            "Targets: 0.InputPath: a path is like",
+        ),
+        (
+            rule(f"ScheduleExpression: rate(1 day), Targets: [{{{TARGET}, InputTransformer: {{InputTemplate: a}}}}]"),
+            "R",
+            "the template isn't JSON",
         ),
     ],
 )  # fmt: skip
