@@ -3,6 +3,8 @@
 Spark divides a file into blocks of whole lines, and hands them over in batches of lines with their file and block. A
 block is read like a file, from its first line to its last. A cell with a line break may cross batches; where it crosses
 two blocks, the first one's task fails, since nobody can tell where the second one's first row begins.
+
+What each line brings with it, the JVM writes and this process reads: so it is as little as can be.
 """
 
 from __future__ import annotations
@@ -14,17 +16,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+from pyarrow import compute
 
 from batch_scoring.csv_header import Header
 from batch_scoring.csv_rows import Step, read_step
 from batch_scoring.errors import UnusableFileError
 from batch_scoring.results import result_columns, scored_lines
 from batch_scoring.row_rules import Rejection
+from batch_scoring.scores import VersionScorer
 from peerloan.spark.pinned_version import PinnedVersion
 from peerloan.spark.reports import Report
 
-# What workers get: lines with their ending, and where they are from.
-LINE, FILE, BLOCK_START, BLOCK_END, FILE_SIZE = "line", "file", "block_start", "block_end", "file_size"
+# What workers get: lines without their line feed, and where they are from.
+LINE, FILE, BLOCK_START, IS_LAST = "line", "file", "block_start", "is_last"
+# So many characters of output are handed over at once.
+_TEXT_LENGTH = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,24 +63,32 @@ class _BlockLines:
     def __init__(self, block: Block, parts: Iterator[bytes]) -> None:
         self._block = block
         self._parts = parts
-        self._waiting = b""
+        self._part = b""
+        self._place = 0
 
-    def read(self, size: int) -> bytes:  # noqa: ARG002
-        """Return the lines of the next batch, all of them."""
-        part, self._waiting = self._waiting, b""
-        return part or next(self._parts, b"")
+    def read(self, size: int) -> bytes:
+        """Return ``size`` bytes, or fewer, up to the end of a batch."""
+        if self._place == len(self._part):
+            self._part, self._place = next(self._parts, b""), 0
+        return self._take(self._place + size)
 
     def read_line(self) -> bytes:
-        """Return the next line: a row has begun that isn't complete."""
-        self._waiting = self._waiting or next(self._parts, b"")
-        if not self._waiting and not self._block.is_last:
+        """Return the rest of a line, or the next line: a row has begun that isn't complete."""
+        if self._place == len(self._part):
+            self._part, self._place = next(self._parts, b""), 0
+        if not self._part and not self._block.is_last:
             raise UnusableFileError(
                 f"{self._block.file} is divided inside a quoted cell, after the block that begins at byte "
                 f"{self._block.start:,}. If a quotation mark is left open there, mend the row. If cells have line "
                 "breaks, let Spark divide no file (--conf spark.sql.files.maxPartitionBytes=100g), or score Parquet."
             )
-        line, ending, self._waiting = self._waiting.partition(b"\n")
-        return line + ending
+        # Each batch ends with a line.
+        return self._take(self._part.find(b"\n", self._place) + 1)
+
+    def _take(self, end: int) -> bytes:
+        piece = self._part[self._place : end]
+        self._place += len(piece)
+        return piece
 
 
 def score_blocks(job: CsvJob, report: Callable[[Report], object], batches: Iterable[Any]) -> Iterator[Any]:
@@ -85,17 +99,18 @@ def score_blocks(job: CsvJob, report: Callable[[Report], object], batches: Itera
     scorer = job.version.load()
     done = Report()
     text = ",".join([job.header.text, *job.added]) + job.header.ending
-    for block, step in _steps(job, done, batches):
+    for block, step in _steps(job, scorer.step_bytes, done, batches):
         rows = iter(step.rows)
         for scores in scorer.score(step.columns) if step.rows else ():
             text += scored_lines(rows, scores, job.header.ending, has_warnings=job.has_warnings)
         done.rows += len(step.rows)
         done.rejected += step.rejected
         done.reject(((block.file, block.start), fault) for fault in step.rejections)
-        if step.rows:
-            # Spark's writer ends each text with a line feed.
-            yield _batch(text=[text.removesuffix("\n")])
+        if done.rows and len(text) >= _TEXT_LENGTH:
+            yield _text_batch(text)
             text = ""
+    if done.rows and text:
+        yield _text_batch(text)
     report(done)
 
 
@@ -104,7 +119,7 @@ def reject_blocks(job: CsvJob, first_lines: Mapping[tuple[str, int], int], batch
 
     ``first_lines`` is the number of each block's first line in its file.
     """
-    for block, step in _steps(job, Report(), batches):
+    for block, step in _steps(job, VersionScorer.step_bytes, Report(), batches):
         if step.rejections:
             first = first_lines[block.file, block.start]
             numbered = [replace(fault, line=first + fault.line) for fault in step.rejections]
@@ -119,7 +134,7 @@ def rejects_batch(files: Sequence[str], rejections: Iterable[Rejection]) -> Any:
     return _batch(file=files, line=lines, column=columns, code=codes, detail=details)
 
 
-def _steps(job: CsvJob, report: Report, batches: Iterable[Any]) -> Iterator[tuple[Block, Step]]:
+def _steps(job: CsvJob, step_bytes: int, report: Report, batches: Iterable[Any]) -> Iterator[tuple[Block, Step]]:
     """Yield the steps of each block, whose rejections count the block's lines from 0; ``report`` its lines."""
     parts = chain.from_iterable(map(_parts, batches))
     for block, group in groupby(parts, key=lambda part: part[0]):
@@ -128,7 +143,7 @@ def _steps(job: CsvJob, report: Report, batches: Iterable[Any]) -> Iterator[tupl
         if block.start == 0:
             _check_header(job, block.file, lines.read_line())
             line += 1
-        while step := read_step(lines, job.header, line, 0):
+        while step := read_step(lines, job.header, line, step_bytes):
             line += step.n_lines
             yield block, step
         report.lines[block.file, block.start] = line
@@ -151,18 +166,21 @@ def _parts(batch: Any) -> Iterator[tuple[Block, bytes]]:
     for begin, end in pairwise(cuts):
         if begin == end:
             continue
-        file, start, until, size = (
-            batch.column(name)[begin].as_py() for name in (FILE, BLOCK_START, BLOCK_END, FILE_SIZE)
-        )
-        yield Block(file, start, until >= size), _text(batch.column(LINE).slice(begin, end - begin))
+        file, start, is_last = (batch.column(name)[begin].as_py() for name in (FILE, BLOCK_START, IS_LAST))
+        yield Block(file, start, is_last), _text(batch.column(LINE).slice(begin, end - begin))
 
 
 def _text(lines: Any) -> bytes:
-    """Return the bytes of binary values that follow each other, without copying them one by one."""
-    _, offsets, content = lines.buffers()
-    kind = np.int64 if pyarrow.types.is_large_binary(lines.type) else np.int32
-    places = np.frombuffer(offsets, kind)[lines.offset : lines.offset + len(lines) + 1]
+    """Return the bytes of lines that follow each other, with their line feeds, without copying them one by one."""
+    ended = compute.binary_join_element_wise(lines.cast(pyarrow.binary()), b"", b"\n")
+    _, offsets, content = ended.buffers()
+    places = np.frombuffer(offsets, np.int32)[ended.offset : ended.offset + len(ended) + 1]
     return bytes(memoryview(content)[places[0] : places[-1]])
+
+
+def _text_batch(text: str) -> Any:
+    # Spark's writer ends each text with a line feed.
+    return _batch(text=[text.removesuffix("\n")])
 
 
 def _batch(**columns: Any) -> Any:

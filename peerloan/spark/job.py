@@ -30,7 +30,7 @@ from batch_scoring.results import result_columns
 from batch_scoring.source_file import SourceFile
 from model_artifact.schema import FIELD_NAMES, LOAN_ID
 from peerloan.spark import csv_blocks, tables
-from peerloan.spark.csv_blocks import BLOCK_END, BLOCK_START, FILE, FILE_SIZE, LINE, CsvJob
+from peerloan.spark.csv_blocks import BLOCK_START, FILE, IS_LAST, LINE, CsvJob
 from peerloan.spark.pinned_version import ARRAYS, MANIFEST, PinnedVersion
 from peerloan.spark.reports import Report, ReportSum
 
@@ -105,22 +105,21 @@ def _score_csv(
 
 
 def _lines(spark: SparkSession, source: str) -> DataFrame:
-    """Return the lines of files as their bytes, and where they are from."""
+    """Return the lines of files, whose bytes needn't be UTF-8, and where they are from."""
     block_end = sql.col("_metadata.file_block_start") + sql.col("_metadata.file_block_length")
     return spark.read.text(source, lineSep="\n").select(
-        sql.concat("value", sql.lit("\n")).cast("binary").alias(LINE),
+        sql.col("value").alias(LINE),
         sql.col("_metadata.file_path").alias(FILE),
         sql.col("_metadata.file_block_start").alias(BLOCK_START),
-        block_end.alias(BLOCK_END),
-        sql.col("_metadata.file_size").alias(FILE_SIZE),
+        (block_end >= sql.col("_metadata.file_size")).alias(IS_LAST),
     )
 
 
 def _csv_job(lines: DataFrame, version: PinnedVersion, *, has_warnings: bool) -> CsvJob:
-    first = lines.where(sql.col(BLOCK_START) == 0).head()
+    first = lines.where(sql.col(BLOCK_START) == 0).withColumn(LINE, sql.col(LINE).cast("binary")).head()
     if first is None:
         raise UnusableFileError("The input has no line. Give a CSV file, or a folder of them.")
-    line = bytes(first[LINE])
+    line = bytes(first[LINE]) + b"\n"
     if b"\r" in line.rstrip(b"\r\n"):
         raise UnusableFileError(
             f"{first[FILE]} ends its lines in CR alone, or has one in its header, which can't be read on Spark. Save "

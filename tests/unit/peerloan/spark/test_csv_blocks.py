@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +21,10 @@ from batch_scoring.source_file import SourceFile
 from model_artifact.schema import FIELD_NAMES
 from peerloan.spark.csv_blocks import CsvJob, reject_blocks, score_blocks
 from peerloan.spark.reports import Report
-from tests.unit.peerloan.scoring.csv_kit import LOANS, WARNING_MODEL, as_csv, run
+from tests.unit.peerloan.scoring.csv_kit import LOANS, WARNING_MODEL, Model, as_csv, run
 
 NOTED = (*FIELD_NAMES, "note")
-NAMES = ("line", "file", "block_start", "block_end", "file_size")
+NAMES = ("line", "file", "block_start", "is_last")
 FAULTY = [
     {**LOANS[0], "note": 'a "quoted" note, with a comma'},
     {**LOANS[1], "note": "two\nlines"},
@@ -34,10 +34,10 @@ FAULTY = [
 ]
 
 
-def job_of(source: bytes, *, has_warnings: bool = False) -> CsvJob:
+def job_of(source: bytes, model: Model = WARNING_MODEL, *, has_warnings: bool = False) -> CsvJob:
     line = source.split(b"\n", 1)[0] + b"\n"
     header = read_header(SourceFile(Path("loans.csv"), io.BytesIO(line)))
-    return CsvJob(SimpleNamespace(load=lambda: WARNING_MODEL), line, header, has_warnings)
+    return CsvJob(SimpleNamespace(load=lambda: model), line, header, has_warnings)
 
 
 def blocks_of(sources: dict[str, bytes], cuts: set[int]) -> list[list[tuple[Any, ...]]]:
@@ -50,14 +50,14 @@ def blocks_of(sources: dict[str, bytes], cuts: set[int]) -> list[list[tuple[Any,
         for begin, end in pairwise(starts):
             start, until = sum(map(len, lines[:begin])), sum(map(len, lines[:end]))
             size = sum(map(len, lines))
-            blocks.append([(line, name, start, until, size) for line in lines[begin:end]])
+            blocks.append([(line.removesuffix(b"\n"), name, start, until == size) for line in lines[begin:end]])
     return blocks
 
 
 def batches_of(blocks: list[list[tuple[Any, ...]]], rows: int) -> list[Any]:
     """Return what one task gets: batches of so many lines, whatever block they are of."""
     lines = [line for block in blocks for line in block]
-    kinds = (pyarrow.binary(), pyarrow.string(), pyarrow.int64(), pyarrow.int64(), pyarrow.int64())
+    kinds = (pyarrow.binary(), pyarrow.string(), pyarrow.int64(), pyarrow.bool_())
     return [
         pyarrow.RecordBatch.from_arrays(
             [pyarrow.array(cells, kind) for cells, kind in zip(zip(*part, strict=True), kinds, strict=True)], NAMES
@@ -73,13 +73,20 @@ def score(job: CsvJob, batches: list[Any]) -> tuple[str, Report]:
     return "".join(row["text"] + "\n" for row in scored), report
 
 
-@given(rows=st.integers(1, 60), cuts=st.sets(st.integers(1, 43)), ending=st.sampled_from(["\n", "\r\n"]))
-def test_a_file_gets_the_same_bytes_however_it_is_divided(rows: int, cuts: set[int], ending: str) -> None:
+@given(
+    rows=st.integers(1, 60),
+    cuts=st.sets(st.integers(1, 43)),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    step_bytes=st.sampled_from([1, 300, 1 << 16]),
+)
+def test_a_file_gets_the_same_bytes_however_it_is_divided(
+    rows: int, cuts: set[int], ending: str, step_bytes: int
+) -> None:
     source = as_csv(FAULTY, NOTED).replace(b"\r\n", b"\n").replace(b"\n", ending.encode())
     # The third line begins inside a cell.
     blocks = blocks_of({"loans.csv": source}, cuts - {3})
     alone = run(source, WARNING_MODEL)
-    job = job_of(source)
+    job = job_of(source, replace(WARNING_MODEL, step_bytes=step_bytes))
     text, report = score(job, batches_of(blocks, rows))
     assert text.encode() == alone.text.encode()
     assert (report.rows, report.rejected) == (alone.outcome.rows, alone.outcome.rejected)
