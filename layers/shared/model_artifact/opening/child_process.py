@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, TypedDict
 
 _TAIL_BYTES = 4096
+_STDERR = 2
 # Before the exit code of a fork of `warm_server`, in the message that tells it.
 ENDED = "ended "
 
@@ -55,9 +56,9 @@ class Tail(threading.Thread):
 class ForkedProcess:
     """A process that ``warm_server`` forked, as far as it is used like a ``Popen``."""
 
-    def __init__(self, pid: int, status: Connection, stderr: IO[bytes]) -> None:
+    def __init__(self, pid: int, status: Connection, stderr: IO[bytes] | None) -> None:
         self.pid = pid
-        self.stderr: IO[bytes] | None = stderr
+        self.stderr = stderr
         self._status = status
         self._code: int | None = None
 
@@ -86,8 +87,11 @@ class WarmServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: dict[str, str] = {}
 
-    def fork(self, request: IO[bytes], control: int) -> ForkedProcess | None:
-        """Return a process for a request; None if the server has ended, or is another process's or environment's."""
+    def fork(self, request: IO[bytes], control: int, *, keeps_errors: bool) -> ForkedProcess | None:
+        """Return a process for a request; None if the server has ended, or is another process's or environment's.
+
+        It writes its errors to a pipe if they are to be kept, otherwise to where this process does.
+        """
         if self._owner != os.getpid():
             return None
         if self._process is None:
@@ -98,17 +102,24 @@ class WarmServer:
         if self._environment != _environment():
             return None
         status, status_of_fork = Pipe()
-        stderr, stderr_of_fork = os.pipe()
-        try:
-            with status_of_fork, os.fdopen(stderr_of_fork, "wb"):
+        with contextlib.ExitStack() as files:
+            files.enter_context(status_of_fork)
+            stderr, stderr_of_fork = None, _STDERR
+            if keeps_errors:
+                read, stderr_of_fork = os.pipe()
+                files.callback(os.close, stderr_of_fork)
+                stderr = os.fdopen(read, "rb")
+            try:
                 descriptors = [request.fileno(), control, stderr_of_fork, status_of_fork.fileno()]
                 socket.send_fds(self._requests, [b"+"], descriptors)
-            return ForkedProcess(int(status.recv_bytes()), status, os.fdopen(stderr, "rb"))
-        except (EOFError, OSError, ValueError):
-            # The server has ended, or a fork before it told its number.
-            status.close()
-            os.close(stderr)
-            return None
+                files.close()
+                return ForkedProcess(int(status.recv_bytes()), status, stderr)
+            except (EOFError, OSError, ValueError):
+                # The server has ended, or a fork before it told its number.
+                status.close()
+                if stderr is not None:
+                    stderr.close()
+                return None
 
     def close(self) -> None:
         """End the server. The kernel ends its forks."""
@@ -124,7 +135,7 @@ _warm_server: ContextVar[WarmServer | None] = ContextVar("warm_server", default=
 
 @contextlib.contextmanager
 def warm_processes(*, is_warm: bool = True) -> Iterator[None]:
-    """Fork the processes of untrusted pickles from one that has imported what they need, until the block ends.
+    """Fork the processes that open pickles from one that has imported what they need, until the block ends.
 
     For whoever opens several: after the first, each takes a fifth of the time. The server takes 200 MB of memory.
     Without ``is_warm``, each starts alone within the block.
@@ -149,11 +160,12 @@ def start(request: Request, pickle: bytes) -> ModelChild:
     with tempfile.TemporaryFile() as file:
         file.writelines((json.dumps(request).encode(), b"\n", pickle))
         file.seek(0)
-        server = None if request["is_trusted"] else _warm_server.get()
-        if server and (forked := server.fork(file, request["control"])):
+        server = _warm_server.get()
+        # What a function trusts writes its errors into the function's log.
+        keeps_errors = not request["is_trusted"]
+        if server and (forked := server.fork(file, request["control"], keeps_errors=keeps_errors)):
             return forked
-        # A function's errors belong into its log.
-        stderr = None if request["is_trusted"] else subprocess.PIPE
+        stderr = subprocess.PIPE if keeps_errors else None
         return _start(_command("child"), stdin=file, stderr=stderr, pass_fds=(request["control"],))
 
 
