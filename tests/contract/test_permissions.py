@@ -353,9 +353,9 @@ def test_the_files_role_grants_what_the_function_calls(stack: Stack, local_bucke
         clock=lambda: 0.0,
         write=lambda line: None,
     )
-    # An upload (its first part is full after 97 of 100 steps) that another file of the name drops; rejects, and none.
+    # An upload (its first part is full after 113 of 118 steps) that another file of the name drops; rejects, and none.
     with pytest.raises(NotFinishedError):
-        function(files.drop(loans(90_000)), FilesContext(looks=98))
+        function(files.drop(loans(42_000)), FilesContext(looks=114))
     for content in (loans(10, bad_every=5), loans(10)):
         assert list(function(files.drop(content), FilesContext()).values()) == ["scored"]
     stack.models.delete("late-payer/aliases/live.json")

@@ -136,20 +136,25 @@ class ProgramProcess(subprocess.Popen[Any]):
 
 
 def run_program(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, folder: Path | None = None, limit_s: float = 120
+    command: Sequence[str],
+    *,
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    limit_s: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, as ``subprocess.run`` does, and return its exit code and what it printed."""
     with ProgramProcess(
         command,
         env=env,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
+        cwd=cwd,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         try:
-            out, err = process.communicate(timeout=limit_s)
+            out, err = process.communicate(stdin, timeout=limit_s)
         except BaseException:
             process.kill()
             raise

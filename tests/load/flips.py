@@ -59,12 +59,16 @@ _WEIGHTS = (0.1, 0.0, 0.1, 0.3, 0.5, 0.0, 0.5, 1.0)
 
 @dataclass
 class Recording:
-    """A running stack's address and writer, and everything that happened on it."""
+    """A running stack's address and writer, and everything that happened on it.
+
+    ``pause_s`` is how long each client waits between two requests.
+    """
 
     url: str
     writer: RegistryWriter
     versions: tuple[int, int]
     ttl_s: float
+    pause_s: float = 0.0
     answers: list[Answer] = field(default_factory=list)
     changes: list[AliasChange] = field(default_factory=list)
 
@@ -102,11 +106,11 @@ async def flip(recording: Recording, flips: int, pause_s: float) -> list[int]:
     url, bodies = f"{recording.url}/predict", request_bodies()
     gate = asyncio.Semaphore(1)
     third = max(flips // 3, 1)
-    async with load(url, bodies, _CLIENTS, gate=gate) as answers:
+    async with load(url, bodies, _CLIENTS, gate=gate, pause_s=recording.pause_s) as answers:
         first = await _flip_on(recording, range(third), pause_s)
         for _ in range(_CLIENTS - 1):
             gate.release()
-        async with load(url, bodies, _MORE_CLIENTS) as more:
+        async with load(url, bodies, _MORE_CLIENTS, pause_s=recording.pause_s) as more:
             middle = await _flip_on(recording, range(third, flips - third), pause_s)
         for _ in range(_CLIENTS - 1):
             await gate.acquire()
@@ -136,7 +140,8 @@ async def share(recording: Recording, keys: int) -> Shares:
     canary = await recording.assign(recording.versions[0], _WEIGHT, _ROLLOUT)
     await asyncio.sleep(recording.ttl_s + _ALLOWANCE_S)
     deadline_s = time.monotonic() + _SHARE_LIMIT_S
-    async with load(f"{recording.url}/predict", request_bodies(), _CLIENTS, key_of=lambda number: f"k{number}") as got:
+    url, pause_s = f"{recording.url}/predict", recording.pause_s
+    async with load(url, request_bodies(), _CLIENTS, key_of=lambda number: f"k{number}", pause_s=pause_s) as got:
         while len(got) < keys and time.monotonic() < deadline_s:
             await asyncio.sleep(0.05)
     # Which of the last requests were in flight has nothing to do with their versions.
@@ -148,8 +153,9 @@ async def share(recording: Recording, keys: int) -> Shares:
 
 async def roll(recording: Recording, keys: int, pause_s: float) -> None:
     """Stop, restart and promote the rollout while the same keys ask again and again."""
+    url, pause_s = f"{recording.url}/predict", recording.pause_s
     async with load(
-        f"{recording.url}/predict", request_bodies(), _CLIENTS, key_of=lambda number: f"k{number % keys}"
+        url, request_bodies(), _CLIENTS, key_of=lambda number: f"k{number % keys}", pause_s=pause_s
     ) as answers:
         for weight in _WEIGHTS:
             is_promoted = weight == 1.0

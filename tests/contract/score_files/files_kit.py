@@ -31,7 +31,7 @@ REJECTS = f"{SCORED}.rejects.csv"
 SUMMARY = f"{SCORED}.summary.json"
 JOURNAL = "batch/journal/march/loans.csv.json"
 HEADER = ",".join(("loan_id", *FIELD_NAMES)) + "\n"
-_ROW = "L{number:07},{amount},0.13,debt_consolidation,{grade},65000,0.41,3 years,14.25,0,RENT\n"
+_ROW = "L{number:0{width}},{amount},0.13,debt_consolidation,{grade},65000,0.41,3 years,14.25,0,RENT\n"
 _numbers = itertools.count(1)
 
 
@@ -142,8 +142,8 @@ def kill() -> None:
 
 @functools.cache
 def loans(rows: int, *, bad_every: int = 0) -> bytes:
-    """Return a CSV file; every so manieth row is rejected."""
-    return (HEADER + "".join(_lines(rows, bad_every))).encode()
+    """Return a CSV file; every so manieth row is rejected. Long loan ids make it large with few rows to score."""
+    return (HEADER + "".join(_lines(rows, bad_every, id_digits=119))).encode()
 
 
 def write_loans(path: Path, rows: int, *, bad_every: int = 0) -> None:
@@ -153,7 +153,7 @@ def write_loans(path: Path, rows: int, *, bad_every: int = 0) -> None:
         file.writelines(_lines(rows, bad_every))
 
 
-def _lines(rows: int, bad_every: int) -> Iterator[str]:
+def _lines(rows: int, bad_every: int, id_digits: int = 7) -> Iterator[str]:
     for number in range(rows):
         grade = "" if bad_every and number % bad_every == 0 else "C"
-        yield _ROW.format(number=number, grade=grade, amount=1000 + number % 30_000)
+        yield _ROW.format(number=number, width=id_digits, grade=grade, amount=1000 + number % 30_000)

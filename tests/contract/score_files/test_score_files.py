@@ -27,9 +27,9 @@ from tests.contract.score_files.files_kit import (
 )  # fmt: skip
 
 # One part of the output, and something behind it.
-ROWS = 90_000
-# Of the 100 steps of this file: within the first part, and just behind it.
-STOPS = (2, 98)
+ROWS = 42_000
+# Of the 118 steps of this file: within the first part, and just behind it.
+STOPS = (2, 114)
 # Writing calls of a run on this file, without the reads.
 WRITES = 12
 

@@ -14,6 +14,8 @@ from training.data import Quarters, read_quarter
 LOAD = Path(__file__).resolve().parents[2] / "load"
 TTL_S = 0.1
 PAUSE_S = 0.05
+# Some hundred requests a second, where the clients could send as many as the processor answers.
+REQUEST_PAUSE_S = 0.03
 HALVES = (("train", slice(None, None, 2)), ("test", slice(1, None, 2)))
 
 # Botocore's connections are left to the garbage collector.
@@ -33,6 +35,7 @@ def test_a_hundred_flips_and_a_rollout_keep_the_promises(monkeypatch: pytest.Mon
     with flips.stack_with_two_versions(
         TTL_S, Quarters(train, test, "some generated loans", is_sample=True)
     ) as recording:
+        recording.pause_s = REQUEST_PAUSE_S
         environments = asyncio.run(flips.flip(recording, 100, PAUSE_S))
         shares = asyncio.run(flips.share(recording, 300))
         asyncio.run(flips.roll(recording, 100, PAUSE_S))

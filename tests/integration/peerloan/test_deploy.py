@@ -16,6 +16,7 @@ import boto3
 import pytest
 import requests
 
+from forked_programs import run_program
 from peerloan.stack import Stack
 from peerloan.workplace import PROJECT
 
@@ -32,7 +33,7 @@ class Deployed:
 
     def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "peerloan", "--state-dir", str(self.folder / "state"), "deploy", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return run_program(command)
 
     def answer(self) -> str:
         answer = requests.get(f"{self.api_url}/livez", timeout=30)
@@ -108,7 +109,7 @@ def test_under_load_no_request_is_lost_and_the_new_code_answers(deployed: Deploy
     assert set(result["seconds"]) == {"update", "publish", "ready", "alias"}
     assert deployed.alias() == "2"
     prune = [sys.executable, "-m", "peerloan", "--state-dir", str(deployed.folder / "state"), "code", "prune"]
-    pruned = subprocess.run([*prune, "--keep", "1"], capture_output=True, text=True, timeout=60, check=False)
+    pruned = run_program([*prune, "--keep", "1"])
     assert "deleted version 1\n" in pruned.stdout, pruned.stderr
     versions = deployed.client.list_versions_by_function(FunctionName="PredictFunction")["Versions"]
     assert [entry["Version"] for entry in versions] == ["$LATEST", "2"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fitted_pipelines import records
+from forked_programs import ProgramProcess, run_program
 from model_artifact.features import frame_from_records
 from model_artifact.opening.inspection import inspect_candidate
 from model_artifact.pipeline import late_probabilities
@@ -57,7 +57,7 @@ def command(bucket: str, *words: str) -> list[str]:
 
 
 def score(bucket: str, *words: str) -> dict[str, object]:
-    done = subprocess.run(command(bucket, *words, "--json"), capture_output=True, text=True, timeout=120, check=False)
+    done = run_program(command(bucket, *words, "--json"))
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
@@ -95,7 +95,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
     # As far as a journal, and from there on a little further each time.
     for extra_s in (0.0, 0.02, 0.1, 0.3, 0.6):
         before = journal.read_bytes() if journal.exists() else b""
-        process = subprocess.Popen(command(bucket, str(source), "--out", str(cut)), stderr=subprocess.DEVNULL)
+        process = ProgramProcess(command(bucket, str(source), "--out", str(cut)), stderr=subprocess.DEVNULL)
         while process.poll() is None and not (journal.exists() and journal.read_bytes() != before):
             time.sleep(0.005)
         time.sleep(extra_s)
@@ -104,9 +104,8 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
         noted += part.exists() and journal.exists()
     assert kills
     assert noted
-    done = subprocess.run(
-        command(bucket, str(source), "--out", str(cut)), capture_output=True, text=True, timeout=120, check=True
-    )
+    done = run_program(command(bucket, str(source), "--out", str(cut)))
+    assert done.returncode == 0, done.stderr
     assert "Scored 450,000 rows" in done.stdout
     assert cut.read_bytes() == whole.read_bytes()
     rejects = [(tmp_path / f"{name}.csv.rejects.csv").read_bytes() for name in ("cut", "whole")]
@@ -132,10 +131,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Pat
 def test_what_cannot_be_scored_is_explained(bucket: str, tmp_path: Path, words: list[str], message: str) -> None:
     write_loans(tmp_path / "loans.csv")
     (tmp_path / "pyproject.toml").touch()
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        command(bucket, *words), cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_program(command(bucket, *words), cwd=tmp_path)
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 LOANS = [dict(record) for record in records()]
 CLIENTS = 4
+PAUSE_S = 0.02
 # What the main version answers, the same in other bytes, and another model.
 MODELS = (dumped(small_boosted()), dumped(small_boosted(), compress=6), dumped(small_forest()))
 
@@ -63,7 +64,9 @@ class Running:
 
         async def send() -> None:
             first = len(self.answers)
-            keys = load(f"{self.url}/predict", bodies, CLIENTS, key_of=lambda number: f"loan-{first + number}")
+            keys = load(
+                f"{self.url}/predict", bodies, CLIENTS, key_of=lambda number: f"loan-{first + number}", pause_s=PAUSE_S
+            )
             async with keys as answers:
                 while not ended.is_set():
                     await asyncio.sleep(0.05)

@@ -112,7 +112,7 @@ def test_shifts_under_load_lose_no_request_and_keep_every_promise(service: Servi
 
     async def shift_under_load() -> tuple[list[Answer], list[AliasChange]]:
         changes = [AliasChange.of(start, -math.inf, -math.inf)]
-        async with load(f"{service.url}/predict", bodies, 4) as answers:
+        async with load(f"{service.url}/predict", bodies, 4, pause_s=0.01) as answers:
             for version in (2, 1) * 3:
                 requested = time.monotonic()
                 moved = await asyncio.to_thread(service.writer.assign, "live", version)

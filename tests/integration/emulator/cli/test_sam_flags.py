@@ -15,6 +15,8 @@ from typing import Any
 import boto3
 import pytest
 
+from forked_programs import run_program
+
 pytestmark = pytest.mark.fidelity("sam-local-flags")
 
 DOCKERS = ["--skip-pull-image", "--docker-network", "host", "--add-host", "a:1.2.3.4", "--container-host", "localhost",
@@ -36,10 +38,7 @@ def variables(tmp_path: Path) -> str:
 def run(*words: str, stdin: str = "", cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command; an empty variable is removed from the environment."""
     environ = {name: value for name, value in {**os.environ, **environ}.items() if value}
-    return subprocess.run(
-        [sys.executable, "-m", "emulator", *words],
-        input=stdin, env=environ, cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run_program([sys.executable, "-m", "emulator", *words], stdin=stdin, env=environ, cwd=cwd)
 
 
 def invoked(url: str, function: str) -> Any:

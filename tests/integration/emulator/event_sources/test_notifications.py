@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import pytest
 
+from forked_programs import run_program
 from tests.integration.emulator.conftest import Running, Start
 from tests.integration.emulator.lambda_client import until
 
@@ -50,7 +51,7 @@ class Emulator:
 
     def fire(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "emulator", "fire", *arguments, "--url", self.running.url]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return run_program(command)
 
 
 def flags(functions: Path, folder: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from forked_programs import run_program
 from tests.integration.emulator.lambda_client import ONE_ATTEMPT, until
 
 NODE = "Node, property Runtime: nodejs22.x: only Python functions are imitated; calls of Node are refused"
@@ -140,7 +140,7 @@ def test_inline_code_runs(client: Any) -> None:
 )
 def test_commands_say_what_is_left_out(functions: Path, words: list[str], code: int, said: str) -> None:
     command = [sys.executable, "-m", "emulator", *words, "-t", str(functions / "partial" / "template.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_program(command)
     assert done.returncode == code
     assert said in done.stderr
 
@@ -148,7 +148,7 @@ def test_commands_say_what_is_left_out(functions: Path, words: list[str], code: 
 def test_start_api_names_the_rest_api_that_it_cannot_serve(tmp_path: Path) -> None:
     (tmp_path / "template.yaml").write_text(REST_ONLY)
     command = [sys.executable, "-m", "emulator", "start-api", "-p", "0"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = run_program(command, cwd=tmp_path)
     assert done.returncode == 1
     assert "Api, property Type: REST APIs are not imitated; use AWS::Serverless::HttpApi" in done.stderr
     assert "Error: template.yaml has no HTTP API with a route: use start-lambda" in done.stderr
