@@ -16,6 +16,8 @@ _MACHINE_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY
 _SURROUNDINGS = {"LANG": "en_US.UTF-8", "TZ": ":UTC"}
 # Variables that Python, its libraries or the dynamic linker read when a process starts.
 _READ_AT_START = ("PYTHON", "LD_", "DYLD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
+# The message holds 64 KB, in which a character may take six bytes; Lambda itself allows 4 KB of variables.
+_MOST_VARIABLES_SIZE = 8 << 10
 _RUN_AT_START = {"sitecustomize", "usercustomize"}
 _ENOUGH_COMPILED_MODULES = 20
 
@@ -74,11 +76,13 @@ def is_built_for_another_python(spec: FunctionSpec) -> bool:
 def needs_own_interpreter(spec: FunctionSpec) -> bool:
     """Return whether Python must be started for this function, instead of forking a process that has started it.
 
-    So it is for variables that are read when a process starts, and for modules that are called as one of the standard
-    library, since the process may have imported that one.
+    So it is for variables that are read when a process starts, or that are too many for a message to that process; and
+    for modules that are called as one of the standard library, since the process may have imported that one.
     """
     words = [*spec.environment, *spec.environment.values()]
     if any(name.startswith(_READ_AT_START) for name in spec.environment) or any("\0" in word for word in words):
+        return True
+    if sum(map(len, words)) > _MOST_VARIABLES_SIZE:
         return True
     modules = {
         path.name.partition(".")[0]
