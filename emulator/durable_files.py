@@ -36,6 +36,15 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     sync_folder(path.parent)
 
 
+def replace_unsynced(path: Path, content: bytes) -> None:
+    """Replace a file's content atomically, and make its folder: it survives the process, and not a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    with open_temporary(temporary) as file:
+        file.write(content)
+    temporary.replace(path)
+
+
 def open_temporary(path: Path) -> IO[bytes]:
     """Open a new file that its owner alone can read, over one that a crash left, which may have another mode."""
     path.unlink(missing_ok=True)

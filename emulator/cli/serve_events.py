@@ -42,7 +42,7 @@ class EventSources:
         self._service = service
         self.records = self._state_dir / FOLDER
         # Without a state folder, all ends with the process.
-        spool = None if options.state_dir is None else EventSpool(options.state_dir)
+        spool = None if options.state_dir is None else EventSpool(options.state_dir, time.time)
         self.queue = AsyncInvocations(
             options.async_retry_waits, clock=time.monotonic, on_end=destinations.send, spool=spool
         )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from emulator.durable_files import TEMPORARY_SUFFIX, open_temporary
+from emulator.durable_files import replace_unsynced
 
 FILE = "bucket-positions.json"
 _FORMAT = 1
@@ -38,11 +38,7 @@ class BucketPositions:
 
     def _write(self) -> None:
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(self._path.name + TEMPORARY_SUFFIX)
-            with open_temporary(temporary) as file:
-                file.write(json.dumps({"format": _FORMAT, "positions": self._of}).encode())
-            temporary.replace(self._path)
+            replace_unsynced(self._path, json.dumps({"format": _FORMAT, "positions": self._of}).encode())
 
 
 def _read(path: Path) -> dict[str, str]:

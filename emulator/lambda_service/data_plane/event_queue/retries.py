@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +86,7 @@ class AsyncInvocations:
     """Takes events, and delivers each in a background task.
 
     ``on_end`` gets each event that has succeeded or was given up, with its policy. A ``spool`` keeps the events until
-    then; ``wall_clock`` is for their age after a restart.
+    then.
     """
 
     def __init__(
@@ -98,7 +97,6 @@ class AsyncInvocations:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_end: Callable[[QueuedEvent, EventPolicy, Outcome], Awaitable[None]] | None = None,
         spool: EventSpool | None = None,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.on_end = on_end
         self._waits = waits
@@ -108,7 +106,6 @@ class AsyncInvocations:
         self._queued_bytes = 0
         self._queued_ids: set[str] = set()
         self._spool = spool
-        self._wall_clock = wall_clock
 
     def accept(self, event: QueuedEvent) -> asyncio.Task[None]:
         """Take an event into the queue; return the task that ends once it has succeeded or was given up.
@@ -123,19 +120,19 @@ class AsyncInvocations:
         if self._queued_bytes + event.size_bytes > MAX_QUEUED_BYTES:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
         if self._spool is not None and event.call is not None:
-            self._spool.keep(event.request_id, event.call, event.payload, self._wall_clock() - event.age_s)
+            self._spool.keep(event.request_id, event.call, event.payload, event.age_s)
         self._queued_bytes += event.size_bytes
         self._queued_ids.add(event.request_id)
         return self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
     def restore(self, make: Callable[..., QueuedEvent]) -> None:
         """Accept the events that a process before this one has kept; ``make`` is `LambdaService.event`."""
-        for call, payload, accepted_at in [] if self._spool is None else self._spool.load():
+        for call, payload, age_s in [] if self._spool is None else self._spool.load():
             if call["request_id"] in self._queued_ids:
                 continue
             try:
                 event = make(payload=payload, **call)
-                self.accept(dataclasses.replace(event, age_s=max(0.0, self._wall_clock() - accepted_at)))
+                self.accept(dataclasses.replace(event, age_s=age_s))
             except LambdaApiError as error:
                 _log.warning(
                     "%s: event %s waits for the next start: %s", call["name"], call["request_id"], error.message

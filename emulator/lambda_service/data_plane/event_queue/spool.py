@@ -7,11 +7,11 @@ It survives the end of the process, ``kill -9`` included. It isn't synced to dis
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.durable_files import TEMPORARY_SUFFIX, open_temporary, remove_folder
+from emulator.durable_files import TEMPORARY_SUFFIX, remove_folder, replace_unsynced
 
 FOLDER = "queue"
 _FORMAT = 1
@@ -19,31 +19,30 @@ _SUFFIX = ".json"
 
 
 class EventSpool:
-    """The events of one queue, in the folder `FOLDER` of a state folder, which no other process uses."""
+    """The events of one queue, in the folder `FOLDER` of a state folder, which no other process uses.
 
-    def __init__(self, state_dir: Path) -> None:
+    ``clock`` returns the seconds since 1970, by which events are as old after a restart as they are.
+    """
+
+    def __init__(self, state_dir: Path, clock: Callable[[], float]) -> None:
         self._folder = state_dir / FOLDER
+        self._clock = clock
 
-    def keep(self, request_id: str, call: Mapping[str, Any], payload: bytes, accepted_at: float) -> None:
-        """Keep an event: the arguments of `LambdaService.event`, its JSON, and the time in seconds since 1970.
+    def keep(self, request_id: str, call: Mapping[str, Any], payload: bytes, age_s: float) -> None:
+        """Keep an event that was accepted ``age_s`` ago: the arguments of `LambdaService.event`, and its JSON.
 
         Raises
         ------
         OSError
             It can't be written, so that the event must not be accepted.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         document = {
             "format": _FORMAT,
-            "accepted_at": accepted_at,
+            "accepted_at": self._clock() - age_s,
             "call": call,
             "payload": payload.decode("utf-8", "surrogateescape"),
         }
-        path = self._folder / (request_id + _SUFFIX)
-        temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-        with open_temporary(temporary) as file:
-            file.write(json.dumps(document).encode())
-        temporary.replace(path)
+        replace_unsynced(self._folder / (request_id + _SUFFIX), json.dumps(document).encode())
 
     def remove(self, request_id: str) -> None:
         """Forget an event that has ended."""
@@ -53,13 +52,14 @@ class EventSpool:
         """Return the events that had not ended, oldest first, as `keep` got them; what can't be read stays there."""
         if not self._folder.is_dir():
             return []
-        events = []
+        events, now_s = [], self._clock()
         for path in self._folder.iterdir():
             if path.suffix == TEMPORARY_SUFFIX:
                 path.unlink()
             elif (event := _read(path)) is not None:
-                events.append(event)
-        return sorted(events, key=lambda event: event[2])
+                call, payload, accepted_at = event
+                events.append((call, payload, max(0.0, now_s - accepted_at)))
+        return sorted(events, key=lambda event: -event[2])
 
     def clear(self) -> None:
         """Forget every event."""

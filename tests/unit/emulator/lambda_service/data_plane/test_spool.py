@@ -26,13 +26,11 @@ class Process:
     """One process's queue over a folder; its calls end when `release` is set, and its clock says `now_s`."""
 
     def __init__(self, folder: Path, now_s: float = 1000.0) -> None:
-        self.spool = EventSpool(folder)
+        self.now_s = now_s
+        self.spool = EventSpool(folder, lambda: self.now_s)
         self.calls: list[tuple[str, bytes, str]] = []
         self.release = asyncio.Event()
-        self.now_s = now_s
-        self.queue = AsyncInvocations(
-            RetryWaits(), clock=lambda: 0.0, sleep=self._sleep, spool=self.spool, wall_clock=lambda: self.now_s
-        )
+        self.queue = AsyncInvocations(RetryWaits(), clock=lambda: 0.0, sleep=self._sleep, spool=self.spool)
         self.slept: list[float] = []
 
     async def _sleep(self, seconds: float) -> None:
@@ -110,7 +108,7 @@ def test_an_event_is_as_old_as_at_its_first_acceptance(tmp_path: Path) -> None:
 def test_a_function_that_is_away_keeps_its_events_and_a_reset_drops_them(tmp_path: Path) -> None:
     async def scenario() -> None:
         process = Process(tmp_path)
-        process.spool.keep("1", {"name": "gone", "request_id": "1"}, b"1", 1000.0)
+        process.spool.keep("1", {"name": "gone", "request_id": "1"}, b"1", 0.0)
         (tmp_path / "queue" / "2.json").write_text("{")
         (tmp_path / "queue" / "3.json.tmp").write_text("{")
         process.queue.restore(process.event)
