@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emulator.lambda_service.control_plane.account import Account
 from emulator.lambda_service.control_plane.catalogue import ACCOUNT_CONCURRENCY
@@ -19,7 +20,7 @@ from emulator.lambda_service.data_plane.debugging import Debugger
 from emulator.lambda_service.data_plane.deployer import Deployer, DeploymentError, deploy_new
 from emulator.lambda_service.data_plane.environment import INIT_LIMIT_S
 from emulator.lambda_service.data_plane.event_queue.recursion import MAX_CALLS_IN_CHAIN, count_call
-from emulator.lambda_service.data_plane.event_queue.retries import EventPolicy, QueuedEvent
+from emulator.lambda_service.data_plane.event_queue.retries import EventPolicy, QueuedEvent, read_policy
 from emulator.lambda_service.data_plane.faults import FaultInjector
 from emulator.lambda_service.data_plane.fleet import Fleet, most_provisioned
 from emulator.lambda_service.data_plane.ledger import BurstRate, ConcurrencyLedger
@@ -190,39 +191,27 @@ class LambdaService:
         """
         self.operations.catalogue.check_created(name, qualifier)
         request_id = request_id or new_request_id()
-        call = {
-            "name": name, "qualifier": qualifier, "trace_id": trace_id, "client_context": client_context,
-            "request_id": request_id,
-        }  # fmt: skip
+        options: Any = {"client_context": client_context, "request_id": request_id}
+        call = {"name": name, "qualifier": qualifier, "trace_id": trace_id, **options}
         function, target = self.operations.catalogue.get_qualified(name, qualifier)
         arn = self.operations.catalogue.arn_scope.arn(function.name, target)
         trace_id, calls = count_call(trace_id, request_id, arn)
-        run = functools.partial(
-            self.submit, name, payload, qualifier, trace_id, client_context=client_context, request_id=request_id
-        )
+        run = functools.partial(self.submit, name, payload, qualifier, trace_id, **options)
         policy = functools.partial(self.event_policy, name, qualifier)
         is_recursive = calls > MAX_CALLS_IN_CHAIN
         return QueuedEvent(function.name, request_id, payload, run, policy, arn, trace_id, is_recursive, call)
 
     def event_policy(self, name: str, qualifier: str | None) -> EventPolicy:
         """Return how often and for how long a function's asynchronous events are tried, as it is configured now."""
-        default, catalogue = EventPolicy(), self.operations.catalogue
+        catalogue = self.operations.catalogue
         try:
             function, qualifier = catalogue.get_qualified(name, qualifier)
         except LambdaApiError:
             # It was deleted meanwhile.
-            return default
+            return EventPolicy()
         record = function.event_invoke.get(qualifier)
         config = {} if record is None else record.settings
-        destinations = config.get("DestinationConfig") or {}
-        dead_letters = catalogue.get_version(function, qualifier).settings.get("DeadLetterConfig") or {}
-        return EventPolicy(
-            config.get("MaximumRetryAttempts", default.max_retries),
-            config.get("MaximumEventAgeInSeconds", default.max_age_s),
-            (destinations.get("OnSuccess") or {}).get("Destination") or None,
-            (destinations.get("OnFailure") or {}).get("Destination") or None,
-            dead_letters.get("TargetArn") or None,
-        )
+        return read_policy(config, catalogue.get_version(function, qualifier).settings.get("DeadLetterConfig") or {})
 
     def pools(self) -> Iterable[EnvironmentPool]:
         """Return the environments of every version that has any."""

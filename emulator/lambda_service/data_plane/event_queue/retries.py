@@ -50,6 +50,18 @@ class EventPolicy:
     dead_letter: str | None = None  # The function's ``DeadLetterConfig``
 
 
+def read_policy(config: Mapping[str, Any], dead_letters: Mapping[str, Any]) -> EventPolicy:
+    """Return the policy that a function's ``EventInvokeConfig`` and ``DeadLetterConfig`` describe."""
+    default, destinations = EventPolicy(), config.get("DestinationConfig") or {}
+    return EventPolicy(
+        config.get("MaximumRetryAttempts", default.max_retries),
+        config.get("MaximumEventAgeInSeconds", default.max_age_s),
+        (destinations.get("OnSuccess") or {}).get("Destination") or None,
+        (destinations.get("OnFailure") or {}).get("Destination") or None,
+        dead_letters.get("TargetArn") or None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedEvent:
     """An event that was accepted."""
