@@ -32,7 +32,7 @@ from tests.contract.predict_api.loans_kit import pickled
 from tests.contract.score_files.files_kit import write_loans
 
 ROOT = Path(__file__).parents[3]
-ROWS = int(os.environ.get("PEERLOAN_FILES_ROWS", "200000"))
+ROWS = int(os.environ.get("PEERLOAN_FILES_ROWS", "300000"))
 # Of two million rows, on a machine with other work.
 LIMIT_S = 540
 IN, OUT = "batch/in/loans.csv", "batch/out/loans.scored.csv"
