@@ -22,8 +22,8 @@ class SplitRows:
     """Some lines of a file.
 
     ``texts`` are the rows as in the file, without line endings, and ``lines`` the numbers of their first lines.
-    ``cells`` are the first row's, then the second one's, and so on: ``width`` of each, in which the header's come
-    first. ``rejections`` are the other rows'; blank lines are left out.
+    ``cells`` holds the cells of all rows, one row after the other. A row takes ``width`` places: its cells, and perhaps
+    one more. ``rejections`` says why the other rows are left out. Blank lines are left out without one.
     """
 
     texts: Sequence[str]
