@@ -75,7 +75,8 @@ def test_a_route_that_needs_what_is_left_out_answers_500(
     before = api.log.count(logged)
     answer = api.get(path, **headers)
     assert (answer.status, answer.json) == (500, {"message": "Internal Server Error"})
-    until(lambda: api.log.count(logged) == before + 1)
+    # The authorizer and a schedule may say the same meanwhile.
+    until(lambda: api.log.count(logged) > before)
 
 
 def test_a_rest_apis_route_is_not_found(api: Any) -> None:
