@@ -34,6 +34,7 @@ from peerloan.spark.csv_blocks import BLOCK_START, FILE, IS_LAST, LINE, CsvJob
 from peerloan.spark.pinned_version import ARRAYS, MANIFEST, PinnedVersion
 from peerloan.spark.reports import Report, ReportSum
 
+_BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
 _REJECTS = "file string, line long, column string, code string, detail string"
 _FAULT = re.compile(r"^(?:batch_scoring|model_artifact|model_registry)\.[\w.]*Error: (.*)$", re.MULTILINE)
 
@@ -66,6 +67,9 @@ def score(spark: SparkSession, options: argparse.Namespace) -> dict[str, Any]:
     # A later look at the same input must be divided alike: line numbers are counted by block.
     if not spark.conf.get("spark.sql.files.minPartitionNum", None):
         spark.conf.set("spark.sql.files.minPartitionNum", spark.sparkContext.defaultParallelism)
+    # Else Spark adds up a batch's bytes, column by column, after each of its rows. A batch has 10,000 rows at most.
+    if not spark.sparkContext.getConf().contains(_BATCH_BYTES):
+        spark.conf.set(_BATCH_BYTES, (1 << 31) - 1)
     score_files = _score_csv if options.format == "csv" else _score_parquet
     reports = spark.sparkContext.accumulator(Report(), ReportSum())
     many_rejects = score_files(spark, options, version, reports)

@@ -2,8 +2,9 @@
 
 Prints for a million rows of CSV and of Parquet, both ways in one run::
 
-    csv: 171,000 rows a second and core alone, 110,000 on Spark
-    bench: spark-csv ratio=0.64 processor=0.66
+    csv: <x> rows a second and core alone, <y> on Spark
+    csv: <x> rows a processor second alone, <y> on Spark
+    bench: spark-csv ratio=<x> processor=<y>
 
 ``peerloan score`` is one process, and gets one thread: its core is one. Spark is ``local[2]``, two tasks at once. Each
 of these keeps a thread of the JVM and a Python worker busy, so Spark needs two cores, and counts as two. ``ratio``
@@ -119,8 +120,10 @@ def main() -> None:
             seconds, processor = measured_alone(partial(score_afresh, score_file, source, targets, scorer))
             alone, spark = COMPARED_ROWS / seconds, COMPARED_ROWS / on_spark["seconds"] / CORES
             print(f"{kind}: {alone:,.0f} rows a second and core alone, {spark:,.0f} on Spark")
-            of_processor = processor / on_spark["processor"]
-            print(f"bench: spark-{kind} ratio={spark / alone:.2f} processor={of_processor:.2f}", flush=True)
+            alone_processor, spark_processor = COMPARED_ROWS / processor, COMPARED_ROWS / on_spark["processor"]
+            print(f"{kind}: {alone_processor:,.0f} rows a processor second alone, {spark_processor:,.0f} on Spark")
+            ratios = spark / alone, spark_processor / alone_processor
+            print(f"bench: spark-{kind} ratio={ratios[0]:.2f} processor={ratios[1]:.2f}", flush=True)
         (folder / "many").mkdir()
         for number in range(-(-options.rows // COMPARED_ROWS)):
             (folder / f"many/{number}.parquet").hardlink_to(folder / "loans.parquet")
