@@ -205,7 +205,7 @@ def test_an_upload_that_was_left_alone_until_it_was_dropped_is_begun_anew(bucket
     content = loans(ROWS)
     event = bucket.drop(content)
     with pytest.raises(NotFinishedError):
-        bucket.function()(event, Context(looks=98))
+        bucket.function()(event, Context(looks=STOPS[-1]))
     [upload] = bucket.client.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
     bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=SCORED, UploadId=upload["UploadId"])
     assert bucket.function()(event, Context("event-2")) == {KEY: "scored"}
@@ -221,7 +221,7 @@ def test_a_damaged_journal_lets_the_file_be_scored_anew(
     content = loans(ROWS)
     event = bucket.drop(content)
     with pytest.raises(NotFinishedError):
-        bucket.function()(event, Context(looks=98))
+        bucket.function()(event, Context(looks=STOPS[-1]))
     bucket.client.put_object(Bucket=bucket.name, Key=JOURNAL, Body=damage(bucket.get(JOURNAL)))
     assert bucket.function()(event, Context()) == {KEY: "scored"}
     assert bucket.get(SCORED) == bucket.on_a_disk(content, version, tmp_path)[0]
