@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ _MACHINE_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY
 _SURROUNDINGS = {"LANG": "en_US.UTF-8", "TZ": ":UTC"}
 # Variables that Python, its libraries or the dynamic linker read when a process starts.
 _READ_AT_START = ("PYTHON", "LD_", "DYLD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
-# The message holds 64 KB, in which a character may take six bytes; Lambda itself allows 4 KB of variables.
-_MOST_VARIABLES_SIZE = 8 << 10
+# Of the 64 KB that a message to a running Python holds. Lambda itself allows 4 KB of variables.
+_MOST_VARIABLES_BYTES = 48 << 10
 _RUN_AT_START = {"sitecustomize", "usercustomize"}
 _ENOUGH_COMPILED_MODULES = 20
 
@@ -82,7 +83,7 @@ def needs_own_interpreter(spec: FunctionSpec) -> bool:
     words = [*spec.environment, *spec.environment.values()]
     if any(name.startswith(_READ_AT_START) for name in spec.environment) or any("\0" in word for word in words):
         return True
-    if sum(map(len, words)) > _MOST_VARIABLES_SIZE:
+    if len(json.dumps(dict(spec.environment))) > _MOST_VARIABLES_BYTES:
         return True
     modules = {
         path.name.partition(".")[0]
