@@ -120,17 +120,20 @@ class Store:
         self.lock = asyncio.Lock()
         self._publish = publish
         self._sequence = 0
+        # Below the number of the change that is being made.
+        self._last_done = 0
         self._workers = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="bucket")
 
     def load(self) -> None:
         """Read the data folder."""
         for name in self.disk.bucket_names():
             self._load_bucket(name)
+        self._last_done = self._sequence
 
     @property
     def position(self) -> str:
-        """The ``sequencer`` that all changes so far are below or at, and all later ones above."""
-        return f"{self._sequence:016X}"
+        """The ``sequencer`` that all changes on disk are below or at, and all later ones above."""
+        return f"{self._last_done:016X}"
 
     def close(self) -> None:
         """Finish the changes that have begun."""
@@ -308,6 +311,7 @@ class Store:
     def _announce(self, bucket: Bucket, file: ObjectFile, event_name: str, trace_id: str) -> None:
         """Hand a change that is on disk to whoever wishes to know."""
         version_id, is_there = file.facts["version_id"], event_name.startswith("ObjectCreated")
+        self._last_done = self._next_sequence()
         event = ObjectEvent(
             event_name=event_name,
             bucket=bucket.facts["name"],
@@ -315,7 +319,7 @@ class Store:
             size=file.size_bytes if is_there else None,
             etag=file.facts["etag"] if is_there else None,
             version_id=None if version_id == "null" else version_id,
-            sequencer=f"{self._next_sequence():016X}",
+            sequencer=self.position,
             time=self.now(),
             trace_id=trace_id,
         )

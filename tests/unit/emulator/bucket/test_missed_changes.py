@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from emulator.bucket.missed_changes import missed_changes
@@ -29,6 +31,24 @@ def test_what_came_after_a_position_is_found_also_by_another_process(bucket: Buc
     (event,) = missed_changes(bucket.store.buckets, {"bkt": heard[2], "unknown": ""})
     told = bucket.events[3]
     assert (event.size, event.etag, event.version_id) == (told.size, told.etag, told.version_id)
+
+
+def test_a_change_that_is_not_on_disk_yet_is_above_the_position_of_now(bucket: Bucket) -> None:
+    bucket.ask("PUT", "/bkt/a", b"x")
+    bucket.disk.is_writing.clear()
+    bucket.disk.may_write.clear()
+
+    async def scenario() -> str:
+        writer = asyncio.create_task(bucket.answer("PUT", "/bkt/b", b"x"))
+        await asyncio.to_thread(bucket.disk.is_writing.wait, 5)
+        position = bucket.store.position
+        bucket.disk.may_write.set()
+        await writer
+        return position
+
+    position = bucket.runner.run(scenario())
+    # The process may be killed before it tells of the change.
+    assert missed(bucket.again(), position) == [("ObjectCreated:Put", "b")]
 
 
 def test_versions_and_delete_markers_are_found_one_by_one(bucket: Bucket) -> None:
