@@ -138,17 +138,24 @@ class AsyncInvocations:
         return self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
 
     def restore(self, make: Callable[..., QueuedEvent]) -> None:
-        """Accept the events that a process before this one has kept; ``make`` is `LambdaService.event`."""
-        for call, payload, age_s in [] if self._spool is None else self._spool.load():
+        """Accept the events that a process before this one has kept; ``make`` is `LambdaService.event`.
+
+        An event whose function isn't there waits for a later start, for as long as Lambda keeps events.
+        """
+        if self._spool is None:
+            return
+        for call, payload, age_s in self._spool.load():
             if call["request_id"] in self._queued_ids:
                 continue
             try:
                 event = make(payload=payload, **call)
                 self.accept(dataclasses.replace(event, age_s=age_s))
             except LambdaApiError as error:
-                _log.warning(
-                    "%s: event %s waits for the next start: %s", call["name"], call["request_id"], error.message
-                )
+                is_too_old = age_s > EventPolicy().max_age_s
+                if is_too_old:
+                    self._spool.remove(call["request_id"])
+                what_follows = "was dropped" if is_too_old else "waits for the next start"
+                _log.warning("%s: event %s %s: %s", call["name"], call["request_id"], what_follows, error.message)
 
     async def close(self) -> None:
         """Stop, and log how many events are left: those that are kept go on at the next start."""

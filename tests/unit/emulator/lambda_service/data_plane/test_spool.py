@@ -109,6 +109,7 @@ def test_a_function_that_is_away_keeps_its_events_and_a_reset_drops_them(tmp_pat
     async def scenario() -> None:
         process = Process(tmp_path)
         process.spool.keep("1", {"name": "gone", "request_id": "1"}, b"1", 0.0)
+        process.spool.keep("old", {"name": "gone", "request_id": "old"}, b"1", EventPolicy().max_age_s + 1)
         (tmp_path / "queue" / "2.json").write_text("{")
         (tmp_path / "queue" / "3.json.tmp").write_text("{")
         process.queue.restore(process.event)
