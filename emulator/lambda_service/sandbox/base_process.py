@@ -34,18 +34,23 @@ class BaseProcess:
         self._output = output
         self._process: ForkingProcess | None = None
         self._starting = asyncio.Lock()
+        self._is_forkable = True
 
     async def fork(
         self, launcher: SpawnLauncher, environment: Mapping[str, str], output: LogOutput
     ) -> EnvironmentProcess:
         """Fork a process that does what `launcher` would start from scratch; start it so if the base can't fork."""
         settings = {**launcher.settings, "role": "environment", "folder": str(launcher.folder)}
-        for _ in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS if self._is_forkable else 0):
             try:
                 return await (await self._ready()).fork(environment, output, settings)
             except ForkingProcessGoneError:
                 continue
-            except (UnforkableError, SnapshotInitError, OSError):
+            except UnforkableError:
+                # Another base would have the same threads: no function has run in this one.
+                self._is_forkable = False
+                break
+            except (SnapshotInitError, OSError):
                 break
         return await launcher.launch(environment, output)
 

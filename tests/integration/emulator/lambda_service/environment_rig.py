@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -48,6 +49,7 @@ class Rig:
         *,
         snap_start: bool = False,
         from_scratch: bool = False,
+        base_variables: Mapping[str, str] = MappingProxyType({}),
         init_s: float = 10.0,
         **changes: Any,
     ) -> None:
@@ -62,7 +64,7 @@ class Rig:
         self._function = FunctionVersion(spec, "1" if snap_start else "$LATEST", "arn")
         self._spec = spec
         arguments = {"function": "f", "handler": spec.handler, "path": [str(code)], "site_first": False}
-        self.base = BaseProcess(common_variables(os.environ), self._sink)
+        self.base = BaseProcess({**common_variables(os.environ), **base_variables}, self._sink)
         spawn = SpawnLauncher(arguments, code)
         self._launcher: Any = spawn if from_scratch else _ForkLauncher(self.base, spawn)
         if snap_start:

@@ -51,6 +51,22 @@ def test_forks_of_the_base_initialise_by_themselves_and_outlive_it(run: Callable
     run(scenario, environment={"INIT_MODE": "unfinished"})
 
 
+def test_a_base_that_has_threads_is_started_once(run: Callable[..., None], tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        for _ in range(2):
+            assert (await rig.call(act="exit")).function_error == "Unhandled"
+        assert (await rig.call()).function_error is None
+        assert (tmp_path / "starts").read_text() == "x"
+
+    # As on a system without signals for the end of a pipe, where a thread waits for it.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import threading, time\n"
+        f"open({str(tmp_path / 'starts')!r}, 'a').write('x')\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    )
+    run(scenario, base_variables={"PYTHONPATH": str(tmp_path)})
+
+
 @pytest.mark.fidelity("environment-reset")
 def test_a_timeout_is_followed_by_initialising_inside_the_next_invocation(run: Callable[..., None]) -> None:
     async def scenario(rig: Rig) -> None:
