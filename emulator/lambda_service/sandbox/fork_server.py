@@ -1,8 +1,7 @@
 """The roles of `bootstrap` that fork environments: *snapshot*, after initialising the function, and *base*, before.
 
-It runs in a function's process and imports nothing of the emulator. A fork shares a page of this process's memory until
-one of the two writes to it. Connections, random states and the runtime client must not be shared: the fork replaces
-them.
+It imports nothing of the emulator. A fork shares a page of this process's memory until one of the two writes to it.
+Connections, random states and the runtime client must not be shared: the fork replaces them.
 """
 
 from __future__ import annotations

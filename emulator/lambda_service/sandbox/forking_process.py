@@ -22,7 +22,7 @@ from emulator.lambda_service.sandbox.processes import EnvironmentProcess, SpawnL
 
 
 class SnapshotInitError(Exception):
-    """The function raised, exited or took too long while it was initialised."""
+    """The function, or the base, raised, exited or took too long while it was initialised."""
 
     def __init__(self, failure: InitFailure) -> None:
         self.failure = failure._replace(is_final=True)
@@ -30,7 +30,7 @@ class SnapshotInitError(Exception):
 
 
 class UnforkableError(Exception):
-    """The initialised process has threads, which a fork would lose."""
+    """The process has threads, which a fork would lose."""
 
     def __init__(self, threads: list[str]) -> None:
         self.threads = threads
@@ -38,7 +38,7 @@ class UnforkableError(Exception):
 
 
 class ForkingProcessGoneError(Exception):
-    """The initialised process has ended."""
+    """The process has ended, and forks no more."""
 
 
 class ForkingProcess:

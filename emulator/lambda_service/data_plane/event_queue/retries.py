@@ -172,7 +172,8 @@ class AsyncInvocations:
         await self._tasks.cancel()
         self._queued_bytes = 0
         if self._spool is not None:
-            await asyncio.to_thread(self._spool.clear)
+            # Not in a thread: an event that was accepted meanwhile would lose its file.
+            self._spool.clear()
 
     async def _deliver(self, event: QueuedEvent) -> None:
         try:

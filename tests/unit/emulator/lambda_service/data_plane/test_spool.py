@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,9 @@ pytestmark = pytest.mark.fidelity("events-survive-kill")
 class Process:
     """One process's queue over a folder; its calls end when `release` is set, and its clock says `now_s`."""
 
-    def __init__(self, folder: Path, now_s: float = 1000.0) -> None:
+    def __init__(self, folder: Path, now_s: float = 1000.0, spool: type[EventSpool] = EventSpool) -> None:
         self.now_s = now_s
-        self.spool = EventSpool(folder, lambda: self.now_s)
+        self.spool = spool(folder, lambda: self.now_s)
         self.calls: list[tuple[str, bytes, str]] = []
         self.release = asyncio.Event()
         self.queue = AsyncInvocations(RetryWaits(), clock=lambda: 0.0, sleep=self._sleep, spool=self.spool)
@@ -119,5 +120,27 @@ def test_a_function_that_is_away_keeps_its_events_and_a_reset_drops_them(tmp_pat
         assert sorted(path.name for path in (tmp_path / "queue").iterdir()) == ["1.json", "2.json"]
         await process.queue.clear()
         assert process.spool.load() == []
+
+    run(scenario)
+
+
+def test_an_event_that_is_accepted_during_a_reset_is_kept(tmp_path: Path) -> None:
+    class SlowSpool(EventSpool):
+        def clear(self) -> None:
+            is_accepted.wait(0.1)
+            super().clear()
+
+    is_accepted = threading.Event()
+
+    async def scenario() -> None:
+        process = Process(tmp_path, spool=SlowSpool)
+        process.queue.accept(process.event("f", b"1", "before"))
+        reset = asyncio.create_task(process.queue.clear())
+        await settle()
+        process.queue.accept(process.event("f", b"1", "after"))
+        is_accepted.set()
+        await reset
+        assert [call["request_id"] for call, _, _ in process.spool.load()] == ["after"]
+        await process.queue.close()
 
     run(scenario)
