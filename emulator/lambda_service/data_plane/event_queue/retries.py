@@ -116,7 +116,7 @@ class AsyncInvocations:
         self._sleep = sleep
         self._tasks = BackgroundTasks()
         self._queued_bytes = 0
-        self._queued_ids: set[str] = set()
+        self._kept_ids: set[str] = set()
         self._spool = spool
 
     def accept(self, event: QueuedEvent) -> asyncio.Task[None]:
@@ -133,9 +133,11 @@ class AsyncInvocations:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
         if self._spool is not None and event.call is not None:
             self._spool.keep(event.request_id, event.call, event.payload, event.age_s)
+            self._kept_ids.add(event.request_id)
         self._queued_bytes += event.size_bytes
-        self._queued_ids.add(event.request_id)
-        return self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
+        task = self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
+        task.add_done_callback(lambda _: self._kept_ids.discard(event.request_id))
+        return task
 
     def restore(self, make: Callable[..., QueuedEvent]) -> None:
         """Accept the events that a process before this one has kept; ``make`` is `LambdaService.event`.
@@ -145,7 +147,7 @@ class AsyncInvocations:
         if self._spool is None:
             return
         for call, payload, age_s in self._spool.load():
-            if call["request_id"] in self._queued_ids:
+            if call["request_id"] in self._kept_ids:
                 continue
             try:
                 event = make(payload=payload, **call)
@@ -159,16 +161,14 @@ class AsyncInvocations:
 
     async def close(self) -> None:
         """Stop, and log how many events are left: those that are kept go on at the next start."""
-        if self._tasks:
-            what_follows = "are lost" if self._spool is None else "are tried again at the next start"
-            _log.warning("%d asynchronous invocations had not succeeded yet and %s", len(self._tasks), what_follows)
+        _log_unfinished(len(self._kept_ids), "are tried again at the next start")
+        _log_unfinished(len(self._tasks) - len(self._kept_ids), "are lost")
         await self._tasks.cancel()
         self._queued_bytes = 0
 
     async def clear(self) -> None:
         """Give up all events, and log their number."""
-        if self._tasks:
-            _log.warning("%d asynchronous invocations had not succeeded yet and are lost", len(self._tasks))
+        _log_unfinished(len(self._tasks), "are lost")
         await self._tasks.cancel()
         self._queued_bytes = 0
         if self._spool is not None:
@@ -176,10 +176,7 @@ class AsyncInvocations:
             self._spool.clear()
 
     async def _deliver(self, event: QueuedEvent) -> None:
-        try:
-            await self._try_and_end(event)
-        finally:
-            self._queued_ids.discard(event.request_id)
+        await self._try_and_end(event)
         # Not if it was cancelled: then the next process goes on with it.
         if self._spool is not None:
             self._spool.remove(event.request_id)
@@ -230,6 +227,11 @@ class AsyncInvocations:
                 reason = f"at its next attempt it would be older than {max_age_s:.0f} seconds"
                 return Outcome("EventAgeExceeded", failed, result, reason)
             await self._sleep(wait_s)
+
+
+def _log_unfinished(count: int, what_follows: str) -> None:
+    if count:
+        _log.warning("%d asynchronous invocations had not succeeded yet and %s", count, what_follows)
 
 
 def _log_dropped(event: QueuedEvent, reason: str) -> None:

@@ -144,3 +144,18 @@ def test_an_event_that_is_accepted_during_a_reset_is_kept(tmp_path: Path) -> Non
         await process.queue.close()
 
     run(scenario)
+
+
+def test_a_stop_says_which_events_go_on_and_which_are_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        process = Process(tmp_path)
+        for number, is_kept in enumerate((True, True, False)):
+            process.queue.accept(process.event("f", b"1", str(number), is_kept=is_kept))
+        await settle()
+        await process.queue.close()
+
+    run(scenario)
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 asynchronous invocations had not succeeded yet and are tried again at the next start",
+        "1 asynchronous invocations had not succeeded yet and are lost",
+    ]
