@@ -21,7 +21,7 @@ from model_monitor.joined.vintage import Vintage
 from model_monitor.mature_figures import MatureFigures, measure, scored_tally
 from model_monitor.report_sections import outcomes_by_day
 from model_watch.intervals import Interval, two_sided_z
-from model_watch.outcome_figures import Floats, Tally, clipped, log_odds, logistic
+from model_watch.outcome_figures import Floats, Tally, clipped, log_odds, logistic, sum_of_products
 from peerloan.errors import CommandError
 from training.evidence.intervals import in_words
 from training.gates import OVER_EXPECTED_BAND, SLOPE_BAND, Verdict, band
@@ -153,7 +153,7 @@ def _level(counts: Tally) -> float:
     shift = 0.0
     for _ in range(_NEWTON_STEPS):
         fitted = logistic(x + shift)
-        step = (late - float(np.dot(counts.loans, fitted))) / float(np.dot(counts.loans, fitted * (1 - fitted)))
+        step = (late - sum_of_products(counts.loans, fitted)) / sum_of_products(counts.loans, fitted * (1 - fitted))
         shift += min(max(step, -1.0), 1.0)
         if abs(step) < 1e-12:
             break

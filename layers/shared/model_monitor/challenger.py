@@ -28,6 +28,7 @@ from model_monitor.joined.outcome_tally import OutcomeTally
 from model_monitor.joined.pair_tally import LOSS_UNIT, PairTally
 from model_monitor.settings import MonitorSettings
 from model_watch.intervals import UNKNOWN, Interval, two_sided_z
+from model_watch.outcome_figures import sum_of_products
 from model_watch.tally import SCORE_BINS
 
 Kind = Literal["better", "worse", "no difference shown", "not enough data"]
@@ -185,11 +186,11 @@ def auc_difference(pairs: PairTally) -> Interval:
         late_by_bin, on_time_by_bin = (np.bincount(places, loans, SCORE_BINS) for loans in (late, on_time))
         of_late += sign * ((np.cumsum(on_time_by_bin) - on_time_by_bin / 2) / n_on_time)[places]
         of_on_time += sign * (1 - (np.cumsum(late_by_bin) - late_by_bin / 2) / n_late)[places]
-    value = float(np.dot(late, of_late) / n_late)
+    value = float(sum_of_products(late, of_late) / n_late)
     variance = 0.0
     for loans, placements in ((late, of_late), (on_time, of_on_time)):
         variance += _variance_of_mean(
-            float(loans.sum()), float(np.dot(loans, placements)), float(np.dot(loans, placements**2))
+            float(loans.sum()), sum_of_products(loans, placements), sum_of_products(loans, placements**2)
         )
     return _around(value, variance)
 

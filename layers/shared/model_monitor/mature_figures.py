@@ -28,6 +28,7 @@ from model_watch.outcome_figures import (
     log_odds,
     logistic,
     roc_auc,
+    sum_of_products,
 )
 from model_watch.tally import PROBABILITY_UNIT
 
@@ -80,7 +81,7 @@ def scored_tally(outcomes: OutcomeTally) -> Tally:
 def measure(counts: Tally) -> MatureFigures:
     """Return the figures of counted loans."""
     late, loans = float(counts.late.sum()), float(counts.loans.sum())
-    expected = float(np.dot(counts.loans, counts.probabilities))
+    expected = sum_of_products(counts.loans, counts.probabilities)
     line = calibration_line(counts) if counts.has_both else (math.nan, math.nan)
     intercept, slope = _line_intervals(counts, line)
     return MatureFigures(
@@ -115,8 +116,8 @@ def _variance_of_mean(loans: Floats, values: Floats) -> float:
     n = float(loans.sum())
     if n < 2:
         return math.nan
-    mean = float(np.dot(loans, values)) / n
-    return float(np.dot(loans, (values - mean) ** 2)) / (n - 1) / n
+    mean = sum_of_products(loans, values) / n
+    return sum_of_products(loans, (values - mean) ** 2) / (n - 1) / n
 
 
 def _mean_interval(counts: Tally, value: float, of_late: Floats, of_on_time: Floats) -> Interval:
@@ -143,7 +144,7 @@ def _line_intervals(counts: Tally, line: tuple[float, float]) -> tuple[Interval,
     x = log_odds(counts.probabilities)
     fitted = logistic(line[0] + line[1] * x)
     weights = counts.loans * fitted * (1 - fitted)
-    a, b, c = float(weights.sum()), float(np.dot(weights, x)), float(np.dot(weights, x * x))
+    a, b, c = float(weights.sum()), sum_of_products(weights, x), sum_of_products(weights, x * x)
     determinant = a * c - b * b
     halves = (_Z * math.sqrt(c / determinant), _Z * math.sqrt(a / determinant))
     intercept, slope = (Interval(value, value - half, value + half) for value, half in zip(line, halves, strict=True))

@@ -26,7 +26,7 @@ from model_monitor.report import (
     VintageFigures,
 )
 from model_watch.intervals import wilson
-from model_watch.outcome_figures import Tally
+from model_watch.outcome_figures import Tally, sum_of_products
 from model_watch.tally import PROBABILITY_UNIT, DayTally, VersionTally
 
 # Calibration is shown in so many groups of loans.
@@ -175,7 +175,7 @@ def calibration_groups(counts: Tally) -> tuple[CalibrationGroup, ...]:
         here = places == place
         size, late = float(loans[here].sum()), float(counts.late[here].sum())
         observed = wilson(late, size)
-        expected = float(np.dot(loans[here], counts.probabilities[here])) / size
+        expected = sum_of_products(loans[here], counts.probabilities[here]) / size
         groups.append(CalibrationGroup(expected, observed.value, observed.low, observed.high, int(size)))
     return tuple(groups)
 

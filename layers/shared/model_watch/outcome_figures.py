@@ -40,30 +40,41 @@ class Tally:
         return bool(self.late.any() and self.on_time.any())
 
 
+def sum_of_products(weights: Floats, values: Floats) -> float:
+    """Return the sum of the weighted values.
+
+    ``np.dot`` leaves it to a BLAS library, which adds in an order that the processor and ``OPENBLAS_…`` variables
+    choose: a report would have another last digit on another machine.
+    """
+    return float(np.sum(weights * values))
+
+
 def roc_auc(counts: Tally) -> float:
     """Return the share of pairs, one late and one on time, in which the late loan has the higher probability.
 
     Ties count one half (Mann and Whitney 1947).
     """
     below = np.cumsum(counts.on_time) - counts.on_time / 2
-    return float(np.dot(counts.late, below) / (counts.late.sum() * counts.on_time.sum()))
+    return float(sum_of_products(counts.late, below) / (counts.late.sum() * counts.on_time.sum()))
 
 
 def brier(counts: Tally) -> float:
     """Return the mean squared difference between probability and outcome."""
     p = counts.probabilities
-    return float((np.dot(counts.late, (1 - p) ** 2) + np.dot(counts.on_time, p**2)) / counts.loans.sum())
+    total = sum_of_products(counts.late, (1 - p) ** 2) + sum_of_products(counts.on_time, p**2)
+    return float(total / counts.loans.sum())
 
 
 def log_loss(counts: Tally) -> float:
     """Return the mean negative log-likelihood, in nats a loan."""
     p = clipped(counts.probabilities)
-    return float(-(np.dot(counts.late, np.log(p)) + np.dot(counts.on_time, np.log1p(-p))) / counts.loans.sum())
+    total = sum_of_products(counts.late, np.log(p)) + sum_of_products(counts.on_time, np.log1p(-p))
+    return float(-total / counts.loans.sum())
 
 
 def observed_over_expected(counts: Tally) -> float:
     """Return the late loans over the sum of the probabilities; above 1 the probabilities are too low."""
-    expected = float(np.dot(counts.loans, counts.probabilities))
+    expected = sum_of_products(counts.loans, counts.probabilities)
     return float(counts.late.sum()) / expected if expected else float("nan")
 
 
@@ -91,11 +102,11 @@ def calibration_line(counts: Tally, start: tuple[float, float] | None = None) ->
         weights = loans * fitted * (1 - fitted)
         residuals = counts.late - loans * fitted
         # The curvature of the likelihood, [[a, b], [b, c]]; singular where there is one probability only.
-        a, b, c = float(weights.sum()), float(np.dot(weights, x)), float(np.dot(weights, x * x))
+        a, b, c = float(weights.sum()), sum_of_products(weights, x), sum_of_products(weights, x * x)
         determinant = a * c - b * b
         if not determinant > 1e-12 * a * c:
             break
-        u, v = float(residuals.sum()), float(np.dot(residuals, x))
+        u, v = float(residuals.sum()), sum_of_products(residuals, x)
         level_step, slope_step = (c * u - b * v) / determinant, (a * v - b * u) / determinant
         largest = max(abs(level_step), abs(slope_step))
         bound = _LARGEST_STEP / max(largest, _LARGEST_STEP)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,3 +76,26 @@ def test_an_overconfident_model_has_a_slope_below_one(scored) -> None:
     line = figures.calibration_line(tally.tally(target, probabilities.clip(0.001, 0.999)))
     squared = figures.calibration_line(tally.tally(target, odds / (1 + odds)))
     assert squared[1] == pytest.approx(line[1] / 2, rel=0.05)
+
+
+_SUM = """
+import numpy as np
+from model_watch.outcome_figures import sum_of_products
+random = np.random.default_rng(0)
+sums = [sum_of_products(random.integers(0, 30, n).astype(float), random.random(n)) for n in range(3, 300)]
+print([value.hex() for value in sums])
+"""
+
+
+def test_the_processor_does_not_choose_the_last_digit() -> None:
+    # OpenBLAS, which NumPy asks for dot products on x86-64, has other instructions for each kind of processor.
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", _SUM],
+            env={**os.environ, "OPENBLAS_CORETYPE": kind, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for kind in ("Prescott", "Haswell")
+    ]
+    assert printed[0] == printed[1]
