@@ -132,15 +132,11 @@ class AsyncInvocations:
         if self._queued_bytes + event.size_bytes > MAX_QUEUED_BYTES:
             raise TooManyRequestsError(event.function, MAX_QUEUED_BYTES, "FunctionInvocationRateLimitExceeded")
         if self._spool is not None and event.call is not None:
-            self._spool.keep(event.request_id, event.call, event.payload, event.age_s)
-            self._kept_ids.add(event.request_id)
-        self._queued_bytes += event.size_bytes
-        task = self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
-        task.add_done_callback(lambda _: self._kept_ids.discard(event.request_id))
-        return task
+            self._spool.keep(event.request_id, event.call, event.payload)
+        return self._begin(event)
 
     def restore(self, make: Callable[..., QueuedEvent]) -> None:
-        """Accept the events that a process before this one has kept; ``make`` is `LambdaService.event`.
+        """Take the events that a process before this one has kept; ``make`` is `LambdaService.event`.
 
         An event whose function isn't there waits for a later start, for as long as Lambda keeps events.
         """
@@ -151,7 +147,7 @@ class AsyncInvocations:
                 continue
             try:
                 event = make(payload=payload, **call)
-                self.accept(dataclasses.replace(event, age_s=age_s))
+                self._begin(dataclasses.replace(event, age_s=age_s))
             except LambdaApiError as error:
                 is_too_old = age_s > EventPolicy().max_age_s
                 if is_too_old:
@@ -174,6 +170,14 @@ class AsyncInvocations:
         if self._spool is not None:
             # Not in a thread: an event that was accepted meanwhile would lose its file.
             self._spool.clear()
+
+    def _begin(self, event: QueuedEvent) -> asyncio.Task[None]:
+        self._queued_bytes += event.size_bytes
+        task = self._tasks.start(self._deliver(event), f"deliver event {event.request_id} to {event.function}")
+        if self._spool is not None and event.call is not None:
+            self._kept_ids.add(event.request_id)
+            task.add_done_callback(lambda _: self._kept_ids.discard(event.request_id))
+        return task
 
     async def _deliver(self, event: QueuedEvent) -> None:
         await self._try_and_end(event)

@@ -28,8 +28,8 @@ class EventSpool:
         self._folder = state_dir / FOLDER
         self._clock = clock
 
-    def keep(self, request_id: str, call: Mapping[str, Any], payload: bytes, age_s: float) -> None:
-        """Keep an event that was accepted ``age_s`` ago: the arguments of `LambdaService.event`, and its JSON.
+    def keep(self, request_id: str, call: Mapping[str, Any], payload: bytes) -> None:
+        """Keep an event that is accepted now: the arguments of `LambdaService.event`, and its JSON.
 
         Raises
         ------
@@ -38,7 +38,7 @@ class EventSpool:
         """
         document = {
             "format": _FORMAT,
-            "accepted_at": self._clock() - age_s,
+            "accepted_at": self._clock(),
             "call": call,
             "payload": payload.decode("utf-8", "surrogateescape"),
         }

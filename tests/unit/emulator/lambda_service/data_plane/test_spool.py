@@ -109,8 +109,9 @@ def test_an_event_is_as_old_as_at_its_first_acceptance(tmp_path: Path) -> None:
 def test_a_function_that_is_away_keeps_its_events_and_a_reset_drops_them(tmp_path: Path) -> None:
     async def scenario() -> None:
         process = Process(tmp_path)
-        process.spool.keep("1", {"name": "gone", "request_id": "1"}, b"1", 0.0)
-        process.spool.keep("old", {"name": "gone", "request_id": "old"}, b"1", EventPolicy().max_age_s + 1)
+        process.spool.keep("old", {"name": "gone", "request_id": "old"}, b"1")
+        process.now_s += EventPolicy().max_age_s + 1
+        process.spool.keep("1", {"name": "gone", "request_id": "1"}, b"1")
         (tmp_path / "queue" / "2.json").write_text("{")
         (tmp_path / "queue" / "3.json.tmp").write_text("{")
         process.queue.restore(process.event)
@@ -159,3 +160,21 @@ def test_a_stop_says_which_events_go_on_and_which_are_lost(tmp_path: Path, caplo
         "2 asynchronous invocations had not succeeded yet and are tried again at the next start",
         "1 asynchronous invocations had not succeeded yet and are lost",
     ]
+
+
+def test_kept_events_go_on_although_the_disk_is_full(tmp_path: Path) -> None:
+    class FullSpool(EventSpool):
+        def keep(self, *_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+    async def scenario() -> None:
+        Process(tmp_path).queue.accept(Process(tmp_path).event("f", b"1", "1"))
+        after = Process(tmp_path, spool=FullSpool)
+        after.queue.restore(after.event)
+        await settle()
+        assert [call[2] for call in after.calls] == ["1"]
+        with pytest.raises(OSError, match="No space left"):
+            after.queue.accept(after.event("f", b"1", "2"))
+        await after.queue.close()
+
+    run(scenario)
