@@ -186,7 +186,7 @@ SPARK_ROWS ?= 10000000
 bench-spark: setup-dev spark-setup ## How fast Spark scores beside peerloan score, and ten million rows: SPARK_ROWS=1000000 for fewer
 	@$(has_java)
 	@$(BIN)/python tests/load/bench_spark.py --rows $(SPARK_ROWS) \
-	  $(if $(wildcard models/improved/model.pkl),--improved models/improved)
+	  $(patsubst %/model.pkl,--model %,$(wildcard models/basic/model.pkl models/improved/model.pkl))
 
 bench-files: setup-dev ## A dropped file of two million rows, scored in the emulator although its function is killed twice
 	@PEERLOAN_FILES_ROWS=2000000 $(BIN)/python -m pytest -q -s tests/integration/service/test_files.py

@@ -1,10 +1,10 @@
 """How fast a warm Spark session scores beside ``peerloan score``: ``make bench-spark``.
 
-Prints for a million rows of CSV and of Parquet, both ways in one run::
+Prints for each model and a million rows of CSV and of Parquet, both ways in one run::
 
-    csv: <x> rows a second and core alone, <y> on Spark
-    csv: <x> rows a processor second alone, <y> on Spark
-    bench: spark-csv ratio=<x> processor=<y>
+    <model>-csv: <x> rows a second and core alone, <y> on Spark
+    <model>-csv: <x> rows a processor second alone, <y> on Spark
+    bench: spark-<model>-csv ratio=<x> processor=<y>
 
 ``peerloan score`` is one process, and gets one thread: its core is one. Spark is ``local[2]``, two tasks at once. Each
 of these keeps a thread of the JVM and a Python worker busy, so Spark needs two cores, and counts as two. ``ratio``
@@ -16,7 +16,7 @@ Both ways score the same input, and are measured when warm: the median of three 
 in the same session, and after one run of ``peerloan score`` in the same process. Starting Spark and Python, and loading
 the version for ``peerloan score``, isn't measured. One row in 50,000 can't be scored. Both write Parquet by snappy.
 
-At last it prints the time of ``--rows`` rows of Parquet in a new session, from when this is up.
+At last it prints the time of ``--rows`` rows of Parquet by the last model in a new session, from when this is up.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from batch_scoring.scores import VersionScorer  # noqa: E402
 from peerloan.scoring.score_csv import score_csv  # noqa: E402
 from peerloan.scoring.score_parquet import score_parquet  # noqa: E402
 from peerloan.scoring.targets import Targets  # noqa: E402
+from peerloan.spark.pinned_version import PinnedVersion  # noqa: E402
+from peerloan.spark.shipment import Shipment  # noqa: E402
 from spark_kit import built, generated_loans, published_version, score_arguments, submitted  # noqa: E402
 from training.candidate_folder import read_candidate  # noqa: E402
 
@@ -97,33 +99,43 @@ def score_afresh(score_file: Callable[..., object], source: Path, targets: Targe
     score_file(source, targets, scorer)
 
 
+def compare(name: str, source: Path, version: PinnedVersion, shipment: Shipment) -> None:
+    """Score a file both ways, and print how fast each was."""
+    kind = source.suffix.removeprefix(".")
+    targets = Targets(source.with_name(f"one-{name}"), source.with_name("rejects.csv"))
+    arguments = score_arguments(source, source.with_name(f"out-{name}"), version, kind)
+    on_spark = submitted(shipment, [str(WARM_UPS), str(RUNS), *arguments], master=f"local[{CORES}]")
+    score_file = {"csv": score_csv, "parquet": score_parquet}[kind]
+    seconds, processor = measured_alone(partial(score_afresh, score_file, source, targets, version.load()))
+    alone, spark = COMPARED_ROWS / seconds, COMPARED_ROWS / on_spark["seconds"] / CORES
+    print(f"{name}: {alone:,.0f} rows a second and core alone, {spark:,.0f} on Spark")
+    alone_processor, spark_processor = COMPARED_ROWS / processor, COMPARED_ROWS / on_spark["processor"]
+    print(f"{name}: {alone_processor:,.0f} rows a processor second alone, {spark_processor:,.0f} on Spark")
+    ratios = spark / alone, spark_processor / alone_processor
+    print(f"bench: spark-{name} ratio={ratios[0]:.2f} processor={ratios[1]:.2f}", flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the large run")
-    parser.add_argument("--improved", type=Path, help="the folder of a trained improved model")
+    parser.add_argument(
+        "--model", type=Path, action="append", help="the folder of a trained model; a small one if none"
+    )
     options = parser.parse_args()
     pyarrow.set_cpu_count(1)
-    version = published_version(read_candidate(options.improved)[1] if options.improved else None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shipment = built(folder / "job", version)
-        shipment.script.write_text(WARM)
         frame = generated_loans(COMPARED_ROWS)
         frame.to_csv(folder / "loans.csv", index=False)
         frame.to_parquet(folder / "loans.parquet", index=False, row_group_size=100_000)
-        for kind, score_file in (("csv", score_csv), ("parquet", score_parquet)):
-            source, targets = folder / f"loans.{kind}", Targets(folder / f"one.{kind}", folder / "rejects.csv")
-            arguments = score_arguments(source, folder / f"out-{kind}", version, kind)
-            on_spark = submitted(shipment, [str(WARM_UPS), str(RUNS), *arguments], master=f"local[{CORES}]")
-            scorer = version.load()
-            seconds, processor = measured_alone(partial(score_afresh, score_file, source, targets, scorer))
-            alone, spark = COMPARED_ROWS / seconds, COMPARED_ROWS / on_spark["seconds"] / CORES
-            print(f"{kind}: {alone:,.0f} rows a second and core alone, {spark:,.0f} on Spark")
-            alone_processor, spark_processor = COMPARED_ROWS / processor, COMPARED_ROWS / on_spark["processor"]
-            print(f"{kind}: {alone_processor:,.0f} rows a processor second alone, {spark_processor:,.0f} on Spark")
-            ratios = spark / alone, spark_processor / alone_processor
-            print(f"bench: spark-{kind} ratio={ratios[0]:.2f} processor={ratios[1]:.2f}", flush=True)
+        models = {path.name: read_candidate(path)[1] for path in options.model or ()} or {"small": None}
+        for model, candidate in models.items():
+            version = published_version(candidate)
+            shipment = built(folder / model, version)
+            shipment.script.write_text(WARM)
+            for kind in ("csv", "parquet"):
+                compare(f"{model}-{kind}", folder / f"loans.{kind}", version, shipment)
         (folder / "many").mkdir()
         for number in range(-(-options.rows // COMPARED_ROWS)):
             (folder / f"many/{number}.parquet").hardlink_to(folder / "loans.parquet")
