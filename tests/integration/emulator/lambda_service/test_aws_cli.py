@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.emulator.aws_cli import AwsCli
+from tests.integration.emulator.aws_cli import AwsCli, find_second_version
 
 pytestmark = [pytest.mark.awscli, pytest.mark.fidelity("aws-cli")]
 
@@ -104,9 +104,10 @@ def test_stack_and_log(aws: AwsCli) -> None:
 
 
 @pytest.mark.fidelity("sam-commands")
-def test_a_tail_of_the_log(aws: AwsCli) -> None:
-    """The first version of the AWS CLI, which can be installed from PyPI, doesn't have this command."""
-    if not aws.run("--version").stdout.startswith("aws-cli/2"):
-        pytest.skip("needs the AWS CLI's second version on the path")
+def test_a_tail_of_the_log(aws: AwsCli, server: Any, tmp_path: Path) -> None:
+    command = find_second_version()
+    if command is None:
+        pytest.skip("needs the AWS CLI's second version on the path: Debian's package awscli, for one")
     aws("lambda", "invoke", "--function-name", "Plain", "out.json")
-    assert "START RequestId: " in aws("logs", "tail", "/aws/lambda/Plain")
+    second = AwsCli(tmp_path, server.url, command)
+    assert "START RequestId: " in second("logs", "tail", "/aws/lambda/Plain")
