@@ -221,7 +221,8 @@ def _uvicorn(bench: Bench, name: str, app: str, workers: int) -> Iterator[tuple[
 @contextmanager
 def _sam(bench: Bench, name: str, template: Path, variables: Mapping[str, str]) -> Iterator[tuple[int, int]]:
     command = ["sam", "local", "start-api", "--template", str(template), "--warm-containers", "EAGER"]
-    command += ["--add-host", "host.docker.internal:host-gateway"]
+    # SAM CLI knows neither JWT nor IAM authorizers.
+    command += ["--disable-authorizer", "--add-host", "host.docker.internal:host-gateway"]
     command += ["--env-vars", str(_env_vars(bench, name, variables))]
     # A base image that was built here is in no registry: SAM CLI must not ask one about it.
     offline = {"SAM_SKIP_PULL_IMAGE": "true"} if docker.is_base_image_our_own() else {}
