@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -59,7 +60,7 @@ def elasticity_lines(outcome: Outcome) -> Iterator[str]:
         if burst is not None and burst.all_began_s is not None:
             yield (
                 f"From none to {burst.calls} environments of the project's function, {what}: {burst.all_began_s:.2f} s"
-                f"\n  ({burst.calls} concurrent one-second calls from none on: {burst.all_answered_s:.2f} s)"
+                f" ({burst.calls} concurrent one-second calls from none on: {burst.all_answered_s:.2f} s)"
             )
     if sam is not None:
         yield (
@@ -93,7 +94,7 @@ def _ministack_lines(outcome: Outcome) -> Iterator[str]:
         burst = outcome.bursts.get(name)
         if burst is not None and burst.all_began_s is not None:
             yield (
-                f"{burst.calls} concurrent one-second invocations of a function without environments, {who}:\n  the "
+                f"{burst.calls} concurrent one-second invocations of a function without environments, {who}: the "
                 f"last one began after {burst.all_began_s:.2f} s, and all were answered after "
                 f"{burst.all_answered_s:.2f} s"
             )
@@ -107,8 +108,13 @@ def _ministack_lines(outcome: Outcome) -> Iterator[str]:
             if fresh.reset_ms is not None and fresh.first_answer_ms is not None:
                 yield (
                     f"A fresh emulator for a test: {fresh.reset_ms:.0f} ms (by reset); its first answer, from a new "
-                    f"environment,\n  takes another {fresh.first_answer_ms:.0f} ms"
+                    f"environment, takes another {fresh.first_answer_ms:.0f} ms"
                 )
+
+
+def _list_item(text: str) -> str:
+    """Return an item of a Markdown list, in lines of at most 120 characters."""
+    return textwrap.fill(text, 120, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
 
 
 def write_page(outcome: Outcome, folder: Path) -> None:
@@ -117,10 +123,10 @@ def write_page(outcome: Outcome, folder: Path) -> None:
     draw(outcome, figure)
     parts = [
         _INTRODUCTION,
-        "\n".join(f"- {name}: {value}" for name, value in outcome.machine.items()),
+        "\n".join(_list_item(f"{name}: {value}") for name, value in outcome.machine.items()),
         "\n".join(table_lines(outcome)),
         f"![Requests a second and p50 by server]({figure.relative_to(page.parent)})",
-        "\n".join(f"- {line}" for line in elasticity_lines(outcome)),
+        "\n".join(_list_item(line) for line in elasticity_lines(outcome)),
         "## Ratios\n\nMore is better for the emulator: requests a second ours over theirs, times theirs over ours.\n\n"
         "| ratio | |\n|---|---|\n" + "\n".join(f"| {name} | {ratio:.2f} |" for name, ratio in ratios(outcome)),
         split_page(page.read_text(encoding="utf-8"))[1] if page.exists() else "",
