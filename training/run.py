@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import pickle
+import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import joblib
 import numpy as np
+from joblib.numpy_pickle import NumpyPickler
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -117,7 +120,7 @@ def train(
         progress("evaluating", 1, 1)
     assert measured.input_schema is not None
     candidate = Candidate(
-        pickle=_pickled(fit.pipeline),
+        pickle=pickled(fit.pipeline),
         input_schema=measured.input_schema,
         threshold=measured.threshold,
         metrics=metrics,
@@ -169,7 +172,19 @@ def _compiled(pipeline: Pipeline) -> bytes | None:
         return None
 
 
-def _pickled(pipeline: Pipeline) -> bytes:
+class _Pickler(NumpyPickler):  # type: ignore[misc]
+    """joblib's pickler, for which equal texts are one object.
+
+    A pickle refers back to a text that it has had, and knows it by its identity: the same model would have other bytes
+    in a process whose history gave it two objects for one text.
+    """
+
+    def save(self, obj: Any) -> None:
+        super().save(sys.intern(obj) if type(obj) is str else obj)
+
+
+def pickled(pipeline: Pipeline) -> bytes:
+    """Return a pipeline as joblib pickles it, compressed; equal pipelines have the same bytes."""
     file = io.BytesIO()
-    joblib.dump(pipeline, file, compress=COMPRESSION)
-    return file.getvalue()
+    _Pickler(file, protocol=pickle.DEFAULT_PROTOCOL).dump(pipeline)
+    return zlib.compress(file.getvalue(), COMPRESSION)

@@ -7,8 +7,12 @@ import hashlib
 import io
 import json
 
+import joblib
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from model_artifact.features import frame_from_records
 from model_artifact.opening.load import open_pickle
@@ -26,7 +30,7 @@ from training.holdout import records_of
 from training.probe_records import PROBE_RECORDS
 from training.recipes.contenders import CONTENDERS
 from training.recipes.recipe import silent
-from training.run import BASELINE, RECIPES, TrainingResult, train
+from training.run import BASELINE, RECIPES, TrainingResult, pickled, train
 from training.training_profile import training_profile
 
 Trained = dict[str, TrainingResult]
@@ -45,6 +49,15 @@ def test_the_same_training_twice_gives_the_same_bytes(name: str, quarters: Quart
     assert trained[name].candidate == second.candidate
     assert all(done == total for done, total in reports.values())
     assert list(reports) == ["training", *(["baseline"] if name != BASELINE else []), "evaluating"]
+
+
+def test_a_text_that_is_two_objects_gives_the_same_bytes() -> None:
+    model = make_pipeline(ColumnTransformer([("categories", OneHotEncoder(), ["grade"])], remainder="drop"))
+    same = copy.deepcopy(model)
+    same[0].remainder = "".join(["dr", "op"])  # The encoder has an attribute of this name.
+    first, second = pickled(model), pickled(same)
+    assert first == second
+    assert repr(joblib.load(io.BytesIO(first))) == repr(model)
 
 
 @pytest.mark.parametrize("name", RECIPES)
