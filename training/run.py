@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import pickle
-import sys
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib.numpy_pickle import NumpyPickler
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from model_artifact.opening.pickling import pickled
 from model_artifact.pipeline import late_probabilities
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
 from model_artifact.serving_form.errors import NotCompilableError
@@ -28,9 +24,6 @@ from training.probe_records import PROBE_RECORDS
 from training.recipes import basic_model, improved_model
 from training.recipes.recipe import DEFAULT_SEED, Alternative, Recipe, silent
 from training.thresholds import FlagShare, ThresholdRule
-
-# zlib level 3: the forest's 82 MB become 16 MB, and unpacking them takes less time than reading 82 MB.
-COMPRESSION = 3
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (basic_model.RECIPE, improved_model.RECIPE)}
 
@@ -170,21 +163,3 @@ def _compiled(pipeline: Pipeline) -> bytes | None:
         return compile_pipeline(pipeline).to_bytes()
     except NotCompilableError:
         return None
-
-
-class _Pickler(NumpyPickler):  # type: ignore[misc]
-    """joblib's pickler, for which equal texts are one object.
-
-    A pickle refers back to a text that it has had, and knows it by its identity: the same model would have other bytes
-    in a process whose history gave it two objects for one text.
-    """
-
-    def save(self, obj: Any) -> None:
-        super().save(sys.intern(obj) if type(obj) is str else obj)
-
-
-def pickled(pipeline: Pipeline) -> bytes:
-    """Return a pipeline as joblib pickles it, compressed; equal pipelines have the same bytes."""
-    file = io.BytesIO()
-    _Pickler(file, protocol=pickle.DEFAULT_PROTOCOL).dump(pipeline)
-    return zlib.compress(file.getvalue(), COMPRESSION)

@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from model_artifact.features import frame_from_records
 from model_artifact.opening.load import open_pickle
+from model_artifact.opening.pickling import pickled
 from model_artifact.pipeline import check_pipeline, late_probabilities
 from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.compiling.pipelines import compile_pipeline
@@ -30,7 +31,7 @@ from training.holdout import records_of
 from training.probe_records import PROBE_RECORDS
 from training.recipes.contenders import CONTENDERS
 from training.recipes.recipe import silent
-from training.run import BASELINE, RECIPES, TrainingResult, pickled, train
+from training.run import BASELINE, RECIPES, TrainingResult, train
 from training.training_profile import training_profile
 
 Trained = dict[str, TrainingResult]

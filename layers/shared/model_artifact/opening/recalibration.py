@@ -6,7 +6,6 @@ model gets a table around it, which scikit-learn and the serving form know as an
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,6 @@ import numpy as np
 from model_artifact.model_columns import input_columns
 from model_artifact.pipeline import PipelineScorer
 
-# As training compresses its pickles.
-_COMPRESSION = 3
 # The table's probabilities are so many, evenly spread in log-odds between the smallest one and its complement; between
 # two of them a probability is off by less than a thousandth of it.
 _TABLE_SIZE = 601
@@ -27,11 +24,9 @@ class OpenModel(PipelineScorer):
 
     def recalibrated(self, line: tuple[float, float]) -> bytes:
         """Return the pickle of the model with other log-odds; ``line`` is intercept and slope. The model is used up."""
-        import joblib
+        from model_artifact.opening.pickling import pickled
 
-        file = io.BytesIO()
-        joblib.dump(recalibrate(self._pipeline, *line), file, compress=_COMPRESSION)
-        return file.getvalue()
+        return pickled(recalibrate(self._pipeline, *line))
 
 
 def recalibrate(model: Any, intercept: float, slope: float) -> Any:
