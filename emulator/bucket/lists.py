@@ -197,10 +197,9 @@ async def list_versions(store: Store, request: S3Request) -> Answer:
 
     def versions_of(key: str) -> list[ObjectFile]:
         files = bucket.versions[key][::-1]
-        if key != marker:
-            return files
         ids = [file.facts["version_id"] for file in files]
-        return files[ids.index(id_marker) + 1 :] if id_marker in ids else []
+        # A client that empties the bucket has deleted the marker's version.
+        return files[ids.index(id_marker) + 1 :] if key == marker and id_marker in ids else files
 
     page.fill(bucket.keys, marker, versions_of, inclusive=bool(id_marker))
     listed: dict[str, list[Mapping[str, object]]] = {"Version": [], "DeleteMarker": []}

@@ -98,6 +98,17 @@ def test_versions_are_listed_in_pages(s3: Any, versioned: str) -> None:
         assert all(len(page) <= size for page in listed)
 
 
+@pytest.mark.moto_is_wrong("it refuses a marker whose version is gone")
+def test_deleting_each_page_of_versions_empties_the_bucket(s3: Any, versioned: str) -> None:
+    put(s3, versioned, "a", b"1", b"2", b"3", b"4", b"5")
+    put(s3, versioned, "b", b"1")
+    pages = s3.get_paginator("list_object_versions")
+    for page in pages.paginate(Bucket=versioned, PaginationConfig={"PageSize": 2}):
+        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in page["Versions"]]
+        s3.delete_objects(Bucket=versioned, Delete={"Objects": objects})
+    s3.delete_bucket(Bucket=versioned)
+
+
 def test_a_copy_of_a_version_restores_it(s3: Any, versioned: str) -> None:
     versions = put(s3, versioned, "k", b"one", b"two")
     source = {"Bucket": versioned, "Key": "k", "VersionId": versions[0]}
