@@ -29,6 +29,7 @@ _ERRORS: Mapping[str, tuple[int, str]] = {
     "InvalidArgument": (400, "Invalid argument"),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
+    "InvalidLocationConstraint": (400, "The specified location-constraint is not valid"),
     "InvalidPart": (400, "One of the parts was not uploaded, or has another entity tag or checksum."),
     "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
     "InvalidPartOrder": (400, "The parts must be in ascending order of their numbers."),

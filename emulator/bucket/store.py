@@ -43,6 +43,7 @@ _NEW_NAME = re.compile(
     r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)$)"
     r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 )
+_REGION = re.compile(r"[A-Za-z0-9-]{1,32}")
 _STATUS = re.compile(rb"Status>\s*(Enabled|Suspended)\s*<")
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -229,10 +230,12 @@ class Store:
         Raises
         ------
         S3Error
-            InvalidBucketName, BucketAlreadyOwnedByYou, or InternalError if the disk refuses.
+            InvalidBucketName, InvalidLocationConstraint, BucketAlreadyOwnedByYou, or InternalError if the disk refuses.
         """
         if not _NEW_NAME.fullmatch(name):
             raise S3Error("InvalidBucketName", BucketName=name)
+        if not _REGION.fullmatch(region):
+            raise S3Error("InvalidLocationConstraint", LocationConstraint=region)
         async with self.lock:
             if name not in self.buckets:
                 try:

@@ -52,6 +52,14 @@ def test_a_bucket_has_the_region_that_it_was_made_in(endpoint: Endpoint) -> None
     assert refusal(s3.create_bucket, Bucket=other, **configuration) == (409, "BucketAlreadyOwnedByYou")
 
 
+@pytest.mark.moto_is_wrong("it takes any text")
+@pytest.mark.parametrize("region", ["eu&#10;west", "é", "a b"])
+def test_an_impossible_region_makes_no_bucket(endpoint: Endpoint, region: str) -> None:
+    body = f"<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+    assert endpoint.send("PUT", "/nowhere", body.encode()).refusal == (400, "InvalidLocationConstraint")
+    assert endpoint.send("GET", "/nowhere").refusal == (404, "NoSuchBucket")
+
+
 def test_a_bucket_that_is_there_is_made_again_in_the_first_region_without_loss(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     s3.create_bucket(Bucket=bucket)
