@@ -19,6 +19,7 @@ import base64
 import contextlib
 import datetime as dt
 import hashlib
+import itertools
 import logging
 import os
 import re
@@ -103,7 +104,7 @@ class Store:
     now : callable
         Returns the time, with its time zone.
     publish : callable
-        Gets each change of an object that is on disk, before it is answered. What it raises is logged.
+        Gets each change of an object that is on disk, before it is answered.
 
     Attributes
     ----------
@@ -134,7 +135,7 @@ class Store:
     @property
     def position(self) -> str:
         """The ``sequencer`` that all changes on disk are below or at, and all later ones above."""
-        return f"{self._last_done:016X}"
+        return _sequencer(self._last_done)
 
     def close(self) -> None:
         """Finish the changes that have begun."""
@@ -313,23 +314,32 @@ class Store:
 
     def _announce(self, bucket: Bucket, file: ObjectFile, event_name: str, trace_id: str) -> None:
         """Hand a change that is on disk to whoever wishes to know."""
-        version_id, is_there = file.facts["version_id"], event_name.startswith("ObjectCreated")
         self._last_done = self._next_sequence()
-        event = ObjectEvent(
-            event_name=event_name,
-            bucket=bucket.facts["name"],
-            key=file.facts["key"],
-            size=file.size_bytes if is_there else None,
-            etag=file.facts["etag"] if is_there else None,
-            version_id=None if version_id == "null" else version_id,
-            sequencer=self.position,
-            time=self.now(),
-            trace_id=trace_id,
-        )
-        try:
-            self._publish(event)
-        except Exception:  # noqa: BLE001 - the change has happened, whoever fails to hear of it
-            _log.exception("the event %s of a change in %s is lost", event_name, event.bucket)
+        self._publish(_object_event(bucket, file, event_name, self.position, self.now(), trace_id))
+
+    def changes_after(self, positions: Mapping[str, str]) -> tuple[str, list[ObjectEvent]]:
+        """Return the position of now, and the changes after each bucket's position, oldest first.
+
+        They are found in the objects themselves, by their numbers. Objects and versions that were removed leave nothing
+        to find; of several writes of a key without versioning the last one is found.
+
+        Parameters
+        ----------
+        positions : mapping
+            By bucket, the ``sequencer`` of the last known change.
+        """
+        events = []
+        for name in positions.keys() & self.buckets.keys():
+            bucket = self.buckets[name]
+            for file in itertools.chain.from_iterable(bucket.versions.values()):
+                facts, sequencer = file.facts, _sequencer(int(file.facts["sequence"]))
+                if sequencer > positions[name]:
+                    is_multipart = "-" in str(facts.get("etag"))
+                    created = "ObjectCreated:CompleteMultipartUpload" if is_multipart else "ObjectCreated:Put"
+                    event_name = "ObjectRemoved:DeleteMarkerCreated" if facts["delete_marker"] else created
+                    time = dt.datetime.fromisoformat(facts["last_modified"])
+                    events.append(_object_event(bucket, file, event_name, sequencer, time))
+        return self.position, sorted(events, key=lambda event: event.sequencer)
 
     def _next_sequence(self) -> int:
         """Return a number above all earlier ones, also those of things that were deleted before a restart."""
@@ -373,6 +383,27 @@ class Store:
 
     def _new_facts(self, name: str, region: str) -> Mapping[str, Any]:
         return {"name": name, "region": region, "created_at": self.now().isoformat(), "sub_resources": {}}
+
+
+def _sequencer(number: int) -> str:
+    return f"{number:016X}"
+
+
+def _object_event(
+    bucket: Bucket, file: ObjectFile, event_name: str, sequencer: str, time: dt.datetime, trace_id: str = ""
+) -> ObjectEvent:
+    facts, is_there = file.facts, event_name.startswith("ObjectCreated")
+    return ObjectEvent(
+        event_name=event_name,
+        bucket=bucket.facts["name"],
+        key=facts["key"],
+        size=file.size_bytes if is_there else None,
+        etag=facts["etag"] if is_there else None,
+        version_id=None if facts["version_id"] == "null" else facts["version_id"],
+        sequencer=sequencer,
+        time=time,
+        trace_id=trace_id,
+    )
 
 
 def _with_versioning(facts: Mapping[str, Any], status: str) -> Mapping[str, Any]:

@@ -35,7 +35,6 @@ async def serve_bucket(options: Options) -> None:
     """Serve until SIGINT or SIGTERM; write the URL into the ready file once requests are answered."""
     # Imported here: the other commands don't need it.
     with without_garbage_collection():
-        from emulator.bucket.missed_changes import missed_changes
         from emulator.bucket.server import BucketServer
 
     hosts, folder = options.bucket_host or DEFAULT_HOSTS, options.data_dir or DEFAULT_DATA_DIR
@@ -50,7 +49,7 @@ async def serve_bucket(options: Options) -> None:
         guard = BrowserGuard([*hosts, *options.allow_host])
         feed = ObjectFeed()
         store = await _open_store(disk, options.bucket, feed.publish)
-        feed.catch_up = lambda positions: (store.position, missed_changes(store.buckets, positions))
+        feed.catch_up = store.changes_after
         pages = BucketPages(store, feed, guard, options.bucket)
         server = BucketServer(store, guard, pages.answer)
         server.gate = pages.gate

@@ -6,15 +6,19 @@ import asyncio
 
 import pytest
 
-from emulator.bucket.missed_changes import missed_changes
+from emulator.object_events import ObjectEvent
 from tests.unit.emulator.bucket.asked_bucket import Bucket
 
 pytestmark = pytest.mark.fidelity("object-events")
 VERSIONED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 
 
+def missed_events(bucket: Bucket, positions: dict[str, str]) -> list[ObjectEvent]:
+    return bucket.store.changes_after(positions)[1]
+
+
 def missed(bucket: Bucket, position: str) -> list[tuple[str, str]]:
-    return [(event.event_name, event.key) for event in missed_changes(bucket.store.buckets, {"bkt": position})]
+    return [(event.event_name, event.key) for event in missed_events(bucket, {"bkt": position})]
 
 
 def test_what_came_after_a_position_is_found_also_by_another_process(bucket: Bucket) -> None:
@@ -28,7 +32,7 @@ def test_what_came_after_a_position_is_found_also_by_another_process(bucket: Buc
         assert missed(found, heard[2]) == [("ObjectCreated:Put", "b")]
         assert missed(found, bucket.events[-1].sequencer) == []
         assert missed(found, found.store.position) == []
-    (event,) = missed_changes(bucket.store.buckets, {"bkt": heard[2], "unknown": ""})
+    (event,) = missed_events(bucket, {"bkt": heard[2], "unknown": ""})
     told = bucket.events[3]
     assert (event.size, event.etag, event.version_id) == (told.size, told.etag, told.version_id)
 
@@ -61,5 +65,5 @@ def test_versions_and_delete_markers_are_found_one_by_one(bucket: Bucket) -> Non
         ("ObjectCreated:Put", "k"),
         ("ObjectRemoved:DeleteMarkerCreated", "k"),
     ]
-    versions = [event.version_id for event in missed_changes(bucket.store.buckets, {"bkt": ""})]
+    versions = [event.version_id for event in missed_events(bucket, {"bkt": ""})]
     assert versions == [event.version_id for event in bucket.events]
