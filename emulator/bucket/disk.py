@@ -7,6 +7,7 @@
     buckets/<name>/objects/<sha256 of key>.<version> one version of one object
     buckets/<name>/uploads/<sha256 of id>/upload     an unfinished multipart upload
     buckets/<name>/uploads/<sha256 of id>/part.<n>   …and its parts
+    removed/                                         buckets that are being removed
     set-aside/                                       files that were found corrupt
 
 A key is hashed into its file's name because a key may be 1,024 bytes long, hold slashes, dots or control
@@ -40,7 +41,6 @@ _MARKER = "format.json"
 _FIRST_FILES = frozenset({"lock", _MARKER + durable_files.TEMPORARY_SUFFIX})
 _OBJECT_FILE = re.compile(r"[0-9a-f]{64}\.[^.]+")
 _UPLOAD_FOLDER = re.compile(r"[0-9a-f]{64}")
-_UPLOAD_FILE = re.compile(r"uploads/[0-9a-f]{64}/(upload|part\.\d+)")
 
 
 class Disk:
@@ -79,11 +79,9 @@ class Disk:
         if not marker.exists() or _format_of(marker) != FORMAT:
             durable_files.write_durably(marker, [json.dumps({"format": FORMAT}).encode() + b"\n"])
         durable_files.make_folder(self.root / "buckets")
+        durable_files.remove_folder(self.root / "removed")
         for torn in self._scraps():
             torn.unlink()
-        for folder in (self.root / "buckets").iterdir():
-            if not (folder / "bucket").exists():
-                _remove_if_empty(folder)
 
     def bucket_names(self) -> list[str]:
         """Return the names of the buckets that exist: those with settings, and those with objects and none."""
@@ -110,9 +108,12 @@ class Disk:
         self._write(self._bucket(bucket) / "bucket", facts)
 
     def remove_bucket(self, bucket: str) -> None:
-        """Remove a bucket; its settings go first, so that a crash leaves it whole or gone."""
-        durable_files.remove_durably([self._bucket(bucket) / "bucket"])
-        durable_files.remove_folder(self._bucket(bucket))
+        """Remove a bucket with all that is in it; a crash leaves it whole or gone."""
+        removed = self.root / "removed" / uuid4().hex
+        durable_files.make_folder(removed.parent)
+        self._bucket(bucket).rename(removed)
+        durable_files.sync_folder(self.root / "buckets")
+        durable_files.remove_folder(removed)
 
     def new_file(self, bucket: str, key: str, facts: Mapping[str, Any]) -> ObjectFileWriter:
         """Begin a file for a version or a part; `keep_version` or `keep_part` puts it at its place."""
@@ -220,13 +221,6 @@ class Disk:
 
 def _hashed(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Remove a bucket's folder that was not made, or not removed, to the end; not if it holds more than uploads."""
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    if folder.is_dir() and all(_UPLOAD_FILE.fullmatch(name) for name in files):
-        durable_files.remove_folder(folder)
 
 
 def _format_of(marker: Path) -> object:

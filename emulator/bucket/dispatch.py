@@ -10,7 +10,7 @@ from aiohttp import StreamReader
 from emulator.bucket import buckets, lists, multipart, objects
 from emulator.bucket.answers import Answer, S3Error
 from emulator.bucket.requests import S3Request, check_expiry, read_target
-from emulator.bucket.store import Store, disk_refusal
+from emulator.bucket.store import Store
 from emulator.http_server import CLIENT_IS_GONE
 
 Operation = Callable[[Store, S3Request], Awaitable[Answer]]
@@ -101,7 +101,8 @@ async def answer_request(
     except S3Error as error:
         failure = error
     except OSError as error:
-        failure = disk_refusal(error)
+        _log.error("the data folder can't be read or written; a change is undone: %s", error)
+        failure = S3Error("InternalError", f"The data folder can't be read or written: {error.strerror}.")
     except Exception:  # noqa: BLE001 - any failure is answered 500
         _log.exception("%s %s failed; a change is undone", method, target)
         failure = S3Error("InternalError")

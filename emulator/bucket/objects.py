@@ -247,7 +247,7 @@ async def delete_objects(store: Store, request: S3Request) -> Answer:
                 check_write({"If-Match": etag} if etag else {}, bucket.current(key))
                 headers = await store.delete(bucket, key, version_id, request.trace_id)
         except S3Error as error:
-            if error.code in {"NoSuchBucket", "InternalError"}:
+            if error.code == "NoSuchBucket":
                 raise
             errors.append(named | {"Code": error.code, "Message": error.message})
             continue

@@ -20,7 +20,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import itertools
-import logging
 import os
 import re
 from bisect import bisect_left, insort
@@ -47,7 +46,6 @@ _NEW_NAME = re.compile(
 _REGION = re.compile(r"[A-Za-z0-9-]{1,32}")
 _STATUS = re.compile(rb"Status>\s*(Enabled|Suspended)\s*<")
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -203,27 +201,23 @@ class Store:
         Raises
         ------
         S3Error
-            NoSuchBucket; InternalError, if the disk refuses the change.
+            NoSuchBucket.
+        OSError
+            The disk refuses the change.
         """
-        async with self.lock, self._undone_on_failure(name, key) as bucket:
-            yield bucket
-
-    @contextlib.asynccontextmanager
-    async def _undone_on_failure(self, name: str, key: str | None = None) -> AsyncIterator[Bucket]:
-        bucket = self.bucket(name)
-        try:
-            yield bucket
-        except S3Error:
-            raise
-        except BaseException as error:
-            if key is None:
-                await self.run(self._load_bucket, name)
-            else:
-                bucket.replace_versions(key, await self.run(self._read_versions, name, key))
-                bucket.uploads = await self.run(self._read_uploads, name)
-            if isinstance(error, OSError):
-                raise disk_refusal(error) from error
-            raise
+        async with self.lock:
+            bucket = self.bucket(name)
+            try:
+                yield bucket
+            except S3Error:
+                raise
+            except BaseException:
+                if key is None:
+                    await self.run(self._load_bucket, name)
+                else:
+                    bucket.replace_versions(key, await self.run(self._read_versions, name, key))
+                    bucket.uploads = await self.run(self._read_uploads, name)
+                raise
 
     async def create_bucket(self, name: str, region: str = FIRST_REGION) -> None:
         """Create a bucket of a name that S3 allows; in its first region, one that is there is created again.
@@ -231,7 +225,9 @@ class Store:
         Raises
         ------
         S3Error
-            InvalidBucketName, InvalidLocationConstraint, BucketAlreadyOwnedByYou, or InternalError if the disk refuses.
+            InvalidBucketName, InvalidLocationConstraint or BucketAlreadyOwnedByYou.
+        OSError
+            The disk refuses the change.
         """
         if not _NEW_NAME.fullmatch(name):
             raise S3Error("InvalidBucketName", BucketName=name)
@@ -239,17 +235,11 @@ class Store:
             raise S3Error("InvalidLocationConstraint", LocationConstraint=region)
         async with self.lock:
             if name not in self.buckets:
-                try:
-                    await self._write_new_bucket(name, region)
-                except OSError as error:
-                    raise disk_refusal(error) from error
+                facts = self._new_facts(name, region)
+                await self.run(self.disk.write_bucket, name, facts)
+                self.buckets[name] = Bucket(facts)
             elif region != FIRST_REGION:
                 raise S3Error("BucketAlreadyOwnedByYou", BucketName=name)
-
-    async def _write_new_bucket(self, name: str, region: str) -> None:
-        facts = self._new_facts(name, region)
-        await self.run(self.disk.write_bucket, name, facts)
-        self.buckets[name] = Bucket(facts)
 
     async def set_versioning(self, name: str, status: str) -> None:
         """Switch a bucket's versioning on, or suspend it."""
@@ -261,17 +251,14 @@ class Store:
     async def start_anew(self, first: Collection[str]) -> None:
         """Remove everything, and create these buckets, empty, in one change; nobody is told of each object."""
         async with self.lock:
-            for name in list(self.buckets):
-                async with self._undone_on_failure(name) as bucket:
-                    files = [(key, file) for key, versions in bucket.versions.items() for file in versions]
-                    versions = [(key, file.facts["version_id"]) for key, file in files]
-                    await self.run(self.disk.remove_versions, name, versions)
-                    for upload_id in bucket.uploads:
-                        await self.run(self.disk.remove_upload, name, upload_id)
+            try:
+                for name in self.buckets:
                     await self.run(self.disk.remove_bucket, name)
-                    del self.buckets[name]
-            for name in first:
-                await self._write_new_bucket(name, FIRST_REGION)
+                for name in first:
+                    await self.run(self.disk.write_bucket, name, self._new_facts(name, FIRST_REGION))
+            finally:
+                for name in {*self.buckets, *first}:
+                    await self.run(self._load_bucket, name)
 
     async def put_version(
         self, bucket: Bucket, writer: ObjectFileWriter, facts: Mapping[str, Any], event_name: str, trace_id: str
@@ -423,9 +410,3 @@ def _with_etag(part: ObjectFile) -> ObjectFile:
     with part.path.open("rb") as file:
         file.seek(part.body_offset)
         return replace(part, facts={**part.facts, "etag": hashlib.file_digest(file, "md5").hexdigest()})
-
-
-def disk_refusal(error: OSError) -> S3Error:
-    """Return S3's error for a disk that refuses to read or write, and log it."""
-    _log.error("the data folder can't be read or written; a change is undone: %s", error)
-    return S3Error("InternalError", f"The data folder can't be read or written: {error.strerror}.")

@@ -83,6 +83,6 @@ async def _open_store(disk: Disk, buckets: Iterable[str], publish: Callable[[Obj
     for bucket in buckets:
         try:
             await store.create_bucket(bucket)
-        except S3Error as error:
+        except (S3Error, OSError) as error:
             raise BucketError(f"can't create the bucket {bucket!r}: {error}") from error
     return store

@@ -123,10 +123,7 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     disk.prepare()
     disk.write_bucket("whole", {})
     keep_version(disk, "whole", b"1")
-    disk.write_bucket("half", {})
-    disk.write_upload("half", "id", {})
-    disk.keep_part(disk.new_file("half", "k", {}), "half", "id", {"number": 1})
-    (tmp_path / "buckets" / "half" / "bucket").unlink()
+    (tmp_path / "buckets" / "half" / "objects").mkdir(parents=True)
     torn = tmp_path / "buckets" / "whole" / "objects" / ("0" * 64 + ".null.tmp")
     torn.write_bytes(b"torn")
     upload = tmp_path / "buckets" / "whole" / "uploads" / ("0" * 64)
@@ -137,12 +134,29 @@ def test_half_made_things_are_cleared_and_an_unknown_format_is_refused(tmp_path:
     assert disk.bucket_names() == ["whole"]
     assert [content_of(file) for file in disk.read_versions("whole")] == [b"1"]
     assert list(disk.read_uploads("whole")) == []
-    assert not (tmp_path / "buckets" / "half").exists()
     assert not torn.exists()
     assert not upload.exists()
     (tmp_path / "format.json").write_text('{"format": 99}')
     with pytest.raises(UnknownFormatError, match="99"):
         Disk(tmp_path).prepare()
+
+
+def test_a_bucket_is_removed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(tmp_path)
+    disk.prepare()
+    disk.write_bucket("gone", {})
+    keep_version(disk, "gone", b"1")
+    with monkeypatch.context() as patch:
+        # As if the process were killed here.
+        patch.setattr("shutil.rmtree", lambda folder: None)
+        disk.remove_bucket("gone")
+    assert disk.bucket_names() == []
+    disk.write_bucket("gone", {})
+    assert disk.read_versions("gone") == []
+    assert list((tmp_path / "removed").iterdir())
+    Disk(tmp_path).prepare()
+    assert not (tmp_path / "removed").exists()
+    assert disk.bucket_names() == ["gone"]
 
 
 @pytest.mark.parametrize("mine", ["notes.tmp", "buckets/holiday/photo.tmp", "src/build.tmp"])
