@@ -24,16 +24,17 @@ class _Page:
 
     Parameters
     ----------
-    query : mapping
-        The request's parameters: a prefix, a delimiter, an encoding of names, and the limit.
+    request : S3Request
+        Its parameters are a prefix, a delimiter, an encoding of names, and the limit.
     limit_name : str
         The parameter that limits the rows.
     most : int
         S3's own limit.
     """
 
-    def __init__(self, query: Mapping[str, str], limit_name: str = "max-keys", most: int = 1000) -> None:
-        self.limit = _read_limit(query, limit_name, most)
+    def __init__(self, request: S3Request, limit_name: str = "max-keys", most: int = 1000) -> None:
+        query = request.query
+        self.limit = _read_limit(request, limit_name, most)
         self.prefix, self.delimiter = query.get("prefix", ""), query.get("delimiter", "")
         self.rows: list[tuple[str, Any]] = []
         self.is_truncated = False
@@ -106,12 +107,10 @@ def _end_of_prefix(keys: Sequence[str], prefix: str, start: int) -> int:
     return bisect_left(keys, True, start, key=lambda key: not key.startswith(prefix))
 
 
-def _read_limit(query: Mapping[str, str], name: str, most: int) -> int:
+def _read_limit(request: S3Request, name: str, most: int) -> int:
     """Return how many rows a page may have."""
-    value = query.get(name) or str(most)
-    if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) < 2**31):
-        raise invalid_argument(f"{name} must be an integer between 0 and 2147483647", name, value)
-    return min(int(value), most)
+    limit = request.number(name, 2**31 - 1, least=0)
+    return most if limit is None else min(limit, most)
 
 
 def _make_token(item: str) -> str:
@@ -135,7 +134,7 @@ def _read_token(query: Mapping[str, str]) -> str | None:
 
 async def list_buckets(store: Store, request: S3Request) -> Answer:
     """ListBuckets."""
-    page = _Page(request.query, "max-buckets", most=10_000)
+    page = _Page(request, "max-buckets", most=10_000)
     page.fill(sorted(store.buckets), _read_token(request.query) or "", lambda name: [store.buckets[name].facts])
     buckets = [
         {"Name": name, "CreationDate": xml_date(facts["created_at"]), "BucketRegion": facts["region"]}
@@ -152,7 +151,7 @@ async def list_objects(store: Store, request: S3Request) -> Answer:
     query, bucket, kind = request.query, store.bucket(request.bucket), request.query.get("list-type")
     if kind not in {None, "2"}:
         raise invalid_argument("Invalid List Type specified in Request", "list-type", kind)
-    page, token = _Page(query), _read_token(query) if kind else None
+    page, token = _Page(request), _read_token(query) if kind else None
     after = token if token is not None else query.get("start-after" if kind else "marker", "")
     page.fill(bucket.visible_keys(), after, lambda key: [bucket.current(key)])
     has_owner = not kind or query.get("fetch-owner") == "true"
@@ -190,7 +189,7 @@ def _object_fields(file: ObjectFile) -> dict[str, object]:
 async def list_versions(store: Store, request: S3Request) -> Answer:
     """ListObjectVersions: of each key the newest first."""
     query, bucket = request.query, store.bucket(request.bucket)
-    page, marker, id_marker = _Page(query), query.get("key-marker", ""), query.get("version-id-marker", "")
+    page, marker, id_marker = _Page(request), query.get("key-marker", ""), query.get("version-id-marker", "")
     if id_marker and not marker:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", id_marker)
@@ -226,7 +225,7 @@ async def list_versions(store: Store, request: S3Request) -> Answer:
 async def list_parts(store: Store, request: S3Request) -> Answer:
     """ListParts."""
     upload = find_upload(store.bucket(request.bucket), request)
-    limit = _read_limit(request.query, "max-parts", most=1000)
+    limit = _read_limit(request, "max-parts", most=1000)
     marker = request.number("part-number-marker", MAX_PARTS, least=0) or 0
     following = sorted(number for number in upload.parts if number > marker)
     page = following[:limit]
@@ -256,7 +255,7 @@ async def list_parts(store: Store, request: S3Request) -> Answer:
 async def list_uploads(store: Store, request: S3Request) -> Answer:
     """ListMultipartUploads."""
     query, bucket = request.query, store.bucket(request.bucket)
-    page, marker = _Page(query, "max-uploads"), query.get("key-marker", "")
+    page, marker = _Page(request, "max-uploads"), query.get("key-marker", "")
     id_marker = query.get("upload-id-marker", "") if marker else ""
     by_key: dict[str, list[Upload]] = {}
     for upload_id in sorted(bucket.uploads):

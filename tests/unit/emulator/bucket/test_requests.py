@@ -155,3 +155,10 @@ def test_an_old_checksum_of_parts_isnt_taken_for_one_of_the_content(bucket: Buck
         "Kx88+XmAVq4UZvCfjGz4LEBlViFLMJiq4bmobNJor3Y=-2",
         "COMPOSITE",
     )
+
+
+@pytest.mark.parametrize("target", ["/bkt?max-keys=", "/bkt/k?uploadId={upload}&part-number-marker="])
+def test_a_number_of_thousands_of_digits_is_refused(bucket: Bucket, target: str) -> None:
+    upload = bucket.ask("POST", "/bkt/k?uploads").body.split(b"<UploadId>")[1].split(b"<")[0].decode()
+    answer = bucket.ask("GET", target.format(upload=upload) + "0" * 5000)
+    assert (answer.status, b"InvalidArgument" in answer.body) == (400, True)
