@@ -2,15 +2,15 @@
 
 Prints for each model and a million rows of CSV and of Parquet, both ways in one run::
 
-    <model>-csv: <x> rows a second and core alone, <y> on Spark
-    <model>-csv: <x> rows a processor second alone, <y> on Spark
+    <model>-csv: <x> rows a second and core by peerloan score, <y> on Spark
+    <model>-csv: <x> rows a processor second by peerloan score, <y> on Spark
     bench: spark-<model>-csv ratio=<x> processor=<y>
 
-``peerloan score`` is one process, and gets one thread: its core is one. Spark is ``local[2]``, two tasks at once. Each
-of these keeps a thread of the JVM and a Python worker busy, so Spark needs two cores, and counts as two. ``ratio``
-compares rows a second and core by the clock, and means nothing unless the machine has two idle cores. ``processor``
-compares the processor time of all processes, the JVM's compiler and garbage collector included; other work on the
-machine disturbs it less.
+Both ways keep two cores busy. ``peerloan score`` is one process of one thread, so two of them run beside each other,
+each with a file of its own. Spark is ``local[2]``, two tasks at once; each of these keeps a thread of the JVM and a
+Python worker busy. ``ratio`` compares rows a second and core by the clock, and means nothing unless the machine has two
+idle cores. ``processor`` compares the processor time of all processes, the JVM's compiler and garbage collector
+included; other work on the machine disturbs it less.
 
 Both ways score the same input, and are measured when warm: the median of three runs, after five runs of the same job
 in the same session, and after one run of ``peerloan score`` in the same process. Starting Spark and Python, and loading
@@ -25,10 +25,9 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable
-from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from time import perf_counter, process_time
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -37,7 +36,6 @@ sys.path[:0] = [str(ROOT / part) for part in ("", "layers/shared", "functions/pr
 
 import pyarrow  # noqa: E402
 
-from batch_scoring.scores import VersionScorer  # noqa: E402
 from peerloan.scoring.score_csv import score_csv  # noqa: E402
 from peerloan.scoring.score_parquet import score_parquet  # noqa: E402
 from peerloan.scoring.targets import Targets  # noqa: E402
@@ -82,36 +80,37 @@ print(json.dumps({"rows": rows, "seconds": seconds, "processor": processor}))
 """
 
 
-def measured_alone(score: Callable[[], object]) -> tuple[float, float]:
-    """Return the medians of the seconds and of the processor's seconds, after one run more."""
-    took = []
+def scored(source: Path, number: int, version: PinnedVersion) -> tuple[float, float]:
+    """Score a file some times by one process and one thread; return the medians of its seconds and processor seconds.
+
+    ``number`` tells this process's outputs from those of the others.
+    """
+    pyarrow.set_cpu_count(1)
+    targets = Targets(source.with_name(f"one-{source.suffix[1:]}-{number}"), source.with_name(f"rejects-{number}.csv"))
+    score_file = {".csv": score_csv, ".parquet": score_parquet}[source.suffix]
+    scorer, took = version.load(), []
     for _ in range(1 + RUNS):
+        # From the beginning, without the journal of an earlier run.
+        targets.journal.unlink(missing_ok=True)
         began = perf_counter(), process_time()
-        score()
+        score_file(source, targets, scorer)
         took.append((perf_counter() - began[0], process_time() - began[1]))
     seconds, processor = zip(*took[1:], strict=True)
     return median(seconds), median(processor)
 
 
-def score_afresh(score_file: Callable[..., object], source: Path, targets: Targets, scorer: VersionScorer) -> None:
-    """Score a file from its beginning: without the journal of an earlier run."""
-    targets.journal.unlink(missing_ok=True)
-    score_file(source, targets, scorer)
-
-
 def compare(name: str, source: Path, version: PinnedVersion, shipment: Shipment) -> None:
     """Score a file both ways, and print how fast each was."""
     kind = source.suffix.removeprefix(".")
-    targets = Targets(source.with_name(f"one-{name}"), source.with_name("rejects.csv"))
     arguments = score_arguments(source, source.with_name(f"out-{name}"), version, kind)
     on_spark = submitted(shipment, [str(WARM_UPS), str(RUNS), *arguments], master=f"local[{CORES}]")
-    score_file = {"csv": score_csv, "parquet": score_parquet}[kind]
-    seconds, processor = measured_alone(partial(score_afresh, score_file, source, targets, version.load()))
-    alone, spark = COMPARED_ROWS / seconds, COMPARED_ROWS / on_spark["seconds"] / CORES
-    print(f"{name}: {alone:,.0f} rows a second and core alone, {spark:,.0f} on Spark")
-    alone_processor, spark_processor = COMPARED_ROWS / processor, COMPARED_ROWS / on_spark["processor"]
-    print(f"{name}: {alone_processor:,.0f} rows a processor second alone, {spark_processor:,.0f} on Spark")
-    ratios = spark / alone, spark_processor / alone_processor
+    with get_context("spawn").Pool(CORES) as pool:
+        took = pool.starmap(scored, [(source, number, version) for number in range(CORES)], chunksize=1)
+    by_score = [mean(COMPARED_ROWS / seconds for seconds in times) for times in zip(*took, strict=True)]
+    by_spark = COMPARED_ROWS / on_spark["seconds"] / CORES, COMPARED_ROWS / on_spark["processor"]
+    for one, other, unit in zip(by_score, by_spark, ("second and core", "processor second"), strict=True):
+        print(f"{name}: {one:,.0f} rows a {unit} by peerloan score, {other:,.0f} on Spark")
+    ratios = [other / one for one, other in zip(by_score, by_spark, strict=True)]
     print(f"bench: spark-{name} ratio={ratios[0]:.2f} processor={ratios[1]:.2f}", flush=True)
 
 
@@ -123,7 +122,6 @@ def main() -> None:
         "--model", type=Path, action="append", help="the folder of a trained model; a small one if none"
     )
     options = parser.parse_args()
-    pyarrow.set_cpu_count(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         frame = generated_loans(COMPARED_ROWS)
