@@ -20,9 +20,9 @@ from peerloan.workplace import Workplace
 if TYPE_CHECKING:
     from model_rollout.document import Rollout
 
-# A rollout of a demonstration takes half a minute; a held one is waited for as long again.
-ROLLOUT_LIMIT_S = 90.0
-_COMMAND_LIMIT_S = 60.0
+# A rollout of a demonstration takes half a minute. A slow or busy machine needs several times that.
+ROLLOUT_LIMIT_S = 300.0
+_COMMAND_LIMIT_S = 180.0
 LOOK_S = 0.25
 
 
