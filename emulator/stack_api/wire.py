@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from emulator.lambda_service.control_api.answers import ApiAnswer
 from emulator.lambda_service.errors import LambdaApiError
+from emulator.strict_json import read_json
 from emulator.text_formats import xml_node
 
 # Whose answers over REST are XML; all others' are JSON.
@@ -119,7 +120,7 @@ def not_imitated(call: Call, imitated: Iterable[str] = ()) -> LambdaApiError:
 
 def _read_json(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body or b"{}")
+        document = read_json(body or b"{}")
     except ValueError:
         document = None
     return document if isinstance(document, dict) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -60,6 +61,9 @@ def read_object(body: bytes) -> dict[str, Any]:
         return {}
     try:
         document = read_json(body)
+        if b"\\u" in body:
+            # A lone surrogate, which JSON can hold, would make every answer that shows it fail.
+            json.dumps(document, ensure_ascii=False).encode()
         if isinstance(document, dict):
             return document
         reason = "not an object"

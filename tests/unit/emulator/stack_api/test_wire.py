@@ -32,6 +32,8 @@ def signed(service: str) -> dict[str, str]:
          Call(Protocol.JSON, "Logs_20140328", "GetLogEvents", {"a": 1}, "Logs_20140328")),
         ("POST", "/", {"X-Amz-Target": "Logs_20140328.GetLogEvents", **signed("logs")}, b"no JSON",
          Call(Protocol.JSON, "logs", "GetLogEvents", {}, "Logs_20140328")),
+        ("POST", "/", {"X-Amz-Target": "Logs_20140328.GetLogEvents", **signed("logs")}, b'{"a":' * 100_000,
+         Call(Protocol.JSON, "logs", "GetLogEvents", {}, "Logs_20140328")),
         ("POST", "/", {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, b"Action=A&Version=1",
          Call(Protocol.QUERY, "1", "A", {"Action": "A", "Version": "1"})),
         ("GET", "/?Action=A&Version=1", signed("sts"), b"",

@@ -78,7 +78,10 @@ def test_parameters_come_from_path_query_and_body() -> None:
     assert parameters("GET", "/2015-03-31/functions", MaxItems="5")["MaxItems"] == 5
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"Publish": "yes"}', b'{"ZipFile": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[1]", b'{"Publish": "yes"}', b'{"ZipFile": 1}', b"\xff", b'{"S3Key": "\\ud800"}', b'{"\\uD800": 1}'],
+)
 @pytest.mark.fidelity("model-limits")
 def test_a_value_of_another_type_is_a_serialization_error(body: bytes) -> None:
     with pytest.raises(LambdaApiError) as refused:
