@@ -216,6 +216,7 @@ def _version_variables(resources: Resources, properties: Mapping[str, Any]) -> d
         name: str(value).split(":")[6]
         for name, value in variables.items()
         if isinstance(value, Reference)
+        and value.logical_id in resources
         and resources[value.logical_id].type == "AWS::Lambda::Version"
         and str(value).startswith("arn:")
     }

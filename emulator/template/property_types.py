@@ -113,11 +113,15 @@ def _local_code(code: Any, info: ValidationInfo) -> Path:
         return inline_folder(_text(code["ZipFile"]))
     if not isinstance(resolvable(code), str) or code.startswith("s3://"):
         raise ValueError("only inline code and code in a local folder or zip file can be run, not in S3")
-    path: Path = (info.context / code).resolve()
-    if not path.exists():
-        raise ValueError(f"{path} doesn't exist: build the project, or correct the path")
-    if not path.is_dir() and not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is neither a folder nor a zip file")
+    path: Path = info.context / code
+    try:
+        path = path.resolve()
+        if not path.exists():
+            raise ValueError(f"{path} doesn't exist: build the project, or correct the path")
+        if not path.is_dir() and not zipfile.is_zipfile(path):
+            raise ValueError(f"{path} is neither a folder nor a zip file")
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
     return path
 
 

@@ -83,6 +83,10 @@ class Resources:
     def __getitem__(self, logical_id: str) -> Resource:
         return self._resources[logical_id]
 
+    def __contains__(self, logical_id: str) -> bool:
+        """Return whether there is such a resource; not if its condition doesn't hold, or it was left out."""
+        return logical_id in self._resources
+
     def ids(self, kind: type) -> list[str]:
         """Return the logical ids of the resources of a type."""
         return [logical_id for logical_id, resource in self._resources.items() if resource.type == _KINDS[kind]]

@@ -89,12 +89,10 @@ class RouteDefinition:
 
 def _members(resources: Resources, api: str, place: str, value: Any) -> list[tuple[str, Any]]:
     """Return the members of an object of an OpenAPI definition; what isn't one is left out."""
-    if isinstance(value, Mapping):
-        return list(value.items())
-    if value is not None:
-        reason = value.reason if isinstance(value, Unresolvable) else f"it must be an object, not {value!r}"
-        resources.leave_out(UnsupportedError(api, f"Body, {place}", reason), _NOT_SERVED)
-    return []
+    members: list[tuple[str, Any]] = []
+    with resources.leaving_out(_NOT_SERVED):
+        members += _object(api, f"Body, {place}", {} if value is None else value).items()
+    return members
 
 
 def routes_of_body(resources: Resources, api: str, body: _Json) -> Iterator[RouteDefinition]:
@@ -104,10 +102,10 @@ def routes_of_body(resources: Resources, api: str, body: _Json) -> Iterator[Rout
         resources.leave_out(error, "routes without security of their own are open")
     for path, operations in _members(resources, api, "paths", body.get("paths")):
         for verb, item in _members(resources, api, f"paths.{path}", operations):
-            if verb == _ANY_VERB or verb.upper() in VERBS:
+            if verb == _ANY_VERB or str(verb).upper() in VERBS:
                 method = ANY_METHOD if verb == _ANY_VERB else verb.upper()
                 with resources.leaving_out(_NOT_SERVED):
-                    yield _of_operation(resources, api, body, method, path, item or {})
+                    yield _of_operation(resources, api, body, method, str(path), item or {})
 
 
 def _of_operation(resources: Resources, api: str, body: _Json, method: str, path: str, item: _Json) -> RouteDefinition:
@@ -185,8 +183,9 @@ def _authorizer(resources: Resources, name: str, route: Route) -> AnyAuthorizer 
 
 
 def _read_authorizer(
-    name: str, properties: _Json, resource: str, within: str | None = None
+    name: str, properties: Any, resource: str, within: str | None = None
 ) -> Authorizer | JwtAuthorizer:
+    properties = _object(resource, within or "Properties", properties)
     if str(properties.get("type") or properties.get("AuthorizerType")).lower() == "jwt":
         return read_properties(JwtAuthorizer, properties, resource, within=within, name=name)
     has_sources = properties.get("identitySource") or properties.get("IdentitySource")
@@ -198,8 +197,14 @@ def _read_authorizer(
 
 def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[AnyAuthorizer | None, tuple[str, ...]]:
     """Return the authorizer of an operation, and the scopes of which it needs one."""
-    schemes = (body.get("components") or {}).get("securitySchemes") or {}
-    requirements = [item for requirement in operation.get("security") or [] for item in requirement.items()]
+    components = _object(api, f"{where}, components", body.get("components") or {})
+    schemes = _object(api, f"{where}, securitySchemes", components.get("securitySchemes") or {})
+    security = operation.get("security") or []
+    if not isinstance(security, list):
+        raise UnsupportedError(api, f"{where}, security", f"it must be a list, not {security!r}")
+    requirements = [
+        item for requirement in security for item in _object(api, f"{where}, security", requirement).items()
+    ]
     # SAM writes NONE where an event opts out of the API's default.
     requirements = [(name, scopes) for name, scopes in requirements if name != "NONE" or name in schemes]
     if not requirements:
@@ -210,7 +215,7 @@ def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[AnyA
     ((name, scopes),) = requirements
     if name not in schemes:
         raise UnsupportedError(api, where, f"the definition has no security scheme {name}: add it under components")
-    scheme = schemes[name]
+    scheme = _object(api, f"{where}, authorizer {name}", schemes[name])
     if str(scheme.get(_AUTH_TYPE)).lower() == "awssigv4":
         return IamAuthorizer(), ()
     if scheme.get(_AUTHORIZER) is None:
@@ -219,11 +224,20 @@ def _security(api: str, where: str, body: _Json, operation: _Json) -> tuple[AnyA
     return authorizer, tuple(map(str, scopes or ())) if isinstance(authorizer, JwtAuthorizer) else ()
 
 
-def _follow(api: str, where: str, body: _Json, value: _Json) -> _Json:
-    """Return the value that a ``$ref`` into the same definition points to, or the value itself."""
-    pointer = value.get("$ref")
+def _object(resource: str, where: str, value: Any) -> _Json:
+    """Return a value that must be an object."""
+    if not isinstance(value, Mapping):
+        reason = value.reason if isinstance(value, Unresolvable) else f"it must be an object, not {value!r}"
+        raise UnsupportedError(resource, where, reason)
+    return value
+
+
+def _follow(api: str, where: str, body: _Json, value: Any) -> _Json:
+    """Return the object that a ``$ref`` into the same definition points to, or the value itself."""
+    found = _object(api, where, value)
+    pointer = found.get("$ref")
     if pointer is None:
-        return value
+        return found
     target: Any = body
     for word in str(pointer).removeprefix("#/").split("/"):
         target = target.get(word.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from emulator.strict_json import read_json
 from emulator.template.errors import TemplateError
 
 BUILT_TEMPLATE = Path(".aws-sam/build/template.yaml")
@@ -44,7 +44,7 @@ def _read(text: str) -> Any:
     if text.lstrip().startswith("{"):
         try:
             # Tabs, which JSON allows between its values, are an error in YAML.
-            return json.loads(text)
+            return read_json(text)
         except ValueError:
             pass  # It may be YAML's flow style.
     import yaml

@@ -48,7 +48,8 @@ class Includes:
         return copy
 
     def _included(self, include: Any, owner: str, within: tuple[str, ...]) -> dict[str, Any]:
-        location = include.get("Parameters", {}).get("Location") if isinstance(include, dict) else None
+        parameters = include.get("Parameters") if isinstance(include, dict) else None
+        location = parameters.get("Location") if isinstance(parameters, dict) else None
         if location is None or include.get("Name") != "AWS::Include":
             raise IntrinsicError("only AWS::Include of a local file is imitated")
         name = str(self.resolver.resolve(location))

@@ -43,6 +43,8 @@ def parameter_values(
     for name, declaration in declared.items():
         try:
             values[name] = _value(name, declaration or {}, overrides.get(name))
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"the declaration of parameter {name} can't be read: {error}") from error
         except MissingValueError as error:
             if stand_in is None:
                 raise
@@ -75,12 +77,20 @@ def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> A
     return value
 
 
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return re.fullmatch(pattern, text) is not None
+    except re.error:
+        # CloudFormation's patterns are Java's, and Python can't read all of them.
+        return True
+
+
 def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> None:
     text = str(value)
     allowed, pattern = declaration.get("AllowedValues"), declaration.get("AllowedPattern")
     if allowed is not None and text not in map(str, allowed):
         raise ParameterError(f"parameter {name} is {text!r}; allowed are {', '.join(map(str, allowed))}")
-    if pattern is not None and re.fullmatch(pattern, text) is None:
+    if pattern is not None and not _matches(pattern, text):
         raise ParameterError(f"parameter {name} is {text!r}, which does not match {pattern}")
     if kind == "Number":
         if _NUMBER.fullmatch(text) is None:

@@ -64,7 +64,8 @@ def _name_image(resource: Mapping[str, Any], defaults: Any) -> None:
 def _auths(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the ``Auth`` of an API and of a function's events."""
     events = properties.get("Events")
-    inner = [event.get("Properties") for event in events.values() if isinstance(event, dict)] if events else []
+    members = events.values() if isinstance(events, dict) else ()
+    inner = [event.get("Properties") for event in members if isinstance(event, dict)]
     for owner in (properties, *inner):
         if isinstance(owner, dict) and isinstance(owner.get("Auth"), dict):
             yield owner["Auth"]

@@ -10,6 +10,8 @@ import yaml
 from emulator.template.errors import TemplateError
 from emulator.template.project import Project
 
+INTEGRATION = "x-amazon-apigateway-integration"
+AUTHORIZER = "x-amazon-apigateway-authorizer"
 TEMPLATE = """
 Globals: {Function: {Runtime: python3.13, Handler: app.handler, CodeUri: code}}
 Resources:
@@ -124,6 +126,18 @@ def _replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
         ("Resources", "F", "Properties", "Environment"),
         ("Resources", "F", "Properties", "LoggingConfig"),
         ("Resources", "F", "Properties", "CodeUri"),
+        ("Resources", "F", "Properties", "Events"),
+        ("Resources", "Open", "Properties", "DefinitionBody"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "paths"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "paths", "/o"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "paths", "/o", "get"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "paths", "/o", "get", INTEGRATION),
+        ("Resources", "Open", "Properties", "DefinitionBody", "paths", "/o", "get", "security"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "paths", "/o", "get", "security", 0),
+        ("Resources", "Open", "Properties", "DefinitionBody", "components"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "components", "securitySchemes"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "components", "securitySchemes", "A"),
+        ("Resources", "Open", "Properties", "DefinitionBody", "components", "securitySchemes", "A", AUTHORIZER),
         ("Resources", "Api", "Properties", "CorsConfiguration"),
         ("Resources", "Raw", "Properties"),
         ("Outputs", "O", "Export"),
@@ -132,7 +146,7 @@ def _replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
         ("Conditions", "C"),
     ],
 )
-@pytest.mark.parametrize("value", [None, 5, {"Fn::ImportValue": "x"}])
+@pytest.mark.parametrize("value", [None, 5, "text" * 1000, {"Fn::ImportValue": "x"}])
 def test_odd_values_never_stop_the_start(load, path: tuple[str, ...], value: Any) -> None:  # type: ignore[no-untyped-def]
     document = yaml.safe_load(f"""{TEMPLATE}
   F:
@@ -141,8 +155,24 @@ def test_odd_values_never_stop_the_start(load, path: tuple[str, ...], value: Any
     Properties: {{Events: {{H: {{Type: HttpApi, Properties: {{Path: /f, Method: get, ApiId: {{Ref: Api}}}}}}}}}}
   Api: {{Type: AWS::Serverless::HttpApi, Properties: {{}}}}
   Raw: {{Type: AWS::Events::Rule, Properties: {{}}}}
+  Open:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      DefinitionBody:
+        paths:
+          /o: {{get: {{security: [{{A: []}}], {INTEGRATION}: {{type: aws_proxy, payloadFormatVersion: "2.0"}}}}}}
+        components: {{securitySchemes: {{A: {{{AUTHORIZER}: {{type: request}}}}}}}}
 Parameters: {{P: {{Type: String, Default: x}}}}
 Conditions: {{C: {{"Fn::Equals": [{{Ref: P}}, x]}}}}
 Outputs: {{O: {{Value: a, Export: {{Name: n}}}}}}
 """)
     assert "Good" in load(yaml.safe_dump(_replaced(document, path, value))).functions
+
+
+def test_a_variable_may_name_a_resource_whose_condition_doesnt_hold(load) -> None:  # type: ignore[no-untyped-def]
+    project = load(f"""{TEMPLATE}
+  F: {{Type: AWS::Serverless::Function, Properties: {{Environment: {{Variables: {{Q: !Ref Queue}}}}}}}}
+  Queue: {{Type: AWS::SQS::Queue, Condition: Never}}
+Conditions: {{Never: !Equals [a, b]}}
+""")
+    assert list(project.functions) == ["Good", "F"]

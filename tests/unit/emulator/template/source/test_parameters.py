@@ -41,6 +41,9 @@ def test_parameters_of_every_type(load, declared: str, override: str | None, exp
         ("Type: List<Number>", "1,x", "not a number"),
         ("Type: String, MinLength: 2", "a", "at least 2 characters"),
         ("Type: String, MaxLength: 2", "abc", "at most 2 characters"),
+        ("Type: String, MinLength: many", "a", "the declaration of parameter P can't be read"),
+        ("Type: String, AllowedValues: 5", "a", "the declaration of parameter P can't be read"),
+        ("Type: String, AllowedPattern: [a]", "a", "the declaration of parameter P can't be read"),
         ("Type: CommaDelimitedList, AllowedValues: [a]", "a,b", "'b'; allowed are a"),
         ("Type: CommaDelimitedList, AllowedPattern: '[a-z]'", "a,1", "does not match"),
         ("Type: AWS::SSM::Parameter::Value<String>, Default: /a/b", None, "SSM parameter store"),
@@ -50,3 +53,8 @@ def test_parameters_of_every_type(load, declared: str, override: str | None, exp
 def test_a_parameter_that_is_not_allowed(load_strictly, declared: str, override: str | None, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ParameterError, match=message):
         load_strictly(f"Parameters: {{P: {{{declared}}}}}" + FUNCTIONS, **({} if override is None else {"P": override}))
+
+
+def test_a_pattern_that_only_java_can_read_refuses_nothing() -> None:
+    declarations = {"P": {"Type": "String", "AllowedPattern": r"\p{L}+"}}
+    assert parameter_values(declarations, {"P": "é"}) == {"P": "é"}
