@@ -1,4 +1,4 @@
-"""Texts as AWS's protocols have them: elements of XML, and times. Pure."""
+"""Texts as AWS's services have them: elements of XML, times, and names of buckets. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+# Source: Amazon S3 user guide, "General purpose bucket naming rules".
+NEW_BUCKET_NAME = re.compile(
+    r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)$)"
+    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+)
 # XML has none of these, not even escaped: a client can't read a document with one.
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED = re.compile(r"[&<>\"\x00-\x1f\x7f]")

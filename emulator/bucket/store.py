@@ -35,14 +35,11 @@ from emulator.bucket.disk import Disk
 from emulator.bucket.object_facts import read_old_facts
 from emulator.bucket.object_files import ObjectFile, ObjectFileWriter
 from emulator.object_events import ObjectEvent
+from emulator.text_formats import NEW_BUCKET_NAME
 
 PIECE_BYTES = 1 << 20
 FIRST_REGION = "us-east-1"
 _WORKER_THREADS = 6
-_NEW_NAME = re.compile(
-    r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)$)"
-    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-)
 _REGION = re.compile(r"[A-Za-z0-9-]{1,32}")
 _STATUS = re.compile(rb"Status>\s*(Enabled|Suspended)\s*<")
 _T = TypeVar("_T")
@@ -229,7 +226,7 @@ class Store:
         OSError
             The disk refuses the change.
         """
-        if not _NEW_NAME.fullmatch(name):
+        if not NEW_BUCKET_NAME.fullmatch(name):
             raise S3Error("InvalidBucketName", BucketName=name)
         if not _REGION.fullmatch(region):
             raise S3Error("InvalidLocationConstraint", LocationConstraint=region)

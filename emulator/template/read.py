@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from emulator.template.resolving.placeholders import Placeholders
 from emulator.template.resource_models import Api
 from emulator.template.resources import Resources
 from emulator.template.stack.reading import read_stack
+from emulator.text_formats import NEW_BUCKET_NAME
 
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _WITHOUT_RESOURCES = "the resources in a nested stack don't exist here"
 # Resources that the emulator doesn't imitate, though functions are called by them: why, and what follows.
 _NOT_IMITATED = {
@@ -109,7 +108,7 @@ def load_project(
 def _buckets(resources: Resources, resolved: Mapping[str, Resource]) -> Iterator[str]:
     """Yield the names of the buckets; one that no bucket may have is left out."""
     for logical_id, resource in resolved.items():
-        if resource.type == "AWS::S3::Bucket" and _BUCKET_NAME.fullmatch(resource.name):
+        if resource.type == "AWS::S3::Bucket" and NEW_BUCKET_NAME.fullmatch(resource.name):
             yield resource.name
         elif resource.type == "AWS::S3::Bucket":
             error = UnsupportedError(logical_id, "BucketName", f"{resource.name!r} can't name a bucket")

@@ -176,3 +176,14 @@ def test_a_variable_may_name_a_resource_whose_condition_doesnt_hold(load) -> Non
 Conditions: {{Never: !Equals [a, b]}}
 """)
     assert list(project.functions) == ["Good", "F"]
+
+
+def test_a_bucket_that_s3_refuses_is_left_out(load) -> None:  # type: ignore[no-untyped-def]
+    names = ["my..bucket", "192.168.1.1", "xn--a", "a_b", "mine"]
+    buckets = "".join(
+        f"  B{number}: {{Type: AWS::S3::Bucket, Properties: {{BucketName: {name}}}}}\n"
+        for number, name in enumerate(names)
+    )
+    project = load(TEMPLATE + buckets)
+    assert project.buckets == ("mine",)
+    assert [part.logical_id for part in project.left_out] == ["B0", "B1", "B2", "B3"]
