@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-MADE = (".venv", ".sam-venv", ".aws-venv", ".aws-sam", ".peerloan", "build", "models")
-FOLDERS = [path for path in ROOT.iterdir() if path.is_dir() and path.name not in MADE and path.name[0] != "."]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(document for folder in FOLDERS for document in folder.rglob("*.md"))])
+TOP_FOLDERS = "functions|layers|training|emulator|peerloan|events|tests|env-setup|docs"
+# The project's own. What its commands write, such as a model card or an audit, is the user's.
+DOCUMENTS = sorted(
+    [*ROOT.glob("[A-Z]*.md"), *(path for name in TOP_FOLDERS.split("|") for path in (ROOT / name).rglob("*.md"))]
+)
 # What was written before this rule, and the list of imitations, which has a script of its own.
 LONG_LINES = ("CHANGELOG.md", "docs/emulator-fidelity.md")
-TOP_FOLDERS = "functions|layers|training|emulator|peerloan|events|tests|env-setup|docs"
 
 
 def name(path: Path) -> str:
@@ -39,3 +40,11 @@ def test_lines_fit_into_120_columns(document: Path) -> None:
     # A row of a table can't be wrapped.
     wrapped = [(number, line) for number, line in enumerate(lines, 1) if not line.startswith("|")]
     assert [(number, len(line)) for number, line in wrapped if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=name)
+def test_every_target_of_make_that_is_named_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    commands = re.findall(r'(?:[`"]|\$ )make ((?:[\w-]+(?:=[^\s`"]*)?\s?)+)', document.read_text(encoding="utf-8"))
+    named = {word for command in commands for word in command.split() if re.fullmatch("[a-z-]+", word)}
+    assert sorted(named - targets) == []
