@@ -209,7 +209,11 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
         "--values", type=Path, metavar="FILE",
         help='JSON with values from elsewhere: {"ssm:/app/url": "…", "secretsmanager:db": {…}, "ImportValue:vpc": "…"}',
     )  # fmt: skip
-    parser.add_argument("--strict", action="store_true", help="refuse a template with parts that aren't imitated")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a template with an API, a function or a value that can't be imitated",
+    )
     parser.add_argument("-n", "--env-vars", type=Path, help="JSON as `sam local` takes it")
     parser.add_argument("-l", "--log-file", type=Path, help="the functions' output goes there instead of stderr")
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
