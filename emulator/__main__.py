@@ -82,7 +82,11 @@ async def _run(options: Options) -> None:
     if options.command == "rotate-token-key":
         from emulator.http_api.oidc_issuer import KEY_FILE, rotate_key
 
-        rotate_key((options.state_dir or DEFAULT_STATE_DIR) / KEY_FILE)
+        key_file = (options.state_dir or DEFAULT_STATE_DIR) / KEY_FILE
+        try:
+            rotate_key(key_file)
+        except OSError as error:
+            raise ProjectError(f"{key_file} can't be written: {error.strerror}") from error
         say("emulator: a new key signs tokens; those of the key before it go on until they expire")
         return
     if options.command == "fire":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import sys
 import urllib.error
@@ -35,16 +36,16 @@ def fire(options: Options) -> list[str]:
 
 def _post(url: str, document: dict[str, Any]) -> dict[str, Any] | None:
     """Return the answer of an emulator; None if nobody answers there, or something else does."""
-    request = urllib.request.Request(url, json.dumps(document).encode(), {"Content-Type": "application/json"})  # noqa: S310
     # A proxy of the machine's settings doesn't know this machine's own addresses.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
+        request = urllib.request.Request(url, json.dumps(document).encode(), {"Content-Type": "application/json"})  # noqa: S310
         try:
             with opener.open(request, timeout=_LIMIT_S) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             answer = json.load(error)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
     if not isinstance(answer, dict) or "fired" not in answer:
         return None

@@ -19,6 +19,7 @@ DEFAULT_DATA_DIR = Path(".peerloan/bucket")
 DEFAULT_STATE_DIR = Path(".peerloan/lambda")
 # The commands that run a template's functions, and take the flags of `sam local`.
 RUNNING_COMMANDS = ("start", "start-api", "start-lambda", "invoke")
+_LAST_PORT = 65_535
 _EXAMPLES = """examples:
   python -m emulator                             the template's API on port 3000, Lambda on 3001, a bucket on 9000
   python -m emulator start-api -p 0              the API alone, on a free port
@@ -148,15 +149,15 @@ def _make_parser() -> argparse.ArgumentParser:
 
 def _add_start(start: argparse.ArgumentParser) -> None:
     _add_api_options(start)
-    start.add_argument("--lambda-port", type=int, default=3001, help="port of Lambda; 0 takes a free one (3001)")
+    start.add_argument("--lambda-port", type=_port, default=3001, help="port of Lambda; 0 takes a free one (3001)")
     start.add_argument("--bucket-host", action="append", help="address of the bucket; may be repeated")
-    start.add_argument("--bucket-port", type=int, default=9000, help="port of the bucket (9000)")
+    start.add_argument("--bucket-port", type=_port, default=9000, help="port of the bucket (9000)")
     start.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where the bucket keeps its objects")
 
 
 def _add_start_api(api: argparse.ArgumentParser) -> None:
     _add_api_options(api)
-    api.add_argument("--lambda-port", type=int, help="serve Lambda's own API, too, on this port; 0 takes a free one")
+    api.add_argument("--lambda-port", type=_port, help="serve Lambda's own API, too, on this port; 0 takes a free one")
 
 
 def _add_start_lambda(start: argparse.ArgumentParser) -> None:
@@ -187,7 +188,7 @@ def _add_bucket(bucket: argparse.ArgumentParser) -> None:
     bucket.add_argument(
         "--host", dest="bucket_host", action="append", help="address to listen on; may be repeated (127.0.0.1)"
     )
-    bucket.add_argument("--port", "-p", dest="bucket_port", type=int, default=9000, help="0 takes a free one (9000)")
+    bucket.add_argument("--port", "-p", dest="bucket_port", type=_port, default=9000, help="0 takes a free one (9000)")
     bucket.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where objects are kept")
     bucket.add_argument("--bucket", action="append", default=[], help="a bucket to create if it doesn't exist")
     bucket.add_argument("--port-flag", default="--port", help=argparse.SUPPRESS)
@@ -220,8 +221,10 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", help="the AWS profile whose credentials functions get")
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 for functions whose template doesn't set it")
     parser.add_argument("--concurrency", type=int, default=1000, help="requests in flight in all functions (1000)")
-    parser.add_argument("--idle-timeout", type=float, default=600, help="seconds until an idle environment ends (600)")
-    parser.add_argument("--init-limit", type=float, default=10, help="seconds that initialising may take (10)")
+    parser.add_argument(
+        "--idle-timeout", type=_seconds, default=600, help="seconds until an idle environment ends (600)"
+    )
+    parser.add_argument("--init-limit", type=_seconds, default=10, help="seconds that initialising may take (10)")
     parser.add_argument(
         "-d", "--debug-port", type=int, metavar="PORT",
         help="run a function under debugpy, which waits on this port until a debugger attaches; no limits of time then",
@@ -236,7 +239,7 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
 def _add_listening_options(parser: argparse.ArgumentParser, name: str, port: int) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument(
-        "-p", "--port", dest=name, metavar="PORT", type=int, default=port, help=f"0 takes a free one ({port})"
+        "-p", "--port", dest=name, metavar="PORT", type=_port, default=port, help=f"0 takes a free one ({port})"
     )
     _add_process_options(parser)
 
@@ -251,7 +254,7 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
         help="JSON with the faults to inject, as PUT /_emulator/faults takes it",
     )
     parser.add_argument(
-        "--update-time", type=float, default=0.5, metavar="S",
+        "--update-time", type=_seconds, default=0.5, metavar="S",
         help="seconds for which an update by Lambda's API is InProgress, and a new version Pending, as on AWS (0.5)",
     )  # fmt: skip
     parser.add_argument("--no-watch", action="store_true", help="don't deploy code that is saved meanwhile")
@@ -296,6 +299,19 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
         help="a host name by which clients reach Lambda, the bucket or /_emulator/; may be repeated",
     )  # fmt: skip
     parser.add_argument("--life-fd", type=int, help="read end of a pipe: end at once when its other end is closed")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, not {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ValueError(text)
+    return seconds
 
 
 def _option(name: str) -> Callable[[str], Any]:

@@ -39,10 +39,13 @@ async def serve_bucket(options: Options) -> None:
 
     hosts, folder = options.bucket_host or DEFAULT_HOSTS, options.data_dir or DEFAULT_DATA_DIR
     disk = Disk(folder)
-    # Before the lock, which is a file: another program's folder must stay as it is.
-    disk.check()
-    make_folder(folder)
-    lock = lock_folder(folder)
+    try:
+        # Before the lock, which is a file: another program's folder must stay as it is.
+        disk.check()
+        make_folder(folder)
+        lock = lock_folder(folder)
+    except OSError as error:
+        raise BucketError(f"the data folder {folder} can't be used: {error.strerror}") from error
     if lock is None:
         raise DataFolderInUseError(folder)
     with lock:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emulator.durable_files import write_durably
+from emulator.template.errors import ProjectError
 
 
 class ListenError(Exception):
@@ -52,10 +53,13 @@ def write_ready_file(path: Path | None, **facts: object) -> None:
     if path is None:
         return
     line = json.dumps(facts) + "\n"
-    if path.is_fifo():
-        path.write_text(line, encoding="utf-8")
-    else:
-        write_durably(path, [line.encode()])
+    try:
+        if path.is_fifo():
+            path.write_text(line, encoding="utf-8")
+        else:
+            write_durably(path, [line.encode()])
+    except OSError as error:
+        raise ProjectError(f"--ready-file {path}: {error.strerror}") from error
 
 
 def url_of(host: str, port: int) -> str:

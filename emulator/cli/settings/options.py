@@ -34,7 +34,11 @@ def parse_parameter_overrides(words: Iterable[str]) -> dict[str, str]:
     """Return template parameters from ``K=V K2=V2`` or ``ParameterKey=K,ParameterValue=V …``, quotes allowed."""
     overrides: dict[str, str] = {}
     for word in words:
-        for pair in shlex.split(word):
+        try:
+            pairs = shlex.split(word)
+        except ValueError as error:
+            raise OptionError(f"--parameter-overrides {word!r}: {error}") from error
+        for pair in pairs:
             name, equals, value = pair.partition("=")
             if name == "ParameterKey" and ",ParameterValue=" in value:
                 name, _, value = value.partition(",ParameterValue=")

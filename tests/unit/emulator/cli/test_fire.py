@@ -72,5 +72,6 @@ def test_a_refusal_is_passed_on() -> None:
 def test_no_emulator_is_said() -> None:
     with server(200, "[]") as url, pytest.raises(ProjectError, match=f"no emulator answers at {url}: start one"):
         fire.fire(parse(["fire", "R", "--url", url]))
-    with pytest.raises(ProjectError, match="no emulator answers at"):
-        fire.fire(parse(["fire", "R", "--url", url]))
+    for unanswered in (url, "no-url", "http://127.0.0.1:port"):
+        with pytest.raises(ProjectError, match="no emulator answers at"):
+            fire.fire(parse(["fire", "R", "--url", unanswered]))

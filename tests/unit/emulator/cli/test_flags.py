@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.__main__ import main
 from emulator.cli.flags import parse
 from emulator.cli.settings.options import OptionError, parse_parameter_overrides, parse_retry_waits, parse_seconds
 from emulator.lambda_service.data_plane.event_queue.retries import RetryWaits
@@ -70,3 +71,33 @@ def test_intervals() -> None:
     for wrong in ("", "a", "0", "-1", "nan", "inf", "100000"):
         with pytest.raises(OptionError, match=r"a number of seconds from 0.01 to 86400"):
             parse_seconds(wrong)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-p", "65536"], ["-p", "-1"], ["--lambda-port", "x"], ["--idle-timeout", "nan"], ["--init-limit", "-1"]],
+)
+def test_a_number_that_is_out_of_range_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as misused:
+        parse(["start-api", *words])
+    assert misused.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bucket", "-p", "0", "--data-dir", "{file}"],
+        ["bucket", "-p", "0", "--data-dir", "{folder}/data", "--ready-file", "{folder}/none/ready"],
+        ["rotate-token-key", "--state-dir", "{file}"],
+    ],
+)
+def test_a_path_that_can_not_be_used_is_named(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert main([word.format(file=file, folder=tmp_path) for word in words]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert str(tmp_path) in error

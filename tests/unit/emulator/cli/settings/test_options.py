@@ -33,6 +33,8 @@ def test_parameter_overrides(words: list[str], expected: dict[str, str]) -> None
 def test_bad_options_are_named(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'A'"):
         parse_parameter_overrides(["A"])
+    with pytest.raises(OptionError, match="No closing quotation"):
+        parse_parameter_overrides(["A='b"])
     bad = tmp_path / "bad.json"
     bad.write_text('{"F": 1}')
     with pytest.raises(OptionError, match=r"bad\.json"):
