@@ -90,9 +90,12 @@ class ProbeMismatchError(ArtifactError):
 def _advice(names: Sequence[str]) -> str:
     if any(name.startswith("__main__.") for name in names):
         return (
-            "A class that a notebook defines can't be loaded anywhere else: move it into a module, and pickle that "
-            "module by value (docs/models.md)."
+            "A notebook's own code can't be imported anywhere else: write the pickle by cloudpickle.dump, which puts "
+            "the code into it, and publish it with --trust-pickle (docs/models.md)."
         )
     if any(name.startswith("cloudpickle.") for name in names):
         return "It carries code of its own (cloudpickle). If you made it, publish it with --trust-pickle."
-    return "If you made the pickle or trust who did, publish it with --trust-pickle."
+    return (
+        "If you made the pickle or trust who did, publish it with --trust-pickle; pickle a module of your own by value "
+        "with cloudpickle first (docs/models.md)."
+    )

@@ -17,6 +17,8 @@ from model_artifact.opening.scan import find_names, is_allowed, unpack
 _PICKLED_VERSION = re.compile(
     rb"_sklearn_version.{2,10}?(\d+\.\d+(?:\.\d+)?(?:(?:a|b|rc|\.dev|\.post)\d+)?)", re.DOTALL
 )
+# What pickle says of a class or function that its module hasn't.
+_MISSING_NAME = re.compile(r"Can't get attribute '([^']+)'")
 
 
 def check_names(data: bytes) -> set[str]:
@@ -83,6 +85,11 @@ def _damage_explained(data: bytes) -> Iterator[None]:
         _check_pickled_version(data)
         if isinstance(error, ArtifactError):
             raise
+        if name := _MISSING_NAME.match(str(error)):
+            raise UnreadablePickleError(
+                f"The pickle asks for {name[1]!r} of a notebook, a script or a module that has changed: it isn't here. "
+                "Write the pickle by cloudpickle.dump, which puts code of your own into it (docs/models.md)."
+            ) from error
         raise UnreadablePickleError(
             f"The file isn't a complete pickle of a model{_looks_like(data)} ({type(error).__name__}: {error}). "
             "Pickle the fitted pipeline with joblib.dump and copy the whole file."

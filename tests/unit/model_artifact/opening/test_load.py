@@ -80,3 +80,9 @@ def test_a_module_that_is_not_installed_is_named() -> None:
     data = b"\x80\x04\x8c\x07foreign\x8c\x05Model\x93."
     with pytest.raises(UnreadablePickleError, match="'foreign', which isn't installed here"):
         open_pickle(data)
+
+
+def test_a_class_that_its_notebook_alone_has_is_named_with_the_way_out() -> None:
+    data = b"\x80\x04\x8c\x08__main__\x8c\x04Clip\x93."
+    with pytest.raises(UnreadablePickleError, match=r"asks for 'Clip' of a notebook.*cloudpickle\.dump"):
+        open_pickle(data)
