@@ -169,5 +169,9 @@ def _naming_the_file(flag: str, path: object) -> Iterator[None]:
     """Turn an error of reading a file into an `OptionError` that names the flag and the file."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise OptionError(f"{flag} {path}: the file can't be read ({error.strerror or error})") from error
+    except json.JSONDecodeError as error:
+        raise OptionError(f"{flag} {path}: the file isn't JSON: {error}") from error
+    except ValueError as error:
         raise OptionError(f"{flag} {path}: {error}") from error

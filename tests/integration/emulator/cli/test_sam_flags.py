@@ -207,7 +207,7 @@ def test_taken_ports_name_the_flag_that_moves_them(start: Callable[..., Any], te
         (["invoke", "Nobody"], "'Nobody' isn't a function of the template; name one of the functions: "),
         (["invoke", "Plain", "-e", "nowhere.json"], "-e nowhere.json: "),
         (["invoke", "Plain", "-l", "nowhere/log"], "--log-file nowhere/log: "),
-        (["start-api", "--faults", "nowhere.json"], "--faults nowhere.json: "),
+        (["start-api", "--faults", "nowhere.json"], "--faults nowhere.json: the file can't be read (No such file"),
         (["start-api", "-n", "nowhere.json"], "--env-vars nowhere.json: "),
     ],
 )
