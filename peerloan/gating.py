@@ -122,7 +122,7 @@ def prepare_gates(
     else:
         quarters = load(list(data) or None, workplace.environ)
         _check_kinds(quarters, handover, in_charge)
-        note(f"Judging on {quarters.test.fingerprint.name} of {quarters.source}.")
+        note(f"Judging on {quarters.held_out}.")
         loans = quarters.test
     if handover.train is not None:
         check_apart(handover.train, loans)

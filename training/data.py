@@ -65,12 +65,21 @@ class Quarter:
 
 @dataclass(frozen=True)
 class Quarters:
-    """The two quarters; ``source`` says in one line which data they are, ``is_sample`` whether they are generated."""
+    """The two quarters; ``source`` says in one line which data they are, ``is_sample`` whether they are generated.
+
+    ``place`` says where the files lie.
+    """
 
     train: Quarter
     test: Quarter
     source: str
     is_sample: bool
+    place: str = "generated sample data"
+
+    @property
+    def held_out(self) -> str:
+        """Name the test quarter's file and its place."""
+        return f"{self.test.fingerprint.name} of {self.place}"
 
 
 def load(
@@ -108,7 +117,8 @@ def load(
     train_name, test_name = train.fingerprint.name, test.fingerprint.name
     places = ", ".join(map(str, paths))
     gaps = _describe_refused_gaps(train) + _describe_refused_gaps(test)
-    return Quarters(train, test, f"{places} ({named_by}): {train_name} and {test_name}{gaps}", is_sample=False)
+    described = f"{places} ({named_by}): {train_name} and {test_name}{gaps}"
+    return Quarters(train, test, described, is_sample=False, place=places)
 
 
 def read_loans(path: Path) -> Quarter:

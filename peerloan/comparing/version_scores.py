@@ -116,4 +116,4 @@ def _find_loans(
             f"Version {on_real[0]} was trained on real loans, and without any here generated ones would be scored. "
             "Name real ones with --records FILE or PEERLOAN_DATA."
         )
-    return [table_of_quarter(quarters.test)], f"{quarters.test.fingerprint.name} of {quarters.source}"
+    return [table_of_quarter(quarters.test)], quarters.held_out

@@ -57,7 +57,7 @@ def render(rollout: Rollout, now: datetime) -> RenderableType:
 def _headline(rollout: Rollout) -> Text:
     text = Text(f"{rollout.alias}: version {rollout.candidate} in place of version {rollout.main}: ")
     text.append(rollout.state.replace("_", " "), style=_STATE_STYLES.get(rollout.state, "bold red"))
-    return text.append(f". {rollout.why}")
+    return text.append(f": {rollout.why}")
 
 
 def _split(rollout: Rollout) -> Text:

@@ -48,6 +48,7 @@ def test_a_zip_a_folder_and_two_files_hold_the_same_loans(folder: Path, archive:
     assert from_zip.train.fingerprint.rows == 1000
     assert not from_zip.is_sample
     assert str(archive) in from_zip.source
+    assert from_zip.held_out == f"peerTest.csv of {archive}"
 
 
 def test_the_variable_names_the_data_and_the_option_wins_over_it(folder: Path, archive: Path) -> None:

@@ -93,7 +93,7 @@ def test_as_json_each_look_is_a_line(capsys):
 def test_the_view_shows_split_stages_time_and_guards():
     judged = replace(RUNNING, judgements=tuple(verdict.to_document() | {"sentence": "So it is."} for verdict in PASSED))
     shown = text_of(judged, 70)
-    assert "live: version 2 in place of version 1: running. 2 guards passed stage 1" in shown
+    assert "live: version 2 in place of version 1: running: 2 guards passed stage 1" in shown
     assert "version 1 90.0%" in shown
     assert "10.0% version 2 (and in the shadow)" in shown
     assert "✓ shadow → [10 %] → 50 % → bake   stage 20s left, 1m50s in all" in shown
