@@ -6,10 +6,12 @@ Source: CloudFormation user guide, "Parameters".
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.template.errors import ProjectError
+from emulator.template.values import as_text
 
 _LOOKED_UP = "AWS::SSM::Parameter::Value<"
 # Python's float also accepts nan, inf and 1_000.
@@ -69,7 +71,7 @@ def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> A
         message = f'parameter {name} has no default: give one with --parameter-overrides "{name}=…"'
         raise MissingValueError(name, f"parameter:{name}", message)
     if kind == "CommaDelimitedList" or kind.startswith("List<"):
-        items = [item.strip() for item in str(value).split(",")]
+        items = [item.strip() for item in as_text(value).split(",")]
         for item in items:
             _check(name, declaration, kind.removeprefix("List<").removesuffix(">"), item)
         return items
@@ -77,20 +79,12 @@ def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> A
     return value
 
 
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.fullmatch(pattern, text) is not None
-    except re.error:
-        # CloudFormation's patterns are Java's, and Python can't read all of them.
-        return True
-
-
 def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> None:
-    text = str(value)
+    text = as_text(value)
     allowed, pattern = declaration.get("AllowedValues"), declaration.get("AllowedPattern")
-    if allowed is not None and text not in map(str, allowed):
-        raise ParameterError(f"parameter {name} is {text!r}; allowed are {', '.join(map(str, allowed))}")
-    if pattern is not None and not _matches(pattern, text):
+    if allowed is not None and text not in map(as_text, allowed):
+        raise ParameterError(f"parameter {name} is {text!r}; allowed are {', '.join(map(as_text, allowed))}")
+    if pattern is not None and not _may_match(as_text(pattern), text):
         raise ParameterError(f"parameter {name} is {text!r}, which does not match {pattern}")
     if kind == "Number":
         if _NUMBER.fullmatch(text) is None:
@@ -104,3 +98,14 @@ def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> 
         raise ParameterError(f"parameter {name} is {text!r}; it must be at least {low}{unit}")
     if high is not None and size > float(high):
         raise ParameterError(f"parameter {name} is {text!r}; it must be at most {high}{unit}")
+
+
+def _may_match(pattern: str, text: str) -> bool:
+    """Return False for a text that doesn't match; True, too, if Python can't read the pattern, which is Java's."""
+    try:
+        with warnings.catch_warnings():
+            # Python warns of what Java reads in another way, such as a set within a set.
+            warnings.simplefilter("error")
+            return re.fullmatch(pattern, text) is not None
+    except (re.error, FutureWarning):
+        return True

@@ -16,6 +16,14 @@ from tests.unit.emulator.template.template_pieces import FUNCTIONS
         ("Type: List<Number>, Default: '1, 2'", None, ["1", "2"]),
         ("Type: CommaDelimitedList, AllowedValues: [a, b]", "b,a", ["b", "a"]),
         ("Type: AWS::EC2::VPC::Id, Default: vpc-1", None, "vpc-1"),
+        # YAML's true is the text "true", as in CloudFormation.
+        ("Type: String, Default: true, AllowedValues: ['true', 'false']", None, True),
+        ("Type: String, Default: 'false', AllowedValues: [true, false]", None, "false"),
+        ("Type: String, AllowedValues: [true, false]", "true", "true"),
+        # Patterns are Java's; one that Python doesn't read, or reads otherwise, isn't checked.
+        (r"Type: String, Default: a, AllowedPattern: '\p{L}+'", None, "a"),
+        (r"Type: String, Default: a, AllowedPattern: '(?<first>b)'", None, "a"),
+        ("Type: String, Default: a, AllowedPattern: '[a-z&&[^b]]'", None, "a"),
         ("Type: 'List<AWS::EC2::Subnet::Id>', Default: 's-1,s-2'", None, ["s-1", "s-2"]),
         ("Type: AWS::SSM::Parameter::Name, Default: /a/b", None, "/a/b"),
         ("Type: AWS::SSM::Parameter::Value<String>, Default: /a/b", "looked up", "looked up"),
@@ -46,6 +54,7 @@ def test_parameters_of_every_type(load, declared: str, override: str | None, exp
         ("Type: String, AllowedPattern: [a]", "a", "the declaration of parameter P can't be read"),
         ("Type: CommaDelimitedList, AllowedValues: [a]", "a,b", "'b'; allowed are a"),
         ("Type: CommaDelimitedList, AllowedPattern: '[a-z]'", "a,1", "does not match"),
+        ("Type: String, Default: true, AllowedValues: [false, 'no']", None, "'true'; allowed are false, no"),
         ("Type: AWS::SSM::Parameter::Value<String>, Default: /a/b", None, "SSM parameter store"),
     ],
 )
