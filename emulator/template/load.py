@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.kept_results import NOTHING_KEPT, KeptResults
-from emulator.template.errors import UnsupportedError
+from emulator.template.errors import TemplateError, UnsupportedError
 from emulator.template.left_out import LeftOutParts
 from emulator.template.project import ACCOUNT_ID, STACK_NAME
 from emulator.template.resolving.intrinsics import LANGUAGE_EXTENSIONS, IntrinsicError, Resolver
@@ -59,6 +59,8 @@ def load_template(
 ) -> LoadedTemplate:
     """Read a template and apply the SAM transform to it; the arguments and errors are those of `load_project`."""
     left_out, placeholders = left_out or LeftOutParts(), placeholders or Placeholders()
+    if not path.exists():
+        raise TemplateError(f"the template {path} doesn't exist: name one with -t")
     source = read_template_file(path)
     check_sections(path, source, left_out)
     extended = LANGUAGE_EXTENSIONS in _transforms(path, source, left_out)

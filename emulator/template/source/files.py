@@ -31,7 +31,7 @@ def read_template_file(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8-sig")
         content = _read(text)
     except FileNotFoundError as error:
-        raise TemplateError(f"the template {path} doesn't exist: name one with -t") from error
+        raise TemplateError(f"{path} doesn't exist") from error
     except (ValueError, OSError) as error:
         raise TemplateError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""Prepares a template for the SAM transform, which reads no files and takes some values as text only.
+"""Prepares a template for the SAM transform, which reads no files here, asks AWS nothing and takes some texts only.
 
 Local paths go through it as keys of a bucket of their own, `LOCAL_BUCKET`.
 """
@@ -21,10 +21,12 @@ _PATH_PROPERTIES = ("CodeUri", "ContentUri", "DefinitionUri")
 _AUTHORIZER_NAMES = ("Authorizer", "DefaultAuthorizer")
 # The address of an image that isn't built, in the form that the transform asks for.
 _NOT_BUILT = f"{ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/not-built:latest"
+# Stands for the template of an application in AWS's repository, for which the transform would ask AWS.
+_NOT_FETCHED = "https://s3.amazonaws.com/not-fetched/template.yaml"
 
 
 def prepare(source: Mapping[str, Any], folder: Path, resolver: Resolver, left_out: LeftOutParts) -> None:
-    """Replace paths, references to authorizers and missing images in a template, of which this is a copy."""
+    """Replace paths, references to authorizers, and images and applications elsewhere in a copy of a template."""
     defaults = source.get("Globals") or {}
     for name, resource in source["Resources"].items():
         properties = resource.get("Properties")
@@ -32,8 +34,10 @@ def prepare(source: Mapping[str, Any], folder: Path, resolver: Resolver, left_ou
             continue
         if resource["Type"] == "AWS::Serverless::HttpApi":
             _read_definition(name, properties, folder, resolver, left_out)
+        if resource["Type"] == "AWS::Serverless::Application":
+            _name_application(properties)
         _name_asset(resource)
-        _name_image(resource, defaults.get("Function"))
+        _name_code(resource, defaults.get("Function"))
         for auth in _auths(properties):
             for member in _AUTHORIZER_NAMES:
                 if isinstance(auth.get(member), dict):
@@ -52,13 +56,22 @@ def _name_asset(resource: Mapping[str, Any]) -> None:
             resource["Properties"][place] = {"S3Bucket": LOCAL_BUCKET, "S3Key": metadata["aws:asset:path"]}
 
 
-def _name_image(resource: Mapping[str, Any], defaults: Any) -> None:
-    """Give a function the image that `sam build` would name: without one, the transform refuses the whole template."""
+def _name_application(properties: dict[str, Any]) -> None:
+    location = properties.get("Location")
+    if isinstance(location, dict) and location.keys() >= {"ApplicationId", "SemanticVersion"}:
+        properties["Location"] = _NOT_FETCHED
+
+
+def _name_code(resource: Mapping[str, Any], defaults: Any) -> None:
+    """Give a function without code what SAM CLI gives it: the template's folder, or the image that it would build."""
     if resource["Type"] != "AWS::Serverless::Function":
         return
     properties = {**(defaults if isinstance(defaults, dict) else {}), **resource["Properties"]}
-    if properties.get("PackageType") == "Image" and not properties.get("ImageUri"):
-        resource["Properties"]["ImageUri"] = _NOT_BUILT
+    if properties.get("PackageType") == "Image":
+        if not properties.get("ImageUri"):
+            resource["Properties"]["ImageUri"] = _NOT_BUILT
+    elif not properties.get("CodeUri") and properties.get("InlineCode") is None:
+        resource["Properties"]["CodeUri"] = "."
 
 
 def _auths(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -49,6 +49,21 @@ def test_the_environment_stays_as_it_was(load, monkeypatch: pytest.MonkeyPatch) 
     assert dict(os.environ) == before
 
 
+def test_an_application_of_the_repository_is_left_out_without_asking_aws(load) -> None:  # type: ignore[no-untyped-def]
+    location = "{ApplicationId: !Sub 'arn:aws:serverlessrepo:${AWS::Region}:1:applications/a', SemanticVersion: 1.0.0}"
+    application = f"  A: {{Type: AWS::Serverless::Application, Properties: {{Location: {location}}}}}\n"
+    project = load(FUNCTION + application)
+    assert list(project.functions) == ["F"]
+    assert [(part.logical_id, part.property) for part in project.left_out] == [("A", "Type")]
+
+
+def test_a_function_without_code_has_the_templates_folder(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert load(FUNCTION.replace("      CodeUri: code\n", "")).functions["F"].code_dir == tmp_path.resolve()
+    assert load("Globals: {Function: {CodeUri: code}}" + FUNCTION.replace("      CodeUri: code\n", "")).functions[
+        "F"
+    ].code_dir == (tmp_path / "code")
+
+
 @pytest.mark.parametrize("path", ["!Ref Folder", "!Sub '${Folder}'", "!If [Always, code, nowhere]", "{Ref: Folder}"])
 def test_a_path_may_be_an_intrinsic_function(load, tmp_path: Path, path: str) -> None:  # type: ignore[no-untyped-def]
     named = """
