@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import samtranslator
 
-from emulator.kept_results import KeptResults
+from emulator.kept_results import NOTHING_KEPT, KeptResults
 from emulator.template.errors import TemplateError
 from emulator.template.left_out import LeftOutParts
 
@@ -49,14 +49,24 @@ class SamTransform:
         TemplateError
             SAM refuses all of it; or a part, and nothing may be left out.
         """
-        while True:
-            result = self.kept.get((samtranslator.__version__, self.values, source), lambda: self._translate(source))
+        while source["Resources"]:
+            result = self._result(source, self.kept)
             if "Resources" in result:
                 return dict(result)
             # The transform names several at once; one that is left may vanish with another one.
             removed = not self.left_out.strict and [self._remove(source, *cause) for cause in result["causes"]]
-            if not removed or not any(removed):
+            if self.left_out.strict or not (any(removed) or self._remove_unnamed(source, result["message"])):
                 raise TemplateError(f"{self.path}: {result['message']}")
+        return source
+
+    def _result(self, source: Mapping[str, Any], kept: KeptResults = NOTHING_KEPT) -> Mapping[str, Any]:
+        try:
+            result: Mapping[str, Any] = kept.get(
+                (samtranslator.__version__, self.values, source), lambda: self._translate(source)
+            )
+        except TemplateError as error:
+            return {"message": str(error), "causes": []}
+        return result
 
     def _translate(self, source: Mapping[str, Any]) -> dict[str, Any]:
         """Return what SAM makes of a template, or a message and the causes of its refusal."""
@@ -75,9 +85,20 @@ class SamTransform:
             return {"message": " ".join([error.message, "; ".join(text for _, text in causes)]), "causes": causes}
         except Exception as error:
             # SAM expects other types in some places, and doesn't check them.
-            message = f"the SAM transform can't read it: {type(error).__name__}: {error}"
-            raise TemplateError(f"{self.path}: {message}") from error
+            raise TemplateError(f"its transform fails with {type(error).__name__}: {error}") from error
         return document
+
+    def _remove_unnamed(self, source: dict[str, Any], message: str) -> bool:
+        """Take out the event or resource without which SAM says something else; return False if there is none."""
+        resources = source["Resources"]
+        candidates = [*_events(resources), *((name, "") for name in resources)]
+        for owner, event in candidates:
+            trial = copy.deepcopy(source)
+            members = trial["Resources"][owner]["Properties"]["Events"] if event else trial["Resources"]
+            del members[event or owner]
+            if self._result(trial).get("message") != message:
+                return self._remove(source, owner + event, message)
+        return False
 
     def _remove(self, source: dict[str, Any], logical_id: str, message: str) -> bool:
         """Take a refused event, resource or part of Globals out of a template; return False if there is none."""

@@ -57,6 +57,48 @@ def test_a_function_that_sam_refuses_is_known_and_can_not_be_called(load) -> Non
 
 @pytest.mark.fidelity("refused-by-sam")
 @pytest.mark.parametrize(
+    ("resource", "place", "words"),
+    [
+        # The transform raises an error of Python's.
+        (
+            "F: {Type: AWS::Serverless::Function, Properties: {Events: {E: {Type: Api, "
+            "Properties: {Path: /a, Method: get, RequestParameters: [{}]}}}}}",
+            "Events.E",
+            "StopIteration",
+        ),
+        # It says what is wrong, and not where.
+        (
+            "R: {Type: AWS::Serverless::Api, Properties: {StageName: s, DefinitionBody: {openapi: 3.0.1, "
+            "paths: {/a: true}}, Auth: {DefaultAuthorizer: AWS_IAM}}}",
+            "Properties",
+            "must be a dictionary according to Swagger spec",
+        ),
+        # It names a resource that the template doesn't have.
+        (
+            "S: {Type: AWS::Serverless::StateMachine, Properties: {AutoPublishAlias: !Ref Nothing, Role: r, "
+            "Definition: {StartAt: A}}}",
+            "Properties",
+            "Logical ids must be alphanumeric",
+        ),
+    ],
+)
+def test_the_culprit_is_found_where_sam_names_none(load, resource: str, place: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    project = load(f"{TEMPLATE}  {resource}\n")
+    assert next(iter(project.functions)) == "Good"
+    part = next(part for part in project.left_out if part.property == place)
+    assert part.logical_id == resource[0]
+    assert words in part.reason
+    with pytest.raises(TemplateError, match=words):
+        load(f"{TEMPLATE}  {resource}\n", strict=True)
+
+
+def test_a_template_of_which_sam_refuses_everything_starts(load) -> None:  # type: ignore[no-untyped-def]
+    project = load("Resources: {L: {Type: AWS::Serverless::LayerVersion, Properties: {}}}")
+    assert ([part.logical_id for part in project.left_out], project.functions) == (["L"], {})
+
+
+@pytest.mark.fidelity("refused-by-sam")
+@pytest.mark.parametrize(
     ("resource", "place", "consequence"),
     [
         ("L: {Type: AWS::Serverless::LayerVersion, Properties: {}}", "Properties", "the resource is left out"),

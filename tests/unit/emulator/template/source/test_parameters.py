@@ -20,6 +20,7 @@ from tests.unit.emulator.template.template_pieces import FUNCTIONS
         ("Type: String, Default: true, AllowedValues: ['true', 'false']", None, True),
         ("Type: String, Default: 'false', AllowedValues: [true, false]", None, "false"),
         ("Type: String, AllowedValues: [true, false]", "true", "true"),
+        ("Type: String, Default: a, AllowedValues: 5", None, "a"),
         # Patterns are Java's; one that Python doesn't read, or reads otherwise, isn't checked.
         (r"Type: String, Default: a, AllowedPattern: '\p{L}+'", None, "a"),
         (r"Type: String, Default: a, AllowedPattern: '(?<first>b)'", None, "a"),
