@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from emulator.template.errors import UnsupportedError
 
-_NAMED_TOGETHER = 4
+_NAMED_TOGETHER = 10
 
 
 @dataclass(frozen=True, slots=True)

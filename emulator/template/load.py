@@ -87,9 +87,10 @@ def _stand_in(left_out: LeftOutParts, placeholders: Placeholders, error: Missing
     """Return a placeholder for a parameter without a value, or the value that the user gave for its source."""
     text = placeholders.value(error.source, str(error))
     if placeholders.mark(text) != text:
-        reason = "the parameter has no value"
-        consequence = f'it is {text} here; give one with --parameter-overrides "{error.name}=…"'
-        left_out.report(error.name, "Default", reason, consequence)
+        # The same words for all parameters, which share a line.
+        stand_in = f"unresolved-{error.source.partition(':')[0]}-… stands for it"
+        consequence = f'{stand_in}; give a value with --parameter-overrides "NAME=…"'
+        left_out.report(error.name, "Default", "the parameter has no value", consequence)
     return text
 
 

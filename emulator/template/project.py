@@ -55,7 +55,7 @@ class FunctionSpec:
     code_dir: Annotated[LocalCode, named("Code")]
     handler: Text
     # The emulator's own interpreter runs it, whatever Python version this names.
-    runtime: Annotated[Text, matching(r"python3\..*", "{value}: only Python functions are imitated")]
+    runtime: Annotated[Text, matching(r"python3\..*", "{value}: only functions in Python 3 are imitated")]
     # The folders or zip files whose content Lambda would have in /opt, the lowest layer first.
     layer_dirs: tuple[Path, ...] = ()
     environment: Annotated[Mapping[str, VariableText], member("Environment", "Variables")] = field(default_factory=dict)

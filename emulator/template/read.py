@@ -40,6 +40,7 @@ _WITHOUT_EFFECT = {
     "AWS::StepFunctions::StateMachine": ("state machines are not imitated", "nothing runs; invoke the functions"),
     "AWS::Logs::MetricFilter": ("metrics are not imitated", "nothing is counted"),
 }
+_CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
 # Types of which nothing more is expected here: those that the emulator has, permissions, and parts of others.
 _SILENT = (
     *IMITATED, "AWS::IAM::", "AWS::ApiGateway::", "AWS::CloudFormation::", "AWS::CDK::", "AWS::SQS::QueuePolicy",
@@ -86,7 +87,7 @@ def load_project(
     resolved = resolve_template(template, left_out)
     resources = Resources(resolved, template.folder, left_out, placeholders)
     _report_types(resources, resolved)
-    functions, unavailable = _read_functions(resources, template)
+    functions, unavailable = _read_functions(resources, template, left_out)
     ids = {resources[logical_id].name: logical_id for logical_id in resources.ids(FunctionSpec)}
     apis = []
     for name in resources.ids(Api):
@@ -123,23 +124,31 @@ def _report_types(resources: Resources, resolved: Mapping[str, Resource]) -> Non
             resources.leave_out(UnsupportedError(logical_id, "Type", reason), consequence)
         elif resource.type in _WITHOUT_EFFECT:
             resources.report(logical_id, "Type", *_WITHOUT_EFFECT[resource.type])
+        elif resource.type.startswith(_CUSTOM):
+            resources.report(logical_id, "Type", "custom resources are not imitated", "no function is called")
         elif not resource.type.startswith(_SILENT):
-            resources.report(logical_id, "Type", f"{resource.type} is not imitated", "nothing of it exists here")
+            # Of a service that has nothing here all resources share a line.
+            service = resource.type.rpartition("::")[0]
+            name = resource.type if any(kind.startswith(f"{service}::") for kind in IMITATED) else service
+            resources.report(logical_id, "Type", f"{name} is not imitated", "nothing of it exists here")
 
 
 def _read_functions(
-    resources: Resources, template: LoadedTemplate
+    resources: Resources, template: LoadedTemplate, left_out: LeftOutParts
 ) -> tuple[dict[str, FunctionSpec], dict[str, UnavailableFunction]]:
     """Return the functions that can run, and those that can't, by logical id."""
     functions, unavailable = {}, {}
     for logical_id in resources.ids(FunctionSpec):
+        noted = len(left_out.parts)
         try:
             if logical_id in template.refused:
                 raise UnsupportedError(logical_id, "Properties", template.refused[logical_id])
             follows_code = logical_id in template.versioned_by_code
             functions[logical_id] = read_function(resources, logical_id, follows_code=follows_code)
         except UnsupportedError as error:
-            part = resources.leave_out(error, f"calls of {logical_id} are refused")
+            # What else has no effect doesn't matter where the function can't run.
+            del left_out.parts[noted:]
+            part = resources.leave_out(error, "calls are refused")
             properties = properties_of_unavailable(resources, logical_id)
             unavailable[logical_id] = UnavailableFunction(logical_id, resources[logical_id].name, part, properties)
     return functions, unavailable

@@ -159,8 +159,11 @@ def read_properties(
     try:
         result: _Kind = _adapter(kind).validate_python({**values, **present}, context=folder)  # type: ignore[arg-type]
     except ValidationError as error:
-        # A wrong property is named before a missing one.
-        first = min(error.errors(include_url=False), key=lambda error: error["loc"][0] not in present)
+        # A wrong property is named before a missing one, and before code, which other runtimes may have to build first.
+        first = min(
+            error.errors(include_url=False),
+            key=lambda error: (error["loc"][0] not in present, error["loc"][0] == "Code"),
+        )
         words = list(map(str, first["loc"]))
         place = within or _SAM_NAMES.get(words[0], words[0])
         path = ".".join(words if within else words[1:])

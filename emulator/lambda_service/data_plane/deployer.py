@@ -144,7 +144,7 @@ def deploy_new(
         try:
             _deploy_first(operations, spec)
         except UnsupportedError as error:
-            part = left_out.leave_out(error, f"calls of {spec.logical_id} are refused")
+            part = left_out.leave_out(error, "calls are refused")
             properties = {"Handler": spec.handler, "Runtime": spec.runtime}
             operations.template.declare(UnavailableFunction(spec.logical_id, spec.name, part, properties))
     for function in unavailable:

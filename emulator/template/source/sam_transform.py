@@ -53,9 +53,11 @@ class SamTransform:
             result = self._result(source, self.kept)
             if "Resources" in result:
                 return dict(result)
+            if self.left_out.strict:
+                raise TemplateError(f"{self.path}: {result['message']}")
             # The transform names several at once; one that is left may vanish with another one.
-            removed = not self.left_out.strict and [self._remove(source, *cause) for cause in result["causes"]]
-            if self.left_out.strict or not (any(removed) or self._remove_unnamed(source, result["message"])):
+            removed = [self._remove(source, *cause) for cause in result["causes"]]
+            if not any(removed) and not self._remove_unnamed(source, result["message"]):
                 raise TemplateError(f"{self.path}: {result['message']}")
         return source
 

@@ -29,9 +29,7 @@ def prepare(source: Mapping[str, Any], folder: Path, resolver: Resolver, left_ou
     """Replace paths, references to authorizers, and images and applications elsewhere in a copy of a template."""
     defaults = source.get("Globals") or {}
     for name, resource in source["Resources"].items():
-        properties = resource.get("Properties")
-        if not isinstance(properties, dict):
-            continue
+        properties = resource.setdefault("Properties", {})
         if resource["Type"] == "AWS::Serverless::HttpApi":
             _read_definition(name, properties, folder, resolver, left_out)
         if resource["Type"] == "AWS::Serverless::Application":

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from forked_programs import run_program
 from tests.integration.emulator.lambda_client import ONE_ATTEMPT, until
 
-NODE = "Node, property Runtime: nodejs22.x: only Python functions are imitated; calls of Node are refused"
+NODE = "Node, property Runtime: nodejs22.x: only functions in Python 3 are imitated; calls are refused"
 REST_ONLY = """
 Transform: AWS::Serverless-2016-10-31
 Resources:
@@ -106,7 +106,7 @@ def test_lambdas_api_shows_a_function_that_cannot_run_and_refuses_its_calls(clie
 def test_a_function_that_cannot_be_deployed_leaves_the_others_running(api: Any, client: Any) -> None:
     assert "emulator: Greedy, property Properties: " in api.log
     assert client.get_function(FunctionName="Greedy")["Configuration"]["State"] == "Failed"
-    with pytest.raises(ClientError, match=r"InvalidRuntimeException.* calls of Greedy are refused"):
+    with pytest.raises(ClientError, match=r"InvalidRuntimeException.* calls are refused"):
         client.invoke(FunctionName="Greedy")
 
 

@@ -54,7 +54,7 @@ KINDS = {
     ),
     "node_beside_python": Kind(
         {"Score": {"X_RENDER": "Render", "X_RENDER_ARN": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:Render"}},
-        (r"^Render, property Runtime: nodejs22\.x: only Python functions are imitated; calls of Render are refused",),
+        (r"^Render, property Runtime: nodejs22\.x: only functions in Python 3 are imitated; calls are refused",),
         routes=("GET /page", "POST /score"),
         unavailable=("Render",),
     ),
@@ -90,7 +90,7 @@ KINDS = {
         },
         (
             r"^ConsumerJob, property Type: event sources are not imitated; nothing is read; invoke the function",
-            r"^ConsumerTold, property Type: AWS::SNS::Subscription is not imitated",
+            r"^Topic and ConsumerTold, property Type: AWS::SNS is not imitated",
             likely("X_QUEUE", "Jobs"),
             likely("X_NAME", "Jobs"),
             likely("X_TOPIC", "Topic"),
@@ -98,7 +98,7 @@ KINDS = {
     ),
     "image": Kind(
         {"Light": {}},
-        (r"^Heavy, property PackageType: only Zip functions are imitated: images need Docker; calls of Heavy are ref",),
+        (r"^Heavy, property PackageType: only Zip functions are imitated: images need Docker; calls are ref",),
         routes=("GET /light", "POST /heavy"),
         unavailable=("Heavy",),
     ),
@@ -124,7 +124,7 @@ KINDS = {
             r"^Fn, property FileSystemConfigs: file systems are not imitated; nothing is mounted",
             r"property VpcConfig: networks are not imitated",
             r"^ServerlessHttpApi, property CorsConfiguration: '\*' has quotes within its quotes",
-            r"^Table, property Type: AWS::DynamoDB::Table is not imitated",
+            r"^Table, property Type: AWS::DynamoDB is not imitated",
         ),
         routes=("GET /other",),
     ),
@@ -146,12 +146,12 @@ KINDS = {
             r"Variables\.X_VPC: Fn::ImportValue needs the output",
         ),
     ),
-    "graphql": Kind({"Resolve": {}}, (r"^Api, property Type: AWS::AppSync::GraphQLApi is not imitated",)),
+    "graphql": Kind({"Resolve": {}}, (r"^Api.*, property Type: AWS::AppSync is not imitated",)),
     "cognito": Kind(
         {"Mine": {"X_POOL": "users", "X_CLIENT": "local-Client"}, "Welcome": {}},
         (
             r"^Rest, property Type: REST APIs are not imitated",
-            r"^Users, property Type: AWS::Cognito::UserPool is not imitated",
+            r"^Users and Client, property Type: AWS::Cognito is not imitated",
             likely("X_POOL", "Users"),
             likely("X_CLIENT", "Client"),
         ),

@@ -34,7 +34,7 @@ def test_a_function_that_cannot_run_leaves_the_others_running(load) -> None:  # 
     assert list(project.functions) == ["F", "Auth"]
     (part,) = project.left_out
     assert str(part) == (
-        "Node, property Runtime: nodejs22.x: only Python functions are imitated; calls of Node are refused"
+        "Node, property Runtime: nodejs22.x: only functions in Python 3 are imitated; calls are refused"
     )
     assert project.unavailable["Node"].left_out == part
     assert project.unavailable["Node"].properties["Handler"] == "a.b"
@@ -176,9 +176,33 @@ def test_inline_python_code_is_in_a_folder_of_its_own(load) -> None:  # type: ig
 
 
 def test_resources_that_are_left_out_for_one_reason_share_a_line() -> None:
-    parts = [LeftOut(name, "Type", "no queues", "nothing is read") for name in "ABCDE"]
-    assert summary([*parts[:2], LeftOut("F", "Type", "no topics", "nothing is sent")]) == [
+    parts = [LeftOut(name, "Type", "no queues", "nothing is read") for name in "ABCDEFGHIJK"]
+    assert summary([*parts[:2], LeftOut("Z", "Type", "no topics", "nothing is sent")]) == [
         "A and B, property Type: no queues; nothing is read",
-        "F, property Type: no topics; nothing is sent",
+        "Z, property Type: no topics; nothing is sent",
     ]
-    assert summary(parts) == ["A, B, C and 2 others, property Type: no queues; nothing is read"]
+    assert summary(parts) == ["A, B, C, D, E, F, G, H, I and 2 others, property Type: no queues; nothing is read"]
+
+
+def test_services_and_parameters_share_a_line(load) -> None:  # type: ignore[no-untyped-def]
+    resources = {
+        "V": "AWS::EC2::VPC", "S": "AWS::EC2::Subnet", "B": "AWS::Events::EventBus",
+        "C": "Custom::Seed", "D": "AWS::CloudFormation::CustomResource",
+    }  # fmt: skip
+    text = "".join(f"  {name}: {{Type: {kind}}}\n" for name, kind in resources.items())
+    node = "".join(
+        f"  {name}: {{Type: AWS::Serverless::Function, Properties: {{Runtime: x, Handler: a.b, CodeUri: "
+        "nowhere, Environment: {Variables: {V: !Ref P}}}}\n"
+        for name in "NO"
+    )
+    parameters = "Parameters: {P: {Type: String}, Q: {Type: Number}, R: {Type: AWS::SSM::Parameter::Value<String>}}"
+    assert summary(load(parameters + FUNCTION + text + node).left_out) == [
+        "P and Q, property Default: the parameter has no value; unresolved-parameter-… stands for it; "
+        'give a value with --parameter-overrides "NAME=…"',
+        "R, property Default: the parameter has no value; unresolved-ssm-… stands for it; "
+        'give a value with --parameter-overrides "NAME=…"',
+        "V and S, property Type: AWS::EC2 is not imitated; nothing of it exists here",
+        "B, property Type: AWS::Events::EventBus is not imitated; nothing of it exists here",
+        "C and D, property Type: custom resources are not imitated; no function is called",
+        "N and O, property Runtime: x: only functions in Python 3 are imitated; calls are refused",
+    ]

@@ -51,7 +51,7 @@ def test_a_function_that_sam_refuses_is_known_and_can_not_be_called(load) -> Non
     project = load(TEMPLATE + "  F: {Type: AWS::Serverless::Function, Properties: {FunctionName: f, Policies: [[]]}}\n")
     assert list(project.functions) == ["Good"]
     function = project.unavailable["F"]
-    assert (function.name, function.left_out.consequence) == ("f", "calls of F are refused")
+    assert (function.name, function.left_out.consequence) == ("f", "calls are refused")
     assert function.left_out.reason.startswith("SAM refuses it: ")
 
 

@@ -78,8 +78,8 @@ def test_a_parameter_without_a_value_is_listed_and_its_function_runs(load) -> No
         "unresolved-parameter-stage-f", "unresolved-parameter-stage",
     )  # fmt: skip
     assert [str(part) for part in project.left_out if part.logical_id == "Stage"] == [
-        "Stage, property Default: the parameter has no value; it is unresolved-parameter-stage here; "
-        'give one with --parameter-overrides "Stage=…"'
+        "Stage, property Default: the parameter has no value; unresolved-parameter-… stands for it; "
+        'give a value with --parameter-overrides "NAME=…"'
     ]
     assert project.functions["F"].environment == {"A": "unresolved-parameter-zones"}
 
