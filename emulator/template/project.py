@@ -58,7 +58,12 @@ class FunctionSpec:
     runtime: Annotated[Text, matching(r"python3\..*", "{value}: only functions in Python 3 are imitated")]
     # The folders or zip files whose content Lambda would have in /opt, the lowest layer first.
     layer_dirs: tuple[Path, ...] = ()
-    environment: Annotated[Mapping[str, VariableText], member("Environment", "Variables")] = field(default_factory=dict)
+    environment: Annotated[
+        Mapping[str, VariableText],
+        member("Environment", "Variables"),
+        # People comment all variables out.
+        BeforeValidator(lambda variables: {} if variables is None else variables),
+    ] = field(default_factory=dict)
     timeout_s: Annotated[int, named("Timeout"), whole_number(1, 900)] = 3
     memory_mb: Annotated[int, named("MemorySize"), whole_number(128, 10_240)] = 128
     # Published versions are initialised once and restored from a snapshot.

@@ -32,6 +32,8 @@ _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _ROUTE_PATH = re.compile(r"(/[^{}/]*|/\{[^{}/+]+\})*(/\{[^{}/+]+\+\})?$")
 _DEFAULT_TTL_S = 300
 _ANY_VERB = "x-amazon-apigateway-any-method"
+# What an OpenAPI path has beside its methods.
+_PATH_FIELDS = ("$ref", "description", "parameters", "servers", "summary")
 _INTEGRATION = "x-amazon-apigateway-integration"
 _AUTHORIZER = "x-amazon-apigateway-authorizer"
 _AUTH_TYPE = "x-amazon-apigateway-authtype"
@@ -106,6 +108,9 @@ def routes_of_body(resources: Resources, api: str, body: _Json) -> Iterator[Rout
                 method = ANY_METHOD if verb == _ANY_VERB else verb.upper()
                 with resources.leaving_out(_NOT_SERVED):
                     yield _of_operation(resources, api, body, method, str(path), item or {})
+            elif verb not in _PATH_FIELDS and not str(verb).startswith("x-"):
+                error = UnsupportedError(api, f"Body, paths.{path}", f"{verb!r} isn't a method of HTTP APIs")
+                resources.leave_out(error, _NOT_SERVED)
 
 
 def _of_operation(resources: Resources, api: str, body: _Json, method: str, path: str, item: _Json) -> RouteDefinition:

@@ -11,10 +11,12 @@ from emulator.kept_results import environment_folder
 
 # Lambda's own name for it.
 _MODULE = "index.py"
+# CloudFormation adds it to inline code that names it.
+_RESPONSE = "cfnresponse"
 
 
 def inline_folder(code: str) -> Path:
-    """Return a folder that holds nothing but this code; the same code has the same folder.
+    """Return a folder of this code and, if it names it, of `cfnresponse`; the same code has the same folder.
 
     Raises
     ------
@@ -31,9 +33,13 @@ def inline_folder(code: str) -> Path:
         if root.stat().st_uid != os.getuid():
             raise ValueError(f"{root}, for inline code, belongs to another user")
         folder.mkdir(exist_ok=True)
-        partial = folder.with_suffix(f".{os.getpid()}")
-        partial.write_text(code, encoding="utf-8")
-        partial.replace(folder / _MODULE)
+        files = {_MODULE: code}
+        if _RESPONSE in code:
+            files[f"{_RESPONSE}.py"] = Path(__file__).with_name(f"{_RESPONSE}.py").read_text(encoding="utf-8")
+        for name, content in files.items():
+            partial = folder.with_suffix(f".{os.getpid()}")
+            partial.write_text(content, encoding="utf-8")
+            partial.replace(folder / name)
     except OSError as error:
         raise ValueError(f"{folder}, for inline code, can't be written: {error.strerror}") from error
     return folder

@@ -82,9 +82,9 @@ def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> A
 def _check(name: str, declaration: Mapping[str, Any], kind: str, value: Any) -> None:
     text = as_text(value)
     allowed, pattern = declaration.get("AllowedValues"), declaration.get("AllowedPattern")
-    if isinstance(allowed, list) and text not in map(as_text, allowed):
+    if allowed is not None and text not in map(as_text, allowed):
         raise ParameterError(f"parameter {name} is {text!r}; allowed are {', '.join(map(as_text, allowed))}")
-    if pattern is not None and not _may_match(as_text(pattern), text):
+    if pattern is not None and not _may_match(pattern, text):
         raise ParameterError(f"parameter {name} is {text!r}, which does not match {pattern}")
     if kind == "Number":
         if _NUMBER.fullmatch(text) is None:

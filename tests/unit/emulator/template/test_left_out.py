@@ -94,6 +94,21 @@ def test_an_operation_that_is_not_imitated_answers_and_the_others_are_served(loa
 
 
 @pytest.mark.fidelity("left-out-calls")
+def test_a_method_that_http_apis_have_not_is_named(load) -> None:  # type: ignore[no-untyped-def]
+    fields = "summary: s, parameters: [], x-mine: 1"
+    project = load(body(f"/a: {{get: {OPERATION}, '*': {OPERATION}, {fields}}}"))
+    assert routes(project).keys() == {"GET /a"}
+    assert [str(part) for part in project.left_out] == [
+        "Api, property Body, paths./a: '*' isn't a method of HTTP APIs; the route is not served"
+    ]
+
+
+def test_variables_that_are_all_commented_out_are_none(load) -> None:  # type: ignore[no-untyped-def]
+    project = load(FUNCTION + "      Environment: {Variables: }\n")
+    assert (project.functions["F"].environment, project.left_out) == ({}, ())
+
+
+@pytest.mark.fidelity("left-out-calls")
 @pytest.mark.parametrize(
     "text",
     [
@@ -173,6 +188,13 @@ def test_inline_python_code_is_in_a_folder_of_its_own(load) -> None:  # type: ig
     assert (folder / "index.py").read_text() == "handler = print"
     assert load(text).functions["F"].code_dir == folder
     assert load(text.replace("python3.13", "nodejs22.x")).functions == {}
+
+
+@pytest.mark.fidelity("inline-code")
+def test_inline_code_that_names_cfnresponse_has_it_beside(load) -> None:  # type: ignore[no-untyped-def]
+    text = FUNCTION.replace("CodeUri: code", "InlineCode: 'import cfnresponse'").replace("app.handler", "index.handler")
+    folder = load(text).functions["F"].code_dir
+    assert sorted(path.name for path in folder.iterdir()) == ["cfnresponse.py", "index.py"]
 
 
 def test_resources_that_are_left_out_for_one_reason_share_a_line() -> None:

@@ -20,7 +20,6 @@ from tests.unit.emulator.template.template_pieces import FUNCTIONS
         ("Type: String, Default: true, AllowedValues: ['true', 'false']", None, True),
         ("Type: String, Default: 'false', AllowedValues: [true, false]", None, "false"),
         ("Type: String, AllowedValues: [true, false]", "true", "true"),
-        ("Type: String, Default: a, AllowedValues: 5", None, "a"),
         # Patterns are Java's; one that Python doesn't read, or reads otherwise, isn't checked.
         (r"Type: String, Default: a, AllowedPattern: '\p{L}+'", None, "a"),
         (r"Type: String, Default: a, AllowedPattern: '(?<first>b)'", None, "a"),
@@ -63,8 +62,3 @@ def test_parameters_of_every_type(load, declared: str, override: str | None, exp
 def test_a_parameter_that_is_not_allowed(load_strictly, declared: str, override: str | None, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ParameterError, match=message):
         load_strictly(f"Parameters: {{P: {{{declared}}}}}" + FUNCTIONS, **({} if override is None else {"P": override}))
-
-
-def test_a_pattern_that_only_java_can_read_refuses_nothing() -> None:
-    declarations = {"P": {"Type": "String", "AllowedPattern": r"\p{L}+"}}
-    assert parameter_values(declarations, {"P": "é"}) == {"P": "é"}
