@@ -57,8 +57,7 @@ class StageHandler:
     """Answers the requests to one stage.
 
     ``functions`` maps logical ids to the functions' names. The clock gives monotonic seconds, for limits and for cached
-    answers of authorizers; the wall clock gives seconds since 1970, for tokens. The
-    credentials are those that sign requests to routes with IAM.
+    answers of authorizers. The credentials are those that sign requests to routes with IAM.
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class StageHandler:
         functions: Mapping[str, str],
         service: LambdaService,
         clock: Callable[[], float],
-        wall_clock: Callable[[], float] = time.time,
         credentials: LocalCredentials | None = None,
     ) -> None:
         self._credentials = credentials or LocalCredentials()
@@ -79,7 +77,6 @@ class StageHandler:
         self._service = service
         self._prefix = "" if stage.name == DEFAULT_STAGE else f"/{stage.name}"
         self._answers = AnswerCache(clock)
-        self._wall_clock = wall_clock
         self._token_checkers: dict[JwtAuthorizer, TokenChecker] = {}
         self._buckets: dict[str, TokenBucket] = {}
         for route in stage.routes:
@@ -186,7 +183,7 @@ class StageHandler:
         from emulator.http_api.jwt_authorizer import TokenChecker, issuer_address
 
         issuer = issuer_address(authorizer.issuer, port)
-        checker = TokenChecker(authorizer, IssuerKeys(issuer, self._wall_clock), issuer, self._wall_clock)
+        checker = TokenChecker(authorizer, IssuerKeys(issuer, time.time), issuer, time.time)
         self._token_checkers[authorizer] = checker
         return checker
 

@@ -133,9 +133,9 @@ class FaultInjector:
         """
         self._faults[function, fault.action_id] = fault, self._clock() + fault.duration_s
 
-    def clear(self, function: str | None = None) -> None:
-        """Take back a function's faults, or all."""
-        self._faults = {key: entry for key, entry in self._faults.items() if function not in {None, key[0]}}
+    def clear(self) -> None:
+        """Take back all faults."""
+        self._faults.clear()
 
     def replace_all(self, faults: Iterable[tuple[str, Fault]]) -> None:
         """Set these faults, and take back all others."""

@@ -96,5 +96,5 @@ def test_a_path_that_can_not_be_used_is_named(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Error: ")
     assert str(file) in line
-    with pytest.raises(ProjectError, match="--ready-file .*: Not a directory"):
+    with pytest.raises(ProjectError, match=r"--ready-file .*: Not a directory"):
         write_ready_file(file / "ready", pid=1)
