@@ -12,6 +12,8 @@ BUILT_TEMPLATE = Path(".aws-sam/build/template.yaml")
 # What SAM CLI looks for, in this order, where no template is named.
 _TEMPLATES = (BUILT_TEMPLATE, Path("template.yaml"), Path("template.yml"), Path("template.json"))
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS_OF_PLAIN_KEYS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "float", "int", "null"))
 
 
 def find_template(folder: Path) -> Path:
@@ -25,7 +27,7 @@ def find_template(folder: Path) -> Path:
 def read_template_file(path: Path) -> dict[str, Any]:
     """Return a file's content, with short forms such as ``!Ref`` written out; raise `TemplateError` if it has none.
 
-    Dates and times stay the text that is written there, as in CloudFormation, whose YAML has no timestamps.
+    Dates, times and all keys stay the text that is written there, as in CloudFormation.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -52,7 +54,15 @@ def _read(text: str) -> Any:
 
     # The parser in C is seven times as fast, but not every build of PyYAML has it.
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Reads short forms, and leaves dates as text."""
+        """Reads short forms, and leaves dates and keys as text."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            """Return a mapping; PyYAML calls it. Its keys are text, also those that look like a number or a switch."""
+            self.flatten_mapping(node)
+            for key, _ in node.value:
+                if key.tag in _TAGS_OF_PLAIN_KEYS:
+                    key.tag = _TEXT
+            return super().construct_mapping(node, deep)
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]

@@ -42,11 +42,9 @@ def check_resources(path: Path, resources: dict[str, Any], left_out: LeftOutPart
     Raises
     ------
     TemplateError
-        A name isn't text in YAML; or something isn't a resource, and nothing may be left out.
+        Something isn't a resource, and nothing may be left out.
     """
     for name, resource in list(resources.items()):
-        if not isinstance(name, str):
-            raise TemplateError(f"{path}: the resource name {name!r} isn't text; put what is written there in quotes")
         if name.startswith("Fn::ForEach"):
             error = UnsupportedError(name, "Resources", "Fn::ForEach is not imitated; write the resources out")
             left_out.leave_out(error, "its resources don't exist here")

@@ -29,6 +29,13 @@ def test_other_scalars_are_what_yaml_says(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_keys_are_text_as_in_cloudformation(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text("A: &a {123456789012: 1, on: 2, ~: 3, 1.50: 4}\nB: {<<: *a, 0x1F: 5}\n")
+    content = {"123456789012": 1, "on": 2, "~": 3, "1.50": 4}
+    assert read_template_file(path) == {"A": content, "B": {**content, "0x1F": 5}}
+
+
 def test_json_may_be_indented_by_tabs_and_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "template.json"
     path.write_text('\ufeff{\n\t"Resources": {"A": {"Ref": "B"}}\n}', encoding="utf-8")
