@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from peerloan.__main__ import app
 from peerloan.command_table import SUMMARIES, load_command
 from peerloan.errors import CommandError
 
@@ -61,7 +63,6 @@ def run_failing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         """Fail."""
         raise CommandError("what is wrong")
 
-    from peerloan.__main__ import app
     from peerloan.output import JsonFlag
 
     versions.__annotations__ = {"as_json": JsonFlag}
@@ -97,3 +98,9 @@ def test_train_hands_every_word_to_the_training() -> None:
     )
     assert done.returncode == 2
     assert "--seed: must be from 0" in done.stderr
+
+
+def test_a_mistyped_command_is_refused_with_the_one_that_was_meant() -> None:
+    refused = CliRunner().invoke(app, ["--model", "m", "publsh"])
+    assert refused.exit_code == 2
+    assert "No such command 'publsh'. Did you mean 'publish'?" in refused.stderr
