@@ -22,7 +22,7 @@ def read_batches(pyarrow: Any, file: Any, source: Path, rows: int) -> Iterator[A
     try:
         yield from file.iter_batches(batch_size=rows)
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise CommandError(f"{source} can't be read: {error}. Copy the file again.") from error
+        raise CommandError(f"{source} can't be read: {str(error).rstrip('.')}. Copy the file again.") from error
 
 
 def import_pyarrow() -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from batch_scoring.scores import Scorer
 from batch_scoring.source_file import SourceFile, opened
 from peerloan.files import sync_file, sync_folder, writing
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, find_journal, write_journal
-from peerloan.scoring.targets import Outcome, Targets, put_in_place
+from peerloan.scoring.targets import Outcome, Targets, check_unchanged, locked, put_in_place
 
 # After an interruption at most this much input is scored again (about a second).
 CHECKPOINT_BYTES = 16 << 20
@@ -52,8 +52,10 @@ def score_csv(
 
     Raises
     ------
-    UsageError
+    UnusableFileError
         If the header can't be used.
+    CommandError
+        If another run writes the outputs, or the file is changed meanwhile.
     FileWriteError
         If an output can't be written; the same command resumes later.
     NonFiniteOutputError
@@ -62,7 +64,9 @@ def score_csv(
     with ExitStack() as stack:
         # ``SourceFile`` turns a failed read into another error, so an OSError here is about writing.
         stack.enter_context(writing(targets.scored))
+        stack.enter_context(locked(targets))
         file = stack.enter_context(opened(source))
+        before = source.stat()
         header = read_header(file, targets.columns)
         identity = f"{scorer.identity}, with warnings" if targets.has_warnings else scorer.identity
         start = _find_point(targets, file, identity) or _first_point(identity, file, header)
@@ -73,6 +77,8 @@ def score_csv(
             run = CsvRun(file, header, scorer, scored, rejects, targets.has_warnings)
             record = partial(_record, file, scored, rejects, targets.journal)
             end = _score_rest(run, targets.journal, start, record, on_progress, step_bytes, checkpoint_bytes)
+            check_unchanged(source, before)
+            record(replace(end, is_complete=True))
         put_in_place(targets, rejected=end.rejected)
     return Outcome(end.rows, end.rejected, start.source_read if start.written else 0, end.warned, end.warnings)
 
@@ -86,7 +92,7 @@ def _score_rest(
     step_bytes: int | None,
     checkpoint_bytes: int,
 ) -> Journal:
-    """Score the rest of the file, and return the last journal."""
+    """Score the rest of the file, and return how far it came."""
     if not progress.written:
         # An older journal doesn't describe the files that are written now.
         journal.unlink(missing_ok=True)
@@ -98,7 +104,7 @@ def _score_rest(
             record(end)
             recorded = end.source_read
         on_progress(end.source_read)
-    return record(replace(end, is_complete=True))
+    return end
 
 
 def _record(file: SourceFile, scored: BinaryIO, rejects: BinaryIO, journal: Path, progress: Journal) -> Journal:

@@ -14,7 +14,7 @@ from batch_scoring.row_rules import Columns
 from batch_scoring.scores import Scorer
 from peerloan.files import sync_file, writing
 from peerloan.scoring.parquet_files import import_pyarrow, open_parquet, read_batches
-from peerloan.scoring.targets import Outcome, Targets, put_in_place
+from peerloan.scoring.targets import Outcome, Targets, check_unchanged, locked, put_in_place
 
 ROWS_A_STEP = 16_384
 
@@ -45,22 +45,27 @@ def score_parquet(
     Raises
     ------
     UsageError
-        If pyarrow isn't installed, or this isn't a Parquet file with the ten columns.
+        If pyarrow isn't installed, or this isn't a Parquet file.
+    UnusableFileError
+        If the file doesn't have the ten columns.
+    CommandError
+        If the file is damaged or is changed meanwhile, or another run writes the outputs.
     """
     pyarrow, parquet = import_pyarrow()
     from batch_scoring.arrow_batches import check_schema, scored_schema, valid_rows, with_results
 
-    size = source.stat().st_size
+    before = source.stat()
     rows = rejected = 0
     file = open_parquet(pyarrow, parquet, source)
+    check_schema(file.schema_arrow, targets.columns)
+    schema = scored_schema(file.schema_arrow, targets.columns)
     with (
         writing(targets.scored),
+        locked(targets),
         file,
         targets.part(targets.rejects).open("wb") as rejects,
         targets.part(targets.scored).open("wb") as scored,
     ):
-        check_schema(file.schema_arrow, targets.columns)
-        schema = scored_schema(file.schema_arrow, targets.columns)
         counts = WarningCounts()
         rejects.write(REJECTS_HEADER)
         with parquet.ParquetWriter(scored, schema) as writer:
@@ -69,9 +74,10 @@ def score_parquet(
                 rejects.write(rejections_as_csv(rejections))
                 writer.write_batch(with_results(valid, columns, schema, scorer, counts))
                 rows, rejected = rows + len(valid), rejected + len(batch) - len(valid)
-                on_progress(size * (rows + rejected) // file.metadata.num_rows)
+                on_progress(before.st_size * (rows + rejected) // file.metadata.num_rows)
         for output in (scored, rejects):
             sync_file(output)
+        check_unchanged(source, before)
         put_in_place(targets, rejected=rejected)
     return Outcome(rows, rejected, 0, counts.warned, dict(counts.by_warning))
 

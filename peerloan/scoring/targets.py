@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch_scoring.results import result_columns
-from peerloan.errors import UsageError
+from peerloan.errors import CommandError, UsageError
 from peerloan.files import sync_folder
 
 _CSV = ".csv"
@@ -46,6 +49,36 @@ class Targets:
     def part(self, path: Path) -> Path:
         """Return the name that an output has until it is complete."""
         return path.with_name(path.name + ".part")
+
+
+@contextmanager
+def locked(targets: Targets) -> Iterator[None]:
+    """Keep the outputs for this run; raise ``CommandError`` while another run writes them."""
+    path = targets.scored.with_name(targets.scored.name + ".lock")
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The run before removes this file when it ends: the lock may be on a file that isn't there any more.
+            is_free = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        except BlockingIOError:
+            is_free = False
+        if not is_free:
+            raise CommandError(f"Another run writes {targets.scored}. Wait for its end, or give another --out.")
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+def check_unchanged(source: Path, before: os.stat_result) -> None:
+    """Raise ``CommandError`` if a file isn't what it was ``before``: the rows that were read may be of two contents."""
+    try:
+        after = source.stat()
+        is_same = all(getattr(before, name) == getattr(after, name) for name in ("st_ino", "st_size", "st_mtime_ns"))
+    except FileNotFoundError:
+        is_same = False
+    if not is_same:
+        raise CommandError(f"{source} was changed or removed while it was scored. Run the command again.")
 
 
 @dataclass(frozen=True)

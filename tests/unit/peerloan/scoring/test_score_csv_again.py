@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from peerloan.errors import CommandError
 from peerloan.files import FileWriteError
 from peerloan.scoring import score_csv
 from peerloan.scoring.journal import JOURNAL_FORMAT, Journal, write_journal
-from peerloan.scoring.targets import Targets
+from peerloan.scoring.targets import Targets, locked
 from tests.unit.peerloan.scoring.csv_kit import LOANS, MODEL, WARNING_MODEL, Model, as_csv, run, run_in
 
 
@@ -158,3 +159,33 @@ def test_a_run_with_warnings_does_not_resume_one_without(tmp_path: Path) -> None
     again = run_in(tmp_path, source, WARNING_MODEL, has_warnings=True)
     assert again.outcome.resumed_at == 0
     assert again.text == run(source, WARNING_MODEL, has_warnings=True).text
+
+
+def test_a_second_run_that_would_write_the_same_outputs_is_refused(tmp_path: Path) -> None:
+    source = bad_and_good()
+    cut_off(tmp_path, source, 20)
+    before = (tmp_path / "out.csv.part").read_bytes()
+    with locked(Targets(tmp_path / "out.csv", tmp_path / "rejects.csv")):
+        with pytest.raises(CommandError, match=r"Another run writes .*out\.csv\. Wait for its end"):
+            run_in(tmp_path, source, Model(4))
+        assert (tmp_path / "out.csv.part").read_bytes() == before
+    # What a killed run leaves behind locks nothing.
+    (tmp_path / "out.csv.lock").touch()
+    assert run_in(tmp_path, source).text == run(source).text
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_bytes(as_csv(LOANS[::-1])), Path.unlink])
+def test_a_file_that_is_changed_during_the_run_is_scored_again(tmp_path: Path, change: Callable[[Path], Any]) -> None:
+    path, source = tmp_path / "loans.csv", bad_and_good()
+    path.write_bytes(source)
+    targets = Targets(tmp_path / "out.csv", tmp_path / "rejects.csv")
+    changes = iter([change])
+
+    def change_once(_: int) -> None:
+        for change in changes:
+            change(path)
+
+    with pytest.raises(CommandError, match=r"loans\.csv was changed or removed while it was scored"):
+        score_csv.score_csv(path, targets, MODEL, on_progress=change_once)
+    assert not targets.scored.exists()
+    assert run_in(tmp_path, source).text == run(source).text

@@ -20,7 +20,7 @@ from model_artifact.schema import FIELD_NAMES
 from model_artifact.serving_form.scorers.record_scorer import make_scorer
 from peerloan.errors import CommandError, UsageError
 from peerloan.scoring.score_parquet import score_parquet
-from peerloan.scoring.targets import Targets
+from peerloan.scoring.targets import Targets, locked
 
 SCORER = make_scorer(form("boosting-small"))
 
@@ -97,6 +97,7 @@ def test_columns_of_another_type_are_refused(tmp_path: Path) -> None:
     (tmp_path / "loans.parquet").write_bytes(b"not Parquet")
     with pytest.raises(UsageError, match="isn't a Parquet file"):
         score_parquet(tmp_path / "loans.parquet", targets(tmp_path), MODEL)
+    assert {path.name for path in tmp_path.iterdir()} == {"loans.parquet"}
 
 
 def test_decimals_are_numbers_and_a_column_without_values_is_missing(tmp_path: Path) -> None:
@@ -121,6 +122,22 @@ def test_a_damaged_file_is_named_and_not_the_output(tmp_path: Path, place: slice
     path.write_bytes(content)
     with pytest.raises(CommandError, match=r"loans\.parquet (can't be read|isn't a Parquet file)"):
         score_parquet(path, targets(tmp_path), MODEL)
+
+
+def test_a_file_that_is_changed_during_the_run_gives_no_output(tmp_path: Path) -> None:
+    path = write(tmp_path, LOANS)
+
+    def change(_: int) -> None:
+        write(tmp_path, LOANS[:5])
+
+    with pytest.raises(CommandError, match=r"loans\.parquet was changed or removed while it was scored"):
+        score_parquet(path, targets(tmp_path), MODEL, on_progress=change)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_second_run_that_would_write_the_same_outputs_is_refused(tmp_path: Path) -> None:
+    with locked(targets(tmp_path)), pytest.raises(CommandError, match="Another run writes"):
+        score_parquet(write(tmp_path, LOANS), targets(tmp_path), MODEL)
 
 
 def test_warnings_are_counted_and_written_where_they_are_asked_for(tmp_path: Path) -> None:
