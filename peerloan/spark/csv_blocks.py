@@ -35,9 +35,13 @@ _TEXT_LENGTH = 1 << 20
 
 @dataclass(frozen=True)
 class CsvJob:
-    """What the workers of a job know: the version, and the header that all files must have, as bytes and as columns."""
+    """What the workers of a job know: the version, and the header that all files must have, as bytes and as columns.
+
+    ``first_file`` is where the header is from.
+    """
 
     version: PinnedVersion
+    first_file: str
     header_line: bytes
     header: Header
     has_warnings: bool
@@ -152,8 +156,8 @@ def _steps(job: CsvJob, step_bytes: int, report: Report, batches: Iterable[Any])
 def _check_header(job: CsvJob, file: str, line: bytes) -> None:
     if line.rstrip(b"\n") != job.header_line.rstrip(b"\n"):
         raise UnusableFileError(
-            f"{file} has another first line than the file that was looked at first: all files of a job must have the "
-            "same columns in the same order, and the same line endings. Score it by a job of its own."
+            f"{file} has another first line than {job.first_file}: all files of a job must have the same columns in "
+            "the same order, and the same line endings. Score it by a job of its own."
         )
 
 

@@ -24,7 +24,7 @@ from pyspark.sql import functions as sql
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from batch_scoring.arrow_batches import check_schema, scored_schema
-from batch_scoring.csv_header import read_header
+from batch_scoring.csv_header import check_is_csv, read_header
 from batch_scoring.errors import BatchScoringError, UnusableFileError
 from batch_scoring.results import result_columns
 from batch_scoring.source_file import SourceFile
@@ -125,13 +125,17 @@ def _csv_job(lines: DataFrame, version: PinnedVersion, *, has_warnings: bool) ->
     if first is None:
         raise UnusableFileError("The input has no line. Give a CSV file, or a folder of them.")
     line = bytes(first[LINE]) + b"\n"
+    try:
+        check_is_csv(line)
+    except UnusableFileError as error:
+        raise UnusableFileError(f"{first[FILE]} can't be read as CSV. {error}") from None
     if b"\r" in line.rstrip(b"\r\n"):
         raise UnusableFileError(
             f"{first[FILE]} ends its lines in CR alone, or has one in its header, which can't be read on Spark. Save "
             "it with other line endings, or score it by peerloan score."
         )
     header = read_header(SourceFile(Path(first[FILE]), BytesIO(line)), result_columns(has_warnings=has_warnings))
-    return CsvJob(version, line, header, has_warnings)
+    return CsvJob(version, first[FILE], line, header, has_warnings)
 
 
 def _score_parquet(

@@ -173,15 +173,21 @@ def _rows(lines: _Lines, first_line: int) -> Iterator[tuple[int, str, list[str] 
             cells = f"The row isn't CSV: {error}."
         except _RowTooLongError:
             reader = _reader(lines)
-            cells = f"The row has more than {MAX_ROW_BYTES:,} bytes. Is a quotation mark not closed?"
+            cells = f"The row has more than {MAX_ROW_BYTES:,} bytes{_in_lines(lines.count - start)}."
+            cells += " Is a quotation mark not closed?"
             # Without any text, the row would be left out as a blank line.
             lines.row.append("-")
         if lines.is_cut:
-            cells = "A quotation mark is opened and not closed."
+            cells = f"A quotation mark is opened and not closed{_in_lines(lines.count - start)}."
         text = lines.end_row()
         if not isinstance(cells, str) and not _is_utf_8(text):
             cells = "The row isn't UTF-8."
         yield first_line + start, text, cells
+
+
+def _in_lines(count: int) -> str:
+    """Say how many lines are left out with a row."""
+    return f", which leaves {count:,} lines out" if count > 1 else ""
 
 
 def _is_utf_8(text: str) -> bool:

@@ -66,13 +66,36 @@ def test_rows_over_several_lines_are_kept_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("note", "rows", "detail"),
+    [
+        ("n", 4, "A quotation mark is opened and not closed, which leaves 5 lines out."),
+        (
+            "n" * 300_000,
+            5,
+            "The row has more than 1,048,576 bytes, which leaves 4 lines out. Is a quotation mark not closed?",
+        ),
+    ],
+)
+def test_a_quotation_mark_that_isnt_closed_says_how_many_lines_it_costs(note: str, rows: int, detail: str) -> None:
+    lines = as_csv([{**loan, "note": note} for loan in LOANS[:9]], (*FIELD_NAMES, "note")).splitlines(keepends=True)
+    lines[5] = b'"' + lines[5]
+    scored = run(b"".join(lines))
+    assert scored.outcome == Outcome(rows, 1, 0)
+    assert [(row["line"], row["code"], row["detail"]) for row in scored.rejects] == [("6", "malformed", detail)]
+
+
+@pytest.mark.parametrize(
     ("header", "message"),
     [
         (",".join(FIELD_NAMES[1:]), "column loan_amnt: The column is missing; there are int_rate"),
         (",".join([*FIELD_NAMES, "dti"]), "column dti: The header names the column twice"),
         (",".join([*FIELD_NAMES, "model_version"]), "as scored files do"),
         ("", "The file is empty"),
-        ("\x1f\x8b\udcff", "isn't UTF-8"),
+        ("loan_\udce9", "isn't text in UTF-8. Save the file as CSV in UTF-8"),
+        ("l\0o\0a\0n\0_\0i\0d\0,\0", "isn't text in UTF-8"),
+        ("\x1f\udc8b\x08\0", "The file is compressed by gzip. Unpack it first"),
+        ("PAR1\x15\x04", "The file is Parquet. Give it a name that ends in .parquet"),
+        ("PK\x03\x04\x14", "The file is a zip archive or an Excel workbook. Save its table as CSV"),
         (";".join(FIELD_NAMES), "separated by semicolons. Save the file with commas"),
         ("\t".join(FIELD_NAMES), "separated by tabs"),
         (

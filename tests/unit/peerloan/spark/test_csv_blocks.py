@@ -37,7 +37,7 @@ FAULTY = [
 def job_of(source: bytes, model: Model = WARNING_MODEL, *, has_warnings: bool = False) -> CsvJob:
     line = source.split(b"\n", 1)[0] + b"\n"
     header = read_header(SourceFile(Path("loans.csv"), io.BytesIO(line)))
-    return CsvJob(SimpleNamespace(load=lambda: model), line, header, has_warnings)
+    return CsvJob(SimpleNamespace(load=lambda: model), "first.csv", line, header, has_warnings)
 
 
 def blocks_of(sources: dict[str, bytes], cuts: set[int]) -> list[list[tuple[Any, ...]]]:
@@ -116,5 +116,5 @@ def test_several_files_of_one_task_have_one_header() -> None:
 
 def test_a_file_with_another_header_stops_the_job() -> None:
     sources = {"a.csv": as_csv(LOANS[:5]), "b.csv": as_csv([{**LOANS[5], "note": 1}], NOTED)}
-    with pytest.raises(UnusableFileError, match=r"b\.csv has another first line"):
+    with pytest.raises(UnusableFileError, match=r"b\.csv has another first line than first\.csv"):
         score(job_of(sources["a.csv"]), batches_of(blocks_of(sources, set()), 4))
