@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.accumulators import Accumulator
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
@@ -33,10 +34,15 @@ from peerloan.spark import csv_blocks, tables
 from peerloan.spark.csv_blocks import BLOCK_START, FILE, IS_LAST, LINE, CsvJob
 from peerloan.spark.pinned_version import ARRAYS, MANIFEST, PinnedVersion
 from peerloan.spark.reports import Report, ReportSum
+from peerloan.spark.tally_job import file_of, tally
 
 _BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
 _REJECTS = "file string, line long, column string, code string, detail string"
 _FAULT = re.compile(r"^(?:batch_scoring|model_artifact|model_registry)\.[\w.]*Error: (.*)$", re.MULTILINE)
+# Spark's own messages about an input that isn't there or can't be read.
+_UNUSABLE_INPUT = re.compile(
+    r"\[(?:PATH_NOT_FOUND|COLUMN_ALREADY_EXISTS|FAILED_READ_FILE)[\w.]*\] (.*?)(?:\.? +SQLSTATE|\.$)", re.MULTILINE
+)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -45,8 +51,6 @@ def main(arguments: Sequence[str]) -> None:
     spark = SparkSession.builder.appName(f"peerloan spark {options.job}").getOrCreate()
     try:
         if options.job == "tally":
-            from peerloan.spark.tally_job import tally
-
             figures = tally(spark, options.model, options.source, options.out, options.day, options.until)
         else:
             figures = score(spark, options)
@@ -55,14 +59,16 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(f"error: {error}")
     except Exception as error:
         # A worker's own message, which Spark wraps in two tracebacks.
-        faults = _FAULT.findall(str(error))
-        if not faults:
-            raise
-        sys.exit(f"error: {faults[-1]}")
+        if faults := _FAULT.findall(str(error)):
+            sys.exit(f"error: {faults[-1]}")
+        if unusable := _UNUSABLE_INPUT.search(str(error)):
+            sys.exit(f"error: The input {options.source} can't be read: {unusable[1]}. Mend it, or give another one.")
+        raise
 
 
 def score(spark: SparkSession, options: argparse.Namespace) -> dict[str, Any]:
     """Score the files of a job; return its figures."""
+    _check_places(spark, options)
     version = _shipped_version(options.sha256)
     # A later look at the same input must be divided alike: line numbers are counted by block.
     if not spark.conf.get("spark.sql.files.minPartitionNum", None):
@@ -78,9 +84,32 @@ def score(spark: SparkSession, options: argparse.Namespace) -> dict[str, Any]:
     if done.rejected:
         rejects = many_rejects() if done.rejections is None else _few_rejects(spark, done)
         rejects.write.mode(options.mode).csv(options.rejects, header=True, escape='"', emptyValue="")
+    elif options.mode == "overwrite":
+        files, path = file_of(spark, options.rejects)
+        files.delete(path, True)
     where = options.rejects if done.rejected else None
     figures = {"rows": done.rows, "rejected": done.rejected, "sha256": version.sha256}
     return {"out": options.out, "rejects": where, **figures}
+
+
+def _check_places(spark: SparkSession, options: argparse.Namespace) -> None:
+    """Raise ``UnusableFileError`` if an output exists, or if writing one would delete the input or the other one."""
+    places = {}
+    for place in (options.source, options.out, options.rejects):
+        files, path = file_of(spark, place)
+        places[place] = f"{files.makeQualified(path).toString()}/"
+    for out, other in (
+        (options.out, options.source),
+        (options.rejects, options.source),
+        (options.out, options.rejects),
+        (options.rejects, options.out),
+    ):
+        if places[other].startswith(places[out]):
+            raise UnusableFileError(f"{out} can't be written: it would replace {other}. Give another place.")
+    for place in (options.out, options.rejects) if options.mode == "error" else ():
+        files, path = file_of(spark, place)
+        if files.exists(path):
+            raise UnusableFileError(f"{place} exists. Give another place, or add --overwrite to replace it.")
 
 
 def _few_rejects(spark: SparkSession, report: Report) -> DataFrame:
@@ -143,7 +172,12 @@ def _score_parquet(
 ) -> Callable[[], DataFrame]:
     """Score Parquet files; return what finds the rejects by reading the files again."""
     has_warnings = options.warnings == "yes"
-    table = spark.read.parquet(options.source)
+    try:
+        table = spark.read.parquet(options.source)
+    except AnalysisException as error:
+        if error.getCondition() != "UNABLE_TO_INFER_SCHEMA":
+            raise
+        raise UnusableFileError("The input has no Parquet file. Give one, or a folder of them.") from None
     schema, added = to_arrow_schema(table.schema), result_columns(has_warnings=has_warnings)
     check_schema(schema, added)
     shared = spark.sparkContext.broadcast(version)

@@ -55,7 +55,7 @@ def _may_count(path: str, folder: date, days: Sequence[date]) -> bool:
 
 def _list(spark: SparkSession, folder: str) -> list[str]:
     """Return the paths of all files in a folder; none if it doesn't exist."""
-    files, path = _file_system(spark, folder)
+    files, path = file_of(spark, folder)
     if not files.exists(path):
         return []
     found, paths = files.listFiles(path, True), []
@@ -65,7 +65,7 @@ def _list(spark: SparkSession, folder: str) -> list[str]:
 
 
 def _write(spark: SparkSession, place: str, document: bytes) -> None:
-    files, path = _file_system(spark, place)
+    files, path = file_of(spark, place)
     # In S3 the object appears whole when it is closed.
     stream = files.create(path, True)
     try:
@@ -74,7 +74,8 @@ def _write(spark: SparkSession, place: str, document: bytes) -> None:
         stream.close()
 
 
-def _file_system(spark: SparkSession, place: str) -> tuple[Any, Any]:
+def file_of(spark: SparkSession, place: str) -> tuple[Any, Any]:
+    """Return Hadoop's file system of a place, and its path there."""
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001 - PySpark has no other way to Hadoop's file systems
     path = jvm.org.apache.hadoop.fs.Path(place)
     return path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), path  # noqa: SLF001

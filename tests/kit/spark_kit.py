@@ -28,6 +28,16 @@ from training.loans import sample_data
 PROJECT = Path(__file__).parents[2]
 SPARK_VENV = PROJECT / ".spark-venv"
 LAYER = PROJECT / "layers/shared"
+_JOBS = """\
+import json, sys
+from peerloan.spark.job import main
+
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as error:
+        print(error, flush=True)
+"""
 _CONF = ("spark.ui.enabled=false", "spark.driver.memory=2g")
 
 
@@ -68,7 +78,26 @@ def submitted(
     shipment: Shipment, arguments: Sequence[str], *, master: str = "local[2]", conf: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Run a job, and return the figures that it prints."""
+    done = _run(shipment, arguments, master, conf)
+    assert done.returncode == 0, done.stderr[-4000:]
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def submitted_in_turn(shipment: Shipment, jobs: Sequence[Sequence[str]]) -> list[str]:
+    """Run jobs in one session, and return the line that each one prints: its figures, or why it can't be done."""
+    script = shipment.folder / "jobs.py"
+    script.write_text(_JOBS)
+    done = _run(shipment, [json.dumps(jobs)], "local[2]", (), script)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout.splitlines()
+
+
+def _run(
+    shipment: Shipment, arguments: Sequence[str], master: str, conf: Sequence[str], script: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     words = shipment.command(str(SPARK_VENV / "bin/spark-submit"), master, [*_CONF, *conf], arguments)
+    words[words.index(str(shipment.script))] = str(script or shipment.script)
     environ = {
         **os.environ,
         "PYSPARK_PYTHON": str(SPARK_VENV / "bin/python"),
@@ -77,12 +106,9 @@ def submitted(
     }
     environ.pop("PYTHONPATH", None)
     # In a folder without the project's packages: workers import from there before they look into the zip.
-    done = subprocess.run(
+    return subprocess.run(
         words, env=environ, cwd=shipment.folder, capture_output=True, text=True, timeout=900, check=False
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
 
 
 def why_no_spark() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,15 @@ from peerloan.scoring.score_parquet import score_parquet
 from peerloan.scoring.targets import Targets
 from peerloan.spark.pinned_version import PinnedVersion
 from peerloan.spark.shipment import Shipment
-from spark_kit import built, generated_loans, published_version, score_arguments, submitted, why_no_spark
+from spark_kit import (
+    built,
+    generated_loans,
+    published_version,
+    score_arguments,
+    submitted,
+    submitted_in_turn,
+    why_no_spark,
+)
 
 pytestmark = [pytest.mark.spark]
 
@@ -197,6 +206,30 @@ def test_more_rejects_than_the_driver_keeps_are_found_by_a_second_look(
     (score_csv if file_format == "csv" else score_parquet)(loans / source, targets, version.load())
     assert (figures["rows"], figures["rejected"]) == (99_998, 2)
     assert faults_of(rejects_of(tmp_path / "out.rejects")) == faults_of(rows_of(targets.rejects))
+
+
+def test_outputs_are_replaced_only_where_that_is_asked_for_and_never_the_input(
+    shipment: Shipment, version: PinnedVersion, tmp_path: Path
+) -> None:
+    for place in ("in", "out", "out.rejects", "empty"):
+        (tmp_path / place).mkdir()
+    generated_loans(10).to_csv(tmp_path / "in/loans.csv", index=False)
+
+    def job(source: str, out: str, file_format: str = "csv", mode: str = "error") -> list[str]:
+        return [*score_arguments(tmp_path / source, tmp_path / out, version, file_format), "--mode", mode]
+
+    overwriting = [job("in", "out", mode="overwrite"), job("in/loans.csv", "in", mode="overwrite")]
+    unusable = [job("gone", "new"), job("empty", "new", "parquet")]
+    exists, replaced, would_delete, gone, empty = submitted_in_turn(
+        shipment, [job("in", "out"), *overwriting, *unusable]
+    )
+    assert exists == f"error: {tmp_path}/out exists. Give another place, or add --overwrite to replace it."
+    assert json.loads(replaced)["rejects"] is None
+    assert not (tmp_path / "out.rejects").exists()
+    assert "in can't be written: it would replace" in would_delete
+    assert (tmp_path / "in/loans.csv").exists()
+    assert "gone can't be read: Path does not exist: " in gone
+    assert empty == "error: The input has no Parquet file. Give one, or a folder of them."
 
 
 def test_days_have_the_tallies_that_the_monitor_stores_though_a_worker_is_killed(tmp_path: Path) -> None:
