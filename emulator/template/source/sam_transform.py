@@ -22,7 +22,8 @@ _EVENT = re.compile(r"Event with id \[([^\]]*)\] is invalid\. ")
 _GLOBAL = re.compile(r"'([^']+)' is not (?:supported\.|a supported property of '([^']+)'\.)")
 # The APIs that SAM makes for events without one, and the sections of Globals that they are made of.
 _MADE_OF = {"ServerlessHttpApi": "HttpApi", "ServerlessRestApi": "Api"}
-_FUNCTION = "AWS::Serverless::Function"
+_SAM = "AWS::Serverless::"
+_FUNCTION = f"{_SAM}Function"
 
 
 @dataclass
@@ -93,7 +94,8 @@ class SamTransform:
     def _remove_unnamed(self, source: dict[str, Any], message: str) -> bool:
         """Take out the event or resource without which SAM says something else; return False if there is none."""
         resources = source["Resources"]
-        candidates = [*_events(resources), *((name, "") for name in resources)]
+        own = [name for name, resource in resources.items() if resource["Type"].startswith(_SAM)]
+        candidates = [*_events(resources), *((name, "") for name in own)]
         for owner, event in candidates:
             trial = copy.deepcopy(source)
             members = trial["Resources"][owner]["Properties"]["Events"] if event else trial["Resources"]
