@@ -15,7 +15,7 @@ OBJECT_EVENTS_PATH = "/_emulator/object-events"
 class ObjectEvent:
     """One change. It is on disk when the event is made."""
 
-    # S3's name without ``s3:``: ``ObjectCreated:Put``, ``:Copy``, ``:CompleteMultipartUpload`` or ``:Post``,
+    # S3's name without ``s3:``: ``ObjectCreated:Put``, ``:Copy`` or ``:CompleteMultipartUpload``,
     # ``ObjectRemoved:Delete`` or ``:DeleteMarkerCreated``.
     event_name: str
     bucket: str
