@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model_registry.reader import RegistryReader
 from peerloan.errors import CommandError, UsageError
+from peerloan.files import make_folder, writing
 from peerloan.spark.pinned_version import ARRAYS, MANIFEST, PinnedVersion
 
 SCRIPT, PACKAGES_ZIP = "peerloan_job.py", "peerloan_packages.zip"
@@ -70,8 +71,9 @@ def build_shipment(folder: Path, shared_layer: Path, version: PinnedVersion | No
     """Write the files of a job into a folder, which is made.
 
     ``shared_layer`` is the folder of the project's shared packages; ``version`` scores, None for a job that doesn't.
+    Raises ``FileWriteError``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     shipment = Shipment(folder)
     package = Path(__file__).parent
     project = package.parent.parent
@@ -83,10 +85,10 @@ def build_shipment(folder: Path, shared_layer: Path, version: PinnedVersion | No
     }
     if version is not None:
         files |= {Path("peerloan/spark", MANIFEST): version.manifest, Path("peerloan/spark", ARRAYS): version.arrays}
-    with zipfile.ZipFile(shipment.packages, "w", zipfile.ZIP_DEFLATED) as archive:
+    with writing(folder), zipfile.ZipFile(shipment.packages, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name.as_posix(), _TIME), content, zipfile.ZIP_DEFLATED)
-    shipment.script.write_text(_SCRIPT_TEXT)
+        shipment.script.write_text(_SCRIPT_TEXT)
     return shipment
 
 

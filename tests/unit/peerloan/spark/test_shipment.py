@@ -19,8 +19,9 @@ from model_kit import dumped, small_boosted
 from model_registry.errors import ArtifactMismatchError
 from model_registry.reader import RegistryReader
 from peerloan.errors import UsageError
+from peerloan.files import FileWriteError
 from peerloan.spark.pinned_version import PinnedVersion
-from peerloan.spark.shipment import build_shipment, find_submit, pin_version
+from peerloan.spark.shipment import PACKAGES_ZIP, build_shipment, find_submit, pin_version
 from registry_kit import make_candidate, make_writer
 
 LAYER = Path(__file__).parents[4] / "layers/shared"
@@ -47,6 +48,15 @@ def test_arrays_of_another_version_are_refused(reader: RegistryReader) -> None:
     pinned = pin_version(reader, 2)
     with pytest.raises(ArtifactMismatchError, match="sha256"):
         PinnedVersion(pinned.manifest, pinned.arrays + b" ").load()
+
+
+def test_a_folder_that_cant_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "job").touch()
+    with pytest.raises(FileWriteError, match=r"job could not be written: File exists\. .*choose another place"):
+        build_shipment(tmp_path / "job", LAYER, None)
+    (tmp_path / "folder" / PACKAGES_ZIP).mkdir(parents=True)
+    with pytest.raises(FileWriteError, match=r"folder.* could not be written: Is a directory"):
+        build_shipment(tmp_path / "folder", LAYER, None)
 
 
 def test_the_zip_scores_without_the_project(reader: RegistryReader, tmp_path: Path) -> None:
