@@ -109,7 +109,7 @@ def _end_of_prefix(keys: Sequence[str], prefix: str, start: int) -> int:
 
 def _read_limit(request: S3Request, name: str, most: int) -> int:
     """Return how many rows a page may have."""
-    limit = request.number(name, 2**31 - 1, least=0)
+    limit = request.number(name, 2**31 - 1, least=0) if request.query.get(name) else None
     return most if limit is None else min(limit, most)
 
 

@@ -45,7 +45,7 @@ class S3Request:
     def number(self, name: str, most: int, least: int = 1) -> int | None:
         """Return a parameter that is a number, or None without it; another value is an InvalidArgument."""
         value = self.query.get(name)
-        if not value:
+        if value is None:
             return None
         if not (value.isascii() and value.isdigit() and len(value) <= 10 and least <= int(value) <= most):
             raise invalid_argument(f"{name} must be an integer between {least} and {most}, inclusive", name, value)
