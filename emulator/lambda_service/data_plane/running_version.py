@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from emulator.lambda_service.control_plane.code_store import CodeError, CodeStore
-from emulator.lambda_service.data_plane.debugging import DEBUGGER_HOST, DEBUGGER_MB, NO_LIMIT_S, Debugger
+from emulator.lambda_service.data_plane.debugging import DEBUGGER_MB, NO_LIMIT_S, Debugger
 from emulator.lambda_service.data_plane.environment import ExecutionEnvironment
 from emulator.lambda_service.data_plane.initialisation import EnvironmentSettings
 from emulator.lambda_service.data_plane.ledger import BurstRate
@@ -60,7 +60,7 @@ class RunningVersion:
         # How environments run it.
         self._runs_as = function if self._debugger is None else self._debugger.run_as(function, self._is_copy_of)
         spec = self._runs_as.spec
-        self._log = log = self._open_log()
+        log = self._open_log()
         site_first = is_built_for_another_python(spec)
         if site_first:
             log.platform.note(
@@ -115,8 +115,6 @@ class RunningVersion:
         await self._check_code()
         if self._debugger is not None:
             await self._debugger.free_port(self.pool)
-            place = f"{DEBUGGER_HOST}:{self._debugger.port}"
-            self._log.platform.note(f"{self.function.spec.name} waits until a debugger attaches to {place}")
         if self.snapshot is None and self._debugger is None and not needs_own_interpreter(self.function.spec):
             return await self._surroundings.base.fork(self._spawn, environment, output)
         launcher = self._spawn if self.snapshot is None else self.snapshot

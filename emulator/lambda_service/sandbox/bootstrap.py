@@ -78,6 +78,9 @@ def wait_for_debugger(port: int) -> None:
     # A debugger that doesn't know of a function's own child processes would leave them waiting.
     debugpy.configure(subProcess=False)
     debugpy.listen(("127.0.0.1", port))
+    # Only now: an editor that attaches as soon as it reads this line would be refused before.
+    name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    sys.stderr.write(f"emulator: {name} waits until a debugger attaches to 127.0.0.1:{port}\n")
     debugpy.wait_for_client()
 
 
