@@ -220,7 +220,9 @@ def _add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", help="the functions' region; else AWS_REGION, AWS_DEFAULT_REGION or us-east-1")
     parser.add_argument("--profile", help="the AWS profile whose credentials functions get")
     parser.add_argument("--s3-endpoint", help="AWS_ENDPOINT_URL_S3 for functions whose template doesn't set it")
-    parser.add_argument("--concurrency", type=int, default=1000, help="requests in flight in all functions (1000)")
+    parser.add_argument(
+        "--concurrency", type=_count, default=1000, help="requests in flight in all functions, at least 1 (1000)"
+    )
     parser.add_argument(
         "--idle-timeout", type=_seconds, default=600, help="seconds until an idle environment ends (600)"
     )
@@ -305,6 +307,13 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, not {text!r}")
     return int(text)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
 
 
 def _seconds(text: str) -> float:

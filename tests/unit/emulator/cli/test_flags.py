@@ -77,7 +77,14 @@ def test_intervals() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["-p", "65536"], ["-p", "-1"], ["--lambda-port", "x"], ["--idle-timeout", "nan"], ["--init-limit", "-1"]],
+    [
+        ["-p", "65536"],
+        ["-p", "-1"],
+        ["--lambda-port", "x"],
+        ["--idle-timeout", "nan"],
+        ["--init-limit", "-1"],
+        ["--concurrency", "0"],
+    ],
 )
 def test_a_number_that_is_out_of_range_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as misused:
