@@ -158,9 +158,10 @@ def test_claims_that_are_no_object_are_unauthorized(payload: bytes) -> None:
 @pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]")])
 def test_claims_that_are_nested_too_deeply_are_unauthorized(opening: bytes, closing: bytes) -> None:
     claims = json.dumps(CLAIMS).encode()[:-1] + b', "deep": '
-    for depth, status in ((10, 200), (700, 401), (900, 401), (5000, 401)):
+    # How deep Python reads and writes JSON depends on its version.
+    for depth, statuses in ((10, {200}), (700, {200, 401}), (900, {200, 401}), (5000, {200, 401}), (100_000, {401})):
         token = sign(claims + opening * depth + b"1" + closing * depth + b"}", KEY)
-        assert Rig().status(token) == status
+        assert Rig().status(token) in statuses
 
 
 @pytest.mark.fidelity("jwt-refusals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -163,7 +164,11 @@ def test_fault_13_a_key_that_anybody_can_sign_for_is_refused(place: int) -> None
         Trust.parse(weak)
 
 
-@pytest.mark.parametrize("value", ["1e400", '"\\ud800"', "[" * 900 + "]" * 900])
+# Python 3.11 reads 900 lists in each other and can't write them; later ones do both.
+DEEP = [100_000, *([900] if sys.version_info < (3, 12) else [])]
+
+
+@pytest.mark.parametrize("value", ["1e400", '"\\ud800"', *("[" * depth + "]" * depth for depth in DEEP)])
 def test_a_manifest_that_can_not_be_signed_is_not_read(value: str) -> None:
     _, manifest, _ = _published()
     body = manifest.to_json().replace(b'"roc_auc": 0.7', f'"roc_auc": {value}'.encode())

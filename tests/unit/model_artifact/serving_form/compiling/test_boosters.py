@@ -180,6 +180,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
+@pytest.mark.filterwarnings("ignore:.*booster=gblinear")
 def test_what_can_not_be_compiled_is_named(what: str) -> None:
     with pytest.raises(NotCompilableError, match=what):
         compile_pipeline(REFUSED[what]().fit(*loans()))
