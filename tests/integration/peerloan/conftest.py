@@ -17,7 +17,7 @@ from forked_programs import ProgramProcess, run_program
 from made_once import made_once
 from training.loans import sample_data
 
-STOP_LIMIT_S = 15
+STOP_LIMIT_S = 60
 
 
 class Peerloan:

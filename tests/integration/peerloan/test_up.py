@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.integration.peerloan.conftest import Peerloan
 
 START_LIMIT_S = 90
-STOP_LIMIT_S = 15
+STOP_LIMIT_S = 60
 
 
 def printed_curl(output: str) -> Sequence[str]:
