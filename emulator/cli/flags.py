@@ -310,16 +310,18 @@ def _port(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is a whole number from 1 on, not {text!r}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
     if not seconds >= 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"it is a number of seconds from 0 on, not {text!r}")
     return seconds
 
 

@@ -90,7 +90,9 @@ def test_a_number_that_is_out_of_range_is_wrong_usage(words: list[str], capsys: 
     with pytest.raises(SystemExit) as misused:
         parse(["start-api", *words])
     assert misused.value.code == 2
-    assert words[0] in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert words[0] in message
+    assert f"not {words[1]!r}" in message
 
 
 @pytest.mark.parametrize("words", [["bucket", "--data-dir"], ["rotate-token-key", "--state-dir"]])
