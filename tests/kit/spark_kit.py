@@ -85,19 +85,20 @@ def submitted(
 
 
 def submitted_in_turn(shipment: Shipment, jobs: Sequence[Sequence[str]]) -> list[str]:
-    """Run jobs in one session, and return the line that each one prints: its figures, or why it can't be done."""
-    script = shipment.folder / "jobs.py"
-    script.write_text(_JOBS)
-    done = _run(shipment, [json.dumps(jobs)], "local[2]", (), script)
+    """Run jobs in one session, and return the line that each one prints: its figures, or why it can't be done.
+
+    The shipment's script is replaced.
+    """
+    shipment.script.write_text(_JOBS)
+    done = _run(shipment, [json.dumps(jobs)], "local[2]", ())
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout.splitlines()
 
 
 def _run(
-    shipment: Shipment, arguments: Sequence[str], master: str, conf: Sequence[str], script: Path | None = None
+    shipment: Shipment, arguments: Sequence[str], master: str, conf: Sequence[str]
 ) -> subprocess.CompletedProcess[str]:
     words = shipment.command(str(SPARK_VENV / "bin/spark-submit"), master, [*_CONF, *conf], arguments)
-    words[words.index(str(shipment.script))] = str(script or shipment.script)
     environ = {
         **os.environ,
         "PYSPARK_PYTHON": str(SPARK_VENV / "bin/python"),

@@ -209,7 +209,7 @@ def test_more_rejects_than_the_driver_keeps_are_found_by_a_second_look(
 
 
 def test_outputs_are_replaced_only_where_that_is_asked_for_and_never_the_input(
-    shipment: Shipment, version: PinnedVersion, tmp_path: Path
+    version: PinnedVersion, tmp_path: Path
 ) -> None:
     for place in ("in", "out", "out.rejects", "empty"):
         (tmp_path / place).mkdir()
@@ -220,6 +220,7 @@ def test_outputs_are_replaced_only_where_that_is_asked_for_and_never_the_input(
 
     overwriting = [job("in", "out", mode="overwrite"), job("in/loans.csv", "in", mode="overwrite")]
     unusable = [job("gone", "new"), job("empty", "new", "parquet")]
+    shipment = built(tmp_path / "job", version)
     exists, replaced, would_delete, gone, empty = submitted_in_turn(
         shipment, [job("in", "out"), *overwriting, *unusable]
     )
